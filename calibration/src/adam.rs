@@ -1,0 +1,36 @@
+//! burn's Adam over a list of tensors.
+
+use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
+use burn::tensor::Tensor;
+
+/// Adam (Kingma & Ba 2015) with one state a tensor.
+pub struct AdamList {
+    adam: Adam,
+    states: Vec<Option<AdamState<2>>>,
+}
+
+impl AdamList {
+    /// An optimiser for `count` tensors.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        let adam = AdamConfig::new().with_epsilon(1e-8).build();
+        Self { adam, states: (0..count).map(|_| None).collect() }
+    }
+
+    /// Moves each tensor down its gradient. `tensors` and `gradients` match in number, order and
+    /// shape.
+    pub fn step(
+        &mut self,
+        learning_rate: f64,
+        tensors: Vec<&mut Tensor<2>>,
+        gradients: Vec<Tensor<2>>,
+    ) {
+        for ((tensor, gradient), state) in tensors.into_iter().zip(gradients).zip(&mut self.states)
+        {
+            let (moved, next) =
+                self.adam.step(learning_rate, tensor.clone(), gradient, state.take());
+            *tensor = moved;
+            *state = next;
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Which shots to take: drives and parameters over a device's ranges.
+
+mod latin_hypercube;
+mod task_like;
+mod uniform;
+
+pub use task_like::{TaskDrives, TaskLikeConfig};
+
+use nalgebra::DMatrix;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Channel, Interface, random};
+
+use crate::CalibrationError;
+
+/// A sampling design; in a recipe, `design = "uniform"` or `design = { task_like = {…} }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DesignConfig {
+    /// Every channel uniform over its range, independently.
+    Uniform,
+    /// Every channel stratified: with N shots, each of N equal slices of its range is hit once
+    /// (McKay, Beckman & Conover, Technometrics 21, 239, 1979).
+    LatinHypercube,
+    /// Drives that the network will ask for, parameters around their initialisation.
+    TaskLike(TaskLikeConfig),
+}
+
+impl DesignConfig {
+    /// Draws `shots` shots for a device: inputs `[n_inputs × shots]` and parameters
+    /// `[n_parameters × shots]`, in its units and ranges and in random order. `task` is what the
+    /// network will ask for; only [`TaskLike`](Self::TaskLike) needs it.
+    ///
+    /// # Errors
+    /// [`CalibrationError::TooFewShots`] where a task-like design has no task to look at.
+    pub fn draw(
+        &self,
+        interface: &Interface,
+        shots: usize,
+        task: Option<&TaskDrives>,
+        seed: u64,
+    ) -> Result<(DMatrix<f32>, DMatrix<f32>), CalibrationError> {
+        let width = interface.inputs.len();
+        let channels: Vec<Channel> =
+            interface.inputs.iter().chain(&interface.parameters).cloned().collect();
+        let mut random = random::stream(seed, "calibration design");
+        let mut drives = match self {
+            Self::Uniform => uniform::draw(&channels, shots, &mut random),
+            Self::LatinHypercube => latin_hypercube::draw(&channels, shots, &mut random),
+            Self::TaskLike(config) => {
+                let task = task.ok_or_else(|| {
+                    CalibrationError::TooFewShots(
+                        "a task-like design needs the network's drives, and there are none; choose the design `latin_hypercube`".to_owned(),
+                    )
+                })?;
+                task_like::draw(config, task, &channels, shots, &mut random)
+            }
+        };
+        // Validation and test shots are taken from the end, so the order must carry no meaning.
+        let mut order: Vec<usize> = (0..shots).collect();
+        order.shuffle(&mut random);
+        drives = drives.select_columns(&order);
+        let inputs = drives.rows(0, width).into_owned();
+        let parameters = drives.rows(width, channels.len() - width).into_owned();
+        Ok((inputs, parameters))
+    }
+}

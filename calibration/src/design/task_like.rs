@@ -1,0 +1,67 @@
+//! Shots where the training will be: the network's own drives, parameters about their start.
+
+use nalgebra::DMatrix;
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Channel, validate};
+
+use super::uniform;
+
+/// How far a task-like design strays from the task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskLikeConfig {
+    /// Share of the shots that are drawn uniformly instead, so that the twin holds everywhere.
+    #[serde(deserialize_with = "validate::fraction")]
+    pub uniform_share: f64,
+    /// Standard deviation about a drive of the task, as a share of the range.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub input_spread: f64,
+    /// Standard deviation about an initial parameter, as a share of the range.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub parameter_spread: f64,
+}
+
+impl Default for TaskLikeConfig {
+    fn default() -> Self {
+        Self { uniform_share: 0.3, input_spread: 0.15, parameter_spread: 0.2 }
+    }
+}
+
+/// What a network asks of a device before it is trained.
+#[derive(Clone, Debug)]
+pub struct TaskDrives {
+    /// `[n_inputs × samples]`: drives of the data set, in the device's units.
+    pub inputs: DMatrix<f32>,
+    /// `[n_parameters × settings]`: initial parameters, in the device's units.
+    pub parameters: DMatrix<f32>,
+}
+
+/// `[channels × shots]` in the channels' units, inputs before parameters.
+pub(super) fn draw(
+    config: &TaskLikeConfig,
+    task: &TaskDrives,
+    channels: &[Channel],
+    shots: usize,
+    random: &mut impl Rng,
+) -> DMatrix<f32> {
+    let mut drives = uniform::draw(channels, shots, random);
+    let width = task.inputs.nrows();
+    let like_the_task = ((1.0 - config.uniform_share) * shots as f64).round() as usize;
+    for mut shot in drives.column_iter_mut().take(like_the_task) {
+        let sample = task.inputs.column(random.random_range(0..task.inputs.ncols()));
+        let setting = task.parameters.column(random.random_range(0..task.parameters.ncols()));
+        let centres = sample.iter().chain(setting.iter());
+        for (index, ((drive, centre), channel)) in
+            shot.iter_mut().zip(centres).zip(channels).enumerate()
+        {
+            let spread =
+                if index < width { config.input_spread } else { config.parameter_spread } as f32;
+            let normal: f32 = StandardNormal.sample(random);
+            *drive =
+                (centre + spread * channel.span() * normal).clamp(channel.minimum, channel.maximum);
+        }
+    }
+    drives
+}

@@ -1,0 +1,55 @@
+//! What can go wrong between shots and a twin.
+
+use std::path::PathBuf;
+
+use twinprop_devices::DeviceError;
+
+/// A failure to calibrate, save or load a twin.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// The device failed while it was measured.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The fit left the real numbers.
+    #[error(
+        "the twin's fit diverged in epoch {epoch} (loss {loss}); lower calibration.fit.learning_rate"
+    )]
+    Diverged {
+        /// Epoch of the fit.
+        epoch: usize,
+        /// The loss.
+        loss: f32,
+    },
+    /// Too few shots for what was asked.
+    #[error("{0}")]
+    TooFewShots(String),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not a twin.
+    #[error("{}: not a twin: {problem}; calibrate again", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The twin was fitted to another interface.
+    #[error(
+        "{}: this twin belongs to another device: its {what} but the device's {found}; calibrate a twin for this device or load it with the recipe that it was made with",
+        path.display()
+    )]
+    OtherDevice {
+        /// The twin's description file.
+        path: PathBuf,
+        /// What the twin has.
+        what: String,
+        /// What the device has.
+        found: String,
+    },
+}

@@ -1,0 +1,64 @@
+//! What a device answered: drives and measurements of a calibration.
+
+use nalgebra::{DMatrix, DVector};
+use twinprop_devices::{DeviceError, PhysicalLayer};
+
+/// Shots of one device, a column each, every shot with its own parameters.
+#[derive(Clone, Debug)]
+pub struct Shots {
+    /// `[n_inputs × shots]`, in the device's units.
+    pub inputs: DMatrix<f32>,
+    /// `[n_parameters × shots]`, in the device's units.
+    pub parameters: DMatrix<f32>,
+    /// `[n_outputs × shots]`, in the device's units.
+    pub outputs: DMatrix<f32>,
+}
+
+impl Shots {
+    /// Plays the drives of a design, `progress` hearing how many shots are done.
+    ///
+    /// # Errors
+    /// Whatever the device answers.
+    pub fn measure(
+        device: &mut dyn PhysicalLayer,
+        inputs: DMatrix<f32>,
+        parameters: DMatrix<f32>,
+    ) -> Result<Self, DeviceError> {
+        let bins = device.interface().outputs.len();
+        let mut outputs = DMatrix::zeros(bins, inputs.ncols());
+        let mut input = DMatrix::zeros(inputs.nrows(), 1);
+        let mut parameter = DVector::zeros(parameters.nrows());
+        let mut output = DMatrix::zeros(bins, 1);
+        for shot in 0..inputs.ncols() {
+            input.copy_from(&inputs.column(shot));
+            parameter.copy_from(&parameters.column(shot));
+            device.measure(&input, &parameter, &mut output)?;
+            outputs.set_column(shot, &output.column(0));
+        }
+        Ok(Self { inputs, parameters, outputs })
+    }
+
+    /// Number of shots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.ncols()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Splits off the last `count` shots: (the rest, the last).
+    #[must_use]
+    pub fn split_last(&self, count: usize) -> (Self, Self) {
+        let first = self.len() - count;
+        let part = |start, count| Self {
+            inputs: self.inputs.columns(start, count).into_owned(),
+            parameters: self.parameters.columns(start, count).into_owned(),
+            outputs: self.outputs.columns(start, count).into_owned(),
+        };
+        (part(0, first), part(first, count))
+    }
+}

@@ -1,0 +1,227 @@
+//! A twin on disk: `NAME.safetensors` with its numbers, `NAME.json` with the interface that it
+//! belongs to.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Channel, Interface};
+
+use crate::bridge::{from_vec, to_vec};
+use crate::error::CalibrationError;
+use crate::fidelity::Fidelity;
+use crate::neural::{NeuralTwin, NeuralTwinConfig};
+
+/// The JSON beside a twin's numbers.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    format: u32,
+    neural: NeuralTwinConfig,
+    interface: Interface,
+    fidelity: Option<Fidelity>,
+}
+
+const FORMAT: u32 = 1;
+
+/// Writes `bytes` to `path` whole or not at all: aside, synced, renamed.
+///
+/// # Errors
+/// [`CalibrationError::File`] names the file.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CalibrationError> {
+    let failed = |source| CalibrationError::File { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Named tensors as the bytes of a safetensors file.
+///
+/// # Panics
+/// Never: the views are built from tensors, whose sizes fit their shapes.
+#[must_use]
+pub fn to_safetensors<'a>(tensors: impl IntoIterator<Item = (String, &'a Tensor<2>)>) -> Vec<u8> {
+    let data: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .into_iter()
+        .map(|(name, tensor)| {
+            let bytes = to_vec(tensor.clone()).iter().flat_map(|v| v.to_le_bytes()).collect();
+            (name, tensor.dims().to_vec(), bytes)
+        })
+        .collect();
+    let views = data.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        (name.as_str(), view.expect("bytes fit the shape"))
+    });
+    safetensors::serialize(views, None).expect("names and shapes are valid")
+}
+
+/// Named tensors of a safetensors file; every tensor has two dimensions and finite numbers.
+///
+/// # Errors
+/// [`CalibrationError::File`] or [`CalibrationError::Format`], naming the file.
+pub fn read_safetensors(
+    path: &Path,
+    device: &Device,
+) -> Result<HashMap<String, Tensor<2>>, CalibrationError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| CalibrationError::File { path: path.to_owned(), source })?;
+    let broken = |problem: String| CalibrationError::Format { path: path.to_owned(), problem };
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
+    file.iter()
+        .map(|(name, view)| {
+            let [rows, columns] = view.shape() else {
+                return Err(broken(format!("tensor `{name}` has not two dimensions")));
+            };
+            if view.dtype() != Dtype::F32 {
+                return Err(broken(format!("tensor `{name}` is not of 32-bit floats")));
+            }
+            let values: Vec<f32> = view
+                .data()
+                .chunks_exact(4)
+                .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+                .collect();
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(broken(format!("tensor `{name}` holds a number that is not finite")));
+            }
+            Ok((name.to_owned(), from_vec(values, [*rows, *columns], device)))
+        })
+        .collect()
+}
+
+impl NeuralTwin {
+    /// Saves the twin as `NAME.safetensors` and `NAME.json` in `folder`.
+    ///
+    /// # Errors
+    /// [`CalibrationError::File`] names the file that could not be written.
+    pub fn save(
+        &self,
+        folder: &Path,
+        name: &str,
+        fidelity: Option<&Fidelity>,
+    ) -> Result<(), CalibrationError> {
+        let mut tensors: Vec<(String, &Tensor<2>)> = self
+            .weights
+            .iter()
+            .enumerate()
+            .map(|(index, tensor)| (format!("weights.{index}"), tensor))
+            .collect();
+        tensors.push(("reading_mean".to_owned(), &self.reading_mean));
+        tensors.push(("reading_deviation".to_owned(), &self.reading_deviation));
+        write_whole(&file(folder, name, "safetensors"), &to_safetensors(tensors))?;
+        let description = Description {
+            format: FORMAT,
+            neural: self.config.clone(),
+            interface: self.interface.clone(),
+            fidelity: fidelity.cloned(),
+        };
+        let json = serde_json::to_vec_pretty(&description).expect("a description is plain data");
+        write_whole(&file(folder, name, "json"), &json)
+    }
+
+    /// Loads the twin `NAME` of `folder` for a device with `interface`.
+    ///
+    /// # Errors
+    /// [`CalibrationError::OtherDevice`] where the twin was fitted to another interface,
+    /// [`CalibrationError::File`] and [`CalibrationError::Format`] where the files are missing or
+    /// damaged.
+    pub fn load(
+        folder: &Path,
+        name: &str,
+        interface: &Interface,
+        device: &Device,
+    ) -> Result<Self, CalibrationError> {
+        let path = file(folder, name, "json");
+        let json = std::fs::read(&path)
+            .map_err(|source| CalibrationError::File { path: path.clone(), source })?;
+        let broken = |problem: String| CalibrationError::Format { path: path.clone(), problem };
+        let description: Description =
+            serde_json::from_slice(&json).map_err(|error| broken(error.to_string()))?;
+        if description.format != FORMAT {
+            return Err(broken(format!(
+                "its format is {} and this program reads {FORMAT}",
+                description.format
+            )));
+        }
+        if let Some((what, found)) = difference(&description.interface, interface) {
+            return Err(CalibrationError::OtherDevice { path, what, found });
+        }
+        let numbers = file(folder, name, "safetensors");
+        let mut tensors = read_safetensors(&numbers, device)?;
+        let broken = |problem: String| CalibrationError::Format { path: numbers.clone(), problem };
+        // An untrained twin of the same size says which tensors there must be, in which shapes.
+        let outputs = interface.outputs.len();
+        let moments = (vec![0.0; outputs], vec![1.0; outputs]);
+        let like = Self::new(&description.neural, interface, moments, 0, device);
+        let mut take = |name: &str, like: &Tensor<2>| {
+            let tensor = tensors
+                .remove(name)
+                .ok_or_else(|| broken(format!("tensor `{name}` is missing")))?;
+            if tensor.dims() == like.dims() {
+                Ok(tensor)
+            } else {
+                Err(broken(format!(
+                    "tensor `{name}` has shape {:?} instead of {:?}",
+                    tensor.dims(),
+                    like.dims()
+                )))
+            }
+        };
+        let weights = like
+            .weights
+            .iter()
+            .enumerate()
+            .map(|(index, tensor)| take(&format!("weights.{index}"), tensor))
+            .collect::<Result<_, _>>()?;
+        let mean = to_vec(take("reading_mean", &like.reading_mean)?);
+        let deviation = to_vec(take("reading_deviation", &like.reading_deviation)?);
+        Ok(Self::assemble(
+            description.neural,
+            description.interface,
+            weights,
+            (mean, deviation),
+            device,
+        ))
+    }
+}
+
+fn file(folder: &Path, name: &str, extension: &str) -> PathBuf {
+    folder.join(format!("{name}.{extension}"))
+}
+
+/// First difference between a twin's interface and a device's, in words: (the twin's, the device's).
+fn difference(twin: &Interface, device: &Interface) -> Option<(String, String)> {
+    if twin.device != device.device {
+        return Some((format!("device is `{}`", twin.device), format!("is `{}`", device.device)));
+    }
+    let banks: [(&str, &[Channel], &[Channel]); 3] = [
+        ("inputs", &twin.inputs, &device.inputs),
+        ("parameters", &twin.parameters, &device.parameters),
+        ("outputs", &twin.outputs, &device.outputs),
+    ];
+    for (bank, of_twin, of_device) in banks {
+        if of_twin.len() != of_device.len() {
+            return Some((
+                format!("{bank} number {}", of_twin.len()),
+                format!("number {}", of_device.len()),
+            ));
+        }
+        if let Some((left, right)) = of_twin.iter().zip(of_device).find(|(l, r)| l != r) {
+            let range = |c: &Channel| {
+                format!("`{}` from {} to {} {}", c.name, c.minimum, c.maximum, c.unit)
+            };
+            return Some((
+                format!("{bank} have {}", range(left)),
+                format!("have {}", range(right)),
+            ));
+        }
+    }
+    None
+}

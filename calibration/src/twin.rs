@@ -1,0 +1,46 @@
+//! The contract of every digital twin.
+
+use burn::tensor::Tensor;
+use twinprop_devices::Interface;
+
+/// A differentiable model of one physical layer.
+///
+/// Shots come in groups that share parameters: the rows of `x` are `groups` runs of equal length,
+/// and row `g` of `theta` holds the parameters of run `g`. One group is a batch on one setting of
+/// the device; as many groups as shots is a calibration, where every shot has its own.
+pub trait DigitalTwin {
+    /// The interface of the device that the twin stands for.
+    fn interface(&self) -> &Interface;
+
+    /// Predicts measurements. `x`: `[shots, n_inputs]`; `theta`: `[groups, n_parameters]`, both in
+    /// the device's units; returns `[shots, n_outputs]`. Differentiable by burn where
+    /// [`vjp`](Self::vjp) is not overridden.
+    fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2>;
+
+    /// Vector-Jacobian product at (`x`, `theta`): the outputs' cotangents `dy`
+    /// `[shots, n_outputs]` → cotangents of `x` `[shots, n_inputs]` and of `theta`
+    /// `[groups, n_parameters]`.
+    ///
+    /// The default differentiates [`predict`](Self::predict) with burn; a twin with a cheaper
+    /// adjoint overrides it.
+    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        autodiff_vjp(self, x, theta, dy)
+    }
+}
+
+/// The vector-Jacobian product of `twin.predict` by burn's autodiff.
+pub fn autodiff_vjp<T: DigitalTwin + ?Sized>(
+    twin: &T,
+    x: Tensor<2>,
+    theta: Tensor<2>,
+    dy: Tensor<2>,
+) -> (Tensor<2>, Tensor<2>) {
+    let x = x.autodiff().require_grad();
+    let theta = theta.autodiff().require_grad();
+    let y = twin.predict(x.clone(), theta.clone());
+    let mut gradients = (y * Tensor::from_inner(dy)).sum().backward();
+    // An operand that the prediction does not use has no gradient: it is zero.
+    let dx = x.grad_remove(&mut gradients).unwrap_or_else(|| x.inner().zeros_like());
+    let dtheta = theta.grad_remove(&mut gradients).unwrap_or_else(|| theta.inner().zeros_like());
+    (dx, dtheta)
+}

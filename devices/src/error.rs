@@ -1,0 +1,62 @@
+//! What can go wrong between a drive and its measurement.
+
+/// A failure of a device, with what was asked, what came back, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// A matrix does not fit the interface.
+    #[error(
+        "{device}: {operand} has size {found}, but the interface says {expected}; size the batch by the device's interface"
+    )]
+    Shape {
+        /// Kind of device.
+        device: String,
+        /// Which operand.
+        operand: &'static str,
+        /// Size by the interface.
+        expected: usize,
+        /// Size that came.
+        found: usize,
+    },
+    /// A drive is NaN or infinite, which no clamp can mend.
+    #[error(
+        "{device}: the drive of channel `{channel}` in shot {shot} is {value}, not a number that can be played; look for a diverged training step or a fault in the data"
+    )]
+    NonFiniteDrive {
+        /// Kind of device.
+        device: String,
+        /// Name of the channel.
+        channel: String,
+        /// Shot in the batch.
+        shot: usize,
+        /// The value.
+        value: f32,
+    },
+    /// A measurement is NaN, infinite or outside the channel's range.
+    #[error(
+        "{device}: channel `{channel}` measured {value} {unit} in shot {shot}, outside its range {minimum} to {maximum}; check the detector and the interface's ranges"
+    )]
+    BadMeasurement {
+        /// Kind of device.
+        device: String,
+        /// Name of the channel.
+        channel: String,
+        /// Unit of the channel.
+        unit: String,
+        /// Shot in the batch.
+        shot: usize,
+        /// The value.
+        value: f32,
+        /// Lower end of the range.
+        minimum: f32,
+        /// Upper end of the range.
+        maximum: f32,
+    },
+    /// A configuration describes no possible device.
+    #[error("{device}: {problem}")]
+    Config {
+        /// Kind of device.
+        device: String,
+        /// What is impossible, and what to change.
+        problem: String,
+    },
+}

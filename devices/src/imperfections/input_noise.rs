@@ -1,0 +1,56 @@
+//! Noise on the drives: what reaches the physics is not quite what was asked.
+
+use nalgebra::{DMatrix, DVector};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::words_a_shot;
+use crate::{DeviceError, Interface, PhysicalLayer, random};
+
+/// Adds Gaussian noise to every data drive of every shot, kept inside the channel's range.
+pub struct InputNoise<L> {
+    layer: L,
+    strength: f32,
+    random: ChaCha8Rng,
+    shots: u64,
+    noisy: DMatrix<f32>,
+}
+
+impl<L: PhysicalLayer> InputNoise<L> {
+    /// `strength`: standard deviation as a share of each channel's range.
+    pub fn new(layer: L, strength: f64, seed: u64) -> Self {
+        Self {
+            layer,
+            strength: strength as f32,
+            random: random::stream(seed, "input noise"),
+            shots: 0,
+            noisy: DMatrix::zeros(0, 0),
+        }
+    }
+}
+
+impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
+    fn interface(&self) -> &Interface {
+        self.layer.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let channels = &self.layer.interface().inputs;
+        self.noisy.clone_from(inputs);
+        for mut shot in self.noisy.column_iter_mut() {
+            random::seek(&mut self.random, self.shots, words_a_shot(channels.len()));
+            self.shots += 1;
+            for (drive, channel) in shot.iter_mut().zip(channels) {
+                let normal: f32 = StandardNormal.sample(&mut self.random);
+                *drive = (*drive + self.strength * channel.span() * normal)
+                    .clamp(channel.minimum, channel.maximum);
+            }
+        }
+        self.layer.measure(&self.noisy, parameters, outputs)
+    }
+}

@@ -1,0 +1,65 @@
+//! What a laboratory adds to the equation: wrappers over any [`PhysicalLayer`].
+//!
+//! Fabrication mismatch belongs to a device's constants and is drawn when the device is built; the
+//! rest wraps it, from the outside in: DAC → input noise → device → readout noise → ADC.
+
+mod input_noise;
+mod quantisation;
+mod readout_noise;
+
+pub use input_noise::InputNoise;
+pub use quantisation::Quantisation;
+pub use readout_noise::ReadoutNoise;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PhysicalLayer, validate};
+
+/// Strength of each imperfection; zero leaves it out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImperfectionsConfig {
+    /// Relative standard deviation of the true device's constants about the nominal ones.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub mismatch: f64,
+    /// Standard deviation of the noise on each drive, as a share of its channel's range.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub input_noise: f64,
+    /// Standard deviation of the additive noise on each reading, in units of full scale (1).
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub readout_noise: f64,
+    /// Shot noise: standard deviation at full scale, growing with the square root of the reading.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub shot_noise: f64,
+    /// Resolution of the drives in bits; 0 is continuous.
+    #[serde(deserialize_with = "validate::bits")]
+    pub dac_bits: u32,
+    /// Resolution of the readings in bits; 0 is continuous.
+    #[serde(deserialize_with = "validate::bits")]
+    pub adc_bits: u32,
+}
+
+/// Wraps `device` in the imperfections that `config` asks for, their noise drawn from `seed`.
+pub fn wrap(
+    device: impl PhysicalLayer + 'static,
+    config: &ImperfectionsConfig,
+    seed: u64,
+) -> Box<dyn PhysicalLayer> {
+    let mut layer: Box<dyn PhysicalLayer> = Box::new(device);
+    if config.input_noise > 0.0 {
+        layer = Box::new(InputNoise::new(layer, config.input_noise, seed));
+    }
+    if config.readout_noise > 0.0 || config.shot_noise > 0.0 {
+        layer = Box::new(ReadoutNoise::new(layer, config.readout_noise, config.shot_noise, seed));
+    }
+    if config.dac_bits > 0 || config.adc_bits > 0 {
+        layer = Box::new(Quantisation::new(layer, config.dac_bits, config.adc_bits));
+    }
+    layer
+}
+
+/// Words of a random stream that belong to one shot of `channels` channels: a normal deviate takes
+/// two words, seldom four or more.
+fn words_a_shot(channels: usize) -> u32 {
+    u32::try_from(8 * channels).unwrap_or(u32::MAX).next_multiple_of(16)
+}

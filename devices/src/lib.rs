@@ -1,0 +1,28 @@
+//! Physical layers: systems that turn drives into measurements.
+//!
+//! A [`PhysicalLayer`] is a black box with an [`Interface`] (channels, ranges, units) and one
+//! verb, [`measure`](PhysicalLayer::measure). Simulated devices live in a room by their physics
+//! ([`optical`]); [`imperfections`] wrap any layer with what a laboratory adds; a [`Boundary`]
+//! stands between a device and everybody who drives it, so that nothing out of range gets through.
+//!
+//! Every simulated device has two models: the *nominal* one (what the lab believes) and the
+//! *fabricated* one (what it has). Their difference is the reality gap.
+
+pub mod boundary;
+pub mod differentiable;
+pub mod error;
+pub mod imperfections;
+pub mod interface;
+pub mod layer;
+pub mod optical;
+pub mod random;
+pub mod simulated;
+pub mod validate;
+
+pub use boundary::Boundary;
+pub use differentiable::Differentiable;
+pub use error::DeviceError;
+pub use imperfections::ImperfectionsConfig;
+pub use interface::{Channel, Interface};
+pub use layer::PhysicalLayer;
+pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};

@@ -1,0 +1,7 @@
+//! Optical devices.
+
+mod constants;
+mod second_harmonic;
+
+pub use constants::SecondHarmonicConfig;
+pub use second_harmonic::SecondHarmonic;

@@ -1,0 +1,326 @@
+//! Broadband second-harmonic generation (SHG) of a shaped ultrafast pulse.
+//!
+//! ```text
+//! E_k = A_k exp(iφ_k) sin(π/2 · κ_k u_k)            shaped spectrum, u_k the drive of channel k
+//! φ_k = ½ D ω_k²                                     spectral phase of a chirped pulse
+//! S_n = Γ_n Σ_{k+l=n} E_k E_l                        second-harmonic field: an autoconvolution
+//! Γ_n = sinc(½ T (Ω_n − Ω₀))                         phase matching in a crystal of walk-off T
+//! y_b = g c_b mean_{n∈b} |S_n|²                      spectrometer bins
+//! ```
+//!
+//! | symbol | meaning | unit |
+//! |---|---|---|
+//! | u | drive of a modulator channel: data or trainable parameter | 0 to 1 |
+//! | A | Gaussian amplitude of the pulse | 1 |
+//! | D | group-delay dispersion (chirp) | fs² |
+//! | κ | modulator's response, quarter waves per unit of drive (nominally 1) | 1 |
+//! | T | group-velocity mismatch times crystal length | fs |
+//! | c | bin sensitivity (nominally 1) | 1 |
+//! | g | exposure, set once on the nominal model | 1 |
+//! | y | bin reading, in units of full scale; the detector saturates at 2 | −0.1 to 2 |
+//!
+//! Source: Wright et al., Nature 601, 549 (2022), methods on the optical system; the coupling of
+//! undepleted broadband SHG is Weiner, Ultrafast Optics (2009), ch. 5. Left out: depletion of the
+//! fundamental and diffraction.
+//!
+//! The autoconvolution is a square in the Fourier domain; the adjoint of it is one more product
+//! there: ∂L/∂E_k = 2 Σ_n S̄_n r_n E_{n−k}, a correlation with the spectrum.
+
+use std::f32::consts::FRAC_PI_2;
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+use rand::RngExt;
+use rayon::prelude::*;
+use rustfft::num_complex::Complex32;
+use rustfft::{Fft, FftPlanner};
+
+use super::constants::{Constants, SecondHarmonicConfig};
+use crate::{Channel, DeviceError, Differentiable, Interface, PhysicalLayer, random};
+
+/// Smallest and largest reading of a bin, in units of full scale.
+const READING: (f32, f32) = (-0.1, 2.0);
+/// Shots that set the exposure.
+const EXPOSURE_SHOTS: usize = 512;
+/// Shots one worker takes at a time: enough to pay for handing them over.
+const SHOTS_A_TASK: usize = 64;
+
+/// One copy of the device: nominal, or as fabricated.
+pub struct SecondHarmonic {
+    interface: Interface,
+    constants: Constants,
+    /// Spectral channel of each input, then of each parameter.
+    placement: Vec<usize>,
+    /// Bin of each second-harmonic frequency, and g c_b / (frequencies in the bin) a bin.
+    bin: Vec<usize>,
+    gain: Vec<f32>,
+    forward: Arc<dyn Fft<f32>>,
+    inverse: Arc<dyn Fft<f32>>,
+}
+
+impl SecondHarmonic {
+    /// The device as its data sheet has it.
+    ///
+    /// # Errors
+    /// [`DeviceError::Config`] where there are more bins than frequencies.
+    pub fn nominal(config: &SecondHarmonicConfig) -> Result<Self, DeviceError> {
+        Self::fabricated(config, 0.0, 0)
+    }
+
+    /// A copy of the device whose every constant is off by a relative deviate of standard
+    /// deviation `mismatch`, drawn from `seed`. The exposure is that of the nominal device.
+    ///
+    /// # Errors
+    /// As [`nominal`](Self::nominal).
+    pub fn fabricated(
+        config: &SecondHarmonicConfig,
+        mismatch: f64,
+        seed: u64,
+    ) -> Result<Self, DeviceError> {
+        let unexposed = Self::assemble(config, Constants::draw(config, 0.0, 0)?, 1.0);
+        let exposure = unexposed.exposure();
+        Ok(Self::assemble(config, Constants::draw(config, mismatch, seed)?, exposure))
+    }
+
+    fn assemble(config: &SecondHarmonicConfig, constants: Constants, exposure: f32) -> Self {
+        let frequencies = constants.matching.len();
+        let bin: Vec<usize> = (0..frequencies).map(|n| n * config.outputs / frequencies).collect();
+        let mut population = vec![0u16; config.outputs];
+        bin.iter().for_each(|&bin| population[bin] += 1);
+        let gain = population
+            .iter()
+            .zip(&constants.sensitivity)
+            .map(|(&count, sensitivity)| exposure * sensitivity / f32::from(count))
+            .collect();
+        let mut planner = FftPlanner::new();
+        // Any length ≥ 2K−1 holds the linear autoconvolution; a product of small primes is fast.
+        let length =
+            (frequencies..).find(|&length| has_small_factors(length)).unwrap_or(frequencies);
+        Self {
+            interface: Interface {
+                device: "second_harmonic".to_owned(),
+                inputs: Channel::bank("data", config.inputs, "1", 0.0, 1.0),
+                parameters: Channel::bank("parameter", config.parameters, "1", 0.0, 1.0),
+                outputs: Channel::bank("bin", config.outputs, "full scale", READING.0, READING.1),
+                seconds_per_shot: config.seconds_per_shot,
+            },
+            placement: interleave(config.inputs, config.parameters),
+            constants,
+            bin,
+            gain,
+            forward: planner.plan_fft_forward(length),
+            inverse: planner.plan_fft_inverse(length),
+        }
+    }
+
+    /// Exposure at which the brightest bin of a random shot reads full scale in one shot of ten.
+    fn exposure(&self) -> f32 {
+        let mut random = random::stream(0, "exposure");
+        let mut scratch = Scratch::new(self);
+        let mut outputs = vec![0.0; self.interface.outputs.len()];
+        let mut brightest: Vec<f32> = (0..EXPOSURE_SHOTS)
+            .map(|_| {
+                let drives: Vec<f32> =
+                    (0..self.placement.len()).map(|_| random.random::<f32>()).collect();
+                let (inputs, parameters) = drives.split_at(self.interface.inputs.len());
+                self.shot(inputs, parameters, &mut scratch);
+                self.read_bins(&scratch.harmonic, &mut outputs);
+                outputs.iter().copied().fold(0.0, f32::max)
+            })
+            .collect();
+        brightest.sort_by(f32::total_cmp);
+        1.0 / brightest[EXPOSURE_SHOTS * 9 / 10]
+    }
+
+    /// Fills `scratch` with the spectrum E (zero padded), its transform, and the field Σ E_k E_l.
+    fn shot(&self, inputs: &[f32], parameters: &[f32], scratch: &mut Scratch) {
+        let scale = 1.0 / self.forward.len() as f32;
+        scratch.transform.fill(Complex32::ZERO);
+        for (&drive, &channel) in inputs.iter().chain(parameters).zip(&self.placement) {
+            let modulation = (FRAC_PI_2 * self.constants.response[channel] * drive).sin();
+            scratch.transform[channel] = self.constants.spectrum[channel] * modulation;
+        }
+        self.forward.process_with_scratch(&mut scratch.transform, &mut scratch.work);
+        for (harmonic, field) in scratch.harmonic.iter_mut().zip(&scratch.transform) {
+            *harmonic = field * field * scale;
+        }
+        self.inverse.process_with_scratch(&mut scratch.harmonic, &mut scratch.work);
+    }
+
+    fn read_bins(&self, harmonic: &[Complex32], outputs: &mut [f32]) {
+        outputs.fill(0.0);
+        for ((field, matching), &bin) in
+            harmonic.iter().zip(&self.constants.matching).zip(&self.bin)
+        {
+            outputs[bin] += matching * field.norm_sqr();
+        }
+        for (output, gain) in outputs.iter_mut().zip(&self.gain) {
+            *output = (*output * gain).min(READING.1);
+        }
+    }
+
+    /// Adjoint of one shot whose forward pass fills `scratch`: cotangents of the drives, inputs
+    /// first.
+    fn shot_vjp(
+        &self,
+        drives: impl Iterator<Item = f32>,
+        cotangents: &[f32],
+        scratch: &mut Scratch,
+        drive_cotangents: &mut [f32],
+    ) {
+        self.read_bins(&scratch.harmonic, &mut scratch.outputs);
+        // ∂L/∂S̄-like weights: conj(S_n) r_n with r_n the bins' cotangents; a saturated bin has none.
+        for ((field, matching), &bin) in
+            scratch.harmonic.iter_mut().zip(&self.constants.matching).zip(&self.bin)
+        {
+            let open = f32::from(u8::from(scratch.outputs[bin] < READING.1));
+            *field = field.conj() * (open * matching * self.gain[bin] * cotangents[bin]);
+        }
+        scratch.harmonic[self.bin.len()..].fill(Complex32::ZERO);
+        self.forward.process_with_scratch(&mut scratch.harmonic, &mut scratch.work);
+        // Correlation with E: multiply by the transform at the negative frequency.
+        let length = self.forward.len();
+        let scale = 1.0 / length as f32;
+        for (f, harmonic) in scratch.harmonic.iter_mut().enumerate() {
+            *harmonic = *harmonic * scratch.transform[(length - f) % length] * scale;
+        }
+        self.inverse.process_with_scratch(&mut scratch.harmonic, &mut scratch.work);
+        for ((cotangent, drive), &channel) in
+            drive_cotangents.iter_mut().zip(drives).zip(&self.placement)
+        {
+            let angle = FRAC_PI_2 * self.constants.response[channel];
+            let slope = self.constants.spectrum[channel] * (angle * (angle * drive).cos());
+            *cotangent = 4.0 * (scratch.harmonic[channel] * slope).re;
+        }
+    }
+}
+
+impl PhysicalLayer for SecondHarmonic {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.respond(inputs, parameters, outputs)
+    }
+}
+
+impl Differentiable for SecondHarmonic {
+    fn respond(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let shots = self.interface.check_shapes(inputs, parameters, outputs)?;
+        let (width, bins) = (inputs.nrows(), self.gain.len());
+        let play = |(inputs, outputs): (&[f32], &mut [f32])| {
+            let mut scratch = Scratch::new(self);
+            for (inputs, outputs) in inputs.chunks(width).zip(outputs.chunks_mut(bins)) {
+                self.shot(inputs, parameters.as_slice(), &mut scratch);
+                self.read_bins(&scratch.harmonic, outputs);
+            }
+        };
+        if shots <= SHOTS_A_TASK {
+            play((inputs.as_slice(), outputs.as_mut_slice()));
+        } else {
+            let tasks = inputs.as_slice().par_chunks(SHOTS_A_TASK * width);
+            tasks.zip(outputs.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * bins)).for_each(play);
+        }
+        Ok(())
+    }
+
+    fn vjp(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes(inputs, parameters, cotangents)?;
+        let (width, bins) = (inputs.nrows(), self.gain.len());
+        // One partial sum a task, added in task order: the same bits on any number of threads.
+        let partial: Vec<Vec<f32>> = inputs
+            .as_slice()
+            .par_chunks(SHOTS_A_TASK * width)
+            .zip(cotangents.as_slice().par_chunks(SHOTS_A_TASK * bins))
+            .zip(input_cotangents.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * width))
+            .map(|((inputs, cotangents), input_cotangents)| {
+                let mut scratch = Scratch::new(self);
+                let mut drive_cotangents = vec![0.0; self.placement.len()];
+                let mut sum = vec![0.0; parameters.len()];
+                for ((inputs, cotangents), input_cotangents) in inputs
+                    .chunks(width)
+                    .zip(cotangents.chunks(bins))
+                    .zip(input_cotangents.chunks_mut(width))
+                {
+                    self.shot(inputs, parameters.as_slice(), &mut scratch);
+                    let drives = inputs.iter().chain(parameters.iter()).copied();
+                    self.shot_vjp(drives, cotangents, &mut scratch, &mut drive_cotangents);
+                    let (data, trained) = drive_cotangents.split_at(width);
+                    input_cotangents.copy_from_slice(data);
+                    sum.iter_mut().zip(trained).for_each(|(sum, value)| *sum += value);
+                }
+                sum
+            })
+            .collect();
+        parameter_cotangents.fill(0.0);
+        for sum in partial {
+            *parameter_cotangents += DVector::from_vec(sum);
+        }
+        Ok(())
+    }
+}
+
+/// Buffers of one worker.
+struct Scratch {
+    transform: Vec<Complex32>,
+    harmonic: Vec<Complex32>,
+    work: Vec<Complex32>,
+    outputs: Vec<f32>,
+}
+
+impl Scratch {
+    fn new(device: &SecondHarmonic) -> Self {
+        let work =
+            device.forward.get_inplace_scratch_len().max(device.inverse.get_inplace_scratch_len());
+        let zeros = |length| vec![Complex32::ZERO; length];
+        Self {
+            transform: zeros(device.forward.len()),
+            harmonic: zeros(device.forward.len()),
+            work: zeros(work),
+            outputs: vec![0.0; device.gain.len()],
+        }
+    }
+}
+
+/// Spectral channel of each of `inputs` data channels, then of each of `parameters` channels, both
+/// spread evenly over the spectrum.
+fn interleave(inputs: usize, parameters: usize) -> Vec<usize> {
+    let centre = |index: usize, count: usize| (2 * index + 1) as f64 / (2 * count) as f64;
+    let mut order: Vec<(f64, usize)> = (0..inputs)
+        .map(|index| (centre(index, inputs), index))
+        .chain((0..parameters).map(|index| (centre(index, parameters), inputs + index)))
+        .collect();
+    order.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+    let mut placement = vec![0; inputs + parameters];
+    for (channel, (_, drive)) in order.into_iter().enumerate() {
+        placement[drive] = channel;
+    }
+    placement
+}
+
+fn has_small_factors(mut length: usize) -> bool {
+    for factor in [2, 3] {
+        while length.is_multiple_of(factor) {
+            length /= factor;
+        }
+    }
+    length == 1
+}

@@ -1,0 +1,32 @@
+//! `twinprop evaluate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use twinprop::experiment::evaluate_run;
+use twinprop::{Backend, Error};
+
+/// Arguments of `evaluate`.
+#[derive(Args)]
+pub struct Evaluate {
+    /// Folder of a run.
+    run: PathBuf,
+    /// Where the host computes: flex, ndarray or wgpu.
+    #[arg(long, default_value = "flex")]
+    backend: Backend,
+    /// A folder in which data files are looked for.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+/// Measures and prints the accuracy.
+pub fn run(command: &Evaluate) -> Result<(), Error> {
+    let judgement = evaluate_run(&command.run, command.backend, command.data_dir.as_deref())?;
+    println!(
+        "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
+        100.0 * judgement.accuracy,
+        judgement.loss,
+        judgement.predicted.len()
+    );
+    Ok(())
+}

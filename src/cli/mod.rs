@@ -1,0 +1,95 @@
+//! Commands, a file each.
+
+mod compare;
+mod device;
+mod evaluate;
+mod train;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, Parser, Subcommand};
+use twinprop::experiment::RunOptions;
+use twinprop::{Backend, Error};
+
+/// Train physical systems as neural networks: forward on the device, backward through its twin.
+#[derive(Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train one recipe.
+    Train(train::Train),
+    /// Train one recipe by several rules on several seeds, and compare.
+    Compare(compare::Compare),
+    /// Measure a trained network on its device again.
+    Evaluate(evaluate::Evaluate),
+    /// Ask about devices.
+    #[command(subcommand)]
+    Device(device::Device),
+}
+
+/// Runs the command.
+pub fn run(cli: Cli) -> Result<(), Error> {
+    match cli.command {
+        Command::Train(command) => train::run(&command),
+        Command::Compare(command) => compare::run(&command),
+        Command::Evaluate(command) => evaluate::run(&command),
+        Command::Device(command) => device::run(&command),
+    }
+}
+
+/// What every training command takes.
+#[derive(Args)]
+struct RunArguments {
+    /// The recipe.
+    recipe: PathBuf,
+    /// Seed of everything random, instead of the recipe's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the twins are computed: flex, ndarray or wgpu.
+    #[arg(long, default_value = "flex")]
+    backend: Backend,
+    /// Folder of the results; without it the next free one under runs/.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Replace a value of the recipe, such as training.epochs=20; may be given again.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// A folder in which data files are looked for.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+impl RunArguments {
+    fn options(&self) -> RunOptions {
+        RunOptions {
+            rule: None,
+            seed: self.seed,
+            backend: self.backend,
+            out: self.out.clone(),
+            data_dir: self.data_dir.clone(),
+            set: self.set.clone(),
+        }
+    }
+}
+
+/// A flag that Ctrl-C sets: the first lets the epoch end and the results be written, the second
+/// ends the program at once.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this epoch; once more to stop at once");
+    })
+    .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))?;
+    Ok(stop)
+}

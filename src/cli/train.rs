@@ -1,0 +1,40 @@
+//! `twinprop train`.
+
+use clap::Args;
+use twinprop::experiment::{RunFolder, RunOptions, train};
+use twinprop::{Error, Rule};
+
+use super::{RunArguments, stop_on_interrupt};
+
+/// Arguments of `train`.
+#[derive(Args)]
+pub struct Train {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Training rule, instead of the recipe's: pat, in-silico or ideal.
+    #[arg(long)]
+    rule: Option<Rule>,
+}
+
+/// Trains and says what came out and where it lies.
+pub fn run(command: &Train) -> Result<(), Error> {
+    let stop = stop_on_interrupt()?;
+    let options = RunOptions { rule: command.rule, ..command.run.options() };
+    let (summary, folder) = train(&command.run.recipe, &options, &stop)?;
+    if let Some(twin) = &summary.twin {
+        println!(
+            "twin: R² {:.4}, NRMSE {:.4}, gradient cosine {:.4}",
+            twin.r2, twin.nrmse, twin.gradient_cosine
+        );
+    }
+    println!(
+        "{}: test accuracy {:.1} % on the device after {} epochs ({} shots, {:.1} s)",
+        summary.rule,
+        100.0 * summary.test_accuracy,
+        summary.epochs,
+        summary.device_shots,
+        summary.seconds
+    );
+    println!("report: {}", folder.path().join(RunFolder::REPORT).display());
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! What a recipe says about its data.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use twinprop_devices::validate;
+
+use super::{Locator, Split, csv, idx, split, table};
+use crate::Error;
+
+/// `[data]` of a recipe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Where the samples come from.
+    pub source: SourceConfig,
+    /// How they are divided, unless the source says.
+    #[serde(default)]
+    pub split: SplitConfig,
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// Deterding's spoken vowels, shipped with the program: 990 samples, 11 vowels, 15 speakers.
+    Vowels,
+    /// The UCI handwritten digits, shipped with the program: 1,797 images of 8 × 8.
+    Digits,
+    /// A table with a header, numeric features and one label column.
+    Csv(CsvConfig),
+    /// A folder in MNIST's format.
+    Idx(IdxConfig),
+}
+
+/// A CSV file of the user's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CsvConfig {
+    /// The file; without `test`, the recipe's split divides it.
+    pub path: PathBuf,
+    /// A file of test samples with the same columns; then nothing is divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Name of the label column; the last one if not named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Columns that are neither feature nor label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+}
+
+/// A folder with MNIST's four files, gzip or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdxConfig {
+    /// The folder, such as `mnist` or `fashion-mnist`.
+    pub folder: PathBuf,
+}
+
+/// How samples are divided into training and test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitConfig {
+    /// At random by the recipe's seed, the same share of each class.
+    Stratified {
+        /// Share of each class that is tested.
+        #[serde(deserialize_with = "validate::open_fraction")]
+        test_fraction: f64,
+    },
+    /// By the value of a column, which is no feature then.
+    ByColumn {
+        /// The column.
+        column: String,
+        /// Its values in the test samples.
+        test: Vec<String>,
+    },
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self::Stratified { test_fraction: 0.25 }
+    }
+}
+
+impl DataConfig {
+    /// Reads the samples and divides them; `seed` draws a random split.
+    ///
+    /// # Errors
+    /// [`Error::Data`] says what is wrong where in which file.
+    pub fn load(&self, locator: &Locator, seed: u64) -> Result<Split, Error> {
+        let aside = match &self.split {
+            SplitConfig::ByColumn { column, .. } => Some(column.as_str()),
+            SplitConfig::Stratified { .. } => None,
+        };
+        match &self.source {
+            SourceConfig::Vowels => {
+                let table = table::vowels(aside)?;
+                split::divide(table, &self.split, seed)
+            }
+            SourceConfig::Digits => split::divide(table::digits(aside)?, &self.split, seed),
+            SourceConfig::Csv(config) => {
+                let table = csv::read(&locator.find(&config.path)?, config, aside)?;
+                match &config.test {
+                    None => split::divide(table, &self.split, seed),
+                    Some(test) => {
+                        split::pair(table, csv::read(&locator.find(test)?, config, aside)?)
+                    }
+                }
+            }
+            SourceConfig::Idx(config) => idx::read(locator, &config.folder),
+        }
+    }
+}
+
+impl SourceConfig {
+    /// Replaces the user's paths by where they were found, so that a run's recipe can be read from
+    /// anywhere.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where a file is not found.
+    pub fn make_absolute(
+        &mut self,
+        recipe_folder: &Path,
+        data_dir: Option<&Path>,
+    ) -> Result<(), Error> {
+        let locator = Locator::new(recipe_folder, data_dir);
+        let absolute = |path: &mut PathBuf| -> Result<(), Error> {
+            let found = locator.find(path)?;
+            *path = found
+                .canonicalize()
+                .map_err(Error::file(&found, "check that the folders above it can be read"))?;
+            Ok(())
+        };
+        match self {
+            Self::Vowels | Self::Digits => Ok(()),
+            Self::Csv(config) => {
+                absolute(&mut config.path)?;
+                config.test.as_mut().map_or(Ok(()), absolute)
+            }
+            Self::Idx(config) => absolute(&mut config.folder),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Data sets: features a column, labels a number, and the split into training and test.
+
+mod config;
+mod csv;
+mod idx;
+mod locate;
+mod split;
+mod table;
+
+pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SplitConfig};
+pub use locate::Locator;
+
+use nalgebra::DMatrix;
+
+/// Samples with their labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// `[features × samples]`, in the file's units.
+    pub features: DMatrix<f32>,
+    /// Class of each sample.
+    pub labels: Vec<usize>,
+}
+
+/// A data set's two halves, and the names of its classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// What is learned from.
+    pub train: Dataset,
+    /// What the result is judged by.
+    pub test: Dataset,
+    /// Name of each class, sorted.
+    pub classes: Vec<String>,
+}
+
+impl Dataset {
+    /// Number of samples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The samples `chosen`, in that order.
+    #[must_use]
+    pub fn choose(&self, chosen: &[usize]) -> Self {
+        Self {
+            features: self.features.select_columns(chosen),
+            labels: chosen.iter().map(|&sample| self.labels[sample]).collect(),
+        }
+    }
+
+    /// Smallest and largest value of each feature.
+    #[must_use]
+    pub fn extremes(&self) -> (Vec<f32>, Vec<f32>) {
+        let extreme = |start: f32, pick: fn(f32, f32) -> f32| {
+            self.features.row_iter().map(|row| row.iter().copied().fold(start, pick)).collect()
+        };
+        (extreme(f32::INFINITY, f32::min), extreme(f32::NEG_INFINITY, f32::max))
+    }
+}

@@ -1,0 +1,76 @@
+//! What can go wrong, in words for the person who can mend it.
+
+use std::path::{Path, PathBuf};
+
+use twinprop_calibration::CalibrationError;
+use twinprop_devices::DeviceError;
+
+/// Any failure of the program.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A recipe is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Recipe {
+        /// The recipe.
+        path: PathBuf,
+        /// Where in it, what is wrong, and what was expected.
+        problem: String,
+    },
+    /// A data set is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// Where in it, what is wrong, and what was expected.
+        problem: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}; {advice}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The command asks for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The twin failed.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// Training left the real numbers.
+    #[error("training diverged in epoch {epoch}: the loss is {loss}; lower training.learning_rate")]
+    Diverged {
+        /// The epoch, from one.
+        epoch: usize,
+        /// The loss.
+        loss: f32,
+    },
+}
+
+impl Error {
+    /// A [`File`](Self::File) error.
+    pub fn file(path: &Path, advice: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path, source, advice }
+    }
+
+    /// Exit status: 2 where the input is at fault, 1 where the work failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Device(DeviceError::Config { .. }) => 2,
+            Self::Device(_)
+            | Self::Diverged { .. }
+            | Self::Calibration(CalibrationError::Device(_) | CalibrationError::Diverged { .. }) => {
+                1
+            }
+            _ => 2,
+        }
+    }
+}

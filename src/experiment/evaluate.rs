@@ -1,0 +1,26 @@
+//! A trained network on its device once more.
+
+use std::path::Path;
+
+use super::build::prepare;
+use super::recipe::Recipe;
+use super::run_folder::RunFolder;
+use crate::training::{Judgement, evaluate};
+use crate::{Backend, Error};
+
+/// Measures the test accuracy of the run in `path`: the same fabricated device, fresh noise.
+///
+/// # Errors
+/// [`Error::Usage`] where there is no run, and whatever a device answers.
+pub fn evaluate_run(
+    path: &Path,
+    backend: Backend,
+    data_dir: Option<&Path>,
+) -> Result<Judgement, Error> {
+    let folder = RunFolder::open(path)?;
+    let recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
+    let backend = backend.device()?;
+    let mut experiment = prepare(&recipe, path, data_dir, &backend)?;
+    folder.load_network(&mut experiment.network, &backend)?;
+    evaluate(&experiment.network, &mut experiment.laboratory, &experiment.split.test, &backend)
+}

@@ -1,0 +1,18 @@
+//! Experiments: a recipe, and the run folder that comes of it.
+
+mod baseline;
+mod build;
+mod calibrate;
+mod compare;
+mod evaluate;
+mod recipe;
+mod run;
+mod run_folder;
+
+pub use baseline::{Baseline, baselines};
+pub use build::{Experiment, prepare};
+pub use compare::{Comparison, compare};
+pub use evaluate::evaluate_run;
+pub use recipe::{CalibrationConfig, PhysicalConfig, Recipe, StageConfig, TwinConfig};
+pub use run::{RunOptions, Summary, TwinSummary, train};
+pub use run_folder::RunFolder;

@@ -1,0 +1,203 @@
+//! A recipe: one TOML file that says everything about an experiment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
+use twinprop_calibration::{FitConfig, NeuralTwinConfig};
+use twinprop_devices::{DeviceConfig, validate};
+
+use crate::Error;
+use crate::data::DataConfig;
+use crate::training::TrainingConfig;
+
+/// An experiment, as its file has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// The stages of the network, in the order of the data.
+    pub network: Vec<StageConfig>,
+    /// The data.
+    pub data: DataConfig,
+    /// The devices by name.
+    pub devices: BTreeMap<String, DeviceConfig>,
+    /// How the devices' twins are fitted.
+    #[serde(default)]
+    pub calibration: CalibrationConfig,
+    /// How the network is trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+}
+
+/// A stage of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageConfig {
+    /// Features scaled and repeated onto the next stage's channels; the first stage.
+    Encode,
+    /// Trainable element-wise scale and offset, from the width before to the width behind.
+    Scale,
+    /// A physical layer.
+    Physical(PhysicalConfig),
+    /// Windows summed into classes; the last stage.
+    Readout,
+}
+
+/// A physical layer: a device played several times side by side.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhysicalConfig {
+    /// Name of the device under `[devices]`.
+    pub device: Spanned<String>,
+    /// Shots a sample, each with its own parameters.
+    #[serde(default = "one_shot", deserialize_with = "validate::count")]
+    pub shots: usize,
+}
+
+fn one_shot() -> usize {
+    1
+}
+
+/// How twins are made; in a recipe, `[calibration]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalibrationConfig {
+    /// Shots that the twin is fitted to, a device.
+    #[serde(deserialize_with = "validate::count")]
+    pub shots: usize,
+    /// Further shots that it never sees and is judged by.
+    #[serde(deserialize_with = "validate::count")]
+    pub test_shots: usize,
+    /// Which shots.
+    pub design: DesignConfig,
+    /// The twin.
+    pub twin: TwinConfig,
+    /// The fit.
+    pub fit: FitConfig,
+    /// Folder of an earlier run whose twins are used instead of calibrating.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<PathBuf>,
+}
+
+impl Default for CalibrationConfig {
+    fn default() -> Self {
+        Self {
+            shots: 20_000,
+            test_shots: 2_000,
+            design: DesignConfig::TaskLike(TaskLikeConfig::default()),
+            twin: TwinConfig::Neural(NeuralTwinConfig::default()),
+            fit: FitConfig::default(),
+            load: None,
+        }
+    }
+}
+
+/// The kind of twin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TwinConfig {
+    /// A multilayer perceptron.
+    Neural(NeuralTwinConfig),
+}
+
+impl Recipe {
+    /// Reads the recipe at `path` and applies `overrides`, each `key.of.value=value`.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such file; [`Error::Recipe`] names the line, the key and
+    /// what was expected.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(Error::file(path, "name a recipe, such as experiments/vowels-optical.toml"))?;
+        let wrong = |problem: String| Error::Recipe { path: path.to_owned(), problem };
+        let recipe: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        recipe.check(&text).map_err(wrong)?;
+        if overrides.is_empty() {
+            return Ok(recipe);
+        }
+        let mut table: toml::Table =
+            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        for setting in overrides {
+            set(&mut table, setting)
+                .map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
+        }
+        let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+        let with =
+            |problem: String| wrong(format!("with --set {}: {problem}", overrides.join(" --set ")));
+        let recipe: Self = toml::from_str(&changed).map_err(|error| with(error.to_string()))?;
+        recipe.check(&changed).map_err(with)?;
+        Ok(recipe)
+    }
+
+    /// What no single value's type can tell: the order of the stages and the names of devices.
+    fn check(&self, text: &str) -> Result<(), String> {
+        let inner =
+            match self.network.as_slice() {
+                [StageConfig::Encode, inner @ .., StageConfig::Readout] => inner,
+                _ => return Err(
+                    "key `network`: the first stage must be \"encode\" and the last \"readout\""
+                        .to_owned(),
+                ),
+            };
+        let mut physical = 0;
+        for stage in inner {
+            match stage {
+                StageConfig::Encode | StageConfig::Readout => {
+                    return Err("key `network`: \"encode\" can only be the first stage and \"readout\" the last".to_owned());
+                }
+                StageConfig::Scale => {}
+                StageConfig::Physical(config) => {
+                    physical += 1;
+                    let name = config.device.get_ref();
+                    if !self.devices.contains_key(name) {
+                        let line = text[..config.device.span().start].lines().count().max(1);
+                        let known: Vec<&str> = self.devices.keys().map(String::as_str).collect();
+                        return Err(format!(
+                            "line {line}, key `network.physical.device`: unknown device `{name}`, expected one of those under [devices]: {}",
+                            known.join(", ")
+                        ));
+                    }
+                }
+            }
+        }
+        if physical == 0 {
+            return Err("key `network`: there is no physical stage; add one, such as { physical = { device = \"…\" } }".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The recipe as TOML, every default filled in.
+    ///
+    /// # Panics
+    /// Never: a recipe is plain data.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe is plain data")
+    }
+}
+
+/// Sets the value at a dotted key, making the tables on the way.
+fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
+    let (key, value) =
+        setting.split_once('=').ok_or("expected key=value, such as training.epochs=20")?;
+    let mut path: Vec<&str> = key.trim().split('.').collect();
+    let last = path.pop().filter(|last| !last.is_empty()).ok_or("the key is empty")?;
+    let mut place = table;
+    for name in path {
+        let next = place.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        place = next.as_table_mut().ok_or_else(|| format!("`{name}` is a value, not a table"))?;
+    }
+    // What is no TOML value is a bare word: a string.
+    let value = format!("value = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    place.insert(last.to_owned(), value);
+    Ok(())
+}

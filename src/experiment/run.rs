@@ -1,0 +1,192 @@
+//! One run: prepare, calibrate, train, report.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use twinprop_devices::PhysicalLayer;
+
+use super::build::prepare;
+use super::calibrate::{Calibrated, calibrate, take_exact_twins};
+use super::recipe::Recipe;
+use super::run_folder::RunFolder;
+use crate::report::{self, Progress, Report};
+use crate::training::{EpochMetrics, Trainer, evaluate};
+use crate::{Backend, Error, Rule};
+
+/// What the command line decides about a run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The rule, if not the recipe's.
+    pub rule: Option<Rule>,
+    /// The seed, if not the recipe's.
+    pub seed: Option<u64>,
+    /// Where the host computes.
+    pub backend: Backend,
+    /// The run's folder, if not the next free one under `runs`.
+    pub out: Option<PathBuf>,
+    /// Where data files are looked for besides.
+    pub data_dir: Option<PathBuf>,
+    /// Values that replace the recipe's, each `key=value`.
+    pub set: Vec<String>,
+}
+
+/// What a twin was worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwinSummary {
+    /// Coefficient of determination on shots it never saw.
+    pub r2: f32,
+    /// Normalised root mean square error on them.
+    pub nrmse: f32,
+    /// Cosine between its gradient and the device's.
+    pub gradient_cosine: f32,
+}
+
+/// `summary.json`: a run in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The recipe's file name.
+    pub recipe: String,
+    /// The rule.
+    pub rule: Rule,
+    /// The seed.
+    pub seed: u64,
+    /// The backend.
+    pub backend: Backend,
+    /// Accuracy on the test data after the last epoch, measured on the device.
+    pub test_accuracy: f32,
+    /// The best of any epoch.
+    pub best_test_accuracy: f32,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Whether the run was stopped before its last epoch.
+    pub interrupted: bool,
+    /// Seconds from the first to the last.
+    pub seconds: f64,
+    /// Shots played on all devices, calibration included.
+    pub device_shots: u64,
+    /// Time that those shots take on the devices, in seconds.
+    pub device_seconds: f64,
+    /// Values clamped in front of the devices.
+    pub clamped: u64,
+    /// The twin (of the first device), where the rule uses a fitted one.
+    pub twin: Option<TwinSummary>,
+}
+
+/// Trains the recipe at `path`; `stop`, once set, ends the run after the epoch. Returns the summary
+/// and the run's folder.
+///
+/// # Errors
+/// Whatever is wrong with the recipe, the data, the folder or the device.
+pub fn train(
+    path: &Path,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<(Summary, RunFolder), Error> {
+    let start = Instant::now();
+    let mut recipe = Recipe::read(path, &options.set)?;
+    recipe.seed = options.seed.unwrap_or(recipe.seed);
+    recipe.training.rule = options.rule.unwrap_or(recipe.training.rule);
+    let rule = recipe.training.rule;
+    let backend = options.backend.device()?;
+    let recipe_folder = path.parent().unwrap_or(Path::new("."));
+    let mut experiment = prepare(&recipe, recipe_folder, options.data_dir.as_deref(), &backend)?;
+
+    let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let folder =
+        RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
+    recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
+    folder.write(RunFolder::RECIPE, &recipe.to_toml())?;
+
+    let calibrated = if rule.needs_calibration() {
+        calibrate(&mut experiment, &recipe, &folder, &backend)?
+    } else {
+        take_exact_twins(&mut experiment);
+        Vec::new()
+    };
+
+    let mut metrics_file = folder.metrics()?;
+    let mut history: Vec<EpochMetrics> = Vec::new();
+    let mut progress = Progress::new(&format!("train {name} by {rule}"), recipe.training.epochs);
+    Trainer {
+        network: &mut experiment.network,
+        laboratory: &mut experiment.laboratory,
+        split: &experiment.split,
+        config: &recipe.training,
+        rule,
+        seed: recipe.seed,
+        backend: &backend,
+    }
+    .train(stop, |metrics| {
+        metrics_file.append(metrics)?;
+        progress.set(
+            metrics.epoch,
+            format!(
+                "loss {:.3}, test accuracy {:.1} %",
+                metrics.train_loss,
+                100.0 * metrics.test_accuracy
+            ),
+        );
+        history.push(metrics.clone());
+        Ok(())
+    })?;
+    let last = history.last().expect("a recipe trains at least one epoch");
+    progress.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
+    folder.save_network(&experiment.network)?;
+    let judgement = evaluate(
+        &experiment.network,
+        &mut experiment.laboratory,
+        &experiment.split.test,
+        &backend,
+    )?;
+
+    let summary = Summary {
+        recipe: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        rule,
+        seed: recipe.seed,
+        backend: options.backend,
+        test_accuracy: last.test_accuracy,
+        best_test_accuracy: history.iter().map(|m| m.test_accuracy).fold(0.0, f32::max),
+        epochs: history.len(),
+        interrupted: stop.load(Ordering::Relaxed),
+        seconds: start.elapsed().as_secs_f64(),
+        device_shots: experiment.laboratory.shots(),
+        device_seconds: experiment.laboratory.device_seconds(),
+        clamped: experiment.laboratory.clamped(),
+        twin: calibrated.first().map(|Calibrated { fidelity, .. }| TwinSummary {
+            r2: fidelity.r2,
+            nrmse: fidelity.nrmse,
+            gradient_cosine: fidelity.gradient_cosine,
+        }),
+    };
+    folder.write_json(RunFolder::SUMMARY, &summary)?;
+    let twins: Vec<report::TwinSection> = calibrated
+        .iter()
+        .map(|twin| report::TwinSection {
+            device: &twin.device,
+            fidelity: &twin.fidelity,
+            measured: &twin.measured,
+            predicted: &twin.predicted,
+            outputs: experiment
+                .laboratory
+                .instruments
+                .iter()
+                .find(|instrument| instrument.name == twin.device)
+                .map(|instrument| instrument.device.interface().outputs.as_slice())
+                .unwrap_or_default(),
+        })
+        .collect();
+    let report = Report {
+        title: &name,
+        summary: &summary,
+        history: &history,
+        twins: &twins,
+        classes: &experiment.split.classes,
+        labels: &experiment.split.test.labels,
+        predicted: &judgement.predicted,
+        recipe: &recipe.to_toml(),
+    };
+    folder.write(RunFolder::REPORT, &report.to_html())?;
+    Ok((summary, folder))
+}

@@ -1,0 +1,168 @@
+//! A run's folder: made once, never written over, every file whole or absent.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor};
+use serde::Serialize;
+use twinprop_calibration::store::{read_safetensors, to_safetensors, write_whole};
+
+use crate::Error;
+use crate::network::Network;
+
+/// The folder of one run.
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+const WRITABLE: &str = "name a folder that can be written with --out";
+
+impl RunFolder {
+    /// Name of the resolved recipe.
+    pub const RECIPE: &'static str = "recipe.toml";
+    /// Name of the metrics, a line an epoch.
+    pub const METRICS: &'static str = "metrics.jsonl";
+    /// Name of the summary.
+    pub const SUMMARY: &'static str = "summary.json";
+    /// Name of the trained parameters.
+    pub const PARAMETERS: &'static str = "parameters.safetensors";
+    /// Name of the report.
+    pub const REPORT: &'static str = "report.html";
+
+    /// Makes the folder `wanted`, or `runs/NAME`, `runs/NAME-2`, … where none is named.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the folder holds a run already, [`Error::File`] where it cannot be
+    /// made or written.
+    pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
+        let path = match wanted {
+            Some(path) if path.join(Self::RECIPE).exists() => {
+                return Err(Error::Usage(format!(
+                    "{} holds a run already; name another folder with --out, or remove it",
+                    path.display()
+                )));
+            }
+            Some(path) => path.to_owned(),
+            None => (1..)
+                .map(|count| match count {
+                    1 => PathBuf::from("runs").join(name),
+                    _ => PathBuf::from("runs").join(format!("{name}-{count}")),
+                })
+                .find(|path| !path.exists())
+                .unwrap_or_else(|| PathBuf::from("runs").join(name)),
+        };
+        std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
+        // A folder that is there but cannot be written must be known before the first shot.
+        tempfile::NamedTempFile::new_in(&path).map_err(Error::file(&path, WRITABLE))?;
+        Ok(Self { path })
+    }
+
+    /// Opens the folder of a run that has ended.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where it holds no run.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        for name in [Self::RECIPE, Self::PARAMETERS] {
+            if !path.join(name).is_file() {
+                return Err(Error::Usage(format!(
+                    "{} is not the folder of a run: it has no {name}; name one that `twinprop train` wrote",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes `text` to the file `name`.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] with the file's name.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        Ok(write_whole(&self.path.join(name), text.as_bytes())?)
+    }
+
+    /// Writes `value` to the JSON file `name`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// Never: what is written is plain data.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(value).expect("plain data");
+        self.write(name, &(text + "\n"))
+    }
+
+    /// Opens the metrics for appending.
+    ///
+    /// # Errors
+    /// [`Error::File`] where that fails.
+    pub fn metrics(&self) -> Result<MetricsFile, Error> {
+        let path = self.path.join(Self::METRICS);
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = file.map_err(Error::file(&path, WRITABLE))?;
+        Ok(MetricsFile { path, file })
+    }
+
+    /// Saves everything that makes `network` what it is.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn save_network(&self, network: &Network) -> Result<(), Error> {
+        let bytes = to_safetensors(network.state());
+        Ok(write_whole(&self.path.join(Self::PARAMETERS), &bytes)?)
+    }
+
+    /// Loads what [`save_network`](Self::save_network) saved into a network of the same recipe.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where the file does not fit the network.
+    pub fn load_network(&self, network: &mut Network, backend: &Device) -> Result<(), Error> {
+        let path = self.path.join(Self::PARAMETERS);
+        let mut saved = read_safetensors(&path, backend)?;
+        let names: Vec<String> = network.state().into_iter().map(|(name, _)| name).collect();
+        for (name, place) in names.iter().zip(network.state_mut()) {
+            let value: Option<Tensor<2>> = saved.remove(name);
+            match value.filter(|value| value.dims() == place.dims()) {
+                Some(value) => *place = value,
+                None => {
+                    return Err(Error::Data {
+                        path,
+                        problem: format!(
+                            "it has no tensor `{name}` of shape {:?}, which the run's recipe asks for; the two files are not of one run",
+                            place.dims()
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The metrics of a run in progress.
+pub struct MetricsFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsFile {
+    /// Appends one line.
+    ///
+    /// # Errors
+    /// [`Error::File`] where that fails.
+    ///
+    /// # Panics
+    /// Never: a line is plain data.
+    pub fn append(&mut self, line: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string(line).expect("plain data") + "\n";
+        self.file.write_all(text.as_bytes()).map_err(Error::file(&self.path, "free some room"))
+    }
+}

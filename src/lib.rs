@@ -1,0 +1,26 @@
+//! twinprop trains physical systems as neural networks: **the forward pass runs on the physical
+//! system, the backward pass through its digital twin.**
+//!
+//! ```text
+//! data ─► network::encode ─► network::physical (device) ─► … ─► network::readout ─► training::loss
+//!                              │                                                        │
+//!                              └── calibration: the device's twin ◄── vjp ◄─────────────┘
+//! ```
+//!
+//! [`experiment`] reads a recipe and runs it; [`report`] shows what came out. Devices live in
+//! [`twinprop_devices`], twins in [`twinprop_calibration`].
+
+pub mod backend;
+pub mod data;
+pub mod error;
+pub mod experiment;
+pub mod network;
+pub mod report;
+pub mod rule;
+pub mod training;
+
+pub use backend::Backend;
+pub use error::Error;
+pub use rule::Rule;
+pub use twinprop_calibration as calibration;
+pub use twinprop_devices as devices;

@@ -1,0 +1,53 @@
+//! The devices that a network plays on, each behind its boundary and beside its twin.
+
+use twinprop_calibration::DigitalTwin;
+use twinprop_devices::Boundary;
+
+/// A device with its twin.
+pub struct Instrument {
+    /// Name in the recipe.
+    pub name: String,
+    /// The device, guarded.
+    pub device: Boundary,
+    /// What the backward pass runs through; none before calibration.
+    pub twin: Option<Box<dyn DigitalTwin>>,
+}
+
+/// All devices of a network. Stages name a device by its place here; stages that share a device
+/// play on it in turn.
+#[derive(Default)]
+pub struct Laboratory {
+    /// The devices.
+    pub instruments: Vec<Instrument>,
+}
+
+impl Laboratory {
+    /// Shots played on all devices.
+    #[must_use]
+    pub fn shots(&self) -> u64 {
+        self.instruments.iter().map(|instrument| instrument.device.shots()).sum()
+    }
+
+    /// Values clamped in front of all devices.
+    #[must_use]
+    pub fn clamped(&self) -> u64 {
+        self.instruments.iter().map(|instrument| instrument.device.clamped()).sum()
+    }
+
+    /// Time that the shots take on the devices, in seconds.
+    #[must_use]
+    pub fn device_seconds(&self) -> f64 {
+        self.instruments.iter().map(|instrument| instrument.device.device_seconds()).sum()
+    }
+}
+
+impl Instrument {
+    /// The twin.
+    ///
+    /// # Panics
+    /// If the device is not calibrated: rules that use a twin are started after calibration.
+    #[must_use]
+    pub fn twin(&self) -> &dyn DigitalTwin {
+        self.twin.as_deref().expect("a device is calibrated before its twin is used")
+    }
+}

@@ -1,0 +1,141 @@
+//! A network: a list of stages, each with an explicit `forward` and `vjp`.
+//!
+//! No tape spans the network. A rule chains the stages, so a device can be a black box and a twin
+//! can bring its own adjoint.
+
+mod encode;
+mod laboratory;
+mod physical;
+mod readout;
+mod scale;
+mod stage;
+
+pub use encode::Encode;
+pub use laboratory::{Instrument, Laboratory};
+pub use physical::Physical;
+pub use readout::Readout;
+pub use scale::Scale;
+pub use stage::{Source, Stage};
+
+use burn::tensor::Tensor;
+use twinprop_devices::DeviceError;
+
+/// Stages in the order of the data.
+pub struct Network {
+    /// The stages.
+    pub stages: Vec<Box<dyn Stage>>,
+}
+
+/// What a forward pass leaves for the backward pass.
+pub struct Trace {
+    /// Input of each stage, `[batch, width]`.
+    pub inputs: Vec<Tensor<2>>,
+    /// Output of the last stage, `[batch, classes]`.
+    pub logits: Tensor<2>,
+}
+
+impl Network {
+    /// Runs `x` `[batch, features]` through the stages; physical values come from `source`.
+    ///
+    /// # Errors
+    /// Whatever a device answers.
+    pub fn forward(
+        &self,
+        x: Tensor<2>,
+        laboratory: &mut Laboratory,
+        source: Source,
+    ) -> Result<Trace, DeviceError> {
+        let mut inputs = Vec::with_capacity(self.stages.len());
+        let mut value = x;
+        for stage in &self.stages {
+            let next = stage.forward(&value, laboratory, source)?;
+            inputs.push(value);
+            value = next;
+        }
+        Ok(Trace { inputs, logits: value })
+    }
+
+    /// Gradients of the parameters, in the order of [`parameters_mut`](Self::parameters_mut), from
+    /// the logits' cotangent `[batch, classes]`; each stage adds its range penalty.
+    #[must_use]
+    pub fn backward(
+        &self,
+        trace: &Trace,
+        logits_cotangent: Tensor<2>,
+        laboratory: &Laboratory,
+    ) -> Vec<Tensor<2>> {
+        let mut cotangent = logits_cotangent;
+        let mut gradients = Vec::with_capacity(self.stages.len());
+        for (stage, x) in self.stages.iter().zip(&trace.inputs).rev() {
+            let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
+            cotangent = dx;
+            gradients.push(dparameters);
+        }
+        gradients.into_iter().rev().flatten().collect()
+    }
+
+    /// Runs `x` through the stages and lets each set itself to the values that reach it.
+    ///
+    /// # Errors
+    /// Whatever a device answers.
+    pub fn initialise(
+        &mut self,
+        x: Tensor<2>,
+        laboratory: &mut Laboratory,
+    ) -> Result<Trace, DeviceError> {
+        let mut inputs = Vec::with_capacity(self.stages.len());
+        let mut value = x;
+        for stage in &mut self.stages {
+            stage.initialise(&value);
+            let next = stage.forward(&value, laboratory, Source::Measured)?;
+            inputs.push(value);
+            value = next;
+        }
+        Ok(Trace { inputs, logits: value })
+    }
+
+    /// The trainable tensors with their names, `STAGE.KIND.NAME`.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, &Tensor<2>)> {
+        let stages = self.stages.iter().enumerate();
+        stages
+            .flat_map(|(index, stage)| {
+                let named = stage.parameters().into_iter();
+                named.map(move |(name, value)| (format!("{index}.{}.{name}", stage.kind()), value))
+            })
+            .collect()
+    }
+
+    /// The trainable tensors, in the order of [`parameters`](Self::parameters).
+    pub fn parameters_mut(&mut self) -> Vec<&mut Tensor<2>> {
+        self.stages.iter_mut().flat_map(|stage| stage.parameters_mut()).collect()
+    }
+
+    /// Everything that makes the network what it is, trained or set at initialisation, with names.
+    #[must_use]
+    pub fn state(&self) -> Vec<(String, &Tensor<2>)> {
+        let constants = self.stages.iter().enumerate().flat_map(|(index, stage)| {
+            let named = stage.constants().into_iter();
+            named.map(move |(name, value)| (format!("{index}.{}.{name}", stage.kind()), value))
+        });
+        self.parameters().into_iter().chain(constants).collect()
+    }
+
+    /// The tensors of [`state`](Self::state), in its order.
+    pub fn state_mut(&mut self) -> Vec<&mut Tensor<2>> {
+        let (mut parameters, mut constants) = (Vec::new(), Vec::new());
+        for stage in &mut self.stages {
+            let (trained, set) = stage.state_mut();
+            parameters.extend(trained);
+            constants.extend(set);
+        }
+        parameters.extend(constants);
+        parameters
+    }
+
+    /// Penalty for drives and parameters out of range, summed over the stages.
+    #[must_use]
+    pub fn range_penalty(&self, trace: &Trace) -> f32 {
+        self.stages.iter().zip(&trace.inputs).map(|(stage, x)| stage.range_penalty(x)).sum()
+    }
+}

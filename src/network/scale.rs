@@ -1,0 +1,96 @@
+//! Trainable element-wise scale and offset: the normalisation between layers.
+
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use twinprop_devices::DeviceError;
+
+use super::{Laboratory, Source, Stage};
+
+/// Deviation added to every channel's own, as a share of the channels' mean: dim channels carry
+/// mostly noise and are not blown up to full size.
+const DEVIATION_FLOOR: f32 = 0.2;
+
+/// y_i = a_i (x_j − μ_j) / σ_j + b_i, where j = ⌊i · width in / width out⌋ places the channels.
+///
+/// a and b are trained; μ and σ are the first values' mean and (floored) deviation, or 0 and 1
+/// where the values are normalised already.
+pub struct Scale {
+    scale: Tensor<2>,
+    offset: Tensor<2>,
+    mean: Tensor<2>,
+    deviation: Tensor<2>,
+    place: Tensor<1, Int>,
+    normalise: bool,
+}
+
+impl Scale {
+    /// From `width_in` to `width_out` channels. With `spread`, outputs start with zero mean and
+    /// that deviation; without, they start as the inputs.
+    #[must_use]
+    pub fn new(width_in: usize, width_out: usize, spread: Option<f32>, device: &Device) -> Self {
+        let place: Vec<i32> = (0..width_out).map(|i| (i * width_in / width_out) as i32).collect();
+        Self {
+            scale: Tensor::full([1, width_out], spread.unwrap_or(1.0), device),
+            offset: Tensor::zeros([1, width_out], device),
+            mean: Tensor::zeros([1, width_in], device),
+            deviation: Tensor::ones([1, width_in], device),
+            place: Tensor::from_data(place.as_slice(), device),
+            normalise: spread.is_some(),
+        }
+    }
+
+    fn normalised(&self, x: &Tensor<2>) -> Tensor<2> {
+        ((x.clone() - self.mean.clone()) / self.deviation.clone()).select(1, self.place.clone())
+    }
+}
+
+impl Stage for Scale {
+    fn kind(&self) -> &'static str {
+        "scale"
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor<2>,
+        _laboratory: &mut Laboratory,
+        _source: Source,
+    ) -> Result<Tensor<2>, DeviceError> {
+        Ok(self.normalised(x) * self.scale.clone() + self.offset.clone())
+    }
+
+    fn vjp(
+        &self,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        _laboratory: &Laboratory,
+    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let dscale = (self.normalised(x) * dy.clone()).sum_dim(0);
+        let doffset = dy.clone().sum_dim(0);
+        let placed = dy * self.scale.clone();
+        let dx = x.zeros_like().select_assign(1, self.place.clone(), placed, IndexingUpdateOp::Add);
+        (dx / self.deviation.clone(), vec![dscale, doffset])
+    }
+
+    fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
+        vec![("scale", &self.scale), ("offset", &self.offset)]
+    }
+
+    fn constants(&self) -> Vec<(&'static str, &Tensor<2>)> {
+        vec![("mean", &self.mean), ("deviation", &self.deviation)]
+    }
+
+    fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
+        (vec![&mut self.scale, &mut self.offset], vec![&mut self.mean, &mut self.deviation])
+    }
+
+    fn initialise(&mut self, x: &Tensor<2>) {
+        if !self.normalise {
+            return;
+        }
+        let (variance, mean) = x.clone().var_mean_bias(0);
+        let deviation = variance.sqrt();
+        let floor = deviation.clone().mean_dim(1) * DEVIATION_FLOOR;
+        // Values that never move at all would divide by zero.
+        self.deviation = (deviation + floor).clamp_min(1e-6);
+        self.mean = mean;
+    }
+}

@@ -1,0 +1,78 @@
+//! The contract of a stage.
+
+use burn::tensor::Tensor;
+use twinprop_calibration::design::TaskDrives;
+use twinprop_devices::DeviceError;
+
+use super::Laboratory;
+
+/// Where a physical stage's forward values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Measured on the device.
+    Measured,
+    /// Predicted by the twin.
+    Predicted,
+}
+
+/// One step of a network, from `[batch, width in]` to `[batch, width out]`.
+pub trait Stage {
+    /// Name of the kind of stage, as recipes have it.
+    fn kind(&self) -> &'static str;
+
+    /// Output `[batch, width out]` for `x` `[batch, width in]`.
+    ///
+    /// # Errors
+    /// Whatever a device answers.
+    fn forward(
+        &self,
+        x: &Tensor<2>,
+        laboratory: &mut Laboratory,
+        source: Source,
+    ) -> Result<Tensor<2>, DeviceError>;
+
+    /// Vector-Jacobian product at `x`: cotangent of the output → cotangent of the input and
+    /// gradients of the parameters, in the order of [`parameters`](Self::parameters).
+    fn vjp(
+        &self,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        laboratory: &Laboratory,
+    ) -> (Tensor<2>, Vec<Tensor<2>>);
+
+    /// Trainable tensors with their names.
+    fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
+        Vec::new()
+    }
+
+    /// Tensors that are set once at initialisation, with their names.
+    fn constants(&self) -> Vec<(&'static str, &Tensor<2>)> {
+        Vec::new()
+    }
+
+    /// The tensors of [`parameters`](Self::parameters) and of [`constants`](Self::constants), in
+    /// their order.
+    fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
+        (Vec::new(), Vec::new())
+    }
+
+    /// The tensors of [`parameters`](Self::parameters), in their order.
+    fn parameters_mut(&mut self) -> Vec<&mut Tensor<2>> {
+        self.state_mut().0
+    }
+
+    /// Sets the stage to the values `x` that reach it before training.
+    fn initialise(&mut self, _x: &Tensor<2>) {}
+
+    /// Penalty for what would leave a device's range at `x`; its gradient is part of
+    /// [`vjp`](Self::vjp).
+    fn range_penalty(&self, _x: &Tensor<2>) -> f32 {
+        0.0
+    }
+
+    /// What the stage asks of a device at `x`, with the device's place in the laboratory; nothing
+    /// for a stage without one.
+    fn task_drives(&self, _x: &Tensor<2>) -> Option<(usize, TaskDrives)> {
+        None
+    }
+}

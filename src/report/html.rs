@@ -1,0 +1,245 @@
+//! `report.html`: a run on one page that opens anywhere.
+
+use std::fmt::Write;
+
+use nalgebra::DMatrix;
+use twinprop_calibration::Fidelity;
+use twinprop_devices::Channel;
+
+use super::plot::{Curve, line_chart, scatter_chart};
+use crate::experiment::Summary;
+use crate::training::EpochMetrics;
+
+/// Readings shown in the scatter of twin against device.
+const SCATTER_POINTS: usize = 1500;
+
+/// Everything the page shows.
+pub struct Report<'a> {
+    /// Name of the experiment.
+    pub title: &'a str,
+    /// The run in numbers.
+    pub summary: &'a Summary,
+    /// Its epochs.
+    pub history: &'a [EpochMetrics],
+    /// Its fitted twins.
+    pub twins: &'a [TwinSection<'a>],
+    /// Names of the classes.
+    pub classes: &'a [String],
+    /// True class of each test sample.
+    pub labels: &'a [usize],
+    /// The device's answer to each.
+    pub predicted: &'a [usize],
+    /// The resolved recipe.
+    pub recipe: &'a str,
+}
+
+/// A fitted twin beside its device.
+pub struct TwinSection<'a> {
+    /// Name of the device.
+    pub device: &'a str,
+    /// The twin's fidelity.
+    pub fidelity: &'a Fidelity,
+    /// Measured readings of shots that the twin never saw, `[n_outputs × shots]`.
+    pub measured: &'a DMatrix<f32>,
+    /// The twin's readings of the same shots.
+    pub predicted: &'a DMatrix<f32>,
+    /// The device's output channels.
+    pub outputs: &'a [Channel],
+}
+
+const STYLE: &str = "
+:root{color-scheme:light dark;--ink:#1c2430;--paper:#fff;--line:#d5dae1;--soft:#f4f6f8}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--paper:#14181e;--line:#38414d;--soft:#1d232b}}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;max-width:1180px;padding:1.5rem}
+h1{font-size:1.6rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .6rem}p{max-width:70ch}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.6rem;padding:0}
+.facts div{background:var(--soft);border-radius:.5rem;padding:.5rem .8rem}
+.facts dt{font-size:.8rem;opacity:.75}.facts dd{margin:0;font-size:1.15rem;font-variant-numeric:tabular-nums}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem}
+svg{max-width:100%;height:auto;background:#fff;border-radius:.5rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+th,td{padding:.25rem .55rem;text-align:right;border:1px solid var(--line)}th{font-weight:600}
+caption{text-align:left;padding-bottom:.4rem}pre{background:var(--soft);padding:1rem;overflow-x:auto;border-radius:.5rem}
+";
+
+impl Report<'_> {
+    /// The page.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        let title = escape(self.title);
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+             <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n"
+        );
+        page += &self.facts();
+        page += "<h2>Training</h2>\n<div class=\"charts\">\n";
+        page += &self.learning_curves();
+        page += "</div>\n";
+        for twin in self.twins {
+            page += &twin.to_html();
+        }
+        page += &self.confusion();
+        let _ = writeln!(page, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
+        page + "</body></html>\n"
+    }
+
+    fn facts(&self) -> String {
+        let summary = self.summary;
+        let percent = |share: f32| format!("{:.1} %", 100.0 * share);
+        let facts = [
+            ("Rule", summary.rule.to_string()),
+            ("Test accuracy on the device", percent(summary.test_accuracy)),
+            ("Best of any epoch", percent(summary.best_test_accuracy)),
+            ("Seed", summary.seed.to_string()),
+            ("Epochs", summary.epochs.to_string()),
+            ("Run time", format!("{:.1} s", summary.seconds)),
+            ("Device shots", thousands(summary.device_shots)),
+            ("Time on the device", format!("{:.0} s", summary.device_seconds)),
+            ("Values clamped", thousands(summary.clamped)),
+            ("Backend", summary.backend.to_string()),
+        ];
+        let items: String = facts
+            .iter()
+            .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>"))
+            .collect();
+        format!("<dl class=\"facts\">{items}</dl>\n")
+    }
+
+    fn learning_curves(&self) -> String {
+        let curve = |name, value: fn(&EpochMetrics) -> f32| Curve {
+            name,
+            points: self
+                .history
+                .iter()
+                .map(|metrics| (metrics.epoch as f64, f64::from(value(metrics))))
+                .collect(),
+        };
+        let forward = match self.summary.rule {
+            crate::Rule::InSilico => "training (twin)",
+            _ => "training (device)",
+        };
+        line_chart(
+            "Accuracy",
+            "epoch",
+            "accuracy (%)",
+            Some(0.0..100.0),
+            &[
+                curve(forward, |metrics| 100.0 * metrics.train_accuracy),
+                curve("test (device)", |metrics| 100.0 * metrics.test_accuracy),
+            ],
+        ) + &line_chart(
+            "Cross-entropy",
+            "epoch",
+            "loss (nats)",
+            None,
+            &[
+                curve(forward, |metrics| metrics.train_loss),
+                curve("test (device)", |metrics| metrics.test_loss),
+            ],
+        )
+    }
+
+    fn confusion(&self) -> String {
+        let classes = self.classes.len();
+        let mut counts = vec![0usize; classes * classes];
+        for (&label, &answer) in self.labels.iter().zip(self.predicted) {
+            counts[label * classes + answer] += 1;
+        }
+        let mut table = String::from(
+            "<h2>Confusion matrix</h2>\n<div class=\"scroll\"><table><caption>Test samples on the device: \
+             a row is the true class, a column the device's answer, a cell the number of samples.</caption>\n<tr><th>true \\ answer</th>",
+        );
+        for class in self.classes {
+            let _ = write!(table, "<th>{}</th>", escape(class));
+        }
+        table += "<th>recall</th></tr>\n";
+        for (class, row) in self.classes.iter().zip(counts.chunks(classes)) {
+            let total: usize = row.iter().sum();
+            let _ = write!(table, "<tr><th>{}</th>", escape(class));
+            for &count in row {
+                let share = count as f32 / total.max(1) as f32;
+                let _ = write!(
+                    table,
+                    "<td style=\"background:rgba(0,114,178,{share:.2})\">{}</td>",
+                    if count == 0 { String::new() } else { count.to_string() }
+                );
+            }
+            let right = row[self.classes.iter().position(|name| name == class).unwrap_or(0)];
+            let _ = writeln!(
+                table,
+                "<td>{:.0} %</td></tr>",
+                100.0 * right as f32 / total.max(1) as f32
+            );
+        }
+        table + "</table></div>\n"
+    }
+}
+
+impl TwinSection<'_> {
+    fn to_html(&self) -> String {
+        let Fidelity { r2, nrmse, gradient_cosine, .. } = self.fidelity;
+        let channels = self.measured.nrows();
+        let stride = (self.measured.len() / SCATTER_POINTS).max(1);
+        // A stride that shares no factor with the channels visits all of them.
+        let stride = (stride..).find(|stride| gcd(*stride, channels) == 1).unwrap_or(1);
+        let points: Vec<(f64, f64)> = self
+            .measured
+            .iter()
+            .zip(self.predicted.iter())
+            .step_by(stride)
+            .map(|(&measured, &predicted)| (f64::from(measured), f64::from(predicted)))
+            .collect();
+        let unit = self.outputs.first().map_or("", |channel| channel.unit.as_str());
+        let by_channel = |name, values: &[f32]| Curve {
+            name,
+            points: values
+                .iter()
+                .enumerate()
+                .map(|(channel, &value)| (channel as f64, f64::from(value)))
+                .collect(),
+        };
+        format!(
+            "<h2>Twin of {}</h2>\n<p>On shots that it never saw: R² {r2:.4}, normalised RMSE {nrmse:.4}; \
+             cosine between its gradient and the device's {gradient_cosine:.4}.</p>\n<div class=\"charts\">\n{}{}</div>\n",
+            escape(self.device),
+            scatter_chart(
+                "Twin against device",
+                &format!("measured ({unit})"),
+                &format!("predicted ({unit})"),
+                &points
+            ),
+            line_chart(
+                "Fidelity by output channel",
+                "output channel",
+                "share of the channel's deviation",
+                None,
+                &[
+                    by_channel("R²", &self.fidelity.r2_by_channel),
+                    by_channel("normalised RMSE", &self.fidelity.nrmse_by_channel),
+                ]
+            ),
+        )
+    }
+}
+
+fn gcd(left: usize, right: usize) -> usize {
+    if right == 0 { left } else { gcd(right, left % right) }
+}
+
+/// `1234567` as `1,234,567`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,138 @@
+//! Charts as SVG text.
+
+use std::ops::Range;
+
+use plotters::prelude::*;
+
+/// Width and height of a chart, in pixels.
+const SIZE: (u32, u32) = (560, 360);
+const FONT: (&str, u32) = ("sans-serif", 14);
+/// Okabe & Ito's palette, told apart with any colour vision.
+const COLOURS: [RGBColor; 4] =
+    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
+
+/// One line of a chart.
+pub struct Curve<'a> {
+    /// Its name in the legend.
+    pub name: &'a str,
+    /// Its points.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Lines over a common axis, with a legend.
+///
+/// # Panics
+/// Never: drawing into text cannot fail.
+#[must_use]
+pub fn line_chart(
+    title: &str,
+    x_label: &str,
+    y_label: &str,
+    y_range: Option<Range<f64>>,
+    curves: &[Curve],
+) -> String {
+    let points = || curves.iter().flat_map(|curve| &curve.points);
+    let x_range = range_of(points().map(|point| point.0));
+    let y_range = y_range.unwrap_or_else(|| range_of(points().map(|point| point.1)));
+    draw(title, x_label, y_label, x_range, y_range, |chart| {
+        for (curve, colour) in curves.iter().zip(COLOURS) {
+            chart
+                .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))?
+                .label(curve.name)
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
+                });
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::MiddleRight)
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.2))
+            .label_font(FONT)
+            .draw()
+    })
+}
+
+/// Points about the line y = x.
+///
+/// # Panics
+/// Never: drawing into text cannot fail.
+#[must_use]
+pub fn scatter_chart(title: &str, x_label: &str, y_label: &str, points: &[(f64, f64)]) -> String {
+    let range = range_of(points.iter().flat_map(|point| [point.0, point.1]));
+    let (low, high) = (range.start, range.end);
+    draw(title, x_label, y_label, range.clone(), range, |chart| {
+        let dots = points.iter().map(|&point| Circle::new(point, 2, COLOURS[0].mix(0.35).filled()));
+        chart
+            .draw_series(dots)?
+            .label("a reading")
+            .legend(|(x, y)| Circle::new((x + 9, y), 3, COLOURS[0].filled()));
+        chart
+            .draw_series(LineSeries::new([(low, low), (high, high)], BLACK.mix(0.6)))?
+            .label("twin = device")
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.2))
+            .label_font(FONT)
+            .draw()
+    })
+}
+
+type Chart<'a> = ChartContext<
+    'a,
+    SVGBackend<'a>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+type DrawError = DrawingAreaErrorKind<std::io::Error>;
+
+fn draw(
+    title: &str,
+    x_label: &str,
+    y_label: &str,
+    x_range: Range<f64>,
+    y_range: Range<f64>,
+    content: impl FnOnce(&mut Chart) -> Result<(), DrawError>,
+) -> String {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let drawn = (|| -> Result<(), DrawError> {
+            area.fill(&WHITE)?;
+            let mut chart = ChartBuilder::on(&area)
+                .caption(title, ("sans-serif", 17))
+                .margin(12)
+                .x_label_area_size(44)
+                .y_label_area_size(62)
+                .build_cartesian_2d(x_range, y_range)?;
+            chart
+                .configure_mesh()
+                .x_desc(x_label)
+                .y_desc(y_label)
+                .label_style(FONT)
+                .axis_desc_style(FONT)
+                .light_line_style(TRANSPARENT)
+                .draw()?;
+            content(&mut chart)?;
+            area.present()
+        })();
+        drawn.expect("drawing into text cannot fail");
+    }
+    svg
+}
+
+/// Range of `values` with a margin; never empty.
+fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = values
+        .filter(|value| value.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+    if low > high {
+        return 0.0..1.0;
+    }
+    let margin = (0.03 * (high - low)).max(1e-9 * low.abs().max(1.0));
+    low - margin..high + margin
+}

@@ -1,0 +1,65 @@
+//! Progress with rate and time left: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Progress of one piece of work, on standard error.
+pub struct Progress {
+    label: String,
+    total: usize,
+    start: Instant,
+    last_line: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Work called `label` in `total` steps.
+    #[must_use]
+    pub fn new(label: &str, total: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar =
+                ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template(
+                "{prefix} {bar:30.cyan} {pos}/{len} · {per_sec} · {eta} left · {msg}",
+            );
+            // The template is a constant; should a version of the crate refuse it, the default
+            // style is still a bar.
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(label.to_owned());
+            bar
+        });
+        let now = Instant::now();
+        Self { label: label.to_owned(), total, start: now, last_line: now, bar }
+    }
+
+    /// `done` steps are done.
+    pub fn set(&mut self, done: usize, message: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done as u64);
+            bar.set_message(message);
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let seconds = self.start.elapsed().as_secs_f64();
+            let rate = done as f64 / seconds;
+            let left = (self.total.saturating_sub(done)) as f64 / rate;
+            let comma = if message.is_empty() { "" } else { ", " };
+            eprintln!(
+                "{}: {done}/{}, {rate:.1} a second, {left:.0} s left{comma}{message}",
+                self.label, self.total
+            );
+        }
+    }
+
+    /// The work is done; `message` says how it went.
+    pub fn finish(self, message: String) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        eprintln!("{}: {message} ({:.1} s)", self.label, self.start.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,11 @@
+//! Training: minibatches forward by the rule, gradients backward stage by stage, Adam.
+
+mod loss;
+mod range_penalty;
+mod schedule;
+mod trainer;
+
+pub use loss::{accuracy, cross_entropy, predictions};
+pub use range_penalty::RangePenalty;
+pub use schedule::Schedule;
+pub use trainer::{EpochMetrics, Judgement, Trainer, TrainingConfig, evaluate};

@@ -1,0 +1,25 @@
+//! The learning rate over a training.
+
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate changes from the first step to the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// It does not.
+    Constant,
+    /// Down to zero along a half cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
+    #[default]
+    Cosine,
+}
+
+impl Schedule {
+    /// Factor on the learning rate when the share `done` (0 to 1) of the steps is done.
+    #[must_use]
+    pub fn factor(self, done: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        }
+    }
+}

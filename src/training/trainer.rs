@@ -1,0 +1,221 @@
+//! The training loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use nalgebra::DMatrix;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::AdamList;
+use twinprop_calibration::bridge::to_tensor;
+use twinprop_devices::{random, validate};
+
+use super::{Schedule, accuracy, cross_entropy, predictions};
+use crate::data::{Dataset, Split};
+use crate::network::{Laboratory, Network, Source};
+use crate::{Error, Rule};
+
+/// Rows that are run at once where no gradient is wanted.
+const EVALUATION_BATCH: usize = 256;
+
+/// How a network is trained; in a recipe, `[training]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// The rule, unless the command line names another.
+    pub rule: Rule,
+    /// Passes over the training data.
+    #[serde(deserialize_with = "validate::count")]
+    pub epochs: usize,
+    /// Samples a step.
+    #[serde(deserialize_with = "validate::count")]
+    pub batch: usize,
+    /// Adam's first learning rate, for parameters normalised to [−1, 1].
+    #[serde(deserialize_with = "validate::positive")]
+    pub learning_rate: f64,
+    /// How the learning rate changes over the training.
+    pub schedule: Schedule,
+    /// Strength of the penalty on drives and parameters out of range.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub range_penalty: f64,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            rule: Rule::Pat,
+            epochs: 60,
+            batch: 32,
+            learning_rate: 0.02,
+            schedule: Schedule::Cosine,
+            range_penalty: 1.0,
+        }
+    }
+}
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochMetrics {
+    /// The epoch, from one.
+    pub epoch: usize,
+    /// Adam's learning rate in the last step.
+    pub learning_rate: f64,
+    /// Mean cross-entropy of the batches, as the rule sees them.
+    pub train_loss: f32,
+    /// Accuracy of the batches, as the rule sees them.
+    pub train_accuracy: f32,
+    /// Mean range penalty of the batches.
+    pub range_penalty: f32,
+    /// Cross-entropy of the test data, measured on the device.
+    pub test_loss: f32,
+    /// Accuracy on the test data, measured on the device.
+    pub test_accuracy: f32,
+    /// Shots played so far, calibration included.
+    pub device_shots: u64,
+    /// Values clamped so far.
+    pub clamped: u64,
+    /// Seconds since the training began.
+    pub seconds: f64,
+}
+
+/// A network's answers to a data set, measured on the device.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Mean cross-entropy.
+    pub loss: f32,
+    /// Share of right answers.
+    pub accuracy: f32,
+    /// Most probable class of each sample.
+    pub predicted: Vec<usize>,
+}
+
+/// A network in training.
+pub struct Trainer<'a> {
+    /// The network.
+    pub network: &'a mut Network,
+    /// Its devices and their twins.
+    pub laboratory: &'a mut Laboratory,
+    /// The data.
+    pub split: &'a Split,
+    /// The settings.
+    pub config: &'a TrainingConfig,
+    /// The rule.
+    pub rule: Rule,
+    /// Seed of the order of the samples.
+    pub seed: u64,
+    /// Where the host computes.
+    pub backend: &'a Device,
+}
+
+impl Trainer<'_> {
+    /// Trains to the last epoch, or to the epoch in which `stop` is set. `observe` hears every
+    /// epoch.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is no number,
+    /// and whatever `observe` answers.
+    pub fn train(
+        &mut self,
+        stop: &AtomicBool,
+        mut observe: impl FnMut(&EpochMetrics) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let mut optimiser = AdamList::new(self.network.parameters().len());
+        let mut order: Vec<usize> = (0..self.split.train.len()).collect();
+        let batches = order.len().div_ceil(self.config.batch);
+        let steps = (self.config.epochs * batches) as f64;
+        for epoch in 0..self.config.epochs {
+            order.shuffle(&mut random::stream(self.seed, &format!("sample order {epoch}")));
+            let mut sums = Step::default();
+            let mut learning_rate = 0.0;
+            for (batch, chosen) in order.chunks(self.config.batch).enumerate() {
+                let done = (epoch * batches + batch) as f64 / steps;
+                learning_rate = self.config.learning_rate * self.config.schedule.factor(done);
+                sums.add(&self.step(chosen, learning_rate, &mut optimiser)?);
+            }
+            if !sums.loss.is_finite() {
+                return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
+            }
+            let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
+            observe(&EpochMetrics {
+                epoch: epoch + 1,
+                learning_rate,
+                train_loss: sums.loss / order.len() as f32,
+                train_accuracy: sums.right / order.len() as f32,
+                range_penalty: sums.penalty / order.len() as f32,
+                test_loss: test.loss,
+                test_accuracy: test.accuracy,
+                device_shots: self.laboratory.shots(),
+                clamped: self.laboratory.clamped(),
+                seconds: start.elapsed().as_secs_f64(),
+            })?;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One step on the samples `chosen`.
+    fn step(
+        &mut self,
+        chosen: &[usize],
+        learning_rate: f64,
+        optimiser: &mut AdamList,
+    ) -> Result<Step, Error> {
+        let batch = self.split.train.choose(chosen);
+        let x = to_tensor(&batch.features, self.backend);
+        let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
+        let (loss, cotangent) = cross_entropy(&trace.logits, &batch.labels);
+        let gradients = self.network.backward(&trace, cotangent, self.laboratory);
+        let size = chosen.len() as f32;
+        let step = Step {
+            loss: loss * size,
+            right: accuracy(&predictions(&trace.logits), &batch.labels) * size,
+            penalty: self.network.range_penalty(&trace) * size,
+        };
+        optimiser.step(learning_rate, self.network.parameters_mut(), gradients);
+        Ok(step)
+    }
+}
+
+/// Sums over samples.
+#[derive(Default)]
+struct Step {
+    loss: f32,
+    right: f32,
+    penalty: f32,
+}
+
+impl Step {
+    fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        self.right += other.right;
+        self.penalty += other.penalty;
+    }
+}
+
+/// Measures a network's answers to `data` on its devices.
+///
+/// # Errors
+/// Whatever a device answers.
+pub fn evaluate(
+    network: &Network,
+    laboratory: &mut Laboratory,
+    data: &Dataset,
+    backend: &Device,
+) -> Result<Judgement, Error> {
+    let mut predicted = Vec::with_capacity(data.len());
+    let mut loss = 0.0;
+    let order: Vec<usize> = (0..data.len()).collect();
+    for chosen in order.chunks(EVALUATION_BATCH) {
+        let batch = data.choose(chosen);
+        let features: &DMatrix<f32> = &batch.features;
+        let trace = network.forward(to_tensor(features, backend), laboratory, Source::Measured)?;
+        loss += cross_entropy(&trace.logits, &batch.labels).0 * chosen.len() as f32;
+        predicted.extend(predictions(&trace.logits));
+    }
+    let accuracy = accuracy(&predicted, &data.labels);
+    Ok(Judgement { loss: loss / data.len() as f32, accuracy, predicted })
+}
