@@ -1,1 +1,3 @@
+//! Benchmarks: see README.
+
 fn main() {}

@@ -94,10 +94,10 @@ pub fn predict(
 
 /// Cosine between the derivatives of the twin and those measured on the device.
 ///
-/// At each point a random cotangent c weighs the outputs (each in units of its own deviation); the
-/// derivative of c·y along a random direction v over inputs and parameters is once vjp(c)·v, by
-/// the twin, and once (c·y(p + hv) − c·y(p − hv)) / 2h, measured. The cosine is taken over all
-/// points and directions together.
+/// At each point a random cotangent c weighs the outputs; the derivative of c·y along a random
+/// direction v over inputs and parameters is once vjp(c)·v, by the twin, and once
+/// (c·y(p + hv) − c·y(p − hv)) / 2h, measured. The cosine is taken over all points and directions
+/// together.
 fn gradient_cosine(
     twin: &dyn DigitalTwin,
     device: &mut dyn PhysicalLayer,
@@ -110,13 +110,12 @@ fn gradient_cosine(
     let channels: Vec<Channel> =
         interface.inputs.iter().chain(&interface.parameters).cloned().collect();
     let width = interface.inputs.len();
-    let deviation = unseen.outputs.column_variance().map(|variance| variance.sqrt().max(1e-6));
     let mut random = random::stream(seed, "gradient fidelity");
     let (mut dot, mut twin_square, mut device_square) = (0.0f64, 0.0f64, 0.0f64);
     for _ in 0..probe.points {
         let shot = random.random_range(0..unseen.len());
         let point = interior_point(unseen, shot, &channels, probe.step);
-        let cotangent = normals(deviation.len(), &mut random).component_div(&deviation);
+        let cotangent = normals(interface.outputs.len(), &mut random);
         let row = |values: &[f32]| from_vec(values.to_vec(), [1, values.len()], backend);
         let (dx, dtheta) = twin.vjp(
             row(&point.as_slice()[..width]),
@@ -136,7 +135,7 @@ fn gradient_cosine(
                 let drive = &point + &direction * (sign * probe.step);
                 let inputs = DMatrix::from_fn(width, probe.repeats, |row, _| drive[row]);
                 let parameters = drive.rows(width, drive.len() - width).into_owned();
-                let mut outputs = DMatrix::zeros(deviation.len(), probe.repeats);
+                let mut outputs = DMatrix::zeros(cotangent.len(), probe.repeats);
                 device.measure(&inputs, &parameters, &mut outputs)?;
                 Ok(outputs.column_mean().dot(&cotangent))
             };

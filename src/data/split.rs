@@ -15,7 +15,7 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
     let (mut train, mut test) = (Vec::new(), Vec::new());
     match config {
         SplitConfig::Stratified { test_fraction } => {
-            for class in 0..classes.len() {
+            for (class, name) in classes.iter().enumerate() {
                 let mut members: Vec<usize> =
                     (0..labels.len()).filter(|&sample| labels[sample] == class).collect();
                 members.shuffle(&mut random::stream(seed, &format!("split class {class}")));
@@ -24,8 +24,7 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
                     return Err(Error::Data {
                         path: table.path,
                         problem: format!(
-                            "the class `{}` has {} samples, too few to test {test_fraction} of them; add samples or change data.split.stratified.test_fraction",
-                            classes[class],
+                            "the class `{name}` has {} samples, too few to test {test_fraction} of them; add samples or change data.split.stratified.test_fraction",
                             members.len()
                         ),
                     });

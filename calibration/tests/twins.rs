@@ -1,0 +1,220 @@
+//! Twins: their gradients, their fit, their files.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use burn::tensor::{Device, Tensor};
+use nalgebra::DMatrix;
+use twinprop_calibration::bridge::{from_vec, to_vec};
+use twinprop_calibration::design::DesignConfig;
+use twinprop_calibration::fidelity::GradientProbe;
+use twinprop_calibration::fit::fit_neural;
+use twinprop_calibration::twin::autodiff_vjp;
+use twinprop_calibration::{
+    CalibrationError, DigitalTwin, ExactTwin, Fidelity, FitConfig, NeuralTwin, NeuralTwinConfig,
+    Shots,
+};
+use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
+use twinprop_devices::{Interface, PhysicalLayer};
+
+fn device_config() -> SecondHarmonicConfig {
+    SecondHarmonicConfig { inputs: 4, parameters: 3, outputs: 5, ..Default::default() }
+}
+
+fn optical(mismatch: f64) -> SecondHarmonic {
+    SecondHarmonic::fabricated(&device_config(), mismatch, 11).unwrap()
+}
+
+fn neural(seed: u64, device: &Device) -> NeuralTwin {
+    let config = NeuralTwinConfig { width: 24, depth: 2 };
+    let moments = (vec![0.1, 0.2, 0.3, 0.4, 0.5], vec![1.0, 0.5, 2.0, 0.25, 1.5]);
+    NeuralTwin::new(&config, optical(0.0).interface(), moments, seed, device)
+}
+
+/// Drives inside the ranges: `rows` rows of `columns`.
+fn drives(rows: usize, columns: usize, seed: u64, device: &Device) -> Tensor<2> {
+    let interface = Interface {
+        parameters: Vec::new(),
+        inputs: twinprop_devices::Channel::bank("drive", columns, "1", 0.1, 0.9),
+        ..optical(0.0).interface().clone()
+    };
+    let (inputs, _) = DesignConfig::Uniform.draw(&interface, rows, None, seed).unwrap();
+    from_vec(inputs.as_slice().to_vec(), [rows, columns], device)
+}
+
+fn relative_error(left: Tensor<2>, right: Tensor<2>) -> f32 {
+    let difference: f32 = to_vec((left - right.clone()).square().sum()).iter().sum();
+    let size: f32 = to_vec(right.square().sum()).iter().sum();
+    (difference / size).sqrt()
+}
+
+#[test]
+fn the_neural_adjoint_agrees_with_autodiff_for_any_grouping() {
+    let device = Device::flex();
+    let twin = neural(1, &device);
+    for groups in [1, 3, 12] {
+        let (x, theta) = (drives(12, 4, 2, &device), drives(groups, 3, 3, &device));
+        let dy = drives(12, 5, 4, &device);
+        let (dx, dtheta) = twin.vjp(x.clone(), theta.clone(), dy.clone());
+        let (ax, atheta) = autodiff_vjp(&twin, x, theta, dy);
+        assert!(relative_error(dx, ax) < 1e-5, "{groups} groups");
+        assert!(relative_error(dtheta, atheta) < 1e-5, "{groups} groups");
+    }
+}
+
+#[test]
+fn every_vjp_agrees_with_central_differences() {
+    let device = Device::flex();
+    let twins: [Box<dyn DigitalTwin>; 2] =
+        [Box::new(neural(5, &device)), Box::new(ExactTwin::new(Box::new(optical(0.1))))];
+    for twin in twins {
+        let (x, theta) = (drives(6, 4, 6, &device), drives(2, 3, 7, &device));
+        let dy = drives(6, 5, 8, &device);
+        let (dx, dtheta) = twin.vjp(x.clone(), theta.clone(), dy.clone());
+        let (vx, vtheta) = (drives(6, 4, 9, &device) - 0.5, drives(2, 3, 10, &device) - 0.5);
+        let end = |h: f64| -> f64 {
+            let y = twin.predict(x.clone() + vx.clone() * h, theta.clone() + vtheta.clone() * h);
+            to_vec(y * dy.clone()).iter().map(|&value| f64::from(value)).sum()
+        };
+        let h = 0.01;
+        let measured = (8.0 * (end(h) - end(-h)) - (end(2.0 * h) - end(-2.0 * h))) / (12.0 * h);
+        let along = |gradient: Tensor<2>, direction: &Tensor<2>| -> f64 {
+            to_vec(gradient * direction.clone()).iter().map(|&value| f64::from(value)).sum()
+        };
+        let predicted = along(dx, &vx) + along(dtheta, &vtheta);
+        assert!((measured - predicted).abs() < 1e-3 * predicted.abs(), "{measured} {predicted}");
+    }
+}
+
+#[test]
+fn groups_share_their_parameters() {
+    let device = Device::flex();
+    let twins: [Box<dyn DigitalTwin>; 2] =
+        [Box::new(neural(5, &device)), Box::new(ExactTwin::new(Box::new(optical(0.1))))];
+    for twin in twins {
+        let (x, theta) = (drives(6, 4, 1, &device), drives(2, 3, 2, &device));
+        let grouped = twin.predict(x.clone(), theta.clone());
+        for group in 0..2 {
+            let run = [3 * group, 3];
+            let alone =
+                twin.predict(x.clone().narrow(0, run[0], 3), theta.clone().narrow(0, group, 1));
+            assert!(relative_error(grouped.clone().narrow(0, run[0], 3), alone) < 1e-6);
+        }
+    }
+}
+
+fn measure(device: &mut dyn PhysicalLayer, shots: usize, seed: u64) -> Shots {
+    let (inputs, parameters) =
+        DesignConfig::LatinHypercube.draw(device.interface(), shots, None, seed).unwrap();
+    Shots::measure(device, inputs, parameters).unwrap()
+}
+
+#[test]
+fn a_fit_learns_the_device_and_its_gradient() {
+    let backend = Device::flex();
+    let mut device = optical(0.1);
+    let (seen, unseen) = measure(&mut device, 3500, 1).split_last(500);
+    let config = NeuralTwinConfig { width: 64, depth: 2 };
+    let fit = FitConfig { epochs: 40, batch: 64, ..Default::default() };
+    let interface = device.interface().clone();
+    let (twin, history) =
+        fit_neural(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
+    assert!(history.training.last() < history.training.first());
+    let probe = GradientProbe { repeats: 1, ..Default::default() };
+    let fitted = Fidelity::measure(&twin, &mut device, &unseen, probe, 1, &backend).unwrap();
+    assert!(fitted.r2 > 0.98 && fitted.gradient_cosine > 0.97, "{fitted:?}");
+    assert!((fitted.nrmse.powi(2) - (1.0 - fitted.r2)).abs() < 1e-5);
+
+    let exact = ExactTwin::new(Box::new(optical(0.1)));
+    let exact = Fidelity::measure(&exact, &mut device, &unseen, probe, 1, &backend).unwrap();
+    assert!(exact.r2 > 0.999_99 && exact.gradient_cosine > 0.999, "{exact:?}");
+
+    let untrained = NeuralTwin::new(&config, &interface, (vec![0.0; 5], vec![1.0; 5]), 1, &backend);
+    let untrained =
+        Fidelity::measure(&untrained, &mut device, &unseen, probe, 1, &backend).unwrap();
+    assert!(untrained.gradient_cosine.abs() < 0.6, "{untrained:?}");
+}
+
+#[test]
+fn the_same_seed_fits_the_same_twin() {
+    let backend = Device::flex();
+    let mut device = optical(0.0);
+    let shots = measure(&mut device, 300, 1);
+    let fit = FitConfig { epochs: 3, ..Default::default() };
+    let interface = device.interface().clone();
+    let fitted = |seed| {
+        let config = NeuralTwinConfig { width: 16, depth: 1 };
+        let (twin, _) =
+            fit_neural(&config, &fit, &interface, &shots, seed, &backend, |_, _| ()).unwrap();
+        to_vec(twin.predict(drives(4, 4, 1, &backend), drives(1, 3, 2, &backend)))
+    };
+    assert_eq!(fitted(1), fitted(1));
+    assert_ne!(fitted(1), fitted(2));
+}
+
+#[test]
+fn a_twin_comes_back_from_its_files() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let twin = neural(3, &device);
+    twin.save(folder.path(), "twin", None).unwrap();
+    let back = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).unwrap();
+    let (x, theta) = (drives(5, 4, 1, &device), drives(1, 3, 2, &device));
+    assert_eq!(to_vec(twin.predict(x.clone(), theta.clone())), to_vec(back.predict(x, theta)));
+}
+
+#[test]
+fn a_twin_of_another_device_is_refused() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    neural(3, &device).save(folder.path(), "twin", None).unwrap();
+    let other = SecondHarmonicConfig { inputs: 6, ..device_config() };
+    let other = SecondHarmonic::nominal(&other).unwrap();
+    let error = NeuralTwin::load(folder.path(), "twin", other.interface(), &device).err().unwrap();
+    assert!(matches!(error, CalibrationError::OtherDevice { .. }));
+    assert!(error.to_string().contains("inputs number 4 but the device's number 6"), "{error}");
+}
+
+#[test]
+fn a_damaged_twin_is_refused() {
+    let device = Device::flex();
+    let folder = tempfile::tempdir().unwrap();
+    let twin = neural(3, &device);
+    twin.save(folder.path(), "twin", None).unwrap();
+    let numbers = folder.path().join("twin.safetensors");
+    let bytes = std::fs::read(&numbers).unwrap();
+    for damaged in [&bytes[..bytes.len() / 2], &bytes[..4], b"".as_slice()] {
+        std::fs::write(&numbers, damaged).unwrap();
+        let error =
+            NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).err().unwrap();
+        assert!(matches!(error, CalibrationError::Format { .. }), "{error}");
+    }
+    std::fs::write(&numbers, &bytes).unwrap();
+    let mut spoiled = bytes.clone();
+    let last = spoiled.len() - 4;
+    spoiled[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&numbers, spoiled).unwrap();
+    let error = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).err().unwrap();
+    assert!(error.to_string().contains("not finite"), "{error}");
+}
+
+#[test]
+fn designs_stay_in_range_and_a_task_like_one_follows_its_task() {
+    use twinprop_calibration::design::{TaskDrives, TaskLikeConfig};
+    let interface = optical(0.0).interface().clone();
+    let task = TaskDrives {
+        inputs: DMatrix::from_element(4, 1, 0.8),
+        parameters: DMatrix::from_element(3, 1, 0.3),
+    };
+    let near = TaskLikeConfig { uniform_share: 0.0, input_spread: 0.05, parameter_spread: 0.05 };
+    for design in
+        [DesignConfig::Uniform, DesignConfig::LatinHypercube, DesignConfig::TaskLike(near.clone())]
+    {
+        let (inputs, parameters) = design.draw(&interface, 500, Some(&task), 1).unwrap();
+        let mut all = inputs.iter().chain(parameters.iter());
+        assert!(all.all(|value| (0.0..=1.0).contains(value)));
+        let follows = (inputs.mean() - 0.8).abs() < 0.02 && (parameters.mean() - 0.3).abs() < 0.02;
+        assert_eq!(follows, matches!(design, DesignConfig::TaskLike(_)));
+    }
+    let error = DesignConfig::TaskLike(near).draw(&interface, 5, None, 1).unwrap_err();
+    assert!(error.to_string().contains("latin_hypercube"), "{error}");
+}

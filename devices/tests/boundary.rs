@@ -1,0 +1,111 @@
+//! Nothing out of range gets through the boundary, in either direction.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::sync::{Arc, Mutex};
+
+use nalgebra::{DMatrix, DVector};
+use proptest::prelude::*;
+use twinprop_devices::{Boundary, Channel, DeviceError, Interface, PhysicalLayer};
+
+/// Notes what reaches it, and answers one value.
+struct Witness {
+    interface: Interface,
+    seen: Arc<Mutex<Vec<f32>>>,
+    answer: f32,
+}
+
+fn guarded(answer: f32) -> (Boundary, Arc<Mutex<Vec<f32>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let interface = Interface {
+        device: "witness".to_owned(),
+        inputs: Channel::bank("in", 3, "V", -0.5, 2.0),
+        parameters: Channel::bank("bias", 2, "mA", 1.0, 4.0),
+        outputs: Channel::bank("out", 1, "V", 0.0, 1.0),
+        seconds_per_shot: 0.25,
+    };
+    (Boundary::new(Box::new(Witness { interface, seen: Arc::clone(&seen), answer })), seen)
+}
+
+impl PhysicalLayer for Witness {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        assert!(inputs.iter().all(|value| (-0.5..=2.0).contains(value)), "{inputs}");
+        assert!(parameters.iter().all(|value| (1.0..=4.0).contains(value)), "{parameters}");
+        self.seen.lock().unwrap().extend(inputs.iter().chain(parameters.iter()));
+        outputs.fill(self.answer);
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_drive_is_clamped_counted_or_refused(
+        inputs in proptest::collection::vec(prop_oneof![any::<f32>(), -3.0f32..5.0], 12),
+        parameters in proptest::collection::vec(prop_oneof![any::<f32>(), -1.0f32..6.0], 2),
+    ) {
+        let (mut device, seen) = guarded(0.5);
+        let inputs = DMatrix::from_vec(3, 4, inputs);
+        let parameters = DVector::from_vec(parameters);
+        let outcome = device.measure(&inputs, &parameters, &mut DMatrix::zeros(1, 4));
+        let all = || inputs.iter().chain(parameters.iter());
+        if all().any(|value| !value.is_finite()) {
+            let refused = matches!(outcome, Err(DeviceError::NonFiniteDrive { .. }));
+            prop_assert!(refused);
+            prop_assert!(seen.lock().unwrap().is_empty(), "nothing is played");
+            prop_assert_eq!(device.shots(), 0);
+        } else {
+            prop_assert!(outcome.is_ok());
+            let outside = inputs.iter().filter(|value| !(-0.5..=2.0).contains(*value)).count()
+                + parameters.iter().filter(|value| !(1.0..=4.0).contains(*value)).count();
+            prop_assert_eq!(device.clamped(), outside as u64);
+            prop_assert_eq!(device.shots(), 4);
+            let expected: Vec<f32> = inputs.iter().map(|value| value.clamp(-0.5, 2.0))
+                .chain(parameters.iter().map(|value| value.clamp(1.0, 4.0))).collect();
+            prop_assert_eq!(&*seen.lock().unwrap(), &expected);
+        }
+    }
+}
+
+#[test]
+fn an_impossible_measurement_is_an_error_with_its_place() {
+    for answer in [f32::NAN, f32::INFINITY, 1.5, -0.1] {
+        let (mut device, _) = guarded(answer);
+        let error = device
+            .measure(
+                &DMatrix::zeros(3, 2),
+                &DVector::from_element(2, 2.0),
+                &mut DMatrix::zeros(1, 2),
+            )
+            .unwrap_err();
+        assert!(matches!(error, DeviceError::BadMeasurement { shot: 0, .. }), "{error}");
+        assert!(error.to_string().contains("`out 0`"), "{error}");
+    }
+}
+
+#[test]
+fn a_batch_of_the_wrong_size_is_an_error() {
+    let (mut device, seen) = guarded(0.5);
+    let error = device
+        .measure(&DMatrix::zeros(2, 2), &DVector::zeros(2), &mut DMatrix::zeros(1, 2))
+        .unwrap_err();
+    assert!(error.to_string().contains("inputs (channels) has size 2"), "{error}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[test]
+fn device_time_is_counted() {
+    let (mut device, _) = guarded(0.5);
+    device
+        .measure(&DMatrix::zeros(3, 8), &DVector::from_element(2, 2.0), &mut DMatrix::zeros(1, 8))
+        .unwrap();
+    assert_eq!(device.device_seconds(), 2.0);
+}

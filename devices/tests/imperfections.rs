@@ -1,0 +1,90 @@
+//! Imperfections do what their strength says, and compose over any layer.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use nalgebra::{DMatrix, DVector};
+use twinprop_devices::imperfections::{ImperfectionsConfig, wrap};
+use twinprop_devices::{Channel, DeviceError, Interface, PhysicalLayer};
+
+/// Reads out its drives as they arrive.
+struct Wire(Interface);
+
+impl Wire {
+    fn new(channels: usize) -> Self {
+        Self(Interface {
+            device: "wire".to_owned(),
+            inputs: Channel::bank("in", channels, "V", -1.0, 3.0),
+            parameters: Channel::bank("gain", 1, "1", 0.0, 1.0),
+            outputs: Channel::bank("out", channels, "V", -5.0, 5.0),
+            seconds_per_shot: 1e-6,
+        })
+    }
+}
+
+impl PhysicalLayer for Wire {
+    fn interface(&self) -> &Interface {
+        &self.0
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        outputs.copy_from(inputs);
+        Ok(())
+    }
+}
+
+const CHANNELS: usize = 16;
+
+fn play(config: &ImperfectionsConfig, seed: u64, batches: &[usize]) -> DMatrix<f32> {
+    let mut device = wrap(Wire::new(CHANNELS), config, seed);
+    let gain = DVector::from_element(1, 0.5);
+    let mut columns = Vec::new();
+    for &shots in batches {
+        let mut outputs = DMatrix::zeros(CHANNELS, shots);
+        device.measure(&DMatrix::from_element(CHANNELS, shots, 1.0), &gain, &mut outputs).unwrap();
+        columns.extend(outputs.column_iter().map(|column| column.into_owned()));
+    }
+    DMatrix::from_columns(&columns)
+}
+
+fn deviation(values: &DMatrix<f32>) -> f32 {
+    let mean = values.mean();
+    values.map(|value| (value - mean).powi(2)).mean().sqrt()
+}
+
+#[test]
+fn noise_has_the_strength_of_its_recipe() {
+    let shots = [4000];
+    let input = ImperfectionsConfig { input_noise: 0.02, ..Default::default() };
+    // A share of the range of 4 V.
+    assert!((deviation(&play(&input, 1, &shots)) - 0.08).abs() < 0.002);
+    let readout = ImperfectionsConfig { readout_noise: 0.03, ..Default::default() };
+    assert!((deviation(&play(&readout, 1, &shots)) - 0.03).abs() < 0.001);
+    // At a reading of 1, shot noise has its full strength; variances add.
+    let both = ImperfectionsConfig { readout_noise: 0.03, shot_noise: 0.04, ..Default::default() };
+    assert!((deviation(&play(&both, 1, &shots)) - 0.05).abs() < 0.002);
+}
+
+#[test]
+fn noise_depends_on_the_seed_and_the_shot_alone() {
+    let config =
+        ImperfectionsConfig { input_noise: 0.02, readout_noise: 0.02, ..Default::default() };
+    let whole = play(&config, 5, &[60]);
+    assert_eq!(whole, play(&config, 5, &[1, 7, 52]), "the batches do not matter");
+    assert_ne!(whole, play(&config, 6, &[60]));
+    assert_ne!(whole.column(0), whole.column(1));
+}
+
+#[test]
+fn converters_round_to_their_codes() {
+    let config = ImperfectionsConfig { dac_bits: 2, ..Default::default() };
+    // Codes of two bits from −1 V to 3 V: −1, 1/3, 5/3, 3; the drive of 1 V lies between two.
+    let reading = play(&config, 1, &[1])[0];
+    assert!((reading - 1.0 / 3.0).abs() < 1e-6 || (reading - 5.0 / 3.0).abs() < 1e-6, "{reading}");
+    let fine = ImperfectionsConfig { dac_bits: 12, adc_bits: 12, ..Default::default() };
+    assert!((play(&fine, 1, &[1])[0] - 1.0).abs() <= 4.0 / 4095.0 + 10.0 / 4095.0);
+}

@@ -1,0 +1,341 @@
+//! The program as a person uses it.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A recipe that trains in a second or two.
+const QUICK: &str = r#"
+seed = 3
+network = [
+  "encode", "scale", { physical = { device = "shg", shots = 4 } }, "scale", "readout",
+]
+
+[data]
+source = "vowels"
+
+[devices.shg.model.second_harmonic]
+inputs = 9
+parameters = 9
+outputs = 12
+
+[devices.shg.imperfections]
+mismatch = 0.1
+input_noise = 0.01
+readout_noise = 0.01
+
+[calibration]
+shots = 600
+test_shots = 100
+twin = { neural = { width = 32, depth = 1 } }
+fit = { epochs = 3 }
+
+[training]
+epochs = 3
+"#;
+
+fn twinprop(arguments: &[&str], folder: &Path) -> Output {
+    Command::cargo_bin("twinprop").unwrap().current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn recipe(folder: &TempDir, text: &str) -> PathBuf {
+    let path = folder.path().join("recipe.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Trains, and returns what was printed.
+fn train(folder: &TempDir, out: &str, more: &[&str]) -> String {
+    let output = twinprop(&[&["train", "recipe.toml", "--out", out], more].concat(), folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs what must fail with exit code 2, and returns the message.
+fn refused(arguments: &[&str], folder: &TempDir) -> String {
+    let output = twinprop(arguments, folder.path());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    message
+}
+
+/// `metrics.jsonl` without its times.
+fn metrics(folder: &TempDir, out: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(folder.path().join(out).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| {
+            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value.as_object_mut().unwrap().remove("seconds").unwrap();
+            value
+        })
+        .collect()
+}
+
+#[test]
+fn a_run_writes_its_folder_whole() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    let printed = train(&folder, "run", &[]);
+    assert!(printed.contains("test accuracy") && printed.contains("report.html"), "{printed}");
+    let summary = fs::read_to_string(folder.path().join("run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    for key in [
+        "rule",
+        "seed",
+        "backend",
+        "test_accuracy",
+        "best_test_accuracy",
+        "epochs",
+        "seconds",
+        "device_shots",
+        "device_seconds",
+        "clamped",
+    ] {
+        assert!(!summary[key].is_null(), "{key} in {summary}");
+    }
+    for key in ["r2", "nrmse", "gradient_cosine"] {
+        assert!(summary["twin"][key].is_number(), "twin.{key} in {summary}");
+    }
+    assert_eq!(metrics(&folder, "run").len(), 3);
+    let report = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    for part in ["<svg", "Confusion matrix", "Twin against device", "accuracy (%)"] {
+        assert!(report.contains(part), "{part}");
+    }
+    assert!(!report.contains("http://") || !report.contains("src=\"http"), "opens anywhere");
+
+    let evaluated = twinprop(&["evaluate", "run"], folder.path());
+    assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
+    let again = String::from_utf8(evaluated.stdout).unwrap();
+    assert!(again.contains("test accuracy"), "{again}");
+
+    let message = refused(&["train", "recipe.toml", "--out", "run"], &folder);
+    assert!(message.contains("holds a run already"), "{message}");
+}
+
+#[test]
+fn the_same_command_gives_the_same_metrics_on_any_number_of_threads() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    for rule in ["pat", "in-silico", "ideal"] {
+        let out = |threads: &str| format!("{rule}-{threads}");
+        for threads in ["1", "2", "again"] {
+            let mut command = Command::cargo_bin("twinprop").unwrap();
+            command.current_dir(folder.path());
+            if threads != "again" {
+                command.env("RAYON_NUM_THREADS", threads);
+            }
+            let arguments = ["train", "recipe.toml", "--rule", rule, "--out", &out(threads)];
+            command.args(arguments).assert().success();
+        }
+        assert_eq!(metrics(&folder, &out("1")), metrics(&folder, &out("2")), "{rule}");
+        assert_eq!(metrics(&folder, &out("1")), metrics(&folder, &out("again")), "{rule}");
+        let parameters = |threads| {
+            fs::read(folder.path().join(out(threads)).join("parameters.safetensors")).unwrap()
+        };
+        assert_eq!(parameters("1"), parameters("2"), "{rule}");
+    }
+    assert_ne!(metrics(&folder, "pat-1"), metrics(&folder, "ideal-1"));
+}
+
+#[test]
+fn the_resolved_recipe_of_a_run_trains_the_same_run() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    train(&folder, "first", &["--set", "training.epochs=2", "--seed", "9"]);
+    fs::copy(folder.path().join("first/recipe.toml"), folder.path().join("recipe.toml")).unwrap();
+    train(&folder, "second", &[]);
+    assert_eq!(metrics(&folder, "first").len(), 2);
+    assert_eq!(metrics(&folder, "first"), metrics(&folder, "second"));
+}
+
+#[test]
+fn compare_prints_a_row_a_rule_and_the_digital_networks() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    let output = twinprop(
+        &["compare", "recipe.toml", "--rules", "pat,ideal", "--seeds", "2", "--out", "all"],
+        folder.path(),
+    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    for row in ["pat", "ideal", "linear softmax", "digital MLP"] {
+        assert!(table.lines().any(|line| line.starts_with(row) && line.contains('±')), "{table}");
+    }
+    assert!(folder.path().join("all/pat-4/report.html").exists());
+    assert!(folder.path().join("all/compare.json").exists());
+}
+
+/// A user's table: 12 features, 7 string labels, separable.
+fn user_table(folder: &TempDir, name: &str, samples: usize) {
+    let mut text = (0..12).map(|i| format!("sensor {i},")).collect::<String>() + "material\n";
+    for sample in 0..samples {
+        let class = sample % 7;
+        for feature in 0..12 {
+            let ripple = ((sample * 31 + feature * 17) % 101) as f32 / 101.0;
+            let value = f32::from(u8::from(feature == class)) * 2.0 + ripple;
+            text += &format!("{value},");
+        }
+        text += ["oak", "pine", "ash", "elm", "teak", "fir", "yew"][class];
+        text += "\n";
+    }
+    fs::write(folder.path().join(name), text).unwrap();
+}
+
+#[test]
+fn a_table_of_the_users_trains_with_only_its_data_section_changed() {
+    let folder = TempDir::new().unwrap();
+    user_table(&folder, "wood.csv", 210);
+    user_table(&folder, "more wood.csv", 70);
+    let original = fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/vowels-optical.toml"),
+    )
+    .unwrap();
+    let start = original.find("[data]").unwrap();
+    let end = start + original[start..].find("[devices").unwrap();
+    let quick = [
+        "--set",
+        "training.epochs=12",
+        "--set",
+        "calibration.shots=1500",
+        "--set",
+        "calibration.fit={epochs=5}",
+    ];
+    for (data, out) in [
+        ("source = { csv = { path = \"wood.csv\" } }", "divided"),
+        (
+            "source = { csv = { path = \"wood.csv\", test = \"more wood.csv\", label = \"material\" } }",
+            "given",
+        ),
+    ] {
+        let mine = format!("{}[data]\n{data}\n\n{}", &original[..start], &original[end..]);
+        recipe(&folder, &mine);
+        train(&folder, out, &quick);
+        let last = metrics(&folder, out).pop().unwrap();
+        assert!(last["test_accuracy"].as_f64().unwrap() > 0.5, "seven classes: {last}");
+        let report = fs::read_to_string(folder.path().join(out).join("report.html")).unwrap();
+        assert!(report.contains("teak"));
+    }
+    let output = twinprop(&["evaluate", "given"], Path::new(folder.path()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_missing_recipe_is_named() {
+    let folder = TempDir::new().unwrap();
+    let message = refused(&["train", "nowhere.toml"], &folder);
+    assert!(message.contains("nowhere.toml"), "{message}");
+}
+
+#[test]
+fn a_wrong_recipe_is_shown_with_line_key_and_what_was_expected() {
+    let folder = TempDir::new().unwrap();
+    for (from, to, expected) in [
+        ("mismatch = 0.1", "mismach = 0.1", &["line 16", "mismach", "mismatch"][..]),
+        ("input_noise = 0.01", "input_noise = -0.01", &["line 17", "input_noise", "zero or more"]),
+        ("epochs = 3\n", "epochs = \"many\"\n", &["line 28", "epochs"]),
+        ("inputs = 9", "inputs = 0", &["line 11", "inputs", "1 or more"]),
+        ("device = \"shg\"", "device = \"laser\"", &["line 4", "laser", "shg"]),
+        (
+            "model.second_harmonic",
+            "model.warp_drive",
+            &["line 10", "warp_drive", "second_harmonic"],
+        ),
+        ("\"readout\",", "", &["network", "readout"]),
+        ("shots = 600", "shots = 600\ndesign = \"random\"", &["design", "latin_hypercube"]),
+    ] {
+        let text = QUICK.replacen(from, to, 1);
+        assert_ne!(text, QUICK);
+        recipe(&folder, &text);
+        let message = refused(&["train", "recipe.toml", "--out", "run"], &folder);
+        for part in expected.iter().chain(&["recipe.toml"]) {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+        assert!(!folder.path().join("run").exists(), "nothing is made for a wrong recipe");
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    for (setting, expected) in [
+        ("training.epoch=3", "epoch"),
+        ("training.epochs", "key=value"),
+        ("devices.shg.imperfections.readout_noise=-1", "zero or more"),
+        ("seed.deep=1", "not a table"),
+    ] {
+        let message = refused(&["train", "recipe.toml", "--set", setting], &folder);
+        assert!(message.contains(expected) && message.contains(setting), "{message}");
+    }
+}
+
+#[test]
+fn a_wrong_table_is_shown_with_file_line_and_column() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, &QUICK.replace("\"vowels\"", "{ csv = { path = \"mine.csv\" } }"));
+    for (table, expected) in [
+        ("a,b,label\n1,2,x\n3,y\n", &["line 3", "2 values", "3 columns"][..]),
+        ("a,b,label\n1,NaN,x\n", &["line 2", "`b`", "NaN"]),
+        ("a,b,label\n1,inf,x\n", &["line 2", "`b`", "inf"]),
+        ("a,b,label\n1,tall,x\n", &["line 2", "`b`", "tall"]),
+        ("a,b,label\n1,2,\n", &["line 2", "label"]),
+        ("a,b,label\n", &["no samples"]),
+        ("a,b,label\n1,2,x\n1,2,y\n", &["`x`", "too few"]),
+    ] {
+        fs::write(folder.path().join("mine.csv"), table).unwrap();
+        let message = refused(&["train", "recipe.toml"], &folder);
+        for part in expected.iter().chain(&["mine.csv"]) {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+    }
+    fs::remove_file(folder.path().join("mine.csv")).unwrap();
+    let message = refused(&["train", "recipe.toml"], &folder);
+    assert!(message.contains("--data-dir"), "{message}");
+}
+
+#[test]
+fn a_twin_of_another_device_is_refused() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    train(&folder, "first", &[]);
+    let reuse = ["--set", "calibration.load=first"];
+    train(&folder, "second", &reuse);
+    let other = ["--set", "devices.shg.model.second_harmonic.outputs=13"];
+    let arguments = [&["train", "recipe.toml", "--out", "third"], &reuse[..], &other[..]].concat();
+    let message = refused(&arguments, &folder);
+    assert!(
+        message.contains("another device") && message.contains("outputs number 12"),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_written_is_named_before_the_first_shot() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    fs::write(folder.path().join("file"), "in the way").unwrap();
+    let message = refused(&["train", "recipe.toml", "--out", "file/run"], &folder);
+    assert!(message.contains("file/run") && message.contains("--out"), "{message}");
+}
+
+#[test]
+fn an_unknown_rule_or_backend_is_refused_with_the_choices() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    let message = refused(&["train", "recipe.toml", "--rule", "magic"], &folder);
+    assert!(message.contains("in-silico"), "{message}");
+    let message = refused(&["train", "recipe.toml", "--backend", "abacus"], &folder);
+    assert!(message.contains("ndarray"), "{message}");
+}
+
+#[test]
+fn devices_are_listed() {
+    let folder = TempDir::new().unwrap();
+    let output = twinprop(&["device", "list"], folder.path());
+    assert!(String::from_utf8(output.stdout).unwrap().contains("second_harmonic"));
+}

@@ -1,0 +1,201 @@
+//! What must hold of any network on any device: the rules agree where the twin is exact, and every
+//! stage's `vjp` is its `forward`'s derivative.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use burn::tensor::Tensor;
+use twinprop::Backend;
+use twinprop::Rule;
+use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
+use twinprop::calibration::{AdamList, ExactTwin};
+use twinprop::experiment::{Experiment, Recipe, prepare};
+use twinprop::network::{Source, Trace};
+use twinprop::training::cross_entropy;
+
+/// A small network on a mismatched, noiseless device; every backend that was built in runs it.
+const RECIPE: &str = r#"
+seed = 5
+network = [
+  "encode", "scale", { physical = { device = "shg", shots = 4 } },
+  "scale", { physical = { device = "shg", shots = 4 } },
+  "scale", "readout",
+]
+[data]
+source = "vowels"
+[devices.shg.model.second_harmonic]
+inputs = 6
+parameters = 6
+outputs = 8
+[devices.shg.imperfections]
+mismatch = 0.1
+[training]
+range_penalty = 2.0
+"#;
+
+fn backends() -> Vec<Backend> {
+    [Backend::Flex, Backend::Ndarray, Backend::Wgpu]
+        .into_iter()
+        .filter(|backend| backend.device().is_ok())
+        .collect()
+}
+
+/// The network with every device's own equation as its twin.
+fn exact_experiment(backend: Backend) -> Experiment {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.toml");
+    std::fs::write(&path, RECIPE).unwrap();
+    let recipe = Recipe::read(&path, &[]).unwrap();
+    let mut experiment = prepare(&recipe, folder.path(), None, &backend.device().unwrap()).unwrap();
+    for (instrument, equation) in
+        experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
+    {
+        instrument.twin = Some(Box::new(ExactTwin::new(equation)));
+    }
+    experiment
+}
+
+fn batch(experiment: &Experiment, backend: Backend) -> (Tensor<2>, Vec<usize>) {
+    let chosen: Vec<usize> = (0..24).map(|sample| sample * 30).collect();
+    let batch = experiment.split.train.choose(&chosen);
+    (to_tensor(&batch.features, &backend.device().unwrap()), batch.labels)
+}
+
+fn gradients(experiment: &mut Experiment, rule: Rule, backend: Backend) -> Vec<f32> {
+    let (x, labels) = batch(experiment, backend);
+    let trace: Trace =
+        experiment.network.forward(x, &mut experiment.laboratory, rule.forward()).unwrap();
+    let (_, cotangent) = cross_entropy(&trace.logits, &labels);
+    let gradients = experiment.network.backward(&trace, cotangent, &experiment.laboratory);
+    gradients.into_iter().flat_map(to_vec).collect()
+}
+
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
+    for backend in backends() {
+        let mut experiment = exact_experiment(backend);
+        let pat = gradients(&mut experiment, Rule::Pat, backend);
+        assert!(norm(pat.iter().copied()) > 1e-3, "a gradient of zero compares nothing");
+        for rule in [Rule::Ideal, Rule::InSilico] {
+            let other = gradients(&mut experiment, rule, backend);
+            let difference = norm(pat.iter().zip(&other).map(|(left, right)| left - right));
+            let relative = difference / norm(pat.iter().copied());
+            assert!(relative < 1e-5, "{rule} on {backend}: {relative}");
+        }
+    }
+}
+
+#[test]
+fn every_stage_vjp_agrees_with_central_differences() {
+    for backend in backends() {
+        let mut experiment = exact_experiment(backend);
+        let device = backend.device().unwrap();
+        let (x, _) = batch(&experiment, backend);
+        let trace =
+            experiment.network.forward(x, &mut experiment.laboratory, Source::Measured).unwrap();
+        let mut outputs = trace.inputs[1..].to_vec();
+        outputs.push(trace.logits.clone());
+        let wave = |shape: [usize; 2], phase: f32| {
+            let values = (0..shape[0] * shape[1]).map(|i| (0.7 * i as f32 + phase).sin()).collect();
+            from_vec(values, shape, &device)
+        };
+        for (index, output) in outputs.iter().enumerate() {
+            // Inside the range, where the penalty is zero and no clamp has its kink.
+            let kind = experiment.network.stages[index].kind();
+            let x = match kind {
+                "physical" => trace.inputs[index].clone().clamp(-0.9, 0.9),
+                _ => trace.inputs[index].clone(),
+            };
+            let dy = wave(output.dims(), 0.3);
+            let stage = &experiment.network.stages[index];
+            let (dx, dparameters) = stage.vjp(&x, dy.clone(), &experiment.laboratory);
+            let vx = wave(x.dims(), 1.1);
+            let vparameters: Vec<Tensor<2>> =
+                dparameters.iter().map(|gradient| wave(gradient.dims(), 2.3)).collect();
+            let along = |gradient: Tensor<2>, direction: &Tensor<2>| {
+                to_vec(gradient * direction.clone()).into_iter().map(f64::from).sum::<f64>()
+            };
+            // The encoder clamps features at the training data's extremes: a kink at its input.
+            let moves_input = kind != "encode";
+            let predicted = if moves_input { along(dx, &vx) } else { 0.0 }
+                + dparameters
+                    .into_iter()
+                    .zip(&vparameters)
+                    .map(|(gradient, direction)| along(gradient, direction))
+                    .sum::<f64>();
+            let mut end = |h: f64| -> f64 {
+                let stage = &mut experiment.network.stages[index];
+                let before: Vec<Tensor<2>> =
+                    stage.parameters().into_iter().map(|(_, value)| value.clone()).collect();
+                for (value, direction) in stage.parameters_mut().into_iter().zip(&vparameters) {
+                    *value = value.clone() + direction.clone() * h;
+                }
+                let x = if moves_input { x.clone() + vx.clone() * h } else { x.clone() };
+                let y = stage.forward(&x, &mut experiment.laboratory, Source::Measured).unwrap();
+                for (value, before) in stage.parameters_mut().into_iter().zip(before) {
+                    *value = before;
+                }
+                along(y, &dy)
+            };
+            let h = 0.01;
+            let measured = (8.0 * (end(h) - end(-h)) - (end(2.0 * h) - end(-2.0 * h))) / (12.0 * h);
+            let size = predicted.abs().max(1e-2);
+            assert!(
+                (measured - predicted).abs() < 3e-3 * size,
+                "stage {index} ({kind}) on {backend}: {measured} measured, {predicted} predicted"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_does() {
+    for backend in backends() {
+        let loss_after = |rule: Rule, steps: usize| -> f32 {
+            let mut experiment = exact_experiment(backend);
+            let mut optimiser = AdamList::new(experiment.network.parameters().len());
+            for _ in 0..steps {
+                let (x, labels) = batch(&experiment, backend);
+                let trace = experiment
+                    .network
+                    .forward(x, &mut experiment.laboratory, rule.forward())
+                    .unwrap();
+                let (_, cotangent) = cross_entropy(&trace.logits, &labels);
+                let gradients =
+                    experiment.network.backward(&trace, cotangent, &experiment.laboratory);
+                optimiser.step(0.01, experiment.network.parameters_mut(), gradients);
+            }
+            let (x, labels) = batch(&experiment, backend);
+            let trace = experiment
+                .network
+                .forward(x, &mut experiment.laboratory, Source::Measured)
+                .unwrap();
+            cross_entropy(&trace.logits, &labels).0
+        };
+        let start = loss_after(Rule::Pat, 0);
+        for steps in [1, 10] {
+            let (pat, ideal) = (loss_after(Rule::Pat, steps), loss_after(Rule::Ideal, steps));
+            assert!(pat < start, "{steps} steps on {backend}: {pat} from {start}");
+            assert!((pat - ideal).abs() < 1e-4 * start, "{steps} steps: {pat} and {ideal}");
+        }
+    }
+}
+
+#[test]
+fn beyond_the_range_only_the_penalty_pulls() {
+    let backend = Backend::Flex;
+    let mut experiment = exact_experiment(backend);
+    let stage = &mut experiment.network.stages[2];
+    let x = Tensor::<2>::full([3, 24], 1.5, &backend.device().unwrap());
+    let y = stage.forward(&x, &mut experiment.laboratory, Source::Measured).unwrap();
+    assert_eq!(experiment.laboratory.clamped() % 72, 0);
+    let (dx, _) = stage.vjp(&x, y.ones_like(), &experiment.laboratory);
+    // λ · 2 · excess / count, with λ = 2 and excess 0.5 over 72 drives.
+    for gradient in to_vec(dx) {
+        assert!((gradient - 2.0 * 2.0 * 0.5 / 72.0).abs() < 1e-6, "{gradient}");
+    }
+    assert!((stage.range_penalty(&x) - 2.0 * 0.25).abs() < 1e-6);
+}
