@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! z_0 = W_x x̂ + W_θ θ̂ + b_0        x̂, θ̂: ranges mapped to [−1, 1]
-//! z_l = W_l silu(z_{l−1}) + b_l
+//! z_l = W_l a(z_{l−1}) + b_l         a(z) = ½ z (1 + r),  r = z / √(1 + z²)
 //! y   = μ + σ ∘ z_L                 μ, σ: mean and standard deviation of the readings
 //! ```
+//!
+//! The activation a is SiLU's shape (Elfwing, Uchibe & Doya 2018) with an algebraic gate instead of
+//! the logistic one: smooth, as a twin's gradient must be, and of operations that processors have
+//! as vectors. Its slope is a′ = ½ + r − ½ r³.
 //!
 //! The first layer keeps data and parameters apart, so that the parameters' part is computed once
 //! a group of shots. The adjoint is written by hand: it is the backward pass of every training
 //! step, and it needs no tape.
 
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -76,12 +79,12 @@ impl RangeMap {
     }
 }
 
-/// What a forward pass leaves for its adjoint: each layer's input, and each hidden layer's slope.
+/// What a forward pass leaves for its adjoint: each layer's input, and each hidden layer's r.
 pub(crate) struct Trace {
     inputs: Tensor<2>,
     parameters: Tensor<2>,
     activations: Vec<Tensor<2>>,
-    slopes: Vec<Tensor<2>>,
+    ratios: Vec<Tensor<2>>,
     /// Normalised readings z_L.
     pub(crate) output: Tensor<2>,
 }
@@ -154,16 +157,15 @@ impl NeuralTwin {
         let mut z = inputs.clone().matmul(self.weights[0].clone()) + spread(shared, shots);
         debug_assert_eq!(shots % groups, 0, "groups are runs of equal length");
         let mut activations = Vec::with_capacity(self.config.depth);
-        let mut slopes = Vec::with_capacity(self.config.depth);
+        let mut ratios = Vec::with_capacity(self.config.depth);
         for layer in self.weights[3..].chunks_exact(2) {
-            let gate = sigmoid(z.clone());
-            let activation = z * gate.clone();
-            // silu′ = σ + silu (1 − σ)
-            slopes.push(gate.clone() + activation.clone() * (1.0 - gate));
+            let ratio = z.clone() / (z.clone() * z.clone() + 1.0).sqrt();
+            let activation = z * (ratio.clone() * 0.5 + 0.5);
             z = activation.clone().matmul(layer[0].clone()) + layer[1].clone();
             activations.push(activation);
+            ratios.push(ratio);
         }
-        Trace { inputs, parameters, activations, slopes, output: z }
+        Trace { inputs, parameters, activations, ratios, output: z }
     }
 
     /// Cotangent of z_0 `[shots, width]` from that of z_L, each layer's cotangent shown to `visit`
@@ -176,8 +178,9 @@ impl NeuralTwin {
     ) -> Tensor<2> {
         for layer in (0..self.config.depth).rev() {
             visit(layer, &trace.activations[layer], &dz);
-            dz = dz.matmul(self.weights[3 + 2 * layer].clone().transpose())
-                * trace.slopes[layer].clone();
+            let ratio = trace.ratios[layer].clone();
+            let slope = ratio.clone() * (1.0 - ratio.clone() * ratio * 0.5) + 0.5;
+            dz = dz.matmul(self.weights[3 + 2 * layer].clone().transpose()) * slope;
         }
         dz
     }
