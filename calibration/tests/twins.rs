@@ -105,7 +105,7 @@ fn groups_share_their_parameters() {
 fn measure(device: &mut dyn PhysicalLayer, shots: usize, seed: u64) -> Shots {
     let (inputs, parameters) =
         DesignConfig::LatinHypercube.draw(device.interface(), shots, None, seed).unwrap();
-    Shots::measure(device, inputs, parameters).unwrap()
+    Shots::measure(device, inputs, parameters, |_| ()).unwrap()
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_fit_learns_the_device_and_its_gradient() {
     let mut device = optical(0.1);
     let (seen, unseen) = measure(&mut device, 3500, 1).split_last(500);
     let config = NeuralTwinConfig { width: 64, depth: 2 };
-    let fit = FitConfig { epochs: 40, batch: 64, ..Default::default() };
+    let fit = FitConfig { epochs: 80, batch: 64, learning_rate: 4e-3, ..Default::default() };
     let interface = device.interface().clone();
     let (twin, history) =
         fit_neural(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();

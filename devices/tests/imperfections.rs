@@ -62,10 +62,12 @@ fn noise_has_the_strength_of_its_recipe() {
     let input = ImperfectionsConfig { input_noise: 0.02, ..Default::default() };
     // A share of the range of 4 V.
     assert!((deviation(&play(&input, 1, &shots)) - 0.08).abs() < 0.002);
-    let readout = ImperfectionsConfig { readout_noise: 0.03, ..Default::default() };
+    // Of readings' range of 10 V.
+    let readout = ImperfectionsConfig { readout_noise: 0.003, ..Default::default() };
     assert!((deviation(&play(&readout, 1, &shots)) - 0.03).abs() < 0.001);
-    // At a reading of 1, shot noise has its full strength; variances add.
-    let both = ImperfectionsConfig { readout_noise: 0.03, shot_noise: 0.04, ..Default::default() };
+    // At a reading of a tenth of the range, shot noise has √0.1 of its strength; variances add.
+    let shot_noise = 0.004 * 10f64.sqrt();
+    let both = ImperfectionsConfig { shot_noise, ..readout };
     assert!((deviation(&play(&both, 1, &shots)) - 0.05).abs() < 0.002);
 }
 

@@ -58,7 +58,7 @@ fn double_loop(config: &SecondHarmonicConfig, u: &[f64]) -> Vec<f64> {
 }
 
 /// Spectral channel of each drive: 7 inputs and 5 parameters, each spread evenly.
-const PLACEMENT: [usize; 12] = [0, 2, 4, 6, 7, 9, 11, 1, 3, 5, 8, 10];
+const PLACEMENT: [usize; 12] = [0, 2, 4, 5, 7, 9, 11, 1, 3, 6, 8, 10];
 
 #[test]
 fn readings_match_a_double_loop_for_flat_and_chirped_pulses() {
@@ -78,7 +78,7 @@ fn readings_match_a_double_loop_for_flat_and_chirped_pulses() {
             let brightest = expected.iter().copied().fold(0.0, f64::max);
             let bin = expected.iter().position(|&value| value == brightest).unwrap();
             let exposure = f64::from(y[(bin, shot)]) / brightest;
-            assert!(y[(bin, shot)] < 2.0, "a saturated bin compares nothing");
+            assert!(y[(bin, shot)] < 1.0, "a saturated bin compares nothing");
             for (n, value) in expected.iter().enumerate() {
                 let error = (f64::from(y[(n, shot)]) / exposure - value).abs();
                 assert!(error < 1e-5 * brightest, "chirp {chirp}, bin {n}: off by {error}");

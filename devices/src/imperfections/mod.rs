@@ -25,10 +25,11 @@ pub struct ImperfectionsConfig {
     /// Standard deviation of the noise on each drive, as a share of its channel's range.
     #[serde(deserialize_with = "validate::non_negative")]
     pub input_noise: f64,
-    /// Standard deviation of the additive noise on each reading, in units of full scale (1).
+    /// Standard deviation of the additive noise on each reading, as a share of its channel's range.
     #[serde(deserialize_with = "validate::non_negative")]
     pub readout_noise: f64,
-    /// Shot noise: standard deviation at full scale, growing with the square root of the reading.
+    /// Shot noise: standard deviation of a reading as large as its channel's range, as a share of
+    /// that range; it grows with the square root of the reading.
     #[serde(deserialize_with = "validate::non_negative")]
     pub shot_noise: f64,
     /// Resolution of the drives in bits; 0 is continuous.

@@ -7,9 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::words_a_shot;
 use crate::{DeviceError, Interface, PhysicalLayer, random};
 
-/// y → y + σ_a ξ + σ_s √|y| ξ′, kept inside the detector's range.
-///
-/// σ_a is in the reading's full scale (1); σ_s is the standard deviation of the shot noise there.
+/// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, kept inside the channel's range, whose width is R.
 pub struct ReadoutNoise<L> {
     layer: L,
     additive: f32,
@@ -19,7 +17,7 @@ pub struct ReadoutNoise<L> {
 }
 
 impl<L: PhysicalLayer> ReadoutNoise<L> {
-    /// `additive` and `shot`: standard deviations at full scale.
+    /// `additive` and `shot`: σ_a and σ_s.
     pub fn new(layer: L, additive: f64, shot: f64, seed: u64) -> Self {
         Self {
             layer,
@@ -49,10 +47,11 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
             self.shots += 1;
             for (reading, channel) in shot.iter_mut().zip(channels) {
                 let normal: f32 = StandardNormal.sample(&mut self.random);
+                let range = channel.span();
                 // Independent sources add in variance, so one deviate serves both.
-                let variance = self.additive.powi(2) + self.shot.powi(2) * reading.abs();
-                *reading =
-                    (*reading + variance.sqrt() * normal).clamp(channel.minimum, channel.maximum);
+                let variance = self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
+                *reading = (*reading + range * variance.sqrt() * normal)
+                    .clamp(channel.minimum, channel.maximum);
             }
         }
         Ok(())

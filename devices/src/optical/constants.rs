@@ -34,13 +34,19 @@ pub struct SecondHarmonicConfig {
     /// times length), in fs. Zero is a crystal so thin that it matches every frequency.
     #[serde(deserialize_with = "validate::non_negative")]
     pub walk_off_fs: f64,
+    /// Reading that the brightest bin of a random shot exceeds in one shot of ten, in units of the
+    /// detector's full scale. A longer exposure lifts dim bins out of the readout noise and
+    /// saturates bright ones.
+    #[serde(deserialize_with = "validate::positive")]
+    pub exposure: f64,
     /// Time one shot takes, in seconds; the modulator's frame time as a rule.
     #[serde(deserialize_with = "validate::positive")]
     pub seconds_per_shot: f64,
 }
 
 impl Default for SecondHarmonicConfig {
-    /// A 20 THz pulse under a 20 THz shaper, stretched to 4,000 fs², in a thin crystal.
+    /// A 20 THz pulse under a 20 THz shaper, stretched to 4,000 fs², in a thin crystal; bright
+    /// shots just fill the detector.
     fn default() -> Self {
         Self {
             inputs: 18,
@@ -50,6 +56,7 @@ impl Default for SecondHarmonicConfig {
             bandwidth_thz: 20.0,
             chirp_fs2: 4000.0,
             walk_off_fs: 10.0,
+            exposure: 1.0,
             seconds_per_shot: 1e-3,
         }
     }

@@ -16,8 +16,8 @@
 //! | κ | modulator's response, quarter waves per unit of drive (nominally 1) | 1 |
 //! | T | group-velocity mismatch times crystal length | fs |
 //! | c | bin sensitivity (nominally 1) | 1 |
-//! | g | exposure, set once on the nominal model | 1 |
-//! | y | bin reading, in units of full scale; the detector saturates at 2 | −0.1 to 2 |
+//! | g | gain, set by the exposure on the nominal model | 1 |
+//! | y | bin reading, in units of the detector's full scale, where it saturates | −0.05 to 1 |
 //!
 //! Source: Wright et al., Nature 601, 549 (2022), methods on the optical system; the coupling of
 //! undepleted broadband SHG is Weiner, Ultrafast Optics (2009), ch. 5. Left out: depletion of the
@@ -39,7 +39,7 @@ use super::constants::{Constants, SecondHarmonicConfig};
 use crate::{Channel, DeviceError, Differentiable, Interface, PhysicalLayer, random};
 
 /// Smallest and largest reading of a bin, in units of full scale.
-const READING: (f32, f32) = (-0.1, 2.0);
+const READING: (f32, f32) = (-0.05, 1.0);
 /// Shots that set the exposure.
 const EXPOSURE_SHOTS: usize = 512;
 /// Shots one worker takes at a time: enough to pay for handing them over.
@@ -68,7 +68,7 @@ impl SecondHarmonic {
     }
 
     /// A copy of the device whose every constant is off by a relative deviate of standard
-    /// deviation `mismatch`, drawn from `seed`. The exposure is that of the nominal device.
+    /// deviation `mismatch`, drawn from `seed`. The gain is that of the nominal device.
     ///
     /// # Errors
     /// As [`nominal`](Self::nominal).
@@ -78,11 +78,11 @@ impl SecondHarmonic {
         seed: u64,
     ) -> Result<Self, DeviceError> {
         let unexposed = Self::assemble(config, Constants::draw(config, 0.0, 0)?, 1.0);
-        let exposure = unexposed.exposure();
-        Ok(Self::assemble(config, Constants::draw(config, mismatch, seed)?, exposure))
+        let gain = config.exposure as f32 / unexposed.bright_reading();
+        Ok(Self::assemble(config, Constants::draw(config, mismatch, seed)?, gain))
     }
 
-    fn assemble(config: &SecondHarmonicConfig, constants: Constants, exposure: f32) -> Self {
+    fn assemble(config: &SecondHarmonicConfig, constants: Constants, common_gain: f32) -> Self {
         let frequencies = constants.matching.len();
         let bin: Vec<usize> = (0..frequencies).map(|n| n * config.outputs / frequencies).collect();
         let mut population = vec![0u16; config.outputs];
@@ -90,7 +90,7 @@ impl SecondHarmonic {
         let gain = population
             .iter()
             .zip(&constants.sensitivity)
-            .map(|(&count, sensitivity)| exposure * sensitivity / f32::from(count))
+            .map(|(&count, sensitivity)| common_gain * sensitivity / f32::from(count))
             .collect();
         let mut planner = FftPlanner::new();
         // Any length ≥ 2K−1 holds the linear autoconvolution; a product of small primes is fast.
@@ -113,8 +113,8 @@ impl SecondHarmonic {
         }
     }
 
-    /// Exposure at which the brightest bin of a random shot reads full scale in one shot of ten.
-    fn exposure(&self) -> f32 {
+    /// Reading that the brightest bin of one random shot in ten exceeds.
+    fn bright_reading(&self) -> f32 {
         let mut random = random::stream(0, "exposure");
         let mut scratch = Scratch::new(self);
         let mut outputs = vec![0.0; self.interface.outputs.len()];
@@ -129,7 +129,7 @@ impl SecondHarmonic {
             })
             .collect();
         brightest.sort_by(f32::total_cmp);
-        1.0 / brightest[EXPOSURE_SHOTS * 9 / 10]
+        brightest[EXPOSURE_SHOTS * 9 / 10]
     }
 
     /// Fills `scratch` with the spectrum E (zero padded), its transform, and the field Σ E_k E_l.
@@ -147,6 +147,7 @@ impl SecondHarmonic {
         self.inverse.process_with_scratch(&mut scratch.harmonic, &mut scratch.work);
     }
 
+    /// Readings of the field S before the detector saturates.
     fn read_bins(&self, harmonic: &[Complex32], outputs: &mut [f32]) {
         outputs.fill(0.0);
         for ((field, matching), &bin) in
@@ -155,7 +156,7 @@ impl SecondHarmonic {
             outputs[bin] += matching * field.norm_sqr();
         }
         for (output, gain) in outputs.iter_mut().zip(&self.gain) {
-            *output = (*output * gain).min(READING.1);
+            *output *= gain;
         }
     }
 
@@ -224,6 +225,7 @@ impl Differentiable for SecondHarmonic {
             for (inputs, outputs) in inputs.chunks(width).zip(outputs.chunks_mut(bins)) {
                 self.shot(inputs, parameters.as_slice(), &mut scratch);
                 self.read_bins(&scratch.harmonic, outputs);
+                outputs.iter_mut().for_each(|output| *output = output.min(READING.1));
             }
         };
         if shots <= SHOTS_A_TASK {
