@@ -168,6 +168,10 @@ fn compare_prints_a_row_a_rule_and_the_digital_networks() {
     }
     assert!(folder.path().join("all/pat-4/report.html").exists());
     assert!(folder.path().join("all/compare.json").exists());
+    let figure = fs::read_to_string(folder.path().join("all/accuracy.svg")).unwrap();
+    for part in ["<svg", "epoch", "accuracy (%)", "mean of 2 seeds", "pat", "ideal"] {
+        assert!(figure.contains(part), "{part}");
+    }
 }
 
 /// A user's table: 12 features, 7 string labels, separable.
@@ -237,7 +241,7 @@ fn a_wrong_recipe_is_shown_with_line_key_and_what_was_expected() {
     for (from, to, expected) in [
         ("mismatch = 0.1", "mismach = 0.1", &["line 16", "mismach", "mismatch"][..]),
         ("input_noise = 0.01", "input_noise = -0.01", &["line 17", "input_noise", "zero or more"]),
-        ("epochs = 3\n", "epochs = \"many\"\n", &["line 28", "epochs"]),
+        ("epochs = 3\n", "epochs = \"many\"\n", &["line 27", "epochs"]),
         ("inputs = 9", "inputs = 0", &["line 11", "inputs", "1 or more"]),
         ("device = \"shg\"", "device = \"laser\"", &["line 4", "laser", "shg"]),
         (
@@ -308,6 +312,10 @@ fn a_twin_of_another_device_is_refused() {
     let other = ["--set", "devices.shg.model.second_harmonic.outputs=13"];
     let arguments = [&["train", "recipe.toml", "--out", "third"], &reuse[..], &other[..]].concat();
     let message = refused(&arguments, &folder);
+    // The refused run does not stand in the way of the next.
+    train(&folder, "third", &reuse);
+    let nowhere = ["train", "recipe.toml", "--set", "calibration.load=nowhere"];
+    assert!(refused(&nowhere, &folder).contains("calibration.load"));
     assert!(
         message.contains("another device") && message.contains("outputs number 12"),
         "{message}"

@@ -15,7 +15,7 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// Plays the drives of a design, `progress` hearing how many shots are done.
+    /// Plays the drives of a design, `progress` hears how many are done.
     ///
     /// # Errors
     /// Whatever the device answers.
@@ -23,6 +23,7 @@ impl Shots {
         device: &mut dyn PhysicalLayer,
         inputs: DMatrix<f32>,
         parameters: DMatrix<f32>,
+        mut progress: impl FnMut(usize),
     ) -> Result<Self, DeviceError> {
         let bins = device.interface().outputs.len();
         let mut outputs = DMatrix::zeros(bins, inputs.ncols());
@@ -34,6 +35,7 @@ impl Shots {
             parameter.copy_from(&parameters.column(shot));
             device.measure(&input, &parameter, &mut output)?;
             outputs.set_column(shot, &output.column(0));
+            progress(shot + 1);
         }
         Ok(Self { inputs, parameters, outputs })
     }

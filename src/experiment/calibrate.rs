@@ -5,13 +5,16 @@ use nalgebra::DMatrix;
 use twinprop_calibration::fidelity::{GradientProbe, predict};
 use twinprop_calibration::fit::fit_neural;
 use twinprop_calibration::{ExactTwin, Fidelity, NeuralTwin, Shots};
-use twinprop_devices::PhysicalLayer;
+use twinprop_devices::{Boundary, PhysicalLayer};
 
 use super::build::Experiment;
 use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
 use super::run_folder::RunFolder;
 use crate::Error;
 use crate::report::Progress;
+
+/// Shots between two looks at the clock.
+const SHOTS_A_REPORT: usize = 64;
 
 /// What a calibration has to show for one device.
 pub(super) struct Calibrated {
@@ -38,18 +41,15 @@ pub(super) fn calibrate(
         let interface = device.interface().clone();
         // A device that the network never plays has no task; it is still calibrated by design.
         let total = config.shots + config.test_shots;
-        let (inputs, parameters) =
+        let (mut inputs, mut parameters) =
             config.design.draw(&interface, total, task.as_ref(), recipe.seed)?;
-        let (seen, unseen) = match config.load {
-            None => Shots::measure(device, inputs, parameters)?.split_last(config.test_shots),
-            Some(_) => {
-                let (start, count) = (config.shots, config.test_shots);
-                let inputs = inputs.columns(start, count).into_owned();
-                let parameters = parameters.columns(start, count).into_owned();
-                let unseen = Shots::measure(device, inputs, parameters)?;
-                unseen.split_last(count)
-            }
-        };
+        if config.load.is_some() {
+            // The twin is there: only the shots that judge it are played.
+            inputs = inputs.columns(config.shots, config.test_shots).into_owned();
+            parameters = parameters.columns(config.shots, config.test_shots).into_owned();
+        }
+        let shots = measure(device, inputs, parameters, &instrument.name)?;
+        let (seen, unseen) = shots.split_last(config.test_shots);
         let twin = match &config.load {
             None => fit(config, &interface, &seen, recipe.seed, &instrument.name, backend)?,
             Some(from) => {
@@ -75,6 +75,24 @@ pub(super) fn calibrate(
         instrument.twin = Some(Box::new(twin));
     }
     Ok(calibrated)
+}
+
+/// Plays the drives of a design.
+fn measure(
+    device: &mut Boundary,
+    inputs: DMatrix<f32>,
+    parameters: DMatrix<f32>,
+    name: &str,
+) -> Result<Shots, Error> {
+    let total = inputs.ncols();
+    let mut progress = Progress::new(&format!("measure {name}"), total);
+    let shots = Shots::measure(device, inputs, parameters, |done| {
+        if done.is_multiple_of(SHOTS_A_REPORT) {
+            progress.set(done, String::new());
+        }
+    })?;
+    progress.finish(format!("{total} shots"));
+    Ok(shots)
 }
 
 fn fit(

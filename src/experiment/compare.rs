@@ -10,6 +10,8 @@ use super::recipe::Recipe;
 use super::run::{RunOptions, Summary, train};
 use super::run_folder::RunFolder;
 use crate::data::Locator;
+use crate::report::{Curve, line_chart};
+use crate::training::EpochMetrics;
 use crate::{Error, Rule};
 
 /// A comparison's results.
@@ -45,7 +47,8 @@ impl ComparisonRow {
 }
 
 /// Trains the recipe at `path` by each of `rules` on `seeds` seeds, counting from the recipe's (or
-/// the options'), a folder a run under one folder. Returns the results and that folder.
+/// the options'), a folder a run under one folder, with the results in `compare.json` and the mean
+/// learning curves in `accuracy.svg`. Returns the results and that folder.
 ///
 /// # Errors
 /// As [`train`].
@@ -64,6 +67,7 @@ pub fn compare(
     let parent = path.parent().unwrap_or(Path::new("."));
     let locator = Locator::new(parent, options.data_dir.as_deref());
     let mut runs: Vec<Summary> = Vec::new();
+    let mut histories: Vec<Vec<EpochMetrics>> = Vec::new();
     let mut digital: Vec<(&'static str, Vec<f32>)> = Vec::new();
     for seed in first_seed..first_seed + seeds {
         for &rule in rules {
@@ -73,7 +77,9 @@ pub fn compare(
                 out: Some(folder.path().join(format!("{rule}-{seed}"))),
                 ..options.clone()
             };
-            runs.push(train(path, &options, stop)?.0);
+            let (summary, run_folder) = train(path, &options, stop)?;
+            runs.push(summary);
+            histories.push(run_folder.read_metrics()?);
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Usage("the comparison was stopped before its end".to_owned()));
             }
@@ -96,5 +102,42 @@ pub fn compare(
         .collect();
     let comparison = Comparison { rows, runs };
     folder.write_json("compare.json", &comparison)?;
+    folder.write("accuracy.svg", &learning_curves(rules, seeds, &comparison.runs, &histories))?;
     Ok((comparison, folder.path().to_owned()))
+}
+
+/// The mean test accuracy of each rule, epoch by epoch.
+fn learning_curves(
+    rules: &[Rule],
+    seeds: u64,
+    runs: &[Summary],
+    histories: &[Vec<EpochMetrics>],
+) -> String {
+    let names: Vec<String> = rules.iter().map(Rule::to_string).collect();
+    let curves: Vec<Curve> = rules
+        .iter()
+        .zip(&names)
+        .map(|(&rule, name)| {
+            let of_rule: Vec<&Vec<EpochMetrics>> = runs
+                .iter()
+                .zip(histories)
+                .filter(|(run, _)| run.rule == rule)
+                .map(|(_, history)| history)
+                .collect();
+            let epochs = of_rule.iter().map(|history| history.len()).min().unwrap_or(0);
+            let mean = |epoch: usize| {
+                let sum: f32 = of_rule.iter().map(|history| history[epoch].test_accuracy).sum();
+                f64::from(100.0 * sum / of_rule.len() as f32)
+            };
+            let points = (0..epochs).map(|epoch| ((epoch + 1) as f64, mean(epoch))).collect();
+            Curve { name, points }
+        })
+        .collect();
+    line_chart(
+        &format!("Test accuracy on the device, mean of {seeds} seeds"),
+        "epoch",
+        "accuracy (%)",
+        Some(0.0..100.0),
+        &curves,
+    )
 }

@@ -97,6 +97,24 @@ impl Default for CalibrationConfig {
     }
 }
 
+impl CalibrationConfig {
+    /// Replaces the folder of the twins by where it is, so that a run's recipe can be read from
+    /// anywhere.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such folder.
+    pub fn make_absolute(&mut self) -> Result<(), Error> {
+        if let Some(folder) = &mut self.load {
+            let found = folder.canonicalize().map_err(Error::file(
+                folder,
+                "name the folder of a run in calibration.load, or leave it out to calibrate",
+            ))?;
+            *folder = found;
+        }
+        Ok(())
+    }
+}
+
 /// The kind of twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -91,12 +91,13 @@ pub fn train(
     let rule = recipe.training.rule;
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
+    recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
+    recipe.calibration.make_absolute()?;
     let mut experiment = prepare(&recipe, recipe_folder, options.data_dir.as_deref(), &backend)?;
 
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder =
         RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
-    recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
     folder.write(RunFolder::RECIPE, &recipe.to_toml())?;
 
     let calibrated = if rule.needs_calibration() {

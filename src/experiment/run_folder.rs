@@ -10,6 +10,7 @@ use twinprop_calibration::store::{read_safetensors, to_safetensors, write_whole}
 
 use crate::Error;
 use crate::network::Network;
+use crate::training::EpochMetrics;
 
 /// The folder of one run.
 pub struct RunFolder {
@@ -37,7 +38,7 @@ impl RunFolder {
     /// made or written.
     pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
         let path = match wanted {
-            Some(path) if path.join(Self::RECIPE).exists() => {
+            Some(path) if path.join(Self::METRICS).exists() => {
                 return Err(Error::Usage(format!(
                     "{} holds a run already; name another folder with --out, or remove it",
                     path.display()
@@ -109,6 +110,25 @@ impl RunFolder {
         let file = OpenOptions::new().create(true).append(true).open(&path);
         let file = file.map_err(Error::file(&path, WRITABLE))?;
         Ok(MetricsFile { path, file })
+    }
+
+    /// The metrics of the run, a value an epoch.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there are none, [`Error::Data`] names a damaged line.
+    pub fn read_metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
+        let path = self.path.join(Self::METRICS);
+        let text = std::fs::read_to_string(&path)
+            .map_err(Error::file(&path, "name the folder of a run that has trained"))?;
+        text.lines()
+            .enumerate()
+            .map(|(line, text)| {
+                serde_json::from_str(text).map_err(|error| Error::Data {
+                    path: path.clone(),
+                    problem: format!("line {}: {error}", line + 1),
+                })
+            })
+            .collect()
     }
 
     /// Saves everything that makes `network` what it is.

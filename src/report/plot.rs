@@ -111,6 +111,8 @@ fn draw(
                 .configure_mesh()
                 .x_desc(x_label)
                 .y_desc(y_label)
+                .x_label_formatter(&tick)
+                .y_label_formatter(&tick)
                 .label_style(FONT)
                 .axis_desc_style(FONT)
                 .light_line_style(TRANSPARENT)
@@ -121,6 +123,13 @@ fn draw(
         drawn.expect("drawing into text cannot fail");
     }
     svg
+}
+
+/// A number on an axis, without the digits that say nothing.
+fn tick(value: &f64) -> String {
+    // Steps between ticks are no finer than a few hundredths of the values shown.
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Range of `values` with a margin; never empty.
