@@ -1,3 +1,0 @@
-//! Benchmarks: see README.
-
-fn main() {}
