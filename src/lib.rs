@@ -24,3 +24,8 @@ pub use error::Error;
 pub use rule::Rule;
 pub use twinprop_calibration as calibration;
 pub use twinprop_devices as devices;
+
+/// The README's code is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
