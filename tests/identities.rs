@@ -109,7 +109,12 @@ fn every_stage_vjp_agrees_with_central_differences() {
                 "physical" => trace.inputs[index].clone().clamp(-0.9, 0.9),
                 _ => trace.inputs[index].clone(),
             };
-            let dy = wave(output.dims(), 0.3);
+            // A saturated reading has its kink as well: what comes near one does not count.
+            let near_saturation = output.clone().greater_scalar(0.8);
+            let dy = match kind {
+                "physical" => wave(output.dims(), 0.3).mask_fill(near_saturation, 0.0),
+                _ => wave(output.dims(), 0.3),
+            };
             let stage = &experiment.network.stages[index];
             let (dx, dparameters) = stage.vjp(&x, dy.clone(), &experiment.laboratory);
             let vx = wave(x.dims(), 1.1);
