@@ -35,8 +35,11 @@ const FORMAT: u32 = 1;
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CalibrationError> {
     let failed = |source| CalibrationError::File { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut aside = tempfile::Builder::new();
+    // A temporary file is its owner's alone; a result is for whom the umask lets read it.
+    #[cfg(unix)]
+    aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = aside.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
