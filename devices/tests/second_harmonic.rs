@@ -16,6 +16,7 @@ fn config(chirp_fs2: f64) -> SecondHarmonicConfig {
         parameters: 5,
         outputs: 23,
         chirp_fs2,
+        exposure: 0.25,
         ..SecondHarmonicConfig::default()
     }
 }
@@ -85,6 +86,20 @@ fn readings_match_a_double_loop_for_flat_and_chirped_pulses() {
             }
         }
     }
+}
+
+#[test]
+fn a_longer_exposure_scales_the_readings_up_to_full_scale() {
+    let read = |exposure: f64| {
+        let config = SecondHarmonicConfig { exposure, ..config(4000.0) };
+        let mut y = DMatrix::zeros(23, 20);
+        let (x, theta) = (drives(7, 20, 1), drives(5, 1, 2).column(0).into_owned());
+        SecondHarmonic::nominal(&config).unwrap().measure(&x, &theta, &mut y).unwrap();
+        y
+    };
+    let (short, long) = (read(0.25), read(4.0));
+    assert!(short.max() < 1.0 && long.max() == 1.0);
+    assert!((long - short.map(|reading| (16.0 * reading).min(1.0))).amax() < 1e-5);
 }
 
 #[test]
