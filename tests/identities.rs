@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use twinprop::Backend;
 use twinprop::Rule;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
-use twinprop::calibration::{AdamList, ExactTwin};
+use twinprop::calibration::{AdamList, EquationTwin};
 use twinprop::experiment::{Experiment, Recipe, prepare};
 use twinprop::network::{Source, Trace};
 use twinprop::training::cross_entropy;
@@ -49,7 +49,7 @@ fn exact_experiment(backend: Backend) -> Experiment {
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
     {
-        instrument.twin = Some(Box::new(ExactTwin::new(equation)));
+        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
     }
     experiment
 }

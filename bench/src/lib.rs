@@ -21,7 +21,9 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
     let mut experiment = prepare(&recipe, &root, None, &device).expect("the recipe can be built");
-    let TwinConfig::Neural(config) = &recipe.calibration.twin;
+    let TwinConfig::Neural(config) = &recipe.calibration.twin else {
+        panic!("the recipe has a neural twin");
+    };
     for instrument in &mut experiment.laboratory.instruments {
         let interface = instrument.device.interface();
         let bins = interface.outputs.len();

@@ -1,4 +1,4 @@
-//! The twin that is never wrong: a simulated device's own equation.
+//! A twin by physics: a simulated device's equation and its adjoint.
 
 use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
@@ -9,12 +9,13 @@ use crate::twin::DigitalTwin;
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
 ///
-/// With the fabricated constants it is the upper bound that `ideal` training uses.
-pub struct ExactTwin {
+/// With the nominal constants it is what a lab knows without a shot; with the fabricated ones it is
+/// never wrong, the upper bound that `ideal` training uses.
+pub struct EquationTwin {
     equation: Box<dyn Differentiable>,
 }
 
-impl ExactTwin {
+impl EquationTwin {
     /// The twin of `equation`.
     #[must_use]
     pub fn new(equation: Box<dyn Differentiable>) -> Self {
@@ -24,7 +25,7 @@ impl ExactTwin {
 
 const FITS: &str = "a caller sizes x, theta and dy by the twin's interface";
 
-impl DigitalTwin for ExactTwin {
+impl DigitalTwin for EquationTwin {
     fn interface(&self) -> &Interface {
         self.equation.interface()
     }

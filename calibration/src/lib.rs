@@ -6,13 +6,14 @@
 //!
 //! A [`Design`](design::DesignConfig) says which shots to take, [`Shots`] are what came back,
 //! [`fit`] turns them into a [`NeuralTwin`], and [`fidelity`] says how far to trust it.
-//! [`ExactTwin`] is a simulated device's own equation: the upper bound.
+//! [`EquationTwin`] is a simulated device's equation: what a lab knows without a shot, or, on the
+//! fabricated constants, the upper bound.
 
 pub mod adam;
 pub mod bridge;
 pub mod design;
+pub mod equation;
 pub mod error;
-pub mod exact;
 pub mod fidelity;
 pub mod fit;
 pub mod neural;
@@ -21,8 +22,8 @@ pub mod store;
 pub mod twin;
 
 pub use adam::AdamList;
+pub use equation::EquationTwin;
 pub use error::CalibrationError;
-pub use exact::ExactTwin;
 pub use fidelity::Fidelity;
 pub use fit::FitConfig;
 pub use neural::{NeuralTwin, NeuralTwinConfig};

@@ -10,7 +10,7 @@ use twinprop_calibration::fidelity::GradientProbe;
 use twinprop_calibration::fit::fit_neural;
 use twinprop_calibration::twin::autodiff_vjp;
 use twinprop_calibration::{
-    CalibrationError, DigitalTwin, ExactTwin, Fidelity, FitConfig, NeuralTwin, NeuralTwinConfig,
+    CalibrationError, DigitalTwin, EquationTwin, Fidelity, FitConfig, NeuralTwin, NeuralTwinConfig,
     Shots,
 };
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
@@ -72,7 +72,7 @@ fn the_neural_adjoint_agrees_with_autodiff_for_any_grouping() {
 fn every_vjp_agrees_with_central_differences() {
     let device = Device::flex();
     let twins: [Box<dyn DigitalTwin>; 2] =
-        [Box::new(neural(5, &device)), Box::new(ExactTwin::new(Box::new(optical(0.1))))];
+        [Box::new(neural(5, &device)), Box::new(EquationTwin::new(Box::new(optical(0.1))))];
     for twin in twins {
         let (x, theta) = (drives(6, 4, 6, &device), drives(2, 3, 7, &device));
         let dy = drives(6, 5, 8, &device);
@@ -96,7 +96,7 @@ fn every_vjp_agrees_with_central_differences() {
 fn groups_share_their_parameters() {
     let device = Device::flex();
     let twins: [Box<dyn DigitalTwin>; 2] =
-        [Box::new(neural(5, &device)), Box::new(ExactTwin::new(Box::new(optical(0.1))))];
+        [Box::new(neural(5, &device)), Box::new(EquationTwin::new(Box::new(optical(0.1))))];
     for twin in twins {
         let (x, theta) = (drives(6, 4, 1, &device), drives(2, 3, 2, &device));
         let grouped = twin.predict(x.clone(), theta.clone());
@@ -131,7 +131,7 @@ fn a_fit_learns_the_device_and_its_gradient() {
     assert!(fitted.r2 > 0.98 && fitted.gradient_cosine > 0.97, "{fitted:?}");
     assert!((fitted.nrmse.powi(2) - (1.0 - fitted.r2)).abs() < 1e-5);
 
-    let exact = ExactTwin::new(Box::new(optical(0.1)));
+    let exact = EquationTwin::new(Box::new(optical(0.1)));
     let exact = Fidelity::measure(&exact, &mut device, &unseen, probe, 1, &backend).unwrap();
     assert!(exact.r2 > 0.999_99 && exact.gradient_cosine > 0.999, "{exact:?}");
 

@@ -2,7 +2,7 @@
 //!
 //! A [`PhysicalLayer`] is a black box with an [`Interface`] (channels, ranges, units) and one
 //! verb, [`measure`](PhysicalLayer::measure). Simulated devices live in a room by their physics
-//! ([`optical`]); [`imperfections`] wrap any layer with what a laboratory adds; a [`Boundary`]
+//! ([`optical`], [`mechanical`]); [`imperfections`] wrap any layer with what a laboratory adds; a [`Boundary`]
 //! stands between a device and everybody who drives it, so that nothing out of range gets through.
 //!
 //! Every simulated device has two models: the *nominal* one (what the lab believes) and the
@@ -14,6 +14,7 @@ pub mod error;
 pub mod imperfections;
 pub mod interface;
 pub mod layer;
+pub mod mechanical;
 pub mod optical;
 pub mod random;
 pub mod simulated;

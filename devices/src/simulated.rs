@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::imperfections::{self, ImperfectionsConfig};
+use crate::mechanical::{Oscillators, OscillatorsConfig};
 use crate::optical::{SecondHarmonic, SecondHarmonicConfig};
 use crate::{DeviceError, Differentiable, PhysicalLayer};
 
@@ -13,12 +14,16 @@ use crate::{DeviceError, Differentiable, PhysicalLayer};
 pub enum DeviceKind {
     /// Broadband second-harmonic generation of a shaped pulse.
     SecondHarmonic(SecondHarmonicConfig),
+    /// Coupled nonlinear oscillators, all to all.
+    Oscillators(OscillatorsConfig),
 }
 
 impl DeviceKind {
     /// Every kind with its one-line description, for listings.
-    pub const ALL: [(&'static str, &'static str); 1] =
-        [("second_harmonic", "optical: broadband second-harmonic generation of a shaped pulse")];
+    pub const ALL: [(&'static str, &'static str); 2] = [
+        ("second_harmonic", "optical: broadband second-harmonic generation of a shaped pulse"),
+        ("oscillators", "mechanical: coupled nonlinear oscillators, all to all"),
+    ];
 }
 
 /// A simulated device: its physics and what the laboratory adds to it.
@@ -32,12 +37,14 @@ pub struct DeviceConfig {
     pub imperfections: ImperfectionsConfig,
 }
 
-/// A simulated device and the noiseless equation that it obeys.
+/// A simulated device, the noiseless equation that it obeys, and the one that it should.
 pub struct SimulatedDevice {
     /// What the laboratory has: fabricated, noisy, quantised.
     pub device: Box<dyn PhysicalLayer>,
     /// The same fabricated constants without noise: the exact gradient, for `ideal` training.
     pub exact: Box<dyn Differentiable>,
+    /// The nominal constants: what the laboratory believes.
+    pub nominal: Box<dyn Differentiable>,
 }
 
 impl DeviceConfig {
@@ -49,12 +56,27 @@ impl DeviceConfig {
         let mismatch = self.imperfections.mismatch;
         match &self.model {
             DeviceKind::SecondHarmonic(config) => {
-                let fabricate = || SecondHarmonic::fabricated(config, mismatch, seed);
-                Ok(SimulatedDevice {
-                    device: imperfections::wrap(fabricate()?, &self.imperfections, seed),
-                    exact: Box::new(fabricate()?),
-                })
+                let nominal = SecondHarmonic::nominal(config)?;
+                self.copies(seed, nominal, || SecondHarmonic::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Oscillators(config) => {
+                let nominal = Oscillators::nominal(config)?;
+                self.copies(seed, nominal, || Oscillators::fabricated(config, mismatch, seed))
             }
         }
+    }
+
+    /// The fabricated device with the laboratory's imperfections and without, and the nominal one.
+    fn copies<D: Differentiable + 'static>(
+        &self,
+        seed: u64,
+        nominal: D,
+        fabricate: impl Fn() -> Result<D, DeviceError>,
+    ) -> Result<SimulatedDevice, DeviceError> {
+        Ok(SimulatedDevice {
+            device: imperfections::wrap(fabricate()?, &self.imperfections, seed),
+            exact: Box::new(fabricate()?),
+            nominal: Box::new(nominal),
+        })
     }
 }

@@ -30,6 +30,8 @@ pub struct Experiment {
     pub laboratory: Laboratory,
     /// The noiseless equation of each device, as fabricated; taken by `ideal` training.
     pub exact: Vec<Box<dyn Differentiable>>,
+    /// The nominal equation of each device; taken by physics twins.
+    pub nominal: Vec<Box<dyn Differentiable>>,
     /// What the network asks of each device before it is trained.
     pub task: Vec<Option<TaskDrives>>,
 }
@@ -48,11 +50,12 @@ pub fn prepare(
 ) -> Result<Experiment, Error> {
     let split = recipe.data.load(&Locator::new(recipe_folder, data_dir), recipe.seed)?;
     let mut laboratory = Laboratory::default();
-    let mut exact = Vec::new();
+    let (mut exact, mut nominal) = (Vec::new(), Vec::new());
     for (place, (name, config)) in recipe.devices.iter().enumerate() {
         // Each device its own copy of the factory's and the noise's randomness.
         let simulated = config.fabricate(recipe.seed.wrapping_add((place as u64) << 32))?;
         exact.push(simulated.exact);
+        nominal.push(simulated.nominal);
         laboratory.instruments.push(Instrument {
             name: name.clone(),
             device: Boundary::new(simulated.device),
@@ -75,7 +78,7 @@ pub fn prepare(
             });
         }
     }
-    Ok(Experiment { split, network, laboratory, exact, task })
+    Ok(Experiment { split, network, laboratory, exact, nominal, task })
 }
 
 fn join(left: &TaskDrives, right: &TaskDrives) -> TaskDrives {
@@ -152,6 +155,7 @@ fn build_network(
                     place,
                     interface,
                     config.shots,
+                    config.start,
                     penalty,
                     seed,
                     backend,

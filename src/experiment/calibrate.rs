@@ -4,8 +4,10 @@ use burn::tensor::Device;
 use nalgebra::DMatrix;
 use twinprop_calibration::fidelity::{GradientProbe, predict};
 use twinprop_calibration::fit::fit_neural;
-use twinprop_calibration::{ExactTwin, Fidelity, NeuralTwin, Shots};
-use twinprop_devices::{Boundary, PhysicalLayer};
+use twinprop_calibration::{
+    DigitalTwin, EquationTwin, Fidelity, NeuralTwin, NeuralTwinConfig, Shots,
+};
+use twinprop_devices::{Boundary, Interface, PhysicalLayer};
 
 use super::build::Experiment;
 use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
@@ -27,7 +29,8 @@ pub(super) struct Calibrated {
     pub predicted: DMatrix<f32>,
 }
 
-/// Gives every device of `experiment` a fitted twin, saved in `folder`.
+/// Gives every device of `experiment` the twin that its recipe asks for; one that was fitted is
+/// saved in `folder`.
 pub(super) fn calibrate(
     experiment: &mut Experiment,
     recipe: &Recipe,
@@ -36,43 +39,64 @@ pub(super) fn calibrate(
 ) -> Result<Vec<Calibrated>, Error> {
     let config = &recipe.calibration;
     let mut calibrated = Vec::new();
-    for (instrument, task) in experiment.laboratory.instruments.iter_mut().zip(&experiment.task) {
+    let instruments = experiment.laboratory.instruments.iter_mut();
+    for ((instrument, task), nominal) in
+        instruments.zip(&experiment.task).zip(experiment.nominal.drain(..))
+    {
         let device = &mut instrument.device;
         let interface = device.interface().clone();
         // A device that the network never plays has no task; it is still calibrated by design.
-        let total = config.shots + config.test_shots;
+        let total = match config.twin {
+            TwinConfig::Neural(_) => config.shots + config.test_shots,
+            TwinConfig::Physics => config.test_shots,
+        };
         let (mut inputs, mut parameters) =
             config.design.draw(&interface, total, task.as_ref(), recipe.seed)?;
         if config.load.is_some() {
             // The twin is there: only the shots that judge it are played.
-            inputs = inputs.columns(config.shots, config.test_shots).into_owned();
-            parameters = parameters.columns(config.shots, config.test_shots).into_owned();
+            let first = total - config.test_shots;
+            inputs = inputs.columns(first, config.test_shots).into_owned();
+            parameters = parameters.columns(first, config.test_shots).into_owned();
         }
         let shots = measure(device, inputs, parameters, &instrument.name)?;
         let (seen, unseen) = shots.split_last(config.test_shots);
-        let twin = match &config.load {
-            None => fit(config, &interface, &seen, recipe.seed, &instrument.name, backend)?,
-            Some(from) => {
-                NeuralTwin::load(from, &twin_name(&instrument.name), &interface, backend)?
+        let name = twin_name(&instrument.name);
+        let fitted = match (&config.twin, &config.load) {
+            (TwinConfig::Physics, _) => None,
+            (TwinConfig::Neural(_), Some(from)) => {
+                Some(NeuralTwin::load(from, &name, &interface, backend)?)
+            }
+            (TwinConfig::Neural(neural), None) => {
+                let progress = Progress::new(
+                    &format!("fit the twin of {}", instrument.name),
+                    config.fit.epochs,
+                );
+                Some(fit(neural, config, &interface, &seen, recipe.seed, progress, backend)?)
             }
         };
+        let twin: Box<dyn DigitalTwin> = match fitted.clone() {
+            Some(neural) => Box::new(neural),
+            None => Box::new(EquationTwin::new(nominal)),
+        };
         let fidelity = Fidelity::measure(
-            &twin,
+            &*twin,
             device,
             &unseen,
             GradientProbe::default(),
             recipe.seed,
             backend,
         )?;
-        twin.save(folder.path(), &twin_name(&instrument.name), Some(&fidelity))?;
-        let predicted = predict(&twin, &unseen.inputs, &unseen.parameters, backend);
+        if let Some(neural) = fitted {
+            neural.save(folder.path(), &name, Some(&fidelity))?;
+        }
+        let predicted = predict(&*twin, &unseen.inputs, &unseen.parameters, backend);
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
             fidelity,
             measured: unseen.outputs,
             predicted,
         });
-        instrument.twin = Some(Box::new(twin));
+        instrument.twin = Some(twin);
     }
     Ok(calibrated)
 }
@@ -96,15 +120,14 @@ fn measure(
 }
 
 fn fit(
+    neural: &NeuralTwinConfig,
     config: &CalibrationConfig,
-    interface: &twinprop_devices::Interface,
+    interface: &Interface,
     shots: &Shots,
     seed: u64,
-    device: &str,
+    mut progress: Progress,
     backend: &Device,
 ) -> Result<NeuralTwin, Error> {
-    let TwinConfig::Neural(neural) = &config.twin;
-    let mut progress = Progress::new(&format!("fit the twin of {device}"), config.fit.epochs);
     let (twin, history) =
         fit_neural(neural, &config.fit, interface, shots, seed, backend, |done, _| {
             progress.set(done, String::new());
@@ -124,6 +147,6 @@ pub(super) fn take_exact_twins(experiment: &mut Experiment) {
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
     {
-        instrument.twin = Some(Box::new(ExactTwin::new(equation)));
+        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
     }
 }

@@ -57,10 +57,17 @@ pub struct PhysicalConfig {
     /// Shots a sample, each with its own parameters.
     #[serde(default = "one_shot", deserialize_with = "validate::count")]
     pub shots: usize,
+    /// Parameters start uniform over this share of their ranges, about the middle.
+    #[serde(default = "middle_half", deserialize_with = "validate::fraction")]
+    pub start: f64,
 }
 
 fn one_shot() -> usize {
     1
+}
+
+fn middle_half() -> f64 {
+    0.5
 }
 
 /// How twins are made; in a recipe, `[calibration]`.
@@ -119,8 +126,10 @@ impl CalibrationConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TwinConfig {
-    /// A multilayer perceptron.
+    /// A multilayer perceptron, fitted to shots.
     Neural(NeuralTwinConfig),
+    /// A simulated device's equation on its nominal constants; nothing is fitted.
+    Physics,
 }
 
 impl Recipe {
@@ -182,6 +191,9 @@ impl Recipe {
                     }
                 }
             }
+        }
+        if self.calibration.twin == TwinConfig::Physics && self.calibration.load.is_some() {
+            return Err("key `calibration.load`: a physics twin has no files to load; leave out `load`, or ask for a neural twin".to_owned());
         }
         if physical == 0 {
             return Err("key `network`: there is no physical stage; add one, such as { physical = { device = \"…\" } }".to_owned());

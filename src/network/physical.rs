@@ -49,19 +49,22 @@ impl RangeMap {
 
 impl Physical {
     /// `shots` shots on the device in place `instrument` of the laboratory, whose interface is
-    /// `interface`; parameters start uniform over the middle half of their ranges.
+    /// `interface`; parameters start uniform over the middle of their ranges, of which `start` (0 to
+    /// 1) is the share.
     #[must_use]
     pub fn new(
         instrument: usize,
         interface: &Interface,
         shots: usize,
+        start: f64,
         penalty: RangePenalty,
         seed: (u64, usize),
         device: &Device,
     ) -> Self {
         let mut random = random::stream(seed.0, &format!("parameters of stage {}", seed.1));
         let count = interface.parameters.len();
-        let start = (0..shots * count).map(|_| random.random_range(-0.5..0.5)).collect();
+        let start = start as f32;
+        let start = (0..shots * count).map(|_| random.random_range(-start..=start)).collect();
         Self {
             instrument,
             shots,

@@ -1,0 +1,5 @@
+//! Mechanical devices.
+
+mod oscillators;
+
+pub use oscillators::{Oscillators, OscillatorsConfig};
