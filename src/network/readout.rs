@@ -47,9 +47,8 @@ impl Stage for Readout {
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        laboratory: &Laboratory,
+        _laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let _ = laboratory;
         let [batch, width] = x.dims();
         let read = self.classes * self.window;
         let sums = x
