@@ -63,8 +63,8 @@ impl Physical {
     ) -> Self {
         let mut random = random::stream(seed.0, &format!("parameters of stage {}", seed.1));
         let count = interface.parameters.len();
-        let start = start as f32;
-        let start = (0..shots * count).map(|_| random.random_range(-start..=start)).collect();
+        let share = start as f32;
+        let start = (0..shots * count).map(|_| share * random.random_range(-1.0..1.0f32)).collect();
         Self {
             instrument,
             shots,
