@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Channel, DeviceError, PhysicalLayer, random};
+use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::shots::Shots;
@@ -107,8 +107,7 @@ fn gradient_cosine(
     backend: &Device,
 ) -> Result<f32, DeviceError> {
     let interface = device.interface().clone();
-    let channels: Vec<Channel> =
-        interface.inputs.iter().chain(&interface.parameters).cloned().collect();
+    let channels = interface.inputs.clone().and(interface.parameters.clone());
     let width = interface.inputs.len();
     let mut random = random::stream(seed, "gradient fidelity");
     let (mut dot, mut twin_square, mut device_square) = (0.0f64, 0.0f64, 0.0f64);
@@ -150,11 +149,11 @@ fn gradient_cosine(
 }
 
 /// Drive of shot `shot`, inputs before parameters, moved inside the ranges by a step.
-fn interior_point(shots: &Shots, shot: usize, channels: &[Channel], step: f32) -> DVector<f32> {
+fn interior_point(shots: &Shots, shot: usize, channels: &Channels, step: f32) -> DVector<f32> {
     let (inputs, parameters) = (shots.inputs.column(shot), shots.parameters.column(shot));
     DVector::from_iterator(
         channels.len(),
-        inputs.iter().chain(parameters.iter()).zip(channels).map(|(drive, channel)| {
+        inputs.iter().chain(parameters.iter()).zip(channels.iter()).map(|(drive, channel)| {
             let margin = step * channel.span();
             drive.clamp(channel.minimum + margin, channel.maximum - margin)
         }),

@@ -17,9 +17,10 @@
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Channel, Interface, random, validate};
+use twinprop_devices::{Interface, random, validate};
 
 use crate::bridge::from_vec;
+use crate::ranges::RangeMap;
 use crate::twin::DigitalTwin;
 
 /// Size of a neural twin.
@@ -53,30 +54,6 @@ pub struct NeuralTwin {
     pub(crate) reading_deviation: Tensor<2>,
     inputs: RangeMap,
     parameters: RangeMap,
-}
-
-/// Affine map of channel ranges onto [−1, 1], as two rows `[1, channels]`.
-#[derive(Clone)]
-struct RangeMap {
-    scale: Tensor<2>,
-    offset: Tensor<2>,
-}
-
-impl RangeMap {
-    fn new(channels: &[Channel], device: &Device) -> Self {
-        let shape = [1, channels.len()];
-        let row = |value: fn(&Channel) -> f32| {
-            from_vec(channels.iter().map(value).collect(), shape, device)
-        };
-        Self {
-            scale: row(|channel| 2.0 / channel.span()),
-            offset: row(|channel| -(channel.maximum + channel.minimum) / channel.span()),
-        }
-    }
-
-    fn apply(&self, values: Tensor<2>) -> Tensor<2> {
-        values * self.scale.clone() + self.offset.clone()
-    }
 }
 
 /// What a forward pass leaves for its adjoint: each layer's input, and each hidden layer's r.
@@ -132,8 +109,8 @@ impl NeuralTwin {
     ) -> Self {
         let shape = [1, interface.outputs.len()];
         Self {
-            inputs: RangeMap::new(&interface.inputs, device),
-            parameters: RangeMap::new(&interface.parameters, device),
+            inputs: RangeMap::normalising(&interface.inputs, device),
+            parameters: RangeMap::normalising(&interface.parameters, device),
             reading_mean: from_vec(mean, shape, device),
             reading_deviation: from_vec(deviation, shape, device),
             config,

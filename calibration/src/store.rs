@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Channel, Interface};
+use twinprop_devices::{Bank, Channels, Interface};
 
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
@@ -26,7 +26,7 @@ struct Description {
     fidelity: Option<Fidelity>,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Writes `bytes` to `path` whole or not at all: aside, synced, renamed.
 ///
@@ -204,27 +204,33 @@ fn difference(twin: &Interface, device: &Interface) -> Option<(String, String)> 
     if twin.device != device.device {
         return Some((format!("device is `{}`", twin.device), format!("is `{}`", device.device)));
     }
-    let banks: [(&str, &[Channel], &[Channel]); 3] = [
+    let sides: [(&str, &Channels, &Channels); 3] = [
         ("inputs", &twin.inputs, &device.inputs),
         ("parameters", &twin.parameters, &device.parameters),
         ("outputs", &twin.outputs, &device.outputs),
     ];
-    for (bank, of_twin, of_device) in banks {
+    for (side, of_twin, of_device) in sides {
         if of_twin.len() != of_device.len() {
             return Some((
-                format!("{bank} number {}", of_twin.len()),
+                format!("{side} number {}", of_twin.len()),
                 format!("number {}", of_device.len()),
             ));
         }
-        if let Some((left, right)) = of_twin.iter().zip(of_device).find(|(l, r)| l != r) {
-            let range = |c: &Channel| {
-                format!("`{}` from {} to {} {}", c.name, c.minimum, c.maximum, c.unit)
-            };
+        if of_twin != of_device {
             return Some((
-                format!("{bank} have {}", range(left)),
-                format!("have {}", range(right)),
+                format!("{side} have {}", ranges(of_twin)),
+                format!("have {}", ranges(of_device)),
             ));
         }
     }
     None
+}
+
+/// The banks of one side in words.
+fn ranges(channels: &Channels) -> String {
+    let range = |bank: &Bank| {
+        let Bank { name, count, unit, minimum, maximum } = bank;
+        format!("{count} × `{name}` from {minimum} to {maximum} {unit}")
+    };
+    channels.banks().iter().map(range).collect::<Vec<_>>().join(", ")
 }

@@ -40,8 +40,8 @@ fn neural(seed: u64, device: &Device) -> NeuralTwin {
 /// Drives inside the ranges: `rows` rows of `columns`.
 fn drives(rows: usize, columns: usize, seed: u64, device: &Device) -> Tensor<2> {
     let interface = Interface {
-        parameters: Vec::new(),
-        inputs: twinprop_devices::Channel::bank("drive", columns, "1", 0.1, 0.9),
+        parameters: twinprop_devices::Channels::none(),
+        inputs: twinprop_devices::Channels::bank("drive", columns, "1", 0.1, 0.9),
         ..optical(0.0).interface().clone()
     };
     let (inputs, _) = DesignConfig::Uniform.draw(&interface, rows, None, seed).unwrap();

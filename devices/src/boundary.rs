@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Channel, DeviceError, Interface, PhysicalLayer};
+use crate::{Channels, DeviceError, Interface, PhysicalLayer};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
 /// what it clamped and played, and lets no impossible measurement out.
@@ -66,51 +66,67 @@ impl PhysicalLayer for Boundary {
     ) -> Result<(), DeviceError> {
         let interface = self.layer.interface();
         let shots = interface.check_shapes(inputs, parameters, outputs)?;
-        self.inputs.clone_from(inputs);
-        self.parameters.clone_from(parameters);
-        let clamped = clamp(interface, &interface.inputs, self.inputs.as_mut_slice())?
-            + clamp(interface, &interface.parameters, self.parameters.as_mut_slice())?;
+        let clamped = outside(interface, &interface.inputs, inputs.as_slice())?
+            + outside(interface, &interface.parameters, parameters.as_slice())?;
+        if clamped == 0 {
+            self.layer.measure(inputs, parameters, outputs)?;
+        } else {
+            self.inputs.clone_from(inputs);
+            self.parameters.clone_from(parameters);
+            clamp(&interface.inputs, self.inputs.as_mut_slice());
+            clamp(&interface.parameters, self.parameters.as_mut_slice());
+            self.layer.measure(&self.inputs, &self.parameters, outputs)?;
+        }
         self.clamped += clamped;
-        self.layer.measure(&self.inputs, &self.parameters, outputs)?;
         self.shots += shots as u64;
         check_measurements(self.layer.interface(), outputs.as_slice())
     }
 }
 
-/// Clamps `values` (channels fastest) into the channels' ranges and returns how many moved.
-fn clamp(
-    interface: &Interface,
-    channels: &[Channel],
-    values: &mut [f32],
-) -> Result<u64, DeviceError> {
-    let mut clamped = 0;
-    for (shot, values) in values.chunks_mut(channels.len().max(1)).enumerate() {
-        for (value, channel) in values.iter_mut().zip(channels) {
-            if !value.is_finite() {
-                return Err(DeviceError::NonFiniteDrive {
-                    device: interface.device.clone(),
-                    channel: channel.name.clone(),
-                    shot,
-                    value: *value,
-                });
-            }
-            let inside = value.clamp(channel.minimum, channel.maximum);
-            clamped += u64::from(inside != *value);
-            *value = inside;
+/// How many of `values` (channels fastest) lie outside their ranges; one that is no number at all
+/// is an error.
+fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result<u64, DeviceError> {
+    let mut total = 0;
+    for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
+        let mut strays = 0;
+        for (bank, run) in channels.runs(values) {
+            let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
+            strays += run.iter().map(|value| u64::from(!inside(value))).sum::<u64>();
+        }
+        if strays > 0
+            && let Some((value, channel)) =
+                values.iter().zip(channels.iter()).find(|(value, _)| !value.is_finite())
+        {
+            return Err(DeviceError::NonFiniteDrive {
+                device: interface.device.clone(),
+                channel: channel.to_string(),
+                shot,
+                value: *value,
+            });
+        }
+        total += strays;
+    }
+    Ok(total)
+}
+
+/// Moves `values` (channels fastest) to the nearest end of the range that they are out of.
+fn clamp(channels: &Channels, values: &mut [f32]) {
+    for values in values.chunks_mut(channels.len().max(1)) {
+        for (value, channel) in values.iter_mut().zip(channels.iter()) {
+            *value = value.clamp(channel.minimum, channel.maximum);
         }
     }
-    Ok(clamped)
 }
 
 fn check_measurements(interface: &Interface, values: &[f32]) -> Result<(), DeviceError> {
     let channels = &interface.outputs;
     for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
-        for (&value, channel) in values.iter().zip(channels) {
+        for (&value, channel) in values.iter().zip(channels.iter()) {
             if !(channel.minimum..=channel.maximum).contains(&value) {
                 return Err(DeviceError::BadMeasurement {
                     device: interface.device.clone(),
-                    channel: channel.name.clone(),
-                    unit: channel.unit.clone(),
+                    channel: channel.to_string(),
+                    unit: channel.unit.to_owned(),
                     shot,
                     value,
                     minimum: channel.minimum,

@@ -1,17 +1,21 @@
 //! What a device accepts and returns.
 
+use std::fmt;
+
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use crate::DeviceError;
 
-/// One wire in or out of a device.
+/// A run of channels of one kind: one unit, one range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Channel {
-    /// What the channel drives or reads, as the device names it.
+pub struct Bank {
+    /// What its channels drive or read, as the device names it.
     pub name: String,
-    /// Unit of its values; `"1"` for a fraction.
+    /// How many channels.
+    pub count: usize,
+    /// Unit of their values; `"1"` for a fraction.
     pub unit: String,
     /// Smallest value that may reach, or come from, the device.
     pub minimum: f32,
@@ -19,24 +23,103 @@ pub struct Channel {
     pub maximum: f32,
 }
 
-impl Channel {
-    /// `count` channels `name 0`, `name 1`, … with one unit and one range.
-    #[must_use]
-    pub fn bank(name: &str, count: usize, unit: &str, minimum: f32, maximum: f32) -> Vec<Self> {
-        (0..count)
-            .map(|index| Self {
-                name: format!("{name} {index}"),
-                unit: unit.to_owned(),
-                minimum,
-                maximum,
-            })
-            .collect()
-    }
+/// One wire in or out of a device; it prints as its bank's name and its number there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Channel<'a> {
+    /// Name of its bank.
+    pub bank: &'a str,
+    /// Its number in the bank, from zero.
+    pub number: usize,
+    /// Unit of its values.
+    pub unit: &'a str,
+    /// Smallest value that may reach, or come from, the device.
+    pub minimum: f32,
+    /// Largest such value.
+    pub maximum: f32,
+}
 
+impl Channel<'_> {
     /// Width of the range.
     #[must_use]
     pub fn span(&self) -> f32 {
         self.maximum - self.minimum
+    }
+}
+
+impl fmt::Display for Channel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.bank, self.number)
+    }
+}
+
+/// The channels of one side of a device, bank by bank: a device with a million parameters has one
+/// line for them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Channels {
+    banks: Vec<Bank>,
+}
+
+impl Channels {
+    /// No channels.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// `count` channels with one unit and one range.
+    #[must_use]
+    pub fn bank(name: &str, count: usize, unit: &str, minimum: f32, maximum: f32) -> Self {
+        let (name, unit) = (name.to_owned(), unit.to_owned());
+        Self { banks: vec![Bank { name, count, unit, minimum, maximum }] }
+    }
+
+    /// These channels, then `more`.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.banks.extend(more.banks);
+        self
+    }
+
+    /// The banks.
+    #[must_use]
+    pub fn banks(&self) -> &[Bank] {
+        &self.banks
+    }
+
+    /// Number of channels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.banks.iter().map(|bank| bank.count).sum()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The channels one by one.
+    pub fn iter(&self) -> impl Iterator<Item = Channel<'_>> + Clone {
+        self.banks.iter().flat_map(|bank| {
+            (0..bank.count).map(move |number| Channel {
+                bank: &bank.name,
+                number,
+                unit: &bank.unit,
+                minimum: bank.minimum,
+                maximum: bank.maximum,
+            })
+        })
+    }
+
+    /// One shot's `values` in the runs that share a bank.
+    pub fn runs<'a>(&'a self, values: &'a [f32]) -> impl Iterator<Item = (&'a Bank, &'a [f32])> {
+        let mut rest = values;
+        self.banks.iter().map(move |bank| {
+            let (run, behind) = rest.split_at(bank.count);
+            rest = behind;
+            (bank, run)
+        })
     }
 }
 
@@ -47,11 +130,11 @@ pub struct Interface {
     /// The kind of device, such as `second_harmonic`.
     pub device: String,
     /// Channels that carry data.
-    pub inputs: Vec<Channel>,
+    pub inputs: Channels,
     /// Channels that carry trainable parameters.
-    pub parameters: Vec<Channel>,
+    pub parameters: Channels,
     /// Channels that are measured.
-    pub outputs: Vec<Channel>,
+    pub outputs: Channels,
     /// Time one shot takes on the device, in seconds.
     pub seconds_per_shot: f64,
 }

@@ -10,10 +10,12 @@
 
 pub mod boundary;
 pub mod differentiable;
+mod elementary;
 pub mod error;
 pub mod imperfections;
 pub mod interface;
 pub mod layer;
+mod matrix_product;
 pub mod mechanical;
 pub mod optical;
 pub mod random;
@@ -24,6 +26,6 @@ pub use boundary::Boundary;
 pub use differentiable::Differentiable;
 pub use error::DeviceError;
 pub use imperfections::ImperfectionsConfig;
-pub use interface::{Channel, Interface};
+pub use interface::{Bank, Channel, Channels, Interface};
 pub use layer::PhysicalLayer;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};

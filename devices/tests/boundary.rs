@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
-use twinprop_devices::{Boundary, Channel, DeviceError, Interface, PhysicalLayer};
+use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer};
 
 /// Notes what reaches it, and answers one value.
 struct Witness {
@@ -19,9 +19,9 @@ fn guarded(answer: f32) -> (Boundary, Arc<Mutex<Vec<f32>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let interface = Interface {
         device: "witness".to_owned(),
-        inputs: Channel::bank("in", 3, "V", -0.5, 2.0),
-        parameters: Channel::bank("bias", 2, "mA", 1.0, 4.0),
-        outputs: Channel::bank("out", 1, "V", 0.0, 1.0),
+        inputs: Channels::bank("in", 3, "V", -0.5, 2.0),
+        parameters: Channels::bank("bias", 2, "mA", 1.0, 4.0),
+        outputs: Channels::bank("out", 1, "V", 0.0, 1.0),
         seconds_per_shot: 0.25,
     };
     (Boundary::new(Box::new(Witness { interface, seen: Arc::clone(&seen), answer })), seen)

@@ -4,7 +4,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::imperfections::{ImperfectionsConfig, wrap};
-use twinprop_devices::{Channel, DeviceError, Interface, PhysicalLayer};
+use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer};
 
 /// Reads out its drives as they arrive.
 struct Wire(Interface);
@@ -13,9 +13,9 @@ impl Wire {
     fn new(channels: usize) -> Self {
         Self(Interface {
             device: "wire".to_owned(),
-            inputs: Channel::bank("in", channels, "V", -1.0, 3.0),
-            parameters: Channel::bank("gain", 1, "1", 0.0, 1.0),
-            outputs: Channel::bank("out", channels, "V", -5.0, 5.0),
+            inputs: Channels::bank("in", channels, "V", -1.0, 3.0),
+            parameters: Channels::bank("gain", 1, "1", 0.0, 1.0),
+            outputs: Channels::bank("out", channels, "V", -5.0, 5.0),
             seconds_per_shot: 1e-6,
         })
     }

@@ -174,8 +174,8 @@ pub fn train(
                 .instruments
                 .iter()
                 .find(|instrument| instrument.name == twin.device)
-                .map(|instrument| instrument.device.interface().outputs.as_slice())
-                .unwrap_or_default(),
+                .map(|instrument| &instrument.device.interface().outputs)
+                .expect("a twin belongs to an instrument"),
         })
         .collect();
     let report = Report {

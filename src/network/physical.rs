@@ -3,9 +3,10 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use rand::RngExt;
+use twinprop_calibration::RangeMap;
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_devices::{Channel, DeviceError, Interface, PhysicalLayer, random};
+use twinprop_devices::{DeviceError, Interface, PhysicalLayer, random};
 
 use super::{Laboratory, Source, Stage};
 use crate::training::RangePenalty;
@@ -23,28 +24,6 @@ pub struct Physical {
     inputs: RangeMap,
     settings: RangeMap,
     penalty: RangePenalty,
-}
-
-/// Affine map between [−1, 1] and channel ranges, as rows `[1, channels]`.
-struct RangeMap {
-    centre: Tensor<2>,
-    half_span: Tensor<2>,
-}
-
-impl RangeMap {
-    fn new(channels: &[Channel], device: &Device) -> Self {
-        let row = |value: fn(&Channel) -> f32| {
-            from_vec(channels.iter().map(value).collect(), [1, channels.len()], device)
-        };
-        Self {
-            centre: row(|channel| 0.5 * (channel.maximum + channel.minimum)),
-            half_span: row(|channel| 0.5 * channel.span()),
-        }
-    }
-
-    fn to_device_units(&self, normalised: Tensor<2>) -> Tensor<2> {
-        normalised * self.half_span.clone() + self.centre.clone()
-    }
 }
 
 impl Physical {
@@ -69,8 +48,8 @@ impl Physical {
             instrument,
             shots,
             parameters: from_vec(start, [shots, count], device),
-            inputs: RangeMap::new(&interface.inputs, device),
-            settings: RangeMap::new(&interface.parameters, device),
+            inputs: RangeMap::to_device_units(&interface.inputs, device),
+            settings: RangeMap::to_device_units(&interface.parameters, device),
             penalty,
         }
     }
@@ -78,12 +57,12 @@ impl Physical {
     /// Drives within range, in the device's units: `[shots · batch, n_inputs]`, a run a shot.
     fn drives(&self, x: &Tensor<2>) -> Tensor<2> {
         let rows = by_shot(x.clone().clamp(-1.0, 1.0), self.shots);
-        self.inputs.to_device_units(rows)
+        self.inputs.apply(rows)
     }
 
     /// Parameters within range, in the device's units: `[shots, n_parameters]`.
     fn settings(&self) -> Tensor<2> {
-        self.settings.to_device_units(self.parameters.clone().clamp(-1.0, 1.0))
+        self.settings.apply(self.parameters.clone().clamp(-1.0, 1.0))
     }
 
     fn measure(
@@ -92,9 +71,9 @@ impl Physical {
         laboratory: &mut Laboratory,
     ) -> Result<Tensor<2>, DeviceError> {
         // Unclamped: the boundary clamps and counts.
-        let drives = self.inputs.to_device_units(by_shot(x.clone(), self.shots));
+        let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
         let drives = to_matrix(drives);
-        let settings = to_matrix(self.settings.to_device_units(self.parameters.clone()));
+        let settings = to_matrix(self.settings.apply(self.parameters.clone()));
         let device = &mut laboratory.instruments[self.instrument].device;
         let batch = drives.ncols() / self.shots;
         let bins = device.interface().outputs.len();
@@ -138,8 +117,8 @@ impl Stage for Physical {
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
         let twin = laboratory.instruments[self.instrument].twin();
         let (dx, dtheta) = twin.vjp(self.drives(x), self.settings(), by_shot(dy, self.shots));
-        let dx = by_sample(dx * self.inputs.half_span.clone(), self.shots);
-        let dtheta = dtheta * self.settings.half_span.clone();
+        let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
+        let dtheta = dtheta * self.settings.scale.clone();
         let inside = |gradient: Tensor<2>, value: &Tensor<2>| {
             gradient.mask_fill(value.clone().abs().greater_scalar(1.0), 0.0)
                 + self.penalty.gradient(value)

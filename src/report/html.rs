@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use nalgebra::DMatrix;
 use twinprop_calibration::Fidelity;
-use twinprop_devices::Channel;
+use twinprop_devices::Channels;
 
 use super::plot::{Curve, line_chart, scatter_chart};
 use crate::experiment::Summary;
@@ -44,7 +44,7 @@ pub struct TwinSection<'a> {
     /// The twin's readings of the same shots.
     pub predicted: &'a DMatrix<f32>,
     /// The device's output channels.
-    pub outputs: &'a [Channel],
+    pub outputs: &'a Channels,
 }
 
 const STYLE: &str = "
@@ -190,7 +190,7 @@ impl TwinSection<'_> {
             .step_by(stride)
             .map(|(&measured, &predicted)| (f64::from(measured), f64::from(predicted)))
             .collect();
-        let unit = self.outputs.first().map_or("", |channel| channel.unit.as_str());
+        let unit = self.outputs.banks().first().map_or("", |bank| bank.unit.as_str());
         let by_channel = |name, values: &[f32]| Curve {
             name,
             points: values

@@ -3,14 +3,14 @@
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
-use twinprop_devices::Channel;
+use twinprop_devices::Channels;
 
 /// `[channels × shots]` in the channels' units: each channel hits each of `shots` equal slices of
 /// its range once, in an order of its own.
-pub(super) fn draw(channels: &[Channel], shots: usize, random: &mut impl Rng) -> DMatrix<f32> {
+pub(super) fn draw(channels: &Channels, shots: usize, random: &mut impl Rng) -> DMatrix<f32> {
     let mut drives = DMatrix::zeros(channels.len(), shots);
     let mut slices: Vec<usize> = (0..shots).collect();
-    for (mut row, channel) in drives.row_iter_mut().zip(channels) {
+    for (mut row, channel) in drives.row_iter_mut().zip(channels.iter()) {
         slices.shuffle(random);
         for (drive, &slice) in row.iter_mut().zip(&slices) {
             let place = (slice as f32 + random.random::<f32>()) / shots as f32;
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn every_slice_of_every_channel_is_hit_once() {
-        let channels = Channel::bank("drive", 5, "V", -2.0, 3.0);
+        let channels = Channels::bank("drive", 5, "V", -2.0, 3.0);
         let shots = 64;
         let drives = draw(&channels, shots, &mut stream(3, "test"));
         for row in drives.row_iter() {

@@ -9,7 +9,7 @@ pub use task_like::{TaskDrives, TaskLikeConfig};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Channel, Interface, random};
+use twinprop_devices::{Interface, random};
 
 use crate::CalibrationError;
 
@@ -41,8 +41,7 @@ impl DesignConfig {
         seed: u64,
     ) -> Result<(DMatrix<f32>, DMatrix<f32>), CalibrationError> {
         let width = interface.inputs.len();
-        let channels: Vec<Channel> =
-            interface.inputs.iter().chain(&interface.parameters).cloned().collect();
+        let channels = interface.inputs.clone().and(interface.parameters.clone());
         let mut random = random::stream(seed, "calibration design");
         let mut drives = match self {
             Self::Uniform => uniform::draw(&channels, shots, &mut random),

@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Channel, validate};
+use twinprop_devices::{Channels, validate};
 
 use super::uniform;
 
@@ -42,7 +42,7 @@ pub struct TaskDrives {
 pub(super) fn draw(
     config: &TaskLikeConfig,
     task: &TaskDrives,
-    channels: &[Channel],
+    channels: &Channels,
     shots: usize,
     random: &mut impl Rng,
 ) -> DMatrix<f32> {
@@ -54,7 +54,7 @@ pub(super) fn draw(
         let setting = task.parameters.column(random.random_range(0..task.parameters.ncols()));
         let centres = sample.iter().chain(setting.iter());
         for (index, ((drive, centre), channel)) in
-            shot.iter_mut().zip(centres).zip(channels).enumerate()
+            shot.iter_mut().zip(centres).zip(channels.iter()).enumerate()
         {
             let spread =
                 if index < width { config.input_spread } else { config.parameter_spread } as f32;

@@ -45,7 +45,7 @@ impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
         for mut shot in self.noisy.column_iter_mut() {
             random::seek(&mut self.random, self.shots, words_a_shot(channels.len()));
             self.shots += 1;
-            for (drive, channel) in shot.iter_mut().zip(channels) {
+            for (drive, channel) in shot.iter_mut().zip(channels.iter()) {
                 let normal: f32 = StandardNormal.sample(&mut self.random);
                 *drive = (*drive + self.strength * channel.span() * normal)
                     .clamp(channel.minimum, channel.maximum);

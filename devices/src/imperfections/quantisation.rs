@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Channel, DeviceError, Interface, PhysicalLayer};
+use crate::{Channels, DeviceError, Interface, PhysicalLayer};
 
 /// Rounds drives and parameters to a DAC's codes and readings to an ADC's, each over its
 /// channel's range.
@@ -50,13 +50,13 @@ impl<L: PhysicalLayer> PhysicalLayer for Quantisation<L> {
 }
 
 /// Rounds each value to the nearest of 2^bits codes over its channel's range.
-fn quantise(channels: &[Channel], bits: u32, values: &mut [f32]) {
+fn quantise(channels: &Channels, bits: u32, values: &mut [f32]) {
     if bits == 0 {
         return;
     }
     let last_code = ((1u32 << bits) - 1) as f32;
     for shot in values.chunks_mut(channels.len().max(1)) {
-        for (value, channel) in shot.iter_mut().zip(channels) {
+        for (value, channel) in shot.iter_mut().zip(channels.iter()) {
             let code = ((*value - channel.minimum) / channel.span() * last_code)
                 .round()
                 .clamp(0.0, last_code);

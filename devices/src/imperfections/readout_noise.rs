@@ -45,7 +45,7 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
         for mut shot in outputs.column_iter_mut() {
             random::seek(&mut self.random, self.shots, words_a_shot(channels.len()));
             self.shots += 1;
-            for (reading, channel) in shot.iter_mut().zip(channels) {
+            for (reading, channel) in shot.iter_mut().zip(channels.iter()) {
                 let normal: f32 = StandardNormal.sample(&mut self.random);
                 let range = channel.span();
                 // Independent sources add in variance, so one deviate serves both.

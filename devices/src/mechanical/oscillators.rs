@@ -32,14 +32,18 @@
 //! p ← p + h/6 (a_1 + 2 a_2 + 2 a_3 + a_4)
 //! ```
 //!
-//! The adjoint differentiates these lines exactly; A is symmetric, so both ways multiply by A.
+//! At the start p = 0, so that a_2 = a_1, and only the angles are read, so that the last step needs
+//! no a_4: K steps take 4 K − 2 products with A. The adjoint differentiates these lines exactly; A is
+//! symmetric, so both ways multiply by A.
 
-use nalgebra::{DMatrix, DMatrixView, DMatrixViewMut, DVector};
+use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate};
+use crate::elementary::{sin_cos, vectorised};
+use crate::matrix_product::{multiply, multiply_transposed};
+use crate::{Channels, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate};
 
 /// Coupled nonlinear oscillators, as a recipe writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +93,8 @@ impl Default for OscillatorsConfig {
 
 /// Shots one worker integrates at a time.
 const SHOTS_A_TASK: usize = 16;
+/// Columns of ∂L/∂A one worker computes at a time.
+const COLUMNS_A_TASK: usize = 64;
 /// A reading is an angle; what exceeds this many radians has left every sensor.
 const LARGEST_READING: f32 = 100.0;
 
@@ -149,14 +155,13 @@ impl Oscillators {
     ) -> Self {
         let (count, angle) = (config.count, config.largest_angle as f32);
         let largest = config.largest_parameter as f32;
-        let mut parameters = Channel::bank("coupling", count * count, "1", -largest, largest);
-        parameters.extend(Channel::bank("drive", count, "1", -largest, largest));
         Self {
             interface: Interface {
                 device: "oscillators".to_owned(),
-                inputs: Channel::bank("initial angle", count, "rad", -angle, angle),
-                parameters,
-                outputs: Channel::bank("angle", count, "rad", -LARGEST_READING, LARGEST_READING),
+                inputs: Channels::bank("initial angle", count, "rad", -angle, angle),
+                parameters: Channels::bank("coupling", count * count, "1", -largest, largest)
+                    .and(Channels::bank("drive", count, "1", -largest, largest)),
+                outputs: Channels::bank("angle", count, "rad", -LARGEST_READING, LARGEST_READING),
                 seconds_per_shot: config.seconds_per_shot,
             },
             count,
@@ -169,18 +174,37 @@ impl Oscillators {
 
     /// A and e of the module's equation, from C (column by column) and e.
     fn dynamics(&self, parameters: &DVector<f32>) -> (DMatrix<f32>, DVector<f32>) {
-        let (free, drives) = parameters.as_slice().split_at(self.count * self.count);
-        let free = DMatrixView::from_slice(free, self.count, self.count);
-        let mut matrix = (free + free.transpose()) * 0.5;
+        let count = self.count;
+        let (free, drives) = parameters.as_slice().split_at(count * count);
+        let mut matrix = DMatrix::zeros(count, count);
+        over_symmetric_pairs(&mut matrix, |row, column| {
+            0.5 * (free[column * count + row] + free[row * count + column])
+        });
         if let Some(error) = &self.coupling_error {
             matrix += error;
         }
-        for oscillator in 0..self.count {
-            let sum = matrix.column(oscillator).sum() - matrix[(oscillator, oscillator)];
-            matrix[(oscillator, oscillator)] = -1.0 - sum;
+        for (oscillator, mut column) in matrix.column_iter_mut().enumerate() {
+            let sum = column.sum() - column[oscillator];
+            column[oscillator] = -1.0 - sum;
         }
         (matrix, DVector::from_column_slice(drives))
     }
+}
+
+/// Fills a square matrix with `value(row, column)`, tile by tile: a value that reads both (row,
+/// column) and (column, row) of another matrix finds both in the cache.
+fn over_symmetric_pairs(matrix: &mut DMatrix<f32>, value: impl Fn(usize, usize) -> f32 + Sync) {
+    const TILE: usize = 16;
+    let count = matrix.nrows();
+    matrix.as_mut_slice().par_chunks_mut(TILE * count).enumerate().for_each(|(tile, columns)| {
+        for first_row in (0..count).step_by(TILE) {
+            for (column, values) in (tile * TILE..).zip(columns.chunks_exact_mut(count)) {
+                for row in first_row..count.min(first_row + TILE) {
+                    values[row] = value(row, column);
+                }
+            }
+        }
+    });
 }
 
 /// Weights of the velocity (in h) and of the last acceleration but one (in h²) in stage k's angle.
@@ -189,116 +213,194 @@ const STAGE: [(f32, f32); 4] = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (1.0, 0.5)]
 const STEP: [(f32, f32); 4] =
     [(1.0 / 6.0, 1.0 / 6.0), (1.0 / 6.0, 1.0 / 3.0), (1.0 / 6.0, 1.0 / 3.0), (0.0, 1.0 / 6.0)];
 
-/// One block of shots under way: the state, and what the adjoint needs of it.
-struct Block {
-    shots: usize,
-    angle: DMatrix<f32>,
-    velocity: DMatrix<f32>,
-    accelerations: [DMatrix<f32>; 4],
-    /// sin((1 + η) Q_k) of every stage of every step, side by side: `[N × 4 steps · shots]`; only
-    /// the stage under way where no adjoint follows.
-    sines: DMatrix<f32>,
-    /// d sin((1 + η) Q_k) / d Q_k, likewise; empty where no adjoint follows.
-    slopes: DMatrix<f32>,
+/// Place of a stage among those that are computed: the second is the first at the start.
+fn slot(step: usize, stage: usize) -> usize {
+    (4 * step + stage).saturating_sub(1)
 }
 
-impl Block {
-    fn new(device: &Oscillators, inputs: &[f32], keep: bool) -> Self {
-        let count = device.count;
-        let shots = inputs.len() / count;
-        let zeros = || DMatrix::zeros(count, shots);
-        let kept = 4 * device.steps * shots;
+/// One block of shots under way: the state, and what the adjoint needs of it. A matrix is a column a
+/// shot, stored as its values.
+struct Block<'a> {
+    device: &'a Oscillators,
+    matrix: &'a DMatrix<f32>,
+    /// Values in a matrix: N · shots.
+    size: usize,
+    angle: Vec<f32>,
+    velocity: Vec<f32>,
+    accelerations: [Vec<f32>; 4],
+    /// sin((1 + η) Q) of every slot, side by side; only the one under way where no adjoint follows.
+    sines: Vec<f32>,
+    /// d sin((1 + η) Q) / d Q, likewise; empty where no adjoint follows.
+    slopes: Vec<f32>,
+}
+
+impl<'a> Block<'a> {
+    fn new(device: &'a Oscillators, matrix: &'a DMatrix<f32>, inputs: &[f32], keep: bool) -> Self {
+        let size = inputs.len();
+        let kept = (4 * device.steps - 2) * size;
+        let zeros = || vec![0.0; size];
         Self {
-            shots,
-            angle: DMatrix::from_column_slice(count, shots, inputs),
+            device,
+            matrix,
+            size,
+            angle: inputs.to_vec(),
             velocity: zeros(),
             accelerations: [zeros(), zeros(), zeros(), zeros()],
-            sines: DMatrix::zeros(count, if keep { kept } else { shots }),
-            slopes: DMatrix::zeros(count, if keep { kept } else { 0 }),
+            sines: vec![0.0; if keep { kept } else { size }],
+            slopes: vec![0.0; if keep { kept } else { 0 }],
         }
     }
 
-    /// Integrates to the end of the evolution time.
-    fn integrate(&mut self, device: &Oscillators, matrix: &DMatrix<f32>, drives: &DVector<f32>) {
-        let h = device.step;
-        let keep = self.slopes.ncols() > 0;
-        for step in 0..device.steps {
-            for (stage, (of_velocity, of_acceleration)) in STAGE.into_iter().enumerate() {
-                let first = if keep { (4 * step + stage) * self.shots } else { 0 };
-                let mut sines = self.sines.columns_mut(first, self.shots);
-                sines.copy_from(&self.angle);
-                if stage > 0 {
-                    axpy(&mut sines, of_velocity * h, &self.velocity);
+    fn shots(&self) -> usize {
+        self.size / self.device.count
+    }
+
+    /// Integrates to the end of the evolution time under the constant drives `drives`.
+    fn integrate(&mut self, drives: &DVector<f32>) {
+        for step in 0..self.device.steps {
+            for stage in 0..4 {
+                if (step, stage) == (0, 1) {
+                    let (first, others) = self.accelerations.split_at_mut(1);
+                    others[0].copy_from_slice(&first[0]);
+                } else if (step + 1, stage) != (self.device.steps, 3) {
+                    self.accelerate(step, stage, drives);
                 }
-                if stage > 1 {
-                    axpy(&mut sines, of_acceleration * h * h, &self.accelerations[stage - 2]);
-                }
-                if keep {
-                    let mut slopes = self.slopes.columns_mut(first, self.shots);
-                    for (slope, angle) in slopes.iter_mut().zip(sines.iter()) {
-                        *slope = device.bend * (device.bend * angle).cos();
+            }
+            self.advance();
+        }
+    }
+
+    /// Stage `stage`'s acceleration, its sines and slopes.
+    fn accelerate(&mut self, step: usize, stage: usize, drives: &DVector<f32>) {
+        let (h, bend, size) = (self.device.step, self.device.bend, self.size);
+        let keep = !self.slopes.is_empty();
+        let first = if keep { slot(step, stage) * size } else { 0 };
+        let sines = &mut self.sines[first..first + size];
+        let (of_velocity, of_acceleration) = (STAGE[stage].0 * h, STAGE[stage].1 * h * h);
+        let before = &self.accelerations[stage.saturating_sub(2)];
+        let angles = self.angle.iter().zip(&self.velocity).zip(before).map(
+            #[inline(always)]
+            |((q, p), a)| q + of_velocity * p + of_acceleration * a,
+        );
+        if keep {
+            let slopes = &mut self.slopes[first..first + size];
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((sine, slope), angle) in sines.iter_mut().zip(slopes).zip(angles) {
+                        let (s, c) = sin_cos(bend * angle);
+                        (*sine, *slope) = (s, bend * c);
                     }
-                }
-                for angle in sines.iter_mut() {
-                    *angle = (device.bend * *angle).sin();
-                }
-                let acceleration = &mut self.accelerations[stage];
-                for mut shot in acceleration.column_iter_mut() {
-                    shot.copy_from(drives);
-                }
-                acceleration.gemm(1.0, matrix, &sines, 1.0);
-            }
-            axpy(&mut self.angle.as_view_mut(), h, &self.velocity);
-            for (acceleration, (of_angle, of_velocity)) in self.accelerations.iter().zip(STEP) {
-                axpy(&mut self.angle.as_view_mut(), of_angle * h * h, acceleration);
-                axpy(&mut self.velocity.as_view_mut(), of_velocity * h, acceleration);
-            }
+                },
+            );
+        } else {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (sine, angle) in sines.iter_mut().zip(angles) {
+                        *sine = sin_cos(bend * angle).0;
+                    }
+                },
+            );
         }
+        let acceleration = &mut self.accelerations[stage];
+        for shot in acceleration.chunks_exact_mut(self.device.count) {
+            shot.copy_from_slice(drives.as_slice());
+        }
+        multiply(acceleration, self.matrix.as_slice(), sines, self.device.count, 1.0);
     }
 
-    /// From the cotangent of the final angles to that of the initial ones; returns it with the
-    /// cotangents of A `[N × N]` and e `[N]`, summed over the block.
-    fn adjoint(
-        &self,
-        device: &Oscillators,
-        matrix: &DMatrix<f32>,
-        cotangents: &[f32],
-    ) -> (DMatrix<f32>, DMatrix<f32>, DVector<f32>) {
-        let h = device.step;
-        let mut of_angle = DMatrix::from_column_slice(device.count, self.shots, cotangents);
-        let mut of_velocity = DMatrix::zeros(device.count, self.shots);
-        let mut pulled = DMatrix::zeros(device.count, self.shots);
-        // Cotangents of the accelerations, beside the sines that made them.
-        let mut pulls = DMatrix::zeros(device.count, self.sines.ncols());
-        for step in (0..device.steps).rev() {
-            let first = 4 * step * self.shots;
+    /// The step from the four accelerations.
+    fn advance(&mut self) {
+        let h = self.device.step;
+        let [a1, a2, a3, a4] = &self.accelerations;
+        let state = self.angle.iter_mut().zip(&mut self.velocity);
+        let accelerations = a1.iter().zip(a2).zip(a3.iter().zip(a4));
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((q, p), ((a1, a2), (a3, a4))) in state.zip(accelerations) {
+                    *q += h * *p + h * h / 6.0 * (a1 + a2 + a3);
+                    *p += h / 6.0 * (a1 + 2.0 * (a2 + a3) + a4);
+                }
+            },
+        );
+    }
+
+    /// Turns the cotangent of the final angles into that of the initial ones, in place; returns the
+    /// cotangents of the accelerations, a matrix a slot as the sines have it.
+    fn adjoint(&self, of_angle: &mut [f32]) -> Vec<f32> {
+        let (h, size, steps) = (self.device.step, self.size, self.device.steps);
+        let mut of_velocity = vec![0.0; size];
+        let mut pulled = vec![0.0; size];
+        let mut pulls = vec![0.0; self.sines.len()];
+        for step in (0..steps).rev() {
             for (stage, (in_angle, in_velocity)) in STEP.into_iter().enumerate() {
-                let mut pull = pulls.columns_mut(first + stage * self.shots, self.shots);
-                axpy(&mut pull, in_angle * h * h, &of_angle);
-                axpy(&mut pull, in_velocity * h, &of_velocity);
+                if (step + 1, stage) == (steps, 3) {
+                    continue; // no velocity is read
+                }
+                let (in_angle, in_velocity) = (in_angle * h * h, in_velocity * h);
+                let first = slot(step, stage) * size;
+                let pull = pulls[first..first + size].iter_mut();
+                let cotangents = of_angle.iter().zip(&of_velocity);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (pull, (angle, velocity)) in pull.zip(cotangents) {
+                            *pull += in_angle * angle + in_velocity * velocity;
+                        }
+                    },
+                );
             }
-            axpy(&mut of_velocity.as_view_mut(), h, &of_angle);
+            of_velocity.iter_mut().zip(&*of_angle).for_each(|(v, q)| *v += h * q);
             for (stage, (in_velocity, in_acceleration)) in STAGE.into_iter().enumerate().rev() {
-                let first_of = |stage: usize| first + stage * self.shots;
-                pulled.gemm(1.0, matrix, &pulls.columns(first_of(stage), self.shots), 0.0);
-                pulled.component_mul_assign(&self.slopes.columns(first_of(stage), self.shots));
-                of_angle += &pulled;
-                axpy(&mut of_velocity.as_view_mut(), in_velocity * h, &pulled);
+                if (step + 1, stage) == (steps, 3) || (step, stage) == (0, 1) {
+                    continue; // never computed
+                }
+                let (in_velocity, in_acceleration) = (in_velocity * h, in_acceleration * h * h);
+                let first = slot(step, stage) * size;
+                let (before, here) = pulls.split_at_mut(first);
+                multiply(
+                    &mut pulled,
+                    self.matrix.as_slice(),
+                    &here[..size],
+                    self.device.count,
+                    0.0,
+                );
+                let slopes = &self.slopes[first..first + size];
+                let cotangents = of_angle.iter_mut().zip(&mut of_velocity);
+                let pulled = pulled.iter().zip(slopes);
                 if stage > 1 {
-                    let mut pull = pulls.columns_mut(first_of(stage - 2), self.shots);
-                    axpy(&mut pull, in_acceleration * h * h, &pulled);
+                    let earlier = slot(step, stage - 2) * size;
+                    let earlier = &mut before[earlier..earlier + size];
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (((q, p), (pulled, slope)), earlier) in
+                                cotangents.zip(pulled).zip(earlier)
+                            {
+                                let pulled = pulled * slope;
+                                *q += pulled;
+                                *p += in_velocity * pulled;
+                                *earlier += in_acceleration * pulled;
+                            }
+                        },
+                    );
+                } else {
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for ((q, p), (pulled, slope)) in cotangents.zip(pulled) {
+                                let pulled = pulled * slope;
+                                *q += pulled;
+                                *p += in_velocity * pulled;
+                            }
+                        },
+                    );
                 }
             }
         }
-        let of_matrix = &pulls * self.sines.transpose();
-        (of_angle, of_matrix, pulls.column_sum())
-    }
-}
-
-/// y ← y + a x.
-fn axpy(y: &mut DMatrixViewMut<f32>, a: f32, x: &DMatrix<f32>) {
-    for (y, x) in y.iter_mut().zip(x.iter()) {
-        *y += a * x;
+        pulls
     }
 }
 
@@ -332,9 +434,9 @@ impl Differentiable for Oscillators {
             .par_chunks(task)
             .zip(outputs.as_mut_slice().par_chunks_mut(task))
             .for_each(|(inputs, outputs)| {
-                let mut block = Block::new(self, inputs, false);
-                block.integrate(self, &matrix, &drives);
-                outputs.copy_from_slice(block.angle.as_slice());
+                let mut block = Block::new(self, &matrix, inputs, false);
+                block.integrate(&drives);
+                outputs.copy_from_slice(&block.angle);
             });
         Ok(())
     }
@@ -349,40 +451,44 @@ impl Differentiable for Oscillators {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let (matrix, drives) = self.dynamics(parameters);
-        let task = SHOTS_A_TASK * self.count;
-        // One partial sum a task, added in task order: the same bits on any number of threads.
-        let partial: Vec<(DMatrix<f32>, DVector<f32>)> = inputs
+        let count = self.count;
+        let task = SHOTS_A_TASK * count;
+        input_cotangents.copy_from(cotangents);
+        // What each task saw and pulled, in task order: the same bits on any number of threads.
+        let tasks: Vec<(Vec<f32>, Vec<f32>)> = inputs
             .as_slice()
             .par_chunks(task)
-            .zip(cotangents.as_slice().par_chunks(task))
             .zip(input_cotangents.as_mut_slice().par_chunks_mut(task))
-            .map(|((inputs, cotangents), input_cotangents)| {
-                let mut block = Block::new(self, inputs, true);
-                block.integrate(self, &matrix, &drives);
-                let (of_angle, of_matrix, of_drives) = block.adjoint(self, &matrix, cotangents);
-                input_cotangents.copy_from_slice(of_angle.as_slice());
-                (of_matrix, of_drives)
+            .map(|(inputs, input_cotangents)| {
+                let mut block = Block::new(self, &matrix, inputs, true);
+                block.integrate(&drives);
+                let pulls = block.adjoint(input_cotangents);
+                (block.sines, pulls)
             })
             .collect();
-        let mut of_matrix = DMatrix::zeros(self.count, self.count);
-        let mut of_drives = DVector::zeros(self.count);
-        for (matrix, drives) in partial {
-            of_matrix += matrix;
-            of_drives += drives;
-        }
+        // ∂L/∂A = Σ pull sinᵀ, columns in parallel.
+        let mut of_matrix = matrix;
+        of_matrix.fill(0.0);
+        of_matrix.as_mut_slice().par_chunks_mut(COLUMNS_A_TASK * count).enumerate().for_each(
+            |(place, columns)| {
+                for (sines, pulls) in &tasks {
+                    multiply_transposed(columns, pulls, sines, count, place * COLUMNS_A_TASK);
+                }
+            },
+        );
         // ∂A_ij = ∂J_ij off the diagonal and A_ii = −1 − Σ_j J_ij, with J = (C + Cᵀ) / 2.
         let diagonal = of_matrix.diagonal();
-        let (free, last) =
-            parameter_cotangents.as_mut_slice().split_at_mut(self.count * self.count);
-        for column in 0..self.count {
-            for row in 0..self.count {
-                free[column * self.count + row] = 0.5
-                    * (of_matrix[(row, column)] + of_matrix[(column, row)]
-                        - diagonal[row]
-                        - diagonal[column]);
-            }
+        let mut of_coupling = DMatrix::zeros(count, count);
+        over_symmetric_pairs(&mut of_coupling, |row, column| {
+            let pair = of_matrix[(row, column)] + of_matrix[(column, row)];
+            0.5 * (pair - diagonal[row] - diagonal[column])
+        });
+        let (of_free, of_drives) = parameter_cotangents.as_mut_slice().split_at_mut(count * count);
+        of_free.copy_from_slice(of_coupling.as_slice());
+        of_drives.fill(0.0);
+        for pull in tasks.iter().flat_map(|(_, pulls)| pulls.chunks_exact(count)) {
+            of_drives.iter_mut().zip(pull).for_each(|(sum, pull)| *sum += pull);
         }
-        last.copy_from_slice(of_drives.as_slice());
         Ok(())
     }
 }

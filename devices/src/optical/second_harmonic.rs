@@ -36,7 +36,7 @@ use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
 use super::constants::{Constants, SecondHarmonicConfig};
-use crate::{Channel, DeviceError, Differentiable, Interface, PhysicalLayer, random};
+use crate::{Channels, DeviceError, Differentiable, Interface, PhysicalLayer, random};
 
 /// Smallest and largest reading of a bin, in units of full scale.
 const READING: (f32, f32) = (-0.05, 1.0);
@@ -99,9 +99,9 @@ impl SecondHarmonic {
         Self {
             interface: Interface {
                 device: "second_harmonic".to_owned(),
-                inputs: Channel::bank("data", config.inputs, "1", 0.0, 1.0),
-                parameters: Channel::bank("parameter", config.parameters, "1", 0.0, 1.0),
-                outputs: Channel::bank("bin", config.outputs, "full scale", READING.0, READING.1),
+                inputs: Channels::bank("data", config.inputs, "1", 0.0, 1.0),
+                parameters: Channels::bank("parameter", config.parameters, "1", 0.0, 1.0),
+                outputs: Channels::bank("bin", config.outputs, "full scale", READING.0, READING.1),
                 seconds_per_shot: config.seconds_per_shot,
             },
             placement: interleave(config.inputs, config.parameters),
