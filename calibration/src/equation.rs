@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::{Differentiable, Interface};
 
-use crate::bridge::{from_vec, to_matrix, to_tensor};
+use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::twin::DigitalTwin;
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
@@ -33,36 +33,52 @@ impl DigitalTwin for EquationTwin {
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let device = x.device();
         let bins = self.interface().outputs.len();
-        let (x, theta) = (to_matrix(x), to_matrix(theta));
-        let run = x.ncols() / theta.ncols();
+        let (x, settings) = (to_matrix(x), settings(theta));
         let mut y = DMatrix::zeros(bins, x.ncols());
+        if let [setting] = settings.as_slice() {
+            self.equation.respond(&x, setting, &mut y).expect(FITS);
+            return to_tensor(&y, &device);
+        }
+        let run = x.ncols() / settings.len();
         let mut part = DMatrix::zeros(bins, run);
-        for (group, theta) in theta.column_iter().enumerate() {
+        for (group, setting) in settings.iter().enumerate() {
             let x = x.columns(group * run, run).into_owned();
-            self.equation.respond(&x, &theta.into_owned(), &mut part).expect(FITS);
+            self.equation.respond(&x, setting, &mut part).expect(FITS);
             y.columns_mut(group * run, run).copy_from(&part);
         }
         to_tensor(&y, &device)
     }
 
     fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let device = x.device();
-        let [groups, width] = theta.dims();
-        let (x, theta, dy) = (to_matrix(x), to_matrix(theta), to_matrix(dy));
-        let run = x.ncols() / groups;
+        let (device, shape) = (x.device(), theta.dims());
+        let (x, settings, dy) = (to_matrix(x), settings(theta), to_matrix(dy));
         let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
+        let mut of_setting = DVector::zeros(shape[1]);
+        if let [setting] = settings.as_slice() {
+            self.equation.vjp(&x, setting, &dy, &mut dx, &mut of_setting).expect(FITS);
+            let dtheta = from_vec(of_setting.data.into(), shape, &device);
+            return (to_tensor(&dx, &device), dtheta);
+        }
+        let run = x.ncols() / settings.len();
         let mut part = DMatrix::zeros(x.nrows(), run);
-        let mut dtheta = Vec::with_capacity(groups * width);
-        let mut dparameters = DVector::zeros(width);
-        for (group, theta) in theta.column_iter().enumerate() {
+        let mut dtheta = Vec::with_capacity(shape[0] * shape[1]);
+        for (group, setting) in settings.iter().enumerate() {
             let x = x.columns(group * run, run).into_owned();
             let dy = dy.columns(group * run, run).into_owned();
-            self.equation
-                .vjp(&x, &theta.into_owned(), &dy, &mut part, &mut dparameters)
-                .expect(FITS);
+            self.equation.vjp(&x, setting, &dy, &mut part, &mut of_setting).expect(FITS);
             dx.columns_mut(group * run, run).copy_from(&part);
-            dtheta.extend_from_slice(dparameters.as_slice());
+            dtheta.extend_from_slice(of_setting.as_slice());
         }
-        (to_tensor(&dx, &device), from_vec(dtheta, [groups, width], &device))
+        (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))
     }
+}
+
+/// The rows of `theta`; a single one is not copied.
+fn settings(theta: Tensor<2>) -> Vec<DVector<f32>> {
+    let [groups, width] = theta.dims();
+    let values = to_vec(theta);
+    if groups == 1 {
+        return vec![DVector::from_vec(values)];
+    }
+    values.chunks(width).map(DVector::from_column_slice).collect()
 }

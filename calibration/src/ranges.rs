@@ -17,11 +17,19 @@ impl RangeMap {
     /// Device units → [−1, 1].
     #[must_use]
     pub fn normalising(channels: &Channels, device: &Device) -> Self {
+        Self::normalising_each(channels.iter(), device)
+    }
+
+    /// Device units → [−1, 1], for any row of channels.
+    #[must_use]
+    pub fn normalising_each<'a>(
+        channels: impl Iterator<Item = Channel<'a>> + Clone,
+        device: &Device,
+    ) -> Self {
         Self {
-            scale: row(channels, |channel| 2.0 / channel.span(), device),
+            scale: row(channels.clone().map(|channel| 2.0 / channel.span()), device),
             offset: row(
-                channels,
-                |channel| -(channel.maximum + channel.minimum) / channel.span(),
+                channels.map(|channel| -(channel.maximum + channel.minimum) / channel.span()),
                 device,
             ),
         }
@@ -31,8 +39,11 @@ impl RangeMap {
     #[must_use]
     pub fn to_device_units(channels: &Channels, device: &Device) -> Self {
         Self {
-            scale: row(channels, |channel| 0.5 * channel.span(), device),
-            offset: row(channels, |channel| 0.5 * (channel.maximum + channel.minimum), device),
+            scale: row(channels.iter().map(|channel| 0.5 * channel.span()), device),
+            offset: row(
+                channels.iter().map(|channel| 0.5 * (channel.maximum + channel.minimum)),
+                device,
+            ),
         }
     }
 
@@ -43,6 +54,8 @@ impl RangeMap {
     }
 }
 
-fn row(channels: &Channels, value: fn(Channel) -> f32, device: &Device) -> Tensor<2> {
-    from_vec(channels.iter().map(value).collect(), [1, channels.len()], device)
+fn row(values: impl Iterator<Item = f32>, device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = values.collect();
+    let width = values.len();
+    from_vec(values, [1, width], device)
 }

@@ -37,4 +37,43 @@ pub trait Differentiable: PhysicalLayer + Sync {
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError>;
+
+    /// The constants of the equation that can be learned from shots; none by default.
+    fn constants(&self) -> Vec<Constant> {
+        Vec::new()
+    }
+
+    /// Gives the constants of [`constants`](Self::constants) other values, in its order.
+    fn set_constants(&mut self, _values: &[f32]) {}
+
+    /// Cotangents of the constants, summed over the batch; operands as for [`vjp`](Self::vjp).
+    ///
+    /// # Errors
+    /// [`DeviceError::Shape`] where a size does not fit the interface.
+    fn constant_cotangents(
+        &self,
+        _inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+        _cotangents: &DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A constant of a device's equation, relative to what the data sheet says: one is as designed, or
+/// zero where the design has none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// What it is, such as `damping 3`.
+    pub name: String,
+    /// Its value.
+    pub value: f32,
+}
+
+impl Constant {
+    /// `name 0`, `name 1`, … with the values `values`.
+    pub fn bank(name: &str, values: &[f32]) -> impl Iterator<Item = Self> {
+        let numbered = values.iter().enumerate();
+        numbered.map(move |(number, &value)| Self { name: format!("{name} {number}"), value })
+    }
 }

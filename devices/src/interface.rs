@@ -23,6 +23,20 @@ pub struct Bank {
     pub maximum: f32,
 }
 
+impl Bank {
+    /// Middle of the range.
+    #[must_use]
+    pub fn middle(&self) -> f32 {
+        0.5 * (self.maximum + self.minimum)
+    }
+
+    /// Half the range.
+    #[must_use]
+    pub fn half_span(&self) -> f32 {
+        0.5 * (self.maximum - self.minimum)
+    }
+}
+
 /// One wire in or out of a device; it prints as its bank's name and its number there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Channel<'a> {
@@ -109,6 +123,19 @@ impl Channels {
                 minimum: bank.minimum,
                 maximum: bank.maximum,
             })
+        })
+    }
+
+    /// One shot's `values` in the runs that share a bank, to be changed.
+    pub fn runs_mut<'a>(
+        &'a self,
+        values: &'a mut [f32],
+    ) -> impl Iterator<Item = (&'a Bank, &'a mut [f32])> {
+        let mut rest = values;
+        self.banks.iter().map(move |bank| {
+            let (run, behind) = std::mem::take(&mut rest).split_at_mut(bank.count);
+            rest = behind;
+            (bank, run)
         })
     }
 

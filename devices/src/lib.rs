@@ -10,10 +10,12 @@
 
 pub mod boundary;
 pub mod differentiable;
+pub mod electronic;
 mod elementary;
 pub mod error;
 pub mod imperfections;
 pub mod interface;
+pub mod lanes;
 pub mod layer;
 mod matrix_product;
 pub mod mechanical;
@@ -21,11 +23,13 @@ pub mod optical;
 pub mod random;
 pub mod simulated;
 pub mod validate;
+mod waveform;
 
 pub use boundary::Boundary;
-pub use differentiable::Differentiable;
+pub use differentiable::{Constant, Differentiable};
 pub use error::DeviceError;
 pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
+pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};

@@ -5,15 +5,19 @@
 //!
 //! Matrices are slices, column by column.
 
-/// C ← A B + `keep` C on the calling thread, with A `[n × n]`, B and C `[n × any]`.
+/// C ← A B_k + `keep` C on the calling thread, with A `[n × k]`, B and C `[n × any]`, and B_k the
+/// first k rows of B, k ≤ n.
+///
+/// Nothing is packed where n is a multiple of 16.
 ///
 /// # Panics
 /// If the lengths do not fit.
 pub(crate) fn multiply(result: &mut [f32], left: &[f32], right: &[f32], n: usize, keep: f32) {
-    let columns = result.len() / n;
-    let fits = left.len() == n * n && right.len() == n * columns && result.len() == n * columns;
+    let (columns, k) = (result.len() / n, left.len() / n);
+    let fits =
+        left.len() == n * k && k <= n && right.len() == n * columns && result.len() == n * columns;
     assert!(fits, "the shapes of a matrix product fit");
-    product((n, columns, n), result, left, right, (1, n), keep);
+    product((n, columns, k), result, left, right, (1, n), keep);
 }
 
 /// C ← C + A B_rᵀ on the calling thread, with A and B `[n × k]`, C `[n × any]`, and B_r the rows of B
@@ -34,9 +38,7 @@ pub(crate) fn multiply_transposed(
         && result.len() == n * columns
         && first_row + columns <= n;
     assert!(fits, "the shapes of a matrix product fit");
-    if k > 0 {
-        product((n, columns, k), result, left, &right[first_row..], (n, 1), 1.0);
-    }
+    product((n, columns, k), result, left, right.get(first_row..).unwrap_or(&[]), (n, 1), 1.0);
 }
 
 /// C ← A B + `keep` C with C `[m × n]` and A `[m × k]` packed column by column and B `[k × n]` of the
@@ -50,10 +52,10 @@ fn product(
     (row, column): (usize, usize),
     keep: f32,
 ) {
-    if m == 0 || n == 0 {
+    if m == 0 || n == 0 || k == 0 {
         return;
     }
-    assert!(k > 0 && result.len() >= m * n && left.len() >= m * k);
+    assert!(result.len() >= m * n && left.len() >= m * k);
     assert!(right.len() > (k - 1) * row + (n - 1) * column);
     // SAFETY: the lengths cover the shapes at these strides, and `result` is borrowed alone.
     unsafe {
@@ -93,8 +95,8 @@ mod tests {
         let start = DMatrix::from_fn(9, 6, |i, j| value(i + j, j));
         for keep in [0.0, 1.0] {
             let mut result = start.clone();
-            multiply(result.as_mut_slice(), left.as_slice(), right.as_slice(), 9, keep);
-            assert_eq!(result, &left * &right + &start * keep);
+            multiply(result.as_mut_slice(), &left.as_slice()[..63], right.as_slice(), 9, keep);
+            assert_eq!(result, left.columns(0, 7) * right.rows(0, 7) + &start * keep);
         }
         let mut result = DMatrix::from_fn(9, 4, value);
         let expected = &result + &right * start.rows(2, 4).transpose();

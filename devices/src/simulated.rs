@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::electronic::{Transistor, TransistorConfig};
 use crate::imperfections::{self, ImperfectionsConfig};
-use crate::mechanical::{Oscillators, OscillatorsConfig};
+use crate::mechanical::{
+    Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
+};
 use crate::optical::{SecondHarmonic, SecondHarmonicConfig};
 use crate::{DeviceError, Differentiable, PhysicalLayer};
 
@@ -16,13 +19,22 @@ pub enum DeviceKind {
     SecondHarmonic(SecondHarmonicConfig),
     /// Coupled nonlinear oscillators, all to all.
     Oscillators(OscillatorsConfig),
+    /// A chain of coupled pendula.
+    Pendula(PendulaConfig),
+    /// A driven multimode plate.
+    Plate(PlateConfig),
+    /// A transistor under a resonant branch.
+    Transistor(TransistorConfig),
 }
 
 impl DeviceKind {
     /// Every kind with its one-line description, for listings.
-    pub const ALL: [(&'static str, &'static str); 2] = [
+    pub const ALL: [(&'static str, &'static str); 5] = [
         ("second_harmonic", "optical: broadband second-harmonic generation of a shaped pulse"),
         ("oscillators", "mechanical: coupled nonlinear oscillators, all to all"),
+        ("pendula", "mechanical: a chain of coupled pendula"),
+        ("plate", "mechanical: a driven plate of many modes"),
+        ("transistor", "electronic: a transistor under a resonant branch"),
     ];
 }
 
@@ -62,6 +74,18 @@ impl DeviceConfig {
             DeviceKind::Oscillators(config) => {
                 let nominal = Oscillators::nominal(config)?;
                 self.copies(seed, nominal, || Oscillators::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Pendula(config) => {
+                let nominal = Pendula::nominal(config)?;
+                self.copies(seed, nominal, || Pendula::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Plate(config) => {
+                let nominal = Plate::nominal(config)?;
+                self.copies(seed, nominal, || Plate::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Transistor(config) => {
+                let nominal = Transistor::nominal(config)?;
+                self.copies(seed, nominal, || Transistor::fabricated(config, mismatch, seed))
             }
         }
     }

@@ -31,6 +31,16 @@ pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
     number(deserializer, |value| value.is_finite() && value > 0.0, "a number above zero")
 }
 
+/// A finite number above zero, where there is one.
+///
+/// # Errors
+/// As [`non_negative`].
+pub fn optional_positive<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    positive(deserializer).map(Some)
+}
+
 /// Any finite number.
 ///
 /// # Errors
@@ -53,6 +63,14 @@ pub fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
 /// As [`non_negative`].
 pub fn open_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     number(deserializer, |value| value > 0.0 && value < 1.0, "a fraction above 0 and below 1")
+}
+
+/// A share of zero or more and below one.
+///
+/// # Errors
+/// As [`non_negative`].
+pub fn part<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, |value| (0.0..1.0).contains(&value), "a fraction of 0 or more, below 1")
 }
 
 /// A whole number of one or more.

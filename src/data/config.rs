@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-use super::{Locator, Split, csv, idx, split, table};
+use super::{AugmentConfig, Augmentation, Locator, Split, csv, idx, split, table};
 use crate::Error;
 
 /// `[data]` of a recipe.
@@ -17,6 +17,16 @@ pub struct DataConfig {
     /// How they are divided, unless the source says.
     #[serde(default)]
     pub split: SplitConfig,
+    /// Of images, every how-many-th row and column is kept.
+    #[serde(default = "one", deserialize_with = "validate::count")]
+    pub every: usize,
+    /// Random changes to the training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<AugmentConfig>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Where samples come from.
@@ -93,23 +103,43 @@ impl DataConfig {
             SplitConfig::ByColumn { column, .. } => Some(column.as_str()),
             SplitConfig::Stratified { .. } => None,
         };
-        match &self.source {
-            SourceConfig::Vowels => {
-                let table = table::vowels(aside)?;
-                split::divide(table, &self.split, seed)
-            }
-            SourceConfig::Digits => split::divide(table::digits(aside)?, &self.split, seed),
+        let split = match &self.source {
+            SourceConfig::Vowels => split::divide(table::vowels(aside)?, &self.split, seed)?,
+            SourceConfig::Digits => split::divide(table::digits(aside)?, &self.split, seed)?,
             SourceConfig::Csv(config) => {
                 let table = csv::read(&locator.find(&config.path)?, config, aside)?;
                 match &config.test {
-                    None => split::divide(table, &self.split, seed),
+                    None => split::divide(table, &self.split, seed)?,
                     Some(test) => {
-                        split::pair(table, csv::read(&locator.find(test)?, config, aside)?)
+                        split::pair(table, csv::read(&locator.find(test)?, config, aside)?)?
                     }
                 }
             }
-            SourceConfig::Idx(config) => idx::read(locator, &config.folder),
+            SourceConfig::Idx(config) => idx::read(locator, &config.folder)?,
+        };
+        self.view(split, seed)
+    }
+
+    /// The images of `split` subsampled and, for training, changed.
+    fn view(&self, mut split: Split, seed: u64) -> Result<Split, Error> {
+        if self.every == 1 && self.augment.is_none() {
+            return Ok(split);
         }
+        let size = split.image.ok_or_else(|| {
+            Error::Usage("the data are no images; leave out data.every and data.augment".to_owned())
+        })?;
+        let subsampled = size.subsample(&split.train.features, self.every);
+        let images = std::mem::replace(&mut split.train.features, subsampled);
+        split.test.features = size.subsample(&split.test.features, self.every);
+        split.image = Some(size.subsampled(self.every));
+        split.augmentation = self.augment.clone().map(|config| Augmentation {
+            config,
+            images,
+            size,
+            every: self.every,
+            seed,
+        });
+        Ok(split)
     }
 }
 

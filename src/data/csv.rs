@@ -57,6 +57,7 @@ pub(super) fn parse(
         rows: Vec::new(),
         labels: Vec::new(),
         aside: Vec::new(),
+        image: None,
     };
     for record in reader.records() {
         let record = record.map_err(|error| broken(error.to_string()))?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use nalgebra::DMatrix;
 
-use super::{Dataset, Locator, Split};
+use super::{Dataset, ImageSize, Locator, Split};
 use crate::Error;
 
 /// Element type: unsigned byte.
@@ -16,23 +16,28 @@ const UNSIGNED_BYTE: u8 = 8;
 /// Reads the four files of the folder `folder`; pixels become 0 to 1.
 pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Split, Error> {
     let folder = locator.find(folder)?;
-    let train = dataset(&folder, "train")?;
-    let test = dataset(&folder, "t10k")?;
-    if train.features.nrows() != test.features.nrows() {
+    let (train, size) = dataset(&folder, "train")?;
+    let (test, test_size) = dataset(&folder, "t10k")?;
+    if size != test_size {
         return Err(Error::Data {
             path: folder,
             problem: format!(
-                "the training images have {} pixels and the test images {}",
-                train.features.nrows(),
-                test.features.nrows()
+                "the training images have {} × {} pixels and the test images {} × {}",
+                size.rows, size.columns, test_size.rows, test_size.columns
             ),
         });
     }
     let last = train.labels.iter().chain(&test.labels).max().copied().unwrap_or(0);
-    Ok(Split { train, test, classes: (0..=last).map(|class| class.to_string()).collect() })
+    Ok(Split {
+        train,
+        test,
+        classes: (0..=last).map(|class| class.to_string()).collect(),
+        image: Some(size),
+        augmentation: None,
+    })
 }
 
-fn dataset(folder: &Path, part: &str) -> Result<Dataset, Error> {
+fn dataset(folder: &Path, part: &str) -> Result<(Dataset, ImageSize), Error> {
     let (images_path, sizes, pixels) = array(folder, &format!("{part}-images-idx3-ubyte"))?;
     let (labels_path, label_sizes, labels) = array(folder, &format!("{part}-labels-idx1-ubyte"))?;
     let ([samples, rows, columns], [labelled]) = (sizes.as_slice(), label_sizes.as_slice()) else {
@@ -60,7 +65,8 @@ fn dataset(folder: &Path, part: &str) -> Result<Dataset, Error> {
         *samples,
         pixels.iter().map(|&pixel| f32::from(pixel) / 255.0),
     );
-    Ok(Dataset { features, labels: labels.into_iter().map(usize::from).collect() })
+    let labels = labels.into_iter().map(usize::from).collect();
+    Ok((Dataset { features, labels }, ImageSize { rows: *rows, columns: *columns }))
 }
 
 /// Path, sizes and bytes of one array file.

@@ -3,11 +3,13 @@
 mod config;
 mod csv;
 mod idx;
+mod image;
 mod locate;
 mod split;
 mod table;
 
 pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SplitConfig};
+pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
 
 use nalgebra::DMatrix;
@@ -30,6 +32,24 @@ pub struct Split {
     pub test: Dataset,
     /// Name of each class, sorted.
     pub classes: Vec<String>,
+    /// Size of the images that the features are, row by row; none where they are no images.
+    pub image: Option<ImageSize>,
+    /// How the training samples change from epoch to epoch, if they do.
+    pub augmentation: Option<Augmentation>,
+}
+
+impl Split {
+    /// The training samples `chosen` as epoch `epoch` has them.
+    #[must_use]
+    pub fn training_batch(&self, chosen: &[usize], epoch: usize) -> Dataset {
+        match &self.augmentation {
+            None => self.train.choose(chosen),
+            Some(augmentation) => Dataset {
+                features: augmentation.draw(chosen, epoch),
+                labels: chosen.iter().map(|&sample| self.train.labels[sample]).collect(),
+            },
+        }
+    }
 }
 
 impl Dataset {

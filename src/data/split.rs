@@ -52,7 +52,13 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
         }
     }
     let all = dataset(&table, labels);
-    Ok(Split { train: all.choose(&train), test: all.choose(&test), classes })
+    Ok(Split {
+        train: all.choose(&train),
+        test: all.choose(&test),
+        classes,
+        image: table.image,
+        augmentation: None,
+    })
 }
 
 /// A training table and a test table of the same columns.
@@ -73,7 +79,7 @@ pub(super) fn pair(train: Table, test: Table) -> Result<Split, Error> {
         let labels = class_numbers(&table, &classes);
         dataset(&table, labels)
     });
-    Ok(Split { train, test, classes })
+    Ok(Split { train, test, classes, image: None, augmentation: None })
 }
 
 fn dataset(table: &Table, labels: Vec<usize>) -> Dataset {

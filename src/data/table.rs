@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CsvConfig;
 use super::csv;
+use super::{CsvConfig, ImageSize};
 use crate::Error;
 
 /// Samples as read: features still by row, labels still by name.
@@ -19,6 +19,8 @@ pub(super) struct Table {
     pub labels: Vec<String>,
     /// Value of the column that the split goes by, a sample.
     pub aside: Vec<String>,
+    /// Size of the images that the features are, if they are images.
+    pub image: Option<ImageSize>,
 }
 
 /// Deterding's vowels; the speaker is no feature.
@@ -28,7 +30,8 @@ pub(super) fn vowels(aside: Option<&str>) -> Result<Table, Error> {
 
 /// The UCI handwritten digits.
 pub(super) fn digits(aside: Option<&str>) -> Result<Table, Error> {
-    shipped("digits.csv", include_str!("sets/digits.csv"), &[], aside)
+    let table = shipped("digits.csv", include_str!("sets/digits.csv"), &[], aside)?;
+    Ok(Table { image: Some(ImageSize { rows: 8, columns: 8 }), ..table })
 }
 
 fn shipped(name: &str, text: &str, ignore: &[&str], aside: Option<&str>) -> Result<Table, Error> {

@@ -1,5 +1,6 @@
 //! Experiments: a recipe, and the run folder that comes of it.
 
+mod assemble;
 mod baseline;
 mod build;
 mod calibrate;

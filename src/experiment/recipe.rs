@@ -38,8 +38,18 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageConfig {
-    /// Features scaled and repeated onto the next stage's channels; the first stage.
+    /// Features scaled and repeated onto the next physical layer's channels; a first stage.
     Encode,
+    /// Values in the next physical layer's own unit, as they are; a first stage or any other.
+    Wire,
+    /// An image cut into patches; a first stage.
+    Patches(PatchesConfig),
+    /// Channels at rest beside those that carry values.
+    Pad(PadConfig),
+    /// Some of the channels.
+    Slice(SliceConfig),
+    /// Adds what entered an earlier stage.
+    Skip(SkipConfig),
     /// Trainable element-wise scale and offset, from the width before to the width behind.
     Scale,
     /// A physical layer.
@@ -48,21 +58,69 @@ pub enum StageConfig {
     Readout,
 }
 
+/// Rows and columns of a patch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchesConfig {
+    /// Its rows.
+    #[serde(deserialize_with = "validate::count")]
+    pub height: usize,
+    /// Its columns.
+    #[serde(deserialize_with = "validate::count")]
+    pub width: usize,
+}
+
+/// How many channels at rest stand where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PadConfig {
+    /// Channels appended to a run.
+    #[serde(deserialize_with = "validate::count")]
+    pub channels: usize,
+    /// Equal runs of channels that are padded.
+    #[serde(default = "one", deserialize_with = "validate::count")]
+    pub runs: usize,
+}
+
+/// Which channels are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SliceConfig {
+    /// The first, from zero.
+    #[serde(default)]
+    pub from: usize,
+    /// How many.
+    #[serde(deserialize_with = "validate::count")]
+    pub count: usize,
+}
+
+/// Where a skip connection starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkipConfig {
+    /// How many stages it skips: the last `over` before this place.
+    #[serde(deserialize_with = "validate::count")]
+    pub over: usize,
+}
+
 /// A physical layer: a device played several times side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhysicalConfig {
     /// Name of the device under `[devices]`.
     pub device: Spanned<String>,
-    /// Shots a sample, each with its own parameters.
-    #[serde(default = "one_shot", deserialize_with = "validate::count")]
+    /// Shots a sample.
+    #[serde(default = "one", deserialize_with = "validate::count")]
     pub shots: usize,
+    /// Whether the shots share one setting of the parameters; otherwise each has its own.
+    #[serde(default)]
+    pub shared: bool,
     /// Parameters start uniform over this share of their ranges, about the middle.
     #[serde(default = "middle_half", deserialize_with = "validate::fraction")]
     pub start: f64,
 }
 
-fn one_shot() -> usize {
+fn one() -> usize {
     1
 }
 
@@ -163,22 +221,21 @@ impl Recipe {
 
     /// What no single value's type can tell: the order of the stages and the names of devices.
     fn check(&self, text: &str) -> Result<(), String> {
-        let inner =
-            match self.network.as_slice() {
-                [StageConfig::Encode, inner @ .., StageConfig::Readout] => inner,
-                _ => return Err(
-                    "key `network`: the first stage must be \"encode\" and the last \"readout\""
-                        .to_owned(),
-                ),
-            };
+        use StageConfig as S;
+        let inner = match self.network.as_slice() {
+            [S::Encode | S::Wire | S::Patches(_), inner @ .., S::Readout] => inner,
+            _ => {
+                return Err("key `network`: the first stage must be \"encode\", \"wire\" or \"patches\" and the last \"readout\"".to_owned());
+            }
+        };
         let mut physical = 0;
         for stage in inner {
             match stage {
-                StageConfig::Encode | StageConfig::Readout => {
-                    return Err("key `network`: \"encode\" can only be the first stage and \"readout\" the last".to_owned());
+                S::Encode | S::Patches(_) | S::Readout => {
+                    return Err("key `network`: \"encode\" and \"patches\" can only be the first stage and \"readout\" the last".to_owned());
                 }
-                StageConfig::Scale => {}
-                StageConfig::Physical(config) => {
+                S::Wire | S::Scale | S::Pad(_) | S::Slice(_) | S::Skip(_) => {}
+                S::Physical(config) => {
                     physical += 1;
                     let name = config.device.get_ref();
                     if !self.devices.contains_key(name) {

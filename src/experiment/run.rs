@@ -12,7 +12,7 @@ use super::calibrate::{Calibrated, calibrate, take_exact_twins};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use crate::report::{self, Progress, Report};
-use crate::training::{EpochMetrics, Trainer, evaluate};
+use crate::training::{EpochMetrics, Trainer, TrainingEvent, evaluate};
 use crate::{Backend, Error, Rule};
 
 /// What the command line decides about a run.
@@ -74,6 +74,19 @@ pub struct Summary {
     pub twin: Option<TwinSummary>,
 }
 
+/// The last epoch in words, for the progress bar.
+fn state_of(history: &[EpochMetrics]) -> String {
+    history.last().map_or_else(
+        String::new,
+        |EpochMetrics { epoch, train_loss, test_accuracy, .. }| {
+            format!(
+                "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %",
+                100.0 * test_accuracy
+            )
+        },
+    )
+}
+
 /// Trains the recipe at `path`; `stop`, once set, ends the run after the epoch. Returns the summary
 /// and the run's folder.
 ///
@@ -109,8 +122,7 @@ pub fn train(
 
     let mut metrics_file = folder.metrics()?;
     let mut history: Vec<EpochMetrics> = Vec::new();
-    let mut progress = Progress::new(&format!("train {name} by {rule}"), recipe.training.epochs);
-    Trainer {
+    let mut trainer = Trainer {
         network: &mut experiment.network,
         laboratory: &mut experiment.laboratory,
         split: &experiment.split,
@@ -118,18 +130,16 @@ pub fn train(
         rule,
         seed: recipe.seed,
         backend: &backend,
-    }
-    .train(stop, |metrics| {
-        metrics_file.append(metrics)?;
-        progress.set(
-            metrics.epoch,
-            format!(
-                "loss {:.3}, test accuracy {:.1} %",
-                metrics.train_loss,
-                100.0 * metrics.test_accuracy
-            ),
-        );
-        history.push(metrics.clone());
+    };
+    let mut progress = Progress::new(&format!("train {name} by {rule}"), trainer.steps());
+    trainer.train(stop, |event| {
+        match event {
+            TrainingEvent::Steps(done) => progress.set(done, state_of(&history)),
+            TrainingEvent::Epoch(metrics) => {
+                metrics_file.append(metrics)?;
+                history.push(metrics.clone());
+            }
+        }
         Ok(())
     })?;
     let last = history.last().expect("a recipe trains at least one epoch");

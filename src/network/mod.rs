@@ -5,25 +5,44 @@
 
 mod encode;
 mod laboratory;
+mod pad;
+mod patches;
 mod physical;
 mod readout;
 mod scale;
+mod slice;
 mod stage;
+mod wire;
 
 pub use encode::Encode;
 pub use laboratory::{Instrument, Laboratory};
+pub use pad::Pad;
+pub use patches::Patches;
 pub use physical::Physical;
 pub use readout::Readout;
 pub use scale::Scale;
+pub use slice::Slice;
 pub use stage::{Source, Stage};
+pub use wire::Wire;
 
 use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
 
-/// Stages in the order of the data.
+/// Stages in the order of the data, and the connections that skip some of them.
 pub struct Network {
     /// The stages.
     pub stages: Vec<Box<dyn Stage>>,
+    /// Skip connections, of equal width at both ends.
+    pub skips: Vec<Skip>,
+}
+
+/// Adds the value that enters stage `from` to the one that enters the later stage `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// Where it starts.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
 }
 
 /// What a forward pass leaves for the backward pass.
@@ -47,7 +66,8 @@ impl Network {
     ) -> Result<Trace, DeviceError> {
         let mut inputs = Vec::with_capacity(self.stages.len());
         let mut value = x;
-        for stage in &self.stages {
+        for (index, stage) in self.stages.iter().enumerate() {
+            value = join(&self.skips, index, value, &inputs);
             let next = stage.forward(&value, laboratory, source)?;
             inputs.push(value);
             value = next;
@@ -66,9 +86,14 @@ impl Network {
     ) -> Vec<Tensor<2>> {
         let mut cotangent = logits_cotangent;
         let mut gradients = Vec::with_capacity(self.stages.len());
-        for (stage, x) in self.stages.iter().zip(&trace.inputs).rev() {
+        // Cotangent of each stage's input, the last first.
+        let mut entered: Vec<Tensor<2>> = Vec::with_capacity(self.stages.len());
+        for (index, (stage, x)) in self.stages.iter().zip(&trace.inputs).enumerate().rev() {
             let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
-            cotangent = dx;
+            let skipped = self.skips.iter().filter(|skip| skip.from == index);
+            cotangent =
+                skipped.fold(dx, |dx, skip| dx + entered[self.stages.len() - 1 - skip.to].clone());
+            entered.push(cotangent.clone());
             gradients.push(dparameters);
         }
         gradients.into_iter().rev().flatten().collect()
@@ -85,7 +110,8 @@ impl Network {
     ) -> Result<Trace, DeviceError> {
         let mut inputs = Vec::with_capacity(self.stages.len());
         let mut value = x;
-        for stage in &mut self.stages {
+        for (index, stage) in self.stages.iter_mut().enumerate() {
+            value = join(&self.skips, index, value, &inputs);
             stage.initialise(&value);
             let next = stage.forward(&value, laboratory, Source::Measured)?;
             inputs.push(value);
@@ -138,4 +164,10 @@ impl Network {
     pub fn range_penalty(&self, trace: &Trace) -> f32 {
         self.stages.iter().zip(&trace.inputs).map(|(stage, x)| stage.range_penalty(x)).sum()
     }
+}
+
+/// What enters stage `index`: the `value` before it and what skips to it.
+fn join(skips: &[Skip], index: usize, value: Tensor<2>, inputs: &[Tensor<2>]) -> Tensor<2> {
+    let arriving = skips.iter().filter(|skip| skip.to == index);
+    arriving.fold(value, |value, skip| value + inputs[skip.from].clone())
 }

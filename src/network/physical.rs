@@ -1,18 +1,18 @@
 //! A physical layer in a network: several shots of one device, each with its own parameters.
 
 use burn::tensor::{Device, Tensor};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_calibration::RangeMap;
-use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
+use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_devices::{DeviceError, Interface, PhysicalLayer, random};
+use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::{Laboratory, Source, Stage};
 use crate::training::RangePenalty;
 
-/// `shots` settings of one device side by side: shot s sees its own slice of the input and its own
-/// parameters θ_s, and its readings stand in slice s of the output.
+/// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
+/// stand in slice s of the output. Each has parameters of its own, θ_s, or all share one θ.
 ///
 /// Drives and parameters live normalised: [−1, 1] is a channel's range. What lies beyond reaches
 /// neither the device nor the twin (it is clamped, and its gradient is zero), and the range
@@ -20,21 +20,23 @@ use crate::training::RangePenalty;
 pub struct Physical {
     instrument: usize,
     shots: usize,
+    /// `[settings, n_parameters]`, one setting a shot or one for all.
     parameters: Tensor<2>,
     inputs: RangeMap,
-    settings: RangeMap,
+    /// The device's parameters.
+    channels: Channels,
     penalty: RangePenalty,
 }
 
 impl Physical {
     /// `shots` shots on the device in place `instrument` of the laboratory, whose interface is
-    /// `interface`; parameters start uniform over the middle of their ranges, of which `start` (0 to
-    /// 1) is the share.
+    /// `interface`, with one setting of the parameters a shot or, if `shared`, one for all; parameters
+    /// start uniform over the middle of their ranges, of which `start` (0 to 1) is the share.
     #[must_use]
     pub fn new(
         instrument: usize,
         interface: &Interface,
-        shots: usize,
+        (shots, shared): (usize, bool),
         start: f64,
         penalty: RangePenalty,
         seed: (u64, usize),
@@ -43,13 +45,15 @@ impl Physical {
         let mut random = random::stream(seed.0, &format!("parameters of stage {}", seed.1));
         let count = interface.parameters.len();
         let share = start as f32;
-        let start = (0..shots * count).map(|_| share * random.random_range(-1.0..1.0f32)).collect();
+        let settings = if shared { 1 } else { shots };
+        let start =
+            (0..settings * count).map(|_| share * random.random_range(-1.0..1.0f32)).collect();
         Self {
             instrument,
             shots,
-            parameters: from_vec(start, [shots, count], device),
+            parameters: from_vec(start, [settings, count], device),
             inputs: RangeMap::to_device_units(&interface.inputs, device),
-            settings: RangeMap::to_device_units(&interface.parameters, device),
+            channels: interface.parameters.clone(),
             penalty,
         }
     }
@@ -60,9 +64,40 @@ impl Physical {
         self.inputs.apply(rows)
     }
 
-    /// Parameters within range, in the device's units: `[shots, n_parameters]`.
+    /// Parameters within range, in the device's units: `[settings, n_parameters]`.
     fn settings(&self) -> Tensor<2> {
-        self.settings.apply(self.parameters.clone().clamp(-1.0, 1.0))
+        let settings = self.settings_of(|value| value.clamp(-1.0, 1.0));
+        from_vec(settings, self.parameters.dims(), &self.parameters.device())
+    }
+
+    /// Parameters in the device's units, setting by setting, each changed by `change` before.
+    fn settings_of(&self, change: impl Fn(f32) -> f32) -> Vec<f32> {
+        let mut values = to_vec(self.parameters.clone());
+        for setting in values.chunks_mut(self.channels.len().max(1)) {
+            for (bank, run) in self.channels.runs_mut(setting) {
+                let (middle, half_span) = (bank.middle(), bank.half_span());
+                run.iter_mut().for_each(|value| *value = change(*value) * half_span + middle);
+            }
+        }
+        values
+    }
+
+    /// Gradient of the normalised parameters from the cotangent of the settings.
+    fn parameter_gradient(&self, of_settings: Tensor<2>) -> Tensor<2> {
+        let (shape, device) = (of_settings.dims(), of_settings.device());
+        let (mut gradient, values) = (to_vec(of_settings), to_vec(self.parameters.clone()));
+        let (count, total) = (self.channels.len().max(1), values.len());
+        for (gradient, values) in gradient.chunks_mut(count).zip(values.chunks(count)) {
+            let runs = self.channels.runs_mut(gradient).zip(self.channels.runs(values));
+            for ((bank, gradient), (_, values)) in runs {
+                let half_span = bank.half_span();
+                for (gradient, &value) in gradient.iter_mut().zip(values) {
+                    let inside = if value.abs() > 1.0 { 0.0 } else { *gradient * half_span };
+                    *gradient = inside + self.penalty.gradient_of(value, total);
+                }
+            }
+        }
+        from_vec(gradient, shape, &device)
     }
 
     fn measure(
@@ -73,16 +108,21 @@ impl Physical {
         // Unclamped: the boundary clamps and counts.
         let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
         let drives = to_matrix(drives);
-        let settings = to_matrix(self.settings.apply(self.parameters.clone()));
+        let settings = self.settings_of(|value| value);
         let device = &mut laboratory.instruments[self.instrument].device;
-        let batch = drives.ncols() / self.shots;
+        let [groups, _] = self.parameters.dims();
         let bins = device.interface().outputs.len();
         let mut readings = DMatrix::zeros(bins, drives.ncols());
-        let mut part = DMatrix::zeros(bins, batch);
-        for (shot, setting) in settings.column_iter().enumerate() {
-            let drives = drives.columns(shot * batch, batch).into_owned();
-            device.measure(&drives, &setting.into_owned(), &mut part)?;
-            readings.columns_mut(shot * batch, batch).copy_from(&part);
+        if groups == 1 {
+            device.measure(&drives, &DVector::from_vec(settings), &mut readings)?;
+            return Ok(to_tensor(&readings, &x.device()));
+        }
+        let run = drives.ncols() / groups;
+        let mut part = DMatrix::zeros(bins, run);
+        for (group, setting) in settings.chunks(self.channels.len()).enumerate() {
+            let drives = drives.columns(group * run, run).into_owned();
+            device.measure(&drives, &DVector::from_column_slice(setting), &mut part)?;
+            readings.columns_mut(group * run, run).copy_from(&part);
         }
         Ok(to_tensor(&readings, &x.device()))
     }
@@ -118,12 +158,12 @@ impl Stage for Physical {
         let twin = laboratory.instruments[self.instrument].twin();
         let (dx, dtheta) = twin.vjp(self.drives(x), self.settings(), by_shot(dy, self.shots));
         let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
-        let dtheta = dtheta * self.settings.scale.clone();
-        let inside = |gradient: Tensor<2>, value: &Tensor<2>| {
-            gradient.mask_fill(value.clone().abs().greater_scalar(1.0), 0.0)
-                + self.penalty.gradient(value)
-        };
-        (inside(dx, x), vec![inside(dtheta, &self.parameters)])
+        let dx = dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.penalty.gradient(x);
+        (dx, vec![self.parameter_gradient(dtheta)])
+    }
+
+    fn is_physical(&self) -> bool {
+        true
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
@@ -135,7 +175,7 @@ impl Stage for Physical {
     }
 
     fn range_penalty(&self, x: &Tensor<2>) -> f32 {
-        self.penalty.value(x) + self.penalty.value(&self.parameters)
+        self.penalty.value(x) + self.penalty.value_of(&to_vec(self.parameters.clone()))
     }
 
     fn task_drives(&self, x: &Tensor<2>) -> Option<(usize, TaskDrives)> {

@@ -40,6 +40,11 @@ pub trait Stage {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>);
 
+    /// Whether the stage plays on a device.
+    fn is_physical(&self) -> bool {
+        false
+    }
+
     /// Trainable tensors with their names.
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
         Vec::new()

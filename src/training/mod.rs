@@ -1,11 +1,13 @@
 //! Training: minibatches forward by the rule, gradients backward stage by stage, Adam.
 
+mod adam;
 mod loss;
 mod range_penalty;
 mod schedule;
 mod trainer;
 
+pub use adam::Adam;
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use range_penalty::RangePenalty;
 pub use schedule::Schedule;
-pub use trainer::{EpochMetrics, Judgement, Trainer, TrainingConfig, evaluate};
+pub use trainer::{EpochMetrics, Judgement, Trainer, TrainingConfig, TrainingEvent, evaluate};

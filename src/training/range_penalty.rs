@@ -11,21 +11,40 @@ pub struct RangePenalty {
 }
 
 impl RangePenalty {
-    /// The penalty at `x`.
+    /// The penalty at the drives `x`.
     #[must_use]
     pub fn value(&self, x: &Tensor<2>) -> f32 {
-        (excess(x).square().mean() * self.strength).into_scalar::<f32>()
+        let excess = x.clone() - x.clone().clamp(-1.0, 1.0);
+        (excess.square().mean() * self.strength).into_scalar::<f32>()
     }
 
     /// Its gradient, of `x`'s shape.
     #[must_use]
     pub fn gradient(&self, x: &Tensor<2>) -> Tensor<2> {
-        let count = x.shape().num_elements() as f64;
-        excess(x) * (2.0 * self.strength / count)
+        let count = x.shape().num_elements();
+        (x.clone() - x.clone().clamp(-1.0, 1.0)) * self.slope(count)
+    }
+
+    /// The penalty at the parameters `values`.
+    #[must_use]
+    pub fn value_of(&self, values: &[f32]) -> f32 {
+        let squares: f32 = values.iter().map(|&value| excess(value).powi(2)).sum();
+        self.strength as f32 * squares / values.len() as f32
+    }
+
+    /// Its derivative by `value`, one of `count` parameters.
+    #[must_use]
+    pub fn gradient_of(&self, value: f32, count: usize) -> f32 {
+        excess(value) * self.slope(count) as f32
+    }
+
+    /// 2 λ over the number of values.
+    fn slope(&self, count: usize) -> f64 {
+        2.0 * self.strength / count as f64
     }
 }
 
 /// x − clamp(x, −1, 1).
-fn excess(x: &Tensor<2>) -> Tensor<2> {
-    x.clone() - x.clone().clamp(-1.0, 1.0)
+fn excess(x: f32) -> f32 {
+    x - x.clamp(-1.0, 1.0)
 }

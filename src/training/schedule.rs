@@ -11,7 +11,12 @@ pub enum Schedule {
     /// Down to zero along a half cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
     #[default]
     Cosine,
+    /// It holds for the first three fifths of the steps, then falls as in `cosine`.
+    HeldCosine,
 }
+
+/// Share of the steps for which a held schedule holds.
+const HELD: f64 = 0.6;
 
 impl Schedule {
     /// Factor on the learning rate when the share `done` (0 to 1) of the steps is done.
@@ -20,6 +25,7 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Self::HeldCosine => Self::Cosine.factor((done - HELD).max(0.0) / (1.0 - HELD)),
         }
     }
 }

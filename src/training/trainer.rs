@@ -7,11 +7,10 @@ use burn::tensor::Device;
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::AdamList;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::{random, validate};
 
-use super::{Schedule, accuracy, cross_entropy, predictions};
+use super::{Adam, Schedule, accuracy, cross_entropy, predictions};
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source};
 use crate::{Error, Rule};
@@ -34,6 +33,13 @@ pub struct TrainingConfig {
     /// Adam's first learning rate, for parameters normalised to [−1, 1].
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
+    /// That of digital stages' parameters (scales, offsets, the readout's temperature), where it is
+    /// another one.
+    #[serde(
+        deserialize_with = "validate::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub digital_learning_rate: Option<f64>,
     /// How the learning rate changes over the training.
     pub schedule: Schedule,
     /// Strength of the penalty on drives and parameters out of range.
@@ -48,6 +54,7 @@ impl Default for TrainingConfig {
             epochs: 60,
             batch: 32,
             learning_rate: 0.02,
+            digital_learning_rate: None,
             schedule: Schedule::Cosine,
             range_penalty: 1.0,
         }
@@ -77,6 +84,15 @@ pub struct EpochMetrics {
     pub clamped: u64,
     /// Seconds since the training began.
     pub seconds: f64,
+}
+
+/// What a training has to tell.
+#[derive(Clone, Copy, Debug)]
+pub enum TrainingEvent<'a> {
+    /// So many steps are done.
+    Steps(usize),
+    /// An epoch is over.
+    Epoch(&'a EpochMetrics),
 }
 
 /// A network's answers to a data set, measured on the device.
@@ -109,8 +125,14 @@ pub struct Trainer<'a> {
 }
 
 impl Trainer<'_> {
-    /// Trains to the last epoch, or to the epoch in which `stop` is set. `observe` hears every
-    /// epoch.
+    /// Steps from the first to the last.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.config.epochs * self.split.train.len().div_ceil(self.config.batch)
+    }
+
+    /// Trains to the last epoch, or to the epoch in which `stop` is set. `observe` hears every step
+    /// and every epoch.
     ///
     /// # Errors
     /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is no number,
@@ -118,27 +140,31 @@ impl Trainer<'_> {
     pub fn train(
         &mut self,
         stop: &AtomicBool,
-        mut observe: impl FnMut(&EpochMetrics) -> Result<(), Error>,
+        mut observe: impl FnMut(TrainingEvent) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let start = Instant::now();
-        let mut optimiser = AdamList::new(self.network.parameters().len());
+        let first_rates = self.learning_rates();
+        let mut optimiser = Adam::default();
         let mut order: Vec<usize> = (0..self.split.train.len()).collect();
         let batches = order.len().div_ceil(self.config.batch);
-        let steps = (self.config.epochs * batches) as f64;
+        let steps = self.steps() as f64;
         for epoch in 0..self.config.epochs {
             order.shuffle(&mut random::stream(self.seed, &format!("sample order {epoch}")));
             let mut sums = Step::default();
             let mut learning_rate = 0.0;
             for (batch, chosen) in order.chunks(self.config.batch).enumerate() {
                 let done = (epoch * batches + batch) as f64 / steps;
-                learning_rate = self.config.learning_rate * self.config.schedule.factor(done);
-                sums.add(&self.step(chosen, learning_rate, &mut optimiser)?);
+                let factor = self.config.schedule.factor(done);
+                learning_rate = self.config.learning_rate * factor;
+                let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
+                sums.add(&self.step(chosen, epoch, &rates, &mut optimiser)?);
+                observe(TrainingEvent::Steps(epoch * batches + batch + 1))?;
             }
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }
             let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
-            observe(&EpochMetrics {
+            observe(TrainingEvent::Epoch(&EpochMetrics {
                 epoch: epoch + 1,
                 learning_rate,
                 train_loss: sums.loss / order.len() as f32,
@@ -149,7 +175,7 @@ impl Trainer<'_> {
                 device_shots: self.laboratory.shots(),
                 clamped: self.laboratory.clamped(),
                 seconds: start.elapsed().as_secs_f64(),
-            })?;
+            }))?;
             if stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -157,14 +183,27 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// One step on the samples `chosen`.
+    /// First learning rate of each trainable tensor.
+    fn learning_rates(&self) -> Vec<f64> {
+        let digital = self.config.digital_learning_rate.unwrap_or(self.config.learning_rate);
+        let stages = self.network.stages.iter();
+        stages
+            .flat_map(|stage| {
+                let rate = if stage.is_physical() { self.config.learning_rate } else { digital };
+                std::iter::repeat_n(rate, stage.parameters().len())
+            })
+            .collect()
+    }
+
+    /// One step on the samples `chosen`, as epoch `epoch` has them.
     fn step(
         &mut self,
         chosen: &[usize],
-        learning_rate: f64,
-        optimiser: &mut AdamList,
+        epoch: usize,
+        learning_rates: &[f64],
+        optimiser: &mut Adam,
     ) -> Result<Step, Error> {
-        let batch = self.split.train.choose(chosen);
+        let batch = self.split.training_batch(chosen, epoch);
         let x = to_tensor(&batch.features, self.backend);
         let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
         let (loss, cotangent) = cross_entropy(&trace.logits, &batch.labels);
@@ -175,7 +214,7 @@ impl Trainer<'_> {
             right: accuracy(&predictions(&trace.logits), &batch.labels) * size,
             penalty: self.network.range_penalty(&trace) * size,
         };
-        optimiser.step(learning_rate, self.network.parameters_mut(), gradients);
+        optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
         Ok(step)
     }
 }

@@ -1,5 +1,10 @@
 //! Mechanical devices.
 
+mod nystrom;
 mod oscillators;
+mod pendula;
+mod plate;
 
 pub use oscillators::{Oscillators, OscillatorsConfig};
+pub use pendula::{Pendula, PendulaConfig};
+pub use plate::{Plate, PlateConfig};

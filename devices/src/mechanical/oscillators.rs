@@ -11,7 +11,7 @@
 //! | symbol | meaning | unit |
 //! |---|---|---|
 //! | q | angle of an oscillator | rad |
-//! | C | free coupling matrix; only its symmetric part acts | 1 |
+//! | C | free coupling matrix; only its symmetric part acts, and not its diagonal | 1 |
 //! | e | constant drive of an oscillator | 1 |
 //! | t | evolution time, in units of the inverse natural frequency | 1 |
 //!
@@ -21,26 +21,15 @@
 //! Source: the coupled-oscillator networks of Wright et al., Nature 601, 549 (2022), as in the
 //! authors' public examples. Left out: damping.
 //!
-//! Time is discretised by the classical fourth-order Runge-Kutta method. No acceleration depends
-//! on a velocity, so its four stages reduce to Nyström's form (Hairer, Nørsett & Wanner, Solving
-//! Ordinary Differential Equations I, 1993, II.14): with a_k = A sin Q_k + e,
-//!
-//! ```text
-//! Q_1 = q                       Q_2 = q + ½ h p
-//! Q_3 = q + ½ h p + ¼ h² a_1    Q_4 = q + h p + ½ h² a_2
-//! q ← q + h p + h²/6 (a_1 + a_2 + a_3)
-//! p ← p + h/6 (a_1 + 2 a_2 + 2 a_3 + a_4)
-//! ```
-//!
-//! At the start p = 0, so that a_2 = a_1, and only the angles are read, so that the last step needs
-//! no a_4: K steps take 4 K − 2 products with A. The adjoint differentiates these lines exactly; A is
-//! symmetric, so both ways multiply by A.
+//! Time is discretised as [`nystrom`](super::nystrom) says, with a = A sin Q + e. The adjoint
+//! differentiates that exactly; A is symmetric, so both ways multiply by A.
 
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
 use crate::elementary::{sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
 use crate::{Channels, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate};
@@ -93,6 +82,8 @@ impl Default for OscillatorsConfig {
 
 /// Shots one worker integrates at a time.
 const SHOTS_A_TASK: usize = 16;
+/// A matrix has a multiple of this many rows: the widest vector of 32-bit floats.
+const LANES: usize = 16;
 /// Columns of ∂L/∂A one worker computes at a time.
 const COLUMNS_A_TASK: usize = 64;
 /// A reading is an angle; what exceeds this many radians has left every sensor.
@@ -102,6 +93,9 @@ const LARGEST_READING: f32 = 100.0;
 pub struct Oscillators {
     interface: Interface,
     count: usize,
+    /// Rows that a matrix has for its N: whole vectors, the rest zero, so that the products pack
+    /// nothing.
+    rows: usize,
     steps: usize,
     step: f32,
     /// 1 + η.
@@ -165,6 +159,7 @@ impl Oscillators {
                 seconds_per_shot: config.seconds_per_shot,
             },
             count,
+            rows: count.next_multiple_of(LANES),
             steps: config.steps,
             step: (config.time / config.steps as f64) as f32,
             bend: 1.0 + bend as f32,
@@ -172,58 +167,95 @@ impl Oscillators {
         }
     }
 
-    /// A and e of the module's equation, from C (column by column) and e.
-    fn dynamics(&self, parameters: &DVector<f32>) -> (DMatrix<f32>, DVector<f32>) {
-        let count = self.count;
+    /// A `[rows × N]` and e `[rows]` of the module's equation, from C (column by column) and e.
+    fn dynamics(&self, parameters: &DVector<f32>) -> (Vec<f32>, Vec<f32>) {
+        let (count, rows) = (self.count, self.rows);
         let (free, drives) = parameters.as_slice().split_at(count * count);
-        let mut matrix = DMatrix::zeros(count, count);
-        over_symmetric_pairs(&mut matrix, |row, column| {
-            0.5 * (free[column * count + row] + free[row * count + column])
+        let mut matrix = vec![0.0; rows * count];
+        let free = Square { values: free, rows: count, count };
+        free.combine_with_transposed(&mut matrix, rows, |c, transposed, _, _| {
+            0.5 * (c + transposed)
         });
         if let Some(error) = &self.coupling_error {
-            matrix += error;
+            for (column, error) in matrix.chunks_exact_mut(rows).zip(error.column_iter()) {
+                column.iter_mut().zip(&error).for_each(|(coupling, error)| *coupling += error);
+            }
         }
-        for (oscillator, mut column) in matrix.column_iter_mut().enumerate() {
-            let sum = column.sum() - column[oscillator];
+        for (oscillator, column) in matrix.chunks_exact_mut(rows).enumerate() {
+            let sum = column.iter().sum::<f32>() - column[oscillator];
             column[oscillator] = -1.0 - sum;
         }
-        (matrix, DVector::from_column_slice(drives))
+        (matrix, self.padded(drives))
+    }
+
+    /// Columns of N values with zeros below.
+    fn padded(&self, values: &[f32]) -> Vec<f32> {
+        let mut padded = vec![0.0; values.len() / self.count * self.rows];
+        for (padded, values) in
+            padded.chunks_exact_mut(self.rows).zip(values.chunks_exact(self.count))
+        {
+            padded[..self.count].copy_from_slice(values);
+        }
+        padded
+    }
+
+    /// The N values of each padded column.
+    fn unpad(&self, padded: &[f32], values: &mut [f32]) {
+        for (padded, values) in
+            padded.chunks_exact(self.rows).zip(values.chunks_exact_mut(self.count))
+        {
+            values.copy_from_slice(&padded[..self.count]);
+        }
     }
 }
 
-/// Fills a square matrix with `value(row, column)`, tile by tile: a value that reads both (row,
-/// column) and (column, row) of another matrix finds both in the cache.
-fn over_symmetric_pairs(matrix: &mut DMatrix<f32>, value: impl Fn(usize, usize) -> f32 + Sync) {
-    const TILE: usize = 16;
-    let count = matrix.nrows();
-    matrix.as_mut_slice().par_chunks_mut(TILE * count).enumerate().for_each(|(tile, columns)| {
-        for first_row in (0..count).step_by(TILE) {
-            for (column, values) in (tile * TILE..).zip(columns.chunks_exact_mut(count)) {
-                for row in first_row..count.min(first_row + TILE) {
-                    values[row] = value(row, column);
+/// A square matrix of `count` columns, `rows` apart.
+struct Square<'a> {
+    values: &'a [f32],
+    rows: usize,
+    count: usize,
+}
+
+impl Square<'_> {
+    /// Fills `result` (columns `rows` apart) with `combine(m_ij, m_ji, i, j)`, tile by tile, so that
+    /// both elements are found in the cache.
+    fn combine_with_transposed(
+        &self,
+        result: &mut [f32],
+        rows: usize,
+        combine: impl Fn(f32, f32, usize, usize) -> f32 + Sync,
+    ) {
+        let column_of = |column: usize| &self.values[column * self.rows..][..self.count];
+        result.par_chunks_mut(LANES * rows).enumerate().for_each(|(tile, columns)| {
+            let first_column = tile * LANES;
+            for first_row in (0..self.count).step_by(LANES) {
+                let height = LANES.min(self.count - first_row);
+                let mut transposed = [[0.0; LANES]; LANES];
+                for (row, transposed) in transposed.iter_mut().enumerate().take(height) {
+                    let across = &column_of(first_row + row)[first_column..];
+                    transposed.iter_mut().zip(across).for_each(|(to, from)| *to = *from);
+                }
+                for (place, result) in columns.chunks_exact_mut(rows).enumerate() {
+                    let column = first_column + place;
+                    let down = &column_of(column)[first_row..];
+                    let result = result[first_row..].iter_mut().take(height);
+                    for (row, ((result, direct), transposed)) in
+                        result.zip(down).zip(&transposed).enumerate()
+                    {
+                        *result = combine(*direct, transposed[place], first_row + row, column);
+                    }
                 }
             }
-        }
-    });
+        });
+    }
 }
 
-/// Weights of the velocity (in h) and of the last acceleration but one (in h²) in stage k's angle.
-const STAGE: [(f32, f32); 4] = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (1.0, 0.5)];
-/// Weights of the stages' accelerations in the step's angle (in h²) and velocity (in h).
-const STEP: [(f32, f32); 4] =
-    [(1.0 / 6.0, 1.0 / 6.0), (1.0 / 6.0, 1.0 / 3.0), (1.0 / 6.0, 1.0 / 3.0), (0.0, 1.0 / 6.0)];
-
-/// Place of a stage among those that are computed: the second is the first at the start.
-fn slot(step: usize, stage: usize) -> usize {
-    (4 * step + stage).saturating_sub(1)
-}
-
-/// One block of shots under way: the state, and what the adjoint needs of it. A matrix is a column a
-/// shot, stored as its values.
+/// One block of shots under way: the state, and what the adjoint needs of it. Each is a padded column
+/// a shot.
 struct Block<'a> {
     device: &'a Oscillators,
-    matrix: &'a DMatrix<f32>,
-    /// Values in a matrix: N · shots.
+    matrix: &'a [f32],
+    /// Rows · shots.
     size: usize,
     angle: Vec<f32>,
     velocity: Vec<f32>,
@@ -235,15 +267,16 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn new(device: &'a Oscillators, matrix: &'a DMatrix<f32>, inputs: &[f32], keep: bool) -> Self {
-        let size = inputs.len();
-        let kept = (4 * device.steps - 2) * size;
+    fn new(device: &'a Oscillators, matrix: &'a [f32], inputs: &[f32], keep: bool) -> Self {
+        let angle = device.padded(inputs);
+        let size = angle.len();
+        let kept = slots(device.steps) * size;
         let zeros = || vec![0.0; size];
         Self {
             device,
             matrix,
             size,
-            angle: inputs.to_vec(),
+            angle,
             velocity: zeros(),
             accelerations: [zeros(), zeros(), zeros(), zeros()],
             sines: vec![0.0; if keep { kept } else { size }],
@@ -251,18 +284,14 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn shots(&self) -> usize {
-        self.size / self.device.count
-    }
-
     /// Integrates to the end of the evolution time under the constant drives `drives`.
-    fn integrate(&mut self, drives: &DVector<f32>) {
+    fn integrate(&mut self, drives: &[f32]) {
         for step in 0..self.device.steps {
             for stage in 0..4 {
                 if (step, stage) == (0, 1) {
                     let (first, others) = self.accelerations.split_at_mut(1);
                     others[0].copy_from_slice(&first[0]);
-                } else if (step + 1, stage) != (self.device.steps, 3) {
+                } else if is_used(step, stage, self.device.steps) {
                     self.accelerate(step, stage, drives);
                 }
             }
@@ -271,7 +300,7 @@ impl<'a> Block<'a> {
     }
 
     /// Stage `stage`'s acceleration, its sines and slopes.
-    fn accelerate(&mut self, step: usize, stage: usize, drives: &DVector<f32>) {
+    fn accelerate(&mut self, step: usize, stage: usize, drives: &[f32]) {
         let (h, bend, size) = (self.device.step, self.device.bend, self.size);
         let keep = !self.slopes.is_empty();
         let first = if keep { slot(step, stage) * size } else { 0 };
@@ -304,10 +333,10 @@ impl<'a> Block<'a> {
             );
         }
         let acceleration = &mut self.accelerations[stage];
-        for shot in acceleration.chunks_exact_mut(self.device.count) {
-            shot.copy_from_slice(drives.as_slice());
+        for shot in acceleration.chunks_exact_mut(drives.len()) {
+            shot.copy_from_slice(drives);
         }
-        multiply(acceleration, self.matrix.as_slice(), sines, self.device.count, 1.0);
+        multiply(acceleration, self.matrix, sines, drives.len(), 1.0);
     }
 
     /// The step from the four accelerations.
@@ -327,17 +356,17 @@ impl<'a> Block<'a> {
         );
     }
 
-    /// Turns the cotangent of the final angles into that of the initial ones, in place; returns the
-    /// cotangents of the accelerations, a matrix a slot as the sines have it.
-    fn adjoint(&self, of_angle: &mut [f32]) -> Vec<f32> {
+    /// From the cotangent of the final angles to that of the initial ones, and the cotangents of the
+    /// accelerations, slot by slot as the sines.
+    fn adjoint(&self, mut of_angle: Vec<f32>) -> (Vec<f32>, Vec<f32>) {
         let (h, size, steps) = (self.device.step, self.size, self.device.steps);
         let mut of_velocity = vec![0.0; size];
         let mut pulled = vec![0.0; size];
         let mut pulls = vec![0.0; self.sines.len()];
         for step in (0..steps).rev() {
             for (stage, (in_angle, in_velocity)) in STEP.into_iter().enumerate() {
-                if (step + 1, stage) == (steps, 3) {
-                    continue; // no velocity is read
+                if !is_used(step, stage, steps) {
+                    continue;
                 }
                 let (in_angle, in_velocity) = (in_angle * h * h, in_velocity * h);
                 let first = slot(step, stage) * size;
@@ -354,19 +383,13 @@ impl<'a> Block<'a> {
             }
             of_velocity.iter_mut().zip(&*of_angle).for_each(|(v, q)| *v += h * q);
             for (stage, (in_velocity, in_acceleration)) in STAGE.into_iter().enumerate().rev() {
-                if (step + 1, stage) == (steps, 3) || (step, stage) == (0, 1) {
-                    continue; // never computed
+                if !is_computed(step, stage, steps) {
+                    continue;
                 }
                 let (in_velocity, in_acceleration) = (in_velocity * h, in_acceleration * h * h);
                 let first = slot(step, stage) * size;
                 let (before, here) = pulls.split_at_mut(first);
-                multiply(
-                    &mut pulled,
-                    self.matrix.as_slice(),
-                    &here[..size],
-                    self.device.count,
-                    0.0,
-                );
+                multiply(&mut pulled, self.matrix, &here[..size], self.device.rows, 0.0);
                 let slopes = &self.slopes[first..first + size];
                 let cotangents = of_angle.iter_mut().zip(&mut of_velocity);
                 let pulled = pulled.iter().zip(slopes);
@@ -400,7 +423,7 @@ impl<'a> Block<'a> {
                 }
             }
         }
-        pulls
+        (of_angle, pulls)
     }
 }
 
@@ -436,7 +459,7 @@ impl Differentiable for Oscillators {
             .for_each(|(inputs, outputs)| {
                 let mut block = Block::new(self, &matrix, inputs, false);
                 block.integrate(&drives);
-                outputs.copy_from_slice(&block.angle);
+                self.unpad(&block.angle, outputs);
             });
         Ok(())
     }
@@ -451,42 +474,39 @@ impl Differentiable for Oscillators {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let (matrix, drives) = self.dynamics(parameters);
-        let count = self.count;
+        let (count, rows) = (self.count, self.rows);
         let task = SHOTS_A_TASK * count;
-        input_cotangents.copy_from(cotangents);
         // What each task saw and pulled, in task order: the same bits on any number of threads.
         let tasks: Vec<(Vec<f32>, Vec<f32>)> = inputs
             .as_slice()
             .par_chunks(task)
+            .zip(cotangents.as_slice().par_chunks(task))
             .zip(input_cotangents.as_mut_slice().par_chunks_mut(task))
-            .map(|(inputs, input_cotangents)| {
+            .map(|((inputs, cotangents), input_cotangents)| {
                 let mut block = Block::new(self, &matrix, inputs, true);
                 block.integrate(&drives);
-                let pulls = block.adjoint(input_cotangents);
+                let (of_angle, pulls) = block.adjoint(self.padded(cotangents));
+                self.unpad(&of_angle, input_cotangents);
                 (block.sines, pulls)
             })
             .collect();
         // ∂L/∂A = Σ pull sinᵀ, columns in parallel.
         let mut of_matrix = matrix;
         of_matrix.fill(0.0);
-        of_matrix.as_mut_slice().par_chunks_mut(COLUMNS_A_TASK * count).enumerate().for_each(
-            |(place, columns)| {
-                for (sines, pulls) in &tasks {
-                    multiply_transposed(columns, pulls, sines, count, place * COLUMNS_A_TASK);
-                }
-            },
-        );
-        // ∂A_ij = ∂J_ij off the diagonal and A_ii = −1 − Σ_j J_ij, with J = (C + Cᵀ) / 2.
-        let diagonal = of_matrix.diagonal();
-        let mut of_coupling = DMatrix::zeros(count, count);
-        over_symmetric_pairs(&mut of_coupling, |row, column| {
-            let pair = of_matrix[(row, column)] + of_matrix[(column, row)];
-            0.5 * (pair - diagonal[row] - diagonal[column])
+        of_matrix.par_chunks_mut(COLUMNS_A_TASK * rows).enumerate().for_each(|(place, columns)| {
+            for (sines, pulls) in &tasks {
+                multiply_transposed(columns, pulls, sines, rows, place * COLUMNS_A_TASK);
+            }
         });
+        // ∂A_ij = ∂J_ij off the diagonal and A_ii = −1 − Σ_{j≠i} J_ij, with J = (C + Cᵀ) / 2.
+        let diagonal: Vec<f32> = (0..count).map(|place| of_matrix[place * (rows + 1)]).collect();
         let (of_free, of_drives) = parameter_cotangents.as_mut_slice().split_at_mut(count * count);
-        of_free.copy_from_slice(of_coupling.as_slice());
+        let of_matrix = Square { values: &of_matrix, rows, count };
+        of_matrix.combine_with_transposed(of_free, count, |of, transposed, row, column| {
+            0.5 * (of + transposed - diagonal[row] - diagonal[column])
+        });
         of_drives.fill(0.0);
-        for pull in tasks.iter().flat_map(|(_, pulls)| pulls.chunks_exact(count)) {
+        for pull in tasks.iter().flat_map(|(_, pulls)| pulls.chunks_exact(rows)) {
             of_drives.iter_mut().zip(pull).for_each(|(sum, pull)| *sum += pull);
         }
         Ok(())

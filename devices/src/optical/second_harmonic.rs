@@ -36,6 +36,7 @@ use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
 use super::constants::{Constants, SecondHarmonicConfig};
+use crate::waveform::interleave;
 use crate::{Channels, DeviceError, Differentiable, Interface, PhysicalLayer, random};
 
 /// Smallest and largest reading of a bin, in units of full scale.
@@ -300,22 +301,6 @@ impl Scratch {
             outputs: vec![0.0; device.gain.len()],
         }
     }
-}
-
-/// Spectral channel of each of `inputs` data channels, then of each of `parameters` channels, both
-/// spread evenly over the spectrum.
-fn interleave(inputs: usize, parameters: usize) -> Vec<usize> {
-    let centre = |index: usize, count: usize| (2 * index + 1) as f64 / (2 * count) as f64;
-    let mut order: Vec<(f64, usize)> = (0..inputs)
-        .map(|index| (centre(index, inputs), index))
-        .chain((0..parameters).map(|index| (centre(index, parameters), inputs + index)))
-        .collect();
-    order.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
-    let mut placement = vec![0; inputs + parameters];
-    for (channel, (_, drive)) in order.into_iter().enumerate() {
-        placement[drive] = channel;
-    }
-    placement
 }
 
 fn has_small_factors(mut length: usize) -> bool {

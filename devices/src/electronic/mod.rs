@@ -1,0 +1,5 @@
+//! Electronic devices.
+
+mod transistor;
+
+pub use transistor::{Transistor, TransistorConfig};

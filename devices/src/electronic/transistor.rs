@@ -1,0 +1,473 @@
+//! A transistor under a resonant branch: an analog circuit that bends its own drive.
+//!
+//! ```text
+//!  u(t) ──R──L──┬── v (read)        L di/dt = u − R i − v
+//!               ├──C── ground       C dv/dt = i − I_D(u_G, v)
+//!  u_G ──gate──[M]── ground         u_G = a u + U_B
+//!
+//! I_D = 2 n β U_T² [F((u_G − V_T) / n) − F((u_G − V_T) / n − v)] (1 + λ v),   F(x) = ln²(1 + exp(x / 2U_T))
+//! ```
+//!
+//! u is the drive: a waveform whose samples are the data and, between them, the trainable
+//! parameters, each held for some steps. A shot starts at rest; readings are the drain's voltage v at
+//! evenly spaced instants.
+//!
+//! | symbol | meaning | unit |
+//! |---|---|---|
+//! | u, u_G, v | drive, gate and drain voltage; the source is grounded | V |
+//! | i | current through the coil | A |
+//! | R, L, C | the branch | Ω, H, F |
+//! | a, U_B | share of the drive that reaches the gate, and the gate's bias | 1, V |
+//! | β | transconductance factor | A/V² |
+//! | V_T, n | threshold voltage, and slope factor: the body effect | V, 1 |
+//! | λ | channel-length modulation | 1/V |
+//! | U_T | thermal voltage, 25.85 mV at 300 K | V |
+//!
+//! Source: the EKV model, which holds from weak to strong inversion and for either sign of v (Enz,
+//! Krummenacher & Vittoz, Analog Integrated Circuits and Signal Processing 8, 83, 1995, eqs 13 and
+//! 35), with the usual factor for channel-length modulation, taken even in v; the circuit after the
+//! electronic network of Wright et al., Nature 601, 549 (2022). Left out: the transistor's charges, of
+//! which C takes the drain's.
+//!
+//! Time: the L-stable two-stage diagonally implicit Runge-Kutta method of second order (Alexander,
+//! SIAM Journal on Numerical Analysis 14, 1006, 1977), so that a conducting channel's short time
+//! constant is no danger. The branch is linear, so a stage is one equation for v, monotone, which
+//! Newton's method solves. The adjoint differentiates the solved stages exactly.
+
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use crate::elementary::soft_plus;
+use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, dot};
+use crate::waveform::{Placed, interleave};
+use crate::{Channels, Constant, DeviceError, Interface, random, validate};
+
+/// A transistor circuit, as a recipe writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransistorConfig {
+    /// Samples of the waveform that carry data.
+    #[serde(deserialize_with = "validate::count")]
+    pub inputs: usize,
+    /// Samples that carry trainable parameters, spread evenly between the data.
+    #[serde(deserialize_with = "validate::count")]
+    pub parameters: usize,
+    /// Readings, evenly spaced over the shot; the last is its end.
+    #[serde(deserialize_with = "validate::count")]
+    pub outputs: usize,
+    /// Drives reach from minus to plus this, in V.
+    #[serde(deserialize_with = "validate::positive")]
+    pub largest_volts: f64,
+    /// R in Ω.
+    #[serde(deserialize_with = "validate::positive")]
+    pub ohms: f64,
+    /// L in H.
+    #[serde(deserialize_with = "validate::positive")]
+    pub henries: f64,
+    /// C in F.
+    #[serde(deserialize_with = "validate::positive")]
+    pub farads: f64,
+    /// β in A/V².
+    #[serde(deserialize_with = "validate::positive")]
+    pub transconductance: f64,
+    /// V_T in V.
+    #[serde(deserialize_with = "validate::finite")]
+    pub threshold_volts: f64,
+    /// n, one or more.
+    #[serde(deserialize_with = "validate::positive")]
+    pub slope_factor: f64,
+    /// λ in 1/V.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub channel_length_modulation: f64,
+    /// a.
+    #[serde(deserialize_with = "validate::finite")]
+    pub gate_share: f64,
+    /// U_B in V.
+    #[serde(deserialize_with = "validate::finite")]
+    pub gate_bias_volts: f64,
+    /// Time between two samples of the waveform, in seconds.
+    #[serde(deserialize_with = "validate::positive")]
+    pub sample_seconds: f64,
+    /// Integration steps a sample.
+    #[serde(deserialize_with = "validate::count")]
+    pub steps_per_sample: usize,
+}
+
+impl Default for TransistorConfig {
+    /// A branch that rings at 50 kHz over a transistor that opens at half the drive's range, sampled
+    /// at 400 kHz.
+    fn default() -> Self {
+        Self {
+            inputs: 64,
+            parameters: 64,
+            outputs: 64,
+            largest_volts: 2.5,
+            ohms: 100.0,
+            henries: 1e-3,
+            farads: 1e-8,
+            transconductance: 4e-3,
+            threshold_volts: 0.7,
+            slope_factor: 1.3,
+            channel_length_modulation: 0.05,
+            gate_share: 0.5,
+            gate_bias_volts: 0.5,
+            sample_seconds: 2.5e-6,
+            steps_per_sample: 1,
+        }
+    }
+}
+
+/// U_T at 300 K, in V.
+const THERMAL_VOLTS: f32 = 0.025_85;
+/// γ of Alexander's method.
+const GAMMA: f32 = 1.0 - std::f32::consts::FRAC_1_SQRT_2;
+/// Newton's iterations a stage: from the last voltage, the monotone equation is solved to the last
+/// digits in fewer.
+const ITERATIONS: usize = 6;
+/// A drain's voltage reaches from minus to plus this many times the largest drive.
+const READING: f32 = 4.0;
+
+/// A transistor circuit: nominal, or as built.
+pub type Transistor = Simulation<TransistorEquation>;
+
+/// One copy's equation.
+#[derive(Clone, Debug)]
+pub struct TransistorEquation {
+    interface: Interface,
+    placement: Vec<usize>,
+    steps_per_sample: usize,
+    config: TransistorConfig,
+    factors: [f32; CONSTANTS.len()],
+    circuit: Circuit,
+}
+
+/// The constants that a copy can be off by a factor.
+const CONSTANTS: [&str; 8] = [
+    "resistance",
+    "inductance",
+    "capacitance",
+    "transconductance",
+    "threshold",
+    "slope factor",
+    "channel-length modulation",
+    "gate share",
+];
+
+/// The numbers of one copy, in units of V, mA and steps.
+#[derive(Clone, Copy, Debug)]
+struct Circuit {
+    /// h/L, h/C and R.
+    per_inductance: f32,
+    per_capacitance: f32,
+    resistance: f32,
+    /// 2 n β U_T².
+    specific: f32,
+    threshold: f32,
+    slope_factor: f32,
+    modulation: f32,
+    gate_share: f32,
+    gate_bias: f32,
+}
+
+/// I_D and its derivatives.
+#[derive(Clone, Copy)]
+struct Drain {
+    current: f32,
+    by_drain: f32,
+    by_gate: f32,
+    /// ∂I_D/∂n at constant 2 n β U_T², and I_D / (1 + λ √…) times the modulation's argument.
+    by_slope: f32,
+    by_modulation: f32,
+}
+
+impl Circuit {
+    fn new(config: &TransistorConfig, factors: &[f32; CONSTANTS.len()]) -> Self {
+        let [r, l, c, beta, threshold, slope, modulation, share] = factors.map(f64::from);
+        // mA instead of A: resistances in kΩ, and so on.
+        let step = config.sample_seconds / config.steps_per_sample as f64;
+        let slope_factor = config.slope_factor * slope;
+        let thermal = f64::from(THERMAL_VOLTS);
+        Self {
+            per_inductance: (step / (config.henries * l) * 1e3) as f32,
+            per_capacitance: (step / (config.farads * c) * 1e-3) as f32,
+            resistance: (config.ohms * r * 1e-3) as f32,
+            specific: (2.0
+                * slope_factor
+                * config.transconductance
+                * beta
+                * thermal
+                * thermal
+                * 1e3) as f32,
+            threshold: (config.threshold_volts * threshold) as f32,
+            slope_factor: slope_factor as f32,
+            modulation: (config.channel_length_modulation * modulation) as f32,
+            gate_share: (config.gate_share * share) as f32,
+            gate_bias: config.gate_bias_volts as f32,
+        }
+    }
+
+    /// The drain's current at gate voltage `gate` and drain voltage `drain`.
+    #[inline(always)]
+    fn drain(&self, gate: f32, drain: f32) -> Drain {
+        let half = 0.5 / THERMAL_VOLTS;
+        let pinch = (gate - self.threshold) / self.slope_factor;
+        let (source_log, source_slope) = soft_plus(pinch * half);
+        let (drain_log, drain_slope) = soft_plus((pinch - drain) * half);
+        // F = ln²(1 + exp(x / 2U_T)) and its slope.
+        let (f, df) = (source_log * source_log, 2.0 * half * source_log * source_slope);
+        let (r, dr) = (drain_log * drain_log, 2.0 * half * drain_log * drain_slope);
+        // |v| smoothed over a thermal voltage, so that the current keeps its slope through zero.
+        let size = (drain * drain + THERMAL_VOLTS * THERMAL_VOLTS).sqrt();
+        let factor = 1.0 + self.modulation * size;
+        let difference = self.specific * (f - r);
+        let by_pinch = self.specific * (df - dr) * factor;
+        Drain {
+            current: difference * factor,
+            by_drain: self.specific * dr * factor + difference * self.modulation * drain / size,
+            by_gate: by_pinch / self.slope_factor,
+            by_slope: -by_pinch * pinch / self.slope_factor,
+            by_modulation: difference * size,
+        }
+    }
+
+    /// The stage (i, v) = base + γ h f(i, v) under the drive `drive`, from the guess `v`.
+    #[inline(always)]
+    fn solve(&self, base: (f32, f32), drive: f32, mut v: f32) -> (f32, f32) {
+        let gate = self.gate_share * drive + self.gate_bias;
+        let (g_l, g_c) = (GAMMA * self.per_inductance, GAMMA * self.per_capacitance);
+        let damped = 1.0 / (1.0 + g_l * self.resistance);
+        let current = |v: f32| (base.0 + g_l * (drive - v)) * damped;
+        for _ in 0..ITERATIONS {
+            let drain = self.drain(gate, v);
+            let rest = v - base.1 - g_c * (current(v) - drain.current);
+            let slope = 1.0 + g_c * (g_l * damped + drain.by_drain.max(0.0));
+            v -= rest / slope;
+        }
+        (current(v), v)
+    }
+}
+
+/// One step's stages, for the adjoint: (i, v) of the first and of the second.
+type Stages = [[Lane; 2]; 2];
+
+impl Transistor {
+    /// The circuit as designed.
+    ///
+    /// # Errors
+    /// [`DeviceError::Config`] where there are more readings than integration steps.
+    pub fn nominal(config: &TransistorConfig) -> Result<Self, DeviceError> {
+        Self::fabricated(config, 0.0, 0)
+    }
+
+    /// A copy whose every constant is off by a relative normal deviate of standard deviation
+    /// `mismatch`, drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`nominal`](Self::nominal).
+    pub fn fabricated(
+        config: &TransistorConfig,
+        mismatch: f64,
+        seed: u64,
+    ) -> Result<Self, DeviceError> {
+        let samples = config.inputs + config.parameters;
+        let steps = samples * config.steps_per_sample;
+        if config.outputs > steps {
+            return Err(DeviceError::Config {
+                device: "transistor".to_owned(),
+                problem: format!(
+                    "outputs = {} exceeds the {steps} integration steps of a shot; ask for fewer, or raise steps_per_sample",
+                    config.outputs
+                ),
+            });
+        }
+        let mut random = random::stream(seed, "fabrication");
+        let factors = std::array::from_fn(|_| {
+            let normal: f64 = StandardNormal.sample(&mut random);
+            (1.0 + mismatch * normal.clamp(-3.0, 3.0)).max(0.1) as f32
+        });
+        let volts = config.largest_volts as f32;
+        Ok(Self::new(TransistorEquation {
+            interface: Interface {
+                device: "transistor".to_owned(),
+                inputs: Channels::bank("data", config.inputs, "V", -volts, volts),
+                parameters: Channels::bank("parameter", config.parameters, "V", -volts, volts),
+                outputs: Channels::bank(
+                    "drain",
+                    config.outputs,
+                    "V",
+                    -READING * volts,
+                    READING * volts,
+                ),
+                seconds_per_shot: samples as f64 * config.sample_seconds,
+            },
+            placement: interleave(config.inputs, config.parameters),
+            steps_per_sample: config.steps_per_sample,
+            circuit: Circuit::new(config, &factors),
+            config: config.clone(),
+            factors,
+        }))
+    }
+}
+
+impl TransistorEquation {
+    /// Steps from rest under the drive `waveform`; fills the readings and shows every step's stages
+    /// to `visit`.
+    #[inline(always)]
+    fn integrate(
+        &self,
+        waveform: &[Lane],
+        outputs: &mut [Lane],
+        mut visit: impl FnMut(usize, &Stages),
+    ) {
+        let steps = waveform.len() * self.steps_per_sample;
+        let (mut current, mut voltage) = (ZERO, ZERO);
+        let mut stages: Stages = [[ZERO; 2]; 2];
+        let mut reading = 0;
+        for step in 0..steps {
+            let drive = &waveform[step / self.steps_per_sample];
+            for lane in 0..LANES {
+                let start = (current[lane], voltage[lane]);
+                let first = self.circuit.solve(start, drive[lane], start.1);
+                let base = (carry(start.0, first.0), carry(start.1, first.1));
+                let second = self.circuit.solve(base, drive[lane], first.1);
+                stages[0][0][lane] = first.0;
+                stages[0][1][lane] = first.1;
+                stages[1][0][lane] = second.0;
+                stages[1][1][lane] = second.1;
+            }
+            [current, voltage] = stages[1];
+            visit(step, &stages);
+            if step + 1 == self.read_after(reading, steps) {
+                outputs[reading] = voltage;
+                reading += 1;
+            }
+        }
+    }
+
+    /// Steps after which reading `reading` is taken.
+    fn read_after(&self, reading: usize, steps: usize) -> usize {
+        (reading + 1) * steps / self.interface.outputs.len()
+    }
+}
+
+/// y + (1 − γ) h f(Y₁), with h f(Y₁) = (Y₁ − y) / γ.
+#[inline(always)]
+fn carry(start: f32, first: f32) -> f32 {
+    start + (1.0 - GAMMA) / GAMMA * (first - start)
+}
+
+impl Equation for TransistorEquation {
+    type Setting = Placed;
+
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn prepare(&self, parameters: &[f32]) -> Placed {
+        Placed::new(&self.placement, parameters)
+    }
+
+    #[inline(always)]
+    fn respond(&self, setting: &Placed, inputs: &[Lane], outputs: &mut [Lane]) {
+        self.integrate(&setting.with_data(inputs), outputs, |_, _| ());
+    }
+
+    #[inline(always)]
+    fn vjp(
+        &self,
+        setting: &Placed,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    ) {
+        let circuit = &self.circuit;
+        let waveform = setting.with_data(inputs);
+        let steps = waveform.len() * self.steps_per_sample;
+        let mut stages: Vec<Stages> = vec![[[ZERO; 2]; 2]; steps];
+        self.integrate(&waveform, &mut vec![ZERO; cotangents.len()], |step, seen| {
+            stages[step] = *seen;
+        });
+        let (g_l, g_c) = (GAMMA * circuit.per_inductance, GAMMA * circuit.per_capacitance);
+        let mut of_waveform = vec![ZERO; waveform.len()];
+        let mut of_factor = [ZERO; CONSTANTS.len()];
+        let (mut of_current, mut of_voltage) = (ZERO, ZERO);
+        let mut reading = cotangents.len();
+        for step in (0..steps).rev() {
+            if reading > 0 && step + 1 == self.read_after(reading - 1, steps) {
+                reading -= 1;
+                for lane in 0..LANES {
+                    of_voltage[lane] += cotangents[reading][lane];
+                }
+            }
+            let sample = step / self.steps_per_sample;
+            for lane in 0..LANES {
+                let drive = waveform[sample][lane];
+                let gate = circuit.gate_share * drive + circuit.gate_bias;
+                // Of the second stage, then of the first and of the step's start.
+                let mut pull = (of_current[lane], of_voltage[lane]);
+                let mut of_start = (0.0, 0.0);
+                for stage in (0..2).rev() {
+                    let (i, v) = (stages[step][stage][0][lane], stages[step][stage][1][lane]);
+                    let drain = circuit.drain(gate, v);
+                    // (1 − γ h J)ᵀ μ = pull, with J = [[−R/L, −1/L], [1/C, −g/C]].
+                    let (a, d) = (1.0 + g_l * circuit.resistance, 1.0 + g_c * drain.by_drain);
+                    let inverse = 1.0 / (a * d + g_c * g_l);
+                    let of_i = (d * pull.0 + g_c * pull.1) * inverse;
+                    let of_v = (a * pull.1 - g_l * pull.0) * inverse;
+                    let of_drain = -g_c * of_v;
+                    of_waveform[sample][lane] +=
+                        g_l * of_i + of_drain * drain.by_gate * circuit.gate_share;
+                    let rise = drive - circuit.resistance * i - v;
+                    for (sum, value) in of_factor.iter_mut().zip([
+                        -g_l * of_i * i,
+                        g_l * of_i * rise,
+                        g_c * of_v * (i - drain.current),
+                        of_drain * drain.current,
+                        -of_drain * drain.by_gate,
+                        of_drain * (drain.current + drain.by_slope * circuit.slope_factor),
+                        of_drain * drain.by_modulation,
+                        of_drain * drain.by_gate * drive,
+                    ]) {
+                        sum[lane] += value;
+                    }
+                    if stage == 1 {
+                        let (to_first, to_start) =
+                            ((1.0 - GAMMA) / GAMMA, 1.0 - (1.0 - GAMMA) / GAMMA);
+                        of_start = (to_start * of_i, to_start * of_v);
+                        pull = (to_first * of_i, to_first * of_v);
+                    } else {
+                        of_start = (of_start.0 + of_i, of_start.1 + of_v);
+                    }
+                }
+                (of_current[lane], of_voltage[lane]) = of_start;
+            }
+        }
+        setting.gather(&of_waveform, of_inputs, &mut sums.parameters);
+        // d ln(1/L) = −d ln L, and so on: each sum above is by the factor's own number.
+        let by_factor = [
+            circuit.resistance / self.factors[0],
+            -1.0 / self.factors[1],
+            -1.0 / self.factors[2],
+            1.0 / self.factors[3],
+            circuit.threshold / self.factors[4],
+            1.0 / self.factors[5],
+            circuit.modulation / self.factors[6],
+            circuit.gate_share / self.factors[7],
+        ];
+        let ones = [1.0; LANES];
+        for ((sum, of_factor), scale) in sums.constants.iter_mut().zip(&of_factor).zip(by_factor) {
+            *sum += scale * dot(of_factor, &ones);
+        }
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        let named = CONSTANTS.iter().zip(self.factors);
+        named.map(|(name, value)| Constant { name: (*name).to_owned(), value }).collect()
+    }
+
+    fn set_constants(&mut self, values: &[f32]) {
+        self.factors.copy_from_slice(values);
+        self.circuit = Circuit::new(&self.config, &self.factors);
+    }
+}

@@ -1,0 +1,225 @@
+//! Shots side by side: the equation of one shot, written once, runs on sixteen at a time.
+//!
+//! A [`Lane`] holds one quantity of sixteen shots, so that every loop over a lane is a vector
+//! operation; a batch is cut into blocks of sixteen that all cores share.
+
+use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
+
+use crate::elementary::vectorised;
+use crate::{Constant, DeviceError, Differentiable, Interface, PhysicalLayer};
+
+/// Shots in a block.
+pub const LANES: usize = 16;
+
+/// One quantity of the shots of a block.
+pub type Lane = [f32; LANES];
+
+/// A lane of zeros.
+pub(crate) const ZERO: Lane = [0.0; LANES];
+
+/// y ← y + a x, lane by lane.
+#[inline(always)]
+pub(crate) fn add_scaled(y: &mut Lane, a: f32, x: &Lane) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += a * x;
+    }
+}
+
+/// Sum of a x over a lane.
+#[inline(always)]
+pub(crate) fn dot(a: &Lane, x: &Lane) -> f32 {
+    a.iter().zip(x).map(|(a, x)| a * x).sum()
+}
+
+/// The noiseless equation of a device whose shots do not know of each other.
+///
+/// `respond` and `vjp` see one block. They are compiled for several generations of processors, so
+/// they and what they call are `#[inline(always)]`.
+pub trait Equation: Send + Sync {
+    /// What a batch's parameters mean: worked out once a batch.
+    type Setting: Send + Sync;
+
+    /// What the device accepts and returns.
+    fn interface(&self) -> &Interface;
+
+    /// The setting of `parameters`, in the interface's units.
+    fn prepare(&self, parameters: &[f32]) -> Self::Setting;
+
+    /// Readings `[n_outputs]` of the drives `inputs` `[n_inputs]`.
+    fn respond(&self, setting: &Self::Setting, inputs: &[Lane], outputs: &mut [Lane]);
+
+    /// Cotangents of the drives (overwritten) and, summed over the shots, of parameters and constants
+    /// (added to `sums`) from those of the readings.
+    fn vjp(
+        &self,
+        setting: &Self::Setting,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    );
+
+    /// The constants that can be learned from shots.
+    fn constants(&self) -> Vec<Constant>;
+
+    /// Gives the constants of [`constants`](Self::constants) other values, in its order.
+    fn set_constants(&mut self, values: &[f32]);
+}
+
+/// Cotangents summed over shots.
+#[derive(Clone, Debug)]
+pub struct Cotangents {
+    /// Of the parameters.
+    pub parameters: Vec<f32>,
+    /// Of the constants.
+    pub constants: Vec<f32>,
+}
+
+/// A device that is its equation.
+#[derive(Clone, Debug)]
+pub struct Simulation<E> {
+    equation: E,
+}
+
+impl<E: Equation> Simulation<E> {
+    /// The device of `equation`.
+    pub fn new(equation: E) -> Self {
+        Self { equation }
+    }
+
+    fn differentiate(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+    ) -> Result<Cotangents, DeviceError> {
+        self.interface().check_shapes(inputs, parameters, cotangents)?;
+        let setting = self.equation.prepare(parameters.as_slice());
+        let zeros = Cotangents {
+            parameters: vec![0.0; parameters.len()],
+            constants: vec![0.0; self.equation.constants().len()],
+        };
+        let (width, bins) = (inputs.nrows(), cotangents.nrows());
+        // One partial sum a block, added in the order of the blocks: the same bits on any number of
+        // threads.
+        let partial: Vec<Cotangents> = inputs
+            .as_slice()
+            .par_chunks(LANES * width)
+            .zip(cotangents.as_slice().par_chunks(LANES * bins))
+            .zip(input_cotangents.as_mut_slice().par_chunks_mut(LANES * width))
+            .map(|((inputs, cotangents), input_cotangents)| {
+                let mut sums = zeros.clone();
+                let (x, dy) = (to_lanes(inputs, width), to_lanes(cotangents, bins));
+                let mut dx = vec![ZERO; width];
+                vectorised(
+                    #[inline(always)]
+                    || self.equation.vjp(&setting, &x, &dy, &mut dx, &mut sums),
+                );
+                from_lanes(&dx, input_cotangents);
+                sums
+            })
+            .collect();
+        Ok(partial.into_iter().fold(zeros, |mut sum, part| {
+            let add = |sum: &mut [f32], part: &[f32]| {
+                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            };
+            add(&mut sum.parameters, &part.parameters);
+            add(&mut sum.constants, &part.constants);
+            sum
+        }))
+    }
+}
+
+impl<E: Equation> PhysicalLayer for Simulation<E> {
+    fn interface(&self) -> &Interface {
+        self.equation.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.respond(inputs, parameters, outputs)
+    }
+}
+
+impl<E: Equation> Differentiable for Simulation<E> {
+    fn respond(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface().check_shapes(inputs, parameters, outputs)?;
+        let setting = self.equation.prepare(parameters.as_slice());
+        let (width, bins) = (inputs.nrows(), outputs.nrows());
+        inputs
+            .as_slice()
+            .par_chunks(LANES * width)
+            .zip(outputs.as_mut_slice().par_chunks_mut(LANES * bins))
+            .for_each(|(inputs, outputs)| {
+                let (x, mut y) = (to_lanes(inputs, width), vec![ZERO; bins]);
+                vectorised(
+                    #[inline(always)]
+                    || self.equation.respond(&setting, &x, &mut y),
+                );
+                from_lanes(&y, outputs);
+            });
+        Ok(())
+    }
+
+    fn vjp(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) -> Result<(), DeviceError> {
+        let sums = self.differentiate(inputs, parameters, cotangents, input_cotangents)?;
+        parameter_cotangents.as_mut_slice().copy_from_slice(&sums.parameters);
+        Ok(())
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        self.equation.constants()
+    }
+
+    fn set_constants(&mut self, values: &[f32]) {
+        self.equation.set_constants(values);
+    }
+
+    fn constant_cotangents(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        let mut unused = DMatrix::zeros(inputs.nrows(), inputs.ncols());
+        Ok(self.differentiate(inputs, parameters, cotangents, &mut unused)?.constants)
+    }
+}
+
+/// Up to [`LANES`] shots of `width` channels each, channel by channel; missing shots are zero.
+fn to_lanes(shots: &[f32], width: usize) -> Vec<Lane> {
+    let mut lanes = vec![ZERO; width];
+    for (lane, shot) in shots.chunks_exact(width.max(1)).enumerate() {
+        for (channel, value) in lanes.iter_mut().zip(shot) {
+            channel[lane] = *value;
+        }
+    }
+    lanes
+}
+
+/// The shots of a block, as many as `shots` has room for.
+fn from_lanes(lanes: &[Lane], shots: &mut [f32]) {
+    for (lane, shot) in shots.chunks_exact_mut(lanes.len().max(1)).enumerate() {
+        for (value, channel) in shot.iter_mut().zip(lanes) {
+            *value = channel[lane];
+        }
+    }
+}

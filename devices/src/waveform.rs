@@ -1,0 +1,68 @@
+//! Data and parameters as the samples of one waveform (or the channels of one spectrum).
+
+use crate::lanes::{LANES, Lane};
+
+/// Slot of each of `inputs` data values, then of each of `parameters` values, both spread evenly over
+/// the waveform.
+pub(crate) fn interleave(inputs: usize, parameters: usize) -> Vec<usize> {
+    let centre = |index: usize, count: usize| (2 * index + 1) as f64 / (2 * count) as f64;
+    let mut order: Vec<(f64, usize)> = (0..inputs)
+        .map(|index| (centre(index, inputs), index))
+        .chain((0..parameters).map(|index| (centre(index, parameters), inputs + index)))
+        .collect();
+    order.sort_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+    let mut placement = vec![0; inputs + parameters];
+    for (slot, (_, value)) in order.into_iter().enumerate() {
+        placement[value] = slot;
+    }
+    placement
+}
+
+/// A waveform of parameters, with gaps that each shot's data fill.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The parameters' samples, the data's zero.
+    samples: Vec<f32>,
+    /// Slots of the data, and of the parameters.
+    of_data: Vec<usize>,
+    of_parameters: Vec<usize>,
+}
+
+impl Placed {
+    /// `parameters` in the last slots of `placement`; data go to the ones before.
+    pub(crate) fn new(placement: &[usize], parameters: &[f32]) -> Self {
+        let (of_data, of_parameters) = placement.split_at(placement.len() - parameters.len());
+        let mut samples = vec![0.0; placement.len()];
+        for (value, &slot) in parameters.iter().zip(of_parameters) {
+            samples[slot] = *value;
+        }
+        Self { samples, of_data: of_data.to_vec(), of_parameters: of_parameters.to_vec() }
+    }
+
+    /// The waveform of each shot of a block.
+    #[inline(always)]
+    pub(crate) fn with_data(&self, inputs: &[Lane]) -> Vec<Lane> {
+        let mut waveform: Vec<Lane> = self.samples.iter().map(|&value| [value; LANES]).collect();
+        for (input, &slot) in inputs.iter().zip(&self.of_data) {
+            waveform[slot] = *input;
+        }
+        waveform
+    }
+
+    /// The adjoint of [`with_data`](Self::with_data): from the waveform's cotangent to that of the
+    /// data, and to that of the parameters, added up over the shots.
+    #[inline(always)]
+    pub(crate) fn gather(
+        &self,
+        of_waveform: &[Lane],
+        of_inputs: &mut [Lane],
+        of_parameters: &mut [f32],
+    ) {
+        for (of_input, &slot) in of_inputs.iter_mut().zip(&self.of_data) {
+            *of_input = of_waveform[slot];
+        }
+        for (sum, &slot) in of_parameters.iter_mut().zip(&self.of_parameters) {
+            *sum += of_waveform[slot].iter().sum::<f32>();
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Images as features, row by row: fewer pixels, and changed copies to learn from.
+
+use nalgebra::DMatrix;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{random, validate};
+
+/// Rows and columns of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageSize {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+}
+
+impl ImageSize {
+    /// The size that is left of every `every`-th row and column.
+    pub(super) fn subsampled(self, every: usize) -> Self {
+        Self { rows: self.rows.div_ceil(every), columns: self.columns.div_ceil(every) }
+    }
+
+    /// Rows and columns of the pixels that are left, row by row.
+    fn pixels_left(self, every: usize) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.rows)
+            .step_by(every)
+            .flat_map(move |row| (0..self.columns).step_by(every).map(move |column| (row, column)))
+    }
+
+    /// Every `every`-th row and column of `images` `[pixels × samples]`.
+    pub(super) fn subsample(self, images: &DMatrix<f32>, every: usize) -> DMatrix<f32> {
+        let kept: Vec<usize> =
+            self.pixels_left(every).map(|(row, column)| row * self.columns + column).collect();
+        images.select_rows(&kept)
+    }
+}
+
+/// Random changes that leave an image's class as it is; in a recipe, `[data.augment]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AugmentConfig {
+    /// Largest rotation either way, in degrees.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub rotation: f64,
+    /// Largest shift up or down, as a share of the height.
+    #[serde(deserialize_with = "validate::fraction")]
+    pub vertical_shift: f64,
+    /// Largest shift left or right, as a share of the width.
+    #[serde(deserialize_with = "validate::fraction")]
+    pub horizontal_shift: f64,
+    /// Largest change of scale: a factor from 1 − `scale` to 1 + `scale`.
+    #[serde(deserialize_with = "validate::part")]
+    pub scale: f64,
+    /// Whether half the images are mirrored left to right.
+    pub horizontal_flip: bool,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            rotation: 0.0,
+            vertical_shift: 0.0,
+            horizontal_shift: 0.0,
+            scale: 0.0,
+            horizontal_flip: false,
+        }
+    }
+}
+
+/// The training images at full size, with what may be done to them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Augmentation {
+    pub(super) config: AugmentConfig,
+    /// `[pixels × samples]`.
+    pub(super) images: DMatrix<f32>,
+    pub(super) size: ImageSize,
+    pub(super) every: usize,
+    pub(super) seed: u64,
+}
+
+/// Words of the random stream that belong to one sample.
+const WORDS_A_SAMPLE: u32 = 16;
+
+impl Augmentation {
+    /// The samples `chosen`, changed as epoch `epoch` has them, subsampled: `[features × chosen]`.
+    pub(super) fn draw(&self, chosen: &[usize], epoch: usize) -> DMatrix<f32> {
+        let mut random = random::stream(self.seed, &format!("augmentation {epoch}"));
+        let left = self.size.subsampled(self.every);
+        let mut features = DMatrix::zeros(left.rows * left.columns, chosen.len());
+        for (&sample, mut changed) in chosen.iter().zip(features.column_iter_mut()) {
+            random::seek(&mut random, sample as u64, WORDS_A_SAMPLE);
+            let mut either_way = |largest: f64| largest as f32 * random.random_range(-1.0..1.0f32);
+            let place = Placement {
+                angle: either_way(self.config.rotation).to_radians(),
+                down: either_way(self.config.vertical_shift) * self.size.rows as f32,
+                right: either_way(self.config.horizontal_shift) * self.size.columns as f32,
+                scale: 1.0 + either_way(self.config.scale),
+                mirrored: self.config.horizontal_flip && random.random::<bool>(),
+            };
+            let image = &self.images.as_slice()[sample * self.images.nrows()..];
+            place.view(image, self.size, self.every, changed.as_mut_slice());
+        }
+        features
+    }
+}
+
+/// Where an image is put before it is looked at.
+struct Placement {
+    angle: f32,
+    down: f32,
+    right: f32,
+    scale: f32,
+    mirrored: bool,
+}
+
+impl Placement {
+    /// Every `every`-th row and column of the moved `image`: each pixel is the nearest one to the place
+    /// that it came from, so that the image stays as sharp as those that are tested; outside is zero.
+    fn view(&self, image: &[f32], size: ImageSize, every: usize, seen: &mut [f32]) {
+        let middle = (0.5 * (size.rows as f32 - 1.0), 0.5 * (size.columns as f32 - 1.0));
+        let (sine, cosine) = (self.angle.sin() / self.scale, self.angle.cos() / self.scale);
+        let inside = |place: f32, length: usize| {
+            let nearest = place.round();
+            (nearest >= 0.0 && nearest < length as f32).then_some(nearest as usize)
+        };
+        for (seen, (row, column)) in seen.iter_mut().zip(size.pixels_left(every)) {
+            let column = if self.mirrored { size.columns - 1 - column } else { column };
+            let (down, right) =
+                (row as f32 - middle.0 - self.down, column as f32 - middle.1 - self.right);
+            let from_row = cosine * down - sine * right + middle.0;
+            let from_column = sine * down + cosine * right + middle.1;
+            *seen = match (inside(from_row, size.rows), inside(from_column, size.columns)) {
+                (Some(row), Some(column)) => image[row * size.columns + column],
+                _ => 0.0,
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: ImageSize = ImageSize { rows: 5, columns: 4 };
+
+    fn image() -> Vec<f32> {
+        (0..20).map(|pixel| pixel as f32).collect()
+    }
+
+    fn place() -> Placement {
+        Placement { angle: 0.0, down: 0.0, right: 0.0, scale: 1.0, mirrored: false }
+    }
+
+    fn view(place: &Placement, every: usize) -> Vec<f32> {
+        let left = SIZE.subsampled(every);
+        let mut seen = vec![0.0; left.rows * left.columns];
+        place.view(&image(), SIZE, every, &mut seen);
+        seen
+    }
+
+    #[test]
+    fn an_image_left_in_place_is_only_subsampled() {
+        assert_eq!(view(&place(), 1), image());
+        let subsampled = SIZE.subsample(&DMatrix::from_vec(20, 1, image()), 2);
+        assert_eq!(subsampled.as_slice(), [0.0, 2.0, 8.0, 10.0, 16.0, 18.0]);
+        assert_eq!(view(&place(), 2), subsampled.as_slice());
+    }
+
+    #[test]
+    fn an_image_moves_mirrors_and_turns() {
+        let down = view(&Placement { down: 1.0, ..place() }, 1);
+        assert_eq!(down[..4], [0.0; 4]);
+        assert_eq!(down[4..], image()[..16]);
+        let right = view(&Placement { right: 0.8, ..place() }, 1);
+        assert_eq!(right[..4], [0.0, 0.0, 1.0, 2.0]);
+        let mirrored = view(&Placement { mirrored: true, ..place() }, 1);
+        assert_eq!(mirrored[..4], [3.0, 2.0, 1.0, 0.0]);
+        let turned = view(&Placement { angle: std::f32::consts::PI, ..place() }, 1);
+        assert!(turned.iter().eq(image().iter().rev()));
+    }
+
+    #[test]
+    fn a_sample_changes_with_the_epoch_and_not_with_its_batch() {
+        let augmentation = Augmentation {
+            config: AugmentConfig { rotation: 20.0, scale: 0.1, ..Default::default() },
+            images: DMatrix::from_fn(20, 3, |pixel, sample| (pixel * sample) as f32),
+            size: SIZE,
+            every: 1,
+            seed: 4,
+        };
+        let alone = augmentation.draw(&[2], 0);
+        assert_eq!(alone.column(0), augmentation.draw(&[1, 2], 0).column(1));
+        assert_ne!(alone, augmentation.draw(&[2], 1));
+    }
+}

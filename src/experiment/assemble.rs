@@ -1,0 +1,231 @@
+//! From a recipe's list of stages to a network on a laboratory.
+
+use burn::tensor::Device;
+use twinprop_devices::{Channels, Interface, PhysicalLayer};
+
+use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
+use crate::Error;
+use crate::data::Split;
+use crate::network::{
+    Encode, Laboratory, Network, Pad, Patches, Physical, Readout, Scale, Skip, Slice, Stage, Wire,
+};
+use crate::training::RangePenalty;
+
+/// Deviation of a normalised drive before training: two deviations fill the range.
+const DRIVE_SPREAD: f32 = 0.5;
+
+/// Builds the network that `recipe` lists, for the features and classes of `split`.
+///
+/// # Errors
+/// [`Error::Usage`] where widths do not fit.
+pub(super) fn assemble(
+    recipe: &Recipe,
+    split: &Split,
+    laboratory: &Laboratory,
+    backend: &Device,
+) -> Result<Network, Error> {
+    let mut assembly = Assembly {
+        recipe,
+        split,
+        laboratory,
+        backend,
+        stages: Vec::with_capacity(recipe.network.len()),
+        entering: Vec::with_capacity(recipe.network.len()),
+        skips: Vec::new(),
+        width: split.train.features.nrows(),
+        normalised: false,
+    };
+    for (place, config) in recipe.network.iter().enumerate() {
+        assembly.add(place, config)?;
+    }
+    Ok(Network { stages: assembly.stages, skips: assembly.skips })
+}
+
+struct Assembly<'a> {
+    recipe: &'a Recipe,
+    split: &'a Split,
+    laboratory: &'a Laboratory,
+    backend: &'a Device,
+    stages: Vec<Box<dyn Stage>>,
+    /// Width that enters each stage.
+    entering: Vec<usize>,
+    skips: Vec<Skip>,
+    /// Width that leaves the last stage.
+    width: usize,
+    /// Whether the values there are drives in [−1, 1] already.
+    normalised: bool,
+}
+
+impl Assembly<'_> {
+    fn add(&mut self, place: usize, config: &StageConfig) -> Result<(), Error> {
+        let (stage, width): (Box<dyn Stage>, usize) = match config {
+            StageConfig::Encode => self.encode(place)?,
+            StageConfig::Wire => self.wire(place)?,
+            StageConfig::Patches(config) => self.patches(config)?,
+            StageConfig::Pad(config) => self.pad(place, config)?,
+            StageConfig::Slice(config) => self.slice(place, config)?,
+            StageConfig::Scale => self.scale(place),
+            StageConfig::Physical(config) => self.physical(place, config)?,
+            StageConfig::Readout => self.readout()?,
+            StageConfig::Skip(config) => return self.skip(place, config.over),
+        };
+        self.normalised = match config {
+            StageConfig::Encode | StageConfig::Wire | StageConfig::Scale => true,
+            StageConfig::Physical(_) => false,
+            _ => self.normalised,
+        };
+        self.entering.push(self.width);
+        self.stages.push(stage);
+        self.width = width;
+        Ok(())
+    }
+
+    fn interface(&self, name: &str) -> (usize, &Interface) {
+        let place = self.recipe.devices.keys().position(|key| key == name);
+        let place = place.expect("a recipe's device names are checked when it is read");
+        (place, self.laboratory.instruments[place].device.interface())
+    }
+
+    /// The next physical layer behind `place`, if nothing is sliced away before it: its input
+    /// channels, how often they are played, and the channels that are padded on the way.
+    fn next_physical(&self, place: usize) -> Option<(&Channels, usize, usize)> {
+        let mut padded = 0;
+        for config in &self.recipe.network[place + 1..] {
+            match config {
+                StageConfig::Physical(config) => {
+                    let (_, interface) = self.interface(config.device.get_ref());
+                    return Some((&interface.inputs, config.shots, padded));
+                }
+                StageConfig::Pad(config) => padded += config.channels * config.runs,
+                StageConfig::Slice(_) | StageConfig::Readout => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Width that the next physical layer wants here.
+    fn wanted(&self, place: usize) -> Option<usize> {
+        self.next_physical(place)
+            .map(|(channels, shots, padded)| (shots * channels.len()).saturating_sub(padded))
+    }
+
+    fn encode(&self, place: usize) -> Result<(Box<dyn Stage>, usize), Error> {
+        let features = self.width;
+        let wanted = self.wanted(place).unwrap_or(features);
+        if wanted < features {
+            return Err(Error::Usage(format!(
+                "the data have {features} features and the first physical layer only {wanted} input channels; raise its shots or the device's inputs"
+            )));
+        }
+        let (minimum, maximum) = self.split.train.extremes();
+        Ok((Box::new(Encode::new(&minimum, &maximum, wanted, self.backend)), wanted))
+    }
+
+    fn wire(&self, place: usize) -> Result<(Box<dyn Stage>, usize), Error> {
+        let (channels, ..) = self.next_physical(place).ok_or_else(|| {
+            Error::Usage(format!(
+                "stage {place} of `network`, \"wire\", has no physical layer behind it whose unit its values could have"
+            ))
+        })?;
+        Ok((Box::new(Wire::new(channels, self.width, self.backend)), self.width))
+    }
+
+    fn patches(&self, config: &PatchesConfig) -> Result<(Box<dyn Stage>, usize), Error> {
+        let size = self.split.image.ok_or_else(|| {
+            Error::Usage("the data are no images; leave out \"patches\"".to_owned())
+        })?;
+        if !(size.rows.is_multiple_of(config.height) && size.columns.is_multiple_of(config.width)) {
+            return Err(Error::Usage(format!(
+                "an image of {} × {} pixels cannot be cut into patches of {} × {}",
+                size.rows, size.columns, config.height, config.width
+            )));
+        }
+        let stage =
+            Patches { image: (size.rows, size.columns), patch: (config.height, config.width) };
+        Ok((Box::new(stage), self.width))
+    }
+
+    fn pad(&self, place: usize, config: &PadConfig) -> Result<(Box<dyn Stage>, usize), Error> {
+        let &PadConfig { channels, runs } = config;
+        if !self.width.is_multiple_of(runs) {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network`, \"pad\", gets {} channels, which are not {runs} equal runs",
+                self.width
+            )));
+        }
+        Ok((Box::new(Pad { channels, runs }), self.width + channels * runs))
+    }
+
+    fn slice(&self, place: usize, config: &SliceConfig) -> Result<(Box<dyn Stage>, usize), Error> {
+        let &SliceConfig { from, count } = config;
+        if from + count > self.width {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network`, \"slice\", reads {count} channels from channel {from} on, but there are only {}",
+                self.width
+            )));
+        }
+        Ok((Box::new(Slice { from, count }), count))
+    }
+
+    fn scale(&self, place: usize) -> (Box<dyn Stage>, usize) {
+        let wanted = self.wanted(place);
+        let spread = if wanted.is_some() { DRIVE_SPREAD } else { 1.0 };
+        let spread = (!self.normalised).then_some(spread);
+        let wanted = wanted.unwrap_or(self.width);
+        (Box::new(Scale::new(self.width, wanted, spread, self.backend)), wanted)
+    }
+
+    fn physical(
+        &self,
+        place: usize,
+        config: &PhysicalConfig,
+    ) -> Result<(Box<dyn Stage>, usize), Error> {
+        let (instrument, interface) = self.interface(config.device.get_ref());
+        let drives = config.shots * interface.inputs.len();
+        if self.width != drives {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network` has {} values for the {drives} input channels of its {} shots; put \"scale\" or \"pad\" before it",
+                self.width, config.shots
+            )));
+        }
+        let stage = Physical::new(
+            instrument,
+            interface,
+            (config.shots, config.shared),
+            config.start,
+            RangePenalty { strength: self.recipe.training.range_penalty },
+            (self.recipe.seed, place),
+            self.backend,
+        );
+        Ok((Box::new(stage), config.shots * interface.outputs.len()))
+    }
+
+    fn readout(&self) -> Result<(Box<dyn Stage>, usize), Error> {
+        let classes = self.split.classes.len();
+        if self.width < classes {
+            return Err(Error::Usage(format!(
+                "the last physical layer has {} output channels for {classes} classes; raise its shots or the device's outputs",
+                self.width
+            )));
+        }
+        Ok((Box::new(Readout::new(classes, self.width, self.backend)), classes))
+    }
+
+    fn skip(&mut self, place: usize, over: usize) -> Result<(), Error> {
+        let to = self.stages.len();
+        let from = to.checked_sub(over).ok_or_else(|| {
+            Error::Usage(format!(
+                "stage {place} of `network`, \"skip\", skips {over} stages, but only {to} stand before it"
+            ))
+        })?;
+        if self.entering[from] != self.width {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network`, \"skip\", adds {} channels to {}; both ends must be of one width",
+                self.entering[from], self.width
+            )));
+        }
+        self.skips.push(Skip { from, to });
+        Ok(())
+    }
+}
