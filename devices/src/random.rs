@@ -19,6 +19,13 @@ pub fn seek(random: &mut ChaCha8Rng, index: u64, words: u32) {
     random.set_word_pos(u128::from(index) * u128::from(words));
 }
 
+/// Words of a random stream that belong to one shot of `channels` channels: a normal deviate takes
+/// two words, seldom four or more.
+#[must_use]
+pub fn words_a_shot(channels: usize) -> u32 {
+    u32::try_from(8 * channels).unwrap_or(u32::MAX).next_multiple_of(16)
+}
+
 /// 64-bit FNV-1a: a stable name → stream map that no library version can change.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

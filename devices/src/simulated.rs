@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::electronic::{Transistor, TransistorConfig};
+use crate::electronic::{Crossbar, CrossbarConfig, Transistor, TransistorConfig};
 use crate::imperfections::{self, ImperfectionsConfig};
 use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
-use crate::optical::{SecondHarmonic, SecondHarmonicConfig};
+use crate::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
 use crate::{DeviceError, Differentiable, PhysicalLayer};
 
 /// The physics of a simulated device; in a recipe, the table's last name:
@@ -25,16 +25,22 @@ pub enum DeviceKind {
     Plate(PlateConfig),
     /// A transistor under a resonant branch.
     Transistor(TransistorConfig),
+    /// A memristive crossbar tile.
+    Crossbar(CrossbarConfig),
+    /// A mesh of Mach-Zehnder interferometers.
+    MziMesh(MziMeshConfig),
 }
 
 impl DeviceKind {
     /// Every kind with its one-line description, for listings.
-    pub const ALL: [(&'static str, &'static str); 5] = [
+    pub const ALL: [(&'static str, &'static str); 7] = [
         ("second_harmonic", "optical: broadband second-harmonic generation of a shaped pulse"),
         ("oscillators", "mechanical: coupled nonlinear oscillators, all to all"),
         ("pendula", "mechanical: a chain of coupled pendula"),
         ("plate", "mechanical: a driven plate of many modes"),
         ("transistor", "electronic: a transistor under a resonant branch"),
+        ("crossbar", "electronic: a memristive crossbar tile"),
+        ("mzi_mesh", "optical: a mesh of Mach-Zehnder interferometers"),
     ];
 }
 
@@ -86,6 +92,14 @@ impl DeviceConfig {
             DeviceKind::Transistor(config) => {
                 let nominal = Transistor::nominal(config)?;
                 self.copies(seed, nominal, || Transistor::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Crossbar(config) => {
+                let nominal = Crossbar::nominal(config)?;
+                self.copies(seed, nominal, || Crossbar::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::MziMesh(config) => {
+                let nominal = MziMesh::nominal(config)?;
+                self.copies(seed, nominal, || MziMesh::fabricated(config, mismatch, seed))
             }
         }
     }

@@ -7,7 +7,7 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Encode, Laboratory, Network, Pad, Patches, Physical, Readout, Scale, Skip, Slice, Stage, Wire,
+    Encode, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice, Stage, Wire,
 };
 use crate::training::RangePenalty;
 
@@ -66,6 +66,7 @@ impl Assembly<'_> {
             StageConfig::Slice(config) => self.slice(place, config)?,
             StageConfig::Scale => self.scale(place),
             StageConfig::Physical(config) => self.physical(place, config)?,
+            StageConfig::Relu => (Box::new(Relu), self.width),
             StageConfig::Readout => self.readout()?,
             StageConfig::Skip(config) => return self.skip(place, config.over),
         };

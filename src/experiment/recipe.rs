@@ -50,6 +50,8 @@ pub enum StageConfig {
     Slice(SliceConfig),
     /// Adds what entered an earlier stage.
     Skip(SkipConfig),
+    /// The positive part: a digital nonlinearity, for devices that are linear.
+    Relu,
     /// Trainable element-wise scale and offset, from the width before to the width behind.
     Scale,
     /// A physical layer.
@@ -234,7 +236,7 @@ impl Recipe {
                 S::Encode | S::Patches(_) | S::Readout => {
                     return Err("key `network`: \"encode\" and \"patches\" can only be the first stage and \"readout\" the last".to_owned());
                 }
-                S::Wire | S::Scale | S::Pad(_) | S::Slice(_) | S::Skip(_) => {}
+                S::Wire | S::Relu | S::Scale | S::Pad(_) | S::Slice(_) | S::Skip(_) => {}
                 S::Physical(config) => {
                     physical += 1;
                     let name = config.device.get_ref();

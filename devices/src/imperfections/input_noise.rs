@@ -4,7 +4,6 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::words_a_shot;
 use crate::{DeviceError, Interface, PhysicalLayer, random};
 
 /// Adds Gaussian noise to every data drive of every shot, kept inside the channel's range.
@@ -43,7 +42,7 @@ impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
         let channels = &self.layer.interface().inputs;
         self.noisy.clone_from(inputs);
         for mut shot in self.noisy.column_iter_mut() {
-            random::seek(&mut self.random, self.shots, words_a_shot(channels.len()));
+            random::seek(&mut self.random, self.shots, random::words_a_shot(channels.len()));
             self.shots += 1;
             for (drive, channel) in shot.iter_mut().zip(channels.iter()) {
                 let normal: f32 = StandardNormal.sample(&mut self.random);

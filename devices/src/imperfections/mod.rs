@@ -58,9 +58,3 @@ pub fn wrap(
     }
     layer
 }
-
-/// Words of a random stream that belong to one shot of `channels` channels: a normal deviate takes
-/// two words, seldom four or more.
-fn words_a_shot(channels: usize) -> u32 {
-    u32::try_from(8 * channels).unwrap_or(u32::MAX).next_multiple_of(16)
-}

@@ -4,7 +4,6 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::words_a_shot;
 use crate::{DeviceError, Interface, PhysicalLayer, random};
 
 /// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, kept inside the channel's range, whose width is R.
@@ -43,7 +42,7 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
         self.layer.measure(inputs, parameters, outputs)?;
         let channels = &self.layer.interface().outputs;
         for mut shot in outputs.column_iter_mut() {
-            random::seek(&mut self.random, self.shots, words_a_shot(channels.len()));
+            random::seek(&mut self.random, self.shots, random::words_a_shot(channels.len()));
             self.shots += 1;
             for (reading, channel) in shot.iter_mut().zip(channels.iter()) {
                 let normal: f32 = StandardNormal.sample(&mut self.random);

@@ -1,0 +1,473 @@
+//! A mesh of Mach-Zehnder interferometers: light through a programmable unitary.
+//!
+//! ```text
+//! y_j = s_j |Σ_k U_jk x_k|²                   U = the product of N columns of interferometers
+//! T(θ, φ) = ℓ B(π/4 + δ₂) P(θ) B(π/4 + δ₁) P(φ)
+//! B(α) = | cos α   i sin α |                  P(θ) = | e^{iθ}  0 |
+//!        | i sin α   cos α |                         |   0     1 |
+//! ```
+//!
+//! Column c has an interferometer on modes (i, i + 1) for every i of c's parity (Clements et al., Optica
+//! 3, 1460, 2016, fig. 1); N columns make any unitary up to phases at its end, which a detector does
+//! not see. x are amplitudes on the modes, in phase; y the powers behind. Trained are the phases, φ
+//! and θ of one interferometer after the other.
+//!
+//! | symbol | meaning | unit |
+//! |---|---|---|
+//! | x, y | amplitude of a mode, power of a mode | 1 |
+//! | θ, φ | internal and external phase | rad |
+//! | δ₁, δ₂ | what the two splitters of an interferometer are off by | rad |
+//! | ℓ | what an interferometer leaves of the amplitude | 1 |
+//! | s_j | sensitivity of a detector | 1 |
+//!
+//! The true mesh has splitter errors δ and phases off by fixed deviates; heat makes a phase shift its
+//! neighbours in the column by the share κ; there is loss. Its detectors are off by the mismatch. Left out: reflections, and the spectrum
+//! of the light. Errors after Bandyopadhyay, Hamerly & Englund, Optica 8, 1247 (2021), eq. 1.
+
+use std::f32::consts::PI;
+
+use nalgebra::{DMatrix, DVector};
+use rand_distr::{Distribution, StandardNormal};
+use rustfft::num_complex::Complex32;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
+};
+
+/// A mesh of interferometers, as a recipe writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MziMeshConfig {
+    /// Modes N, two or more: inputs N, parameters N (N − 1), outputs N.
+    #[serde(deserialize_with = "validate::count")]
+    pub modes: usize,
+    /// Standard deviation of the true splitters' angles, in rad; a splitter of 50 ± 2 % is off by
+    /// 0.02.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub splitter_error: f64,
+    /// Standard deviation of the true phases about those that were set, in rad.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub phase_error: f64,
+    /// κ of the true mesh.
+    #[serde(deserialize_with = "validate::part")]
+    pub crosstalk: f64,
+    /// Loss of the true interferometers, in dB of power each.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub loss_db: f64,
+    /// Power on one mode at which a detector saturates, for amplitudes within ±1.
+    #[serde(deserialize_with = "validate::positive")]
+    pub full_scale: f64,
+    /// Time one shot takes, in seconds.
+    #[serde(deserialize_with = "validate::positive")]
+    pub seconds_per_shot: f64,
+}
+
+impl Default for MziMeshConfig {
+    /// A perfect mesh of sixteen modes.
+    fn default() -> Self {
+        Self {
+            modes: 16,
+            splitter_error: 0.0,
+            phase_error: 0.0,
+            crosstalk: 0.0,
+            loss_db: 0.0,
+            full_scale: 4.0,
+            seconds_per_shot: 1e-6,
+        }
+    }
+}
+
+/// A mesh: nominal, or as built.
+#[derive(Clone, Debug)]
+pub struct MziMesh {
+    interface: Interface,
+    modes: usize,
+    full_scale: f32,
+    /// First mode of each interferometer, column by column, and where each column starts among them.
+    places: Vec<usize>,
+    columns: Vec<usize>,
+    /// ℓ of every interferometer.
+    transmission: f32,
+    crosstalk: f32,
+    /// δ₁ and δ₂ of each interferometer, and what φ and θ of each are off by.
+    splitters: Vec<f32>,
+    phases: Vec<f32>,
+    /// s of each detector.
+    sensitivity: Vec<f32>,
+}
+
+/// A complex matrix `[rows × rows]`, row by row.
+#[derive(Clone)]
+struct Field {
+    real: Vec<f32>,
+    imaginary: Vec<f32>,
+    width: usize,
+}
+
+impl Field {
+    fn identity(width: usize) -> Self {
+        let mut real = vec![0.0; width * width];
+        (0..width).for_each(|place| real[place * (width + 1)] = 1.0);
+        Self { real, imaginary: vec![0.0; width * width], width }
+    }
+
+    /// Rows (i, i + 1) ← T rows (i, i + 1).
+    fn mix(&mut self, i: usize, t: &[Complex32; 4]) {
+        let width = self.width;
+        let rows = i * width..(i + 2) * width;
+        let (a_re, b_re) = self.real[rows.clone()].split_at_mut(width);
+        let (a_im, b_im) = self.imaginary[rows].split_at_mut(width);
+        for ((a_re, a_im), (b_re, b_im)) in a_re.iter_mut().zip(a_im).zip(b_re.iter_mut().zip(b_im))
+        {
+            let (a, b) = (Complex32::new(*a_re, *a_im), Complex32::new(*b_re, *b_im));
+            let (first, second) = (t[0] * a + t[1] * b, t[2] * a + t[3] * b);
+            (*a_re, *a_im, *b_re, *b_im) = (first.re, first.im, second.re, second.im);
+        }
+    }
+
+    /// Σ over the columns of rows (i, i + 1) of this, outer conjugated rows of `other`.
+    fn overlap(&self, i: usize, other: &Self) -> [Complex32; 4] {
+        let row = |field: &Self, row: usize| -> Vec<Complex32> {
+            let place = row * field.width..(row + 1) * field.width;
+            let values = field.real[place.clone()].iter().zip(&field.imaginary[place]);
+            values.map(|(&re, &im)| Complex32::new(re, im)).collect()
+        };
+        let product = |left: usize, right: usize| -> Complex32 {
+            row(self, left).iter().zip(row(other, right)).map(|(l, r)| l * r.conj()).sum()
+        };
+        [product(i, i), product(i, i + 1), product(i + 1, i), product(i + 1, i + 1)]
+    }
+
+    /// The same as two matrices.
+    fn matrices(&self) -> [DMatrix<f32>; 2] {
+        [&self.real, &self.imaginary]
+            .map(|part| DMatrix::from_row_slice(self.width, self.width, part))
+    }
+}
+
+/// One interferometer and its derivatives by φ, θ, δ₁ and δ₂.
+struct Interferometer {
+    matrix: [Complex32; 4],
+    by: [[Complex32; 4]; 4],
+}
+
+fn product(l: &[Complex32; 4], r: &[Complex32; 4]) -> [Complex32; 4] {
+    [
+        l[0] * r[0] + l[1] * r[2],
+        l[0] * r[1] + l[1] * r[3],
+        l[2] * r[0] + l[3] * r[2],
+        l[2] * r[1] + l[3] * r[3],
+    ]
+}
+
+impl Interferometer {
+    fn new(phi: f32, theta: f32, splitters: [f32; 2], transmission: f32) -> Self {
+        let (zero, i) = (Complex32::ZERO, Complex32::I);
+        let phase = |angle: f32| [Complex32::cis(angle), zero, zero, Complex32::ONE];
+        let turn = |angle: f32| [i * Complex32::cis(angle), zero, zero, zero];
+        // B and its derivative, which is B a quarter turn on.
+        let split = |angle: f32| {
+            let (sine, cosine) = angle.sin_cos();
+            let (cross, bar) = (i * sine, Complex32::from(cosine));
+            [bar, cross, cross, bar]
+        };
+        let [first, second] = splitters.map(|error| PI / 4.0 + error);
+        let chain = |second: [Complex32; 4],
+                     theta: [Complex32; 4],
+                     first: [Complex32; 4],
+                     phi: [Complex32; 4]| {
+            product(&product(&second, &theta), &product(&first, &phi)).map(|t| t * transmission)
+        };
+        let (s2, t, s1, p) = (split(second), phase(theta), split(first), phase(phi));
+        Self {
+            matrix: chain(s2, t, s1, p),
+            by: [
+                chain(s2, t, s1, turn(phi)),
+                chain(s2, turn(theta), s1, p),
+                chain(s2, t, split(first + PI / 2.0), p),
+                chain(split(second + PI / 2.0), t, s1, p),
+            ],
+        }
+    }
+}
+
+impl MziMesh {
+    /// The mesh as designed: perfect.
+    ///
+    /// # Errors
+    /// [`DeviceError::Config`] for a mesh of one mode.
+    pub fn nominal(config: &MziMeshConfig) -> Result<Self, DeviceError> {
+        let perfect = MziMeshConfig {
+            splitter_error: 0.0,
+            phase_error: 0.0,
+            crosstalk: 0.0,
+            loss_db: 0.0,
+            ..config.clone()
+        };
+        Self::fabricated(&perfect, 0.0, 0)
+    }
+
+    /// A copy with the configuration's errors, and with detectors off by a relative normal deviate of
+    /// standard deviation `mismatch`, all drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`nominal`](Self::nominal).
+    pub fn fabricated(
+        config: &MziMeshConfig,
+        mismatch: f64,
+        seed: u64,
+    ) -> Result<Self, DeviceError> {
+        let modes = config.modes;
+        if modes < 2 {
+            return Err(DeviceError::Config {
+                device: "mzi_mesh".to_owned(),
+                problem: "modes = 1 leaves no interferometer; ask for two or more".to_owned(),
+            });
+        }
+        let (mut places, mut columns) = (Vec::new(), vec![0]);
+        for column in 0..modes {
+            places.extend((column % 2..modes - 1).step_by(2));
+            columns.push(places.len());
+        }
+        let mut random = random::stream(seed, "fabrication");
+        let mut deviates = |count: usize, deviation: f64| -> Vec<f32> {
+            (0..count)
+                .map(|_| {
+                    let normal: f64 = StandardNormal.sample(&mut random);
+                    (deviation * normal.clamp(-3.0, 3.0)) as f32
+                })
+                .collect()
+        };
+        let phases = 2 * places.len();
+        let full_scale = config.full_scale as f32;
+        Ok(Self {
+            interface: Interface {
+                device: "mzi_mesh".to_owned(),
+                inputs: Channels::bank("amplitude", modes, "1", -1.0, 1.0),
+                parameters: Channels::bank("phase", phases, "rad", -PI, PI),
+                outputs: Channels::bank("power", modes, "1", -0.05 * full_scale, full_scale),
+                seconds_per_shot: config.seconds_per_shot,
+            },
+            modes,
+            full_scale,
+            transmission: 10f64.powf(-config.loss_db / 20.0) as f32,
+            crosstalk: config.crosstalk as f32,
+            splitters: deviates(phases, config.splitter_error),
+            phases: deviates(phases, config.phase_error),
+            sensitivity: deviates(modes, mismatch)
+                .into_iter()
+                .map(|deviate| (1.0 + deviate).max(0.1))
+                .collect(),
+            places,
+            columns,
+        })
+    }
+
+    /// The matrix U of the phases `parameters`, as its real and its imaginary part `[N × N]`.
+    ///
+    /// # Panics
+    /// If there are not N (N − 1) phases.
+    #[must_use]
+    pub fn matrix(&self, parameters: &DVector<f32>) -> [DMatrix<f32>; 2] {
+        assert_eq!(parameters.len(), self.phases.len(), "a mesh has N (N − 1) phases");
+        let mut field = Field::identity(self.modes);
+        let interferometers = self.interferometers(parameters.as_slice());
+        for (interferometer, &place) in interferometers.iter().zip(&self.places) {
+            field.mix(place, &interferometer.matrix);
+        }
+        field.matrices()
+    }
+
+    fn interferometers(&self, parameters: &[f32]) -> Vec<Interferometer> {
+        let heated = self.heat(parameters);
+        let offset = heated.iter().zip(&self.phases).map(|(phase, error)| phase + error);
+        let actual: Vec<f32> = offset.collect();
+        actual
+            .chunks_exact(2)
+            .zip(self.splitters.chunks_exact(2))
+            .map(|(phases, splitters)| {
+                let errors = [splitters[0], splitters[1]];
+                Interferometer::new(phases[0], phases[1], errors, self.transmission)
+            })
+            .collect()
+    }
+
+    /// Phases with what their neighbours in the column add; symmetric, so its own adjoint.
+    fn heat(&self, phases: &[f32]) -> Vec<f32> {
+        let mut heated = phases.to_vec();
+        for column in self.columns.windows(2) {
+            for phase in 2 * column[0]..2 * column[1] {
+                // The same phase of the interferometers above and below.
+                if phase >= 2 * column[0] + 2 {
+                    heated[phase] += self.crosstalk * phases[phase - 2];
+                }
+                if phase + 2 < 2 * column[1] {
+                    heated[phase] += self.crosstalk * phases[phase + 2];
+                }
+            }
+        }
+        heated
+    }
+
+    fn differentiate(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+    ) -> Result<Adjoint, DeviceError> {
+        self.interface.check_shapes(inputs, parameters, cotangents)?;
+        let interferometers = self.interferometers(parameters.as_slice());
+        // The field before each column, and behind the last.
+        let mut fields = vec![Field::identity(self.modes)];
+        for column in self.columns.windows(2) {
+            let mut field = fields[fields.len() - 1].clone();
+            for place in column[0]..column[1] {
+                field.mix(self.places[place], &interferometers[place].matrix);
+            }
+            fields.push(field);
+        }
+        let [real, imaginary] = fields[self.modes].matrices();
+        let (field_re, field_im) = (&real * inputs, &imaginary * inputs);
+        let power = field_re.zip_map(&field_im, |re, im| re * re + im * im);
+        let mut open = cotangents.clone();
+        for ((mut open, power), sensitivity) in
+            open.row_iter_mut().zip(power.row_iter()).zip(&self.sensitivity)
+        {
+            for (open, power) in open.iter_mut().zip(power.iter()) {
+                // A saturated detector no longer moves.
+                *open *= f32::from(u8::from(sensitivity * power <= self.full_scale));
+            }
+        }
+        let of_sensitivity = open.component_mul(&power).column_sum();
+        let weighted =
+            DMatrix::from_diagonal(&DVector::from_column_slice(&self.sensitivity)) * &open * 2.0;
+        let (of_re, of_im) = (weighted.component_mul(&field_re), weighted.component_mul(&field_im));
+        let of_inputs = real.tr_mul(&of_re) + imaginary.tr_mul(&of_im);
+        // Row by row, as a field has it.
+        let by_row = |of: &DMatrix<f32>| (inputs * of.transpose()).as_slice().to_vec();
+        let mut pull = Field { real: by_row(&of_re), imaginary: by_row(&of_im), width: self.modes };
+        let mut of_heated = vec![0.0; parameters.len()];
+        let mut of_splitters = vec![0.0; parameters.len()];
+        for (column, ends) in self.columns.windows(2).enumerate().rev() {
+            for place in ends[0]..ends[1] {
+                let (interferometer, mode) = (&interferometers[place], self.places[place]);
+                let of_matrix = pull.overlap(mode, &fields[column]);
+                let along = |by: &[Complex32; 4]| -> f32 {
+                    of_matrix.iter().zip(by).map(|(of, by)| (of.conj() * by).re).sum()
+                };
+                let [by_phi, by_theta, by_first, by_second] = &interferometer.by;
+                of_heated[2 * place] = along(by_phi);
+                of_heated[2 * place + 1] = along(by_theta);
+                of_splitters[2 * place] = along(by_first);
+                of_splitters[2 * place + 1] = along(by_second);
+                let [a, b, c, d] = interferometer.matrix.map(|t| t.conj());
+                pull.mix(mode, &[a, c, b, d]);
+            }
+        }
+        let phases = parameters.as_slice();
+        let of_crosstalk = if self.crosstalk == 1.0 {
+            0.0
+        } else {
+            // heat is linear in κ: its slope is what a unit of κ adds.
+            let unit = Self { crosstalk: 1.0, ..self.clone() }.heat(phases);
+            let added = unit.iter().zip(phases).map(|(heated, phase)| heated - phase);
+            added.zip(&of_heated).map(|(added, of)| added * of).sum()
+        };
+        Ok(Adjoint {
+            of_inputs,
+            of_parameters: self.heat(&of_heated),
+            of_constants: of_splitters
+                .into_iter()
+                .chain(of_heated)
+                .chain(of_sensitivity.iter().copied())
+                .chain([of_crosstalk])
+                .collect(),
+        })
+    }
+}
+
+struct Adjoint {
+    of_inputs: DMatrix<f32>,
+    of_parameters: Vec<f32>,
+    of_constants: Vec<f32>,
+}
+
+impl PhysicalLayer for MziMesh {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.respond(inputs, parameters, outputs)
+    }
+}
+
+impl Differentiable for MziMesh {
+    fn respond(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes(inputs, parameters, outputs)?;
+        let [real, imaginary] = self.matrix(parameters);
+        outputs.gemm(1.0, &real, inputs, 0.0);
+        let field_im = imaginary * inputs;
+        for (mut powers, field_im) in outputs.column_iter_mut().zip(field_im.column_iter()) {
+            for ((power, im), sensitivity) in
+                powers.iter_mut().zip(field_im.iter()).zip(&self.sensitivity)
+            {
+                *power = (sensitivity * (*power * *power + im * im)).min(self.full_scale);
+            }
+        }
+        Ok(())
+    }
+
+    fn vjp(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) -> Result<(), DeviceError> {
+        let adjoint = self.differentiate(inputs, parameters, cotangents)?;
+        input_cotangents.copy_from(&adjoint.of_inputs);
+        parameter_cotangents.as_mut_slice().copy_from_slice(&adjoint.of_parameters);
+        Ok(())
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        Constant::bank("splitter", &self.splitters)
+            .chain(Constant::bank("phase", &self.phases))
+            .chain(Constant::bank("sensitivity", &self.sensitivity))
+            .chain([Constant { name: "crosstalk".to_owned(), value: self.crosstalk }])
+            .collect()
+    }
+
+    fn set_constants(&mut self, values: &[f32]) {
+        let count = self.phases.len();
+        let (splitters, rest) = values.split_at(count);
+        let (phases, rest) = rest.split_at(count);
+        let (sensitivity, crosstalk) = rest.split_at(self.modes);
+        self.splitters.copy_from_slice(splitters);
+        self.phases.copy_from_slice(phases);
+        self.sensitivity.copy_from_slice(sensitivity);
+        self.crosstalk = crosstalk[0];
+    }
+
+    fn constant_cotangents(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        Ok(self.differentiate(inputs, parameters, cotangents)?.of_constants)
+    }
+}
