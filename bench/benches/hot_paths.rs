@@ -5,12 +5,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nalgebra::{DMatrix, DVector};
 use twinprop::Backend;
-use twinprop::calibration::AdamList;
-use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
+use twinprop::calibration::bridge::{from_vec, to_vec};
 use twinprop::devices::{Boundary, PhysicalLayer};
-use twinprop::network::Source;
-use twinprop::training::cross_entropy;
-use twinprop_bench::vowels_optical;
+use twinprop_bench::{Step, mnist_oscillators, vowels_optical};
 
 /// Shots of one layer in a step: 22 settings of a batch of 32.
 const SETTINGS: usize = 22;
@@ -60,25 +57,15 @@ fn twin_vjp(criterion: &mut Criterion) {
 }
 
 fn pat_step(criterion: &mut Criterion) {
-    let (recipe, mut experiment) = vowels_optical(Backend::Flex);
-    let backend = Backend::Flex.device().expect("the backend is built in");
-    let chosen: Vec<usize> = (0..BATCH).collect();
-    let batch = experiment.split.train.choose(&chosen);
-    let mut optimiser = AdamList::new(experiment.network.parameters().len());
-    criterion.bench_function("PAT step of vowels-optical, batch 32", |bencher| {
-        bencher.iter(|| {
-            let x = to_tensor(&batch.features, &backend);
-            let trace = experiment
-                .network
-                .forward(x, &mut experiment.laboratory, Source::Measured)
-                .expect("the device answers");
-            let (loss, cotangent) = cross_entropy(&trace.logits, &batch.labels);
-            let gradients = experiment.network.backward(&trace, cotangent, &experiment.laboratory);
-            let parameters = experiment.network.parameters_mut();
-            optimiser.step(recipe.training.learning_rate, parameters, gradients);
-            black_box(loss)
+    let (_, experiment) = vowels_optical(Backend::Flex);
+    for (name, mut step) in [
+        ("vowels-optical", Step::new(experiment)),
+        ("mnist-oscillators on the true device", mnist_oscillators()),
+    ] {
+        criterion.bench_function(&format!("PAT step of {name}, batch 32"), |bencher| {
+            bencher.iter(|| black_box(step.run()));
         });
-    });
+    }
 }
 
 criterion_group!(hot_paths, device_shots, twin_vjp, pat_step);

@@ -1,16 +1,20 @@
-//! What the benchmarks run: the network of `experiments/vowels-optical.toml`, ready to train.
+//! What the benchmarks run: networks of the recipes, ready to train.
 //!
-//! `cargo bench -p twinprop-bench` prints the times.
+//! `cargo bench -p twinprop-bench` prints the times; `cargo run --release -p twinprop-bench` sets them
+//! beside NumPy's and PyTorch's.
 
 use std::path::Path;
 
 use twinprop::Backend;
-use twinprop::calibration::NeuralTwin;
+use twinprop::calibration::bridge::to_tensor;
+use twinprop::calibration::{EquationTwin, NeuralTwin};
 use twinprop::devices::PhysicalLayer;
 use twinprop::experiment::{Experiment, Recipe, TwinConfig, prepare};
+use twinprop::network::Source;
+use twinprop::training::{Adam, cross_entropy};
 
-/// The experiment with an untrained twin of the recipe's size on its device: a step costs what it
-/// costs after calibration.
+/// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
+/// device: a step costs what it costs after calibration.
 ///
 /// # Panics
 /// If the recipe cannot be read or built.
@@ -32,4 +36,96 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
         instrument.twin = Some(Box::new(twin));
     }
     (recipe, experiment)
+}
+
+/// A training step: forward measured, backward through the twins, Adam.
+pub struct Step {
+    /// The network on its devices.
+    pub experiment: Experiment,
+    optimiser: Adam,
+    batch: Vec<usize>,
+    rates: Vec<f64>,
+}
+
+impl Step {
+    /// On the first 32 samples of `experiment`.
+    #[must_use]
+    pub fn new(experiment: Experiment) -> Self {
+        let rates = vec![1e-4; experiment.network.parameters().len()];
+        Self { experiment, optimiser: Adam::default(), batch: (0..32).collect(), rates }
+    }
+
+    /// One step; returns the loss.
+    ///
+    /// # Panics
+    /// If the device does not answer.
+    pub fn run(&mut self) -> f32 {
+        let Experiment { split, network, laboratory, .. } = &mut self.experiment;
+        let batch = split.train.choose(&self.batch);
+        let x = to_tensor(&batch.features, &Backend::Flex.device().expect("flex is built in"));
+        let trace = network.forward(x, laboratory, Source::Measured).expect("the device answers");
+        let (loss, cotangent) = cross_entropy(&trace.logits, &batch.labels);
+        let gradients = network.backward(&trace, cotangent, laboratory);
+        self.optimiser.step(&self.rates, network.parameters_mut(), gradients);
+        loss
+    }
+}
+
+/// The network of `experiments/mnist-oscillators.toml` on the true device of
+/// `experiments/fashion-mnist-oscillators.toml`.
+const MNIST_OSCILLATORS: &str = r#"
+network = [
+  "wire", { physical = { device = "first", start = 0.00893 } },
+  "wire", { pad = { channels = 10 } }, { physical = { device = "second", start = 0.00871 } },
+  { slice = { from = 196, count = 10 } }, "readout",
+]
+[data]
+source = { csv = { path = "noise.csv" } }
+[devices.first.model.oscillators]
+count = 196
+largest_angle = 16.0
+largest_parameter = 8.0
+bend = 0.1
+coupling_deviation = 0.2
+[devices.first.imperfections]
+input_noise = 0.000625
+[devices.second.model.oscillators]
+count = 206
+largest_angle = 16.0
+largest_parameter = 8.0
+bend = 0.1
+coupling_deviation = 0.2
+[devices.second.imperfections]
+input_noise = 0.000625
+"#;
+
+/// A step of the MNIST oscillators on images of noise: what it takes does not depend on the pixels.
+///
+/// # Panics
+/// If it cannot be built, or the temporary folder cannot be written.
+#[must_use]
+pub fn mnist_oscillators() -> Step {
+    let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
+    let pixel = |image: usize, pixel: usize| 0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin();
+    let mut images: String =
+        (0..196).map(|pixel| format!("p{pixel},")).collect::<String>() + "label\n";
+    for image in 0..100 {
+        let pixels: String = (0..196).map(|place| format!("{},", pixel(image, place))).collect();
+        images += &format!("{pixels}{}\n", image % 10);
+    }
+    std::fs::write(folder.join("noise.csv"), images).expect("the temporary folder can be written");
+    let path = folder.join("recipe.toml");
+    std::fs::write(&path, MNIST_OSCILLATORS).expect("the temporary folder can be written");
+    let device = Backend::Flex.device().expect("flex is built in");
+    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
+    let experiment = prepare(&recipe, &folder, None, &device);
+    // Left behind, the folder would only take space.
+    let _ = std::fs::remove_dir_all(&folder);
+    let mut experiment = experiment.expect("the recipe can be built");
+    let nominal = experiment.nominal.drain(..);
+    for (instrument, equation) in experiment.laboratory.instruments.iter_mut().zip(nominal) {
+        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
+    }
+    Step::new(experiment)
 }

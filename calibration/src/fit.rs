@@ -120,7 +120,7 @@ pub fn fit_neural(
 
 /// Mean and standard deviation of each output channel; a channel that never moves counts as one of
 /// deviation 1e-6, so that nothing is divided by zero.
-fn reading_moments(shots: &Shots) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn reading_moments(shots: &Shots) -> (Vec<f32>, Vec<f32>) {
     let mean = shots.outputs.column_mean();
     let deviation = shots.outputs.column_variance().map(|variance| variance.sqrt().max(1e-6));
     (mean.as_slice().to_vec(), deviation.as_slice().to_vec())

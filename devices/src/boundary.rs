@@ -91,7 +91,8 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
         let mut strays = 0;
         for (bank, run) in channels.runs(values) {
             let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
-            strays += run.iter().map(|value| u64::from(!inside(value))).sum::<u64>();
+            // 32-bit counts, as wide as the values, become vectors.
+            strays += u64::from(run.iter().map(|value| u32::from(!inside(value))).sum::<u32>());
         }
         if strays > 0
             && let Some((value, channel)) =

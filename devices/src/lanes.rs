@@ -76,6 +76,25 @@ pub struct Cotangents {
     pub constants: Vec<f32>,
 }
 
+impl Cotangents {
+    /// Nothing yet of so many parameters and constants.
+    pub(crate) fn zeros(parameters: usize, constants: usize) -> Self {
+        Self { parameters: vec![0.0; parameters], constants: vec![0.0; constants] }
+    }
+
+    /// `start` and all `parts`, in their order.
+    pub(crate) fn sum(start: Self, parts: Vec<Self>) -> Self {
+        let add = |sum: &mut [f32], part: &[f32]| {
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        };
+        parts.into_iter().fold(start, |mut sum, part| {
+            add(&mut sum.parameters, &part.parameters);
+            add(&mut sum.constants, &part.constants);
+            sum
+        })
+    }
+}
+
 /// A device that is its equation.
 #[derive(Clone, Debug)]
 pub struct Simulation<E> {
@@ -97,10 +116,7 @@ impl<E: Equation> Simulation<E> {
     ) -> Result<Cotangents, DeviceError> {
         self.interface().check_shapes(inputs, parameters, cotangents)?;
         let setting = self.equation.prepare(parameters.as_slice());
-        let zeros = Cotangents {
-            parameters: vec![0.0; parameters.len()],
-            constants: vec![0.0; self.equation.constants().len()],
-        };
+        let zeros = Cotangents::zeros(parameters.len(), self.equation.constants().len());
         let (width, bins) = (inputs.nrows(), cotangents.nrows());
         // One partial sum a block, added in the order of the blocks: the same bits on any number of
         // threads.
@@ -121,14 +137,7 @@ impl<E: Equation> Simulation<E> {
                 sums
             })
             .collect();
-        Ok(partial.into_iter().fold(zeros, |mut sum, part| {
-            let add = |sum: &mut [f32], part: &[f32]| {
-                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-            };
-            add(&mut sum.parameters, &part.parameters);
-            add(&mut sum.constants, &part.constants);
-            sum
-        }))
+        Ok(Cotangents::sum(zeros, partial))
     }
 }
 

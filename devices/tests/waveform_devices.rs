@@ -1,11 +1,15 @@
-//! Plate, transistor and pendula are the equations that their modules state.
+//! Adjoints of every device; and plate, transistor and pendula are the equations that their modules
+//! state.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_devices::electronic::{Transistor, TransistorConfig};
-use twinprop_devices::mechanical::{Pendula, PendulaConfig, Plate, PlateConfig};
+use twinprop_devices::mechanical::{
+    Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
+};
+use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop_devices::{Channels, Differentiable, PhysicalLayer, random};
 
 /// Uniform over a share of the channels' ranges, a column a shot.
@@ -45,8 +49,26 @@ fn transistor_config() -> TransistorConfig {
 }
 
 fn devices() -> Vec<Box<dyn Differentiable>> {
+    let oscillators = OscillatorsConfig {
+        count: 6,
+        time: 1.5,
+        bend: 0.1,
+        coupling_deviation: 0.2,
+        largest_parameter: 0.5,
+        largest_angle: 1.5,
+        ..Default::default()
+    };
+    let optical = SecondHarmonicConfig {
+        inputs: 6,
+        parameters: 5,
+        outputs: 7,
+        exposure: 0.3,
+        ..Default::default()
+    };
     let pendula = PendulaConfig { count: 6, steps: 8, time: 2.0, ..Default::default() };
     vec![
+        Box::new(Oscillators::fabricated(&oscillators, 0.0, 3).unwrap()),
+        Box::new(SecondHarmonic::fabricated(&optical, 0.1, 3).unwrap()),
         Box::new(Pendula::fabricated(&pendula, 0.1, 3).unwrap()),
         Box::new(Plate::fabricated(&plate_config(), 0.1, 3).unwrap()),
         Box::new(Transistor::fabricated(&transistor_config(), 0.1, 3).unwrap()),
@@ -241,8 +263,8 @@ fn a_chain_at_small_angles_swings_in_its_eigenmodes() {
 
 #[test]
 fn a_linear_plate_answers_as_its_transfer_function() {
-    // A plate of one mode without tension, driven by a sine: after the transient its reading has the
-    // amplitude and phase of H(ω) = ω₀² / (ω₀² − ω² + 2 i ζ ω₀ ω).
+    // A plate of one mode without tension, driven by a sine: after the transient its velocity has the
+    // amplitude and phase of H(ω) = i ω ω₀² / (ω₀² − ω² + 2 i ζ ω₀ ω).
     let config = PlateConfig {
         inputs: 4096,
         parameters: 1,
@@ -277,7 +299,7 @@ fn a_linear_plate_answers_as_its_transfer_function() {
     // Ratios whose 2,000 samples hold whole periods (f = 100 Hz ratio, 0.2 s).
     let transfer = |ratio: f64| -> (f64, f64) {
         let (real, imaginary) = (1.0 - ratio * ratio, 0.1 * ratio);
-        (1.0 / real.hypot(imaginary), -imaginary.atan2(real))
+        (ratio / real.hypot(imaginary), std::f64::consts::FRAC_PI_2 - imaginary.atan2(real))
     };
     let (reference, _) = response(0.1);
     let (expected_reference, _) = transfer(0.1);

@@ -36,7 +36,7 @@ impl ImageSize {
 }
 
 /// Random changes that leave an image's class as it is; in a recipe, `[data.augment]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Largest rotation either way, in degrees.
@@ -53,18 +53,10 @@ pub struct AugmentConfig {
     pub scale: f64,
     /// Whether half the images are mirrored left to right.
     pub horizontal_flip: bool,
-}
-
-impl Default for AugmentConfig {
-    fn default() -> Self {
-        Self {
-            rotation: 0.0,
-            vertical_shift: 0.0,
-            horizontal_shift: 0.0,
-            scale: 0.0,
-            horizontal_flip: false,
-        }
-    }
+    /// Epochs with changed images, all if not given; those after them see the images as they are, as
+    /// the test does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
 }
 
 /// The training images at full size, with what may be done to them.
@@ -82,6 +74,11 @@ pub struct Augmentation {
 const WORDS_A_SAMPLE: u32 = 16;
 
 impl Augmentation {
+    /// Whether epoch `epoch`, counted from zero, changes the images.
+    pub(super) fn is_on(&self, epoch: usize) -> bool {
+        self.config.epochs.is_none_or(|changed| epoch < changed)
+    }
+
     /// The samples `chosen`, changed as epoch `epoch` has them, subsampled: `[features × chosen]`.
     pub(super) fn draw(&self, chosen: &[usize], epoch: usize) -> DMatrix<f32> {
         let mut random = random::stream(self.seed, &format!("augmentation {epoch}"));

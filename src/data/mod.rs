@@ -42,7 +42,7 @@ impl Split {
     /// The training samples `chosen` as epoch `epoch` has them.
     #[must_use]
     pub fn training_batch(&self, chosen: &[usize], epoch: usize) -> Dataset {
-        match &self.augmentation {
+        match self.augmentation.as_ref().filter(|augmentation| augmentation.is_on(epoch)) {
             None => self.train.choose(chosen),
             Some(augmentation) => Dataset {
                 features: augmentation.draw(chosen, epoch),

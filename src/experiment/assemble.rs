@@ -7,7 +7,8 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Encode, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice, Stage, Wire,
+    Encode, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice, Stage,
+    Wire,
 };
 use crate::training::RangePenalty;
 

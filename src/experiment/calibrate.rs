@@ -1,13 +1,16 @@
 //! Twins for the devices of an experiment: measured, fitted and judged, or loaded.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use twinprop_calibration::fidelity::{GradientProbe, predict};
 use twinprop_calibration::fit::fit_neural;
+use twinprop_calibration::identify::identify;
 use twinprop_calibration::{
-    DigitalTwin, EquationTwin, Fidelity, NeuralTwin, NeuralTwinConfig, Shots,
+    DigitalTwin, EquationTwin, Fidelity, IdentifyConfig, NeuralTwin, NeuralTwinConfig, Shots,
 };
-use twinprop_devices::{Boundary, Interface, PhysicalLayer};
+use twinprop_devices::{Boundary, Differentiable, Interface, PhysicalLayer};
 
 use super::build::Experiment;
 use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
@@ -40,18 +43,23 @@ pub(super) fn calibrate(
     let config = &recipe.calibration;
     let mut calibrated = Vec::new();
     let instruments = experiment.laboratory.instruments.iter_mut();
-    for ((instrument, task), nominal) in
+    for ((instrument, task), mut nominal) in
         instruments.zip(&experiment.task).zip(experiment.nominal.drain(..))
     {
         let device = &mut instrument.device;
         let interface = device.interface().clone();
         // A device that the network never plays has no task; it is still calibrated by design.
         let total = match config.twin {
-            TwinConfig::Neural(_) => config.shots + config.test_shots,
+            TwinConfig::Neural(_) | TwinConfig::LearnedPhysics(_) => {
+                config.shots + config.test_shots
+            }
             TwinConfig::Physics => config.test_shots,
         };
         let (mut inputs, mut parameters) =
             config.design.draw(&interface, total, task.as_ref(), recipe.seed)?;
+        if let TwinConfig::LearnedPhysics(identify) = &config.twin {
+            identify.share_settings(&mut parameters);
+        }
         if config.load.is_some() {
             // The twin is there: only the shots that judge it are played.
             let first = total - config.test_shots;
@@ -63,6 +71,11 @@ pub(super) fn calibrate(
         let name = twin_name(&instrument.name);
         let fitted = match (&config.twin, &config.load) {
             (TwinConfig::Physics, _) => None,
+            (TwinConfig::LearnedPhysics(identify), _) => {
+                learn_constants(&mut *nominal, identify, &seen, recipe.seed, &instrument.name)?;
+                folder.write_json(&format!("{name}.constants.json"), &named(&*nominal))?;
+                None
+            }
             (TwinConfig::Neural(_), Some(from)) => {
                 Some(NeuralTwin::load(from, &name, &interface, backend)?)
             }
@@ -117,6 +130,28 @@ fn measure(
     })?;
     progress.finish(format!("{total} shots"));
     Ok(shots)
+}
+
+/// Learns the constants of a device's equation.
+fn learn_constants(
+    equation: &mut dyn Differentiable,
+    config: &IdentifyConfig,
+    shots: &Shots,
+    seed: u64,
+    name: &str,
+) -> Result<(), Error> {
+    let mut progress = Progress::new(&format!("learn the constants of {name}"), config.epochs);
+    let history = identify(equation, config, shots, seed, |done, _| {
+        progress.set(done, String::new());
+    })?;
+    let last = history.last().copied().unwrap_or(f32::NAN);
+    progress.finish(format!("error {last:.4} of the readings' variance"));
+    Ok(())
+}
+
+/// An equation's constants by name.
+fn named(equation: &dyn Differentiable) -> BTreeMap<String, f32> {
+    equation.constants().into_iter().map(|constant| (constant.name, constant.value)).collect()
 }
 
 fn fit(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
-use twinprop_calibration::{FitConfig, NeuralTwinConfig};
+use twinprop_calibration::{FitConfig, IdentifyConfig, NeuralTwinConfig};
 use twinprop_devices::{DeviceConfig, validate};
 
 use crate::Error;
@@ -190,6 +190,8 @@ pub enum TwinConfig {
     Neural(NeuralTwinConfig),
     /// A simulated device's equation on its nominal constants; nothing is fitted.
     Physics,
+    /// That equation with its constants learned from shots.
+    LearnedPhysics(IdentifyConfig),
 }
 
 impl Recipe {
@@ -251,7 +253,8 @@ impl Recipe {
                 }
             }
         }
-        if self.calibration.twin == TwinConfig::Physics && self.calibration.load.is_some() {
+        let neural = matches!(self.calibration.twin, TwinConfig::Neural(_));
+        if !neural && self.calibration.load.is_some() {
             return Err("key `calibration.load`: a physics twin has no files to load; leave out `load`, or ask for a neural twin".to_owned());
         }
         if physical == 0 {

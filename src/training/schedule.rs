@@ -1,9 +1,10 @@
 //! The learning rate over a training.
 
 use serde::{Deserialize, Serialize};
+use twinprop_devices::validate;
 
 /// How the learning rate changes from the first step to the last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// It does not.
@@ -11,12 +12,13 @@ pub enum Schedule {
     /// Down to zero along a half cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
     #[default]
     Cosine,
-    /// It holds for the first three fifths of the steps, then falls as in `cosine`.
-    HeldCosine,
+    /// It holds for a share of the steps, then falls as in `cosine`.
+    HeldCosine {
+        /// The share, below one.
+        #[serde(deserialize_with = "validate::part")]
+        held: f64,
+    },
 }
-
-/// Share of the steps for which a held schedule holds.
-const HELD: f64 = 0.6;
 
 impl Schedule {
     /// Factor on the learning rate when the share `done` (0 to 1) of the steps is done.
@@ -25,7 +27,7 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
-            Self::HeldCosine => Self::Cosine.factor((done - HELD).max(0.0) / (1.0 - HELD)),
+            Self::HeldCosine { held } => Self::Cosine.factor((done - held).max(0.0) / (1.0 - held)),
         }
     }
 }

@@ -124,8 +124,8 @@ const GAMMA: f32 = 1.0 - std::f32::consts::FRAC_1_SQRT_2;
 /// Newton's iterations a stage: from the last voltage, the monotone equation is solved to the last
 /// digits in fewer.
 const ITERATIONS: usize = 6;
-/// A drain's voltage reaches from minus to plus this many times the largest drive.
-const READING: f32 = 4.0;
+/// The converter saturates at this many times the largest drive.
+const READING: f32 = 1.5;
 
 /// A transistor circuit: nominal, or as built.
 pub type Transistor = Simulation<TransistorEquation>;
@@ -230,20 +230,39 @@ impl Circuit {
         }
     }
 
-    /// The stage (i, v) = base + γ h f(i, v) under the drive `drive`, from the guess `v`.
+    /// The stage (i, v) = base + γ h f(i, v) under the drive `drive`; `stage` holds the guess of v.
     #[inline(always)]
-    fn solve(&self, base: (f32, f32), drive: f32, mut v: f32) -> (f32, f32) {
-        let gate = self.gate_share * drive + self.gate_bias;
+    fn solve(&self, base: &[Lane; 2], drive: &Lane, stage: &mut [Lane; 2]) {
+        let half = 0.5 / THERMAL_VOLTS;
         let (g_l, g_c) = (GAMMA * self.per_inductance, GAMMA * self.per_capacitance);
         let damped = 1.0 / (1.0 + g_l * self.resistance);
-        let current = |v: f32| (base.0 + g_l * (drive - v)) * damped;
-        for _ in 0..ITERATIONS {
-            let drain = self.drain(gate, v);
-            let rest = v - base.1 - g_c * (current(v) - drain.current);
-            let slope = 1.0 + g_c * (g_l * damped + drain.by_drain.max(0.0));
-            v -= rest / slope;
+        let [current, voltage] = stage;
+        // What does not depend on v: the source's side of the channel.
+        let (mut pinch, mut source) = (ZERO, ZERO);
+        for lane in 0..LANES {
+            let gate = self.gate_share * drive[lane] + self.gate_bias;
+            pinch[lane] = (gate - self.threshold) / self.slope_factor;
+            let log = soft_plus(pinch[lane] * half).0;
+            source[lane] = log * log;
         }
-        (current(v), v)
+        for _ in 0..ITERATIONS {
+            for lane in 0..LANES {
+                let v = voltage[lane];
+                let (log, slope) = soft_plus((pinch[lane] - v) * half);
+                let size = (v * v + THERMAL_VOLTS * THERMAL_VOLTS).sqrt();
+                let factor = self.specific * (1.0 + self.modulation * size);
+                let difference = source[lane] - log * log;
+                let drain = difference * factor;
+                let by_drain = 2.0 * half * log * slope * factor
+                    + self.specific * difference * self.modulation * v / size;
+                let through = (base[0][lane] + g_l * (drive[lane] - v)) * damped;
+                let rest = v - base[1][lane] - g_c * (through - drain);
+                voltage[lane] = v - rest / (1.0 + g_c * (g_l * damped + by_drain.max(0.0)));
+            }
+        }
+        for lane in 0..LANES {
+            current[lane] = (base[0][lane] + g_l * (drive[lane] - voltage[lane])) * damped;
+        }
     }
 }
 
@@ -320,40 +339,40 @@ impl TransistorEquation {
         mut visit: impl FnMut(usize, &Stages),
     ) {
         let steps = waveform.len() * self.steps_per_sample;
-        let (mut current, mut voltage) = (ZERO, ZERO);
+        let mut state = [ZERO; 2];
         let mut stages: Stages = [[ZERO; 2]; 2];
         let mut reading = 0;
         for step in 0..steps {
             let drive = &waveform[step / self.steps_per_sample];
-            for lane in 0..LANES {
-                let start = (current[lane], voltage[lane]);
-                let first = self.circuit.solve(start, drive[lane], start.1);
-                let base = (carry(start.0, first.0), carry(start.1, first.1));
-                let second = self.circuit.solve(base, drive[lane], first.1);
-                stages[0][0][lane] = first.0;
-                stages[0][1][lane] = first.1;
-                stages[1][0][lane] = second.0;
-                stages[1][1][lane] = second.1;
+            let [first, second] = &mut stages;
+            first[1] = state[1];
+            self.circuit.solve(&state, drive, first);
+            // y + (1 − γ) h f(Y₁), with h f(Y₁) = (Y₁ − y) / γ.
+            let mut base = [ZERO; 2];
+            for ((base, start), first) in base.iter_mut().zip(&state).zip(&*first) {
+                for lane in 0..LANES {
+                    base[lane] = start[lane] + (1.0 - GAMMA) / GAMMA * (first[lane] - start[lane]);
+                }
             }
-            [current, voltage] = stages[1];
+            second[1] = first[1];
+            self.circuit.solve(&base, drive, second);
+            state = stages[1];
             visit(step, &stages);
             if step + 1 == self.read_after(reading, steps) {
-                outputs[reading] = voltage;
+                outputs[reading] = state[1];
                 reading += 1;
             }
         }
+    }
+
+    fn largest_reading(&self) -> f32 {
+        READING * self.config.largest_volts as f32
     }
 
     /// Steps after which reading `reading` is taken.
     fn read_after(&self, reading: usize, steps: usize) -> usize {
         (reading + 1) * steps / self.interface.outputs.len()
     }
-}
-
-/// y + (1 − γ) h f(Y₁), with h f(Y₁) = (Y₁ − y) / γ.
-#[inline(always)]
-fn carry(start: f32, first: f32) -> f32 {
-    start + (1.0 - GAMMA) / GAMMA * (first - start)
 }
 
 impl Equation for TransistorEquation {
@@ -370,6 +389,10 @@ impl Equation for TransistorEquation {
     #[inline(always)]
     fn respond(&self, setting: &Placed, inputs: &[Lane], outputs: &mut [Lane]) {
         self.integrate(&setting.with_data(inputs), outputs, |_, _| ());
+        let largest = self.largest_reading();
+        for reading in outputs.iter_mut().flatten() {
+            *reading = reading.clamp(-largest, largest);
+        }
     }
 
     #[inline(always)]
@@ -397,50 +420,50 @@ impl Equation for TransistorEquation {
             if reading > 0 && step + 1 == self.read_after(reading - 1, steps) {
                 reading -= 1;
                 for lane in 0..LANES {
-                    of_voltage[lane] += cotangents[reading][lane];
+                    // A saturated reading no longer moves.
+                    if stages[step][1][1][lane].abs() <= self.largest_reading() {
+                        of_voltage[lane] += cotangents[reading][lane];
+                    }
                 }
             }
             let sample = step / self.steps_per_sample;
-            for lane in 0..LANES {
-                let drive = waveform[sample][lane];
-                let gate = circuit.gate_share * drive + circuit.gate_bias;
-                // Of the second stage, then of the first and of the step's start.
-                let mut pull = (of_current[lane], of_voltage[lane]);
-                let mut of_start = (0.0, 0.0);
-                for stage in (0..2).rev() {
-                    let (i, v) = (stages[step][stage][0][lane], stages[step][stage][1][lane]);
+            let (drive, of_drive) = (&waveform[sample], &mut of_waveform[sample]);
+            // Of the second stage, then of the first.
+            let mut pull = [of_current, of_voltage];
+            (of_current, of_voltage) = (ZERO, ZERO);
+            for (stage, [current, voltage]) in stages[step].iter().enumerate().rev() {
+                let (to_start, to_first) = match stage {
+                    1 => (1.0 - (1.0 - GAMMA) / GAMMA, (1.0 - GAMMA) / GAMMA),
+                    _ => (1.0, 0.0),
+                };
+                let [of_r, of_l, of_c, of_beta, of_threshold, of_slope, of_lambda, of_share] =
+                    &mut of_factor;
+                for lane in 0..LANES {
+                    let (u, i, v) = (drive[lane], current[lane], voltage[lane]);
+                    let gate = circuit.gate_share * u + circuit.gate_bias;
                     let drain = circuit.drain(gate, v);
                     // (1 − γ h J)ᵀ μ = pull, with J = [[−R/L, −1/L], [1/C, −g/C]].
                     let (a, d) = (1.0 + g_l * circuit.resistance, 1.0 + g_c * drain.by_drain);
                     let inverse = 1.0 / (a * d + g_c * g_l);
-                    let of_i = (d * pull.0 + g_c * pull.1) * inverse;
-                    let of_v = (a * pull.1 - g_l * pull.0) * inverse;
+                    let of_i = (d * pull[0][lane] + g_c * pull[1][lane]) * inverse;
+                    let of_v = (a * pull[1][lane] - g_l * pull[0][lane]) * inverse;
                     let of_drain = -g_c * of_v;
-                    of_waveform[sample][lane] +=
-                        g_l * of_i + of_drain * drain.by_gate * circuit.gate_share;
-                    let rise = drive - circuit.resistance * i - v;
-                    for (sum, value) in of_factor.iter_mut().zip([
-                        -g_l * of_i * i,
-                        g_l * of_i * rise,
-                        g_c * of_v * (i - drain.current),
-                        of_drain * drain.current,
-                        -of_drain * drain.by_gate,
-                        of_drain * (drain.current + drain.by_slope * circuit.slope_factor),
-                        of_drain * drain.by_modulation,
-                        of_drain * drain.by_gate * drive,
-                    ]) {
-                        sum[lane] += value;
-                    }
-                    if stage == 1 {
-                        let (to_first, to_start) =
-                            ((1.0 - GAMMA) / GAMMA, 1.0 - (1.0 - GAMMA) / GAMMA);
-                        of_start = (to_start * of_i, to_start * of_v);
-                        pull = (to_first * of_i, to_first * of_v);
-                    } else {
-                        of_start = (of_start.0 + of_i, of_start.1 + of_v);
-                    }
+                    let of_gate = of_drain * drain.by_gate;
+                    of_drive[lane] += g_l * of_i + of_gate * circuit.gate_share;
+                    of_r[lane] -= g_l * of_i * i;
+                    of_l[lane] += g_l * of_i * (u - circuit.resistance * i - v);
+                    of_c[lane] += g_c * of_v * (i - drain.current);
+                    of_beta[lane] += of_drain * drain.current;
+                    of_threshold[lane] -= of_gate;
+                    of_slope[lane] +=
+                        of_drain * (drain.current + drain.by_slope * circuit.slope_factor);
+                    of_lambda[lane] += of_drain * drain.by_modulation;
+                    of_share[lane] += of_gate * u;
+                    of_current[lane] += to_start * of_i;
+                    of_voltage[lane] += to_start * of_v;
+                    pull[0][lane] = to_first * of_i;
+                    pull[1][lane] = to_first * of_v;
                 }
-                (of_current[lane], of_voltage[lane]) = of_start;
             }
         }
         setting.gather(&of_waveform, of_inputs, &mut sums.parameters);

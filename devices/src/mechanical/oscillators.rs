@@ -32,7 +32,9 @@ use serde::{Deserialize, Serialize};
 use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
 use crate::elementary::{sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
-use crate::{Channels, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate};
+use crate::{
+    Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
+};
 
 /// Coupled nonlinear oscillators, as a recipe writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,8 +95,8 @@ const LARGEST_READING: f32 = 100.0;
 pub struct Oscillators {
     interface: Interface,
     count: usize,
-    /// Rows that a matrix has for its N: whole vectors, the rest zero, so that the products pack
-    /// nothing.
+    /// Rows that a matrix has for its N and for e: whole vectors, the rest zero, so that the products
+    /// pack nothing.
     rows: usize,
     steps: usize,
     step: f32,
@@ -159,7 +161,7 @@ impl Oscillators {
                 seconds_per_shot: config.seconds_per_shot,
             },
             count,
-            rows: count.next_multiple_of(LANES),
+            rows: (count + 1).next_multiple_of(LANES),
             steps: config.steps,
             step: (config.time / config.steps as f64) as f32,
             bend: 1.0 + bend as f32,
@@ -167,25 +169,26 @@ impl Oscillators {
         }
     }
 
-    /// A `[rows × N]` and e `[rows]` of the module's equation, from C (column by column) and e.
-    fn dynamics(&self, parameters: &DVector<f32>) -> (Vec<f32>, Vec<f32>) {
+    /// A and, as one more column, e of the module's equation, `[rows × N + 1]`, from C (column by
+    /// column) and e: with a one below the sines it is all in the product.
+    fn dynamics(&self, parameters: &DVector<f32>) -> Vec<f32> {
         let (count, rows) = (self.count, self.rows);
         let (free, drives) = parameters.as_slice().split_at(count * count);
-        let mut matrix = vec![0.0; rows * count];
+        let mut matrix = vec![0.0; rows * (count + 1)];
+        let (couplings, of_drives) = matrix.split_at_mut(rows * count);
+        of_drives[..count].copy_from_slice(drives);
         let free = Square { values: free, rows: count, count };
-        free.combine_with_transposed(&mut matrix, rows, |c, transposed, _, _| {
-            0.5 * (c + transposed)
-        });
+        free.combine_with_transposed(couplings, rows, |c, transposed, _, _| 0.5 * (c + transposed));
         if let Some(error) = &self.coupling_error {
-            for (column, error) in matrix.chunks_exact_mut(rows).zip(error.column_iter()) {
+            for (column, error) in couplings.chunks_exact_mut(rows).zip(error.column_iter()) {
                 column.iter_mut().zip(&error).for_each(|(coupling, error)| *coupling += error);
             }
         }
-        for (oscillator, column) in matrix.chunks_exact_mut(rows).enumerate() {
+        for (oscillator, column) in couplings.chunks_exact_mut(rows).enumerate() {
             let sum = column.iter().sum::<f32>() - column[oscillator];
             column[oscillator] = -1.0 - sum;
         }
-        (matrix, self.padded(drives))
+        matrix
     }
 
     /// Columns of N values with zeros below.
@@ -264,10 +267,23 @@ struct Block<'a> {
     sines: Vec<f32>,
     /// d sin((1 + η) Q) / d Q, likewise; empty where no adjoint follows.
     slopes: Vec<f32>,
+    /// Q, likewise; empty where nobody asks for the cotangent of η.
+    angles: Vec<f32>,
+}
+
+/// What a block keeps of its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Nothing: only the final angles are wanted.
+    Nothing,
+    /// What the adjoint needs.
+    Slopes,
+    /// That, and what the constants' cotangents need.
+    Angles,
 }
 
 impl<'a> Block<'a> {
-    fn new(device: &'a Oscillators, matrix: &'a [f32], inputs: &[f32], keep: bool) -> Self {
+    fn new(device: &'a Oscillators, matrix: &'a [f32], inputs: &[f32], keep: Keep) -> Self {
         let angle = device.padded(inputs);
         let size = angle.len();
         let kept = slots(device.steps) * size;
@@ -279,20 +295,26 @@ impl<'a> Block<'a> {
             angle,
             velocity: zeros(),
             accelerations: [zeros(), zeros(), zeros(), zeros()],
-            sines: vec![0.0; if keep { kept } else { size }],
-            slopes: vec![0.0; if keep { kept } else { 0 }],
+            sines: vec![0.0; if keep == Keep::Nothing { size } else { kept }],
+            slopes: vec![0.0; if keep == Keep::Nothing { 0 } else { kept }],
+            angles: vec![0.0; if keep == Keep::Angles { kept } else { 0 }],
         }
     }
 
-    /// Integrates to the end of the evolution time under the constant drives `drives`.
-    fn integrate(&mut self, drives: &[f32]) {
+    /// A without e.
+    fn couplings(&self) -> &[f32] {
+        &self.matrix[..self.device.rows * self.device.count]
+    }
+
+    /// Integrates to the end of the evolution time.
+    fn integrate(&mut self) {
         for step in 0..self.device.steps {
             for stage in 0..4 {
                 if (step, stage) == (0, 1) {
                     let (first, others) = self.accelerations.split_at_mut(1);
                     others[0].copy_from_slice(&first[0]);
                 } else if is_used(step, stage, self.device.steps) {
-                    self.accelerate(step, stage, drives);
+                    self.accelerate(step, stage);
                 }
             }
             self.advance();
@@ -300,7 +322,7 @@ impl<'a> Block<'a> {
     }
 
     /// Stage `stage`'s acceleration, its sines and slopes.
-    fn accelerate(&mut self, step: usize, stage: usize, drives: &[f32]) {
+    fn accelerate(&mut self, step: usize, stage: usize) {
         let (h, bend, size) = (self.device.step, self.device.bend, self.size);
         let keep = !self.slopes.is_empty();
         let first = if keep { slot(step, stage) * size } else { 0 };
@@ -311,6 +333,10 @@ impl<'a> Block<'a> {
             #[inline(always)]
             |((q, p), a)| q + of_velocity * p + of_acceleration * a,
         );
+        if !self.angles.is_empty() {
+            let kept = &mut self.angles[first..first + size];
+            kept.iter_mut().zip(angles.clone()).for_each(|(kept, angle)| *kept = angle);
+        }
         if keep {
             let slopes = &mut self.slopes[first..first + size];
             vectorised(
@@ -332,11 +358,11 @@ impl<'a> Block<'a> {
                 },
             );
         }
-        let acceleration = &mut self.accelerations[stage];
-        for shot in acceleration.chunks_exact_mut(drives.len()) {
-            shot.copy_from_slice(drives);
+        let Oscillators { count, rows, .. } = *self.device;
+        for shot in sines.chunks_exact_mut(rows) {
+            shot[count] = 1.0;
         }
-        multiply(acceleration, self.matrix, sines, drives.len(), 1.0);
+        multiply(&mut self.accelerations[stage], self.matrix, sines, rows);
     }
 
     /// The step from the four accelerations.
@@ -356,13 +382,14 @@ impl<'a> Block<'a> {
         );
     }
 
-    /// From the cotangent of the final angles to that of the initial ones, and the cotangents of the
-    /// accelerations, slot by slot as the sines.
-    fn adjoint(&self, mut of_angle: Vec<f32>) -> (Vec<f32>, Vec<f32>) {
+    /// From the cotangent of the final angles to that of the initial ones, the cotangents of the
+    /// accelerations, slot by slot as the sines, and, where the angles were kept, that of η.
+    fn adjoint(&self, mut of_angle: Vec<f32>) -> (Vec<f32>, Vec<f32>, f32) {
         let (h, size, steps) = (self.device.step, self.size, self.device.steps);
         let mut of_velocity = vec![0.0; size];
         let mut pulled = vec![0.0; size];
         let mut pulls = vec![0.0; self.sines.len()];
+        let mut of_bend = 0.0;
         for step in (0..steps).rev() {
             for (stage, (in_angle, in_velocity)) in STEP.into_iter().enumerate() {
                 if !is_used(step, stage, steps) {
@@ -389,8 +416,14 @@ impl<'a> Block<'a> {
                 let (in_velocity, in_acceleration) = (in_velocity * h, in_acceleration * h * h);
                 let first = slot(step, stage) * size;
                 let (before, here) = pulls.split_at_mut(first);
-                multiply(&mut pulled, self.matrix, &here[..size], self.device.rows, 0.0);
+                multiply(&mut pulled, self.couplings(), &here[..size], self.device.rows);
                 let slopes = &self.slopes[first..first + size];
+                if !self.angles.is_empty() {
+                    // ∂ sin((1 + η) Q) / ∂η = Q cos((1 + η) Q).
+                    let kept = slopes.iter().zip(&self.angles[first..first + size]);
+                    let along = kept.zip(&pulled).map(|((slope, angle), of)| slope * angle * of);
+                    of_bend += along.sum::<f32>() / self.device.bend;
+                }
                 let cotangents = of_angle.iter_mut().zip(&mut of_velocity);
                 let pulled = pulled.iter().zip(slopes);
                 if stage > 1 {
@@ -423,7 +456,7 @@ impl<'a> Block<'a> {
                 }
             }
         }
-        (of_angle, pulls)
+        (of_angle, pulls, of_bend)
     }
 }
 
@@ -450,15 +483,15 @@ impl Differentiable for Oscillators {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
-        let (matrix, drives) = self.dynamics(parameters);
+        let matrix = self.dynamics(parameters);
         let task = SHOTS_A_TASK * self.count;
         inputs
             .as_slice()
             .par_chunks(task)
             .zip(outputs.as_mut_slice().par_chunks_mut(task))
             .for_each(|(inputs, outputs)| {
-                let mut block = Block::new(self, &matrix, inputs, false);
-                block.integrate(&drives);
+                let mut block = Block::new(self, &matrix, inputs, Keep::Nothing);
+                block.integrate();
                 self.unpad(&block.angle, outputs);
             });
         Ok(())
@@ -472,43 +505,97 @@ impl Differentiable for Oscillators {
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError> {
+        let of = parameter_cotangents.as_mut_slice();
+        self.differentiate(inputs, parameters, cotangents, input_cotangents, of, Keep::Slopes)?;
+        Ok(())
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        let errors: Vec<f32> = match &self.coupling_error {
+            Some(error) => pairs(self.count).map(|pair| error[pair]).collect(),
+            None => vec![0.0; self.count * (self.count - 1) / 2],
+        };
+        let bend = Constant { name: "bend".to_owned(), value: self.bend };
+        std::iter::once(bend).chain(Constant::bank("coupling", &errors)).collect()
+    }
+
+    fn set_constants(&mut self, values: &[f32]) {
+        self.bend = values[0];
+        let mut error = DMatrix::zeros(self.count, self.count);
+        for ((row, column), value) in pairs(self.count).zip(&values[1..]) {
+            error[(row, column)] = *value;
+            error[(column, row)] = *value;
+        }
+        self.coupling_error = Some(error);
+    }
+
+    fn constant_cotangents(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        let mut unused = DMatrix::zeros(inputs.nrows(), inputs.ncols());
+        let mut of = vec![0.0; parameters.len()];
+        let of_bend =
+            self.differentiate(inputs, parameters, cotangents, &mut unused, &mut of, Keep::Angles)?;
+        // An error of J_ij is one of J_ji as well, and so twice what C_ij does.
+        let of_error = pairs(self.count).map(|(row, column)| 2.0 * of[column * self.count + row]);
+        Ok(std::iter::once(of_bend).chain(of_error).collect())
+    }
+}
+
+/// Places above the diagonal, column by column.
+fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(|column| (0..column).map(move |row| (row, column)))
+}
+
+impl Oscillators {
+    /// Cotangents of the drives and of C and e, both overwritten; returns that of η, zero unless the
+    /// angles are kept.
+    fn differentiate(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut [f32],
+        keep: Keep,
+    ) -> Result<f32, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
-        let (matrix, drives) = self.dynamics(parameters);
+        let matrix = self.dynamics(parameters);
         let (count, rows) = (self.count, self.rows);
         let task = SHOTS_A_TASK * count;
         // What each task saw and pulled, in task order: the same bits on any number of threads.
-        let tasks: Vec<(Vec<f32>, Vec<f32>)> = inputs
+        let tasks: Vec<(Vec<f32>, Vec<f32>, f32)> = inputs
             .as_slice()
             .par_chunks(task)
             .zip(cotangents.as_slice().par_chunks(task))
             .zip(input_cotangents.as_mut_slice().par_chunks_mut(task))
             .map(|((inputs, cotangents), input_cotangents)| {
-                let mut block = Block::new(self, &matrix, inputs, true);
-                block.integrate(&drives);
-                let (of_angle, pulls) = block.adjoint(self.padded(cotangents));
+                let mut block = Block::new(self, &matrix, inputs, keep);
+                block.integrate();
+                let (of_angle, pulls, of_bend) = block.adjoint(self.padded(cotangents));
                 self.unpad(&of_angle, input_cotangents);
-                (block.sines, pulls)
+                (block.sines, pulls, of_bend)
             })
             .collect();
         // ∂L/∂A = Σ pull sinᵀ, columns in parallel.
         let mut of_matrix = matrix;
         of_matrix.fill(0.0);
         of_matrix.par_chunks_mut(COLUMNS_A_TASK * rows).enumerate().for_each(|(place, columns)| {
-            for (sines, pulls) in &tasks {
+            for (sines, pulls, _) in &tasks {
                 multiply_transposed(columns, pulls, sines, rows, place * COLUMNS_A_TASK);
             }
         });
         // ∂A_ij = ∂J_ij off the diagonal and A_ii = −1 − Σ_{j≠i} J_ij, with J = (C + Cᵀ) / 2.
         let diagonal: Vec<f32> = (0..count).map(|place| of_matrix[place * (rows + 1)]).collect();
-        let (of_free, of_drives) = parameter_cotangents.as_mut_slice().split_at_mut(count * count);
+        let (of_free, of_drives) = parameter_cotangents.split_at_mut(count * count);
+        of_drives.copy_from_slice(&of_matrix[rows * count..][..count]);
         let of_matrix = Square { values: &of_matrix, rows, count };
         of_matrix.combine_with_transposed(of_free, count, |of, transposed, row, column| {
             0.5 * (of + transposed - diagonal[row] - diagonal[column])
         });
-        of_drives.fill(0.0);
-        for pull in tasks.iter().flat_map(|(_, pulls)| pulls.chunks_exact(rows)) {
-            of_drives.iter_mut().zip(pull).for_each(|(sum, pull)| *sum += pull);
-        }
-        Ok(())
+        Ok(tasks.iter().map(|(_, _, of_bend)| of_bend).sum())
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! q̈_m + 2 ζ_m ω_m q̇_m + ω_m² q_m + γ Ω_m q_m S = ω_11² φ_m f(t)      S = Σ_n Ω_n q_n²
-//! y(t) = G Σ_m ψ_m q_m(t)
+//! y(t) = G Σ_m ψ_m q̇_m(t)
 //! ω_ij = Ω_ij ω_11,   Ω_ij = ((i/a)² + j²) / (1/a² + 1),   φ, ψ = sin(iπx/a) sin(jπy)
 //! ```
 //!
 //! f is the force at the drive point: a waveform whose samples are the data and, between them, the
-//! trainable parameters, each held for some steps. A shot starts at rest; readings are the pickup's
-//! displacement at evenly spaced instants.
+//! trainable parameters, each held for some steps. A shot starts at rest; readings are the velocity at
+//! the pickup, as a laser vibrometer has it, at evenly spaced instants.
 //!
 //! | symbol | meaning | unit |
 //! |---|---|---|
@@ -100,7 +100,7 @@ impl Default for PlateConfig {
 const DRIVE_POINT: (f64, f64) = (0.37, 0.29);
 const PICKUP_POINT: (f64, f64) = (0.71, 0.62);
 /// Pickup readings reach from minus to plus full scale.
-const FULL_SCALE: f32 = 4.0;
+const FULL_SCALE: f32 = 1.0;
 /// Shots that set the gain and the tension.
 const REFERENCE_SHOTS: usize = 4 * LANES;
 /// Relative step of the central differences that give the propagator's derivatives.
@@ -193,7 +193,7 @@ impl Plate {
                 inputs: Channels::bank("data", config.inputs, "1", -1.0, 1.0),
                 parameters: Channels::bank("parameter", config.parameters, "1", -1.0, 1.0),
                 outputs: Channels::bank(
-                    "displacement",
+                    "velocity",
                     config.outputs,
                     "full scale",
                     -FULL_SCALE,
@@ -378,8 +378,8 @@ impl PlateEquation {
             }
             if step + 1 == self.read_after(reading, steps) {
                 let mut y = ZERO;
-                for (mode, q) in self.modes.iter().zip(&state) {
-                    add_scaled(&mut y, self.gain * mode.pickup, q);
+                for (mode, v) in self.modes.iter().zip(&state[count..]) {
+                    add_scaled(&mut y, self.gain * mode.pickup, v);
                 }
                 outputs[reading] = y;
                 reading += 1;
@@ -451,9 +451,9 @@ impl Equation for PlateEquation {
                         cotangent[lane] = 0.0;
                     }
                 }
-                let after = &states[2 * count * (step + 1)..];
+                let after = &states[2 * count * (step + 1) + count..];
                 for (m, mode) in self.modes.iter().enumerate() {
-                    add_scaled(&mut of_state[m], self.gain * mode.pickup, &cotangent);
+                    add_scaled(&mut of_state[count + m], self.gain * mode.pickup, &cotangent);
                     for lane in 0..LANES {
                         of_mode[m][6][lane] += self.gain * after[m][lane] * cotangent[lane];
                     }

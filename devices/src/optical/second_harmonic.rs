@@ -36,8 +36,9 @@ use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
 use super::constants::{Constants, SecondHarmonicConfig};
+use crate::lanes::Cotangents;
 use crate::waveform::interleave;
-use crate::{Channels, DeviceError, Differentiable, Interface, PhysicalLayer, random};
+use crate::{Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random};
 
 /// Smallest and largest reading of a bin, in units of full scale.
 const READING: (f32, f32) = (-0.05, 1.0);
@@ -52,6 +53,9 @@ pub struct SecondHarmonic {
     constants: Constants,
     /// Spectral channel of each input, then of each parameter.
     placement: Vec<usize>,
+    /// The constants of the data sheet, and the gain with them: what learned ones are relative to.
+    design: Constants,
+    design_gain: Vec<f32>,
     /// Bin of each second-harmonic frequency, and g c_b / (frequencies in the bin) a bin.
     bin: Vec<usize>,
     gain: Vec<f32>,
@@ -78,21 +82,27 @@ impl SecondHarmonic {
         mismatch: f64,
         seed: u64,
     ) -> Result<Self, DeviceError> {
-        let unexposed = Self::assemble(config, Constants::draw(config, 0.0, 0)?, 1.0);
+        let design = Constants::draw(config, 0.0, 0)?;
+        let unexposed = Self::assemble(config, design.clone(), design.clone(), 1.0);
         let gain = config.exposure as f32 / unexposed.bright_reading();
-        Ok(Self::assemble(config, Constants::draw(config, mismatch, seed)?, gain))
+        Ok(Self::assemble(config, design, Constants::draw(config, mismatch, seed)?, gain))
     }
 
-    fn assemble(config: &SecondHarmonicConfig, constants: Constants, common_gain: f32) -> Self {
+    fn assemble(
+        config: &SecondHarmonicConfig,
+        design: Constants,
+        constants: Constants,
+        common_gain: f32,
+    ) -> Self {
         let frequencies = constants.matching.len();
         let bin: Vec<usize> = (0..frequencies).map(|n| n * config.outputs / frequencies).collect();
         let mut population = vec![0u16; config.outputs];
         bin.iter().for_each(|&bin| population[bin] += 1);
-        let gain = population
-            .iter()
-            .zip(&constants.sensitivity)
-            .map(|(&count, sensitivity)| common_gain * sensitivity / f32::from(count))
-            .collect();
+        let gain_of = |sensitivity: &[f32]| -> Vec<f32> {
+            let bins = population.iter().zip(sensitivity);
+            bins.map(|(&count, sensitivity)| common_gain * sensitivity / f32::from(count)).collect()
+        };
+        let (gain, design_gain) = (gain_of(&constants.sensitivity), gain_of(&design.sensitivity));
         let mut planner = FftPlanner::new();
         // Any length ≥ 2K−1 holds the linear autoconvolution; a product of small primes is fast.
         let length =
@@ -107,6 +117,8 @@ impl SecondHarmonic {
             },
             placement: interleave(config.inputs, config.parameters),
             constants,
+            design,
+            design_gain,
             bin,
             gain,
             forward: planner.plan_fft_forward(length),
@@ -162,20 +174,26 @@ impl SecondHarmonic {
     }
 
     /// Adjoint of one shot whose forward pass fills `scratch`: cotangents of the drives, inputs
-    /// first.
+    /// first; those of the constants are added to `of_constants`, where there is room for them.
     fn shot_vjp(
         &self,
         drives: impl Iterator<Item = f32>,
         cotangents: &[f32],
         scratch: &mut Scratch,
         drive_cotangents: &mut [f32],
+        of_constants: &mut [f32],
     ) {
+        let channels = self.placement.len();
         self.read_bins(&scratch.harmonic, &mut scratch.outputs);
         // ∂L/∂S̄-like weights: conj(S_n) r_n with r_n the bins' cotangents; a saturated bin has none.
-        for ((field, matching), &bin) in
-            scratch.harmonic.iter_mut().zip(&self.constants.matching).zip(&self.bin)
+        for (n, ((field, matching), &bin)) in
+            scratch.harmonic.iter_mut().zip(&self.constants.matching).zip(&self.bin).enumerate()
         {
             let open = f32::from(u8::from(scratch.outputs[bin] < READING.1));
+            if let Some(of_detection) = of_constants.get_mut(3 * channels + n) {
+                let designed = self.design.matching[n] * self.design_gain[bin];
+                *of_detection += open * designed * field.norm_sqr() * cotangents[bin];
+            }
             *field = field.conj() * (open * matching * self.gain[bin] * cotangents[bin]);
         }
         scratch.harmonic[self.bin.len()..].fill(Complex32::ZERO);
@@ -193,6 +211,19 @@ impl SecondHarmonic {
             let angle = FRAC_PI_2 * self.constants.response[channel];
             let slope = self.constants.spectrum[channel] * (angle * (angle * drive).cos());
             *cotangent = 4.0 * (scratch.harmonic[channel] * slope).re;
+            if !of_constants.is_empty() {
+                let spectrum = self.constants.spectrum[channel];
+                let of_response = spectrum * (FRAC_PI_2 * drive * (angle * drive).cos());
+                let along = spectrum * (angle * drive).sin();
+                let amplitude = spectrum.norm() / self.design.spectrum[channel].norm();
+                for (place, slope) in [
+                    (channel, of_response),
+                    (channels + channel, along / amplitude),
+                    (2 * channels + channel, along * Complex32::I),
+                ] {
+                    of_constants[place] += 4.0 * (scratch.harmonic[channel] * slope).re;
+                }
+            }
         }
     }
 }
@@ -246,10 +277,73 @@ impl Differentiable for SecondHarmonic {
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError> {
+        let sums = self.differentiate(inputs, parameters, cotangents, input_cotangents, 0)?;
+        parameter_cotangents.as_mut_slice().copy_from_slice(&sums.parameters);
+        Ok(())
+    }
+
+    fn constants(&self) -> Vec<Constant> {
+        let Constants { response, spectrum, matching, .. } = &self.constants;
+        let ratios: Vec<Complex32> =
+            spectrum.iter().zip(&self.design.spectrum).map(|(own, design)| own / design).collect();
+        let norms: Vec<f32> = ratios.iter().map(|ratio| ratio.norm()).collect();
+        let phases: Vec<f32> = ratios.iter().map(|ratio| ratio.arg()).collect();
+        let detection: Vec<f32> = matching
+            .iter()
+            .zip(&self.design.matching)
+            .zip(&self.bin)
+            .map(|((own, design), &bin)| own * self.gain[bin] / (design * self.design_gain[bin]))
+            .collect();
+        Constant::bank("response", response)
+            .chain(Constant::bank("amplitude", &norms))
+            .chain(Constant::bank("phase", &phases))
+            .chain(Constant::bank("detection", &detection))
+            .collect()
+    }
+
+    fn set_constants(&mut self, values: &[f32]) {
+        let channels = self.placement.len();
+        let (response, rest) = values.split_at(channels);
+        let (amplitude, rest) = rest.split_at(channels);
+        let (phase, detection) = rest.split_at(channels);
+        self.constants.response.copy_from_slice(response);
+        for (channel, spectrum) in self.constants.spectrum.iter_mut().enumerate() {
+            let factor = Complex32::from_polar(amplitude[channel], phase[channel]);
+            *spectrum = self.design.spectrum[channel] * factor;
+        }
+        for (n, matching) in self.constants.matching.iter_mut().enumerate() {
+            *matching = self.design.matching[n] * detection[n];
+        }
+        self.gain.copy_from_slice(&self.design_gain);
+    }
+
+    fn constant_cotangents(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        let mut unused = DMatrix::zeros(inputs.nrows(), inputs.ncols());
+        let count = 3 * self.placement.len() + self.bin.len();
+        Ok(self.differentiate(inputs, parameters, cotangents, &mut unused, count)?.constants)
+    }
+}
+
+impl SecondHarmonic {
+    /// Cotangents of the drives, and the sums of those of the parameters and of `constants` constants
+    /// (all of them, or none).
+    fn differentiate(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        constants: usize,
+    ) -> Result<Cotangents, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let (width, bins) = (inputs.nrows(), self.gain.len());
         // One partial sum a task, added in task order: the same bits on any number of threads.
-        let partial: Vec<Vec<f32>> = inputs
+        let partial: Vec<Cotangents> = inputs
             .as_slice()
             .par_chunks(SHOTS_A_TASK * width)
             .zip(cotangents.as_slice().par_chunks(SHOTS_A_TASK * bins))
@@ -257,7 +351,7 @@ impl Differentiable for SecondHarmonic {
             .map(|((inputs, cotangents), input_cotangents)| {
                 let mut scratch = Scratch::new(self);
                 let mut drive_cotangents = vec![0.0; self.placement.len()];
-                let mut sum = vec![0.0; parameters.len()];
+                let mut sums = Cotangents::zeros(parameters.len(), constants);
                 for ((inputs, cotangents), input_cotangents) in inputs
                     .chunks(width)
                     .zip(cotangents.chunks(bins))
@@ -265,19 +359,21 @@ impl Differentiable for SecondHarmonic {
                 {
                     self.shot(inputs, parameters.as_slice(), &mut scratch);
                     let drives = inputs.iter().chain(parameters.iter()).copied();
-                    self.shot_vjp(drives, cotangents, &mut scratch, &mut drive_cotangents);
+                    self.shot_vjp(
+                        drives,
+                        cotangents,
+                        &mut scratch,
+                        &mut drive_cotangents,
+                        &mut sums.constants,
+                    );
                     let (data, trained) = drive_cotangents.split_at(width);
                     input_cotangents.copy_from_slice(data);
-                    sum.iter_mut().zip(trained).for_each(|(sum, value)| *sum += value);
+                    sums.parameters.iter_mut().zip(trained).for_each(|(sum, value)| *sum += value);
                 }
-                sum
+                sums
             })
             .collect();
-        parameter_cotangents.fill(0.0);
-        for sum in partial {
-            *parameter_cotangents += DVector::from_vec(sum);
-        }
-        Ok(())
+        Ok(Cotangents::sum(Cotangents::zeros(parameters.len(), constants), partial))
     }
 }
 

@@ -1,0 +1,143 @@
+"""NumPy's side of the device benchmark: the same equations, vectorised over the shots.
+
+Reads the name of a device a line, plays SHOTS shots, and answers with the seconds that they took.
+"""
+
+import sys
+import time
+
+import numpy as np
+import scipy.fft
+
+SHOTS = int(sys.argv[1])
+random = np.random.default_rng(1)
+f32 = np.float32
+
+
+def uniform(*shape, low=-1.0, high=1.0):
+    return random.uniform(low, high, shape).astype(f32)
+
+
+def second_harmonic(inputs=18, parameters=18, bins=22):
+    """S_n = sum of E_k E_(n-k), read as power in bins."""
+    channels = inputs + parameters
+    frequencies = 2 * channels - 1
+    spectrum = (uniform(channels) + 1j * uniform(channels)).astype(np.complex64)
+    response, matching = uniform(channels, low=0.9, high=1.1), uniform(frequencies, low=0.9)
+    gain, starts = uniform(bins), np.array([-(-b * frequencies // bins) for b in range(bins)])
+    data, theta = uniform(SHOTS, inputs, low=0.0), uniform(parameters, low=0.0)
+
+    def play():
+        drives = np.concatenate([data, np.broadcast_to(theta, (SHOTS, parameters))], axis=1)
+        field = spectrum * np.sin(f32(np.pi / 2) * response * drives)
+        transform = scipy.fft.fft(field, 72, axis=1, workers=-1)
+        harmonic = scipy.fft.ifft(transform * transform, axis=1, workers=-1)[:, :frequencies]
+        power = matching * (harmonic.real**2 + harmonic.imag**2)
+        return np.minimum(gain * np.add.reduceat(power, starts, axis=1), f32(1))
+
+    return play
+
+
+def oscillators(count=100, steps=5, time_=0.5):
+    """Classical Runge-Kutta on q'' = A sin q + e."""
+    free, e = uniform(count, count) / 10, uniform(count)
+    start, h = uniform(SHOTS, count), f32(time_ / steps)
+
+    def play():
+        matrix = (free + free.T) / 2
+        np.fill_diagonal(matrix, 0)
+        np.fill_diagonal(matrix, -1 - matrix.sum(axis=0))
+        q, p = start.copy(), np.zeros_like(start)
+        for _ in range(steps):
+            k1q, k1p = p, np.sin(q) @ matrix + e
+            k2q, k2p = p + h / 2 * k1p, np.sin(q + h / 2 * k1q) @ matrix + e
+            k3q, k3p = p + h / 2 * k2p, np.sin(q + h / 2 * k2q) @ matrix + e
+            k4q, k4p = p + h * k3p, np.sin(q + h * k3q) @ matrix + e
+            q = q + h / 6 * (k1q + 2 * k2q + 2 * k3q + k4q)
+            p = p + h / 6 * (k1p + 2 * k2p + 2 * k3p + k4p)
+        return q
+
+    return play
+
+
+def plate(inputs=64, parameters=64, outputs=64, modes=16, steps_per_sample=2):
+    """Exact modal propagator with a kick of the common tension before it."""
+    a, b, c, d, g, r, ratio, shape = (uniform(modes, 1, low=0.1, high=0.5) for _ in range(8))
+    data, theta = uniform(inputs, SHOTS), uniform(parameters)
+    kick = f32(0.01)
+    steps = (inputs + parameters) * steps_per_sample
+
+    def play():
+        waveform = np.empty((inputs + parameters, SHOTS), f32)
+        waveform[0::2], waveform[1::2] = data, theta[:, None]
+        q, v = np.zeros((modes, SHOTS), f32), np.zeros((modes, SHOTS), f32)
+        readings = np.empty((outputs, SHOTS), f32)
+        reading = 0
+        for step in range(steps):
+            force = waveform[step // steps_per_sample]
+            stretch = (ratio * q * q).sum(axis=0)
+            v -= kick * ratio * q * stretch
+            q, v = a * q + b * v + g * force, d * v - c * q + r * force
+            if step + 1 == (reading + 1) * steps // outputs:
+                readings[reading] = (shape * v).sum(axis=0)
+                reading += 1
+        return np.clip(readings, -1, 1)
+
+    return play
+
+
+def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
+    """Alexander's L-stable method; the EKV model; Newton's method for the drain's voltage."""
+    gamma = f32(1 - 0.5**0.5)
+    thermal, slope, threshold, modulation = f32(0.02585), f32(1.3), f32(0.7), f32(0.05)
+    specific = f32(2 * 1.3 * 4e-3 * 0.02585**2 * 1e3)
+    g_l, g_c, resistance = gamma * f32(2.5), gamma * f32(0.25), f32(0.1)
+    half, damped = f32(0.5) / thermal, f32(1) / (1 + gamma * f32(2.5) * f32(0.1))
+    data, theta = uniform(inputs, SHOTS, low=-2.5, high=2.5), uniform(parameters)
+    steps = inputs + parameters
+    zero = f32(0)
+
+    def solve(base_i, base_v, u, v):
+        pinch = (f32(0.5) * u + f32(0.5) - threshold) / slope
+        source = np.logaddexp(zero, pinch * half) ** 2
+        for _ in range(iterations):
+            x = (pinch - v) * half
+            log = np.logaddexp(zero, x)
+            size = np.sqrt(v * v + thermal * thermal)
+            factor = specific * (1 + modulation * size)
+            difference = source - log * log
+            by_drain = 2 * half * log / (1 + np.exp(-x)) * factor
+            by_drain += specific * difference * modulation * v / size
+            through = (base_i + g_l * (u - v)) * damped
+            rest = v - base_v - g_c * (through - difference * factor)
+            v = v - rest / (1 + g_c * (g_l * damped + np.maximum(by_drain, zero)))
+        return (base_i + g_l * (u - v)) * damped, v
+
+    def play():
+        waveform = np.empty((steps, SHOTS), f32)
+        waveform[0::2], waveform[1::2] = data, theta[:, None]
+        i, v = np.zeros(SHOTS, f32), np.zeros(SHOTS, f32)
+        readings = np.empty((outputs, SHOTS), f32)
+        carry = (1 - gamma) / gamma
+        for step in range(steps):
+            u = waveform[step]
+            first_i, first_v = solve(i, v, u, v)
+            i, v = solve(i + carry * (first_i - i), v + carry * (first_v - v), u, first_v)
+            if step % 2:
+                readings[step // 2] = v
+        return np.clip(readings, f32(-3.75), f32(3.75))
+
+    return play
+
+
+players = {
+    "second_harmonic": second_harmonic(),
+    "oscillators": oscillators(),
+    "plate": plate(),
+    "transistor": transistor(),
+}
+for line in sys.stdin:
+    with np.errstate(over="ignore"):
+        start = time.perf_counter()
+        players[line.strip()]()
+        print(time.perf_counter() - start, flush=True)
