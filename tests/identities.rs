@@ -32,6 +32,29 @@ mismatch = 0.1
 range_penalty = 2.0
 "#;
 
+/// Every other stage, on devices that share a setting.
+const STAGES: &str = r#"
+seed = 5
+network = [
+  { patches = { height = 4, width = 4 } },
+  "wire", { pad = { channels = 4, runs = 4 } },
+  { physical = { device = "small", shots = 4, shared = true, start = 0.2 } },
+  "scale", { physical = { device = "small", shots = 4, start = 0.2 } },
+  "scale", "relu",
+  { skip = { over = 3 } },
+  { slice = { from = 40, count = 40 } }, "readout",
+]
+[data]
+source = "digits"
+[devices.small.model.oscillators]
+count = 20
+largest_angle = 2.0
+bend = 0.1
+coupling_deviation = 0.2
+[training]
+range_penalty = 2.0
+"#;
+
 fn backends() -> Vec<Backend> {
     [Backend::Flex, Backend::Ndarray, Backend::Wgpu]
         .into_iter()
@@ -39,11 +62,19 @@ fn backends() -> Vec<Backend> {
         .collect()
 }
 
+fn recipes_on_backends() -> Vec<(&'static str, Backend)> {
+    let recipes = [RECIPE, STAGES];
+    recipes
+        .into_iter()
+        .flat_map(|recipe| backends().into_iter().map(move |backend| (recipe, backend)))
+        .collect()
+}
+
 /// The network with every device's own equation as its twin.
-fn exact_experiment(backend: Backend) -> Experiment {
+fn exact_experiment(recipe: &str, backend: Backend) -> Experiment {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");
-    std::fs::write(&path, RECIPE).unwrap();
+    std::fs::write(&path, recipe).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
     let mut experiment = prepare(&recipe, folder.path(), None, &backend.device().unwrap()).unwrap();
     for (instrument, equation) in
@@ -75,8 +106,8 @@ fn norm(values: impl Iterator<Item = f32>) -> f64 {
 
 #[test]
 fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
-    for backend in backends() {
-        let mut experiment = exact_experiment(backend);
+    for (recipe, backend) in recipes_on_backends() {
+        let mut experiment = exact_experiment(recipe, backend);
         let pat = gradients(&mut experiment, Rule::Pat, backend);
         assert!(norm(pat.iter().copied()) > 1e-3, "a gradient of zero compares nothing");
         for rule in [Rule::Ideal, Rule::InSilico] {
@@ -90,8 +121,8 @@ fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
 
 #[test]
 fn every_stage_vjp_agrees_with_central_differences() {
-    for backend in backends() {
-        let mut experiment = exact_experiment(backend);
+    for (recipe, backend) in recipes_on_backends() {
+        let mut experiment = exact_experiment(recipe, backend);
         let device = backend.device().unwrap();
         let (x, _) = batch(&experiment, backend);
         let trace =
@@ -113,6 +144,9 @@ fn every_stage_vjp_agrees_with_central_differences() {
             let near_saturation = output.clone().greater_scalar(0.8);
             let dy = match kind {
                 "physical" => wave(output.dims(), 0.3).mask_fill(near_saturation, 0.0),
+                "relu" => {
+                    wave(output.dims(), 0.3).mask_fill(x.clone().abs().lower_scalar(0.1), 0.0)
+                }
                 _ => wave(output.dims(), 0.3),
             };
             let stage = &experiment.network.stages[index];
@@ -160,7 +194,7 @@ fn every_stage_vjp_agrees_with_central_differences() {
 fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_does() {
     for backend in backends() {
         let loss_after = |rule: Rule, steps: usize| -> f32 {
-            let mut experiment = exact_experiment(backend);
+            let mut experiment = exact_experiment(RECIPE, backend);
             let mut optimiser = AdamList::new(experiment.network.parameters().len());
             for _ in 0..steps {
                 let (x, labels) = batch(&experiment, backend);
@@ -192,7 +226,7 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
 #[test]
 fn beyond_the_range_only_the_penalty_pulls() {
     let backend = Backend::Flex;
-    let mut experiment = exact_experiment(backend);
+    let mut experiment = exact_experiment(RECIPE, backend);
     let clamped_before = experiment.laboratory.clamped();
     let stage = &mut experiment.network.stages[2];
     let x = Tensor::<2>::full([3, 24], 1.5, &backend.device().unwrap());

@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_sample_changes_with_the_epoch_and_not_with_its_batch() {
         let augmentation = Augmentation {
-            config: AugmentConfig { rotation: 20.0, scale: 0.1, ..Default::default() },
+            config: AugmentConfig { rotation: 90.0, scale: 0.3, ..Default::default() },
             images: DMatrix::from_fn(20, 3, |pixel, sample| (pixel * sample) as f32),
             size: SIZE,
             every: 1,

@@ -322,8 +322,9 @@ impl MziMesh {
         let mut fields = vec![Field::identity(self.modes)];
         for column in self.columns.windows(2) {
             let mut field = fields[fields.len() - 1].clone();
-            for place in column[0]..column[1] {
-                field.mix(self.places[place], &interferometers[place].matrix);
+            let within = column[0]..column[1];
+            for (place, one) in self.places[within.clone()].iter().zip(&interferometers[within]) {
+                field.mix(*place, &one.matrix);
             }
             fields.push(field);
         }

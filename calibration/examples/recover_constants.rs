@@ -1,0 +1,148 @@
+//! Physics twins recover what a device was built with: for each simulated device, its constants from
+//! shots of a mismatched, noisy copy, beside what a neural twin learns from the same shots.
+//!
+//! `cargo run --release -p twinprop-calibration --example recover_constants`
+
+use std::error::Error;
+
+use burn::tensor::Device;
+use nalgebra::DMatrix;
+use twinprop_calibration::design::DesignConfig;
+use twinprop_calibration::fidelity::predict;
+use twinprop_calibration::fit::fit_neural;
+use twinprop_calibration::identify::identify;
+use twinprop_calibration::{
+    DigitalTwin, EquationTwin, FitConfig, IdentifyConfig, NeuralTwinConfig, Shots,
+};
+use twinprop_devices::electronic::{CrossbarConfig, TransistorConfig};
+use twinprop_devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
+use twinprop_devices::optical::{MziMeshConfig, SecondHarmonicConfig};
+use twinprop_devices::{Constant, DeviceConfig, DeviceKind, ImperfectionsConfig};
+
+/// Shots that judge a twin, read without noise.
+const TEST_SHOTS: usize = 512;
+
+fn devices() -> Vec<(DeviceKind, usize, f64)> {
+    let oscillators = OscillatorsConfig {
+        count: 20,
+        time: 2.0,
+        steps: 10,
+        largest_angle: 1.5,
+        largest_parameter: 0.5,
+        bend: 0.1,
+        coupling_deviation: 0.2,
+        ..Default::default()
+    };
+    // Short enough that no mode's phase is off by a turn at the end: beyond, the error has more than
+    // one valley.
+    let plate = PlateConfig {
+        inputs: 16,
+        parameters: 16,
+        outputs: 32,
+        modes: 8,
+        damping: 0.05,
+        ..Default::default()
+    };
+    let crossbar =
+        CrossbarConfig { inputs: 16, outputs: 8, wire_resistance: 1e-3, ..Default::default() };
+    let mesh = MziMeshConfig {
+        modes: 8,
+        splitter_error: 0.05,
+        phase_error: 0.1,
+        crosstalk: 0.02,
+        ..Default::default()
+    };
+    vec![
+        (
+            DeviceKind::SecondHarmonic(SecondHarmonicConfig {
+                exposure: 0.5,
+                ..Default::default()
+            }),
+            4096,
+            0.003,
+        ),
+        // An angle's range is that of its sensor, 200 rad: one per cent of the angles that occur.
+        (DeviceKind::Oscillators(oscillators), 1024, 0.00005),
+        (DeviceKind::Pendula(PendulaConfig::default()), 1024, 0.00001),
+        (DeviceKind::Plate(plate), 1024, 0.01),
+        (DeviceKind::Transistor(TransistorConfig::default()), 1024, 0.01),
+        (DeviceKind::Crossbar(crossbar), 4096, 0.01),
+        (DeviceKind::MziMesh(mesh), 4096, 0.01),
+    ]
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!(
+        "device | shots | constants: number, deviation → error left (worst kind) | R² physics | R² neural"
+    );
+    for (model, shots, readout_noise) in devices() {
+        row(model, shots, readout_noise)?;
+    }
+    Ok(())
+}
+
+fn row(model: DeviceKind, shots: usize, readout_noise: f64) -> Result<(), Box<dyn Error>> {
+    let imperfections = ImperfectionsConfig { mismatch: 0.1, readout_noise, ..Default::default() };
+    let mut simulated = DeviceConfig { model, imperfections }.fabricate(1)?;
+    let interface = simulated.exact.interface().clone();
+    let config = IdentifyConfig { epochs: 150, ..Default::default() };
+    let (inputs, mut parameters) = DesignConfig::LatinHypercube.draw(&interface, shots, None, 1)?;
+    config.share_settings(&mut parameters);
+    let seen = Shots::measure(&mut simulated.device, inputs, parameters, |_| ())?;
+
+    let designed = simulated.nominal.constants();
+    identify(&mut *simulated.nominal, &config, &seen, 1, |_, _| ())?;
+    let (truth, learned) = (simulated.exact.constants(), simulated.nominal.constants());
+    let backend = Device::flex();
+    let (neural, _) = fit_neural(
+        &NeuralTwinConfig::default(),
+        &FitConfig { epochs: 60, batch: 64, ..Default::default() },
+        &interface,
+        &seen,
+        1,
+        &backend,
+        |_, _| (),
+    )?;
+
+    let (inputs, parameters) =
+        DesignConfig::LatinHypercube.draw(&interface, TEST_SHOTS, None, 2)?;
+    let exact = EquationTwin::new(simulated.exact);
+    let readings = predict(&exact, &inputs, &parameters, &backend);
+    let r2 = |twin: &dyn DigitalTwin| {
+        let error: DMatrix<f32> = predict(twin, &inputs, &parameters, &backend) - &readings;
+        let count = readings.ncols() as f32;
+        1.0 - error.norm_squared() / count / readings.column_variance().sum()
+    };
+    println!(
+        "{} | {shots} | {}: {} | {:.5} | {:.3}",
+        interface.device,
+        truth.len(),
+        errors(&truth, &designed, &learned),
+        r2(&EquationTwin::new(simulated.nominal)),
+        r2(&neural),
+    );
+    Ok(())
+}
+
+/// Root mean square of what the data sheet is off by, and of what is left of it, a kind of constant.
+fn errors(truth: &[Constant], designed: &[Constant], learned: &[Constant]) -> String {
+    let bank = |constant: &Constant| {
+        constant.name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end().to_owned()
+    };
+    let mut kinds: Vec<String> = truth.iter().map(bank).collect();
+    kinds.dedup();
+    let off = |kind: &str, values: &[Constant]| -> f32 {
+        let squares: Vec<f32> = truth
+            .iter()
+            .zip(values)
+            .filter(|(truth, _)| bank(truth) == kind)
+            .map(|(truth, value)| (truth.value - value.value).powi(2))
+            .collect();
+        (squares.iter().sum::<f32>() / squares.len() as f32).sqrt()
+    };
+    kinds
+        .iter()
+        .map(|kind| format!("{kind} {:.4} → {:.4}", off(kind, designed), off(kind, learned)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
