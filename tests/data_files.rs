@@ -83,7 +83,7 @@ fn damaged_images_are_refused_with_the_file_and_the_reason() {
         (NAMES[0], idx(&[24], &[0; 24]), "3 dimensions"),
         (NAMES[1], vec![0, 0, 13, 1, 0, 0, 0, 0], "unsigned bytes"),
         (NAMES[1], vec![0, 0], "header"),
-        (NAMES[2], idx(&[3, 1, 1], &[0; 3]), "4 pixels"),
+        (NAMES[2], idx(&[3, 1, 1], &[0; 3]), "2 × 2 pixels and the test images 1 × 1"),
     ] {
         write_images(&folder.path().join("images"), false);
         fs::write(folder.path().join("images").join(name), bytes).unwrap();

@@ -24,12 +24,14 @@
 //! Time is discretised as [`nystrom`](super::nystrom) says, with a = A sin Q + e. The adjoint
 //! differentiates that exactly; A is symmetric, so both ways multiply by A.
 
+use std::sync::{Mutex, PoisonError};
+
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
+use super::nystrom::{STAGE, is_computed, is_used, slot, slots};
 use crate::elementary::{sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
 use crate::{
@@ -104,6 +106,8 @@ pub struct Oscillators {
     bend: f32,
     /// What the copy adds to J; symmetric, its diagonal zero.
     coupling_error: Option<DMatrix<f32>>,
+    /// Memory of earlier adjoints, used again: clearing it would take as long as an eighth of one.
+    buffers: Mutex<Vec<Vec<f32>>>,
 }
 
 impl Oscillators {
@@ -166,7 +170,22 @@ impl Oscillators {
             step: (config.time / config.steps as f64) as f32,
             bend: 1.0 + bend as f32,
             coupling_error,
+            buffers: Mutex::default(),
         }
+    }
+
+    /// `length` values, of any content.
+    fn buffer(&self, length: usize) -> Vec<f32> {
+        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = buffers.pop().unwrap_or_default();
+        drop(buffers);
+        buffer.resize(length, 0.0);
+        buffer
+    }
+
+    /// Gives buffers back for the next adjoint.
+    fn give_back(&self, used: impl IntoIterator<Item = Vec<f32>>) {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
     }
 
     /// A and, as one more column, e of the module's equation, `[rows × N + 1]`, from C (column by
@@ -295,8 +314,8 @@ impl<'a> Block<'a> {
             angle,
             velocity: zeros(),
             accelerations: [zeros(), zeros(), zeros(), zeros()],
-            sines: vec![0.0; if keep == Keep::Nothing { size } else { kept }],
-            slopes: vec![0.0; if keep == Keep::Nothing { 0 } else { kept }],
+            sines: device.buffer(if keep == Keep::Nothing { size } else { kept }),
+            slopes: device.buffer(if keep == Keep::Nothing { 0 } else { kept }),
             angles: vec![0.0; if keep == Keep::Angles { kept } else { 0 }],
         }
     }
@@ -388,27 +407,37 @@ impl<'a> Block<'a> {
         let (h, size, steps) = (self.device.step, self.size, self.device.steps);
         let mut of_velocity = vec![0.0; size];
         let mut pulled = vec![0.0; size];
-        let mut pulls = vec![0.0; self.sines.len()];
+        let mut pulls = self.device.buffer(self.sines.len());
         let mut of_bend = 0.0;
         for step in (0..steps).rev() {
-            for (stage, (in_angle, in_velocity)) in STEP.into_iter().enumerate() {
-                if !is_used(step, stage, steps) {
-                    continue;
-                }
-                let (in_angle, in_velocity) = (in_angle * h * h, in_velocity * h);
-                let first = slot(step, stage) * size;
-                let pull = pulls[first..first + size].iter_mut();
-                let cotangents = of_angle.iter().zip(&of_velocity);
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for (pull, (angle, velocity)) in pull.zip(cotangents) {
-                            *pull += in_angle * angle + in_velocity * velocity;
-                        }
-                    },
-                );
+            // The stages' shares in the step, as the weights of `STEP` have them: in units of h²/6 of
+            // the angle's cotangent (1, 1, 1, 0), of h/6 of the velocity's (1, 2, 2, 1).
+            let last = slot(step, if is_used(step, 3, steps) { 3 } else { 2 });
+            let mut stages = pulls[slot(step, 0) * size..(last + 1) * size].chunks_exact_mut(size);
+            let first = stages.next().unwrap_or_default();
+            let second = if step > 0 { stages.next() } else { None };
+            let third = stages.next().unwrap_or_default();
+            let twice = f32::from(u8::from(second.is_none()));
+            if let Some(fourth) = stages.next() {
+                let velocities = fourth.iter_mut().zip(&of_velocity);
+                velocities.for_each(|(pull, velocity)| *pull = h / 6.0 * velocity);
             }
-            of_velocity.iter_mut().zip(&*of_angle).for_each(|(v, q)| *v += h * q);
+            let pulled_on = first.iter_mut().zip(third.iter_mut());
+            let cotangents = of_angle.iter().zip(&mut of_velocity);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((first, third), (angle, velocity)) in pulled_on.zip(cotangents) {
+                        let (in_angle, in_velocity) = (h * h / 6.0 * angle, h / 6.0 * *velocity);
+                        *third = in_angle + 2.0 * in_velocity;
+                        *first = in_angle + in_velocity + twice * *third;
+                        *velocity += h * angle;
+                    }
+                },
+            );
+            if let Some(second) = second {
+                second.copy_from_slice(third);
+            }
             for (stage, (in_velocity, in_acceleration)) in STAGE.into_iter().enumerate().rev() {
                 if !is_computed(step, stage, steps) {
                     continue;
@@ -493,6 +522,7 @@ impl Differentiable for Oscillators {
                 let mut block = Block::new(self, &matrix, inputs, Keep::Nothing);
                 block.integrate();
                 self.unpad(&block.angle, outputs);
+                self.give_back([block.sines]);
             });
         Ok(())
     }
@@ -577,6 +607,7 @@ impl Oscillators {
                 block.integrate();
                 let (of_angle, pulls, of_bend) = block.adjoint(self.padded(cotangents));
                 self.unpad(&of_angle, input_cotangents);
+                self.give_back([block.slopes]);
                 (block.sines, pulls, of_bend)
             })
             .collect();
@@ -596,6 +627,8 @@ impl Oscillators {
         of_matrix.combine_with_transposed(of_free, count, |of, transposed, row, column| {
             0.5 * (of + transposed - diagonal[row] - diagonal[column])
         });
-        Ok(tasks.iter().map(|(_, _, of_bend)| of_bend).sum())
+        let of_bend = tasks.iter().map(|(_, _, of_bend)| of_bend).sum();
+        self.give_back(tasks.into_iter().flat_map(|(sines, pulls, _)| [sines, pulls]));
+        Ok(of_bend)
     }
 }

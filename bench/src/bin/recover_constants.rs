@@ -1,23 +1,23 @@
 //! Physics twins recover what a device was built with: for each simulated device, its constants from
 //! shots of a mismatched, noisy copy, beside what a neural twin learns from the same shots.
 //!
-//! `cargo run --release -p twinprop-calibration --example recover_constants`
+//! `cargo run --release -p twinprop-bench --bin recover_constants`
 
 use std::error::Error;
 
-use burn::tensor::Device;
 use nalgebra::DMatrix;
-use twinprop_calibration::design::DesignConfig;
-use twinprop_calibration::fidelity::predict;
-use twinprop_calibration::fit::fit_neural;
-use twinprop_calibration::identify::identify;
-use twinprop_calibration::{
+use twinprop::Backend;
+use twinprop::calibration::design::DesignConfig;
+use twinprop::calibration::fidelity::predict;
+use twinprop::calibration::fit::fit_neural;
+use twinprop::calibration::identify::identify;
+use twinprop::calibration::{
     DigitalTwin, EquationTwin, FitConfig, IdentifyConfig, NeuralTwinConfig, Shots,
 };
-use twinprop_devices::electronic::{CrossbarConfig, TransistorConfig};
-use twinprop_devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
-use twinprop_devices::optical::{MziMeshConfig, SecondHarmonicConfig};
-use twinprop_devices::{Constant, DeviceConfig, DeviceKind, ImperfectionsConfig};
+use twinprop::devices::electronic::{CrossbarConfig, TransistorConfig};
+use twinprop::devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
+use twinprop::devices::optical::{MziMeshConfig, SecondHarmonicConfig};
+use twinprop::devices::{Constant, DeviceConfig, DeviceKind, ImperfectionsConfig};
 
 /// Shots that judge a twin, read without noise.
 const TEST_SHOTS: usize = 512;
@@ -93,7 +93,7 @@ fn row(model: DeviceKind, shots: usize, readout_noise: f64) -> Result<(), Box<dy
     let designed = simulated.nominal.constants();
     identify(&mut *simulated.nominal, &config, &seen, 1, |_, _| ())?;
     let (truth, learned) = (simulated.exact.constants(), simulated.nominal.constants());
-    let backend = Device::flex();
+    let backend = Backend::Flex.device()?;
     let (neural, _) = fit_neural(
         &NeuralTwinConfig::default(),
         &FitConfig { epochs: 60, batch: 64, ..Default::default() },

@@ -1,0 +1,108 @@
+//! The recipes that ship are whole: read, and built where their data ship as well.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::path::Path;
+
+use twinprop::Backend;
+use twinprop::data::{DataConfig, Locator, SourceConfig};
+use twinprop::experiment::{Recipe, prepare};
+
+#[test]
+fn every_recipe_is_read_and_built() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let device = Backend::Flex.device().unwrap();
+    let mut built = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let recipe = Recipe::read(&path, &[]).unwrap();
+        // The resolved recipe of a run is read again by `evaluate`.
+        let again = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(again.path(), recipe.to_toml()).unwrap();
+        assert_eq!(Recipe::read(again.path(), &[]).unwrap().to_toml(), recipe.to_toml());
+        if let SourceConfig::Idx(images) = &recipe.data.source {
+            println!("{}: not built, it needs {}", path.display(), images.folder.display());
+            continue;
+        }
+        prepare(&recipe, &folder, None, &device).unwrap();
+        built += 1;
+    }
+    assert!(built >= 8, "{built}");
+}
+
+#[test]
+fn a_network_that_does_not_fit_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = Backend::Flex.device().unwrap();
+    let physical = r#"{ physical = { device = "a" } }"#;
+    for (stages, expected) in [
+        (
+            format!(r#""wire", {physical}, "readout""#),
+            "stage 1 of `network` has 64 values for the 40",
+        ),
+        (format!(r#""encode", {physical}, "readout""#), "64 features"),
+        (
+            format!(r#""wire", {{ slice = {{ from = 20, count = 40 }} }}, {physical}, "readout""#),
+            "\"wire\", has no physical layer",
+        ),
+        (
+            format!(r#"{{ patches = {{ height = 3, width = 4 }} }}, {physical}, "readout""#),
+            "patches of 3 × 4",
+        ),
+        (
+            format!(
+                r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ from = 30, count = 40 }} }}, {physical}, "readout""#
+            ),
+            "only 64",
+        ),
+        (
+            format!(
+                r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ pad = {{ channels = 1, runs = 5 }} }}, {physical}, "readout""#
+            ),
+            "not 5 equal runs",
+        ),
+        (
+            format!(
+                r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ count = 40 }} }}, {physical}, {{ skip = {{ over = 4 }} }}, "readout""#
+            ),
+            "only 3 stand before it",
+        ),
+        (
+            format!(
+                r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ count = 40 }} }}, {physical}, {{ skip = {{ over = 2 }} }}, "readout""#
+            ),
+            "both ends must be of one width",
+        ),
+    ] {
+        let path = folder.path().join("recipe.toml");
+        let text = format!(
+            "network = [{stages}]\n[data]\nsource = \"digits\"\n[devices.a.model.oscillators]\ncount = 40\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        let recipe = Recipe::read(&path, &[]).unwrap();
+        let message = prepare(&recipe, folder.path(), None, &device).err().unwrap().to_string();
+        assert!(message.contains(expected), "{expected} in {message}");
+    }
+}
+
+#[test]
+fn images_are_subsampled_and_only_images() {
+    let load = |text: &str| {
+        let config: DataConfig = toml::from_str(text).unwrap();
+        config.load(&Locator::default(), 1)
+    };
+    let whole = load("source = \"digits\"").unwrap();
+    let half =
+        load("source = \"digits\"\nevery = 2\n[augment]\nrotation = 30.0\nepochs = 1").unwrap();
+    assert_eq!((whole.train.features.nrows(), half.train.features.nrows()), (64, 16));
+    assert_eq!(half.test.features[(5, 0)], whole.test.features[(2 * 8 + 2, 0)]);
+    let batch = |epoch| half.training_batch(&[3, 4], epoch).features;
+    assert_ne!(batch(0), batch(1), "the first epoch turns the images");
+    assert_eq!(batch(1), batch(2), "later ones leave them");
+    assert_eq!(batch(1), half.train.choose(&[3, 4]).features);
+    let message = load("source = \"vowels\"\nevery = 2").unwrap_err().to_string();
+    assert!(message.contains("no images"), "{message}");
+}
