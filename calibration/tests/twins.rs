@@ -13,6 +13,7 @@ use twinprop_calibration::{
     CalibrationError, DigitalTwin, EquationTwin, Fidelity, FitConfig, NeuralTwin, NeuralTwinConfig,
     Shots,
 };
+use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop_devices::{Interface, PhysicalLayer};
 
@@ -224,4 +225,63 @@ fn designs_stay_in_range_and_a_task_like_one_follows_its_task() {
     }
     let error = DesignConfig::TaskLike(near).draw(&interface, 5, None, 1).unwrap_err();
     assert!(error.to_string().contains("latin_hypercube"), "{error}");
+}
+
+/// The coupled oscillators in burn's operations, for its autodiff: classical Runge-Kutta on (q, p).
+struct TensorOscillators {
+    interface: Interface,
+    count: usize,
+    step: f64,
+    steps: usize,
+}
+
+impl DigitalTwin for TensorOscillators {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+        let n = self.count;
+        let free = theta.clone().narrow(1, 0, n * n).reshape([n, n]);
+        let drives = theta.narrow(1, n * n, n);
+        let coupling = (free.clone() + free.transpose()) * 0.5;
+        let apart = Tensor::ones([n, n], &coupling.device()) - Tensor::eye(n, &coupling.device());
+        let coupling = coupling * apart;
+        let pulled = coupling.clone().sum_dim(0) + 1.0;
+        let force = |q: &Tensor<2>| {
+            let sine = q.clone().sin();
+            sine.clone().matmul(coupling.clone()) - sine * pulled.clone() + drives.clone()
+        };
+        let (h, mut q) = (self.step, x);
+        let mut p = q.zeros_like();
+        for _ in 0..self.steps {
+            let (k1, a1) = (p.clone(), force(&q));
+            let (k2, a2) =
+                (p.clone() + a1.clone() * (h / 2.0), force(&(q.clone() + k1.clone() * (h / 2.0))));
+            let (k3, a3) =
+                (p.clone() + a2.clone() * (h / 2.0), force(&(q.clone() + k2.clone() * (h / 2.0))));
+            let (k4, a4) = (p.clone() + a3.clone() * h, force(&(q.clone() + k3.clone() * h)));
+            q = q + (k1 + (k2 + k3) * 2.0 + k4) * (h / 6.0);
+            p = p + (a1 + (a2 + a3) * 2.0 + a4) * (h / 6.0);
+        }
+        q
+    }
+}
+
+#[test]
+fn the_oscillators_adjoint_agrees_with_autodiff_of_their_equation() {
+    let device = Device::flex();
+    let config = OscillatorsConfig { count: 9, time: 1.0, steps: 4, ..Default::default() };
+    let oscillators = Oscillators::nominal(&config).unwrap();
+    let interface = oscillators.interface().clone();
+    let by_tape = TensorOscillators { interface, count: 9, step: 0.25, steps: 4 };
+    let by_hand = EquationTwin::new(Box::new(oscillators));
+    let (x, theta) = (drives(20, 9, 1, &device), drives(1, 90, 2, &device) * 0.5);
+    let dy = drives(20, 9, 3, &device) - 0.5;
+    let same = by_hand.predict(x.clone(), theta.clone());
+    assert!(relative_error(same, by_tape.predict(x.clone(), theta.clone())) < 1e-6);
+    let (dx, dtheta) = by_hand.vjp(x.clone(), theta.clone(), dy.clone());
+    let (ax, atheta) = autodiff_vjp(&by_tape, x, theta, dy);
+    assert!(relative_error(dx, ax) < 1e-5);
+    assert!(relative_error(dtheta, atheta) < 1e-5);
 }
