@@ -1,6 +1,7 @@
 """NumPy's side of the device benchmark: the same equations, vectorised over the shots.
 
-Reads the name of a device a line, plays SHOTS shots, and answers with the seconds that they took.
+Arguments: the number of shots, and float32 or float64. Reads the name of a device a line, plays the
+shots, and answers with the seconds that they took.
 """
 
 import sys
@@ -10,30 +11,30 @@ import numpy as np
 import scipy.fft
 
 SHOTS = int(sys.argv[1])
+real = np.dtype(sys.argv[2]).type
 random = np.random.default_rng(1)
-f32 = np.float32
 
 
 def uniform(*shape, low=-1.0, high=1.0):
-    return random.uniform(low, high, shape).astype(f32)
+    return random.uniform(low, high, shape).astype(real)
 
 
 def second_harmonic(inputs=18, parameters=18, bins=22):
     """S_n = sum of E_k E_(n-k), read as power in bins."""
     channels = inputs + parameters
     frequencies = 2 * channels - 1
-    spectrum = (uniform(channels) + 1j * uniform(channels)).astype(np.complex64)
+    spectrum = (uniform(channels) + 1j * uniform(channels)).astype(np.result_type(real, np.complex64))
     response, matching = uniform(channels, low=0.9, high=1.1), uniform(frequencies, low=0.9)
     gain, starts = uniform(bins), np.array([-(-b * frequencies // bins) for b in range(bins)])
     data, theta = uniform(SHOTS, inputs, low=0.0), uniform(parameters, low=0.0)
 
     def play():
         drives = np.concatenate([data, np.broadcast_to(theta, (SHOTS, parameters))], axis=1)
-        field = spectrum * np.sin(f32(np.pi / 2) * response * drives)
+        field = spectrum * np.sin(real(np.pi / 2) * response * drives)
         transform = scipy.fft.fft(field, 72, axis=1, workers=-1)
         harmonic = scipy.fft.ifft(transform * transform, axis=1, workers=-1)[:, :frequencies]
         power = matching * (harmonic.real**2 + harmonic.imag**2)
-        return np.minimum(gain * np.add.reduceat(power, starts, axis=1), f32(1))
+        return np.minimum(gain * np.add.reduceat(power, starts, axis=1), real(1))
 
     return play
 
@@ -41,7 +42,7 @@ def second_harmonic(inputs=18, parameters=18, bins=22):
 def oscillators(count=100, steps=5, time_=0.5):
     """Classical Runge-Kutta on q'' = A sin q + e."""
     free, e = uniform(count, count) / 10, uniform(count)
-    start, h = uniform(SHOTS, count), f32(time_ / steps)
+    start, h = uniform(SHOTS, count), real(time_ / steps)
 
     def play():
         matrix = (free + free.T) / 2
@@ -64,14 +65,14 @@ def plate(inputs=64, parameters=64, outputs=64, modes=16, steps_per_sample=2):
     """Exact modal propagator with a kick of the common tension before it."""
     a, b, c, d, g, r, ratio, shape = (uniform(modes, 1, low=0.1, high=0.5) for _ in range(8))
     data, theta = uniform(inputs, SHOTS), uniform(parameters)
-    kick = f32(0.01)
+    kick = real(0.01)
     steps = (inputs + parameters) * steps_per_sample
 
     def play():
-        waveform = np.empty((inputs + parameters, SHOTS), f32)
+        waveform = np.empty((inputs + parameters, SHOTS), real)
         waveform[0::2], waveform[1::2] = data, theta[:, None]
-        q, v = np.zeros((modes, SHOTS), f32), np.zeros((modes, SHOTS), f32)
-        readings = np.empty((outputs, SHOTS), f32)
+        q, v = np.zeros((modes, SHOTS), real), np.zeros((modes, SHOTS), real)
+        readings = np.empty((outputs, SHOTS), real)
         reading = 0
         for step in range(steps):
             force = waveform[step // steps_per_sample]
@@ -88,17 +89,17 @@ def plate(inputs=64, parameters=64, outputs=64, modes=16, steps_per_sample=2):
 
 def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
     """Alexander's L-stable method; the EKV model; Newton's method for the drain's voltage."""
-    gamma = f32(1 - 0.5**0.5)
-    thermal, slope, threshold, modulation = f32(0.02585), f32(1.3), f32(0.7), f32(0.05)
-    specific = f32(2 * 1.3 * 4e-3 * 0.02585**2 * 1e3)
-    g_l, g_c, resistance = gamma * f32(2.5), gamma * f32(0.25), f32(0.1)
-    half, damped = f32(0.5) / thermal, f32(1) / (1 + gamma * f32(2.5) * f32(0.1))
+    gamma = real(1 - 0.5**0.5)
+    thermal, slope, threshold, modulation = real(0.02585), real(1.3), real(0.7), real(0.05)
+    specific = real(2 * 1.3 * 4e-3 * 0.02585**2 * 1e3)
+    g_l, g_c, resistance = gamma * real(2.5), gamma * real(0.25), real(0.1)
+    half, damped = real(0.5) / thermal, real(1) / (1 + gamma * real(2.5) * real(0.1))
     data, theta = uniform(inputs, SHOTS, low=-2.5, high=2.5), uniform(parameters)
     steps = inputs + parameters
-    zero = f32(0)
+    zero = real(0)
 
     def solve(base_i, base_v, u, v):
-        pinch = (f32(0.5) * u + f32(0.5) - threshold) / slope
+        pinch = (real(0.5) * u + real(0.5) - threshold) / slope
         source = np.logaddexp(zero, pinch * half) ** 2
         for _ in range(iterations):
             x = (pinch - v) * half
@@ -114,10 +115,10 @@ def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
         return (base_i + g_l * (u - v)) * damped, v
 
     def play():
-        waveform = np.empty((steps, SHOTS), f32)
+        waveform = np.empty((steps, SHOTS), real)
         waveform[0::2], waveform[1::2] = data, theta[:, None]
-        i, v = np.zeros(SHOTS, f32), np.zeros(SHOTS, f32)
-        readings = np.empty((outputs, SHOTS), f32)
+        i, v = np.zeros(SHOTS, real), np.zeros(SHOTS, real)
+        readings = np.empty((outputs, SHOTS), real)
         carry = (1 - gamma) / gamma
         for step in range(steps):
             u = waveform[step]
@@ -125,7 +126,7 @@ def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
             i, v = solve(i + carry * (first_i - i), v + carry * (first_v - v), u, first_v)
             if step % 2:
                 readings[step // 2] = v
-        return np.clip(readings, f32(-3.75), f32(3.75))
+        return np.clip(readings, real(-3.75), real(3.75))
 
     return play
 

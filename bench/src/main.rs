@@ -133,8 +133,7 @@ fn main() -> ExitCode {
 
 fn compare(arguments: &Arguments) -> Outcome<()> {
     let shots = arguments.shots;
-    println!("device, {shots} shots a turn | shots a second | NumPy's | ratio");
-    let mut numpy = Peer::start(&arguments.python, "devices.py", &[shots.to_string()])?;
+    println!("device, {shots} shots a turn | NumPy in | shots a second | NumPy's | ratio");
     for mut device in devices()? {
         let interface = device.interface().clone();
         let middle = |channels: &twinprop::devices::Channels| -> Vec<f32> {
@@ -147,21 +146,25 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
         let inputs = DMatrix::from_fn(drive.len(), shots, wave);
         let parameters = DVector::from_vec(middle(&interface.parameters)) * 0.1;
         let mut outputs = DMatrix::zeros(interface.outputs.len(), shots);
-        let (ours, theirs) = in_turns(
-            arguments.turns,
-            || Ok(device.measure(&inputs, &parameters, &mut outputs)?),
-            || numpy.seconds(&interface.device),
-        )?;
-        let rate = |seconds: f64| shots as f64 / seconds;
-        println!(
-            "{} | {:.0} | {:.0} | {:.1}",
-            interface.device,
-            rate(ours),
-            rate(theirs),
-            theirs / ours
-        );
+        // Ours computes in 32 bits; NumPy's own default is 64.
+        for real in ["float32", "float64"] {
+            let sizes = [shots.to_string(), real.to_owned()];
+            let mut numpy = Peer::start(&arguments.python, "devices.py", &sizes)?;
+            let (ours, theirs) = in_turns(
+                arguments.turns,
+                || Ok(device.measure(&inputs, &parameters, &mut outputs)?),
+                || numpy.seconds(&interface.device),
+            )?;
+            let rate = |seconds: f64| shots as f64 / seconds;
+            println!(
+                "{} | {real} | {:.0} | {:.0} | {:.1}",
+                interface.device,
+                rate(ours),
+                rate(theirs),
+                theirs / ours
+            );
+        }
     }
-    drop(numpy);
 
     let mut step = mnist_oscillators();
     let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;

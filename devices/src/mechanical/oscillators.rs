@@ -252,19 +252,24 @@ impl Square<'_> {
             let first_column = tile * LANES;
             for first_row in (0..self.count).step_by(LANES) {
                 let height = LANES.min(self.count - first_row);
+                // The tile across the diagonal, turned: its columns are this one's rows.
                 let mut transposed = [[0.0; LANES]; LANES];
-                for (row, transposed) in transposed.iter_mut().enumerate().take(height) {
+                for row in 0..height {
                     let across = &column_of(first_row + row)[first_column..];
-                    transposed.iter_mut().zip(across).for_each(|(to, from)| *to = *from);
+                    for (turned, value) in transposed.iter_mut().zip(across) {
+                        turned[row] = *value;
+                    }
                 }
-                for (place, result) in columns.chunks_exact_mut(rows).enumerate() {
+                for ((place, result), transposed) in
+                    columns.chunks_exact_mut(rows).enumerate().zip(&transposed)
+                {
                     let column = first_column + place;
-                    let down = &column_of(column)[first_row..];
-                    let result = result[first_row..].iter_mut().take(height);
+                    let down = &column_of(column)[first_row..first_row + height];
+                    let result = &mut result[first_row..first_row + height];
                     for (row, ((result, direct), transposed)) in
-                        result.zip(down).zip(&transposed).enumerate()
+                        result.iter_mut().zip(down).zip(transposed).enumerate()
                     {
-                        *result = combine(*direct, transposed[place], first_row + row, column);
+                        *result = combine(*direct, *transposed, first_row + row, column);
                     }
                 }
             }
