@@ -176,6 +176,9 @@ impl Oscillators {
 
     /// `length` values, of any content.
     fn buffer(&self, length: usize) -> Vec<f32> {
+        if length == 0 {
+            return Vec::new();
+        }
         let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut buffer = buffers.pop().unwrap_or_default();
         drop(buffers);
