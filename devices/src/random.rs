@@ -5,6 +5,8 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 
 /// The stream of `purpose` under `seed`, at its start.
 #[must_use]
@@ -21,9 +23,39 @@ pub fn seek(random: &mut ChaCha8Rng, index: u64, words: u32) {
 
 /// Words of a random stream that belong to one shot of `channels` channels: a normal deviate takes
 /// two words, seldom four or more.
-#[must_use]
-pub fn words_a_shot(channels: usize) -> u32 {
+fn words_a_shot(channels: usize) -> u32 {
     u32::try_from(8 * channels).unwrap_or(u32::MAX).next_multiple_of(16)
+}
+
+/// A normal deviate as fabrication has it: beyond three deviations a part would not have left the
+/// factory.
+pub fn deviate(random: &mut ChaCha8Rng) -> f64 {
+    let normal: f64 = StandardNormal.sample(random);
+    normal.clamp(-3.0, 3.0)
+}
+
+/// Shots one worker draws at a time.
+const SHOTS_A_TASK: usize = 16;
+
+/// Shows `draw` the `width` values of every shot and its place among them, with the generator at the
+/// words of shot `first` + place: shots are drawn side by side, the same on any number of threads.
+pub fn each_shot(
+    random: &ChaCha8Rng,
+    first: u64,
+    width: usize,
+    values: &mut [f32],
+    draw: impl Fn(&mut ChaCha8Rng, usize, &mut [f32]) + Sync,
+) {
+    let words = words_a_shot(width);
+    let blocks = values.par_chunks_mut(SHOTS_A_TASK * width.max(1));
+    blocks.enumerate().for_each(|(block, values)| {
+        let mut random = random.clone();
+        for (place, values) in values.chunks_mut(width).enumerate() {
+            let place = block * SHOTS_A_TASK + place;
+            seek(&mut random, first + place as u64, words);
+            draw(&mut random, place, values);
+        }
+    });
 }
 
 /// 64-bit FNV-1a: a stable name → stream map that no library version can change.

@@ -165,8 +165,7 @@ impl Crossbar {
         let mut random = random::stream(seed, "fabrication");
         let mut cells = || {
             DMatrix::from_fn(outputs, inputs, |_, _| {
-                let normal: f64 = StandardNormal.sample(&mut random);
-                (1.0 + mismatch * normal.clamp(-3.0, 3.0)).max(0.0) as f32
+                (1.0 + mismatch * random::deviate(&mut random)).max(0.0) as f32
             })
         };
         let full_scale = config.full_scale as f32;
@@ -337,15 +336,14 @@ impl PhysicalLayer for Crossbar {
             let [plus, minus] = tile.effective.map(|m| m.component_mul(&m));
             let variance = (plus + minus) * inputs.component_mul(inputs);
             let strength = self.config.read_noise as f32 * self.gain();
-            let mut random = random::stream(self.seed, "cell noise");
-            let words = random::words_a_shot(self.config.outputs);
-            for (shot, mut readings) in outputs.column_iter_mut().enumerate() {
-                random::seek(&mut random, self.shots + shot as u64, words);
+            let random = random::stream(self.seed, "cell noise");
+            let (width, readings) = (self.config.outputs, outputs.as_mut_slice());
+            random::each_shot(&random, self.shots, width, readings, |random, shot, readings| {
                 for (reading, variance) in readings.iter_mut().zip(&variance.column(shot)) {
-                    let normal: f32 = StandardNormal.sample(&mut random);
+                    let normal: f32 = StandardNormal.sample(random);
                     *reading += strength * variance.sqrt() * normal;
                 }
-            }
+            });
         }
         self.shots += inputs.ncols() as u64;
         self.saturate(outputs);

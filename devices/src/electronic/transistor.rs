@@ -34,7 +34,6 @@
 //! constant is no danger. The branch is linear, so a stage is one equation for v, monotone, which
 //! Newton's method solves. The adjoint differentiates the solved stages exactly.
 
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::elementary::soft_plus;
@@ -301,8 +300,7 @@ impl Transistor {
         }
         let mut random = random::stream(seed, "fabrication");
         let factors = std::array::from_fn(|_| {
-            let normal: f64 = StandardNormal.sample(&mut random);
-            (1.0 + mismatch * normal.clamp(-3.0, 3.0)).max(0.1) as f32
+            (1.0 + mismatch * random::deviate(&mut random)).max(0.1) as f32
         });
         let volts = config.largest_volts as f32;
         Ok(Self::new(TransistorEquation {

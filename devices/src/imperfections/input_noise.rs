@@ -3,12 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use rayon::prelude::*;
 
 use crate::{DeviceError, Interface, PhysicalLayer, random};
-
-/// Shots one worker draws at a time.
-const SHOTS_A_TASK: usize = 16;
 
 /// Adds Gaussian noise to every data drive of every shot, kept inside the channel's range.
 pub struct InputNoise<L> {
@@ -45,19 +41,12 @@ impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
     ) -> Result<(), DeviceError> {
         let channels = &self.layer.interface().inputs;
         self.noisy.clone_from(inputs);
-        let words = random::words_a_shot(channels.len());
-        // A shot has its own words, so that shots can be drawn side by side.
-        let blocks = self.noisy.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * channels.len().max(1));
-        blocks.enumerate().for_each(|(block, drives)| {
-            let mut random = self.random.clone();
-            for (shot, drives) in drives.chunks_mut(channels.len()).enumerate() {
-                let shot = (block * SHOTS_A_TASK + shot) as u64;
-                random::seek(&mut random, self.shots + shot, words);
-                for (drive, channel) in drives.iter_mut().zip(channels.iter()) {
-                    let normal: f32 = StandardNormal.sample(&mut random);
-                    *drive = (*drive + self.strength * channel.span() * normal)
-                        .clamp(channel.minimum, channel.maximum);
-                }
+        let noisy = self.noisy.as_mut_slice();
+        random::each_shot(&self.random, self.shots, channels.len(), noisy, |random, _, drives| {
+            for (drive, channel) in drives.iter_mut().zip(channels.iter()) {
+                let normal: f32 = StandardNormal.sample(random);
+                *drive = (*drive + self.strength * channel.span() * normal)
+                    .clamp(channel.minimum, channel.maximum);
             }
         });
         self.shots += inputs.ncols() as u64;

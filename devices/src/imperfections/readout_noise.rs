@@ -3,12 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use rayon::prelude::*;
 
 use crate::{DeviceError, Interface, PhysicalLayer, random};
-
-/// Shots one worker draws at a time.
-const SHOTS_A_TASK: usize = 16;
 
 /// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, kept inside the channel's range, whose width is R.
 pub struct ReadoutNoise<L> {
@@ -45,23 +41,15 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
     ) -> Result<(), DeviceError> {
         self.layer.measure(inputs, parameters, outputs)?;
         let channels = &self.layer.interface().outputs;
-        let words = random::words_a_shot(channels.len());
-        // A shot has its own words, so that shots can be drawn side by side.
-        let blocks = outputs.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * channels.len().max(1));
-        blocks.enumerate().for_each(|(block, readings)| {
-            let mut random = self.random.clone();
-            for (shot, readings) in readings.chunks_mut(channels.len()).enumerate() {
-                let shot = (block * SHOTS_A_TASK + shot) as u64;
-                random::seek(&mut random, self.shots + shot, words);
-                for (reading, channel) in readings.iter_mut().zip(channels.iter()) {
-                    let normal: f32 = StandardNormal.sample(&mut random);
-                    let range = channel.span();
-                    // Independent sources add in variance, so one deviate serves both.
-                    let variance =
-                        self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
-                    *reading = (*reading + range * variance.sqrt() * normal)
-                        .clamp(channel.minimum, channel.maximum);
-                }
+        let (width, readings) = (channels.len(), outputs.as_mut_slice());
+        random::each_shot(&self.random, self.shots, width, readings, |random, _, readings| {
+            for (reading, channel) in readings.iter_mut().zip(channels.iter()) {
+                let normal: f32 = StandardNormal.sample(random);
+                let range = channel.span();
+                // Independent sources add in variance, so one deviate serves both.
+                let variance = self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
+                *reading = (*reading + range * variance.sqrt() * normal)
+                    .clamp(channel.minimum, channel.maximum);
             }
         });
         self.shots += outputs.ncols() as u64;

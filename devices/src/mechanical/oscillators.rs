@@ -142,8 +142,8 @@ impl Oscillators {
             }
             error
         });
-        let normal: f64 = StandardNormal.sample(&mut random::stream(seed, "fabrication"));
-        Ok(Self::assemble(config, config.bend + mismatch * normal.clamp(-3.0, 3.0), error))
+        let deviate = random::deviate(&mut random::stream(seed, "fabrication"));
+        Ok(Self::assemble(config, config.bend + mismatch * deviate, error))
     }
 }
 

@@ -21,7 +21,6 @@
 //!
 //! Time is discretised as [`nystrom`](super::nystrom) says; the adjoint differentiates that exactly.
 
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
@@ -108,10 +107,7 @@ impl Pendula {
         seed: u64,
     ) -> Result<Self, DeviceError> {
         let mut random = random::stream(seed, "fabrication");
-        let mut factor = |_| {
-            let normal: f64 = StandardNormal.sample(&mut random);
-            (1.0 + mismatch * normal.clamp(-3.0, 3.0)).max(0.1) as f32
-        };
+        let mut factor = |_| (1.0 + mismatch * random::deviate(&mut random)).max(0.1) as f32;
         let (count, angle) = (config.count, config.largest_angle as f32);
         let (slow, fast) = (1.0 - config.tuning as f32, 1.0 + config.tuning as f32);
         let stiff = config.largest_coupling as f32;

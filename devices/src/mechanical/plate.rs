@@ -30,7 +30,6 @@
 use std::f64::consts::{PI, TAU};
 
 use rand::RngExt;
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
@@ -222,8 +221,7 @@ impl Plate {
             .constants()
             .iter()
             .map(|constant| {
-                let normal: f64 = StandardNormal.sample(&mut random);
-                constant.value * (1.0 + mismatch * normal.clamp(-3.0, 3.0)).max(0.1) as f32
+                constant.value * (1.0 + mismatch * random::deviate(&mut random)).max(0.1) as f32
             })
             .collect();
         equation.set_constants(&values);

@@ -2,7 +2,6 @@
 
 use std::f64::consts::{PI, TAU};
 
-use rand_distr::{Distribution, StandardNormal};
 use rustfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
@@ -95,11 +94,7 @@ impl Constants {
             });
         }
         let mut random = random::stream(seed, "fabrication");
-        let mut deviate = || -> f64 {
-            let normal: f64 = StandardNormal.sample(&mut random);
-            // Beyond three deviations a part would not have left the factory.
-            mismatch * normal.clamp(-3.0, 3.0)
-        };
+        let mut deviate = || mismatch * random::deviate(&mut random);
         // Half width at 1/e of the field: exp(−ω²/2σ²), so the power's full width is 2σ√ln 2.
         let sigma = TAU * config.bandwidth_thz * 1e-3 / (2.0 * 2f64.ln().sqrt())
             * (1.0 + deviate()).max(0.1);

@@ -27,7 +27,6 @@
 use std::f32::consts::PI;
 
 use nalgebra::{DMatrix, DVector};
-use rand_distr::{Distribution, StandardNormal};
 use rustfft::num_complex::Complex32;
 use serde::{Deserialize, Serialize};
 
@@ -232,12 +231,7 @@ impl MziMesh {
         }
         let mut random = random::stream(seed, "fabrication");
         let mut deviates = |count: usize, deviation: f64| -> Vec<f32> {
-            (0..count)
-                .map(|_| {
-                    let normal: f64 = StandardNormal.sample(&mut random);
-                    (deviation * normal.clamp(-3.0, 3.0)) as f32
-                })
-                .collect()
+            (0..count).map(|_| (deviation * random::deviate(&mut random)) as f32).collect()
         };
         let phases = 2 * places.len();
         let full_scale = config.full_scale as f32;
