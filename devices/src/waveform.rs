@@ -1,5 +1,6 @@
 //! Data and parameters as the samples of one waveform (or the channels of one spectrum).
 
+use crate::DeviceError;
 use crate::lanes::{LANES, Lane};
 
 /// Slot of each of `inputs` data values, then of each of `parameters` values, both spread evenly over
@@ -16,6 +17,54 @@ pub(crate) fn interleave(inputs: usize, parameters: usize) -> Vec<usize> {
         placement[value] = slot;
     }
     placement
+}
+
+/// How a waveform's samples become integration steps, and which of them are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sampling {
+    samples: usize,
+    steps_per_sample: usize,
+    readings: usize,
+}
+
+impl Sampling {
+    /// `samples` samples of `steps_per_sample` steps each, read `readings` times.
+    ///
+    /// # Errors
+    /// [`DeviceError::Config`] where `device` would have more readings than steps.
+    pub(crate) fn new(
+        device: &str,
+        samples: usize,
+        steps_per_sample: usize,
+        readings: usize,
+    ) -> Result<Self, DeviceError> {
+        let sampling = Self { samples, steps_per_sample, readings };
+        let steps = sampling.steps();
+        if readings > steps {
+            return Err(DeviceError::Config {
+                device: device.to_owned(),
+                problem: format!(
+                    "outputs = {readings} exceeds the {steps} integration steps of a shot; ask for fewer, or raise steps_per_sample"
+                ),
+            });
+        }
+        Ok(sampling)
+    }
+
+    /// Integration steps of a shot.
+    pub(crate) fn steps(&self) -> usize {
+        self.samples * self.steps_per_sample
+    }
+
+    /// The sample under which step `step` stands.
+    pub(crate) fn sample(&self, step: usize) -> usize {
+        step / self.steps_per_sample
+    }
+
+    /// Steps after which reading `reading` is taken.
+    pub(crate) fn read_after(&self, reading: usize) -> usize {
+        (reading + 1) * self.steps() / self.readings
+    }
 }
 
 /// A waveform of parameters, with gaps that each shot's data fill.

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::elementary::soft_plus;
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, dot};
-use crate::waveform::{Placed, interleave};
+use crate::waveform::{Placed, Sampling, interleave};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
 /// A transistor circuit, as a recipe writes it.
@@ -134,7 +134,7 @@ pub type Transistor = Simulation<TransistorEquation>;
 pub struct TransistorEquation {
     interface: Interface,
     placement: Vec<usize>,
-    steps_per_sample: usize,
+    sampling: Sampling,
     config: TransistorConfig,
     factors: [f32; CONSTANTS.len()],
     circuit: Circuit,
@@ -288,16 +288,8 @@ impl Transistor {
         seed: u64,
     ) -> Result<Self, DeviceError> {
         let samples = config.inputs + config.parameters;
-        let steps = samples * config.steps_per_sample;
-        if config.outputs > steps {
-            return Err(DeviceError::Config {
-                device: "transistor".to_owned(),
-                problem: format!(
-                    "outputs = {} exceeds the {steps} integration steps of a shot; ask for fewer, or raise steps_per_sample",
-                    config.outputs
-                ),
-            });
-        }
+        let sampling =
+            Sampling::new("transistor", samples, config.steps_per_sample, config.outputs)?;
         let mut random = random::stream(seed, "fabrication");
         let factors = std::array::from_fn(|_| {
             (1.0 + mismatch * random::deviate(&mut random)).max(0.1) as f32
@@ -318,7 +310,7 @@ impl Transistor {
                 seconds_per_shot: samples as f64 * config.sample_seconds,
             },
             placement: interleave(config.inputs, config.parameters),
-            steps_per_sample: config.steps_per_sample,
+            sampling,
             circuit: Circuit::new(config, &factors),
             config: config.clone(),
             factors,
@@ -336,12 +328,12 @@ impl TransistorEquation {
         outputs: &mut [Lane],
         mut visit: impl FnMut(usize, &Stages),
     ) {
-        let steps = waveform.len() * self.steps_per_sample;
+        let steps = self.sampling.steps();
         let mut state = [ZERO; 2];
         let mut stages: Stages = [[ZERO; 2]; 2];
         let mut reading = 0;
         for step in 0..steps {
-            let drive = &waveform[step / self.steps_per_sample];
+            let drive = &waveform[self.sampling.sample(step)];
             let [first, second] = &mut stages;
             first[1] = state[1];
             self.circuit.solve(&state, drive, first);
@@ -356,7 +348,7 @@ impl TransistorEquation {
             self.circuit.solve(&base, drive, second);
             state = stages[1];
             visit(step, &stages);
-            if step + 1 == self.read_after(reading, steps) {
+            if step + 1 == self.sampling.read_after(reading) {
                 outputs[reading] = state[1];
                 reading += 1;
             }
@@ -365,11 +357,6 @@ impl TransistorEquation {
 
     fn largest_reading(&self) -> f32 {
         READING * self.config.largest_volts as f32
-    }
-
-    /// Steps after which reading `reading` is taken.
-    fn read_after(&self, reading: usize, steps: usize) -> usize {
-        (reading + 1) * steps / self.interface.outputs.len()
     }
 }
 
@@ -404,7 +391,7 @@ impl Equation for TransistorEquation {
     ) {
         let circuit = &self.circuit;
         let waveform = setting.with_data(inputs);
-        let steps = waveform.len() * self.steps_per_sample;
+        let steps = self.sampling.steps();
         let mut stages: Vec<Stages> = vec![[[ZERO; 2]; 2]; steps];
         self.integrate(&waveform, &mut vec![ZERO; cotangents.len()], |step, seen| {
             stages[step] = *seen;
@@ -415,7 +402,7 @@ impl Equation for TransistorEquation {
         let (mut of_current, mut of_voltage) = (ZERO, ZERO);
         let mut reading = cotangents.len();
         for step in (0..steps).rev() {
-            if reading > 0 && step + 1 == self.read_after(reading - 1, steps) {
+            if reading > 0 && step + 1 == self.sampling.read_after(reading - 1) {
                 reading -= 1;
                 for lane in 0..LANES {
                     // A saturated reading no longer moves.
@@ -424,7 +411,7 @@ impl Equation for TransistorEquation {
                     }
                 }
             }
-            let sample = step / self.steps_per_sample;
+            let sample = self.sampling.sample(step);
             let (drive, of_drive) = (&waveform[sample], &mut of_waveform[sample]);
             // Of the second stage, then of the first.
             let mut pull = [of_current, of_voltage];

@@ -33,7 +33,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
-use crate::waveform::{Placed, interleave};
+use crate::waveform::{Placed, Sampling, interleave};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
 /// A driven plate, as a recipe writes it.
@@ -113,7 +113,7 @@ pub type Plate = Simulation<PlateEquation>;
 pub struct PlateEquation {
     interface: Interface,
     placement: Vec<usize>,
-    steps_per_sample: usize,
+    sampling: Sampling,
     step_seconds: f64,
     design: Vec<Mode>,
     /// Nominal γ times the step, and nominal G.
@@ -175,16 +175,7 @@ impl Plate {
     /// As [`nominal`](Self::nominal).
     pub fn fabricated(config: &PlateConfig, mismatch: f64, seed: u64) -> Result<Self, DeviceError> {
         let samples = config.inputs + config.parameters;
-        let steps = samples * config.steps_per_sample;
-        if config.outputs > steps {
-            return Err(DeviceError::Config {
-                device: "plate".to_owned(),
-                problem: format!(
-                    "outputs = {} exceeds the {steps} integration steps of a shot; ask for fewer, or raise steps_per_sample",
-                    config.outputs
-                ),
-            });
-        }
+        let sampling = Sampling::new("plate", samples, config.steps_per_sample, config.outputs)?;
         let count = config.modes;
         let mut equation = PlateEquation {
             interface: Interface {
@@ -201,7 +192,7 @@ impl Plate {
                 seconds_per_shot: samples as f64 * config.sample_seconds,
             },
             placement: interleave(config.inputs, config.parameters),
-            steps_per_sample: config.steps_per_sample,
+            sampling,
             step_seconds: config.sample_seconds / config.steps_per_sample as f64,
             design: design(config),
             tension: 0.0,
@@ -352,11 +343,11 @@ impl PlateEquation {
     ) {
         let count = self.modes.len();
         let kick = self.tension * self.factors.tension;
-        let steps = waveform.len() * self.steps_per_sample;
+        let steps = self.sampling.steps();
         let mut state = vec![ZERO; 2 * count];
         let mut reading = 0;
         for step in 0..steps {
-            let force = &waveform[step / self.steps_per_sample];
+            let force = &waveform[self.sampling.sample(step)];
             let mut stretch = ZERO;
             for (mode, q) in self.modes.iter().zip(&state) {
                 for lane in 0..LANES {
@@ -374,7 +365,7 @@ impl PlateEquation {
                     v[lane] = c * before + d * kicked + mode.force[1] * force[lane];
                 }
             }
-            if step + 1 == self.read_after(reading, steps) {
+            if step + 1 == self.sampling.read_after(reading) {
                 let mut y = ZERO;
                 for (mode, v) in self.modes.iter().zip(&state[count..]) {
                     add_scaled(&mut y, self.gain * mode.pickup, v);
@@ -384,11 +375,6 @@ impl PlateEquation {
             }
         }
         visit(steps, &state, &ZERO);
-    }
-
-    /// Steps after which reading `reading` is taken.
-    fn read_after(&self, reading: usize, steps: usize) -> usize {
-        (reading + 1) * steps / self.interface.outputs.len()
     }
 }
 
@@ -423,7 +409,7 @@ impl Equation for PlateEquation {
     ) {
         let count = self.modes.len();
         let waveform = setting.with_data(inputs);
-        let steps = waveform.len() * self.steps_per_sample;
+        let steps = self.sampling.steps();
         let mut states = vec![ZERO; 2 * count * (steps + 1)];
         let mut stretches = vec![ZERO; steps + 1];
         let mut readings = vec![ZERO; cotangents.len()];
@@ -440,7 +426,7 @@ impl Equation for PlateEquation {
         let mut reading = cotangents.len();
         for step in (0..steps).rev() {
             let (q, v) = states[2 * count * step..2 * count * (step + 1)].split_at(count);
-            if reading > 0 && step + 1 == self.read_after(reading - 1, steps) {
+            if reading > 0 && step + 1 == self.sampling.read_after(reading - 1) {
                 reading -= 1;
                 let mut cotangent = cotangents[reading];
                 for lane in 0..LANES {
@@ -457,8 +443,8 @@ impl Equation for PlateEquation {
                     }
                 }
             }
-            let force = &waveform[step / self.steps_per_sample];
-            let of_force = &mut of_waveform[step / self.steps_per_sample];
+            let force = &waveform[self.sampling.sample(step)];
+            let of_force = &mut of_waveform[self.sampling.sample(step)];
             let stretch = &stretches[step];
             let mut of_stretch = ZERO;
             let (of_q, of_v) = of_state.split_at_mut(count);
