@@ -21,6 +21,9 @@ pub struct Bank {
     pub minimum: f32,
     /// Largest such value.
     pub maximum: f32,
+    /// Largest change from one shot to the next that the device bears; none is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_step: Option<f32>,
 }
 
 impl Bank {
@@ -85,7 +88,7 @@ impl Channels {
     #[must_use]
     pub fn bank(name: &str, count: usize, unit: &str, minimum: f32, maximum: f32) -> Self {
         let (name, unit) = (name.to_owned(), unit.to_owned());
-        Self { banks: vec![Bank { name, count, unit, minimum, maximum }] }
+        Self { banks: vec![Bank { name, count, unit, minimum, maximum, largest_step: None }] }
     }
 
     /// These channels, then `more`.

@@ -1,0 +1,216 @@
+//! What the frames' payloads say.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Interface;
+
+/// The device in numbers: the payload of a hello's answer, 32 bytes, little endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// Oldest and newest version of the protocol that the device speaks.
+    pub versions: (u8, u8),
+    /// Whether it takes 16-bit codes.
+    pub codes: bool,
+    /// Whether a shot's outcome depends on the shots before it, so that none may be played again.
+    pub stateful: bool,
+    /// Drawn anew when the device starts.
+    pub boot: u32,
+    /// Largest frame that it takes and sends, in bytes on the wire.
+    pub largest_frame: u32,
+    /// Bytes of frames not yet answered that it can hold.
+    pub window_bytes: u32,
+    /// Frames that it remembers the answers of: so many may be on the way.
+    pub window_frames: u16,
+    /// The session that is open; 0 is none.
+    pub session: u16,
+    /// Without a frame for so long it goes to its safe state by itself; 0 is never.
+    pub watchdog_milliseconds: u32,
+    /// Length of the description.
+    pub description_bytes: u32,
+    /// Its CRC-32.
+    pub description_crc: u32,
+}
+
+impl Greeting {
+    /// Bytes of the payload.
+    pub const BYTES: usize = 32;
+
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        let (oldest, newest) = self.versions;
+        bytes.extend([oldest, newest, 1 | u8::from(self.codes) << 1, u8::from(self.stateful)]);
+        bytes.extend(self.boot.to_le_bytes());
+        bytes.extend(self.largest_frame.to_le_bytes());
+        bytes.extend(self.window_bytes.to_le_bytes());
+        bytes.extend(self.window_frames.to_le_bytes());
+        bytes.extend(self.session.to_le_bytes());
+        bytes.extend(self.watchdog_milliseconds.to_le_bytes());
+        bytes.extend(self.description_bytes.to_le_bytes());
+        bytes.extend(self.description_crc.to_le_bytes());
+    }
+
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = payload.try_into().ok()?;
+        let long = |at| long(bytes, at).unwrap_or_default();
+        Some(Self {
+            versions: (bytes[0], bytes[1]),
+            codes: bytes[2] & 2 != 0,
+            stateful: bytes[3] & 1 != 0,
+            boot: long(4),
+            largest_frame: long(8),
+            window_bytes: long(12),
+            window_frames: u16::from_le_bytes([bytes[16], bytes[17]]),
+            session: u16::from_le_bytes([bytes[18], bytes[19]]),
+            watchdog_milliseconds: long(20),
+            description_bytes: long(24),
+            description_crc: long(28),
+        })
+    }
+}
+
+/// The device in words: JSON, sent in pieces. A host refuses keys that it does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// What its laboratory calls it.
+    pub name: String,
+    /// Tells it from others of its kind.
+    pub serial_number: String,
+    /// Version of its firmware.
+    pub firmware: String,
+    /// Largest number of shots a second that it may be asked for; none is as fast as it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_shot_rate: Option<f64>,
+    /// Channels, ranges and units.
+    pub interface: Interface,
+}
+
+impl Description {
+    /// As it is sent.
+    ///
+    /// # Panics
+    /// Never: a description is plain data.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a description is plain data")
+    }
+
+    /// What keeps the description from being one of a device, if anything.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let Interface { inputs, parameters, outputs, seconds_per_shot, .. } = &self.interface;
+        for (side, channels) in
+            [("inputs", inputs), ("parameters", parameters), ("outputs", outputs)]
+        {
+            for bank in channels.banks() {
+                let (name, minimum, maximum) = (&bank.name, bank.minimum, bank.maximum);
+                if !(minimum.is_finite() && maximum.is_finite() && minimum < maximum) {
+                    return Some(format!(
+                        "bank `{name}` of its {side} has the range {minimum} to {maximum}; the lower end must be below the upper one"
+                    ));
+                }
+                if bank.largest_step.is_some_and(|step| !(step.is_finite() && step > 0.0)) {
+                    return Some(format!(
+                        "bank `{name}` of its {side} has a largest step that is not above zero"
+                    ));
+                }
+            }
+        }
+        if inputs.is_empty() || outputs.is_empty() {
+            return Some("it has no inputs or no outputs".to_owned());
+        }
+        if !(seconds_per_shot.is_finite() && (0.0..=3600.0).contains(seconds_per_shot)) {
+            return Some(format!("a shot takes {seconds_per_shot} s, it says; 0 to 3600 may be"));
+        }
+        if self.largest_shot_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+            return Some("its largest shot rate is not above zero".to_owned());
+        }
+        None
+    }
+}
+
+/// Why a device refused a frame, or could not do what it asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Refusal {
+    /// The session is not open: the device restarted, or another host took it.
+    Session = 1,
+    /// The shots' parameters are not the ones that the device holds.
+    Epoch = 2,
+    /// The frame's sizes are not those of the interface.
+    Shape = 3,
+    /// A value is no number, or out of its channel's range.
+    Range = 4,
+    /// The device could not measure.
+    Fault = 5,
+    /// The device does not know the frame's kind.
+    Unknown = 6,
+}
+
+impl Refusal {
+    pub(super) fn of(code: u16) -> Option<Self> {
+        [Self::Session, Self::Epoch, Self::Shape, Self::Range, Self::Fault, Self::Unknown]
+            .into_iter()
+            .find(|refusal| *refusal as u16 == code)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session => "no session",
+            Self::Epoch => "wrong parameters",
+            Self::Shape => "wrong size",
+            Self::Range => "out of range",
+            Self::Fault => "device fault",
+            Self::Unknown => "unknown request",
+        })
+    }
+}
+
+/// A device's state and counters: the payload of a health frame, 24 bytes, little endian.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The boot that the counters are of.
+    pub boot: u32,
+    /// Whether it is in its safe state.
+    pub safe: bool,
+    /// Milliseconds since it started.
+    pub uptime_milliseconds: u32,
+    /// Shots that it played since it started.
+    pub shots: u64,
+    /// How often its watchdog sent it to its safe state.
+    pub watchdog_trips: u32,
+}
+
+impl Health {
+    /// Bytes of the payload.
+    pub const BYTES: usize = 24;
+
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.boot.to_le_bytes());
+        bytes.extend(u32::from(self.safe).to_le_bytes());
+        bytes.extend(self.uptime_milliseconds.to_le_bytes());
+        bytes.extend(self.watchdog_trips.to_le_bytes());
+        bytes.extend(self.shots.to_le_bytes());
+    }
+
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = payload.try_into().ok()?;
+        let (_, shots) = bytes.split_last_chunk::<8>()?;
+        Some(Self {
+            boot: long(bytes, 0)?,
+            safe: long(bytes, 4)? != 0,
+            uptime_milliseconds: long(bytes, 8)?,
+            watchdog_trips: long(bytes, 12)?,
+            shots: u64::from_le_bytes(*shots),
+        })
+    }
+}
+
+/// The 32-bit number at byte `at`, if there is one.
+pub(super) fn long(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at + 4)?;
+    Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}

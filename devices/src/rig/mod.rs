@@ -1,0 +1,27 @@
+//! Real devices: a wire protocol, the ways that it travels, and both of its ends.
+//!
+//! ```text
+//! Rig ─ Host ─ transport (serial, TCP, child process) ─ link ─ Responder ─ device
+//! ```
+//!
+//! [`Host`] and [`Responder`] are the protocol, without a port, a clock or a thread. A [`Rig`] is a
+//! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport; [`emulator`] puts any
+//! layer behind a responder. The bytes are those of `devices/PROTOCOL.md`.
+
+pub mod counts;
+pub mod error;
+pub mod faults;
+pub mod frame;
+pub mod host;
+pub mod message;
+pub mod responder;
+mod timing;
+pub mod values;
+
+pub use counts::LinkCounts;
+pub use error::RigError;
+pub use faults::{Faults, FaultsConfig};
+pub use host::{Host, Identity, Patience};
+pub use message::{Description, Greeting, Health, Refusal};
+pub use responder::{Capacity, Play, Responder};
+pub use values::Encoding;
