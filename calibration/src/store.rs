@@ -229,7 +229,7 @@ fn difference(twin: &Interface, device: &Interface) -> Option<(String, String)> 
 /// The banks of one side in words.
 fn ranges(channels: &Channels) -> String {
     let range = |bank: &Bank| {
-        let Bank { name, count, unit, minimum, maximum } = bank;
+        let Bank { name, count, unit, minimum, maximum, largest_step: _ } = bank;
         format!("{count} × `{name}` from {minimum} to {maximum} {unit}")
     };
     channels.banks().iter().map(range).collect::<Vec<_>>().join(", ")

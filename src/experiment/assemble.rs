@@ -7,7 +7,7 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Encode, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice, Stage,
+    Encode, Jitter, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice, Stage,
     Wire,
 };
 use crate::training::RangePenalty;
@@ -68,6 +68,9 @@ impl Assembly<'_> {
             StageConfig::Scale => self.scale(place),
             StageConfig::Physical(config) => self.physical(place, config)?,
             StageConfig::Relu => (Box::new(Relu), self.width),
+            StageConfig::Jitter(config) => {
+                (Box::new(Jitter::new(config.deviation, self.recipe.seed, place)), self.width)
+            }
             StageConfig::Readout => self.readout()?,
             StageConfig::Skip(config) => return self.skip(place, config.over),
         };

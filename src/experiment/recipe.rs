@@ -50,6 +50,8 @@ pub enum StageConfig {
     Slice(SliceConfig),
     /// Adds what entered an earlier stage.
     Skip(SkipConfig),
+    /// Noise added in training, so that the network learns to bear the device's own.
+    Jitter(JitterConfig),
     /// The positive part: a digital nonlinearity, for devices that are linear.
     Relu,
     /// Trainable element-wise scale and offset, from the width before to the width behind.
@@ -94,6 +96,15 @@ pub struct SliceConfig {
     /// How many.
     #[serde(deserialize_with = "validate::count")]
     pub count: usize,
+}
+
+/// How much noise is added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JitterConfig {
+    /// Its standard deviation, in the unit that the values have there.
+    #[serde(deserialize_with = "validate::positive")]
+    pub deviation: f64,
 }
 
 /// Where a skip connection starts.
@@ -238,7 +249,13 @@ impl Recipe {
                 S::Encode | S::Patches(_) | S::Readout => {
                     return Err("key `network`: \"encode\" and \"patches\" can only be the first stage and \"readout\" the last".to_owned());
                 }
-                S::Wire | S::Relu | S::Scale | S::Pad(_) | S::Slice(_) | S::Skip(_) => {}
+                S::Wire
+                | S::Relu
+                | S::Scale
+                | S::Pad(_)
+                | S::Slice(_)
+                | S::Jitter(_)
+                | S::Skip(_) => {}
                 S::Physical(config) => {
                     physical += 1;
                     let name = config.device.get_ref();

@@ -19,6 +19,8 @@ pub struct Instrument {
 pub struct Laboratory {
     /// The devices.
     pub instruments: Vec<Instrument>,
+    /// The training step that is being made, from zero; none while a network is judged.
+    pub training_step: Option<u64>,
 }
 
 impl Laboratory {

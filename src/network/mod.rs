@@ -4,6 +4,7 @@
 //! can bring its own adjoint.
 
 mod encode;
+mod jitter;
 mod laboratory;
 mod pad;
 mod patches;
@@ -16,6 +17,7 @@ mod stage;
 mod wire;
 
 pub use encode::Encode;
+pub use jitter::Jitter;
 pub use laboratory::{Instrument, Laboratory};
 pub use pad::Pad;
 pub use patches::Patches;

@@ -157,9 +157,11 @@ impl Trainer<'_> {
                 let factor = self.config.schedule.factor(done);
                 learning_rate = self.config.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
+                self.laboratory.training_step = Some((epoch * batches + batch) as u64);
                 sums.add(&self.step(chosen, epoch, &rates, &mut optimiser)?);
                 observe(TrainingEvent::Steps(epoch * batches + batch + 1))?;
             }
+            self.laboratory.training_step = None;
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }

@@ -1,0 +1,62 @@
+//! Noise that the trainer adds, and therefore knows.
+
+use burn::tensor::Tensor;
+use rand_distr::{Distribution, StandardNormal};
+use twinprop_calibration::bridge::from_vec;
+use twinprop_devices::{DeviceError, random};
+
+use super::{Laboratory, Source, Stage};
+
+/// y = x + σ n with n drawn anew for every value of every training step, and y = x otherwise.
+///
+/// A device's own noise is not seen by the backward pass, which runs through the twin at the drives
+/// that were asked for; so nothing teaches the network not to amplify it. Noise that is added to the
+/// drives is part of them: the twin is differentiated at the noisy point, which to second order is a
+/// penalty on the gain (Bishop 1995, eq. 12).
+pub struct Jitter {
+    deviation: f32,
+    seed: u64,
+    purpose: String,
+}
+
+impl Jitter {
+    /// Noise of standard deviation `deviation`, in the unit of the values; `place` is the stage's.
+    #[must_use]
+    pub fn new(deviation: f64, seed: u64, place: usize) -> Self {
+        Self { deviation: deviation as f32, seed, purpose: format!("jitter of stage {place}") }
+    }
+}
+
+impl Stage for Jitter {
+    fn kind(&self) -> &'static str {
+        "jitter"
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor<2>,
+        laboratory: &mut Laboratory,
+        _source: Source,
+    ) -> Result<Tensor<2>, DeviceError> {
+        let Some(step) = laboratory.training_step else { return Ok(x.clone()) };
+        let [batch, width] = x.dims();
+        let mut noise = vec![0.0; batch * width];
+        let random = random::stream(self.seed, &self.purpose);
+        random::each_shot(&random, step * batch as u64, width, &mut noise, |random, _, noise| {
+            for value in noise {
+                let normal: f32 = StandardNormal.sample(random);
+                *value = self.deviation * normal;
+            }
+        });
+        Ok(x.clone() + from_vec(noise, [batch, width], &x.device()))
+    }
+
+    fn vjp(
+        &self,
+        _x: &Tensor<2>,
+        dy: Tensor<2>,
+        _laboratory: &Laboratory,
+    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        (dy, Vec::new())
+    }
+}
