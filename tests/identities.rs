@@ -78,7 +78,7 @@ fn exact_experiment(recipe: &str, backend: Backend) -> Experiment {
     let recipe = Recipe::read(&path, &[]).unwrap();
     let mut experiment = prepare(&recipe, folder.path(), None, &backend.device().unwrap()).unwrap();
     for (instrument, equation) in
-        experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
+        experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..).flatten())
     {
         instrument.twin = Some(Box::new(EquationTwin::new(equation)));
     }

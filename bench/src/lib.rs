@@ -123,7 +123,7 @@ pub fn mnist_oscillators() -> Step {
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(&folder);
     let mut experiment = experiment.expect("the recipe can be built");
-    let nominal = experiment.nominal.drain(..);
+    let nominal = experiment.nominal.drain(..).flatten();
     for (instrument, equation) in experiment.laboratory.instruments.iter_mut().zip(nominal) {
         instrument.twin = Some(Box::new(EquationTwin::new(equation)));
     }

@@ -41,7 +41,7 @@ pub enum CalibrationError {
     },
     /// The twin was fitted to another interface.
     #[error(
-        "{}: this twin belongs to another device: its {what} but the device's {found}; calibrate a twin for this device or load it with the recipe that it was made with",
+        "{}: this twin belongs to another device: it has {what}, and the device {found}; calibrate a twin for this device or load it with the recipe that it was made with",
         path.display()
     )]
     OtherDevice {

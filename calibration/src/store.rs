@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Bank, Channels, Interface};
+use twinprop_devices::Interface;
 
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
@@ -153,7 +153,7 @@ impl NeuralTwin {
                 description.format
             )));
         }
-        if let Some((what, found)) = difference(&description.interface, interface) {
+        if let Some((what, found)) = description.interface.difference(interface) {
             return Err(CalibrationError::OtherDevice { path, what, found });
         }
         let numbers = file(folder, name, "safetensors");
@@ -197,40 +197,4 @@ impl NeuralTwin {
 
 fn file(folder: &Path, name: &str, extension: &str) -> PathBuf {
     folder.join(format!("{name}.{extension}"))
-}
-
-/// First difference between a twin's interface and a device's, in words: (the twin's, the device's).
-fn difference(twin: &Interface, device: &Interface) -> Option<(String, String)> {
-    if twin.device != device.device {
-        return Some((format!("device is `{}`", twin.device), format!("is `{}`", device.device)));
-    }
-    let sides: [(&str, &Channels, &Channels); 3] = [
-        ("inputs", &twin.inputs, &device.inputs),
-        ("parameters", &twin.parameters, &device.parameters),
-        ("outputs", &twin.outputs, &device.outputs),
-    ];
-    for (side, of_twin, of_device) in sides {
-        if of_twin.len() != of_device.len() {
-            return Some((
-                format!("{side} number {}", of_twin.len()),
-                format!("number {}", of_device.len()),
-            ));
-        }
-        if of_twin != of_device {
-            return Some((
-                format!("{side} have {}", ranges(of_twin)),
-                format!("have {}", ranges(of_device)),
-            ));
-        }
-    }
-    None
-}
-
-/// The banks of one side in words.
-fn ranges(channels: &Channels) -> String {
-    let range = |bank: &Bank| {
-        let Bank { name, count, unit, minimum, maximum, largest_step: _ } = bank;
-        format!("{count} × `{name}` from {minimum} to {maximum} {unit}")
-    };
-    channels.banks().iter().map(range).collect::<Vec<_>>().join(", ")
 }

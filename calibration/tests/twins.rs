@@ -179,7 +179,7 @@ fn a_twin_of_another_device_is_refused() {
     let other = SecondHarmonic::nominal(&other).unwrap();
     let error = NeuralTwin::load(folder.path(), "twin", other.interface(), &device).err().unwrap();
     assert!(matches!(error, CalibrationError::OtherDevice { .. }));
-    assert!(error.to_string().contains("inputs number 4 but the device's number 6"), "{error}");
+    assert!(error.to_string().contains("it has 4 inputs, and the device 6 inputs"), "{error}");
 }
 
 #[test]

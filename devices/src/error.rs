@@ -1,5 +1,7 @@
 //! What can go wrong between a drive and its measurement.
 
+use crate::rig::RigError;
+
 /// A failure of a device, with what was asked, what came back, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
@@ -50,6 +52,14 @@ pub enum DeviceError {
         minimum: f32,
         /// Upper end of the range.
         maximum: f32,
+    },
+    /// A real device failed, or its link did.
+    #[error("{target}: {error}")]
+    Rig {
+        /// Where the device is.
+        target: String,
+        /// What happened, and what to do.
+        error: RigError,
     },
     /// A configuration describes no possible device.
     #[error("{device}: {problem}")]

@@ -91,6 +91,13 @@ impl Channels {
         Self { banks: vec![Bank { name, count, unit, minimum, maximum, largest_step: None }] }
     }
 
+    /// These channels, of which none may change by more than `largest` from one shot to the next.
+    #[must_use]
+    pub fn with_largest_step(mut self, largest: f32) -> Self {
+        self.banks.iter_mut().for_each(|bank| bank.largest_step = Some(largest));
+        self
+    }
+
     /// These channels, then `more`.
     #[must_use]
     pub fn and(mut self, more: Self) -> Self {
@@ -153,6 +160,20 @@ impl Channels {
     }
 }
 
+impl fmt::Display for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, bank) in self.banks.iter().enumerate() {
+            let Bank { name, count, unit, minimum, maximum, largest_step } = bank;
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} × `{name}` from {minimum} to {maximum} {unit}")?;
+            if let Some(step) = largest_step {
+                write!(f, " in steps of at most {step} {unit}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a device accepts and returns: its channels with ranges and units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,6 +191,31 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// First difference between this interface and `other`, in words: what this one says, and what
+    /// the other one. The time of a shot is none.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<(String, String)> {
+        if self.device != other.device {
+            let device = |interface: &Self| format!("its kind `{}`", interface.device);
+            return Some((device(self), device(other)));
+        }
+        let sides: [(&str, &Channels, &Channels); 3] = [
+            ("inputs", &self.inputs, &other.inputs),
+            ("parameters", &self.parameters, &other.parameters),
+            ("outputs", &self.outputs, &other.outputs),
+        ];
+        for (side, here, there) in sides {
+            if here.len() != there.len() {
+                let number = |channels: &Channels| format!("{} {side}", channels.len());
+                return Some((number(here), number(there)));
+            }
+            if here != there {
+                return Some((format!("{side} {here}"), format!("{side} {there}")));
+            }
+        }
+        None
+    }
+
     /// Checks the sizes of a batch and returns its number of shots.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ pub mod optical;
 pub mod random;
 pub mod rig;
 pub mod simulated;
+pub mod slew;
 pub mod validate;
 mod waveform;
 
@@ -33,4 +34,5 @@ pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
+pub use slew::SlewLimit;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};

@@ -14,6 +14,9 @@ pub struct Evaluate {
     /// Where the host computes: flex, ndarray or wgpu.
     #[arg(long, default_value = "flex")]
     backend: Backend,
+    /// A real device instead of the run's: TARGET or NAME=TARGET; may be given again.
+    #[arg(long, value_name = "TARGET")]
+    device: Vec<String>,
     /// A folder in which data files are looked for.
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -21,7 +24,12 @@ pub struct Evaluate {
 
 /// Measures and prints the accuracy.
 pub fn run(command: &Evaluate) -> Result<(), Error> {
-    let judgement = evaluate_run(&command.run, command.backend, command.data_dir.as_deref())?;
+    let judgement = evaluate_run(
+        &command.run,
+        command.backend,
+        &command.device,
+        command.data_dir.as_deref(),
+    )?;
     println!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
         100.0 * judgement.accuracy,

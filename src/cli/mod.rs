@@ -70,6 +70,7 @@ impl RunArguments {
     fn options(&self) -> RunOptions {
         RunOptions {
             rule: None,
+            devices: Vec::new(),
             seed: self.seed,
             backend: self.backend,
             out: self.out.clone(),
@@ -86,6 +87,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
+            twinprop::devices::rig::make_all_safe();
             std::process::exit(130);
         }
         eprintln!("stopping after this epoch; once more to stop at once");

@@ -14,12 +14,19 @@ pub struct Train {
     /// Training rule, instead of the recipe's: pat, in-silico or ideal.
     #[arg(long)]
     rule: Option<Rule>,
+    /// A real device instead of the recipe's: TARGET or NAME=TARGET; may be given again.
+    #[arg(long, value_name = "TARGET")]
+    device: Vec<String>,
 }
 
 /// Trains and says what came out and where it lies.
 pub fn run(command: &Train) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
-    let options = RunOptions { rule: command.rule, ..command.run.options() };
+    let options = RunOptions {
+        rule: command.rule,
+        devices: command.device.clone(),
+        ..command.run.options()
+    };
     let (summary, folder) = train(&command.run.recipe, &options, &stop)?;
     if let Some(twin) = &summary.twin {
         println!(

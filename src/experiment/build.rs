@@ -7,10 +7,13 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
-use twinprop_devices::{Boundary, Differentiable, random};
+use twinprop_devices::rig::{Monitor, Rig};
+use twinprop_devices::{
+    Boundary, Differentiable, PhysicalLayer, SimulatedDevice, SlewLimit, random,
+};
 
 use super::assemble::assemble;
-use super::recipe::Recipe;
+use super::recipe::{Recipe, RigConfig};
 use crate::Error;
 use crate::data::{Locator, Split};
 use crate::network::{Instrument, Laboratory, Network};
@@ -26,10 +29,12 @@ pub struct Experiment {
     pub network: Network,
     /// Its devices.
     pub laboratory: Laboratory,
-    /// The noiseless equation of each device, as fabricated; taken by `ideal` training.
-    pub exact: Vec<Box<dyn Differentiable>>,
-    /// The nominal equation of each device; taken by physics twins.
-    pub nominal: Vec<Box<dyn Differentiable>>,
+    /// The noiseless equation of each simulated device, as fabricated; taken by `ideal` training.
+    pub exact: Vec<Option<Box<dyn Differentiable>>>,
+    /// The nominal equation of each device that has a model; taken by physics twins.
+    pub nominal: Vec<Option<Box<dyn Differentiable>>>,
+    /// The links of the real devices.
+    pub links: Vec<Monitor>,
     /// What the network asks of each device before it is trained.
     pub task: Vec<Option<TaskDrives>>,
 }
@@ -48,17 +53,26 @@ pub fn prepare(
 ) -> Result<Experiment, Error> {
     let split = recipe.data.load(&Locator::new(recipe_folder, data_dir), recipe.seed)?;
     let mut laboratory = Laboratory::default();
-    let (mut exact, mut nominal) = (Vec::new(), Vec::new());
-    for (place, (name, config)) in recipe.devices.iter().enumerate() {
-        // Each device its own copy of the factory's and the noise's randomness.
-        let simulated = config.fabricate(recipe.seed.wrapping_add((place as u64) << 32))?;
-        exact.push(simulated.exact);
-        nominal.push(simulated.nominal);
-        laboratory.instruments.push(Instrument {
-            name: name.clone(),
-            device: Boundary::new(simulated.device),
-            twin: None,
-        });
+    let (mut exact, mut nominal, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, (name, entry)) in recipe.devices.iter().enumerate() {
+        let simulated = entry.simulated();
+        let seed = recipe.device_seed(place);
+        let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
+        let (device, equation, design) = match (&entry.rig, simulated) {
+            (Some(config), simulated) => {
+                let design = simulated.map(|simulated| simulated.nominal);
+                let rig = open_rig(config, name, design.as_deref())?;
+                links.push(rig.monitor());
+                (Boundary::new(Box::new(SlewLimit::new(rig))), None, design)
+            }
+            (None, Some(SimulatedDevice { device, exact, nominal })) => {
+                (Boundary::new(device), Some(exact), Some(nominal))
+            }
+            (None, None) => unreachable!("a recipe's devices are checked when it is read"),
+        };
+        exact.push(equation);
+        nominal.push(design);
+        laboratory.instruments.push(Instrument { name: name.clone(), device, twin: None });
     }
     let mut network = assemble(recipe, &split, &laboratory, backend)?;
 
@@ -76,7 +90,24 @@ pub fn prepare(
             });
         }
     }
-    Ok(Experiment { split, network, laboratory, exact, nominal, task })
+    Ok(Experiment { split, network, laboratory, exact, nominal, links, task })
+}
+
+/// Opens a real device, which must be the one that its model describes.
+fn open_rig(
+    config: &RigConfig,
+    name: &str,
+    design: Option<&dyn Differentiable>,
+) -> Result<Rig, Error> {
+    let rig = Rig::open(&config.target, config.encoding)?;
+    let difference = design.and_then(|design| rig.interface().difference(design.interface()));
+    if let Some((rig, model)) = difference {
+        return Err(Error::Usage(format!(
+            "{}: another device answers than `{name}` of the recipe: it has {rig}, and the recipe's model {model}; name the right device, or correct the model",
+            config.target
+        )));
+    }
+    Ok(rig)
 }
 
 fn join(left: &TaskDrives, right: &TaskDrives) -> TaskDrives {

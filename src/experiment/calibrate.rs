@@ -43,7 +43,7 @@ pub(super) fn calibrate(
     let config = &recipe.calibration;
     let mut calibrated = Vec::new();
     let instruments = experiment.laboratory.instruments.iter_mut();
-    for ((instrument, task), mut nominal) in
+    for ((instrument, task), nominal) in
         instruments.zip(&experiment.task).zip(experiment.nominal.drain(..))
     {
         let device = &mut instrument.device;
@@ -69,27 +69,29 @@ pub(super) fn calibrate(
         let shots = measure(device, inputs, parameters, &instrument.name)?;
         let (seen, unseen) = shots.split_last(config.test_shots);
         let name = twin_name(&instrument.name);
-        let fitted = match (&config.twin, &config.load) {
-            (TwinConfig::Physics, _) => None,
+        let equation = || nominal.expect("a recipe with physics twins has a model of every device");
+        let mut fitted = None;
+        let twin: Box<dyn DigitalTwin> = match (&config.twin, &config.load) {
+            (TwinConfig::Physics, _) => Box::new(EquationTwin::new(equation())),
             (TwinConfig::LearnedPhysics(identify), _) => {
-                learn_constants(&mut *nominal, identify, &seen, recipe.seed, &instrument.name)?;
-                folder.write_json(&format!("{name}.constants.json"), &named(&*nominal))?;
-                None
+                let mut equation = equation();
+                learn_constants(&mut *equation, identify, &seen, recipe.seed, &instrument.name)?;
+                folder.write_json(&format!("{name}.constants.json"), &named(&*equation))?;
+                Box::new(EquationTwin::new(equation))
             }
             (TwinConfig::Neural(_), Some(from)) => {
-                Some(NeuralTwin::load(from, &name, &interface, backend)?)
+                let neural = NeuralTwin::load(from, &name, &interface, backend)?;
+                Box::new(fitted.insert(neural).clone())
             }
             (TwinConfig::Neural(neural), None) => {
                 let progress = Progress::new(
                     &format!("fit the twin of {}", instrument.name),
                     config.fit.epochs,
                 );
-                Some(fit(neural, config, &interface, &seen, recipe.seed, progress, backend)?)
+                let neural =
+                    fit(neural, config, &interface, &seen, recipe.seed, progress, backend)?;
+                Box::new(fitted.insert(neural).clone())
             }
-        };
-        let twin: Box<dyn DigitalTwin> = match fitted.clone() {
-            Some(neural) => Box::new(neural),
-            None => Box::new(EquationTwin::new(nominal)),
         };
         let fidelity = Fidelity::measure(
             &*twin,
@@ -178,10 +180,20 @@ fn twin_name(device: &str) -> String {
 }
 
 /// Gives every device of `experiment` its own equation as a twin.
-pub(super) fn take_exact_twins(experiment: &mut Experiment) {
+///
+/// # Errors
+/// [`Error::Usage`] for a real device, whose equation nobody knows.
+pub(super) fn take_exact_twins(experiment: &mut Experiment) -> Result<(), Error> {
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
     {
+        let equation = equation.ok_or_else(|| {
+            Error::Usage(format!(
+                "`{}` is a real device, and ideal training needs the equation that it obeys; train by pat or in-silico",
+                instrument.name
+            ))
+        })?;
         instrument.twin = Some(Box::new(EquationTwin::new(equation)));
     }
+    Ok(())
 }

@@ -8,17 +8,20 @@ use super::run_folder::RunFolder;
 use crate::training::{Judgement, evaluate};
 use crate::{Backend, Error};
 
-/// Measures the test accuracy of the run in `path`: the same fabricated device, fresh noise.
+/// Measures the test accuracy of the run in `path`: the same fabricated device, fresh noise; or on the
+/// real `devices`, each `TARGET` or `NAME=TARGET`.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is no run, and whatever a device answers.
 pub fn evaluate_run(
     path: &Path,
     backend: Backend,
+    devices: &[String],
     data_dir: Option<&Path>,
 ) -> Result<Judgement, Error> {
     let folder = RunFolder::open(path)?;
-    let recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
+    let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
+    recipe.take_rigs(devices)?;
     let backend = backend.device()?;
     let mut experiment = prepare(&recipe, path, data_dir, &backend)?;
     folder.load_network(&mut experiment.network, &backend)?;

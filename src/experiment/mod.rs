@@ -14,6 +14,6 @@ pub use baseline::{Baseline, baselines};
 pub use build::{Experiment, prepare};
 pub use compare::{Comparison, compare};
 pub use evaluate::evaluate_run;
-pub use recipe::{CalibrationConfig, PhysicalConfig, Recipe, StageConfig, TwinConfig};
-pub use run::{RunOptions, Summary, TwinSummary, train};
+pub use recipe::{CalibrationConfig, DeviceEntry, PhysicalConfig, Recipe, RigConfig, StageConfig, TwinConfig};
+pub use run::{LinkSummary, RunOptions, Summary, TwinSummary, train};
 pub use run_folder::RunFolder;

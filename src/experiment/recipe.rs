@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{FitConfig, IdentifyConfig, NeuralTwinConfig};
-use twinprop_devices::{DeviceConfig, validate};
+use twinprop_devices::rig::{Encoding, Target};
+use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
 use crate::Error;
 use crate::data::DataConfig;
@@ -25,13 +26,48 @@ pub struct Recipe {
     /// The data.
     pub data: DataConfig,
     /// The devices by name.
-    pub devices: BTreeMap<String, DeviceConfig>,
+    pub devices: BTreeMap<String, DeviceEntry>,
     /// How the devices' twins are fitted.
     #[serde(default)]
     pub calibration: CalibrationConfig,
     /// How the network is trained.
     #[serde(default)]
     pub training: TrainingConfig,
+}
+
+/// A device of the laboratory: simulated, real, or real with an equation that says what it should do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceEntry {
+    /// The physics; what is simulated where there is no rig, and what physics twins are made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<DeviceKind>,
+    /// The imperfections of the simulated device.
+    #[serde(default)]
+    pub imperfections: ImperfectionsConfig,
+    /// The real device, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rig: Option<RigConfig>,
+}
+
+/// Where a real device is, and how values travel to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RigConfig {
+    /// Such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`.
+    pub target: Target,
+    /// As floats, or as 16-bit codes where the device takes them.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+impl DeviceEntry {
+    /// The simulated device, if its physics is given.
+    #[must_use]
+    pub fn simulated(&self) -> Option<DeviceConfig> {
+        let imperfections = self.imperfections.clone();
+        self.model.clone().map(|model| DeviceConfig { model, imperfections })
+    }
 }
 
 /// A stage of the network.
@@ -206,6 +242,41 @@ pub enum TwinConfig {
 }
 
 impl Recipe {
+    /// Seed of the fabrication and the noise of the device `place`, each its own.
+    #[must_use]
+    pub fn device_seed(&self, place: usize) -> u64 {
+        self.seed.wrapping_add((place as u64) << 32)
+    }
+
+    /// Puts real devices in the place of simulated ones: each of `devices` is a target, where the
+    /// recipe has one device, or `NAME=TARGET`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is no target, or names no device.
+    pub fn take_rigs(&mut self, devices: &[String]) -> Result<(), Error> {
+        for text in devices {
+            let (name, target) = match text.split_once('=') {
+                Some((name, target)) if self.devices.contains_key(name) => (name.to_owned(), target),
+                _ => match self.devices.keys().collect::<Vec<_>>().as_slice() {
+                    [name] => ((*name).clone(), text.as_str()),
+                    names => {
+                        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+                        return Err(Error::Usage(format!(
+                            "--device {text}: the recipe has several devices; write NAME=TARGET, with one of {}",
+                            names.join(", ")
+                        )));
+                    }
+                },
+            };
+            let target = target.parse().map_err(|problem| Error::Usage(format!("--device {problem}")))?;
+            let encoding = Encoding::default();
+            if let Some(device) = self.devices.get_mut(&name) {
+                device.rig = Some(RigConfig { target, encoding });
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the recipe at `path` and applies `overrides`, each `key.of.value=value`.
     ///
     /// # Errors
@@ -270,7 +341,20 @@ impl Recipe {
                 }
             }
         }
+        for (name, device) in &self.devices {
+            if device.model.is_none() && device.rig.is_none() {
+                return Err(format!(
+                    "key `devices.{name}`: a device has a `model`, which is simulated, or a `rig`, which is real, or both"
+                ));
+            }
+        }
         let neural = matches!(self.calibration.twin, TwinConfig::Neural(_));
+        let unmodelled = self.devices.iter().find(|(_, device)| device.model.is_none());
+        if let (false, Some((name, _))) = (neural, unmodelled) {
+            return Err(format!(
+                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a neural twin"
+            ));
+        }
         if !neural && self.calibration.load.is_some() {
             return Err("key `calibration.load`: a physics twin has no files to load; leave out `load`, or ask for a neural twin".to_owned());
         }

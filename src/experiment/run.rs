@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use twinprop_devices::PhysicalLayer;
+use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
 use super::build::prepare;
 use super::calibrate::{Calibrated, calibrate, take_exact_twins};
@@ -28,6 +29,8 @@ pub struct RunOptions {
     pub out: Option<PathBuf>,
     /// Where data files are looked for besides.
     pub data_dir: Option<PathBuf>,
+    /// Real devices instead of the recipe's, each `TARGET` or `NAME=TARGET`.
+    pub devices: Vec<String>,
     /// Values that replace the recipe's, each `key=value`.
     pub set: Vec<String>,
 }
@@ -41,6 +44,34 @@ pub struct TwinSummary {
     pub nrmse: f32,
     /// Cosine between its gradient and the device's.
     pub gradient_cosine: f32,
+}
+
+/// A real device and what happened on its link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinkSummary {
+    /// Where the device is.
+    pub target: String,
+    /// What its laboratory calls it.
+    pub name: String,
+    /// Tells it from others of its kind.
+    pub serial_number: String,
+    /// Version of its firmware.
+    pub firmware: String,
+    /// Frames, faults and repeats.
+    pub counts: LinkCounts,
+}
+
+impl LinkSummary {
+    fn of(link: &Monitor) -> Self {
+        let Description { name, serial_number, firmware, .. } = &link.identity().description;
+        Self {
+            target: link.target().to_owned(),
+            name: name.clone(),
+            serial_number: serial_number.clone(),
+            firmware: firmware.clone(),
+            counts: link.counts(),
+        }
+    }
 }
 
 /// `summary.json`: a run in numbers.
@@ -70,6 +101,9 @@ pub struct Summary {
     pub device_seconds: f64,
     /// Values clamped in front of the devices.
     pub clamped: u64,
+    /// The links of the real devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkSummary>,
     /// The twin (of the first device), where the rule uses a fitted one.
     pub twin: Option<TwinSummary>,
 }
@@ -101,6 +135,7 @@ pub fn train(
     let mut recipe = Recipe::read(path, &options.set)?;
     recipe.seed = options.seed.unwrap_or(recipe.seed);
     recipe.training.rule = options.rule.unwrap_or(recipe.training.rule);
+    recipe.take_rigs(&options.devices)?;
     let rule = recipe.training.rule;
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
@@ -116,7 +151,7 @@ pub fn train(
     let calibrated = if rule.needs_calibration() {
         calibrate(&mut experiment, &recipe, &folder, &backend)?
     } else {
-        take_exact_twins(&mut experiment);
+        take_exact_twins(&mut experiment)?;
         Vec::new()
     };
 
@@ -165,6 +200,7 @@ pub fn train(
         device_shots: experiment.laboratory.shots(),
         device_seconds: experiment.laboratory.device_seconds(),
         clamped: experiment.laboratory.clamped(),
+        links: experiment.links.iter().map(LinkSummary::of).collect(),
         twin: calibrated.first().map(|Calibrated { fidelity, .. }| TwinSummary {
             r2: fidelity.r2,
             nrmse: fidelity.nrmse,

@@ -50,6 +50,9 @@ pub enum RigError {
     /// Another host opened a session.
     #[error("another host took the device; stop it, then try again")]
     Taken,
+    /// The program was told to stop.
+    #[error("interrupted; the device was told to go to its safe state")]
+    Interrupted,
     /// The link could not be opened, or not opened again.
     #[error("{0}")]
     Link(String),

@@ -297,6 +297,11 @@ impl Host {
         self.fail(RigError::Link(why));
     }
 
+    /// Gives up what it is at.
+    pub fn abandon(&mut self) {
+        self.fail(RigError::Interrupted);
+    }
+
     /// When to call [`transmit`](Self::transmit) again at the latest, if nothing is received.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {

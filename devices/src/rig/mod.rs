@@ -9,19 +9,31 @@
 //! layer behind a responder. The bytes are those of `devices/PROTOCOL.md`.
 
 pub mod counts;
+pub mod emulator;
 pub mod error;
 pub mod faults;
 pub mod frame;
 pub mod host;
 pub mod message;
+mod ports;
+mod pump;
 pub mod responder;
+#[expect(clippy::module_inception, reason = "the rig itself, among its parts")]
+mod rig;
+pub mod target;
 mod timing;
+pub mod transport;
 pub mod values;
 
 pub use counts::LinkCounts;
+pub use emulator::{Emulator, EmulatorConfig, EmulatorEvent, Stdio};
 pub use error::RigError;
 pub use faults::{Faults, FaultsConfig};
 pub use host::{Host, Identity, Patience};
 pub use message::{Description, Greeting, Health, Refusal};
+pub use ports::{PortFound, serial_ports};
 pub use responder::{Capacity, Play, Responder};
+pub use rig::{Monitor, Rig, make_all_safe};
+pub use target::Target;
+pub use transport::Transport;
 pub use values::Encoding;

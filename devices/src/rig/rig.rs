@@ -1,0 +1,228 @@
+//! A real device as a physical layer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use nalgebra::{DMatrix, DVector};
+
+use super::counts::LinkCounts;
+use super::host::{Host, Identity, Patience};
+use super::message::Health;
+use super::pump::Pump;
+use super::target::Target;
+use super::transport::Transport;
+use super::values::Encoding;
+use crate::{DeviceError, Interface, PhysicalLayer};
+
+/// The keeper looks in so often, unless the watchdog asks for more.
+const LOOK_IN: Duration = Duration::from_millis(250);
+/// A rig that is driven at the moment has so long to let go.
+const LET_GO: Duration = Duration::from_millis(500);
+
+/// A real device on its link.
+///
+/// A thread keeps the device's watchdog content while the host is at its own work. When the rig is
+/// dropped, on an error, and on [`make_all_safe`], the device is told to go to its safe state; if the
+/// program is killed, the device's watchdog does that.
+pub struct Rig {
+    target: String,
+    interface: Interface,
+    identity: Identity,
+    shared: Arc<Shared>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// What a rig shares with its keeper and its monitors.
+struct Shared {
+    pump: Mutex<Pump>,
+    /// The rig is to be let go.
+    stop: AtomicBool,
+}
+
+impl Shared {
+    fn pump(&self) -> MutexGuard<'_, Pump> {
+        // A panic in the middle of a batch leaves a pump that can still send to the safe state.
+        self.pump.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every rig that is open, for [`make_all_safe`].
+static OPEN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+fn open_rigs() -> MutexGuard<'static, Vec<Weak<Shared>>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends every open rig to its safe state, also one that is driven at the moment; for a program that
+/// is about to end without unwinding.
+pub fn make_all_safe() {
+    let rigs: Vec<Arc<Shared>> = open_rigs().iter().filter_map(Weak::upgrade).collect();
+    for rig in &rigs {
+        rig.stop.store(true, Ordering::Relaxed);
+    }
+    let end = Instant::now() + LET_GO;
+    for rig in &rigs {
+        loop {
+            if let Ok(mut pump) = rig.pump.try_lock() {
+                pump.make_safe();
+                break;
+            }
+            if Instant::now() > end {
+                break;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// A look at a rig's link from aside.
+#[derive(Clone)]
+pub struct Monitor {
+    target: String,
+    identity: Identity,
+    shared: Arc<Shared>,
+}
+
+impl Monitor {
+    /// Where the device is.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Who it says it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// What happened on the link so far.
+    #[must_use]
+    pub fn counts(&self) -> LinkCounts {
+        self.shared.pump().host().counts()
+    }
+}
+
+impl Rig {
+    /// Opens the device at `target`; values travel by `encoding` if the device takes it.
+    ///
+    /// # Errors
+    /// [`DeviceError::Rig`] where nothing answers, or what answers is no device.
+    pub fn open(target: &Target, encoding: Encoding) -> Result<Self, DeviceError> {
+        let fault = |error| DeviceError::Rig { target: target.to_string(), error };
+        let transport =
+            target.transport().map_err(|problem| fault(super::RigError::Link(problem)))?;
+        Self::on(transport, &target.to_string(), Patience::default(), encoding)
+    }
+
+    /// Opens the device at the other end of `transport`, called `target` in messages.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn on(
+        transport: Box<dyn Transport>,
+        target: &str,
+        patience: Patience,
+        encoding: Encoding,
+    ) -> Result<Self, DeviceError> {
+        let fault = |error| DeviceError::Rig { target: target.to_owned(), error };
+        let stop = AtomicBool::new(false);
+        let pump = Pump::open(Host::new(patience, encoding), transport, &stop).map_err(fault)?;
+        let identity = pump.host().identity().cloned();
+        let identity = identity.expect("a device that answered hello is known");
+        let shared = Arc::new(Shared { pump: Mutex::new(pump), stop });
+        let mut rigs = open_rigs();
+        rigs.retain(|rig| rig.strong_count() > 0);
+        rigs.push(Arc::downgrade(&shared));
+        drop(rigs);
+        let keeper = keep(&shared, identity.greeting.watchdog_milliseconds);
+        Ok(Self {
+            target: target.to_owned(),
+            interface: identity.description.interface.clone(),
+            identity,
+            shared,
+            keeper: Some(keeper),
+        })
+    }
+
+    /// Who answered.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// A look at the link that outlives a borrow of the rig.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        Monitor {
+            target: self.target.clone(),
+            identity: self.identity.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Asks for the device's state; nothing where it does not say.
+    ///
+    /// # Errors
+    /// [`DeviceError::Rig`] where the link is lost.
+    pub fn health(&self) -> Result<Option<Health>, DeviceError> {
+        let mut pump = self.shared.pump();
+        pump.ask_health(Duration::from_secs(1))
+            .map_err(|error| DeviceError::Rig { target: self.target.clone(), error })?;
+        Ok(pump.host().health())
+    }
+}
+
+/// Shows the device at least three times in its watchdog's interval that its host lives.
+fn keep(shared: &Arc<Shared>, watchdog_milliseconds: u32) -> JoinHandle<()> {
+    let watchdog = Duration::from_millis(u64::from(watchdog_milliseconds));
+    let period = if watchdog.is_zero() { LOOK_IN } else { LOOK_IN.min(watchdog / 8) };
+    let shared = Arc::downgrade(shared);
+    thread::spawn(move || {
+        loop {
+            thread::park_timeout(period);
+            let Some(shared) = shared.upgrade() else { return };
+            if shared.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            // While a batch is played, its own frames do.
+            if let Ok(mut pump) = shared.pump.try_lock() {
+                pump.look_after();
+            }
+        }
+    })
+}
+
+impl PhysicalLayer for Rig {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes(inputs, parameters, outputs)?;
+        let mut pump = self.shared.pump();
+        pump.play(parameters.as_slice(), inputs.as_slice(), &self.shared.stop)
+            .map_err(|error| DeviceError::Rig { target: self.target.clone(), error })?;
+        outputs.copy_from_slice(pump.host().measurements());
+        Ok(())
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if let Some(keeper) = self.keeper.take() {
+            keeper.thread().unpark();
+            // A keeper that panicked has nothing more to keep.
+            let _ = keeper.join();
+        }
+        self.shared.pump().make_safe();
+    }
+}

@@ -1,0 +1,47 @@
+//! The ways that bytes travel, each a thin pipe.
+
+mod process;
+mod serial;
+mod tcp;
+
+use std::io;
+use std::time::Duration;
+
+pub use process::Process;
+pub use serial::{Serial, SerialConfig};
+pub use tcp::Tcp;
+
+/// A two-way stream of bytes that one end can open, and open again.
+pub trait Transport: Send {
+    /// Closes the link if it is open, and opens it.
+    ///
+    /// # Errors
+    /// In words that say what to do.
+    fn open(&mut self) -> Result<(), String>;
+
+    /// Waits up to `patience` for bytes and returns how many came; none within that time is zero.
+    ///
+    /// # Errors
+    /// Where the link is lost.
+    fn read(&mut self, bytes: &mut [u8], patience: Duration) -> io::Result<usize>;
+
+    /// Hands over what it can of `bytes` within `patience` and returns how much; zero is none.
+    ///
+    /// # Errors
+    /// Where the link is lost.
+    fn write(&mut self, bytes: &[u8], patience: Duration) -> io::Result<usize>;
+}
+
+/// The outcome of a call that ends early where nothing is there yet.
+fn zero_if_late(outcome: io::Result<usize>) -> io::Result<usize> {
+    use io::ErrorKind as E;
+    match outcome {
+        Err(error) if matches!(error.kind(), E::TimedOut | E::WouldBlock | E::Interrupted) => Ok(0),
+        other => other,
+    }
+}
+
+/// The end of a stream is a lost link.
+fn lost() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the other end closed the link")
+}

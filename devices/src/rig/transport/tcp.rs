@@ -1,0 +1,77 @@
+//! A socket.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::{Transport, lost, zero_if_late};
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A TCP connection.
+pub struct Tcp {
+    address: String,
+    stream: Option<TcpStream>,
+}
+
+impl Tcp {
+    /// A connection to `address`, such as `127.0.0.1:7777`, not open yet.
+    #[must_use]
+    pub fn new(address: &str) -> Self {
+        Self { address: address.to_owned(), stream: None }
+    }
+
+    /// The device's end of a connection that a host opened.
+    ///
+    /// # Errors
+    /// Whatever the system answers.
+    pub fn accepted(stream: TcpStream) -> io::Result<Self> {
+        let address = stream.peer_addr()?.to_string();
+        stream.set_nodelay(true)?;
+        Ok(Self { address, stream: Some(stream) })
+    }
+
+    fn stream(&mut self) -> io::Result<&mut TcpStream> {
+        self.stream.as_mut().ok_or_else(lost)
+    }
+}
+
+impl Transport for Tcp {
+    fn open(&mut self) -> Result<(), String> {
+        self.stream = None;
+        let refused = |error: io::Error| {
+            format!("{} does not answer: {error}; is the device's program running?", self.address)
+        };
+        let mut outcome = Err(format!(
+            "`{}` is no address; write it as host:port, such as 127.0.0.1:7777",
+            self.address
+        ));
+        for address in self.address.to_socket_addrs().into_iter().flatten() {
+            outcome = TcpStream::connect_timeout(&address, CONNECT)
+                .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+                .map_err(refused);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        self.stream = Some(outcome?);
+        Ok(())
+    }
+
+    fn read(&mut self, bytes: &mut [u8], patience: Duration) -> io::Result<usize> {
+        let stream = self.stream()?;
+        // A patience of zero would mean to wait for ever.
+        stream.set_read_timeout(Some(patience.max(Duration::from_micros(1))))?;
+        match stream.read(bytes) {
+            Ok(0) => Err(lost()),
+            other => zero_if_late(other),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
+        let stream = self.stream()?;
+        stream.set_write_timeout(Some(patience.max(Duration::from_micros(1))))?;
+        zero_if_late(stream.write(bytes))
+    }
+}

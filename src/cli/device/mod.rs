@@ -1,0 +1,32 @@
+//! `twinprop device`.
+
+mod info;
+mod list;
+mod serve;
+
+use clap::Subcommand;
+use twinprop::Error;
+use twinprop::devices::rig::Target;
+
+/// Questions about devices.
+#[derive(Subcommand)]
+pub enum Device {
+    /// The devices that a recipe can name, and the serial ports of this machine.
+    List,
+    /// Who answers at a target: its channels, ranges, limits and state.
+    Info {
+        /// Such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
+        target: Target,
+    },
+    /// Put a recipe's simulated device behind the wire protocol.
+    Serve(serve::Serve),
+}
+
+/// Answers.
+pub fn run(command: &Device) -> Result<(), Error> {
+    match command {
+        Device::List => list::run(),
+        Device::Info { target } => info::run(target),
+        Device::Serve(command) => serve::run(command),
+    }
+}

@@ -1,0 +1,197 @@
+//! `twinprop device serve`: any simulated device as a rig.
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use twinprop::Error;
+use twinprop::devices::rig::transport::{Serial, SerialConfig, Tcp};
+use twinprop::devices::rig::{
+    Capacity, Emulator, EmulatorConfig, EmulatorEvent, FaultsConfig, Stdio, Transport,
+};
+use twinprop::experiment::Recipe;
+
+/// Arguments of `device serve`.
+#[derive(Args)]
+pub struct Serve {
+    /// The recipe whose device is served.
+    recipe: PathBuf,
+    /// Its name, where the recipe has several.
+    #[arg(long)]
+    name: Option<String>,
+    /// Seed of the device's fabrication and noise, instead of the recipe's.
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    link: Link,
+    /// Listen on other addresses than this machine's own.
+    #[arg(long)]
+    public: bool,
+    /// Take the time that shots are declared to take.
+    #[arg(long)]
+    real_time: bool,
+    /// Go to the safe state after so many milliseconds without a frame; 0 is never.
+    #[arg(long, default_value_t = 2000)]
+    watchdog: u64,
+    /// Largest frame, in bytes.
+    #[arg(long, default_value_t = 16_384)]
+    frame: usize,
+    #[command(flatten)]
+    faults: FaultArguments,
+}
+
+/// One way to reach the device.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Link {
+    /// Serve on standard input and output, as a child process.
+    #[arg(long)]
+    stdio: bool,
+    /// Listen on this address, such as 127.0.0.1:7777; port 0 takes a free one and says which.
+    #[arg(long, value_name = "ADDRESS")]
+    tcp: Option<SocketAddr>,
+    /// Serve on a serial port.
+    #[arg(long, value_name = "PORT")]
+    serial: Option<String>,
+}
+
+/// Faults to order, each a probability.
+#[derive(Args)]
+struct FaultArguments {
+    /// Of a byte to be flipped on its way to the host.
+    #[arg(long, default_value_t = 0.0)]
+    flip: f64,
+    /// Of a byte to be lost.
+    #[arg(long, default_value_t = 0.0)]
+    drop: f64,
+    /// Of a frame to come twice.
+    #[arg(long, default_value_t = 0.0)]
+    duplicate: f64,
+    /// Of a frame to come behind the next.
+    #[arg(long, default_value_t = 0.0)]
+    reorder: f64,
+    /// Of a frame to lack its end.
+    #[arg(long, default_value_t = 0.0)]
+    truncate: f64,
+    /// Of garbage to come before a frame.
+    #[arg(long, default_value_t = 0.0)]
+    garbage: f64,
+    /// Seed of the faults.
+    #[arg(long, default_value_t = 0)]
+    fault_seed: u64,
+}
+
+impl FaultArguments {
+    fn config(&self) -> Result<FaultsConfig, Error> {
+        let &Self { flip, drop, duplicate, reorder, truncate, garbage, .. } = self;
+        for (name, value) in [
+            ("flip", flip),
+            ("drop", drop),
+            ("duplicate", duplicate),
+            ("reorder", reorder),
+            ("truncate", truncate),
+            ("garbage", garbage),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(Error::Usage(format!("--{name} {value}: a probability is 0 to 1")));
+            }
+        }
+        Ok(FaultsConfig { flip, drop, duplicate, reorder, truncate, garbage })
+    }
+}
+
+/// Smallest frame that a description and a shot can travel in.
+const SMALLEST_FRAME: usize = 64;
+
+/// Serves until the link, or the program, ends.
+pub fn run(command: &Serve) -> Result<(), Error> {
+    if !(SMALLEST_FRAME..=1 << 16).contains(&command.frame) {
+        return Err(Error::Usage(format!(
+            "--frame {}: a frame has {SMALLEST_FRAME} to 65536 bytes",
+            command.frame
+        )));
+    }
+    let mut emulator = emulator(command)?;
+    if command.link.stdio {
+        return serve(&mut emulator, &mut Stdio::take(), "standard input and output");
+    }
+    if let Some(address) = command.link.tcp {
+        return listen(&mut emulator, address, command.public);
+    }
+    let path = command.link.serial.clone().unwrap_or_default();
+    let config = SerialConfig { path: Some(path.clone()), usb: None, usb_serial: None, baud: 115_200 };
+    let mut port = Serial::new(config);
+    port.open().map_err(Error::Usage)?;
+    eprintln!("serving on {path}");
+    serve(&mut emulator, &mut port, &path)
+}
+
+/// The recipe's device behind the protocol.
+fn emulator(command: &Serve) -> Result<Emulator, Error> {
+    let mut recipe = Recipe::read(&command.recipe, &[])?;
+    recipe.seed = command.seed.unwrap_or(recipe.seed);
+    let names: Vec<&str> = recipe.devices.keys().map(String::as_str).collect();
+    let place = match &command.name {
+        Some(name) => names.iter().position(|known| known == name),
+        None if names.len() == 1 => Some(0),
+        None => None,
+    };
+    let place = place.ok_or_else(|| {
+        Error::Usage(format!("name one of the recipe's devices by --name: {}", names.join(", ")))
+    })?;
+    let name = names[place];
+    let config = recipe.devices[name].simulated().ok_or_else(|| {
+        Error::Usage(format!("`{name}` has no model in the recipe that could be served"))
+    })?;
+    let device = config.fabricate(recipe.device_seed(place))?.device;
+    let capacity = Capacity {
+        largest_frame: command.frame,
+        window_bytes: 3 * command.frame,
+        watchdog: Duration::from_millis(command.watchdog),
+        ..Capacity::default()
+    };
+    let config = EmulatorConfig {
+        capacity,
+        faults: command.faults.config()?,
+        real_time: command.real_time,
+        seed: command.faults.fault_seed,
+    };
+    Ok(Emulator::new(device, name, config))
+}
+
+/// Serves one host after another.
+fn listen(emulator: &mut Emulator, address: SocketAddr, public: bool) -> Result<(), Error> {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback(),
+    };
+    if !loopback && !public {
+        return Err(Error::Usage(format!(
+            "--tcp {address}: whoever reaches that address could drive the device; give --public if that is what you want"
+        )));
+    }
+    let name = address.to_string();
+    let wrong = Error::file(Path::new(&name), "listen on an address of this machine that is free");
+    let listener = TcpListener::bind(address).map_err(wrong)?;
+    let bound = listener.local_addr().unwrap_or(address);
+    eprintln!("serving on tcp://{bound}");
+    for stream in listener.incoming() {
+        match stream.and_then(Tcp::accepted) {
+            Ok(mut link) => serve(emulator, &mut link, &format!("tcp://{bound}"))?,
+            Err(error) => eprintln!("a connection failed: {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn serve(emulator: &mut Emulator, link: &mut dyn Transport, name: &str) -> Result<(), Error> {
+    let say = |event| match event {
+        EmulatorEvent::WatchdogTripped => eprintln!("watchdog: safe state"),
+        EmulatorEvent::MadeSafe => eprintln!("told by the host: safe state"),
+        EmulatorEvent::LinkEnded => eprintln!("link ended: safe state"),
+    };
+    emulator
+        .serve(link, say)
+        .map_err(Error::file(Path::new(name), "check the link, then start again"))
+}
