@@ -1,0 +1,229 @@
+//! Training on devices behind the wire protocol, through the program.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use tempfile::TempDir;
+
+const RECIPE: &str = r#"
+seed = 3
+network = [
+  "encode", "scale", { physical = { device = "shg", shots = 4 } }, "scale", "readout",
+]
+
+[data]
+source = "vowels"
+
+[devices.shg.model.second_harmonic]
+inputs = 9
+parameters = 9
+outputs = 12
+
+[devices.shg.imperfections]
+mismatch = 0.1
+input_noise = 0.01
+readout_noise = 0.01
+
+[calibration]
+shots = 300
+test_shots = 50
+twin = { neural = { width = 16, depth = 1 } }
+fit = { epochs = 2 }
+
+[training]
+epochs = 2
+"#;
+
+fn laboratory() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("recipe.toml"), RECIPE).unwrap();
+    folder
+}
+
+fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(cargo_bin("twinprop"));
+    command.current_dir(folder).args(arguments);
+    command
+}
+
+/// Trains into `out` and returns the metrics without their times.
+fn train(folder: &Path, out: &str, device: Option<&str>) -> Vec<serde_json::Value> {
+    let mut command = twinprop(folder, &["train", "recipe.toml", "--out", out]);
+    if let Some(device) = device {
+        command.args(["--device", device]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| {
+            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value.as_object_mut().unwrap().remove("seconds").unwrap();
+            value
+        })
+        .collect()
+}
+
+/// An emulator on a free port, and what it says.
+struct Emulator {
+    child: Child,
+    port: u16,
+    says: Receiver<String>,
+}
+
+impl Emulator {
+    fn start(folder: &Path, more: &[&str]) -> Self {
+        let arguments = [&["device", "serve", "recipe.toml", "--tcp", "127.0.0.1:0"], more].concat();
+        let mut child = twinprop(folder, &arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let (say, says) = channel();
+        thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                let _ = say.send(line);
+            }
+        });
+        let first = says.recv_timeout(Duration::from_secs(30)).unwrap();
+        let port = first.rsplit_once(':').unwrap().1.parse().unwrap();
+        Self { child, port, says }
+    }
+
+    fn target(&self) -> String {
+        format!("tcp://127.0.0.1:{}", self.port)
+    }
+
+    /// Waits for a line that holds `part`.
+    fn hear(&self, part: &str, patience: Duration) -> bool {
+        let end = Instant::now() + patience;
+        while let Ok(line) = self.says.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            if line.contains(part) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
+    let folder = laboratory();
+    let here = train(folder.path(), "here", None);
+    let program = cargo_bin("twinprop");
+    let process = format!("process:'{}' device serve recipe.toml --stdio", program.display());
+    assert_eq!(here, train(folder.path(), "process", Some(&process)));
+    let emulator = Emulator::start(folder.path(), &[]);
+    assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
+    let summary = fs::read_to_string(folder.path().join("tcp/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert!(summary["links"][0]["counts"]["frames_sent"].as_u64() > Some(350), "{summary}");
+}
+
+#[test]
+fn a_bad_link_costs_time_and_changes_no_bit() {
+    let folder = laboratory();
+    let here = train(folder.path(), "here", None);
+    let faults = ["--flip", "1e-4", "--duplicate", "0.01", "--reorder", "0.01", "--garbage", "0.01"];
+    let emulator = Emulator::start(folder.path(), &faults);
+    assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
+    let summary = fs::read_to_string(folder.path().join("tcp/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let counts = &summary["links"][0]["counts"];
+    assert!(counts["frames_repeated"].as_u64() > Some(0), "{counts}");
+}
+
+/// Passes bytes between a host and the device at `port`, and keeps the device's side open when the
+/// host is gone: as a serial line does. Returns the port to connect to.
+fn line_to(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let here = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (host, _) = listener.accept().unwrap();
+        let device = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        for stream in [&host, &device] {
+            stream.set_nodelay(true).unwrap();
+        }
+        let (back, to_host) = (device.try_clone().unwrap(), host.try_clone().unwrap());
+        thread::spawn(move || pass(back, to_host));
+        pass(host, device.try_clone().unwrap());
+        thread::sleep(Duration::from_secs(60));
+        drop(device);
+    });
+    here
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if to.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
+    let folder = laboratory();
+    let emulator = Emulator::start(folder.path(), &["--watchdog", "400"]);
+    let target = format!("tcp://127.0.0.1:{}", line_to(emulator.port));
+    let out = folder.path().join("killed");
+    let mut trainer = twinprop(
+        folder.path(),
+        &["train", "recipe.toml", "--out", "killed", "--device", &target],
+    )
+    .args(["--set", "training.epochs=100000"])
+    .stdout(Stdio::null())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    let driving = || fs::metadata(out.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0);
+    while !driving() {
+        assert!(Instant::now() < end, "the trainer does not train");
+        thread::sleep(Duration::from_millis(20));
+    }
+    let calm = !emulator.hear("safe state", Duration::from_millis(600));
+    assert!(calm, "the watchdog must be content while the device is driven");
+    trainer.kill().unwrap();
+    trainer.wait().unwrap();
+    let killed = Instant::now();
+    assert!(emulator.hear("watchdog: safe state", Duration::from_secs(5)), "no safe state");
+    // Its interval, and as much again for a busy machine.
+    assert!(killed.elapsed() < Duration::from_millis(800), "{:?}", killed.elapsed());
+}
+
+#[test]
+fn a_wrong_device_and_a_missing_one_are_said_before_anything_is_driven() {
+    let folder = laboratory();
+    let refused = |arguments: &[&str]| {
+        let arguments = [&["train", "recipe.toml", "--out", "run"], arguments].concat();
+        let output = twinprop(folder.path(), &arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let emulator = Emulator::start(folder.path(), &[]);
+    let other = "devices.shg.model.second_harmonic.outputs=13";
+    let message = refused(&["--set", other, "--device", &emulator.target()]);
+    assert!(message.contains("it has 12 outputs, and the recipe's model 13 outputs"), "{message}");
+    let message = refused(&["--device", "tcp://127.0.0.1:1"]);
+    assert!(message.contains("is the device's program running?"), "{message}");
+    let message = refused(&["--device", "/dev/ttyACM0"]);
+    assert!(message.contains("serial://PORT"), "{message}");
+    let message = refused(&["--rule", "ideal", "--device", &emulator.target()]);
+    assert!(message.contains("is a real device"), "{message}");
+    assert!(!folder.path().join("run").exists(), "a refused run leaves no folder");
+}
