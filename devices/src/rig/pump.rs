@@ -109,8 +109,13 @@ impl Pump {
                 self.host.abandon();
                 continue;
             }
-            if let Err(error) = self.step(LOOK_UP) {
-                self.reopen(&error, stop);
+            match self.step(LOOK_UP) {
+                Ok(()) => {}
+                // What ends before it says who it is, would end again.
+                Err(error) if self.host.identity().is_none() => {
+                    self.host.lost(format!("it ended before it answered hello: {error}"));
+                }
+                Err(error) => self.reopen(&error, stop),
             }
         };
         if outcome.is_err() {

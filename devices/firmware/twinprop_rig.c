@@ -1,0 +1,414 @@
+/* See twinprop_rig.h. */
+#include "twinprop_rig.h"
+
+#include <string.h>
+
+enum kind {
+    HELLO = 1, DESCRIBE, OPEN, CONFIGURE, PLAY, PING = 7, SAFE,
+    HELLO_REPLY = 0x81, DESCRIPTION, OPENED, CONFIGURED, MEASURED, HEALTH = 0x87, SAFE_REPLY,
+    NAK = 0xfe, FAILED = 0xff
+};
+enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT };
+enum { VERSION = 1, HEADER = 16, CHECKSUM = 4 };
+
+/* Where a header's fields stand. */
+enum { KIND = 1, SESSION = 2, SEQUENCE = 4, FIRST_SHOT = 8, SHOTS = 10, CHANNELS = 12, EPOCH = 14 };
+
+struct answer {
+    uint32_t sequence;
+    uint16_t length; /* 0 where there is none */
+    uint8_t body[TWINPROP_FRAME];
+};
+
+static const struct twinprop_device *device;
+static uint8_t received[TWINPROP_FRAME];
+static size_t received_length;
+static uint8_t body[TWINPROP_FRAME]; /* the answer that is being written */
+static size_t length;
+static uint8_t wire[TWINPROP_FRAME];
+static struct answer answers[TWINPROP_WINDOW];
+static uint8_t newest;
+static float inputs[TWINPROP_INPUTS];
+static float parameters[TWINPROP_PARAMETERS + 1], incoming[TWINPROP_PARAMETERS + 1];
+static float outputs[TWINPROP_OUTPUTS];
+static uint16_t session, epoch, incoming_epoch;
+static uint32_t expected, incoming_count, heard, trips;
+static uint64_t shots_played;
+static uint8_t is_safe;
+
+static uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
+
+static uint32_t get32(const uint8_t *at) { return get16(at) | (uint32_t)get16(at + 2) << 16; }
+
+static void set16(uint8_t *at, uint16_t value)
+{
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+}
+
+static void put8(uint8_t value) { body[length++] = value; }
+
+static void put16(uint16_t value)
+{
+    set16(body + length, value);
+    length += 2;
+}
+
+static void put32(uint32_t value)
+{
+    put16((uint16_t)value);
+    put16((uint16_t)(value >> 16));
+}
+
+static float get_float(const uint8_t *at)
+{
+    uint32_t bits = get32(at);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void put_float(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    put32(bits);
+}
+
+/* CRC-32/ISO-HDLC, a nibble at a time. */
+static uint32_t crc32_of(const uint8_t *bytes, size_t count)
+{
+    static const uint32_t table[16] = {
+        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
+        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+    };
+    uint32_t crc = 0xffffffff;
+    for (size_t i = 0; i < count; i++) {
+        crc = table[(crc ^ bytes[i]) & 15] ^ crc >> 4;
+        crc = table[(crc ^ (uint32_t)(bytes[i] >> 4)) & 15] ^ crc >> 4;
+    }
+    return ~crc;
+}
+
+/* Begins an answer with the header of what it answers, but of another kind. */
+static void begin(const uint8_t *header, uint8_t kind)
+{
+    memcpy(body, header, HEADER);
+    body[KIND] = kind;
+    length = HEADER;
+}
+
+/* Sends `count` bytes of a body with their checksum. */
+static void send_body(const uint8_t *bytes, size_t count)
+{
+    uint8_t sum[CHECKSUM];
+    uint32_t crc = crc32_of(bytes, count);
+    set16(sum, (uint16_t)crc);
+    set16(sum + 2, (uint16_t)(crc >> 16));
+    size_t end = 1, code_at = end++;
+    uint8_t code = 1;
+    wire[0] = 0;
+    for (size_t i = 0; i < count + CHECKSUM; i++) {
+        uint8_t byte = i < count ? bytes[i] : sum[i - count];
+        if (byte) {
+            wire[end++] = byte;
+            code++;
+        }
+        /* A full block needs no next one at the end. */
+        if (!byte || (code == 255 && i + 1 < count + CHECKSUM)) {
+            wire[code_at] = code;
+            code_at = end++;
+            code = 1;
+        }
+    }
+    wire[code_at] = code;
+    wire[end++] = 0;
+    device->write(wire, end);
+}
+
+static void send(void) { send_body(body, length); }
+
+/* Sends an answer and remembers it. */
+static void answer(void)
+{
+    newest = (uint8_t)((newest + 1) % TWINPROP_WINDOW);
+    answers[newest].sequence = get32(body + SEQUENCE);
+    answers[newest].length = (uint16_t)length;
+    memcpy(answers[newest].body, body, length);
+    send();
+}
+
+static void refuse(const uint8_t *header, enum refusal why, const char *text)
+{
+    begin(header, FAILED);
+    put16((uint16_t)why);
+    while (*text && length < HEADER + TWINPROP_PAYLOAD)
+        put8((uint8_t)*text++);
+}
+
+static void make_safe(void)
+{
+    is_safe = 1;
+    epoch = incoming_epoch = 0;
+    device->safe();
+}
+
+static void forget_session(void)
+{
+    expected = 0;
+    epoch = incoming_epoch = 0;
+    for (size_t i = 0; i < TWINPROP_WINDOW; i++)
+        answers[i].length = 0;
+}
+
+static void greet(const uint8_t *header)
+{
+    size_t text = strlen(device->description);
+    begin(header, HELLO_REPLY);
+    put8(VERSION);
+    put8(VERSION);
+    put8(1); /* floats */
+    put8(device->stateful);
+    put32(device->boot);
+    put32(TWINPROP_FRAME);
+    put32((uint32_t)TWINPROP_FRAME * TWINPROP_WINDOW);
+    put16(TWINPROP_WINDOW);
+    put16(session);
+    put32(device->watchdog_ms);
+    put32((uint32_t)text);
+    put32(crc32_of((const uint8_t *)device->description, text));
+    send();
+}
+
+static void describe(const uint8_t *header, uint32_t offset)
+{
+    size_t text = strlen(device->description);
+    begin(header, DESCRIPTION);
+    put32(offset);
+    while (offset < text && length < HEADER + TWINPROP_PAYLOAD)
+        put8((uint8_t)device->description[offset++]);
+    send();
+}
+
+static void open_session(const uint8_t *header)
+{
+    uint16_t wanted = get16(header + SESSION);
+    uint16_t newer = (uint16_t)(wanted - session);
+    if (!wanted || (session && newer > 0x7fff))
+        return; /* a late frame of a session that is over */
+    if (newer) {
+        session = wanted;
+        forget_session();
+    }
+    begin(header, OPENED);
+    set16(body + EPOCH, epoch);
+    put32(device->boot);
+    put32(expected);
+    send();
+}
+
+static void health(const uint8_t *header)
+{
+    begin(header, HEALTH);
+    set16(body + EPOCH, epoch);
+    put32(device->boot);
+    put32(is_safe);
+    put32(device->milliseconds());
+    put32(trips);
+    put32((uint32_t)shots_played);
+    put32((uint32_t)(shots_played >> 32));
+    send();
+}
+
+static int in_range(float value, struct twinprop_range range)
+{
+    /* Not a number is in no range. */
+    return range.minimum <= value && value <= range.maximum;
+}
+
+static void configure(const uint8_t *header, const uint8_t *payload, size_t size)
+{
+    uint16_t count = get16(header + CHANNELS), wanted = get16(header + EPOCH);
+    if (size != 8 + 4u * count || !wanted || get32(payload + 4) != TWINPROP_PARAMETERS ||
+        get32(payload) > TWINPROP_PARAMETERS || count > TWINPROP_PARAMETERS - get32(payload)) {
+        refuse(header, WRONG_SHAPE, "the parameters have another number");
+        return;
+    }
+    uint32_t offset = get32(payload);
+    for (uint16_t i = 0; i < count; i++) {
+        if (!in_range(get_float(payload + 8 + 4 * i), device->parameters[offset + i])) {
+            refuse(header, OUT_OF_RANGE, "a parameter is out of its range");
+            return;
+        }
+    }
+    if (!offset) {
+        incoming_epoch = wanted;
+        incoming_count = 0;
+    }
+    if (incoming_epoch == wanted && incoming_count == offset) {
+        for (uint16_t i = 0; i < count; i++)
+            incoming[offset + i] = get_float(payload + 8 + 4 * i);
+        incoming_count += count;
+        if (incoming_count == TWINPROP_PARAMETERS) {
+            memcpy(parameters, incoming, sizeof parameters);
+            epoch = wanted;
+        }
+    }
+    begin(header, CONFIGURED);
+}
+
+static void play(const uint8_t *header, const uint8_t *payload, size_t size)
+{
+    uint16_t shots = get16(header + SHOTS);
+    if (get16(header + EPOCH) != epoch || !epoch) {
+        refuse(header, WRONG_EPOCH, "other parameters are held");
+        return;
+    }
+    if (get16(header + CHANNELS) != TWINPROP_INPUTS || !shots ||
+        size != (size_t)shots * TWINPROP_INPUTS * 4 ||
+        (size_t)shots * TWINPROP_OUTPUTS * 4 > TWINPROP_PAYLOAD) {
+        refuse(header, WRONG_SHAPE, "a shot has another size");
+        return;
+    }
+    /* All are checked before the first is played. */
+    for (size_t i = 0; i < (size_t)shots * TWINPROP_INPUTS; i++) {
+        if (!in_range(get_float(payload + 4 * i), device->inputs[i % TWINPROP_INPUTS])) {
+            refuse(header, OUT_OF_RANGE, "a drive is out of its range");
+            return;
+        }
+    }
+    begin(header, MEASURED);
+    set16(body + CHANNELS, TWINPROP_OUTPUTS);
+    is_safe = 0;
+    for (uint16_t shot = 0; shot < shots; shot++) {
+        for (size_t i = 0; i < TWINPROP_INPUTS; i++)
+            inputs[i] = get_float(payload + 4 * (shot * TWINPROP_INPUTS + i));
+        if (device->measure(inputs, parameters, outputs)) {
+            make_safe();
+            refuse(header, FAULT, "the measurement failed");
+            return;
+        }
+        shots_played++;
+        for (size_t i = 0; i < TWINPROP_OUTPUTS; i++)
+            put_float(outputs[i]);
+    }
+}
+
+static void take_in_order(const uint8_t *header, const uint8_t *payload, size_t size)
+{
+    uint32_t sequence = get32(header + SEQUENCE), ahead = sequence - expected;
+    if (!session || get16(header + SESSION) != session) {
+        refuse(header, NO_SESSION, "the session is not open");
+        send();
+    } else if (!ahead) {
+        expected++;
+        if (header[KIND] == CONFIGURE)
+            configure(header, payload, size);
+        else
+            play(header, payload, size);
+        answer();
+    } else if (ahead < 0x7fffffff) {
+        memset(body, 0, HEADER);
+        body[0] = VERSION;
+        body[KIND] = NAK;
+        set16(body + SESSION, session);
+        length = SEQUENCE;
+        put32(expected);
+        length = HEADER;
+        send();
+    } else {
+        for (size_t i = 0; i < TWINPROP_WINDOW; i++)
+            if (answers[i].length && answers[i].sequence == sequence)
+                send_body(answers[i].body, answers[i].length);
+    }
+}
+
+static void take(const uint8_t *frame, size_t size)
+{
+    const uint8_t *payload = frame + HEADER;
+    if (size < HEADER + CHECKSUM || frame[0] != VERSION)
+        return;
+    size -= CHECKSUM;
+    if (crc32_of(frame, size) != get32(frame + size))
+        return;
+    size -= HEADER;
+    heard = device->milliseconds();
+    switch (frame[KIND]) {
+    case HELLO:
+        greet(frame);
+        break;
+    case DESCRIBE:
+        if (size == 4)
+            describe(frame, get32(payload));
+        break;
+    case OPEN:
+        if (size == 4 && get32(payload) == device->boot)
+            open_session(frame);
+        break;
+    case PING:
+        health(frame);
+        break;
+    case SAFE:
+        make_safe();
+        begin(frame, SAFE_REPLY);
+        send();
+        break;
+    case CONFIGURE:
+    case PLAY:
+        take_in_order(frame, payload, size);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Undoes the stuffing in place; 0 where the bytes are none. */
+static size_t unstuff(uint8_t *bytes, size_t count)
+{
+    size_t from = 0, to = 0;
+    while (from < count) {
+        uint8_t code = bytes[from++];
+        if (!code || from + code - 1u > count)
+            return 0;
+        for (uint8_t i = 1; i < code; i++)
+            bytes[to++] = bytes[from++];
+        if (code < 255 && from < count)
+            bytes[to++] = 0;
+    }
+    return to;
+}
+
+void twinprop_begin(const struct twinprop_device *of)
+{
+    device = of;
+    received_length = 0;
+    session = 0;
+    trips = 0;
+    shots_played = 0;
+    forget_session();
+    make_safe();
+}
+
+void twinprop_receive(uint8_t byte)
+{
+    if (byte) {
+        /* One more than any frame has marks what is too long. */
+        if (received_length < sizeof received)
+            received[received_length] = byte;
+        if (received_length <= sizeof received)
+            received_length++;
+        return;
+    }
+    if (received_length && received_length <= sizeof received)
+        take(received, unstuff(received, received_length));
+    received_length = 0;
+}
+
+void twinprop_watch(void)
+{
+    if (device->watchdog_ms && !is_safe && device->milliseconds() - heard > device->watchdog_ms) {
+        trips++;
+        make_safe();
+    }
+}

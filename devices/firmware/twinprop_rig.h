@@ -1,0 +1,66 @@
+/* The device's end of twinprop's wire protocol (devices/PROTOCOL.md) for microcontrollers.
+ *
+ * No allocation, no floating point but the values themselves, one device a program. Give the sizes
+ * on the compiler's command line or before the include, fill in a struct twinprop_device, call
+ * twinprop_begin once, twinprop_receive for every byte that comes, and twinprop_watch in the loop.
+ * Anything before the first whole frame (a modem manager's AT commands) is ignored.
+ *
+ * RAM: about (TWINPROP_WINDOW + 3) * TWINPROP_FRAME bytes and 4 a channel.
+ */
+#ifndef TWINPROP_RIG_H
+#define TWINPROP_RIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef TWINPROP_INPUTS
+#define TWINPROP_INPUTS 2
+#endif
+#ifndef TWINPROP_PARAMETERS
+#define TWINPROP_PARAMETERS 1
+#endif
+#ifndef TWINPROP_OUTPUTS
+#define TWINPROP_OUTPUTS 1
+#endif
+/* Largest frame in bytes, 64 to 65535: it must hold a shot's inputs and a shot's outputs. */
+#ifndef TWINPROP_FRAME
+#define TWINPROP_FRAME 128
+#endif
+/* Frames whose answers are remembered. */
+#ifndef TWINPROP_WINDOW
+#define TWINPROP_WINDOW 2
+#endif
+
+/* Room for shots in a frame: frame, two zeros, a code byte in 255, header of 16, checksum of 4. */
+#define TWINPROP_PAYLOAD (TWINPROP_FRAME - 2 - (TWINPROP_FRAME - 2 + 254) / 255 - 16 - 4)
+#if TWINPROP_PAYLOAD < 4 * TWINPROP_INPUTS || TWINPROP_PAYLOAD < 4 * TWINPROP_OUTPUTS || \
+    TWINPROP_PAYLOAD < 32
+#error "TWINPROP_FRAME is too small for a shot"
+#endif
+
+/* The range of a channel; nothing outside it reaches the hardware. */
+struct twinprop_range {
+    float minimum, maximum;
+};
+
+struct twinprop_device {
+    /* JSON as in PROTOCOL.md, ended by a zero; it may lie in flash that is read as memory. */
+    const char *description;
+    const struct twinprop_range *inputs;     /* TWINPROP_INPUTS of them */
+    const struct twinprop_range *parameters; /* TWINPROP_PARAMETERS of them */
+    uint32_t boot;        /* another number at every start: a counter in EEPROM, noise of an ADC */
+    uint32_t watchdog_ms; /* without a frame for so long the device goes safe; 0 is never */
+    uint8_t stateful;     /* whether a shot's outcome depends on the shots before it */
+    /* Plays one shot; 0, or anything else where it failed. */
+    int (*measure)(const float *inputs, const float *parameters, float *outputs);
+    /* Turns every drive off. */
+    void (*safe)(void);
+    void (*write)(const uint8_t *bytes, size_t count);
+    uint32_t (*milliseconds)(void);
+};
+
+void twinprop_begin(const struct twinprop_device *device);
+void twinprop_receive(uint8_t byte);
+void twinprop_watch(void);
+
+#endif

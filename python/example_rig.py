@@ -1,0 +1,25 @@
+"""A laboratory of nine drives, nine knobs and twelve detectors, as a NumPy function."""
+
+import numpy as np
+from twinprop_rig import bank, rig
+
+random = np.random.default_rng(7)
+mixing = random.normal(size=(9, 12)) / 3
+
+
+@rig(
+    inputs=bank("drive", 9, "V", 0, 1),
+    parameters=bank("knob", 9, "V", 0, 1),
+    outputs=bank("detector", 12, "V", -4, 4),
+)
+def measure(inputs, parameters):
+    waves = np.sin(3 * (inputs + parameters)) @ mixing
+    return np.clip(waves + 0.01 * random.normal(size=waves.shape), -4, 4)
+
+
+@measure.safe
+def off():
+    print("all drives off")
+
+
+measure.serve()
