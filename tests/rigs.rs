@@ -82,7 +82,8 @@ struct Emulator {
 
 impl Emulator {
     fn start(folder: &Path, more: &[&str]) -> Self {
-        let arguments = [&["device", "serve", "recipe.toml", "--tcp", "127.0.0.1:0"], more].concat();
+        let arguments =
+            [&["device", "serve", "recipe.toml", "--tcp", "127.0.0.1:0"], more].concat();
         let mut child = twinprop(folder, &arguments).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let (say, says) = channel();
@@ -137,7 +138,8 @@ fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
 fn a_bad_link_costs_time_and_changes_no_bit() {
     let folder = laboratory();
     let here = train(folder.path(), "here", None);
-    let faults = ["--flip", "1e-4", "--duplicate", "0.01", "--reorder", "0.01", "--garbage", "0.01"];
+    let faults =
+        ["--flip", "1e-4", "--duplicate", "0.01", "--reorder", "0.01", "--garbage", "0.01"];
     let emulator = Emulator::start(folder.path(), &faults);
     assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
     let summary = fs::read_to_string(folder.path().join("tcp/summary.json")).unwrap();
@@ -181,15 +183,13 @@ fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
     let emulator = Emulator::start(folder.path(), &["--watchdog", "400"]);
     let target = format!("tcp://127.0.0.1:{}", line_to(emulator.port));
     let out = folder.path().join("killed");
-    let mut trainer = twinprop(
-        folder.path(),
-        &["train", "recipe.toml", "--out", "killed", "--device", &target],
-    )
-    .args(["--set", "training.epochs=100000"])
-    .stdout(Stdio::null())
-    .stderr(Stdio::null())
-    .spawn()
-    .unwrap();
+    let mut trainer =
+        twinprop(folder.path(), &["train", "recipe.toml", "--out", "killed", "--device", &target])
+            .args(["--set", "training.epochs=100000"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
     let end = Instant::now() + Duration::from_secs(60);
     let driving = || fs::metadata(out.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0);
     while !driving() {

@@ -34,5 +34,5 @@ pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
-pub use slew::SlewLimit;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
+pub use slew::SlewLimit;

@@ -71,9 +71,8 @@ impl<L: PhysicalLayer> PhysicalLayer for SlewLimit<L> {
     ) -> Result<(), DeviceError> {
         let interface = self.layer.interface();
         interface.check_shapes(inputs, parameters, outputs)?;
-        let limited = |channels: &Channels| {
-            channels.banks().iter().any(|bank| bank.largest_step.is_some())
-        };
+        let limited =
+            |channels: &Channels| channels.banks().iter().any(|bank| bank.largest_step.is_some());
         if limited(&interface.parameters) {
             self.lead_parameters(parameters)?;
         }
@@ -187,7 +186,11 @@ mod tests {
         led.measure(&inputs, &DVector::from_element(1, 3.0), &mut outputs).unwrap();
         assert_eq!(outputs, inputs);
         let timid = &led.layer;
-        assert!(timid.largest.0 <= 0.25 + 1e-6 && timid.largest.1 <= 0.5 + 1e-6, "{:?}", timid.largest);
+        assert!(
+            timid.largest.0 <= 0.25 + 1e-6 && timid.largest.1 <= 0.5 + 1e-6,
+            "{:?}",
+            timid.largest
+        );
         assert_eq!(timid.shots as u64, 4 + led.ramp_shots());
         // To 1: 3 on the way; 1.1: none; −1.9: 11; 2: 15; the parameter from 1 to 3: 3.
         assert_eq!(led.ramp_shots(), 3 + 11 + 15 + 3);

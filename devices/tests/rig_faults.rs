@@ -123,7 +123,11 @@ impl Bench {
             let mut outputs = DMatrix::zeros(2, play.inputs.ncols());
             for (shot, mut y) in play.inputs.column_iter().zip(outputs.column_iter_mut()) {
                 let new = self.played.insert((self.boot, shot[0] as u32));
-                assert!(new, "shot {} was played twice in boot {}, seed {seed}", shot[0], self.boot);
+                assert!(
+                    new,
+                    "shot {} was played twice in boot {}, seed {seed}",
+                    shot[0], self.boot
+                );
                 y.copy_from_slice(&answer(&[shot[0], shot[1], shot[2]], parameters.as_slice()));
             }
             self.device.measured(&play, Ok(&outputs));

@@ -14,7 +14,8 @@ use twinprop_devices::rig::{
 use twinprop_devices::{DeviceError, PhysicalLayer};
 
 fn device() -> SecondHarmonic {
-    let config = SecondHarmonicConfig { inputs: 4, parameters: 3, outputs: 5, ..Default::default() };
+    let config =
+        SecondHarmonicConfig { inputs: 4, parameters: 3, outputs: 5, ..Default::default() };
     SecondHarmonic::nominal(&config).unwrap()
 }
 
@@ -74,11 +75,8 @@ fn a_serial_port_carries_a_device_in_small_frames() {
         let path = slave.name();
         // The pair holds its lock; the rig is to open the port by its name.
         drop(slave);
-        let capacity = Capacity {
-            largest_frame,
-            window_bytes: 3 * largest_frame,
-            ..Capacity::default()
-        };
+        let capacity =
+            Capacity { largest_frame, window_bytes: 3 * largest_frame, ..Capacity::default() };
         thread::spawn(move || emulator(capacity).serve(&mut Terminal(master), |_| {}));
         let config = SerialConfig { path, usb: None, usb_serial: None, baud: 115_200 };
         let port = Box::new(Serial::new(config));

@@ -152,9 +152,13 @@ fn no_bytes_make_the_decoder_panic_or_grow() {
             pieces.truncate(random.random_range(0..=pieces.len()));
         } else {
             let length = random.random_range(0..96);
-            pieces.extend((0..length).map(|_| {
-                if random.random_bool(0.1) { 0 } else { random.random::<u8>() }
-            }));
+            pieces.extend(
+                (0..length).map(
+                    |_| {
+                        if random.random_bool(0.1) { 0 } else { random.random::<u8>() }
+                    },
+                ),
+            );
         }
         decoder.read(&pieces, |frame| {
             assert!(frame.payload.len() < 4096);

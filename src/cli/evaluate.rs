@@ -24,12 +24,8 @@ pub struct Evaluate {
 
 /// Measures and prints the accuracy.
 pub fn run(command: &Evaluate) -> Result<(), Error> {
-    let judgement = evaluate_run(
-        &command.run,
-        command.backend,
-        &command.device,
-        command.data_dir.as_deref(),
-    )?;
+    let judgement =
+        evaluate_run(&command.run, command.backend, &command.device, command.data_dir.as_deref())?;
     println!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
         100.0 * judgement.accuracy,

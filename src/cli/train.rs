@@ -22,11 +22,8 @@ pub struct Train {
 /// Trains and says what came out and where it lies.
 pub fn run(command: &Train) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
-    let options = RunOptions {
-        rule: command.rule,
-        devices: command.device.clone(),
-        ..command.run.options()
-    };
+    let options =
+        RunOptions { rule: command.rule, devices: command.device.clone(), ..command.run.options() };
     let (summary, folder) = train(&command.run.recipe, &options, &stop)?;
     if let Some(twin) = &summary.twin {
         println!(

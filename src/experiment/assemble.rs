@@ -7,8 +7,8 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Encode, Jitter, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice, Stage,
-    Wire,
+    Encode, Jitter, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice,
+    Stage, Wire,
 };
 use crate::training::RangePenalty;
 

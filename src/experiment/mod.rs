@@ -14,6 +14,8 @@ pub use baseline::{Baseline, baselines};
 pub use build::{Experiment, prepare};
 pub use compare::{Comparison, compare};
 pub use evaluate::evaluate_run;
-pub use recipe::{CalibrationConfig, DeviceEntry, PhysicalConfig, Recipe, RigConfig, StageConfig, TwinConfig};
+pub use recipe::{
+    CalibrationConfig, DeviceEntry, PhysicalConfig, Recipe, RigConfig, StageConfig, TwinConfig,
+};
 pub use run::{LinkSummary, RunOptions, Summary, TwinSummary, train};
 pub use run_folder::RunFolder;

@@ -256,7 +256,9 @@ impl Recipe {
     pub fn take_rigs(&mut self, devices: &[String]) -> Result<(), Error> {
         for text in devices {
             let (name, target) = match text.split_once('=') {
-                Some((name, target)) if self.devices.contains_key(name) => (name.to_owned(), target),
+                Some((name, target)) if self.devices.contains_key(name) => {
+                    (name.to_owned(), target)
+                }
                 _ => match self.devices.keys().collect::<Vec<_>>().as_slice() {
                     [name] => ((*name).clone(), text.as_str()),
                     names => {
@@ -268,7 +270,8 @@ impl Recipe {
                     }
                 },
             };
-            let target = target.parse().map_err(|problem| Error::Usage(format!("--device {problem}")))?;
+            let target =
+                target.parse().map_err(|problem| Error::Usage(format!("--device {problem}")))?;
             let encoding = Encoding::default();
             if let Some(device) = self.devices.get_mut(&name) {
                 device.rig = Some(RigConfig { target, encoding });

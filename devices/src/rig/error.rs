@@ -26,7 +26,9 @@ pub enum RigError {
         damaged: u64,
     },
     /// The device says that it is busy, without end.
-    #[error("the device has been busy with one frame for {seconds:.0} s; it was told to go to its safe state")]
+    #[error(
+        "the device has been busy with one frame for {seconds:.0} s; it was told to go to its safe state"
+    )]
     BusyTooLong {
         /// How long.
         seconds: f64,

@@ -791,7 +791,8 @@ impl Host {
             batch.next += shots;
             (shots > 0).then_some(Request::Play { first, shots })
         })?;
-        if let (Some(rate), Request::Play { shots, .. }) = (description.largest_shot_rate, request) {
+        if let (Some(rate), Request::Play { shots, .. }) = (description.largest_shot_rate, request)
+        {
             self.next_play = self.next_play.max(now) + Duration::from_secs_f64(shots as f64 / rate);
         }
         Some(request)
@@ -802,7 +803,9 @@ impl Host {
     /// The next frame to be sent, if there is one by now.
     pub fn transmit(&mut self, now: Duration) -> Option<&[u8]> {
         self.check_timers(now);
-        if self.wants_safe > 0 && (self.wants_safe == SAFE_TRIES || now >= self.last_sent + SAFE_PERIOD) {
+        if self.wants_safe > 0
+            && (self.wants_safe == SAFE_TRIES || now >= self.last_sent + SAFE_PERIOD)
+        {
             self.wants_safe -= 1;
             return self.send_plain(now, Kind::Safe, self.session, 0);
         }
@@ -937,5 +940,4 @@ impl Host {
         // The encoder still holds the frame; borrowed anew, now that the timer is set.
         self.encoder.last()
     }
-
 }

@@ -34,9 +34,8 @@ pub fn serial_ports() -> Result<Vec<PortFound>, String> {
                 SerialPortType::Unknown => "unknown".to_owned(),
             };
             // Opening it would restart some boards: only the right to is looked at.
-            let closed = access_problem(&port.port_name).map_or(String::new(), |problem| {
-                format!("; cannot be opened: {problem}")
-            });
+            let closed = access_problem(&port.port_name)
+                .map_or(String::new(), |problem| format!("; cannot be opened: {problem}"));
             PortFound { description: format!("{kind}{closed}"), path: port.port_name }
         })
         .collect())

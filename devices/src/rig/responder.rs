@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
 
-use super::frame::{Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME, VERSION, checksum, largest_payload};
+use super::frame::{
+    Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME, VERSION, checksum, largest_payload,
+};
 use super::message::{Description, Greeting, Health, Refusal, long};
 use super::values::Encoding;
 use crate::Channels;
@@ -166,9 +168,8 @@ impl Responder {
     /// Looks after the watchdog; true when it sends the device to its safe state now.
     pub fn watch(&mut self, now: Duration) -> bool {
         let watchdog = self.capacity.watchdog;
-        let trips = !self.safe
-            && !watchdog.is_zero()
-            && now.saturating_sub(self.last_heard) > watchdog;
+        let trips =
+            !self.safe && !watchdog.is_zero() && now.saturating_sub(self.last_heard) > watchdog;
         if trips {
             self.watchdog_trips += 1;
             self.make_safe();
@@ -343,8 +344,7 @@ impl Responder {
     fn enqueue(&mut self, frame: &Frame<'_>) {
         let header = frame.header;
         let channels = &self.description.interface.inputs;
-        let encoding =
-            if header.kind == Kind::Play { Encoding::Floats } else { Encoding::Codes };
+        let encoding = if header.kind == Kind::Play { Encoding::Floats } else { Encoding::Codes };
         let mut inputs = DMatrix::zeros(channels.len(), usize::from(header.shots));
         let fits = usize::from(header.channels) == channels.len()
             && header.shots > 0
@@ -364,7 +364,8 @@ impl Responder {
             return self.refuse(&header, Refusal::Shape, &text);
         }
         let stray = inputs.column_iter().find_map(|shot| {
-            stray(channels.iter(), shot.as_slice()).map(|(channel, value)| (channel.to_string(), value))
+            stray(channels.iter(), shot.as_slice())
+                .map(|(channel, value)| (channel.to_string(), value))
         });
         if let Some((channel, value)) = stray {
             let text = format!("drive `{channel}` of {value}");

@@ -120,7 +120,8 @@ pub fn run(command: &Serve) -> Result<(), Error> {
         return listen(&mut emulator, address, command.public);
     }
     let path = command.link.serial.clone().unwrap_or_default();
-    let config = SerialConfig { path: Some(path.clone()), usb: None, usb_serial: None, baud: 115_200 };
+    let config =
+        SerialConfig { path: Some(path.clone()), usb: None, usb_serial: None, baud: 115_200 };
     let mut port = Serial::new(config);
     port.open().map_err(Error::Usage)?;
     eprintln!("serving on {path}");

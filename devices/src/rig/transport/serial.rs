@@ -95,7 +95,9 @@ impl Transport for Serial {
                     serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) => {
                         "; may you open it (group dialout), and is it not open elsewhere?"
                     }
-                    serialport::ErrorKind::NoDevice => "; is it plugged in, and not open in another program?",
+                    serialport::ErrorKind::NoDevice => {
+                        "; is it plugged in, and not open in another program?"
+                    }
                     _ => "",
                 };
                 format!("{path} cannot be opened: {error}{advice}")
