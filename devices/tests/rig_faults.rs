@@ -5,6 +5,8 @@
 //! measurement is seen. `cargo test -p twinprop-devices --test rig_faults -- --nocapture` prints the
 //! table of counts; a failure names its seed.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 

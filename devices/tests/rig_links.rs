@@ -1,5 +1,7 @@
 //! A rig over a real pair of ends: pseudo-terminals through the serial port's own code, and sockets.
 
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
