@@ -143,6 +143,10 @@ pub fn train(
     recipe.calibration.make_absolute()?;
     let mut experiment = prepare(&recipe, recipe_folder, options.data_dir.as_deref(), &backend)?;
 
+    if !rule.needs_calibration() {
+        take_exact_twins(&mut experiment)?;
+    }
+
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder =
         RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
@@ -151,7 +155,6 @@ pub fn train(
     let calibrated = if rule.needs_calibration() {
         calibrate(&mut experiment, &recipe, &folder, &backend)?
     } else {
-        take_exact_twins(&mut experiment)?;
         Vec::new()
     };
 
