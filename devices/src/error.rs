@@ -1,5 +1,7 @@
 //! What can go wrong between a drive and its measurement.
 
+use std::path::PathBuf;
+
 use crate::rig::RigError;
 
 /// A failure of a device, with what was asked, what came back, and what to do.
@@ -60,6 +62,26 @@ pub enum DeviceError {
         target: String,
         /// What happened, and what to do.
         error: RigError,
+    },
+    /// A recording of shots cannot be written, or read.
+    #[error("{}: {problem}", path.display())]
+    Recording {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A replay is asked for a shot that its recording does not hold.
+    #[error("{}: shot {shot} of the batch is not among the {shots} recorded ones: {problem}", path.display())]
+    NotRecorded {
+        /// Folder of the recording.
+        path: PathBuf,
+        /// Shot in the batch.
+        shot: usize,
+        /// Shots that the recording holds.
+        shots: usize,
+        /// Why not, and what to do.
+        problem: String,
     },
     /// A configuration describes no possible device.
     #[error("{device}: {problem}")]

@@ -21,6 +21,7 @@ mod matrix_product;
 pub mod mechanical;
 pub mod optical;
 pub mod random;
+pub mod recording;
 pub mod rig;
 pub mod simulated;
 pub mod slew;

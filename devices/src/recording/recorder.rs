@@ -1,0 +1,206 @@
+//! A layer whose shots are written down.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use nalgebra::{DMatrix, DVector};
+
+use super::segment::{ABOUT, About, FORMAT, INDEX, Line, Segment, same_bits, sync_folder};
+use crate::{DeviceError, Interface, PhysicalLayer};
+
+/// Shots of a full segment.
+const SEGMENT_SHOTS: usize = 4096;
+/// Bytes of a full segment.
+const SEGMENT_BYTES: usize = 64 << 20;
+/// A segment is written after so many seconds, however little it holds.
+const SEGMENT_SECONDS: f64 = 10.0;
+
+/// Plays shots on a layer and writes them down.
+///
+/// What is not written yet when the recorder is dropped is written then; [`Recording::finish`] does
+/// it earlier, and says whether it could.
+pub struct Recorder<L> {
+    layer: L,
+    recording: Recording,
+}
+
+/// The recording of a [`Recorder`], from aside.
+#[derive(Clone)]
+pub struct Recording(Arc<Mutex<Book>>);
+
+/// A recording that is being written.
+struct Book {
+    folder: PathBuf,
+    interface: Interface,
+    index: File,
+    segments: usize,
+    shots: u64,
+    start: Instant,
+    open: Segment,
+    /// Seconds at which the open segment's first shot was asked for.
+    opened: f64,
+}
+
+impl<L: PhysicalLayer> Recorder<L> {
+    /// Begins to record `layer` in the new or empty folder `folder`.
+    ///
+    /// # Errors
+    /// [`DeviceError::Recording`] where the folder holds something or cannot be written.
+    pub fn new(layer: L, folder: &Path) -> Result<Self, DeviceError> {
+        let book = Book::begin(folder, layer.interface()).map_err(|error| {
+            refused(folder, &format!("{error}; name a new folder that can be written"))
+        })?;
+        Ok(Self { layer, recording: Recording(Arc::new(Mutex::new(book))) })
+    }
+
+    /// The recording, from aside.
+    #[must_use]
+    pub fn recording(&self) -> Recording {
+        self.recording.clone()
+    }
+}
+
+impl Recording {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // A panic between two shots leaves a book whose shots are whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what is not written yet; returns the shots recorded so far.
+    ///
+    /// # Errors
+    /// [`DeviceError::Recording`] where that fails.
+    pub fn finish(&self) -> Result<u64, DeviceError> {
+        let mut book = self.book();
+        book.write_out()?;
+        Ok(book.shots)
+    }
+}
+
+impl<L: PhysicalLayer> PhysicalLayer for Recorder<L> {
+    fn interface(&self) -> &Interface {
+        self.layer.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let asked = self.recording.book().start.elapsed().as_secs_f64();
+        self.layer.measure(inputs, parameters, outputs)?;
+        self.recording.book().add(asked, inputs, parameters, outputs)
+    }
+}
+
+impl<L> Drop for Recorder<L> {
+    fn drop(&mut self) {
+        // Nobody is left to be told; who wants to know has called `finish`.
+        let _ = self.recording.book().write_out();
+    }
+}
+
+impl Book {
+    fn begin(folder: &Path, interface: &Interface) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        if fs::read_dir(folder)?.next().is_some() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the folder is not empty"));
+        }
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let began = since_1970.map_or(0.0, |time| time.as_secs_f64());
+        let about = About { format: FORMAT, began, interface: interface.clone() };
+        let text = serde_json::to_string_pretty(&about)? + "\n";
+        let mut file = File::create_new(folder.join(ABOUT))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        let index = OpenOptions::new().create_new(true).append(true).open(folder.join(INDEX))?;
+        sync_folder(folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            interface: interface.clone(),
+            index,
+            segments: 0,
+            shots: 0,
+            start: Instant::now(),
+            open: Segment::default(),
+            opened: 0.0,
+        })
+    }
+
+    fn add(
+        &mut self,
+        asked: f64,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        if self.open.shots() == 0 {
+            self.opened = asked;
+        }
+        let width = parameters.len();
+        let segment = &mut self.open;
+        let settings = segment.setting.last().map_or(0, |last| last + 1);
+        let last = &segment.parameters[segment.parameters.len().saturating_sub(width)..];
+        let setting = if settings > 0 && same_bits(last, parameters.as_slice()) {
+            settings - 1
+        } else {
+            segment.parameters.extend_from_slice(parameters.as_slice());
+            settings
+        };
+        segment.inputs.extend_from_slice(inputs.as_slice());
+        segment.outputs.extend_from_slice(outputs.as_slice());
+        let shots = segment.setting.len() + inputs.ncols();
+        segment.setting.resize(shots, setting);
+        segment.seconds.resize(shots, asked);
+        if shots >= SEGMENT_SHOTS
+            || segment.bytes() >= SEGMENT_BYTES
+            || self.start.elapsed().as_secs_f64() - self.opened >= SEGMENT_SECONDS
+        {
+            self.write_out()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the open segment and begins the next.
+    fn write_out(&mut self) -> Result<(), DeviceError> {
+        if self.open.shots() == 0 {
+            return Ok(());
+        }
+        self.write_segment().map_err(|error| {
+            let lost = self.open.shots();
+            refused(
+                &self.folder,
+                &format!("{error}; {lost} shots are not recorded; free some room"),
+            )
+        })
+    }
+
+    fn write_segment(&mut self) -> io::Result<()> {
+        let segment = format!("{:06}", self.segments);
+        let aside = self.folder.join(format!("{segment}.partial"));
+        if aside.exists() {
+            // Of an earlier try that failed.
+            fs::remove_dir_all(&aside)?;
+        }
+        let crc32 = self.open.write(&aside, &self.interface)?;
+        fs::rename(&aside, self.folder.join(&segment))?;
+        sync_folder(&self.folder)?;
+        let shots = self.open.shots();
+        let settings = self.open.setting.last().map_or(0, |last| *last as usize + 1);
+        let line = Line { segment, first_shot: self.shots, shots, settings, crc32 };
+        self.index.write_all((serde_json::to_string(&line)? + "\n").as_bytes())?;
+        self.index.sync_all()?;
+        self.segments += 1;
+        self.shots += shots as u64;
+        self.open.clear();
+        Ok(())
+    }
+}
+
+fn refused(folder: &Path, problem: &str) -> DeviceError {
+    DeviceError::Recording { path: folder.to_owned(), problem: problem.to_owned() }
+}

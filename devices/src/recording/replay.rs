@@ -1,0 +1,194 @@
+//! A recording as a device.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use nalgebra::{DMatrix, DVector};
+
+use super::segment::{ABOUT, About, FORMAT, INDEX, Line, Segment, same_bits};
+use crate::{DeviceError, Interface, PhysicalLayer};
+
+/// Answers shots as a recording has them, so that a laboratory's run can be looked into elsewhere.
+///
+/// A shot is known by the bits of its drives and parameters. One that was measured several times is
+/// answered in the order of the recording, each measurement once.
+pub struct Replay {
+    folder: PathBuf,
+    interface: Interface,
+    segments: Vec<Line>,
+    /// Every shot by its key, sorted; those of one key in the order of the recording.
+    shots: Vec<(u64, Place)>,
+    /// Of the first shot of each key: how many of them are answered.
+    answered: Vec<u32>,
+    /// The segment that was read last: training goes through a recording from front to back.
+    current: Option<(u32, Segment)>,
+}
+
+/// Where a shot stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    segment: u32,
+    row: u32,
+}
+
+impl Replay {
+    /// Opens the recording in `folder` and reads it once, every checksum included.
+    ///
+    /// # Errors
+    /// [`DeviceError::Recording`] names the file and line that is missing or damaged.
+    pub fn open(folder: &Path) -> Result<Self, DeviceError> {
+        let refused = |problem: String| DeviceError::Recording { path: folder.to_owned(), problem };
+        let read = |name: &str| {
+            fs::read_to_string(folder.join(name)).map_err(|error| {
+                refused(format!("it has no {name} ({error}); name the folder of a recording"))
+            })
+        };
+        let about: About = serde_json::from_str(&read(ABOUT)?)
+            .map_err(|error| refused(format!("{ABOUT}: {error}")))?;
+        if about.format != FORMAT {
+            let format = about.format;
+            return Err(refused(format!("its format is {format}, and this program's {FORMAT}")));
+        }
+        let index = read(INDEX)?;
+        let mut segments: Vec<Line> = Vec::new();
+        for (number, text) in index.lines().enumerate() {
+            match serde_json::from_str(text) {
+                Ok(line) => segments.push(line),
+                // The program ended while it wrote the line: its segment is the one that is lost.
+                Err(_) if number + 1 == index.lines().count() && !index.ends_with('\n') => {}
+                Err(error) => {
+                    return Err(refused(format!("{INDEX}, line {}: {error}", number + 1)));
+                }
+            }
+        }
+        let mut replay = Self {
+            folder: folder.to_owned(),
+            interface: about.interface,
+            segments,
+            shots: Vec::new(),
+            answered: Vec::new(),
+            current: None,
+        };
+        replay.read_keys().map_err(refused)?;
+        Ok(replay)
+    }
+
+    fn read_keys(&mut self) -> Result<(), String> {
+        let (inputs, width) = (self.interface.inputs.len(), self.interface.parameters.len());
+        for number in 0..self.segments.len() as u32 {
+            let segment = self.read_segment(number)?;
+            let settings: Vec<u64> = match width {
+                0 => vec![key(0, &[]); self.segments[number as usize].settings],
+                _ => segment.parameters.chunks(width).map(|setting| key(0, setting)).collect(),
+            };
+            let drives = segment.inputs.chunks(inputs.max(1));
+            for (row, (setting, drives)) in segment.setting.iter().zip(drives).enumerate() {
+                let place = Place { segment: number, row: row as u32 };
+                self.shots.push((key(settings[*setting as usize], drives), place));
+            }
+        }
+        self.shots.sort_unstable();
+        self.answered = vec![0; self.shots.len()];
+        Ok(())
+    }
+
+    fn read_segment(&self, number: u32) -> Result<Segment, String> {
+        let line = &self.segments[number as usize];
+        Segment::read(&self.folder.join(&line.segment), line, &self.interface)
+    }
+
+    /// Shots that it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shots.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shots.is_empty()
+    }
+
+    /// The next measurement of a shot with this key, or what is wrong with asking for it.
+    fn find(&mut self, key: u64) -> Result<Place, String> {
+        let first = self.shots.partition_point(|(other, _)| *other < key);
+        let count = self.shots[first..].iter().take_while(|(other, _)| *other == key).count();
+        if count == 0 {
+            return Err(
+                "it was never recorded; replay with the recipe, seed and command of the recording"
+                    .to_owned(),
+            );
+        }
+        let answered = self.answered[first] as usize;
+        if answered == count {
+            return Err(format!(
+                "it was measured {count} times, and is asked for once more; record a longer run"
+            ));
+        }
+        self.answered[first] += 1;
+        Ok(self.shots[first + answered].1)
+    }
+
+    /// Brings the segment of a shot into memory.
+    fn load(&mut self, number: u32) -> Result<&Segment, DeviceError> {
+        if self.current.as_ref().is_none_or(|(current, _)| *current != number) {
+            let segment = self
+                .read_segment(number)
+                .map_err(|problem| DeviceError::Recording { path: self.folder.clone(), problem })?;
+            self.current = Some((number, segment));
+        }
+        let (_, segment) = self.current.as_ref().expect("it was put there");
+        Ok(segment)
+    }
+}
+
+impl PhysicalLayer for Replay {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes(inputs, parameters, outputs)?;
+        let setting = key(0, parameters.as_slice());
+        let (width, parameter_width) = (inputs.nrows(), parameters.len());
+        for (shot, drives) in inputs.column_iter().enumerate() {
+            let missing = |replay: &Self, problem: String| DeviceError::NotRecorded {
+                path: replay.folder.clone(),
+                shot,
+                shots: replay.len(),
+                problem,
+            };
+            let place = self
+                .find(key(setting, drives.as_slice()))
+                .map_err(|problem| missing(self, problem))?;
+            let segment = self.load(place.segment)?;
+            let row = place.row as usize;
+            // Two shots of one key that differ are as rare as a wrong guess of 64 bits.
+            let held = segment.setting[row] as usize * parameter_width;
+            let same = same_bits(&segment.inputs[row * width..][..width], drives.as_slice())
+                && same_bits(&segment.parameters[held..][..parameter_width], parameters.as_slice());
+            if !same {
+                return Err(missing(self, "another shot has its key".to_owned()));
+            }
+            let measured = &segment.outputs[row * outputs.nrows()..][..outputs.nrows()];
+            outputs.column_mut(shot).copy_from_slice(measured);
+        }
+        Ok(())
+    }
+}
+
+/// A key of `values` behind what `seed` is a key of.
+fn key(seed: u64, values: &[f32]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
+    for value in values {
+        value.to_bits().hash(&mut hasher);
+    }
+    hasher.finish()
+}
