@@ -76,7 +76,8 @@ fn exact_experiment(recipe: &str, backend: Backend) -> Experiment {
     let path = folder.path().join("recipe.toml");
     std::fs::write(&path, recipe).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
-    let mut experiment = prepare(&recipe, folder.path(), None, &backend.device().unwrap()).unwrap();
+    let mut experiment =
+        prepare(&recipe, folder.path(), None, None, &backend.device().unwrap()).unwrap();
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..).flatten())
     {

@@ -31,7 +31,7 @@ fn every_recipe_is_read_and_built() {
             println!("{}: not built, it needs its rig", path.display());
             continue;
         }
-        prepare(&recipe, &folder, None, &device).unwrap();
+        prepare(&recipe, &folder, None, None, &device).unwrap();
         built += 1;
     }
     assert!(built >= 8, "{built}");
@@ -87,7 +87,8 @@ fn a_network_that_does_not_fit_says_where() {
         );
         std::fs::write(&path, text).unwrap();
         let recipe = Recipe::read(&path, &[]).unwrap();
-        let message = prepare(&recipe, folder.path(), None, &device).err().unwrap().to_string();
+        let message =
+            prepare(&recipe, folder.path(), None, None, &device).err().unwrap().to_string();
         assert!(message.contains(expected), "{expected} in {message}");
     }
 }

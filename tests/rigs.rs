@@ -57,11 +57,13 @@ fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
 
 /// Trains into `out` and returns the metrics without their times.
 fn train(folder: &Path, out: &str, device: Option<&str>) -> Vec<serde_json::Value> {
-    let mut command = twinprop(folder, &["train", "recipe.toml", "--out", out]);
-    if let Some(device) = device {
-        command.args(["--device", device]);
-    }
-    let output = command.output().unwrap();
+    let device: Vec<&str> = device.map_or(vec![], |device| vec!["--device", device]);
+    train_with(folder, out, &device)
+}
+
+fn train_with(folder: &Path, out: &str, more: &[&str]) -> Vec<serde_json::Value> {
+    let arguments = [&["train", "recipe.toml", "--out", out], more].concat();
+    let output = twinprop(folder, &arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = fs::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap();
     text.lines()
@@ -71,6 +73,24 @@ fn train(folder: &Path, out: &str, device: Option<&str>) -> Vec<serde_json::Valu
             value
         })
         .collect()
+}
+
+fn summary(folder: &Path, out: &str) -> serde_json::Value {
+    let text = fs::read_to_string(folder.join(out).join("summary.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Whether the run in `out` has ended an epoch.
+fn trains(folder: &Path, out: &str) -> bool {
+    fs::metadata(folder.join(out).join("metrics.jsonl")).is_ok_and(|file| file.len() > 0)
+}
+
+fn wait_until_it_trains(folder: &Path, out: &str) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !trains(folder, out) {
+        assert!(Instant::now() < end, "the trainer does not train");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// An emulator on a free port, and what it says.
@@ -129,8 +149,7 @@ fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
     assert_eq!(here, train(folder.path(), "process", Some(&process)));
     let emulator = Emulator::start(folder.path(), &[]);
     assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
-    let summary = fs::read_to_string(folder.path().join("tcp/summary.json")).unwrap();
-    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let summary = summary(folder.path(), "tcp");
     assert!(summary["links"][0]["counts"]["frames_sent"].as_u64() > Some(350), "{summary}");
 }
 
@@ -142,8 +161,7 @@ fn a_bad_link_costs_time_and_changes_no_bit() {
         ["--flip", "1e-4", "--duplicate", "0.01", "--reorder", "0.01", "--garbage", "0.01"];
     let emulator = Emulator::start(folder.path(), &faults);
     assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
-    let summary = fs::read_to_string(folder.path().join("tcp/summary.json")).unwrap();
-    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let summary = summary(folder.path(), "tcp");
     let counts = &summary["links"][0]["counts"];
     assert!(counts["frames_repeated"].as_u64() > Some(0), "{counts}");
 }
@@ -182,7 +200,6 @@ fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
     let folder = laboratory();
     let emulator = Emulator::start(folder.path(), &["--watchdog", "400"]);
     let target = format!("tcp://127.0.0.1:{}", line_to(emulator.port));
-    let out = folder.path().join("killed");
     let mut trainer =
         twinprop(folder.path(), &["train", "recipe.toml", "--out", "killed", "--device", &target])
             .args(["--set", "training.epochs=100000"])
@@ -190,12 +207,7 @@ fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-    let end = Instant::now() + Duration::from_secs(60);
-    let driving = || fs::metadata(out.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0);
-    while !driving() {
-        assert!(Instant::now() < end, "the trainer does not train");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_it_trains(folder.path(), "killed");
     let calm = !emulator.hear("safe state", Duration::from_millis(600));
     assert!(calm, "the watchdog must be content while the device is driven");
     trainer.kill().unwrap();
@@ -204,6 +216,46 @@ fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
     assert!(emulator.hear("watchdog: safe state", Duration::from_secs(5)), "no safe state");
     // Its interval, and as much again for a busy machine.
     assert!(killed.elapsed() < Duration::from_millis(800), "{:?}", killed.elapsed());
+}
+
+#[test]
+fn a_recorded_run_replays_bit_for_bit_and_no_further() {
+    let folder = laboratory();
+    let recorded = train_with(folder.path(), "recorded", &["--record", "shots"]);
+    assert_eq!(recorded, train(folder.path(), "replayed", Some("replay:shots/shg")));
+    let longer = ["train", "recipe.toml", "--device", "replay:shots/shg", "--seed", "4"];
+    let output = twinprop(folder.path(), &longer).output().unwrap();
+    assert!(!output.status.success());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("not among the") && message.contains("never recorded"), "{message}");
+}
+
+#[test]
+fn a_farm_outlives_one_of_its_rigs() {
+    let folder = laboratory();
+    let (one, other) = (Emulator::start(folder.path(), &[]), Emulator::start(folder.path(), &[]));
+    let mut trainer = twinprop(folder.path(), &["train", "recipe.toml", "--out", "farm"])
+        .args(["--device", &one.target(), "--device", &other.target()])
+        .args(["--set", "training.epochs=12"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until_it_trains(folder.path(), "farm");
+    let gone = one.target();
+    drop(one);
+    assert!(trainer.wait().unwrap().success());
+    let summary = summary(folder.path(), "farm");
+    let links = summary["links"].as_array().unwrap();
+    for link in links {
+        let dropped = link["target"] == gone.as_str();
+        assert_eq!(dropped, link["failure"].is_string(), "{link}");
+        assert!(link["shots"].as_u64() > Some(0), "{link}");
+    }
+    let measured: u64 = links.iter().map(|link| link["shots"].as_u64().unwrap()).sum();
+    assert_eq!(Some(measured), summary["device_shots"].as_u64());
+    let report = fs::read_to_string(folder.path().join("farm/report.html")).unwrap();
+    assert!(report.contains("<h2>Rigs</h2>") && report.contains("could not be opened again"));
 }
 
 #[test]

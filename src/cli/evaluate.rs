@@ -17,6 +17,9 @@ pub struct Evaluate {
     /// A real device instead of the run's: TARGET or NAME=TARGET; may be given again.
     #[arg(long, value_name = "TARGET")]
     device: Vec<String>,
+    /// Record the shots of each device in this new folder.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
     /// A folder in which data files are looked for.
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -24,8 +27,13 @@ pub struct Evaluate {
 
 /// Measures and prints the accuracy.
 pub fn run(command: &Evaluate) -> Result<(), Error> {
-    let judgement =
-        evaluate_run(&command.run, command.backend, &command.device, command.data_dir.as_deref())?;
+    let judgement = evaluate_run(
+        &command.run,
+        command.backend,
+        &command.device,
+        command.data_dir.as_deref(),
+        command.record.as_deref(),
+    )?;
     println!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
         100.0 * judgement.accuracy,

@@ -71,6 +71,7 @@ impl RunArguments {
         RunOptions {
             rule: None,
             devices: Vec::new(),
+            record: None,
             seed: self.seed,
             backend: self.backend,
             out: self.out.clone(),

@@ -1,5 +1,7 @@
 //! `twinprop train`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use twinprop::experiment::{RunFolder, RunOptions, train};
 use twinprop::{Error, Rule};
@@ -17,13 +19,20 @@ pub struct Train {
     /// A real device instead of the recipe's: TARGET or NAME=TARGET; may be given again.
     #[arg(long, value_name = "TARGET")]
     device: Vec<String>,
+    /// Record the shots of each device in this new folder; replay:FOLDER/NAME is a device then.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
 }
 
 /// Trains and says what came out and where it lies.
 pub fn run(command: &Train) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
-    let options =
-        RunOptions { rule: command.rule, devices: command.device.clone(), ..command.run.options() };
+    let options = RunOptions {
+        rule: command.rule,
+        devices: command.device.clone(),
+        record: command.record.clone(),
+        ..command.run.options()
+    };
     let (summary, folder) = train(&command.run.recipe, &options, &stop)?;
     if let Some(twin) = &summary.twin {
         println!(
@@ -39,6 +48,11 @@ pub fn run(command: &Train) -> Result<(), Error> {
         summary.device_shots,
         summary.seconds
     );
+    for link in summary.links {
+        if let Some(failure) = link.failure {
+            println!("{} was dropped after {} shots: {failure}", link.target, link.shots);
+        }
+    }
     println!("report: {}", folder.path().join(RunFolder::REPORT).display());
     Ok(())
 }

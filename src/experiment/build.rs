@@ -7,10 +7,9 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
-use twinprop_devices::rig::{Monitor, Rig};
-use twinprop_devices::{
-    Boundary, Differentiable, PhysicalLayer, SimulatedDevice, SlewLimit, random,
-};
+use twinprop_devices::recording::{Recorder, Recording};
+use twinprop_devices::rig::{self, Monitor, Opened};
+use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, random};
 
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
@@ -35,12 +34,14 @@ pub struct Experiment {
     pub nominal: Vec<Option<Box<dyn Differentiable>>>,
     /// The links of the real devices.
     pub links: Vec<Monitor>,
+    /// What is written down of the devices' shots.
+    pub recordings: Vec<Recording>,
     /// What the network asks of each device before it is trained.
     pub task: Vec<Option<TaskDrives>>,
 }
 
 /// Loads the data, fabricates the devices, builds the network and sets its normalisation by a
-/// first measurement.
+/// first measurement. The shots of each device are recorded in a folder of its name in `record`.
 ///
 /// # Errors
 /// [`Error::Data`] and [`Error::Usage`] where data and network do not fit, [`Error::Device`]
@@ -49,29 +50,37 @@ pub fn prepare(
     recipe: &Recipe,
     recipe_folder: &Path,
     data_dir: Option<&Path>,
+    record: Option<&Path>,
     backend: &Device,
 ) -> Result<Experiment, Error> {
     let split = recipe.data.load(&Locator::new(recipe_folder, data_dir), recipe.seed)?;
     let mut laboratory = Laboratory::default();
-    let (mut exact, mut nominal, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut exact, mut nominal) = (Vec::new(), Vec::new());
+    let (mut links, mut recordings) = (Vec::new(), Vec::new());
     for (place, (name, entry)) in recipe.devices.iter().enumerate() {
         let simulated = entry.simulated();
         let seed = recipe.device_seed(place);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
-        let (device, equation, design) = match (&entry.rig, simulated) {
+        let (mut device, equation, design) = match (&entry.rig, simulated) {
             (Some(config), simulated) => {
                 let design = simulated.map(|simulated| simulated.nominal);
-                let rig = open_rig(config, name, design.as_deref())?;
-                links.push(rig.monitor());
-                (Boundary::new(Box::new(SlewLimit::new(rig))), None, design)
+                let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
+                links.extend(monitors);
+                (layer, None, design)
             }
             (None, Some(SimulatedDevice { device, exact, nominal })) => {
-                (Boundary::new(device), Some(exact), Some(nominal))
+                (device, Some(exact), Some(nominal))
             }
             (None, None) => unreachable!("a recipe's devices are checked when it is read"),
         };
+        if let Some(folder) = record {
+            let recorder = Recorder::new(device, &folder.join(name))?;
+            recordings.push(recorder.recording());
+            device = Box::new(recorder);
+        }
         exact.push(equation);
         nominal.push(design);
+        let device = Boundary::new(device);
         laboratory.instruments.push(Instrument { name: name.clone(), device, twin: None });
     }
     let mut network = assemble(recipe, &split, &laboratory, backend)?;
@@ -90,7 +99,7 @@ pub fn prepare(
             });
         }
     }
-    Ok(Experiment { split, network, laboratory, exact, nominal, links, task })
+    Ok(Experiment { split, network, laboratory, exact, nominal, links, recordings, task })
 }
 
 /// Opens a real device, which must be the one that its model describes.
@@ -98,16 +107,18 @@ fn open_rig(
     config: &RigConfig,
     name: &str,
     design: Option<&dyn Differentiable>,
-) -> Result<Rig, Error> {
-    let rig = Rig::open(&config.target, config.encoding)?;
-    let difference = design.and_then(|design| rig.interface().difference(design.interface()));
+) -> Result<Opened, Error> {
+    let targets = &config.target.0;
+    let opened = rig::open(targets, config.encoding)?;
+    let interface = opened.layer.interface();
+    let difference = design.and_then(|design| interface.difference(design.interface()));
     if let Some((rig, model)) = difference {
         return Err(Error::Usage(format!(
             "{}: another device answers than `{name}` of the recipe: it has {rig}, and the recipe's model {model}; name the right device, or correct the model",
-            config.target
+            targets[0]
         )));
     }
-    Ok(rig)
+    Ok(opened)
 }
 
 fn join(left: &TaskDrives, right: &TaskDrives) -> TaskDrives {

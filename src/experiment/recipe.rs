@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{FitConfig, IdentifyConfig, NeuralTwinConfig};
-use twinprop_devices::rig::{Encoding, Target};
+use twinprop_devices::rig::{Encoding, Target, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
 use crate::Error;
@@ -54,8 +54,9 @@ pub struct DeviceEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RigConfig {
-    /// Such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`.
-    pub target: Target,
+    /// Such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`; a list of
+    /// several is a farm.
+    pub target: Targets,
     /// As floats, or as 16-bit codes where the device takes them.
     #[serde(default)]
     pub encoding: Encoding,
@@ -249,11 +250,12 @@ impl Recipe {
     }
 
     /// Puts real devices in the place of simulated ones: each of `devices` is a target, where the
-    /// recipe has one device, or `NAME=TARGET`.
+    /// recipe has one device, or `NAME=TARGET`. Several targets of one device make a farm.
     ///
     /// # Errors
     /// [`Error::Usage`] for what is no target, or names no device.
     pub fn take_rigs(&mut self, devices: &[String]) -> Result<(), Error> {
+        let mut taken: BTreeMap<String, Vec<Target>> = BTreeMap::new();
         for text in devices {
             let (name, target) = match text.split_once('=') {
                 Some((name, target)) if self.devices.contains_key(name) => {
@@ -272,9 +274,13 @@ impl Recipe {
             };
             let target =
                 target.parse().map_err(|problem| Error::Usage(format!("--device {problem}")))?;
-            let encoding = Encoding::default();
+            taken.entry(name).or_default().push(target);
+        }
+        for (name, targets) in taken {
             if let Some(device) = self.devices.get_mut(&name) {
-                device.rig = Some(RigConfig { target, encoding });
+                let encoding =
+                    device.rig.as_ref().map_or_else(Encoding::default, |rig| rig.encoding);
+                device.rig = Some(RigConfig { target: Targets(targets), encoding });
             }
         }
         Ok(())

@@ -31,6 +31,8 @@ pub struct RunOptions {
     pub data_dir: Option<PathBuf>,
     /// Real devices instead of the recipe's, each `TARGET` or `NAME=TARGET`.
     pub devices: Vec<String>,
+    /// Where the shots of each device are recorded, if they are.
+    pub record: Option<PathBuf>,
     /// Values that replace the recipe's, each `key=value`.
     pub set: Vec<String>,
 }
@@ -57,6 +59,11 @@ pub struct LinkSummary {
     pub serial_number: String,
     /// Version of its firmware.
     pub firmware: String,
+    /// Shots that it measured.
+    pub shots: u64,
+    /// Why it was dropped from its farm, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Frames, faults and repeats.
     pub counts: LinkCounts,
 }
@@ -69,6 +76,8 @@ impl LinkSummary {
             name: name.clone(),
             serial_number: serial_number.clone(),
             firmware: firmware.clone(),
+            shots: link.shots(),
+            failure: link.failure(),
             counts: link.counts(),
         }
     }
@@ -141,7 +150,13 @@ pub fn train(
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
     recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
     recipe.calibration.make_absolute()?;
-    let mut experiment = prepare(&recipe, recipe_folder, options.data_dir.as_deref(), &backend)?;
+    let mut experiment = prepare(
+        &recipe,
+        recipe_folder,
+        options.data_dir.as_deref(),
+        options.record.as_deref(),
+        &backend,
+    )?;
 
     if !rule.needs_calibration() {
         take_exact_twins(&mut experiment)?;
@@ -190,6 +205,9 @@ pub fn train(
         &backend,
     )?;
 
+    for recording in &experiment.recordings {
+        recording.finish()?;
+    }
     let summary = Summary {
         recipe: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         rule,

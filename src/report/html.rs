@@ -80,6 +80,7 @@ impl Report<'_> {
             page += &twin.to_html();
         }
         page += &self.confusion();
+        page += &self.rigs();
         let _ = writeln!(page, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
         page + "</body></html>\n"
     }
@@ -138,6 +139,41 @@ impl Report<'_> {
                 curve("test (device)", |metrics| metrics.test_loss),
             ],
         )
+    }
+
+    /// The real devices: which measured what, and how their links were.
+    fn rigs(&self) -> String {
+        let links = &self.summary.links;
+        if links.is_empty() {
+            return String::new();
+        }
+        let mut table = String::from(
+            "<h2>Rigs</h2>\n<div class=\"scroll\"><table>\n<tr><th>rig</th><th>serial number</th><th>shots</th>\
+             <th>frames sent</th><th>sent again</th><th>damaged</th><th>reconnects</th><th>restarts</th><th>state</th></tr>\n",
+        );
+        for link in links {
+            let counts = &link.counts;
+            let state = link.failure.as_deref().unwrap_or("works");
+            let _ = write!(
+                table,
+                "<tr><th>{}<br>{}</th><td>{}</td>",
+                escape(&link.name),
+                escape(&link.target),
+                escape(&link.serial_number)
+            );
+            for number in [
+                link.shots,
+                counts.frames_sent,
+                counts.frames_repeated,
+                counts.frames_damaged,
+                counts.reconnects,
+                counts.restarts,
+            ] {
+                let _ = write!(table, "<td>{}</td>", thousands(number));
+            }
+            let _ = writeln!(table, "<td>{}</td></tr>", escape(state));
+        }
+        table + "</table></div>\n"
     }
 
     fn confusion(&self) -> String {

@@ -5,16 +5,18 @@
 //! ```
 //!
 //! [`Host`] and [`Responder`] are the protocol, without a port, a clock or a thread. A [`Rig`] is a
-//! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport; [`emulator`] puts any
-//! layer behind a responder. The bytes are those of `devices/PROTOCOL.md`.
+//! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport, and a [`Farm`] several as
+//! one; [`emulator`] puts any layer behind a responder. The bytes are those of `devices/PROTOCOL.md`.
 
 pub mod counts;
 pub mod emulator;
 pub mod error;
+mod farm;
 pub mod faults;
 pub mod frame;
 pub mod host;
 pub mod message;
+mod open;
 mod ports;
 mod pump;
 pub mod responder;
@@ -28,12 +30,14 @@ pub mod values;
 pub use counts::LinkCounts;
 pub use emulator::{Emulator, EmulatorConfig, EmulatorEvent, Stdio};
 pub use error::RigError;
+pub use farm::Farm;
 pub use faults::{Faults, FaultsConfig};
 pub use host::{Host, Identity, Patience};
 pub use message::{Description, Greeting, Health, Refusal};
+pub use open::{Opened, open};
 pub use ports::{PortFound, serial_ports};
 pub use responder::{Capacity, Play, Responder};
 pub use rig::{Monitor, Rig, make_all_safe};
-pub use target::Target;
+pub use target::{Target, Targets};
 pub use transport::Transport;
 pub use values::Encoding;

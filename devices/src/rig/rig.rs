@@ -1,6 +1,6 @@
 //! A real device as a physical layer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -39,6 +39,10 @@ struct Shared {
     pump: Mutex<Pump>,
     /// The rig is to be let go.
     stop: AtomicBool,
+    /// Shots measured.
+    shots: AtomicU64,
+    /// Why the last batch failed, if it did.
+    failure: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -103,6 +107,18 @@ impl Monitor {
     pub fn counts(&self) -> LinkCounts {
         self.shared.pump().host().counts()
     }
+
+    /// Shots measured so far.
+    #[must_use]
+    pub fn shots(&self) -> u64 {
+        self.shared.shots.load(Ordering::Relaxed)
+    }
+
+    /// Why the last batch failed, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Rig {
@@ -132,7 +148,12 @@ impl Rig {
         let pump = Pump::open(Host::new(patience, encoding), transport, &stop).map_err(fault)?;
         let identity = pump.host().identity().cloned();
         let identity = identity.expect("a device that answered hello is known");
-        let shared = Arc::new(Shared { pump: Mutex::new(pump), stop });
+        let shared = Arc::new(Shared {
+            pump: Mutex::new(pump),
+            stop,
+            shots: AtomicU64::new(0),
+            failure: Mutex::new(None),
+        });
         let mut rigs = open_rigs();
         rigs.retain(|rig| rig.strong_count() > 0);
         rigs.push(Arc::downgrade(&shared));
@@ -208,8 +229,11 @@ impl PhysicalLayer for Rig {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
         let mut pump = self.shared.pump();
-        pump.play(parameters.as_slice(), inputs.as_slice(), &self.shared.stop)
-            .map_err(|error| DeviceError::Rig { target: self.target.clone(), error })?;
+        let played = pump.play(parameters.as_slice(), inputs.as_slice(), &self.shared.stop);
+        *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) =
+            played.as_ref().err().map(ToString::to_string);
+        played.map_err(|error| DeviceError::Rig { target: self.target.clone(), error })?;
+        self.shared.shots.fetch_add(inputs.ncols() as u64, Ordering::Relaxed);
         outputs.copy_from_slice(pump.host().measurements());
         Ok(())
     }

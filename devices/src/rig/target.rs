@@ -1,9 +1,12 @@
-//! Where a device is: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`.
+//! Where a device is: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`,
+//! `replay:shots/pulse`.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::transport::{Process, Serial, SerialConfig, Tcp, Transport};
 
@@ -15,7 +18,8 @@ const BAUD: u32 = 115_200;
 /// * `serial:///dev/ttyACM0?baud=115200`, `serial://COM3`: a port by its name;
 /// * `serial://?usb=2341:0043&serial=AB12`: a port by USB vendor, product and serial number;
 /// * `tcp://127.0.0.1:7777`: a program that listens;
-/// * `process:python3 rig.py`: a program that is started, on its standard input and output.
+/// * `process:python3 rig.py`: a program that is started, on its standard input and output;
+/// * `replay:shots/pulse`: a [recording](crate::recording) of another device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Target {
@@ -28,18 +32,29 @@ enum Place {
     Serial(SerialConfig),
     Tcp(String),
     Process(String),
+    Replay(PathBuf),
 }
 
 impl Target {
+    /// The folder of the recording that it is, if it is one.
+    #[must_use]
+    pub fn recording(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Replay(folder) => Some(folder),
+            _ => None,
+        }
+    }
+
     /// The way to it, not open yet.
     ///
     /// # Errors
-    /// Where a command's words cannot be told apart.
+    /// Where a command's words cannot be told apart, and for a recording.
     pub fn transport(&self) -> Result<Box<dyn Transport>, String> {
         Ok(match &self.place {
             Place::Serial(config) => Box::new(Serial::new(config.clone())),
             Place::Tcp(address) => Box::new(Tcp::new(address)),
             Place::Process(command) => Box::new(Process::new(command)?),
+            Place::Replay(_) => return Err("a recording has no link".to_owned()),
         })
     }
 }
@@ -51,6 +66,11 @@ impl FromStr for Target {
         let place = if let Some(command) = text.strip_prefix("process:") {
             Process::new(command)?;
             Place::Process(command.to_owned())
+        } else if let Some(folder) = text.strip_prefix("replay:") {
+            if folder.is_empty() {
+                return Err(format!("`{text}`: expected replay:FOLDER"));
+            }
+            Place::Replay(PathBuf::from(folder))
         } else if let Some(address) = text.strip_prefix("tcp://") {
             match address.rsplit_once(':') {
                 Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
@@ -62,7 +82,7 @@ impl FromStr for Target {
             Place::Serial(serial(port).map_err(|problem| format!("`{text}`: {problem}"))?)
         } else {
             return Err(format!(
-                "`{text}` is no device; expected serial://PORT, tcp://HOST:PORT or process:COMMAND"
+                "`{text}` is no device; expected serial://PORT, tcp://HOST:PORT, process:COMMAND or replay:FOLDER"
             ));
         };
         Ok(Self { text: text.to_owned(), place })
@@ -117,6 +137,41 @@ impl From<Target> for String {
     }
 }
 
+/// One target, or several that make a farm; in a recipe, a string or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Targets(pub Vec<Target>);
+
+impl<'de> Deserialize<'de> for Targets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand, as an untagged enum would swallow what is wrong with a target.
+        struct OneOrSeveral;
+        impl<'de> Visitor<'de> for OneOrSeveral {
+            type Value = Targets;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a target, or a list of targets")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Targets, E> {
+                text.parse().map(|target| Targets(vec![target])).map_err(E::custom)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Targets, A::Error> {
+                let mut targets = Vec::new();
+                while let Some(target) = list.next_element()? {
+                    targets.push(target);
+                }
+                if targets.is_empty() {
+                    return Err(serde::de::Error::custom("a list of targets names at least one"));
+                }
+                Ok(Targets(targets))
+            }
+        }
+        deserializer.deserialize_any(OneOrSeveral)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +184,7 @@ mod tests {
             "serial://?usb=2341:0043&serial=AB12",
             "tcp://127.0.0.1:7777",
             "process:python3 'my rig.py' --fast",
+            "replay:runs/one/shots/pulse",
         ] {
             let target: Target = text.parse().unwrap();
             assert_eq!(target.to_string(), text);

@@ -1,21 +1,24 @@
 //! `twinprop device info`.
 
 use twinprop::Error;
-use twinprop::devices::Channels;
+use twinprop::devices::recording::Replay;
 use twinprop::devices::rig::{Encoding, Rig, Target};
+use twinprop::devices::{Channels, Interface, PhysicalLayer};
 
 /// Says hello and prints what answers.
 pub fn run(target: &Target) -> Result<(), Error> {
+    if let Some(folder) = target.recording() {
+        let replay = Replay::open(folder)?;
+        println!("a recording of {} shots of `{}`", replay.len(), replay.interface().device);
+        print_interface(replay.interface());
+        return Ok(());
+    }
     let rig = Rig::open(target, Encoding::Floats)?;
     let (greeting, about) = (rig.identity().greeting, &rig.identity().description);
-    let interface = &about.interface;
-    println!("{} ({}), serial number {}", about.name, interface.device, about.serial_number);
+    let kind = &about.interface.device;
+    println!("{} ({kind}), serial number {}", about.name, about.serial_number);
     println!("  firmware     {}", about.firmware);
-    let channels = |side: &str, channels: &Channels| println!("  {side:<12} {channels}");
-    channels("inputs", &interface.inputs);
-    channels("parameters", &interface.parameters);
-    channels("outputs", &interface.outputs);
-    println!("  a shot       {} s", interface.seconds_per_shot);
+    print_interface(&about.interface);
     if let Some(rate) = about.largest_shot_rate {
         println!("  at most      {rate} shots a second");
     }
@@ -41,4 +44,12 @@ pub fn run(target: &Target) -> Result<(), Error> {
         );
     }
     Ok(())
+}
+
+fn print_interface(interface: &Interface) {
+    let channels = |side: &str, channels: &Channels| println!("  {side:<12} {channels}");
+    channels("inputs", &interface.inputs);
+    channels("parameters", &interface.parameters);
+    channels("outputs", &interface.outputs);
+    println!("  a shot       {} s", interface.seconds_per_shot);
 }

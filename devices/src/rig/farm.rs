@@ -1,0 +1,203 @@
+//! Several rigs of one kind as one device.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use nalgebra::{DMatrix, DVector};
+
+use crate::{DeviceError, Interface, PhysicalLayer};
+
+/// Share of a rig's part that is its own; the rest is for whoever is done first.
+const OWN_SHARE: f64 = 0.8;
+/// Weight of the newest batch in a rig's speed.
+const NEWEST: f64 = 0.25;
+
+/// Spreads the shots of a batch over several devices by their speed.
+///
+/// A device that fails is dropped, and its shots are played on the others; the farm fails with its
+/// last device. Which device measures a shot depends on how fast they are, so a farm of devices that
+/// differ, or are noisy, does not repeat a run bit for bit.
+pub struct Farm {
+    members: Vec<Member>,
+}
+
+/// A device of a farm.
+struct Member {
+    layer: Box<dyn PhysicalLayer>,
+    works: bool,
+    /// Shots a second, once known.
+    speed: Option<f64>,
+    inputs: DMatrix<f32>,
+    outputs: DMatrix<f32>,
+}
+
+/// Shots of a batch, from the first to before the last.
+type Part = (usize, usize);
+
+/// A batch that is being played.
+struct Batch<'a> {
+    inputs: &'a DMatrix<f32>,
+    parameters: &'a DVector<f32>,
+    progress: Mutex<Progress<'a>>,
+}
+
+struct Progress<'a> {
+    /// What nobody plays yet.
+    left: Vec<Part>,
+    outputs: &'a mut DMatrix<f32>,
+}
+
+impl Farm {
+    /// A farm of `layers`, at least one.
+    ///
+    /// # Errors
+    /// [`DeviceError::Config`] where their interfaces differ, or there are none.
+    pub fn new(layers: Vec<Box<dyn PhysicalLayer>>) -> Result<Self, DeviceError> {
+        let refused = |problem: String| {
+            Err(DeviceError::Config { device: "a farm of rigs".to_owned(), problem })
+        };
+        let Some(first) = layers.first() else {
+            return refused("it has no rigs; name at least one".to_owned());
+        };
+        for (number, layer) in layers.iter().enumerate() {
+            if let Some((one, other)) = first.interface().difference(layer.interface()) {
+                return refused(format!(
+                    "its rigs must be of one kind: the first has {one}, number {} has {other}",
+                    number + 1
+                ));
+            }
+        }
+        let members = layers.into_iter().map(Member::new).collect();
+        Ok(Self { members })
+    }
+
+    /// Cuts `shots` into a part for each device that works, by its speed, and what is left for
+    /// whoever is done first.
+    fn divide(&self, shots: usize) -> (Vec<Part>, Vec<Part>) {
+        let working = || self.members.iter().filter(|member| member.works);
+        let known: Vec<f64> = working().filter_map(|member| member.speed).collect();
+        let usual = known.iter().sum::<f64>() / known.len().max(1) as f64;
+        let usual = if usual > 0.0 { usual } else { 1.0 };
+        let speed = |member: &Member| member.speed.unwrap_or(usual);
+        let total: f64 = working().map(speed).sum();
+        // A device alone need not be ready to give anything away.
+        let own_share = if working().count() > 1 { OWN_SHARE } else { 1.0 };
+        let (mut own, mut left) = (Vec::new(), Vec::new());
+        let (mut first, mut until) = (0, 0.0);
+        for member in &self.members {
+            if !member.works {
+                own.push((first, first));
+                continue;
+            }
+            until += shots as f64 * speed(member) / total;
+            let end = (until.round() as usize).min(shots);
+            let kept = first + ((end - first) as f64 * own_share).ceil() as usize;
+            own.push((first, kept));
+            if kept < end {
+                left.push((kept, end));
+            }
+            first = end;
+        }
+        (own, left)
+    }
+}
+
+impl Member {
+    fn new(layer: Box<dyn PhysicalLayer>) -> Self {
+        let empty = DMatrix::zeros(0, 0);
+        Self { layer, works: true, speed: None, inputs: empty.clone(), outputs: empty }
+    }
+
+    /// Plays `own`, then what is left of the batch, until nothing is.
+    fn work(&mut self, batch: &Batch<'_>, own: Part) -> Result<(), DeviceError> {
+        let start = Instant::now();
+        let (mut part, mut played) = (own, 0);
+        loop {
+            if part.0 < part.1 {
+                let outcome = self.play(batch, part);
+                let mut progress = lock(&batch.progress);
+                if let Err(error) = outcome {
+                    self.works = false;
+                    progress.left.push(part);
+                    return Err(error);
+                }
+                progress.outputs.columns_mut(part.0, part.1 - part.0).copy_from(&self.outputs);
+                played += part.1 - part.0;
+            }
+            let Some(next) = lock(&batch.progress).left.pop() else { break };
+            part = next;
+        }
+        if played > 0 {
+            let speed = played as f64 / start.elapsed().as_secs_f64().max(1e-9);
+            let before = self.speed.unwrap_or(speed);
+            self.speed = Some(before + NEWEST * (speed - before));
+        }
+        Ok(())
+    }
+
+    fn play(&mut self, batch: &Batch<'_>, (first, end): Part) -> Result<(), DeviceError> {
+        let shots = end - first;
+        let width = batch.inputs.nrows();
+        self.inputs.resize_mut(width, shots, 0.0);
+        self.inputs.copy_from(&batch.inputs.columns(first, shots));
+        self.outputs.resize_mut(self.layer.interface().outputs.len(), shots, 0.0);
+        self.layer.measure(&self.inputs, batch.parameters, &mut self.outputs)
+    }
+}
+
+/// A thread that panicked held whole parts only.
+fn lock<'a, 'b>(progress: &'a Mutex<Progress<'b>>) -> std::sync::MutexGuard<'a, Progress<'b>> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PhysicalLayer for Farm {
+    fn interface(&self) -> &Interface {
+        self.members[0].layer.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let shots = self.interface().check_shapes(inputs, parameters, outputs)?;
+        if !self.members.iter().any(|member| member.works) {
+            return Err(DeviceError::Config {
+                device: self.interface().device.clone(),
+                problem: "every rig of the farm has failed; look after them, then start again"
+                    .to_owned(),
+            });
+        }
+        let (mut own, left) = self.divide(shots);
+        let batch = Batch { inputs, parameters, progress: Mutex::new(Progress { left, outputs }) };
+        // What a device leaves behind as it fails, after the others are done, takes another round.
+        let mut last_error = None;
+        loop {
+            let errors = thread::scope(|scope| {
+                let workers: Vec<_> = self
+                    .members
+                    .iter_mut()
+                    .zip(&own)
+                    .filter(|(member, _)| member.works)
+                    .map(|(member, own)| scope.spawn(|| member.work(&batch, *own)))
+                    .collect();
+                let join = |worker: thread::ScopedJoinHandle<'_, Result<(), DeviceError>>| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()
+                };
+                workers.into_iter().filter_map(join).last()
+            });
+            last_error = errors.or(last_error);
+            if lock(&batch.progress).left.is_empty() {
+                return Ok(());
+            }
+            if let (false, Some(error)) =
+                (self.members.iter().any(|member| member.works), last_error.take())
+            {
+                return Err(error);
+            }
+            own.iter_mut().for_each(|part| *part = (0, 0));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! From targets to a layer that can be driven.
+
+use super::farm::Farm;
+use super::rig::{Monitor, Rig};
+use super::target::Target;
+use super::values::Encoding;
+use crate::recording::Replay;
+use crate::{DeviceError, PhysicalLayer, SlewLimit};
+
+/// A device that is ready to be driven.
+pub struct Opened {
+    /// The device: a rig that is led by its largest steps, a recording, or a farm of several.
+    pub layer: Box<dyn PhysicalLayer>,
+    /// A look at the link of each rig.
+    pub monitors: Vec<Monitor>,
+}
+
+/// Opens the device at `targets`; several are a farm. Values travel by `encoding` where it is taken.
+///
+/// # Errors
+/// [`DeviceError::Rig`] where nothing answers, [`DeviceError::Recording`] where a recording cannot be
+/// read, [`DeviceError::Config`] where the devices are of several kinds.
+pub fn open(targets: &[Target], encoding: Encoding) -> Result<Opened, DeviceError> {
+    let mut monitors = Vec::new();
+    let mut layers: Vec<Box<dyn PhysicalLayer>> = Vec::new();
+    for target in targets {
+        layers.push(match target.recording() {
+            Some(folder) => Box::new(Replay::open(folder)?),
+            None => {
+                let rig = Rig::open(target, encoding)?;
+                monitors.push(rig.monitor());
+                Box::new(SlewLimit::new(rig))
+            }
+        });
+    }
+    let layer = match layers.len() {
+        1 => layers.remove(0),
+        _ => Box::new(Farm::new(layers)?),
+    };
+    Ok(Opened { layer, monitors })
+}
