@@ -20,6 +20,7 @@ pub mod layer;
 mod matrix_product;
 pub mod mechanical;
 pub mod optical;
+pub mod probe;
 pub mod random;
 pub mod recording;
 pub mod rig;

@@ -1,0 +1,70 @@
+//! How a device drifts while it is probed.
+
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+use super::Bench;
+use super::repeatability::{Repeatability, moments};
+use crate::DeviceError;
+
+/// How a device drifts: the same few shots, again and again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Seconds at which the reference shots were played.
+    pub seconds: Vec<f64>,
+    /// Mean reading of each output channel then, `[time][channel]`, in its unit.
+    pub readings: Vec<Vec<f32>>,
+    /// Slope of each output channel, in its unit a second, by least squares.
+    pub slope: Vec<f32>,
+    /// The slope in its standard errors, from the noise of single shots: about normal where there is
+    /// no drift.
+    pub significance: Vec<f32>,
+}
+
+/// Reference shots at a time.
+const SHOTS: usize = 16;
+
+/// The reference shots.
+pub(super) struct Reference {
+    inputs: DMatrix<f32>,
+    parameters: DVector<f32>,
+    seconds: Vec<f64>,
+    readings: Vec<Vec<f32>>,
+}
+
+impl Reference {
+    pub fn new(bench: &mut Bench<'_>) -> Self {
+        let (inputs, parameters) = (bench.any_inputs(SHOTS), bench.any_parameters());
+        Self { inputs, parameters, seconds: Vec::new(), readings: Vec::new() }
+    }
+
+    /// Plays them now.
+    pub fn measure(&mut self, bench: &mut Bench<'_>) -> Result<(), DeviceError> {
+        let measured = bench.play(&self.inputs, &self.parameters)?;
+        self.seconds.push(bench.start.elapsed().as_secs_f64());
+        self.readings.push(measured.column_mean().iter().copied().collect());
+        Ok(())
+    }
+
+    /// What has changed since the first time.
+    pub fn drift(self, repeatability: &Repeatability) -> Drift {
+        let Self { seconds, readings, .. } = self;
+        let mean_time = seconds.iter().sum::<f64>() / seconds.len() as f64;
+        let spread: f64 = seconds.iter().map(|time| (time - mean_time).powi(2)).sum();
+        let (mut slope, mut significance) = (Vec::new(), Vec::new());
+        for (channel, noise) in repeatability.noise.iter().enumerate() {
+            let (mean, _) = moments(readings.iter().map(|reading| reading[channel]));
+            let together: f64 = seconds
+                .iter()
+                .zip(&readings)
+                .map(|(time, reading)| (time - mean_time) * (f64::from(reading[channel]) - mean))
+                .sum();
+            let a_second = if spread > 0.0 { together / spread } else { 0.0 };
+            let error = f64::from(*noise) / (SHOTS as f64).sqrt() / spread.sqrt();
+            slope.push(a_second as f32);
+            let sure = if error > 0.0 { a_second / error } else { 0.0 };
+            significance.push(sure as f32);
+        }
+        Drift { seconds, readings, slope, significance }
+    }
+}

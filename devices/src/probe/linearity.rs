@@ -1,0 +1,188 @@
+//! How straight the channels of a device are.
+
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+use super::Bench;
+use super::drift::Reference;
+use super::repeatability::Repeatability;
+use super::timing::Timing;
+use crate::{Channels, DeviceError};
+
+/// How the outputs follow each channel, the others at rest near their middles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Linearity {
+    /// A sweep of each channel that was looked at: all of them, or as many as the time allowed.
+    pub sweeps: Vec<Sweep>,
+    /// Channels that there are.
+    pub channels: usize,
+}
+
+/// Which side of a device a channel is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// It carries data.
+    Input,
+    /// It carries a trainable parameter.
+    Parameter,
+}
+
+/// One channel swept over its range.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// Its side.
+    pub side: Side,
+    /// Its name.
+    pub channel: String,
+    /// Its unit.
+    pub unit: String,
+    /// Values that it took, in its unit.
+    pub levels: Vec<f32>,
+    /// The output that follows it the furthest, measured in that output's noise.
+    pub output: String,
+    /// Mean readings of that output, in its unit.
+    pub readings: Vec<f32>,
+    /// Slope of the line through them, in the output's unit over the channel's.
+    pub gain: f32,
+    /// Root mean square of the readings about that line over their span, the noise taken out; 0 is a
+    /// straight channel, 0.4 a parabola without any slope.
+    pub nonlinearity: f32,
+    /// Span of the readings in standard deviations of their noise; below about 5 nothing is seen.
+    pub visibility: f32,
+}
+
+/// Values that a channel takes.
+const LEVELS: usize = 9;
+/// Shots of each.
+const REPEATS: usize = 8;
+/// Most channels of a side that are swept.
+const CHANNELS: usize = 64;
+/// The channels that rest do so within this share of their ranges, about the middle: at the very
+/// middle many devices have nothing to multiply.
+const REST: f32 = 0.5;
+/// Reference shots for the drift are played so often in between.
+const REFERENCES: usize = 16;
+
+impl Linearity {
+    pub(super) fn measure(
+        bench: &mut Bench<'_>,
+        repeatability: &Repeatability,
+        timing: &Timing,
+        seconds: f64,
+        reference: &mut Reference,
+        mut progress: impl FnMut(f64),
+    ) -> Result<Self, DeviceError> {
+        let interface = bench.device.interface().clone();
+        let inputs = bench.within(&interface.inputs, REST);
+        let parameters = bench.within(&interface.parameters, REST);
+        let a_batch =
+            |shots: usize| timing.latency_median + shots as f64 / timing.shots_per_second.max(1e-9);
+        // Levels of an input are one batch; each level of a parameter is one of its own.
+        let of_input = a_batch(LEVELS * REPEATS);
+        let of_parameter = LEVELS as f64 * a_batch(REPEATS);
+        let both = if interface.parameters.is_empty() { of_input } else { of_input + of_parameter };
+        let most = ((seconds / both) as usize).clamp(1, CHANNELS);
+        let swept: Vec<(Side, usize)> = chosen(&interface.inputs, most)
+            .map(|channel| (Side::Input, channel))
+            .chain(chosen(&interface.parameters, most).map(|channel| (Side::Parameter, channel)))
+            .collect();
+        let mut sweeps = Vec::new();
+        for (number, (side, channel)) in swept.iter().enumerate() {
+            progress(number as f64 / swept.len() as f64);
+            if number % (swept.len() / REFERENCES).max(1) == 0 {
+                reference.measure(bench)?;
+            }
+            sweeps.push(sweep(bench, repeatability, (*side, *channel), &inputs, &parameters)?);
+        }
+        reference.measure(bench)?;
+        Ok(Self { sweeps, channels: interface.inputs.len() + interface.parameters.len() })
+    }
+}
+
+/// At most `most` of the channels, evenly.
+fn chosen(channels: &Channels, most: usize) -> impl Iterator<Item = usize> + use<> {
+    let count = channels.len();
+    let taken = count.min(most);
+    (0..taken).map(move |number| number * count / taken)
+}
+
+fn sweep(
+    bench: &mut Bench<'_>,
+    repeatability: &Repeatability,
+    (side, number): (Side, usize),
+    inputs: &DVector<f32>,
+    parameters: &DVector<f32>,
+) -> Result<Sweep, DeviceError> {
+    let interface = bench.device.interface().clone();
+    let channels = match side {
+        Side::Input => &interface.inputs,
+        Side::Parameter => &interface.parameters,
+    };
+    let channel = channels.iter().nth(number).expect("a channel that was chosen is there");
+    let levels: Vec<f32> = (0..LEVELS)
+        .map(|level| channel.minimum + channel.span() * level as f32 / (LEVELS - 1) as f32)
+        .map(|level| level.clamp(channel.minimum, channel.maximum))
+        .collect();
+    // [n_outputs × levels]
+    let means = match side {
+        Side::Input => {
+            let drives = DMatrix::from_fn(inputs.len(), LEVELS * REPEATS, |row, shot| {
+                if row == number { levels[shot / REPEATS] } else { inputs[row] }
+            });
+            let measured = bench.play(&drives, parameters)?;
+            let means: Vec<_> = (0..LEVELS)
+                .map(|level| measured.columns(level * REPEATS, REPEATS).column_mean())
+                .collect();
+            DMatrix::from_columns(&means)
+        }
+        Side::Parameter => {
+            let drives = DMatrix::from_fn(inputs.len(), REPEATS, |row, _| inputs[row]);
+            let mut setting = parameters.clone();
+            let mut means = Vec::new();
+            for level in &levels {
+                setting[number] = *level;
+                means.push(bench.play(&drives, &setting)?.column_mean());
+            }
+            DMatrix::from_columns(&means)
+        }
+    };
+    // A device without noise has the last bits of its readings for that.
+    let noise = |output: usize| {
+        let bits = means.row(output).amax() * f32::EPSILON;
+        repeatability.noise[output].max(bits).max(f32::MIN_POSITIVE)
+    };
+    let span = |output: usize| means.row(output).max() - means.row(output).min();
+    let seen = |output: usize| span(output) / (noise(output) / (REPEATS as f32).sqrt());
+    let furthest = (0..means.nrows())
+        .max_by(|one, other| seen(*one).total_cmp(&seen(*other)))
+        .expect("a device has outputs");
+    let readings: Vec<f32> = means.row(furthest).iter().copied().collect();
+    let (gain, residual) = line(&levels, &readings);
+    let of_noise = f64::from(noise(furthest)).powi(2) / REPEATS as f64;
+    let bent = (residual - of_noise).max(0.0).sqrt();
+    let output = interface.outputs.iter().nth(furthest).expect("it was found among them");
+    Ok(Sweep {
+        side,
+        channel: channel.to_string(),
+        unit: channel.unit.to_owned(),
+        levels,
+        output: output.to_string(),
+        readings,
+        gain: gain as f32,
+        nonlinearity: (bent / f64::from(span(furthest)).max(f64::MIN_POSITIVE)) as f32,
+        visibility: seen(furthest),
+    })
+}
+
+/// Slope of the line through the points, and the mean square that it leaves, for the two degrees of
+/// freedom that it takes.
+fn line(x: &[f32], y: &[f32]) -> (f64, f64) {
+    let mean =
+        |values: &[f32]| values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64;
+    let (mean_x, mean_y) = (mean(x), mean(y));
+    let pairs = || x.iter().zip(y).map(|(x, y)| (f64::from(*x) - mean_x, f64::from(*y) - mean_y));
+    let slope = pairs().map(|(x, y)| x * y).sum::<f64>() / pairs().map(|(x, _)| x * x).sum::<f64>();
+    let left: f64 = pairs().map(|(x, y)| (y - slope * x).powi(2)).sum();
+    (slope, left / (x.len() - 2) as f64)
+}

@@ -1,0 +1,65 @@
+//! How fast a device answers.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::Bench;
+use crate::DeviceError;
+
+/// How fast a device answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Time from asking for one shot to its measurement: half of all are faster, in seconds.
+    pub latency_median: f64,
+    /// Of twenty, nineteen are faster, in seconds.
+    pub latency_95: f64,
+    /// Shots a second, in batches of [`batch`](Self::batch).
+    pub shots_per_second: f64,
+    /// Shots of a batch.
+    pub batch: usize,
+}
+
+/// Single shots at most.
+const SINGLES: usize = 100;
+/// Share of the time for the single shots, and for the batches.
+const SHARE: f64 = 0.05;
+/// Shots of a batch.
+const BATCH: usize = 64;
+
+impl Timing {
+    pub(super) fn measure(bench: &mut Bench<'_>, seconds: f64) -> Result<Self, DeviceError> {
+        let parameters = bench.any_parameters();
+        let inputs = bench.any_inputs(BATCH);
+        // The first shot sends the parameters.
+        bench.play(&inputs.columns(0, 1).into_owned(), &parameters)?;
+        let start = Instant::now();
+        let mut times = Vec::new();
+        while times.len() < SINGLES
+            && (times.is_empty() || start.elapsed().as_secs_f64() < SHARE * seconds)
+        {
+            let single = inputs.columns(times.len() % BATCH, 1).into_owned();
+            let asked = Instant::now();
+            bench.play(&single, &parameters)?;
+            times.push(asked.elapsed().as_secs_f64());
+        }
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize];
+
+        let start = Instant::now();
+        let mut batches = 0;
+        // Not below one shot, however slow the device is.
+        let batch = ((SHARE * seconds / at(0.5)) as usize).clamp(1, BATCH);
+        let inputs = inputs.columns(0, batch).into_owned();
+        while batches == 0 || start.elapsed().as_secs_f64() < (SHARE * seconds).min(1.0) {
+            bench.play(&inputs, &parameters)?;
+            batches += 1;
+        }
+        Ok(Self {
+            latency_median: at(0.5),
+            latency_95: at(0.95),
+            shots_per_second: (batches * batch) as f64 / start.elapsed().as_secs_f64(),
+            batch,
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! A probe finds what a device was made to be like.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nalgebra::{DMatrix, DVector};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use twinprop_devices::probe::{Probe, ProbeConfig, Side};
+use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
+
+/// Two outputs: one is straight in input 0, bent in input 1 and follows the parameter; the other
+/// does nothing but drift. Input 2 goes nowhere.
+struct Known {
+    interface: Interface,
+    random: ChaCha8Rng,
+    start: Instant,
+    milliseconds: u64,
+}
+
+const NOISE: f32 = 0.02;
+const SLOPE: f32 = 0.5;
+
+impl Known {
+    fn new(milliseconds: u64) -> Self {
+        let interface = Interface {
+            device: "known".to_owned(),
+            inputs: Channels::bank("x", 3, "V", -1.0, 1.0),
+            parameters: Channels::bank("p", 1, "A", 0.0, 2.0),
+            outputs: Channels::bank("y", 2, "W", -100.0, 100.0),
+            seconds_per_shot: 1e-3,
+        };
+        let random = random::stream(1, "known device");
+        Self { interface, random, start: Instant::now(), milliseconds }
+    }
+
+    fn noise(&mut self) -> f32 {
+        let deviate: f32 = StandardNormal.sample(&mut self.random);
+        NOISE * deviate
+    }
+}
+
+impl PhysicalLayer for Known {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        thread::sleep(Duration::from_millis(self.milliseconds) * inputs.ncols() as u32);
+        for (x, mut y) in inputs.column_iter().zip(outputs.column_iter_mut()) {
+            let answer = 2.0 * x[0] + x[1] * x[1] - 3.0 * parameters[0];
+            y[0] = answer + self.noise();
+            y[1] = SLOPE * self.start.elapsed().as_secs_f32() + 0.1 * self.noise();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn noise_drift_gain_and_bend_are_found() {
+    let mut shares = Vec::new();
+    let config = ProbeConfig { seconds: 2.0, seed: 3 };
+    let probe = Probe::run(&mut Known::new(0), &config, |_, share| shares.push(share)).unwrap();
+    let noise = probe.repeatability.noise[0];
+    assert!((noise / NOISE - 1.0).abs() < 0.2, "{noise}");
+    assert!(probe.repeatability.signal[0] > 1.0, "{:?}", probe.repeatability.signal);
+
+    let of = |side: Side, name: &str| {
+        let found = |sweep: &&_| {
+            let sweep: &twinprop_devices::probe::Sweep = sweep;
+            sweep.side == side && sweep.channel == name
+        };
+        probe.linearity.sweeps.iter().find(found).unwrap()
+    };
+    let straight = of(Side::Input, "x 0");
+    assert_eq!(straight.output, "y 0");
+    assert!((straight.gain - 2.0).abs() < 0.03, "{straight:?}");
+    assert!(straight.nonlinearity < 0.01, "{straight:?}");
+    let parameter = of(Side::Parameter, "p 0");
+    assert!((parameter.gain + 3.0).abs() < 0.03 && parameter.nonlinearity < 0.01, "{parameter:?}");
+    // x² at nine levels from −1 to 1 has no slope, a span of one and √(1.204 / 7) about its mean.
+    let bent = of(Side::Input, "x 1");
+    assert!((bent.nonlinearity - 0.415).abs() < 0.03 && bent.gain.abs() < 0.05, "{bent:?}");
+    assert!(straight.visibility > 100.0 && bent.visibility > 50.0);
+
+    let drift = &probe.drift;
+    assert!((drift.slope[1] / SLOPE - 1.0).abs() < 0.05, "{drift:?}");
+    assert!(drift.significance[1].abs() > 10.0 && drift.significance[0].abs() < 5.0, "{drift:?}");
+    assert!(shares.is_sorted() && shares.len() > 4, "{shares:?}");
+}
+
+#[test]
+fn a_slow_device_is_probed_in_about_the_time_that_it_was_given() {
+    let config = ProbeConfig { seconds: 1.5, seed: 3 };
+    let start = Instant::now();
+    let probe = Probe::run(&mut Known::new(1), &config, |_, _| {}).unwrap();
+    assert!(start.elapsed().as_secs_f64() < 3.0, "{:?}", start.elapsed());
+    assert!((500.0..1000.0).contains(&probe.timing.shots_per_second), "{:?}", probe.timing);
+    assert!((1e-3..1e-2).contains(&probe.timing.latency_median), "{:?}", probe.timing);
+    assert!(probe.timing.latency_95 >= probe.timing.latency_median);
+}
