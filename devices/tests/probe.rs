@@ -17,14 +17,14 @@ struct Known {
     interface: Interface,
     random: ChaCha8Rng,
     start: Instant,
-    milliseconds: u64,
+    microseconds: u64,
 }
 
 const NOISE: f32 = 0.02;
 const SLOPE: f32 = 0.5;
 
 impl Known {
-    fn new(milliseconds: u64) -> Self {
+    fn new(microseconds: u64) -> Self {
         let interface = Interface {
             device: "known".to_owned(),
             inputs: Channels::bank("x", 3, "V", -1.0, 1.0),
@@ -33,7 +33,7 @@ impl Known {
             seconds_per_shot: 1e-3,
         };
         let random = random::stream(1, "known device");
-        Self { interface, random, start: Instant::now(), milliseconds }
+        Self { interface, random, start: Instant::now(), microseconds }
     }
 
     fn noise(&mut self) -> f32 {
@@ -53,7 +53,7 @@ impl PhysicalLayer for Known {
         parameters: &DVector<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
-        thread::sleep(Duration::from_millis(self.milliseconds) * inputs.ncols() as u32);
+        thread::sleep(Duration::from_micros(self.microseconds) * inputs.ncols() as u32);
         for (x, mut y) in inputs.column_iter().zip(outputs.column_iter_mut()) {
             let answer = 2.0 * x[0] + x[1] * x[1] - 3.0 * parameters[0];
             y[0] = answer + self.noise();
@@ -67,7 +67,7 @@ impl PhysicalLayer for Known {
 fn noise_drift_gain_and_bend_are_found() {
     let mut shares = Vec::new();
     let config = ProbeConfig { seconds: 2.0, seed: 3 };
-    let probe = Probe::run(&mut Known::new(0), &config, |_, share| shares.push(share)).unwrap();
+    let probe = Probe::run(&mut Known::new(200), &config, |_, share| shares.push(share)).unwrap();
     let noise = probe.repeatability.noise[0];
     assert!((noise / NOISE - 1.0).abs() < 0.2, "{noise}");
     assert!(probe.repeatability.signal[0] > 1.0, "{:?}", probe.repeatability.signal);
@@ -100,7 +100,7 @@ fn noise_drift_gain_and_bend_are_found() {
 fn a_slow_device_is_probed_in_about_the_time_that_it_was_given() {
     let config = ProbeConfig { seconds: 1.5, seed: 3 };
     let start = Instant::now();
-    let probe = Probe::run(&mut Known::new(1), &config, |_, _| {}).unwrap();
+    let probe = Probe::run(&mut Known::new(1000), &config, |_, _| {}).unwrap();
     assert!(start.elapsed().as_secs_f64() < 3.0, "{:?}", start.elapsed());
     assert!((500.0..1000.0).contains(&probe.timing.shots_per_second), "{:?}", probe.timing);
     assert!((1e-3..1e-2).contains(&probe.timing.latency_median), "{:?}", probe.timing);
