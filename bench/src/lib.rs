@@ -24,7 +24,8 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
     let path = root.join("experiments/vowels-optical.toml");
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let mut experiment = prepare(&recipe, &root, None, &device).expect("the recipe can be built");
+    let mut experiment =
+        prepare(&recipe, &root, None, None, &device).expect("the recipe can be built");
     let TwinConfig::Neural(config) = &recipe.calibration.twin else {
         panic!("the recipe has a neural twin");
     };
@@ -119,7 +120,7 @@ pub fn mnist_oscillators() -> Step {
     std::fs::write(&path, MNIST_OSCILLATORS).expect("the temporary folder can be written");
     let device = Backend::Flex.device().expect("flex is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let experiment = prepare(&recipe, &folder, None, &device);
+    let experiment = prepare(&recipe, &folder, None, None, &device);
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(&folder);
     let mut experiment = experiment.expect("the recipe can be built");
