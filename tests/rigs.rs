@@ -80,14 +80,11 @@ fn summary(folder: &Path, out: &str) -> serde_json::Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Whether the run in `out` has ended an epoch.
-fn trains(folder: &Path, out: &str) -> bool {
-    fs::metadata(folder.join(out).join("metrics.jsonl")).is_ok_and(|file| file.len() > 0)
-}
-
+/// Waits until the run in `out` has ended an epoch.
 fn wait_until_it_trains(folder: &Path, out: &str) {
     let end = Instant::now() + Duration::from_secs(60);
-    while !trains(folder, out) {
+    let metrics = folder.join(out).join("metrics.jsonl");
+    while !fs::metadata(&metrics).is_ok_and(|file| file.len() > 0) {
         assert!(Instant::now() < end, "the trainer does not train");
         thread::sleep(Duration::from_millis(20));
     }

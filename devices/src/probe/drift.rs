@@ -4,7 +4,8 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::Bench;
-use super::repeatability::{Repeatability, moments};
+use super::line::Line;
+use super::repeatability::Repeatability;
 use crate::DeviceError;
 
 /// How a device drifts: the same few shots, again and again.
@@ -49,20 +50,13 @@ impl Reference {
     /// What has changed since the first time.
     pub fn drift(self, repeatability: &Repeatability) -> Drift {
         let Self { seconds, readings, .. } = self;
-        let mean_time = seconds.iter().sum::<f64>() / seconds.len() as f64;
-        let spread: f64 = seconds.iter().map(|time| (time - mean_time).powi(2)).sum();
         let (mut slope, mut significance) = (Vec::new(), Vec::new());
         for (channel, noise) in repeatability.noise.iter().enumerate() {
-            let (mean, _) = moments(readings.iter().map(|reading| reading[channel]));
-            let together: f64 = seconds
-                .iter()
-                .zip(&readings)
-                .map(|(time, reading)| (time - mean_time) * (f64::from(reading[channel]) - mean))
-                .sum();
-            let a_second = if spread > 0.0 { together / spread } else { 0.0 };
-            let error = f64::from(*noise) / (SHOTS as f64).sqrt() / spread.sqrt();
-            slope.push(a_second as f32);
-            let sure = if error > 0.0 { a_second / error } else { 0.0 };
+            let of_channel = readings.iter().map(|reading| f64::from(reading[channel]));
+            let line = Line::through(seconds.iter().copied().zip(of_channel));
+            let error = f64::from(*noise) / (SHOTS as f64).sqrt() / line.spread.sqrt();
+            slope.push(line.slope as f32);
+            let sure = if error > 0.0 { line.slope / error } else { 0.0 };
             significance.push(sure as f32);
         }
         Drift { seconds, readings, slope, significance }

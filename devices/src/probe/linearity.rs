@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Bench;
 use super::drift::Reference;
+use super::line::Line;
 use super::repeatability::Repeatability;
 use super::timing::Timing;
 use crate::{Channels, DeviceError};
@@ -158,7 +159,10 @@ fn sweep(
         .max_by(|one, other| seen(*one).total_cmp(&seen(*other)))
         .expect("a device has outputs");
     let readings: Vec<f32> = means.row(furthest).iter().copied().collect();
-    let (gain, residual) = line(&levels, &readings);
+    let points = levels.iter().zip(&readings).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+    let line = Line::through(points);
+    // Two degrees of freedom are the line's.
+    let residual = line.left / (LEVELS - 2) as f64;
     let of_noise = f64::from(noise(furthest)).powi(2) / REPEATS as f64;
     let bent = (residual - of_noise).max(0.0).sqrt();
     let output = interface.outputs.iter().nth(furthest).expect("it was found among them");
@@ -169,20 +173,8 @@ fn sweep(
         levels,
         output: output.to_string(),
         readings,
-        gain: gain as f32,
+        gain: line.slope as f32,
         nonlinearity: (bent / f64::from(span(furthest)).max(f64::MIN_POSITIVE)) as f32,
         visibility: seen(furthest),
     })
-}
-
-/// Slope of the line through the points, and the mean square that it leaves, for the two degrees of
-/// freedom that it takes.
-fn line(x: &[f32], y: &[f32]) -> (f64, f64) {
-    let mean =
-        |values: &[f32]| values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64;
-    let (mean_x, mean_y) = (mean(x), mean(y));
-    let pairs = || x.iter().zip(y).map(|(x, y)| (f64::from(*x) - mean_x, f64::from(*y) - mean_y));
-    let slope = pairs().map(|(x, y)| x * y).sum::<f64>() / pairs().map(|(x, _)| x * x).sum::<f64>();
-    let left: f64 = pairs().map(|(x, y)| (y - slope * x).powi(2)).sum();
-    (slope, left / (x.len() - 2) as f64)
 }

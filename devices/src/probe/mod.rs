@@ -5,6 +5,7 @@
 //! well.
 
 mod drift;
+mod line;
 mod linearity;
 mod repeatability;
 mod timing;

@@ -1,6 +1,6 @@
 //! How well a device repeats itself.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::Bench;
@@ -22,40 +22,33 @@ const REPEATS: usize = 16;
 
 impl Repeatability {
     pub(super) fn measure(bench: &mut Bench<'_>) -> Result<Self, DeviceError> {
-        let channels = bench.device.interface().outputs.len();
-        // Over drives: variance within, mean and square of the mean.
-        let mut sums = vec![[0.0f64; 3]; channels];
+        let (mut means, mut variances) = (Vec::new(), Vec::new());
         for _ in 0..DRIVES / 2 {
             let parameters = bench.any_parameters();
             for _ in 0..2 {
                 let drive = bench.any_inputs(1);
                 let inputs = DMatrix::from_fn(drive.nrows(), REPEATS, |row, _| drive[row]);
                 let measured = bench.play(&inputs, &parameters)?;
-                for (row, sums) in measured.row_iter().zip(&mut sums) {
-                    let (mean, variance) = moments(row.iter().copied());
-                    sums[0] += variance;
-                    sums[1] += mean;
-                    sums[2] += mean * mean;
-                }
+                means.push(measured.column_mean());
+                variances.push(sample_variance(&measured));
             }
         }
-        let drives = DRIVES as f64;
-        let noise = |sums: &[f64; 3]| (sums[0] / drives).sqrt() as f32;
-        let signal = |sums: &[f64; 3]| {
-            let of_means = (sums[2] - sums[1] * sums[1] / drives) / (drives - 1.0);
-            (of_means - sums[0] / drives / REPEATS as f64).max(0.0).sqrt() as f32
-        };
+        // [n_outputs]
+        let noise = DMatrix::from_columns(&variances).column_mean();
+        let of_means = sample_variance(&DMatrix::from_columns(&means));
+        let signal = (of_means - &noise / REPEATS as f32).map(|variance| variance.max(0.0));
+        let deviation = |variance: &f32| variance.sqrt();
         Ok(Self {
-            noise: sums.iter().map(noise).collect(),
-            signal: sums.iter().map(signal).collect(),
+            noise: noise.iter().map(deviation).collect(),
+            signal: signal.iter().map(deviation).collect(),
         })
     }
 }
 
-/// Mean and variance (of the sample) of `values`.
-pub(super) fn moments(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().map(f64::from).sum::<f64>() / count;
-    let squares: f64 = values.map(|value| (f64::from(value) - mean).powi(2)).sum();
-    (mean, squares / (count - 1.0).max(1.0))
+/// Variance of each row, as of a sample. Row by row: nalgebra's `column_variance` subtracts squares,
+/// which leaves nothing of a noise that is small beside its reading.
+fn sample_variance(values: &DMatrix<f32>) -> DVector<f32> {
+    let count = values.ncols() as f32;
+    let variances = values.row_iter().map(|row| row.variance() * count / (count - 1.0));
+    DVector::from_iterator(values.nrows(), variances)
 }

@@ -143,7 +143,7 @@ impl Book {
         }
         let width = parameters.len();
         let segment = &mut self.open;
-        let settings = segment.setting.last().map_or(0, |last| last + 1);
+        let settings = segment.settings() as u32;
         let last = &segment.parameters[segment.parameters.len().saturating_sub(width)..];
         let setting = if settings > 0 && same_bits(last, parameters.as_slice()) {
             settings - 1
@@ -189,8 +189,7 @@ impl Book {
         let crc32 = self.open.write(&aside, &self.interface)?;
         fs::rename(&aside, self.folder.join(&segment))?;
         sync_folder(&self.folder)?;
-        let shots = self.open.shots();
-        let settings = self.open.setting.last().map_or(0, |last| *last as usize + 1);
+        let (shots, settings) = (self.open.shots(), self.open.settings());
         let line = Line { segment, first_shot: self.shots, shots, settings, crc32 };
         self.index.write_all((serde_json::to_string(&line)? + "\n").as_bytes())?;
         self.index.sync_all()?;

@@ -1,7 +1,7 @@
 //! A segment of a recording: some thousand shots, in a folder of NPY files.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use npyz::{AutoSerialize, Deserialize as FromNpy, NpyFile, WriterBuilder};
@@ -65,6 +65,11 @@ impl Segment {
         self.setting.len()
     }
 
+    /// Settings of the parameters: rows of `parameters`, which has no values where there are none.
+    pub fn settings(&self) -> usize {
+        self.setting.last().map_or(0, |last| *last as usize + 1)
+    }
+
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
         4 * (self.inputs.len() + self.outputs.len() + self.parameters.len() + self.setting.len())
@@ -83,9 +88,8 @@ impl Segment {
     /// Writes the files into the new folder `folder`, of a device with `interface`, and syncs them.
     pub fn write(&self, folder: &Path, interface: &Interface) -> io::Result<Checksums> {
         fs::create_dir(folder)?;
-        let shots = self.shots();
+        let (shots, settings) = (self.shots(), self.settings());
         let width = interface.parameters.len();
-        let settings = self.setting.last().map_or(0, |last| *last as usize + 1);
         let matrix = |name: &str, values: &[f32], rows: usize, columns: usize| {
             write(folder, name, &[rows as u64, columns as u64], values)
         };
@@ -138,10 +142,9 @@ fn write<T: AutoSerialize + Copy>(
         npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd()?;
     writer.extend(values.iter().copied())?;
     writer.finish()?;
-    let file = File::create_new(folder.join(format!("{name}.npy")))?;
-    let mut file = BufWriter::new(file);
+    let mut file = File::create_new(folder.join(format!("{name}.npy")))?;
     file.write_all(&bytes)?;
-    file.into_inner()?.sync_all()?;
+    file.sync_all()?;
     Ok(checksum(&bytes))
 }
 

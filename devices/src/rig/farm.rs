@@ -72,6 +72,11 @@ impl Farm {
         Ok(Self { members })
     }
 
+    /// Whether any device does.
+    fn works(&self) -> bool {
+        self.members.iter().any(|member| member.works)
+    }
+
     /// Cuts `shots` into a part for each device that works, by its speed, and what is left for
     /// whoever is done first.
     fn divide(&self, shots: usize) -> (Vec<Part>, Vec<Part>) {
@@ -163,7 +168,7 @@ impl PhysicalLayer for Farm {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         let shots = self.interface().check_shapes(inputs, parameters, outputs)?;
-        if !self.members.iter().any(|member| member.works) {
+        if !self.works() {
             return Err(DeviceError::Config {
                 device: self.interface().device.clone(),
                 problem: "every rig of the farm has failed; look after them, then start again"
@@ -173,9 +178,8 @@ impl PhysicalLayer for Farm {
         let (mut own, left) = self.divide(shots);
         let batch = Batch { inputs, parameters, progress: Mutex::new(Progress { left, outputs }) };
         // What a device leaves behind as it fails, after the others are done, takes another round.
-        let mut last_error = None;
         loop {
-            let errors = thread::scope(|scope| {
+            let error = thread::scope(|scope| {
                 let workers: Vec<_> = self
                     .members
                     .iter_mut()
@@ -188,13 +192,10 @@ impl PhysicalLayer for Farm {
                 };
                 workers.into_iter().filter_map(join).last()
             });
-            last_error = errors.or(last_error);
             if lock(&batch.progress).left.is_empty() {
                 return Ok(());
             }
-            if let (false, Some(error)) =
-                (self.members.iter().any(|member| member.works), last_error.take())
-            {
+            if let (false, Some(error)) = (self.works(), error) {
                 return Err(error);
             }
             own.iter_mut().for_each(|part| *part = (0, 0));
