@@ -276,3 +276,33 @@ fn a_wrong_device_and_a_missing_one_are_said_before_anything_is_driven() {
     assert!(message.contains("is a real device"), "{message}");
     assert!(!folder.path().join("run").exists(), "a refused run leaves no folder");
 }
+
+#[test]
+fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
+    let laboratory = laboratory();
+    let served = Path::new(&cargo_bin("twinprop")).display().to_string();
+    let target = format!("process:{served} device serve recipe.toml --stdio");
+    let arguments = ["device", "probe", &target, "--seconds", "2", "--out", "found"];
+    let output = twinprop(laboratory.path(), &arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(laboratory.path().join("found/probe.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let channels = |side: &str| {
+        let sweeps = found["linearity"]["sweeps"].as_array().unwrap();
+        sweeps.iter().filter(|sweep| sweep["side"] == side).count()
+    };
+    assert_eq!((channels("input"), channels("parameter")), (9, 9));
+    // The recipe has noise of one percent of the range, on the drives and on the readings.
+    for (noise, bank) in found["repeatability"]["noise"].as_array().unwrap().iter().zip(0..) {
+        let range = found["interface"]["outputs"][0]["maximum"].as_f64().unwrap();
+        let share = noise.as_f64().unwrap() / range;
+        assert!((0.008..0.05).contains(&share), "output {bank}: {share}");
+    }
+    let report = fs::read_to_string(laboratory.path().join("found/probe.html")).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("shots a second") && report.contains("</html>"), "{said}");
+
+    let again = twinprop(laboratory.path(), &arguments).output().unwrap();
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("holds a run already"));
+}

@@ -81,18 +81,33 @@ impl RunArguments {
     }
 }
 
+/// Ctrl-C sends the devices to their safe state and ends the program.
+fn make_safe_on_interrupt() -> Result<(), Error> {
+    on_interrupt(|| {
+        twinprop::devices::rig::make_all_safe();
+        std::process::exit(INTERRUPTED);
+    })
+}
+
 /// A flag that Ctrl-C sets: the first lets the epoch end and the results be written, the second
 /// ends the program at once.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
+    on_interrupt(move || {
         if flag.swap(true, Ordering::Relaxed) {
             twinprop::devices::rig::make_all_safe();
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED);
         }
         eprintln!("stopping after this epoch; once more to stop at once");
-    })
-    .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))?;
+    })?;
     Ok(stop)
+}
+
+/// Exit status of a program that Ctrl-C ended, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+fn on_interrupt(action: impl FnMut() + Send + 'static) -> Result<(), Error> {
+    ctrlc::set_handler(action)
+        .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))
 }

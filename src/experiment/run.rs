@@ -12,7 +12,7 @@ use super::build::prepare;
 use super::calibrate::{Calibrated, calibrate, take_exact_twins};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use crate::report::{self, Progress, Report};
+use crate::report::{self, Progress, RunReport};
 use crate::training::{EpochMetrics, Trainer, TrainingEvent, evaluate};
 use crate::{Backend, Error, Rule};
 
@@ -245,7 +245,7 @@ pub fn train(
                 .expect("a twin belongs to an instrument"),
         })
         .collect();
-    let report = Report {
+    let report = RunReport {
         title: &name,
         summary: &summary,
         history: &history,

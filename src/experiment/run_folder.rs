@@ -28,6 +28,10 @@ impl RunFolder {
     pub const SUMMARY: &'static str = "summary.json";
     /// Name of the trained parameters.
     pub const PARAMETERS: &'static str = "parameters.safetensors";
+    /// Name of a probe's findings.
+    pub const PROBE: &'static str = "probe.json";
+    /// Name of a probe's report.
+    pub const PROBE_REPORT: &'static str = "probe.html";
     /// Name of the report.
     pub const REPORT: &'static str = "report.html";
 
@@ -38,7 +42,9 @@ impl RunFolder {
     /// made or written.
     pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
         let path = match wanted {
-            Some(path) if path.join(Self::METRICS).exists() => {
+            Some(path)
+                if [Self::METRICS, Self::PROBE].iter().any(|name| path.join(name).exists()) =>
+            {
                 return Err(Error::Usage(format!(
                     "{} holds a run already; name another folder with --out, or remove it",
                     path.display()

@@ -97,6 +97,8 @@ fn draw(
     content: impl FnOnce(&mut Chart) -> Result<(), DrawError>,
 ) -> String {
     let mut svg = String::new();
+    let width = |range: &Range<f64>| range.end - range.start;
+    let (x_span, y_span) = (width(&x_range), width(&y_range));
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let drawn = (|| -> Result<(), DrawError> {
@@ -111,8 +113,8 @@ fn draw(
                 .configure_mesh()
                 .x_desc(x_label)
                 .y_desc(y_label)
-                .x_label_formatter(&tick)
-                .y_label_formatter(&tick)
+                .x_label_formatter(&|value| tick(*value, x_span))
+                .y_label_formatter(&|value| tick(*value, y_span))
                 .label_style(FONT)
                 .axis_desc_style(FONT)
                 .light_line_style(TRANSPARENT)
@@ -125,11 +127,23 @@ fn draw(
     svg
 }
 
-/// A number on an axis, without the digits that say nothing.
-fn tick(value: &f64) -> String {
-    // Steps between ticks are no finer than a few hundredths of the values shown.
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+/// A number on an axis that is `span` wide, without the digits that say nothing.
+fn tick(value: f64, span: f64) -> String {
+    // A sum of steps that should be zero is one only nearly.
+    if value.abs() < 1e-6 * span {
+        return "0".to_owned();
+    }
+    if value.abs() < 1e-3 || value.abs() >= 1e6 {
+        return format!("{value:.2e}");
+    }
+    // Ticks are no closer than a fiftieth of the span.
+    let digits = (2.0 - span.log10()).clamp(0.0, 9.0) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Range of `values` with a margin; never empty.

@@ -22,6 +22,17 @@ pub struct Drift {
     pub significance: Vec<f32>,
 }
 
+/// Beyond so many standard errors a slope is no chance, also among hundreds of channels.
+const CERTAIN: f32 = 4.0;
+
+impl Drift {
+    /// Whether output channel `channel` drifts for certain.
+    #[must_use]
+    pub fn is_certain(&self, channel: usize) -> bool {
+        self.significance[channel].abs() > CERTAIN
+    }
+}
+
 /// Reference shots at a time.
 const SHOTS: usize = 16;
 

@@ -49,8 +49,19 @@ pub struct Sweep {
     /// Root mean square of the readings about that line over their span, the noise taken out; 0 is a
     /// straight channel, 0.4 a parabola without any slope.
     pub nonlinearity: f32,
-    /// Span of the readings in standard deviations of their noise; below about 5 nothing is seen.
+    /// Span of the readings in standard deviations of their noise.
     pub visibility: f32,
+}
+
+/// Readings of nothing but noise, the largest of many outputs, span less than so many deviations.
+const SEEN: f32 = 6.0;
+
+impl Sweep {
+    /// Whether any output follows the channel.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.visibility > SEEN
+    }
 }
 
 /// Values that a channel takes.

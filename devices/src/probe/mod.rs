@@ -10,7 +10,7 @@ mod linearity;
 mod repeatability;
 mod timing;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
@@ -28,7 +28,8 @@ use crate::{Channels, DeviceError, Interface, PhysicalLayer, random};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
-    /// Seconds that it may take, roughly; a slow device has fewer of its channels swept.
+    /// Seconds that it takes, roughly: a slow device has fewer of its channels swept, a fast one is
+    /// watched for drift in what is left.
     pub seconds: f64,
     /// Seed of the drives.
     pub seed: u64,
@@ -36,9 +37,12 @@ pub struct ProbeConfig {
 
 impl Default for ProbeConfig {
     fn default() -> Self {
-        Self { seconds: 60.0, seed: 0 }
+        Self { seconds: 30.0, seed: 0 }
     }
 }
+
+/// Seconds between two looks at the drift, once there is nothing else to do.
+const DRIFT_PERIOD: f64 = 0.5;
 
 /// What a probe found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,8 +93,16 @@ impl Probe {
             &timing,
             left,
             &mut reference,
-            |share| progress("linearity", 0.2 + 0.8 * share),
+            |share| progress("linearity", 0.2 + 0.6 * share),
         )?;
+        let mut elapsed = bench.start.elapsed().as_secs_f64();
+        while elapsed < config.seconds {
+            progress("drift", 0.8 + 0.2 * elapsed / config.seconds);
+            let pause = DRIFT_PERIOD.min(config.seconds - elapsed);
+            std::thread::sleep(Duration::from_secs_f64(pause));
+            reference.measure(&mut bench)?;
+            elapsed = bench.start.elapsed().as_secs_f64();
+        }
         let drift = reference.drift(&repeatability);
         Ok(Self {
             interface: bench.device.interface().clone(),

@@ -45,6 +45,15 @@ impl Target {
         }
     }
 
+    /// What to do about a link that answers later than it could, if this is known to be one.
+    #[must_use]
+    pub fn latency_advice(&self) -> Option<String> {
+        match &self.place {
+            Place::Serial(config) => Serial::new(config.clone()).latency_advice(),
+            _ => None,
+        }
+    }
+
     /// The way to it, not open yet.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod info;
 mod list;
+mod probe;
 mod serve;
 
 use clap::Subcommand;
@@ -18,6 +19,8 @@ pub enum Device {
         /// Such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
         target: Target,
     },
+    /// What a device is like: its latency, rate, noise, drift and linearity, as a report with plots.
+    Probe(probe::Probe),
     /// Put a recipe's simulated device behind the wire protocol.
     Serve(serve::Serve),
 }
@@ -27,6 +30,7 @@ pub fn run(command: &Device) -> Result<(), Error> {
     match command {
         Device::List => list::run(),
         Device::Info { target } => info::run(target),
+        Device::Probe(command) => probe::run(command),
         Device::Serve(command) => serve::run(command),
     }
 }

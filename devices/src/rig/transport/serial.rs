@@ -83,6 +83,23 @@ impl Serial {
     }
 }
 
+impl Serial {
+    /// What to do about an adapter that keeps short answers back, if this port is one: FTDI's wait
+    /// 16 ms for more bytes unless they are told otherwise.
+    #[must_use]
+    pub fn latency_advice(&self) -> Option<String> {
+        let path = std::fs::canonicalize(self.path().ok()?).ok()?;
+        let port = path.file_name()?.to_str()?;
+        let timer = format!("/sys/bus/usb-serial/devices/{port}/latency_timer");
+        let milliseconds: u32 = std::fs::read_to_string(&timer).ok()?.trim().parse().ok()?;
+        (milliseconds > 1).then(|| {
+            format!(
+                "The adapter keeps short answers back for {milliseconds} ms: echo 1 | sudo tee {timer}"
+            )
+        })
+    }
+}
+
 impl Transport for Serial {
     fn open(&mut self) -> Result<(), String> {
         self.port = None;

@@ -1,4 +1,4 @@
-//! `report.html`: a run on one page that opens anywhere.
+//! `report.html`: a run on one page.
 
 use std::fmt::Write;
 
@@ -6,6 +6,7 @@ use nalgebra::DMatrix;
 use twinprop_calibration::Fidelity;
 use twinprop_devices::Channels;
 
+use super::page::{escape, facts, page, thousands};
 use super::plot::{Curve, line_chart, scatter_chart};
 use crate::experiment::Summary;
 use crate::training::EpochMetrics;
@@ -14,7 +15,7 @@ use crate::training::EpochMetrics;
 const SCATTER_POINTS: usize = 1500;
 
 /// Everything the page shows.
-pub struct Report<'a> {
+pub struct RunReport<'a> {
     /// Name of the experiment.
     pub title: &'a str,
     /// The run in numbers.
@@ -47,48 +48,27 @@ pub struct TwinSection<'a> {
     pub outputs: &'a Channels,
 }
 
-const STYLE: &str = "
-:root{color-scheme:light dark;--ink:#1c2430;--paper:#fff;--line:#d5dae1;--soft:#f4f6f8}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--paper:#14181e;--line:#38414d;--soft:#1d232b}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;max-width:1180px;padding:1.5rem}
-h1{font-size:1.6rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .6rem}p{max-width:70ch}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.6rem;padding:0}
-.facts div{background:var(--soft);border-radius:.5rem;padding:.5rem .8rem}
-.facts dt{font-size:.8rem;opacity:.75}.facts dd{margin:0;font-size:1.15rem;font-variant-numeric:tabular-nums}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem}
-svg{max-width:100%;height:auto;background:#fff;border-radius:.5rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{padding:.25rem .55rem;text-align:right;border:1px solid var(--line)}th{font-weight:600}
-caption{text-align:left;padding-bottom:.4rem}pre{background:var(--soft);padding:1rem;overflow-x:auto;border-radius:.5rem}
-";
-
-impl Report<'_> {
+impl RunReport<'_> {
     /// The page.
     #[must_use]
     pub fn to_html(&self) -> String {
-        let title = escape(self.title);
-        let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-             <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n"
-        );
-        page += &self.facts();
-        page += "<h2>Training</h2>\n<div class=\"charts\">\n";
-        page += &self.learning_curves();
-        page += "</div>\n";
+        let mut body = self.facts();
+        body += "<h2>Training</h2>\n<div class=\"charts\">\n";
+        body += &self.learning_curves();
+        body += "</div>\n";
         for twin in self.twins {
-            page += &twin.to_html();
+            body += &twin.to_html();
         }
-        page += &self.confusion();
-        page += &self.rigs();
-        let _ = writeln!(page, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
-        page + "</body></html>\n"
+        body += &self.confusion();
+        body += &self.rigs();
+        let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
+        page(self.title, &body)
     }
 
     fn facts(&self) -> String {
         let summary = self.summary;
         let percent = |share: f32| format!("{:.1} %", 100.0 * share);
-        let facts = [
+        facts(&[
             ("Rule", summary.rule.to_string()),
             ("Test accuracy on the device", percent(summary.test_accuracy)),
             ("Best of any epoch", percent(summary.best_test_accuracy)),
@@ -99,12 +79,7 @@ impl Report<'_> {
             ("Time on the device", format!("{:.0} s", summary.device_seconds)),
             ("Values clamped", thousands(summary.clamped)),
             ("Backend", summary.backend.to_string()),
-        ];
-        let items: String = facts
-            .iter()
-            .map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>"))
-            .collect();
-        format!("<dl class=\"facts\">{items}</dl>\n")
+        ])
     }
 
     fn learning_curves(&self) -> String {
@@ -261,21 +236,4 @@ impl TwinSection<'_> {
 
 fn gcd(left: usize, right: usize) -> usize {
     if right == 0 { left } else { gcd(right, left % right) }
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

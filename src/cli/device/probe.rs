@@ -1,0 +1,66 @@
+//! `twinprop device probe`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use twinprop::Error;
+use twinprop::devices::probe::{Probe as Findings, ProbeConfig};
+use twinprop::devices::rig::{Encoding, Rig, Target};
+use twinprop::devices::{Boundary, SlewLimit};
+use twinprop::experiment::RunFolder;
+use twinprop::report::{ProbeReport, Progress};
+
+/// Arguments of `device probe`.
+#[derive(Args)]
+pub struct Probe {
+    /// Such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
+    target: Target,
+    /// Seconds that it may take; the more there are, the more channels are swept.
+    #[arg(long, default_value_t = ProbeConfig::default().seconds)]
+    seconds: f64,
+    /// Seed of the drives.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder of probe.json and probe.html; without it the next free one under runs/.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// Shares of the work that the progress counts.
+const SHARES: usize = 100;
+
+/// Drives the device over its ranges and writes what it is like.
+pub fn run(command: &Probe) -> Result<(), Error> {
+    if !(command.seconds > 0.0 && command.seconds.is_finite()) {
+        return Err(Error::Usage(format!(
+            "--seconds {}: a probe takes a time above zero",
+            command.seconds
+        )));
+    }
+    if command.target.recording().is_some() {
+        return Err(Error::Usage(format!(
+            "{}: a recording answers only the shots that it holds; probe a device",
+            command.target
+        )));
+    }
+    crate::cli::make_safe_on_interrupt()?;
+    let rig = Rig::open(&command.target, Encoding::Floats)?;
+    let title = rig.identity().description.name.clone();
+    let advice: Vec<String> = command.target.latency_advice().into_iter().collect();
+    let folder = RunFolder::create(command.out.as_deref(), &format!("probe-{title}"))?;
+    let mut device = Boundary::new(Box::new(SlewLimit::new(rig)));
+    let config = ProbeConfig { seconds: command.seconds, seed: command.seed };
+    let mut progress = Progress::new(&format!("probe {title}"), SHARES);
+    let findings = Findings::run(&mut device, &config, |stage, share| {
+        progress.set((share * SHARES as f64) as usize, stage.to_owned());
+    })?;
+    progress.finish(format!("{} shots", findings.shots));
+    let report = ProbeReport { title: &title, probe: &findings, advice: &advice };
+    folder.write_json(RunFolder::PROBE, &findings)?;
+    folder.write(RunFolder::PROBE_REPORT, &report.to_html())?;
+    for finding in report.findings() {
+        println!("{finding}");
+    }
+    println!("{}", folder.path().join(RunFolder::PROBE_REPORT).display());
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! A report's frame: one HTML page that opens anywhere.
+
+const STYLE: &str = "
+:root{color-scheme:light dark;--ink:#1c2430;--paper:#fff;--line:#d5dae1;--soft:#f4f6f8}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--paper:#14181e;--line:#38414d;--soft:#1d232b}}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;max-width:1180px;padding:1.5rem}
+h1{font-size:1.6rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .6rem}p{max-width:70ch}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.6rem;padding:0}
+.facts div{background:var(--soft);border-radius:.5rem;padding:.5rem .8rem}
+.facts dt{font-size:.8rem;opacity:.75}.facts dd{margin:0;font-size:1.15rem;font-variant-numeric:tabular-nums}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem}
+svg{max-width:100%;height:auto;background:#fff;border-radius:.5rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
+th,td{padding:.25rem .55rem;text-align:right;border:1px solid var(--line)}th{font-weight:600}
+caption{text-align:left;padding-bottom:.4rem}pre{background:var(--soft);padding:1rem;overflow-x:auto;border-radius:.5rem}
+";
+
+/// The page called `title` around the HTML of its `body`.
+pub(super) fn page(title: &str, body: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n\
+         {body}</body></html>\n"
+    )
+}
+
+/// Names and their values, as the first thing on a page.
+pub(super) fn facts(facts: &[(&str, String)]) -> String {
+    let items: String = facts
+        .iter()
+        .map(|(name, value)| {
+            format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value))
+        })
+        .collect();
+    format!("<dl class=\"facts\">{items}</dl>\n")
+}
+
+/// `1234567` as `1,234,567`.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `text` as HTML shows it.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,287 @@
+//! `probe.html`: what a device is like, on one page.
+
+use std::fmt::Write;
+
+use twinprop_devices::probe::{Probe, Side, Sweep};
+
+use super::page::{escape, facts, page, thousands};
+use super::plot::{Curve, line_chart};
+
+/// Channels with a chart of their own: those that drift, and those that bend, the most.
+const SHOWN: usize = 4;
+
+/// A probe as a page.
+pub struct ProbeReport<'a> {
+    /// What the device is called.
+    pub title: &'a str,
+    /// What was found.
+    pub probe: &'a Probe,
+    /// What else there is to say, such as on the link.
+    pub advice: &'a [String],
+}
+
+impl ProbeReport<'_> {
+    /// The page.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        let mut body = self.facts();
+        body += "<h2>In words</h2>\n<ul>\n";
+        for finding in self.findings() {
+            let _ = writeln!(body, "<li>{}</li>", escape(&finding));
+        }
+        body += "</ul>\n<h2>Noise and drift</h2>\n<div class=\"charts\">\n";
+        body += &self.noise();
+        body += &self.drift();
+        body += "</div>\n<h2>Linearity</h2>\n<div class=\"charts\">\n";
+        body += &self.nonlinearity();
+        for sweep in self.most_bent() {
+            body += &chart_of(sweep);
+        }
+        body += "</div>\n";
+        body += &self.sweeps();
+        page(self.title, &body)
+    }
+
+    /// What a laboratory should know first, a sentence each.
+    #[must_use]
+    pub fn findings(&self) -> Vec<String> {
+        let Probe { timing, drift, linearity, .. } = self.probe;
+        let mut findings = vec![format!(
+            "A shot takes {} (19 of 20 less than {}); batches of {} play {} shots a second.",
+            duration(timing.latency_median),
+            duration(timing.latency_95),
+            timing.batch,
+            rate(timing.shots_per_second)
+        )];
+        let outputs = self.outputs();
+        let noises = self.noise_shares();
+        let (silent, alive): (Vec<_>, Vec<_>) =
+            noises.iter().zip(&outputs).partition(|(share, _)| **share >= 1.0);
+        let mut shares: Vec<_> = alive;
+        shares.sort_by(|one, other| one.0.total_cmp(other.0));
+        if let (Some(middle), Some(worst)) = (shares.get(shares.len() / 2), shares.last()) {
+            findings.push(format!(
+                "Noise is {} of the signal in the median output, {} in the worst ({}).",
+                percent(*middle.0),
+                percent(*worst.0),
+                worst.1
+            ));
+        }
+        if !silent.is_empty() {
+            let names = some_of(silent.iter().map(|(_, name)| name.as_str()));
+            findings.push(format!("Outputs whose noise is above their signal: {names}."));
+        }
+        let drifting: Vec<usize> =
+            (0..outputs.len()).filter(|channel| drift.is_certain(*channel)).collect();
+        findings.push(match drifting.as_slice() {
+            [] => format!("No output drifted in {:.0} s.", self.probe.seconds),
+            channels => format!(
+                "{} of {} outputs drifted: {}.",
+                channels.len(),
+                outputs.len(),
+                some_of(channels.iter().map(|channel| outputs[*channel].as_str()))
+            ),
+        });
+        let unseen: Vec<_> = linearity.sweeps.iter().filter(|sweep| !sweep.is_seen()).collect();
+        if !unseen.is_empty() {
+            findings.push(format!(
+                "No output follows {} of {} channels: {}.",
+                unseen.len(),
+                linearity.sweeps.len(),
+                some_of(unseen.iter().map(|sweep| sweep.channel.as_str()))
+            ));
+        }
+        if let Some(sweep) = self.most_bent().first() {
+            findings.push(format!(
+                "The least straight channel is {}: {} leaves its line by {} of its span.",
+                sweep.channel,
+                sweep.output,
+                percent(sweep.nonlinearity)
+            ));
+        }
+        if linearity.sweeps.len() < linearity.channels {
+            findings.push(format!(
+                "Swept were {} of {} channels, evenly; a longer probe sweeps up to 64 of each side.",
+                linearity.sweeps.len(),
+                linearity.channels
+            ));
+        }
+        findings.extend_from_slice(self.advice);
+        findings
+    }
+
+    fn facts(&self) -> String {
+        let probe = self.probe;
+        facts(&[
+            ("Device", probe.interface.device.clone()),
+            ("Inputs", probe.interface.inputs.to_string()),
+            ("Parameters", probe.interface.parameters.to_string()),
+            ("Outputs", probe.interface.outputs.to_string()),
+            ("Latency, median", duration(probe.timing.latency_median)),
+            ("Shots a second", rate(probe.timing.shots_per_second)),
+            ("Shots played", thousands(probe.shots)),
+            ("Time taken", format!("{:.1} s", probe.seconds)),
+        ])
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        self.probe.interface.outputs.iter().map(|channel| channel.to_string()).collect()
+    }
+
+    /// Noise of each output as a share of its signal; infinite where there is none.
+    fn noise_shares(&self) -> Vec<f32> {
+        let repeatability = &self.probe.repeatability;
+        let both = repeatability.noise.iter().zip(&repeatability.signal);
+        both.map(|(noise, signal)| if *signal > 0.0 { noise / signal } else { f32::INFINITY })
+            .collect()
+    }
+
+    fn noise(&self) -> String {
+        let shares = self.noise_shares();
+        let points = numbered(shares.iter().map(|share| 100.0 * share));
+        line_chart(
+            "Noise of a shot",
+            "output channel",
+            "noise / signal (%)",
+            None,
+            &[Curve { name: "standard deviations", points }],
+        )
+    }
+
+    fn drift(&self) -> String {
+        let (drift, outputs) = (&self.probe.drift, self.outputs());
+        let mut channels: Vec<usize> = (0..outputs.len()).collect();
+        let sure = |channel: &usize| drift.significance[*channel].abs();
+        channels.sort_by(|one, other| sure(other).total_cmp(&sure(one)));
+        let curves: Vec<Curve> = channels
+            .iter()
+            .take(SHOWN)
+            .map(|&channel| {
+                let noise = self.probe.repeatability.noise[channel].max(f32::MIN_POSITIVE);
+                let start = drift.readings[0][channel];
+                let changes =
+                    drift.readings.iter().map(|reading| (reading[channel] - start) / noise);
+                Curve {
+                    name: &outputs[channel],
+                    points: drift.seconds.iter().copied().zip(changes.map(f64::from)).collect(),
+                }
+            })
+            .collect();
+        line_chart(
+            "The outputs that drift most",
+            "time (s)",
+            "change / noise of a shot",
+            None,
+            &curves,
+        )
+    }
+
+    fn nonlinearity(&self) -> String {
+        let of_side = |side: Side| {
+            let sweeps = self.probe.linearity.sweeps.iter();
+            let seen = sweeps.filter(move |sweep| sweep.side == side).enumerate();
+            seen.filter(|(_, sweep)| sweep.is_seen())
+                .map(|(number, sweep)| (number as f64, 100.0 * f64::from(sweep.nonlinearity)))
+                .collect()
+        };
+        line_chart(
+            "How far the channels are from straight",
+            "channel, of those swept",
+            "deviation from the line / span (%)",
+            None,
+            &[
+                Curve { name: "inputs", points: of_side(Side::Input) },
+                Curve { name: "parameters", points: of_side(Side::Parameter) },
+            ],
+        )
+    }
+
+    /// The channels that bend most, of those that are seen.
+    fn most_bent(&self) -> Vec<&Sweep> {
+        let mut sweeps: Vec<&Sweep> =
+            self.probe.linearity.sweeps.iter().filter(|sweep| sweep.is_seen()).collect();
+        sweeps.sort_by(|one, other| other.nonlinearity.total_cmp(&one.nonlinearity));
+        sweeps.truncate(SHOWN);
+        sweeps
+    }
+
+    fn sweeps(&self) -> String {
+        let mut table = String::from(
+            "<div class=\"scroll\"><table><caption>Each channel swept over its range, the others at rest: \
+             the output that follows it the furthest. Below a visibility of 6, that is noise.</caption>\n\
+             <tr><th>channel</th><th>output</th><th>gain</th><th>not straight</th><th>visibility</th></tr>\n",
+        );
+        for sweep in &self.probe.linearity.sweeps {
+            let output_unit = self.unit_of(&sweep.output);
+            let _ = writeln!(
+                table,
+                "<tr><th>{}</th><td>{}</td><td>{:.3e} {}/{}</td><td>{}</td><td>{:.1}</td></tr>",
+                escape(&sweep.channel),
+                escape(&sweep.output),
+                sweep.gain,
+                escape(output_unit),
+                escape(&sweep.unit),
+                percent(sweep.nonlinearity),
+                sweep.visibility
+            );
+        }
+        table + "</table></div>\n"
+    }
+
+    fn unit_of(&self, output: &str) -> &str {
+        let mut outputs = self.probe.interface.outputs.iter();
+        outputs.find(|channel| channel.to_string() == output).map_or("", |channel| channel.unit)
+    }
+}
+
+/// A sweep and the straight line through it.
+fn chart_of(sweep: &Sweep) -> String {
+    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+    let (middle, reading) = (mean(&sweep.levels), mean(&sweep.readings));
+    let points = |readings: &mut dyn Iterator<Item = f32>| {
+        sweep.levels.iter().map(|level| f64::from(*level)).zip(readings.map(f64::from)).collect()
+    };
+    let mut line = sweep.levels.iter().map(|level| reading + sweep.gain * (level - middle));
+    line_chart(
+        &sweep.channel,
+        &format!("{} ({})", sweep.channel, sweep.unit),
+        &sweep.output,
+        None,
+        &[
+            Curve { name: "measured", points: points(&mut sweep.readings.iter().copied()) },
+            Curve { name: "straight", points: points(&mut line) },
+        ],
+    )
+}
+
+fn numbered(values: impl Iterator<Item = f32>) -> Vec<(f64, f64)> {
+    values
+        .enumerate()
+        .filter(|(_, value)| value.is_finite())
+        .map(|(number, value)| (number as f64, f64::from(value)))
+        .collect()
+}
+
+/// The first few of the names, and how many more there are.
+fn some_of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const FEW: usize = 8;
+    let more = names.len().saturating_sub(FEW);
+    let text = names.take(FEW).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{text} and {more} more") } else { text }
+}
+
+fn percent(share: f32) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 1e-3 => format!("{:.1} µs", 1e6 * seconds),
+        seconds if seconds < 1.0 => format!("{:.2} ms", 1e3 * seconds),
+        seconds => format!("{seconds:.2} s"),
+    }
+}
+
+fn rate(a_second: f64) -> String {
+    if a_second < 100.0 { format!("{a_second:.1}") } else { thousands(a_second as u64) }
+}
