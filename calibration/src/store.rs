@@ -2,14 +2,13 @@
 //! belongs to.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use twinprop_devices::Interface;
+use twinprop_devices::{Interface, write_whole};
 
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
@@ -27,24 +26,6 @@ struct Description {
 }
 
 const FORMAT: u32 = 2;
-
-/// Writes `bytes` to `path` whole or not at all: aside, synced, renamed.
-///
-/// # Errors
-/// [`CalibrationError::File`] names the file.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), CalibrationError> {
-    let failed = |source| CalibrationError::File { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut aside = tempfile::Builder::new();
-    // A temporary file is its owner's alone; a result is for whom the umask lets read it.
-    #[cfg(unix)]
-    aside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = aside.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
 
 /// Named tensors as the bytes of a safetensors file.
 ///
@@ -118,7 +99,7 @@ impl NeuralTwin {
             .collect();
         tensors.push(("reading_mean".to_owned(), &self.reading_mean));
         tensors.push(("reading_deviation".to_owned(), &self.reading_deviation));
-        write_whole(&file(folder, name, "safetensors"), &to_safetensors(tensors))?;
+        write(file(folder, name, "safetensors"), &to_safetensors(tensors))?;
         let description = Description {
             format: FORMAT,
             neural: self.config.clone(),
@@ -126,7 +107,7 @@ impl NeuralTwin {
             fidelity: fidelity.cloned(),
         };
         let json = serde_json::to_vec_pretty(&description).expect("a description is plain data");
-        write_whole(&file(folder, name, "json"), &json)
+        write(file(folder, name, "json"), &json)
     }
 
     /// Loads the twin `NAME` of `folder` for a device with `interface`.
@@ -193,6 +174,10 @@ impl NeuralTwin {
             device,
         ))
     }
+}
+
+fn write(path: PathBuf, bytes: &[u8]) -> Result<(), CalibrationError> {
+    write_whole(&path, bytes).map_err(|source| CalibrationError::File { path, source })
 }
 
 fn file(folder: &Path, name: &str, extension: &str) -> PathBuf {

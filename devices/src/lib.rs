@@ -28,6 +28,7 @@ pub mod simulated;
 pub mod slew;
 pub mod validate;
 mod waveform;
+pub mod whole_file;
 
 pub use boundary::Boundary;
 pub use differentiable::{Constant, Differentiable};
@@ -38,3 +39,4 @@ pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;
+pub use whole_file::write_whole;

@@ -160,3 +160,10 @@ fn nothing_is_written_over() {
     let error = Recorder::new(Counting::new(), &path).err().unwrap().to_string();
     assert!(error.contains("not empty") && error.contains("new folder"), "{error}");
 }
+
+#[test]
+fn a_recorder_that_played_nothing_leaves_nothing_behind() {
+    let path = folder("nothing");
+    drop(Recorder::new(Counting::new(), &path).unwrap());
+    assert!(!path.exists());
+}

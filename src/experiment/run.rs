@@ -145,6 +145,7 @@ pub fn train(
     recipe.seed = options.seed.unwrap_or(recipe.seed);
     recipe.training.rule = options.rule.unwrap_or(recipe.training.rule);
     recipe.take_rigs(&options.devices)?;
+    RunFolder::refuse_taken(options.out.as_deref())?;
     let rule = recipe.training.rule;
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
-use twinprop_calibration::store::{read_safetensors, to_safetensors, write_whole};
+use twinprop_calibration::store::{read_safetensors, to_safetensors};
+use twinprop_devices::write_whole;
 
 use crate::Error;
 use crate::network::Network;
@@ -41,15 +42,8 @@ impl RunFolder {
     /// [`Error::Usage`] where the folder holds a run already, [`Error::File`] where it cannot be
     /// made or written.
     pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
+        Self::refuse_taken(wanted)?;
         let path = match wanted {
-            Some(path)
-                if [Self::METRICS, Self::PROBE].iter().any(|name| path.join(name).exists()) =>
-            {
-                return Err(Error::Usage(format!(
-                    "{} holds a run already; name another folder with --out, or remove it",
-                    path.display()
-                )));
-            }
             Some(path) => path.to_owned(),
             None => (1..)
                 .map(|count| match count {
@@ -63,6 +57,24 @@ impl RunFolder {
         // A folder that is there but cannot be written must be known before the first shot.
         tempfile::NamedTempFile::new_in(&path).map_err(Error::file(&path, WRITABLE))?;
         Ok(Self { path })
+    }
+
+    /// Whether `wanted` may become the folder of a run, before anything is made.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where it holds a run already.
+    pub fn refuse_taken(wanted: Option<&Path>) -> Result<(), Error> {
+        match wanted {
+            Some(path)
+                if [Self::METRICS, Self::PROBE].iter().any(|name| path.join(name).exists()) =>
+            {
+                Err(Error::Usage(format!(
+                    "{} holds a run already; name another folder with --out, or remove it",
+                    path.display()
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Opens the folder of a run that has ended.
@@ -90,9 +102,14 @@ impl RunFolder {
     /// Writes `text` to the file `name`.
     ///
     /// # Errors
-    /// [`Error::Calibration`] with the file's name.
+    /// [`Error::File`] with the file's name.
     pub fn write(&self, name: &str, text: &str) -> Result<(), Error> {
-        Ok(write_whole(&self.path.join(name), text.as_bytes())?)
+        self.write_bytes(name, text.as_bytes())
+    }
+
+    fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.path.join(name);
+        write_whole(&path, bytes).map_err(Error::file(&path, "free some room"))
     }
 
     /// Writes `value` to the JSON file `name`.
@@ -142,8 +159,7 @@ impl RunFolder {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn save_network(&self, network: &Network) -> Result<(), Error> {
-        let bytes = to_safetensors(network.state());
-        Ok(write_whole(&self.path.join(Self::PARAMETERS), &bytes)?)
+        self.write_bytes(Self::PARAMETERS, &to_safetensors(network.state()))
     }
 
     /// Loads what [`save_network`](Self::save_network) saved into a network of the same recipe.

@@ -8,8 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nalgebra::{DMatrix, DVector};
 
-use super::segment::{ABOUT, About, FORMAT, INDEX, Line, Segment, same_bits, sync_folder};
-use crate::{DeviceError, Interface, PhysicalLayer};
+use super::segment::{ABOUT, About, FORMAT, INDEX, Line, Segment, same_bits};
+use crate::whole_file::sync_folder;
+use crate::{DeviceError, Interface, PhysicalLayer, write_whole};
 
 /// Shots of a full segment.
 const SEGMENT_SHOTS: usize = 4096;
@@ -21,7 +22,7 @@ const SEGMENT_SECONDS: f64 = 10.0;
 /// Plays shots on a layer and writes them down.
 ///
 /// What is not written yet when the recorder is dropped is written then; [`Recording::finish`] does
-/// it earlier, and says whether it could.
+/// it earlier, and says whether it could. A recorder that played nothing leaves nothing behind.
 pub struct Recorder<L> {
     layer: L,
     recording: Recording,
@@ -99,8 +100,12 @@ impl<L: PhysicalLayer> PhysicalLayer for Recorder<L> {
 
 impl<L> Drop for Recorder<L> {
     fn drop(&mut self) {
+        let mut book = self.recording.book();
         // Nobody is left to be told; who wants to know has called `finish`.
-        let _ = self.recording.book().write_out();
+        let _ = book.write_out();
+        if book.shots == 0 && book.open.shots() == 0 {
+            let _ = book.remove();
+        }
     }
 }
 
@@ -114,11 +119,8 @@ impl Book {
         let began = since_1970.map_or(0.0, |time| time.as_secs_f64());
         let about = About { format: FORMAT, began, interface: interface.clone() };
         let text = serde_json::to_string_pretty(&about)? + "\n";
-        let mut file = File::create_new(folder.join(ABOUT))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
         let index = OpenOptions::new().create_new(true).append(true).open(folder.join(INDEX))?;
-        sync_folder(folder)?;
+        write_whole(&folder.join(ABOUT), text.as_bytes())?;
         Ok(Self {
             folder: folder.to_owned(),
             interface: interface.clone(),
@@ -129,6 +131,14 @@ impl Book {
             open: Segment::default(),
             opened: 0.0,
         })
+    }
+
+    /// Removes a recording without shots.
+    fn remove(&self) -> io::Result<()> {
+        for name in [ABOUT, INDEX] {
+            fs::remove_file(self.folder.join(name))?;
+        }
+        fs::remove_dir(&self.folder)
     }
 
     fn add(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Interface;
 use crate::rig::frame::checksum;
+use crate::whole_file::sync_folder;
 
 /// Name of the file that says what was recorded.
 pub(super) const ABOUT: &str = "recording.json";
@@ -160,12 +161,6 @@ fn read<T: FromNpy>(folder: &Path, name: &str, shape: &[u64], crc: u32) -> Resul
         return Err(wrong(format!("its shape is {:?}, expected {shape:?}", file.shape())));
     }
     file.into_vec().map_err(|error| wrong(error.to_string()))
-}
-
-/// Makes what was renamed in `folder` outlive a crash.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Windows syncs no folders, and opens none.
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Whether two shots' values are the same to the bit.

@@ -19,6 +19,8 @@ const NEWEST: f64 = 0.25;
 /// last device. Which device measures a shot depends on how fast they are, so a farm of devices that
 /// differ, or are noisy, does not repeat a run bit for bit.
 pub struct Farm {
+    /// The rigs' own, but for the time of a shot, of which they play several at once.
+    interface: Interface,
     members: Vec<Member>,
 }
 
@@ -68,8 +70,10 @@ impl Farm {
                 ));
             }
         }
+        let mut interface = first.interface().clone();
+        interface.seconds_per_shot /= layers.len() as f64;
         let members = layers.into_iter().map(Member::new).collect();
-        Ok(Self { members })
+        Ok(Self { interface, members })
     }
 
     /// Whether any device does.
@@ -158,7 +162,7 @@ fn lock<'a, 'b>(progress: &'a Mutex<Progress<'b>>) -> std::sync::MutexGuard<'a, 
 
 impl PhysicalLayer for Farm {
     fn interface(&self) -> &Interface {
-        self.members[0].layer.interface()
+        &self.interface
     }
 
     fn measure(

@@ -1,0 +1,128 @@
+//! What the device says of requests. An answer counts only if its session, sequence, shots and
+//! parameter epoch are those that were asked for.
+
+use std::time::Duration;
+
+use super::Host;
+use super::patience::Timeouts;
+use super::requests::{Pending, Request};
+use crate::rig::error::RigError;
+use crate::rig::frame::Frame;
+use crate::rig::message::Refusal;
+use crate::rig::values::Encoding;
+
+impl Host {
+    /// The pending request that `frame` answers.
+    fn asked(&mut self, frame: &Frame<'_>) -> Option<&mut Pending> {
+        let place = frame.header.sequence.wrapping_sub(self.base) as usize;
+        let pending = self.pending.get_mut(place)?;
+        (!pending.answered && pending.sent.is_some() && pending.epoch == frame.header.epoch)
+            .then_some(pending)
+    }
+
+    pub(super) fn take_measured(
+        &mut self,
+        now: Duration,
+        frame: &Frame<'_>,
+        encoding: Encoding,
+    ) -> Option<()> {
+        let Request::Play { first, shots } = self.asked(frame)?.request else { return None };
+        let channels = &self.identity.as_ref()?.description.interface.outputs;
+        let header = &frame.header;
+        let fits = header.first_shot == first as u16
+            && usize::from(header.shots) == shots
+            && usize::from(header.channels) == channels.len();
+        let places = first * channels.len()..(first + shots) * channels.len();
+        let outputs = self.batch.as_mut()?.outputs.get_mut(places)?;
+        (fits && encoding.read(channels, frame.payload, outputs)).then_some(())?;
+        self.answer(now, header.sequence);
+        Some(())
+    }
+
+    pub(super) fn take_configured(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
+        let Request::Configure { count, .. } = self.asked(frame)?.request else { return None };
+        (usize::from(frame.header.channels) == count).then_some(())?;
+        self.answer(now, frame.header.sequence);
+        Some(())
+    }
+
+    /// The request of this sequence is answered.
+    fn answer(&mut self, now: Duration, sequence: u32) {
+        let place = sequence.wrapping_sub(self.base) as usize;
+        let pending = &mut self.pending[place];
+        pending.answered = true;
+        pending.due = false;
+        self.in_flight -= pending.bytes;
+        if let (0, Some(sent)) = (pending.repeats, pending.sent) {
+            self.round_trip.sample(now.saturating_sub(sent));
+        }
+        // The device answers in order: an answer that was overtaken is lost.
+        for pending in self.pending.iter_mut().take(place) {
+            if !pending.answered && pending.sent.is_some() && !pending.overtaken {
+                (pending.due, pending.overtaken) = (true, true);
+            }
+        }
+        while self.pending.front().is_some_and(|pending| pending.answered) {
+            self.pending.pop_front();
+            self.base = self.base.wrapping_add(1);
+        }
+        self.timeouts = Timeouts { heard: true, ..Timeouts::default() };
+        self.busy_since = None;
+        self.start_timer(now);
+    }
+
+    pub(super) fn take_busy(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
+        self.asked(frame)?;
+        let since = *self.busy_since.get_or_insert(now);
+        let patience = self.patience.busy + 10 * self.declared();
+        if now.saturating_sub(since) > patience {
+            self.fail(RigError::BusyTooLong { seconds: (now - since).as_secs_f64() });
+        } else {
+            self.timeouts.silent = 0;
+            self.start_timer(now);
+        }
+        Some(())
+    }
+
+    /// The device waits for frame `expected`: it and all behind it are sent again, once a round trip.
+    pub(super) fn take_nak(&mut self, now: Duration, expected: u32) -> Option<()> {
+        let place = expected.wrapping_sub(self.base) as usize;
+        if place >= self.pending.len() {
+            return None;
+        }
+        let again = self.last_nak.is_some_and(|(sequence, time)| {
+            sequence == expected && now.saturating_sub(time) < self.round_trip.smoothed()
+        });
+        if !again {
+            self.last_nak = Some((expected, now));
+            for pending in self.pending.iter_mut().skip(place) {
+                pending.due |= !pending.answered && pending.sent.is_some();
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn take_error(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
+        let code = frame.payload.first_chunk::<2>()?;
+        let refusal = Refusal::of(u16::from_le_bytes(*code))?;
+        match refusal {
+            Refusal::Session => self.greet(now),
+            Refusal::Epoch => {
+                let pending = self.asked(frame)?;
+                let (request, epoch) = (pending.request, pending.epoch);
+                self.answer(now, frame.header.sequence);
+                self.again.push_back(request);
+                if epoch == self.epoch {
+                    self.counts.reconfigured += 1;
+                    self.configure_anew();
+                }
+            }
+            _ => {
+                self.asked(frame)?;
+                let text = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
+                self.fail(RigError::Refused { refusal, text });
+            }
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,219 @@
+//! Who is at the other end: hello, its description, a session.
+
+use std::time::Duration;
+
+use super::patience::Timeouts;
+use super::requests::Request;
+use super::{Host, Identity, State};
+use crate::rig::error::RigError;
+use crate::rig::frame::{Frame, Header, Kind, VERSION, checksum, frame_bytes, largest_payload};
+use crate::rig::message::{Description, Greeting, long};
+
+/// What a handshake waits for.
+pub(super) enum Step {
+    Hello { first_nonce: u32 },
+    Describe { greeting: Greeting, received: Vec<u8> },
+    Open { greeting: Greeting, resumed: bool },
+}
+
+/// So often a step of the handshake is repeated before it begins again with hello.
+const TRIES_OF_A_STEP: u32 = 4;
+
+impl Host {
+    pub(super) fn take_greeting(&mut self, now: Duration, frame: &Frame<'_>) -> Option<bool> {
+        let State::Handshake { step: Step::Hello { first_nonce }, .. } = self.state else {
+            return None;
+        };
+        let asked = frame.header.sequence.wrapping_sub(first_nonce);
+        if asked >= self.nonce.wrapping_sub(first_nonce) {
+            return None;
+        }
+        let greeting = Greeting::read(frame.payload)?;
+        let (oldest, newest) = greeting.versions;
+        if !(oldest..=newest).contains(&VERSION) {
+            self.fail(RigError::Unfit(format!(
+                "it speaks versions {oldest} to {newest} of the protocol, and this program version {VERSION}"
+            )));
+            return Some(true);
+        }
+        let known = self.identity.as_ref().map(|identity| identity.greeting);
+        match known {
+            None => {
+                let received = Vec::new();
+                self.advance(now, now, Step::Describe { greeting, received });
+            }
+            Some(known) if known.description_crc != greeting.description_crc => {
+                self.fail(RigError::Unfit(
+                    "another device answers than before: its description has changed".to_owned(),
+                ));
+            }
+            Some(known) if known.boot != greeting.boot => self.restarted(now, greeting),
+            Some(_) if self.pending.is_empty() || greeting.session == self.session => {
+                let resumed = greeting.session == self.session && self.session != 0;
+                self.open(now, greeting, resumed);
+            }
+            Some(_) => self.fail(RigError::Taken),
+        }
+        Some(true)
+    }
+
+    /// The device restarted: what was on the way is made anew, unless that could do harm.
+    fn restarted(&mut self, now: Duration, greeting: Greeting) {
+        if greeting.stateful && self.batch.is_some() {
+            self.fail(RigError::Restarted);
+        } else {
+            self.open(now, greeting, false);
+        }
+    }
+
+    pub(super) fn take_description(&mut self, now: Duration, frame: &Frame<'_>) -> Option<bool> {
+        let State::Handshake { step: Step::Describe { greeting, received }, .. } = &mut self.state
+        else {
+            return None;
+        };
+        let offset = long(frame.payload, 0)? as usize;
+        let piece = &frame.payload[4..];
+        let (greeting, total) = (*greeting, greeting.description_bytes as usize);
+        if offset != received.len() || piece.is_empty() || offset + piece.len() > total {
+            return None;
+        }
+        received.extend_from_slice(piece);
+        let received = std::mem::take(received);
+        if received.len() < total {
+            self.advance(now, now, Step::Describe { greeting, received });
+            return Some(true);
+        }
+        if checksum(&received) != greeting.description_crc {
+            // A mixture of two descriptions: from the start.
+            self.greet(now);
+            return Some(true);
+        }
+        match self.identify(greeting, &received) {
+            Ok(identity) => {
+                self.identity = Some(identity);
+                self.open(now, greeting, false);
+            }
+            Err(problem) => self.fail(RigError::Unfit(problem)),
+        }
+        Some(true)
+    }
+
+    fn identify(&self, greeting: Greeting, description: &[u8]) -> Result<Identity, String> {
+        let description: Description = serde_json::from_slice(description)
+            .map_err(|error| format!("its description is not as PROTOCOL.md says: {error}"))?;
+        if let Some(fault) = description.fault() {
+            return Err(fault);
+        }
+        let interface = &description.interface;
+        let widest = interface.inputs.len().max(interface.outputs.len());
+        let payload = largest_payload(greeting.largest_frame as usize);
+        let width = self.encoding_for(&greeting).width();
+        if widest > usize::from(u16::MAX) || payload < widest * width || payload < 16 {
+            return Err(format!(
+                "a shot of {widest} channels does not fit its largest frame of {} bytes",
+                greeting.largest_frame
+            ));
+        }
+        let frame = frame_bytes(widest * width);
+        if greeting.window_frames == 0 || (greeting.window_bytes as usize) < frame {
+            return Err(format!(
+                "its window of {} bytes and {} frames has no room for a shot's frame of {frame} bytes",
+                greeting.window_bytes, greeting.window_frames
+            ));
+        }
+        Ok(Identity { greeting, description })
+    }
+
+    pub(super) fn take_opened(&mut self, frame: &Frame<'_>) -> Option<bool> {
+        let State::Handshake { step: Step::Open { greeting, resumed }, .. } = &self.state else {
+            return None;
+        };
+        let (greeting, resumed) = (*greeting, *resumed);
+        if frame.header.session != self.session || long(frame.payload, 0)? != greeting.boot {
+            return None;
+        }
+        if resumed {
+            self.pending.iter_mut().for_each(|pending| pending.due = !pending.answered);
+        } else {
+            if self.identity.as_ref().is_some_and(|known| known.greeting.boot != greeting.boot) {
+                self.counts.restarts += 1;
+                self.counts.replayed_after_restart += self.shots_on_the_way() as u64;
+            }
+            let unanswered = self.pending.drain(..).filter(|pending| !pending.answered);
+            self.again.extend(unanswered.map(|pending| pending.request));
+            self.again.retain(|request| matches!(request, Request::Play { .. }));
+            (self.base, self.in_flight) = (0, 0);
+            self.configure_anew();
+        }
+        if let Some(identity) = &mut self.identity {
+            identity.greeting = greeting;
+        }
+        self.state = State::Ready;
+        self.timeouts = Timeouts::default();
+        (self.timer, self.last_nak, self.busy_since) = (None, None, None);
+        if self.batch.is_none() {
+            self.outcome = Some(Ok(()));
+        }
+        Some(true)
+    }
+
+    pub(super) fn greet(&mut self, now: Duration) {
+        self.timer = None;
+        let since = self.handshake_since(now);
+        self.advance(now, since, Step::Hello { first_nonce: self.nonce });
+    }
+
+    /// When the handshake that goes on began.
+    fn handshake_since(&self, now: Duration) -> Duration {
+        match self.state {
+            State::Handshake { since, .. } => since,
+            _ => now,
+        }
+    }
+
+    fn advance(&mut self, now: Duration, since: Duration, step: Step) {
+        self.state = State::Handshake { step, since, next_send: now, tries: 0 };
+    }
+
+    fn open(&mut self, now: Duration, greeting: Greeting, resumed: bool) {
+        if !resumed {
+            self.session = greeting.session.wrapping_add(1).max(1);
+        }
+        // A device that answers hello and never opens a session is not asked for ever.
+        let since = self.handshake_since(now);
+        self.advance(now, since, Step::Open { greeting, resumed });
+    }
+
+    pub(super) fn transmit_handshake(&mut self, now: Duration) -> Option<&[u8]> {
+        let period = self.patience.hello_period;
+        let State::Handshake { step, next_send, tries, .. } = &mut self.state else { return None };
+        if now < *next_send {
+            return None;
+        }
+        *next_send = now + period;
+        *tries += 1;
+        if *tries > TRIES_OF_A_STEP {
+            // Perhaps it is another device by now, or has restarted.
+            (*step, *tries) = (Step::Hello { first_nonce: self.nonce }, 0);
+        }
+        self.last_sent = now;
+        self.counts.frames_sent += 1;
+        Some(match step {
+            Step::Hello { .. } => {
+                let header = Header::new(Kind::Hello, 0, self.nonce);
+                self.nonce = self.nonce.wrapping_add(1);
+                self.encoder.encode(&header, |_| {})
+            }
+            Step::Describe { received, .. } => {
+                let offset = received.len() as u32;
+                let header = Header::new(Kind::Describe, 0, offset);
+                self.encoder.encode(&header, |bytes| bytes.extend(offset.to_le_bytes()))
+            }
+            Step::Open { greeting, .. } => {
+                let header = Header::new(Kind::Open, self.session, 0);
+                let boot = greeting.boot;
+                self.encoder.encode(&header, |bytes| bytes.extend(boot.to_le_bytes()))
+            }
+        })
+    }
+}

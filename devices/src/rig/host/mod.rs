@@ -1,0 +1,346 @@
+//! The host's end of a link: batches in, frames out; frames in, measurements out.
+//!
+//! It has no port, no clock and no thread: bytes and the time (since any start) come in by
+//! [`receive`](Host::receive), bytes to be sent go out by [`transmit`](Host::transmit), and
+//! [`deadline`](Host::deadline) says when to call again. So a fault plays again from its seed, and ten
+//! thousand bad batches take a second.
+//!
+//! A batch becomes frames of a few shots. Several are on the way at once, as many as the device has
+//! room for; it plays strictly in order, and answers one that it played already from its memory.
+//! A frame whose answer does not come is sent again.
+
+mod answers;
+mod handshake;
+mod patience;
+mod requests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use self::handshake::Step;
+pub use self::patience::Patience;
+use self::patience::Timeouts;
+use self::requests::{Batch, Pending, Request};
+use super::counts::LinkCounts;
+use super::error::RigError;
+use super::frame::{Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME};
+use super::message::{Description, Greeting, Health};
+use super::timing::RoundTrip;
+use super::values::Encoding;
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// In numbers.
+    pub greeting: Greeting,
+    /// In words.
+    pub description: Description,
+}
+
+/// Where a link is.
+enum State {
+    /// Not in use: the next batch begins with hello.
+    Closed,
+    /// Asking who is there, and opening a session.
+    Handshake { step: Step, since: Duration, next_send: Duration, tries: u32 },
+    /// In a session.
+    Ready,
+}
+
+/// So often the safe state is asked for, unless it is confirmed.
+const SAFE_TRIES: u32 = 5;
+/// Time between two requests for the safe state.
+const SAFE_PERIOD: Duration = Duration::from_millis(20);
+
+/// The host's end of a link.
+pub struct Host {
+    patience: Patience,
+    encoding: Encoding,
+    state: State,
+    identity: Option<Identity>,
+    session: u16,
+    nonce: u32,
+
+    parameters: Vec<f32>,
+    /// Number of the parameters' setting, from one.
+    epoch: u16,
+    /// The first that no request holds yet; none once all of them are on their way.
+    unsent: Option<usize>,
+    batch: Option<Batch>,
+    spare: Batch,
+    /// Requests to be made anew, before any other.
+    again: VecDeque<Request>,
+    pending: VecDeque<Pending>,
+    /// Sequence of the first pending request.
+    base: u32,
+    in_flight: usize,
+
+    round_trip: RoundTrip,
+    timer: Option<Duration>,
+    timeouts: Timeouts,
+    last_nak: Option<(u32, Duration)>,
+    busy_since: Option<Duration>,
+    /// When the next shots may be sent, where the device limits their rate.
+    next_play: Duration,
+    last_sent: Duration,
+
+    wants_safe: u32,
+    wants_ping: bool,
+    health: Option<Health>,
+    outcome: Option<Result<(), RigError>>,
+    counts: LinkCounts,
+    decoder: Decoder,
+    encoder: Encoder,
+}
+
+impl Host {
+    /// A host that writes values by `encoding`, if the device takes it.
+    #[must_use]
+    pub fn new(patience: Patience, encoding: Encoding) -> Self {
+        Self {
+            patience,
+            encoding,
+            state: State::Closed,
+            identity: None,
+            session: 0,
+            nonce: 0,
+            parameters: Vec::new(),
+            epoch: 0,
+            unsent: Some(0),
+            batch: None,
+            spare: Batch::default(),
+            again: VecDeque::new(),
+            pending: VecDeque::new(),
+            base: 0,
+            in_flight: 0,
+            round_trip: RoundTrip::default(),
+            timer: None,
+            timeouts: Timeouts::default(),
+            last_nak: None,
+            busy_since: None,
+            next_play: Duration::ZERO,
+            last_sent: Duration::ZERO,
+            wants_safe: 0,
+            wants_ping: false,
+            health: None,
+            outcome: None,
+            counts: LinkCounts::default(),
+            decoder: Decoder::new(LARGEST_FRAME),
+            encoder: Encoder::default(),
+        }
+    }
+
+    /// Begins to ask who is there; [`outcome`](Self::outcome) tells when it is known.
+    pub fn connect(&mut self, now: Duration) {
+        self.outcome = None;
+        self.greet(now);
+    }
+
+    /// Begins to measure `inputs`, `[shots · n_inputs]`, at `parameters`. The device must be known by
+    /// then, and both of the sizes of its interface.
+    pub fn play(&mut self, now: Duration, parameters: &[f32], inputs: &[f32]) {
+        let identity = self.identity.as_ref().expect("a batch is played on a device that is known");
+        let interface = &identity.description.interface;
+        let shots = inputs.len() / interface.inputs.len();
+        let mut batch = std::mem::take(&mut self.spare);
+        batch.inputs.clear();
+        batch.inputs.extend_from_slice(inputs);
+        batch.outputs.resize(shots * interface.outputs.len(), f32::NAN);
+        (batch.shots, batch.next) = (shots, 0);
+        self.batch = Some(batch);
+        self.outcome = None;
+        // Bits, so that a value that is no number is sent once and refused.
+        let same = self.parameters.len() == parameters.len()
+            && self.parameters.iter().zip(parameters).all(|(a, b)| a.to_bits() == b.to_bits());
+        if !same {
+            self.parameters.clear();
+            self.parameters.extend_from_slice(parameters);
+            self.configure_anew();
+        }
+        match self.state {
+            State::Closed => self.greet(now),
+            State::Handshake { .. } | State::Ready => {}
+        }
+        self.end_if_complete();
+    }
+
+    /// How the handshake or the batch ended, once it has.
+    pub fn outcome(&mut self) -> Option<Result<(), RigError>> {
+        self.outcome.take()
+    }
+
+    /// The measurements of the batch that ended last, `[shots · n_outputs]`.
+    #[must_use]
+    pub fn measurements(&self) -> &[f32] {
+        &self.spare.outputs
+    }
+
+    /// Who is at the other end, once it has said so.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The last word of the device on its state.
+    #[must_use]
+    pub fn health(&self) -> Option<Health> {
+        self.health
+    }
+
+    /// Asks for the device's state.
+    pub fn ask_health(&mut self) {
+        self.health = None;
+        self.wants_ping = true;
+    }
+
+    /// What happened on the link.
+    #[must_use]
+    pub fn counts(&self) -> LinkCounts {
+        LinkCounts { frames_damaged: self.decoder.rejected().frames, ..self.counts }
+    }
+
+    /// Tells the device to go to its safe state; it forgets its parameters there.
+    pub fn make_safe(&mut self) {
+        self.wants_safe = SAFE_TRIES;
+        self.configure_anew();
+    }
+
+    /// Whether the device has not said yet that it is safe.
+    #[must_use]
+    pub fn awaits_safe(&self) -> bool {
+        self.wants_safe > 0
+    }
+
+    /// The link was lost and is open again: the device is asked who it is before anything else.
+    pub fn reopened(&mut self, now: Duration) {
+        self.decoder.reset();
+        self.counts.reconnects += 1;
+        if !matches!(self.state, State::Closed) {
+            self.greet(now);
+        }
+    }
+
+    /// The link is lost for good.
+    pub fn lost(&mut self, why: String) {
+        self.fail(RigError::Link(why));
+    }
+
+    /// Gives up what it is at.
+    pub fn abandon(&mut self) {
+        self.fail(RigError::Interrupted);
+    }
+
+    /// When to call [`transmit`](Self::transmit) again at the latest, if nothing is received.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let handshake = match &self.state {
+            State::Handshake { next_send, .. } => Some(*next_send),
+            _ => None,
+        };
+        let safe = (self.wants_safe > 0).then(|| self.last_sent + SAFE_PERIOD);
+        let pace = (self.next_is_play() && self.has_room()).then_some(self.next_play);
+        [handshake, self.timer, self.ping_time(), pace, safe].into_iter().flatten().min()
+    }
+
+    /// When a host with nothing to say shows that it lives.
+    fn ping_time(&self) -> Option<Duration> {
+        let watchdog = self.identity.as_ref()?.greeting.watchdog_milliseconds;
+        (matches!(self.state, State::Ready) && watchdog > 0)
+            .then(|| self.last_sent + Duration::from_millis(u64::from(watchdog)) / 3)
+    }
+
+    /// Takes what came from the device.
+    pub fn receive(&mut self, now: Duration, bytes: &[u8]) {
+        let mut decoder = std::mem::replace(&mut self.decoder, Decoder::new(0));
+        decoder.read(bytes, |frame| {
+            self.counts.frames_received += 1;
+            if !self.take(now, &frame) {
+                self.counts.frames_stale += 1;
+            }
+        });
+        self.decoder = decoder;
+        self.end_if_complete();
+    }
+
+    /// Takes a frame; false if it answers nothing.
+    fn take(&mut self, now: Duration, frame: &Frame<'_>) -> bool {
+        let Header { kind, session, .. } = frame.header;
+        match kind {
+            Kind::HelloReply => return self.take_greeting(now, frame).unwrap_or(false),
+            Kind::Description => return self.take_description(now, frame).unwrap_or(false),
+            Kind::Opened => return self.take_opened(frame).unwrap_or(false),
+            Kind::Health => {
+                let health = Health::read(frame.payload);
+                self.health = health.or(self.health);
+                self.timeouts.heard = true;
+                return health.is_some();
+            }
+            Kind::SafeReply => {
+                let awaited = self.wants_safe > 0;
+                self.wants_safe = 0;
+                return awaited;
+            }
+            _ => {}
+        }
+        if session != self.session || !matches!(self.state, State::Ready) {
+            return false;
+        }
+        self.timeouts.heard = true;
+        match kind {
+            Kind::Measured => self.take_measured(now, frame, Encoding::Floats),
+            Kind::MeasuredCodes => self.take_measured(now, frame, Encoding::Codes),
+            Kind::Configured => self.take_configured(now, frame),
+            Kind::Busy => self.take_busy(now, frame),
+            Kind::Nak => self.take_nak(now, frame.header.sequence),
+            Kind::Error => self.take_error(now, frame),
+            _ => None,
+        }
+        .is_some()
+    }
+
+    fn end_if_complete(&mut self) {
+        let complete = self.batch.as_ref().is_some_and(|batch| batch.next == batch.shots)
+            && self.again.is_empty()
+            && self.pending.is_empty();
+        if complete && let Some(batch) = self.batch.take() {
+            self.spare = batch;
+            self.timer = None;
+            self.outcome = Some(Ok(()));
+        }
+    }
+
+    fn fail(&mut self, error: RigError) {
+        self.batch = None;
+        self.again.clear();
+        self.pending.clear();
+        self.in_flight = 0;
+        self.timer = None;
+        self.state = State::Closed;
+        // The device may still play what is on the way: a new session sets those shots apart.
+        self.session = 0;
+        self.make_safe();
+        self.outcome = Some(Err(error));
+    }
+
+    /// The next frame to be sent, if there is one by now.
+    pub fn transmit(&mut self, now: Duration) -> Option<&[u8]> {
+        self.check_timers(now);
+        if self.wants_safe > 0
+            && (self.wants_safe == SAFE_TRIES || now >= self.last_sent + SAFE_PERIOD)
+        {
+            self.wants_safe -= 1;
+            return self.send_plain(now, Kind::Safe, self.session, 0);
+        }
+        match self.state {
+            State::Closed => None,
+            State::Handshake { .. } => self.transmit_handshake(now),
+            State::Ready => self.transmit_requests(now),
+        }
+    }
+
+    fn send_plain(&mut self, now: Duration, kind: Kind, session: u16, seq: u32) -> Option<&[u8]> {
+        self.last_sent = now;
+        self.counts.frames_sent += 1;
+        Some(self.encoder.encode(&Header::new(kind, session, seq), |_| {}))
+    }
+}

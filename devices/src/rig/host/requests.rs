@@ -1,0 +1,188 @@
+//! A batch as requests, and requests as frames, as many on the way as the device has room for.
+
+use std::time::Duration;
+
+use super::{Host, Identity, State};
+use crate::rig::frame::{Header, Kind, largest_payload};
+use crate::rig::message::Greeting;
+use crate::rig::values::{Encoding, write_floats};
+
+/// A piece of a batch that fits a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Parameters from `offset` on.
+    Configure { offset: usize, count: usize },
+    /// Shots from `first` on.
+    Play { first: usize, shots: usize },
+}
+
+/// A request with its number, until it and all before it are answered.
+pub(super) struct Pending {
+    pub request: Request,
+    pub epoch: u16,
+    pub bytes: usize,
+    /// Whether it is to be sent, for the first time or again.
+    pub due: bool,
+    pub sent: Option<Duration>,
+    pub repeats: u32,
+    /// Sent again because a later answer overtook its own.
+    pub overtaken: bool,
+    pub answered: bool,
+}
+
+/// Shots that are being measured.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub inputs: Vec<f32>,
+    pub outputs: Vec<f32>,
+    pub shots: usize,
+    /// The first shot that no request holds yet.
+    pub next: usize,
+}
+
+impl Host {
+    /// The parameters are sent before the next shots, as a new setting.
+    pub(super) fn configure_anew(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+        self.unsent = Some(0);
+        self.again.retain(|request| matches!(request, Request::Play { .. }));
+    }
+
+    pub(super) fn encoding_for(&self, greeting: &Greeting) -> Encoding {
+        if greeting.codes { self.encoding } else { Encoding::Floats }
+    }
+
+    /// Whether the next new request would hold shots.
+    pub(super) fn next_is_play(&self) -> bool {
+        matches!(self.state, State::Ready)
+            && self.unsent.is_none()
+            && (!self.again.is_empty()
+                || self.batch.as_ref().is_some_and(|batch| batch.next < batch.shots))
+    }
+
+    /// Whether the device has room for a frame more.
+    pub(super) fn has_room(&self) -> bool {
+        self.identity.as_ref().is_some_and(|Identity { greeting, .. }| {
+            self.pending.len() < usize::from(greeting.window_frames)
+                && (self.in_flight == 0
+                    || self.in_flight + greeting.largest_frame as usize
+                        <= greeting.window_bytes as usize)
+        })
+    }
+
+    /// The next request to be made.
+    fn next_request(&mut self, now: Duration) -> Option<Request> {
+        let Identity { greeting, description } = self.identity.as_ref()?;
+        let batch = self.batch.as_mut()?;
+        let payload = largest_payload(greeting.largest_frame as usize);
+        if let Some(offset) = self.unsent {
+            let room = ((payload - 8) / 4).min(usize::from(u16::MAX));
+            let count = room.min(self.parameters.len() - offset);
+            self.unsent = Some(offset + count).filter(|next| *next < self.parameters.len());
+            return Some(Request::Configure { offset, count });
+        }
+        if now < self.next_play {
+            return None;
+        }
+        let request = self.again.pop_front().or_else(|| {
+            let interface = &description.interface;
+            let widest = interface.inputs.len().max(interface.outputs.len());
+            let width = if greeting.codes { self.encoding } else { Encoding::Floats }.width();
+            let room = (payload / (widest * width)).min(usize::from(u16::MAX));
+            let (first, shots) = (batch.next, room.min(batch.shots - batch.next));
+            batch.next += shots;
+            (shots > 0).then_some(Request::Play { first, shots })
+        })?;
+        if let (Some(rate), Request::Play { shots, .. }) = (description.largest_shot_rate, request)
+        {
+            self.next_play = self.next_play.max(now) + Duration::from_secs_f64(shots as f64 / rate);
+        }
+        Some(request)
+    }
+
+    pub(super) fn transmit_requests(&mut self, now: Duration) -> Option<&[u8]> {
+        if self.wants_ping || self.ping_time().is_some_and(|time| time <= now) {
+            self.wants_ping = false;
+            return self.send_plain(now, Kind::Ping, self.session, 0);
+        }
+        if let Some(place) = self.pending.iter().position(|pending| pending.due) {
+            return Some(self.send(now, place));
+        }
+        if !self.has_room() {
+            return None;
+        }
+        let request = self.next_request(now)?;
+        self.pending.push_back(Pending {
+            request,
+            epoch: self.epoch,
+            bytes: 0,
+            due: true,
+            sent: None,
+            repeats: 0,
+            overtaken: false,
+            answered: false,
+        });
+        Some(self.send(now, self.pending.len() - 1))
+    }
+
+    /// Sends the pending request in `place`.
+    fn send(&mut self, now: Duration, place: usize) -> &[u8] {
+        let sequence = self.base.wrapping_add(place as u32);
+        let identity = self.identity.as_ref().expect("requests are made for a known device");
+        let encoding = self.encoding_for(&identity.greeting);
+        let channels = &identity.description.interface.inputs;
+        let pending = &mut self.pending[place];
+        let first_time = pending.sent.is_none();
+        pending.due = false;
+        pending.sent = Some(now);
+        self.counts.frames_sent += 1;
+        if !first_time {
+            pending.repeats += 1;
+            self.counts.frames_repeated += 1;
+        }
+        let epoch = pending.epoch;
+        let frame = match pending.request {
+            Request::Configure { offset, count } => {
+                let values = &self.parameters[offset..offset + count];
+                let header = Header {
+                    channels: count as u16,
+                    epoch,
+                    ..Header::new(Kind::Configure, self.session, sequence)
+                };
+                let total = self.parameters.len() as u32;
+                self.encoder.encode(&header, |bytes| {
+                    bytes.extend((offset as u32).to_le_bytes());
+                    bytes.extend(total.to_le_bytes());
+                    write_floats(values, bytes);
+                })
+            }
+            Request::Play { first, shots } => {
+                let batch = self.batch.as_ref().expect("shots on the way belong to a batch");
+                let width = channels.len();
+                let values = &batch.inputs[first * width..(first + shots) * width];
+                let kind = match encoding {
+                    Encoding::Floats => Kind::Play,
+                    Encoding::Codes => Kind::PlayCodes,
+                };
+                let header = Header {
+                    first_shot: first as u16,
+                    shots: shots as u16,
+                    channels: width as u16,
+                    epoch,
+                    ..Header::new(kind, self.session, sequence)
+                };
+                self.encoder.encode(&header, |bytes| encoding.write(channels, values, bytes))
+            }
+        };
+        if first_time {
+            pending.bytes = frame.len();
+            self.in_flight += frame.len();
+        }
+        self.last_sent = now;
+        if self.timer.is_none() {
+            self.timer = Some(now + self.answer_time());
+        }
+        // The encoder still holds the frame; borrowed anew, now that the timer is set.
+        self.encoder.last()
+    }
+}
