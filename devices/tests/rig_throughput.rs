@@ -117,7 +117,8 @@ impl Link {
 /// Seconds of a batch with `window_frames` frames of `largest_frame` bytes on the way.
 fn seconds(largest_frame: usize, window_frames: usize) -> f64 {
     let window_bytes = window_frames * largest_frame;
-    Link::new(Capacity { largest_frame, window_frames, window_bytes, ..Capacity::default() }).batch()
+    Link::new(Capacity { largest_frame, window_frames, window_bytes, ..Capacity::default() })
+        .batch()
 }
 
 #[test]

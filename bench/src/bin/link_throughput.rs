@@ -1,0 +1,185 @@
+//! Shots a second over a link that takes its time, beside a client that waits for each frame.
+//!
+//! `cargo run --release -p twinprop-bench --bin link_throughput` puts a proxy that delays and paces the
+//! bytes between a rig and an emulator on this machine's loopback. The limit of a batch is the round
+//! trip and the time that its values alone, without any framing, take on the link.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nalgebra::{DMatrix, DVector};
+use twinprop::devices::rig::transport::Tcp;
+use twinprop::devices::rig::{Capacity, Emulator, EmulatorConfig, Encoding, Rig};
+use twinprop::devices::{Channels, DeviceError, Interface, PhysicalLayer};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Each way.
+const LATENCY: Duration = Duration::from_millis(1);
+const CHANNELS: usize = 64;
+const SHOTS: usize = 64;
+/// Batches of a turn, and turns of each side.
+const BATCHES: usize = 20;
+const TURNS: usize = 5;
+/// Bytes that the link carries at once, as a packet.
+const PACKET: usize = 1448;
+
+/// A device that answers what it is driven with, at once.
+struct Echo(Interface);
+
+impl PhysicalLayer for Echo {
+    fn interface(&self) -> &Interface {
+        &self.0
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        outputs.copy_from(inputs);
+        Ok(())
+    }
+}
+
+/// Serves an echo with `capacity` and returns its port.
+fn serve_echo(capacity: Capacity) -> Outcome<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let interface = Interface {
+        device: "echo".to_owned(),
+        inputs: Channels::bank("x", CHANNELS, "1", -1e6, 1e6),
+        parameters: Channels::none(),
+        outputs: Channels::bank("y", CHANNELS, "1", -1e6, 1e6),
+        seconds_per_shot: 0.0,
+    };
+    thread::spawn(move || {
+        let config = EmulatorConfig { capacity, ..EmulatorConfig::default() };
+        let mut emulator = Emulator::new(Box::new(Echo(interface)), "echo", config);
+        if let Ok((stream, _)) = listener.accept()
+            && let Ok(mut link) = Tcp::accepted(stream)
+            && let Err(error) = emulator.serve(&mut link, |_| {})
+        {
+            eprintln!("the emulator: {error}");
+        }
+    });
+    Ok(port)
+}
+
+/// A link to `port` that carries `bytes_a_second` each way; returns its own port.
+fn slow_link(port: u16, bytes_a_second: f64) -> Outcome<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let own = listener.local_addr()?.port();
+    thread::spawn(move || -> std::io::Result<()> {
+        let (near, _) = listener.accept()?;
+        let far = TcpStream::connect(("127.0.0.1", port))?;
+        for (from, to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {
+            from.set_nodelay(true)?;
+            let (on_the_way, arriving) = channel();
+            thread::spawn(move || depart(from, &on_the_way, bytes_a_second));
+            thread::spawn(move || arrive(to, &arriving));
+        }
+        Ok(())
+    });
+    Ok(own)
+}
+
+/// Reads what comes and says when each packet of it arrives at the other end.
+fn depart(mut from: TcpStream, on_the_way: &Sender<(Instant, Vec<u8>)>, bytes_a_second: f64) {
+    let mut packet = [0; PACKET];
+    let mut free = Instant::now();
+    while let Ok(count @ 1..) = from.read(&mut packet) {
+        free = free.max(Instant::now()) + Duration::from_secs_f64(count as f64 / bytes_a_second);
+        if on_the_way.send((free + LATENCY, packet[..count].to_vec())).is_err() {
+            break;
+        }
+    }
+}
+
+fn arrive(mut to: TcpStream, arriving: &Receiver<(Instant, Vec<u8>)>) {
+    for (time, packet) in arriving {
+        thread::sleep(time.saturating_duration_since(Instant::now()));
+        if to.write_all(&packet).is_err() {
+            break;
+        }
+    }
+}
+
+/// A rig behind a slow link, with so many frames on the way at most.
+fn rig(frame: usize, window_frames: usize, bytes_a_second: f64) -> Outcome<Rig> {
+    let capacity = Capacity {
+        largest_frame: frame,
+        window_frames,
+        window_bytes: window_frames * frame,
+        ..Capacity::default()
+    };
+    let port = slow_link(serve_echo(capacity)?, bytes_a_second)?;
+    Ok(Rig::open(&format!("tcp://127.0.0.1:{port}").parse()?, Encoding::Floats)?)
+}
+
+/// Seconds of each batch of a turn.
+fn turn(rig: &mut Rig) -> Outcome<Vec<f64>> {
+    let inputs = DMatrix::from_fn(CHANNELS, SHOTS, |row, shot| (row * SHOTS + shot) as f32);
+    let (none, mut outputs) = (DVector::zeros(0), DMatrix::zeros(CHANNELS, SHOTS));
+    let mut seconds = Vec::new();
+    for _ in 0..BATCHES {
+        outputs.fill(f32::NAN);
+        let start = Instant::now();
+        rig.measure(&inputs, &none, &mut outputs)?;
+        seconds.push(start.elapsed().as_secs_f64());
+        if outputs != inputs {
+            return Err("a measurement is wrong".into());
+        }
+    }
+    Ok(seconds)
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn compare() -> Outcome<()> {
+    println!("{SHOTS} shots of {CHANNELS} channels, {LATENCY:?} each way, medians");
+    println!(
+        "link (Mbit/s) | frame (bytes) | shots a second | of the limit | stop and wait | times that"
+    );
+    for (megabits, frame, window_frames) in
+        [(10.0, 1024, 8), (10.0, 4096, 4), (100.0, 1024, 48), (100.0, 4096, 12)]
+    {
+        let bytes_a_second = megabits * 1e6 / 8.0;
+        let mut windowed = rig(frame, window_frames, bytes_a_second)?;
+        let mut waiting = rig(frame, 1, bytes_a_second)?;
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            ours.extend(turn(&mut windowed)?);
+            theirs.extend(turn(&mut waiting)?);
+        }
+        let (ours, theirs) = (median(ours), median(theirs));
+        let payload = (4 * SHOTS * CHANNELS) as f64 / bytes_a_second;
+        let limit = 2.0 * LATENCY.as_secs_f64() + payload;
+        println!(
+            "{megabits} | {frame} | {:.0} | {:.3} | {:.0} | {:.1}",
+            SHOTS as f64 / ours,
+            limit / ours,
+            SHOTS as f64 / theirs,
+            theirs / ours
+        );
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match compare() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
