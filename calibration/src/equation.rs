@@ -21,6 +21,12 @@ impl EquationTwin {
     pub fn new(equation: Box<dyn Differentiable>) -> Self {
         Self { equation }
     }
+
+    /// The equation.
+    #[must_use]
+    pub fn equation(&self) -> &dyn Differentiable {
+        &*self.equation
+    }
 }
 
 const FITS: &str = "a caller sizes x, theta and dy by the twin's interface";

@@ -76,6 +76,7 @@ pub fn identify(
     config: &IdentifyConfig,
     shots: &Shots,
     seed: u64,
+    device: &Device,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<f32>, CalibrationError> {
     let constants = equation.constants();
@@ -87,9 +88,9 @@ pub fn identify(
         })
         .collect();
     if shots.is_empty() || !is_learned.contains(&true) {
-        let device = &equation.interface().device;
+        let kind = &equation.interface().device;
         return Err(CalibrationError::TooFewShots(format!(
-            "the constants of `{device}` cannot be learned from {} shots: of its {} constants, {} are called {:?}; raise calibration.shots, or correct calibration.twin.learned_physics.learn",
+            "the constants of `{kind}` cannot be learned from {} shots: of its {} constants, {} are called {:?}; raise calibration.shots, or correct calibration.twin.learned_physics.learn",
             shots.len(),
             constants.len(),
             is_learned.iter().filter(|learned| **learned).count(),
@@ -99,11 +100,10 @@ pub fn identify(
     let runs = runs(shots, config.shots_per_setting);
     let (_, deviation) = reading_moments(shots);
     let weight = DVector::from_iterator(deviation.len(), deviation.iter().map(|d| d.powi(-2)));
-    let host = Device::flex();
     let mut values: Tensor<2> = from_vec(
         constants.iter().map(|constant| constant.value).collect(),
         [1, constants.len()],
-        &host,
+        device,
     );
     let mut optimiser = AdamList::new(1);
     let mut order: Vec<usize> = (0..runs.len()).collect();
@@ -134,7 +134,7 @@ pub fn identify(
             let rate =
                 config.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * step / steps).cos());
             step += 1.0;
-            let gradient = from_vec(gradient, [1, constants.len()], &host);
+            let gradient = from_vec(gradient, [1, constants.len()], device);
             optimiser.step(rate, vec![&mut values], vec![gradient]);
             equation.set_constants(&to_vec(values.clone()));
         }

@@ -12,7 +12,6 @@ use twinprop_devices::{Interface, write_whole};
 
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
-use crate::fidelity::Fidelity;
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
 
 /// The JSON beside a twin's numbers.
@@ -22,10 +21,9 @@ struct Description {
     format: u32,
     neural: NeuralTwinConfig,
     interface: Interface,
-    fidelity: Option<Fidelity>,
 }
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Named tensors as the bytes of a safetensors file.
 ///
@@ -85,12 +83,7 @@ impl NeuralTwin {
     ///
     /// # Errors
     /// [`CalibrationError::File`] names the file that could not be written.
-    pub fn save(
-        &self,
-        folder: &Path,
-        name: &str,
-        fidelity: Option<&Fidelity>,
-    ) -> Result<(), CalibrationError> {
+    pub fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
         let mut tensors: Vec<(String, &Tensor<2>)> = self
             .weights
             .iter()
@@ -104,7 +97,6 @@ impl NeuralTwin {
             format: FORMAT,
             neural: self.config.clone(),
             interface: self.interface.clone(),
-            fidelity: fidelity.cloned(),
         };
         let json = serde_json::to_vec_pretty(&description).expect("a description is plain data");
         write(file(folder, name, "json"), &json)

@@ -1,10 +1,16 @@
-//! A physics twin's constants come back from shots.
+//! A physics twin's constants come back from shots, and a hybrid's network takes up what is left.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+use burn::tensor::Device;
+use twinprop_calibration::bridge::{to_tensor, to_vec};
 use twinprop_calibration::design::DesignConfig;
+use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::identify::identify;
-use twinprop_calibration::{CalibrationError, IdentifyConfig, Shots};
+use twinprop_calibration::{
+    CalibrationError, DigitalTwin, EquationTwin, FitConfig, HybridConfig, HybridTwin,
+    IdentifyConfig, NeuralTwinConfig, Shots,
+};
 use twinprop_devices::mechanical::PendulaConfig;
 use twinprop_devices::optical::MziMeshConfig;
 use twinprop_devices::{
@@ -46,7 +52,9 @@ fn constants_of_mismatched_noisy_devices_come_back() {
     ] {
         let (mut simulated, shots) = measured(model, 512, &config);
         let before = kinds.map(|kind| off(&simulated, kind));
-        let history = identify(&mut *simulated.nominal, &config, &shots, 1, |_, _| ()).unwrap();
+        let history =
+            identify(&mut *simulated.nominal, &config, &shots, 1, &Device::flex(), |_, _| ())
+                .unwrap();
         assert!(history.last() < history.first());
         for (kind, before) in kinds.iter().zip(before) {
             assert!(before > 0.05, "{kind}: nothing to learn, {before}");
@@ -62,7 +70,7 @@ fn only_the_chosen_constants_move() {
     let config = IdentifyConfig { epochs: 5, learn, ..Default::default() };
     let (mut simulated, shots) = measured(pendula(), 64, &config);
     let before = [off(&simulated, "frequency"), off(&simulated, "spring")];
-    identify(&mut *simulated.nominal, &config, &shots, 1, |_, _| ()).unwrap();
+    identify(&mut *simulated.nominal, &config, &shots, 1, &Device::flex(), |_, _| ()).unwrap();
     assert_eq!(off(&simulated, "frequency"), before[0]);
     assert_ne!(off(&simulated, "spring"), before[1]);
 }
@@ -72,7 +80,56 @@ fn a_name_that_no_constant_has_is_an_error() {
     let learn = vec!["colour".to_owned()];
     let config = IdentifyConfig { learn, ..Default::default() };
     let (mut simulated, shots) = measured(pendula(), 16, &config);
-    let error = identify(&mut *simulated.nominal, &config, &shots, 1, |_, _| ()).unwrap_err();
+    let error = identify(&mut *simulated.nominal, &config, &shots, 1, &Device::flex(), |_, _| ())
+        .unwrap_err();
     assert!(matches!(error, CalibrationError::TooFewShots(_)));
     assert!(error.to_string().contains("colour"), "{error}");
+}
+
+#[test]
+fn a_hybrid_twin_learns_what_its_equation_lacks_and_leaves_noise_alone() {
+    let config = HybridConfig {
+        constants: IdentifyConfig { epochs: 40, ..Default::default() },
+        residual: NeuralTwinConfig { width: 24, depth: 1 },
+    };
+    let fit = FitConfig { epochs: 80, batch: 32, learning_rate: 1e-2, ..Default::default() };
+    let backend = Device::flex();
+    let (simulated, shots) = measured(pendula(), 600, &config.constants);
+    // What nobody knows of: the drives leak into the readings.
+    let leak = shots.inputs.map(|x| 0.5 * (1.5 * x).cos());
+    let leaky = Shots { outputs: &shots.outputs + leak, ..shots.clone() };
+    let nrmse = |twin: &dyn DigitalTwin, shots: &Shots| {
+        let predicted = predict(twin, &shots.inputs, &shots.parameters, &backend);
+        (predicted - &shots.outputs).norm() / shots.outputs.norm()
+    };
+    let (seen, unseen) = leaky.split_last(100);
+    let twin =
+        HybridTwin::fit(simulated.nominal, &config, &fit, &seen, 1, &backend, |_, _| ()).unwrap();
+    assert!(twin.residual().is_some());
+    let (x, theta) = (to_tensor(&unseen.inputs, &backend), to_tensor(&unseen.parameters, &backend));
+    let (mut alone, _) = measured(pendula(), 16, &config.constants);
+    let learned: Vec<f32> =
+        twin.equation().constants().into_iter().map(|constant| constant.value).collect();
+    alone.nominal.set_constants(&learned);
+    let equation = EquationTwin::new(alone.nominal);
+    let (alone, both) = (nrmse(&equation, &unseen), nrmse(&twin, &unseen));
+    assert!(both < 0.8 * alone, "the equation alone {alone}, with its network {both}");
+
+    // The gradient is that of the sum.
+    let step = 1e-3;
+    let weights = to_tensor(&unseen.outputs.map(|y| y.sin()), &backend);
+    let along = to_tensor(&unseen.inputs.map(|x| (3.0 * x).cos()), &backend);
+    let at = |sign: f32| {
+        let y = twin.predict(x.clone() + along.clone() * (sign * step), theta.clone());
+        to_vec((y * weights.clone()).sum())[0]
+    };
+    let (dx, _) = twin.vjp(x.clone(), theta.clone(), weights.clone());
+    let predicted = to_vec((dx * along.clone()).sum())[0];
+    let difference = (at(1.0) - at(-1.0)) / (2.0 * step);
+    assert!((predicted / difference - 1.0).abs() < 0.02, "{predicted} against {difference}");
+
+    // With the whole equation, noise is all that is left.
+    let (simulated, shots) = measured(pendula(), 600, &config.constants);
+    let twin = HybridTwin::fit(simulated.nominal, &config, &fit, &shots, 1, &backend, |_, _| ());
+    assert!(twin.unwrap().residual().is_none());
 }

@@ -6,12 +6,12 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use twinprop_calibration::bridge::{from_vec, to_vec};
 use twinprop_calibration::design::DesignConfig;
-use twinprop_calibration::fidelity::GradientProbe;
+use twinprop_calibration::fidelity::Verdict;
 use twinprop_calibration::fit::fit_neural;
 use twinprop_calibration::twin::autodiff_vjp;
 use twinprop_calibration::{
-    CalibrationError, DigitalTwin, EquationTwin, Fidelity, FitConfig, NeuralTwin, NeuralTwinConfig,
-    Shots,
+    CalibrationError, DigitalTwin, EquationTwin, Fidelity, FidelityConfig, FitConfig, NeuralTwin,
+    NeuralTwinConfig, Shots,
 };
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
@@ -127,19 +127,25 @@ fn a_fit_learns_the_device_and_its_gradient() {
     let (twin, history) =
         fit_neural(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
     assert!(history.training.last() < history.training.first());
-    let probe = GradientProbe { repeats: 1, ..Default::default() };
-    let fitted = Fidelity::measure(&twin, &mut device, &unseen, probe, 1, &backend).unwrap();
-    assert!(fitted.r2 > 0.98 && fitted.gradient_cosine > 0.97, "{fitted:?}");
-    assert!((fitted.nrmse.powi(2) - (1.0 - fitted.r2)).abs() < 1e-5);
+    let config_of_fidelity = FidelityConfig { repeats: 2, ..Default::default() };
+    let mut judge = |twin: &dyn DigitalTwin| {
+        let config = &config_of_fidelity;
+        Fidelity::measure(twin, &mut device, &unseen, config, 1, &backend, |_| ()).unwrap()
+    };
+    let fitted = judge(&twin);
+    let (r2, nrmse) = (fitted.readings.r2.value, fitted.readings.nrmse.value);
+    assert!(r2 > 0.98 && fitted.gradient.cosine.value > 0.97, "{fitted:?}");
+    assert!((nrmse.powi(2) - (1.0 - r2)).abs() < 1e-5);
+    assert_eq!(fitted.readings.noise_floor, 0.0);
 
-    let exact = EquationTwin::new(Box::new(optical(0.1)));
-    let exact = Fidelity::measure(&exact, &mut device, &unseen, probe, 1, &backend).unwrap();
-    assert!(exact.r2 > 0.999_99 && exact.gradient_cosine > 0.999, "{exact:?}");
+    let exact = judge(&EquationTwin::new(Box::new(optical(0.1))));
+    assert!(exact.readings.r2.value > 0.999_99 && exact.gradient.cosine.low > 0.999, "{exact:?}");
+    assert_eq!(exact.verdict(), Verdict::Fit);
 
     let untrained = NeuralTwin::new(&config, &interface, (vec![0.0; 5], vec![1.0; 5]), 1, &backend);
-    let untrained =
-        Fidelity::measure(&untrained, &mut device, &unseen, probe, 1, &backend).unwrap();
-    assert!(untrained.gradient_cosine.abs() < 0.6, "{untrained:?}");
+    let untrained = judge(&untrained);
+    assert!(untrained.gradient.cosine.value.abs() < 0.6, "{untrained:?}");
+    assert_eq!(untrained.verdict(), Verdict::Unfit);
 }
 
 #[test]
@@ -164,7 +170,7 @@ fn a_twin_comes_back_from_its_files() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let twin = neural(3, &device);
-    twin.save(folder.path(), "twin", None).unwrap();
+    twin.save(folder.path(), "twin").unwrap();
     let back = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).unwrap();
     let (x, theta) = (drives(5, 4, 1, &device), drives(1, 3, 2, &device));
     assert_eq!(to_vec(twin.predict(x.clone(), theta.clone())), to_vec(back.predict(x, theta)));
@@ -174,7 +180,7 @@ fn a_twin_comes_back_from_its_files() {
 fn a_twin_of_another_device_is_refused() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
-    neural(3, &device).save(folder.path(), "twin", None).unwrap();
+    neural(3, &device).save(folder.path(), "twin").unwrap();
     let other = SecondHarmonicConfig { inputs: 6, ..device_config() };
     let other = SecondHarmonic::nominal(&other).unwrap();
     let error = NeuralTwin::load(folder.path(), "twin", other.interface(), &device).err().unwrap();
@@ -187,7 +193,7 @@ fn a_damaged_twin_is_refused() {
     let device = Device::flex();
     let folder = tempfile::tempdir().unwrap();
     let twin = neural(3, &device);
-    twin.save(folder.path(), "twin", None).unwrap();
+    twin.save(folder.path(), "twin").unwrap();
     let numbers = folder.path().join("twin.safetensors");
     let bytes = std::fs::read(&numbers).unwrap();
     for damaged in [&bytes[..bytes.len() / 2], &bytes[..4], b"".as_slice()] {

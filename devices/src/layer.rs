@@ -43,3 +43,18 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for Box<L> {
         (**self).measure(inputs, parameters, outputs)
     }
 }
+
+impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
+    fn interface(&self) -> &Interface {
+        (**self).interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        (**self).measure(inputs, parameters, outputs)
+    }
+}

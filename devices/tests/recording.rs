@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
-use twinprop_devices::recording::{Recorder, Replay};
+use twinprop_devices::recording::{Recorded, Recorder, Replay};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 /// Answers with its drive, its parameter, and how many shots came before.
@@ -166,4 +166,30 @@ fn a_recorder_that_played_nothing_leaves_nothing_behind() {
     let path = folder("nothing");
     drop(Recorder::new(Counting::new(), &path).unwrap());
     assert!(!path.exists());
+}
+
+#[test]
+fn a_recording_goes_on_where_a_crash_left_it() {
+    let path = folder("goes on");
+    let mut recorder = Recorder::new(Counting::new(), &path).unwrap().with_patience(0.0);
+    let (setting, mut outputs) = (DVector::from_vec(vec![0.5, 0.25]), DMatrix::zeros(3, 4));
+    let drives =
+        |first: f32| DMatrix::from_fn(3, 4, |row, shot| first + (row + shot) as f32 / 10.0);
+    for batch in 0..3 {
+        recorder.measure(&drives(0.1 * batch as f32), &setting, &mut outputs).unwrap();
+    }
+    drop(recorder);
+    // The crash: the third segment is there, its line is not finished.
+    let index = fs::read_to_string(path.join("index.jsonl")).unwrap();
+    fs::write(path.join("index.jsonl"), &index[..index.len() - 9]).unwrap();
+    assert_eq!(Recorded::read(&path).unwrap().inputs.ncols(), 8);
+
+    let mut recorder = Recorder::resume(Counting::new(), &path).unwrap();
+    recorder.measure(&drives(-1.0), &setting, &mut outputs).unwrap();
+    assert_eq!(recorder.recording().finish().unwrap(), 12);
+    let held = Recorded::read(&path).unwrap();
+    assert_eq!(held.inputs.columns(0, 4), drives(0.0));
+    assert_eq!(held.inputs.columns(8, 4), drives(-1.0));
+    assert_eq!(held.parameters.column(11), setting);
+    assert_eq!(held.outputs.columns(8, 4), outputs);
 }

@@ -1,5 +1,6 @@
 //! Commands, a file each.
 
+mod calibrate;
 mod compare;
 mod device;
 mod evaluate;
@@ -25,6 +26,8 @@ pub struct Cli {
 enum Command {
     /// Train one recipe.
     Train(train::Train),
+    /// Make the twins of a recipe's devices, and say how far to trust them.
+    Calibrate(calibrate::Calibrate),
     /// Train one recipe by several rules on several seeds, and compare.
     Compare(compare::Compare),
     /// Measure a trained network on its device again.
@@ -38,6 +41,7 @@ enum Command {
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Train(command) => train::run(&command),
+        Command::Calibrate(command) => calibrate::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Evaluate(command) => evaluate::run(&command),
         Command::Device(command) => device::run(&command),

@@ -1,39 +1,70 @@
 //! Twins for the devices of an experiment: measured, fitted and judged, or loaded.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
-use twinprop_calibration::fidelity::{GradientProbe, predict};
-use twinprop_calibration::fit::fit_neural;
-use twinprop_calibration::identify::identify;
-use twinprop_calibration::{
-    DigitalTwin, EquationTwin, Fidelity, IdentifyConfig, NeuralTwin, NeuralTwinConfig, Shots,
-};
-use twinprop_devices::{Boundary, Differentiable, Interface, PhysicalLayer};
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::fidelity::predict;
+use twinprop_calibration::{EquationTwin, Fidelity, Shots};
+use twinprop_devices::recording::{Recorded, Recorder};
+use twinprop_devices::{Boundary, Channels, PhysicalLayer};
 
 use super::build::Experiment;
-use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
+use super::recipe::Recipe;
 use super::run_folder::RunFolder;
+use super::twins::Subject;
 use crate::Error;
-use crate::report::Progress;
+use crate::report::{Progress, TwinSection};
 
 /// Shots between two looks at the clock.
 const SHOTS_A_REPORT: usize = 64;
+/// A calibration that is cut off loses the shots of so many seconds at most.
+const SECONDS_AT_STAKE: f64 = 1.0;
+/// Steps in which the progress of judging a twin is counted.
+const SHARES: usize = 100;
 
 /// What a calibration has to show for one device.
-pub(super) struct Calibrated {
+pub struct Calibrated {
     /// Name of the device in the recipe.
     pub device: String,
-    /// The twin's fidelity on shots it never saw.
-    pub fidelity: Fidelity,
-    /// Readings of those shots `[n_outputs × shots]`: measured and predicted.
+    /// What is kept of it.
+    pub summary: TwinSummary,
+    /// Measured readings of the shots that it never saw, `[n_outputs × shots]`.
     pub measured: DMatrix<f32>,
+    /// Its own readings of them.
     pub predicted: DMatrix<f32>,
+    /// The device's output channels.
+    pub outputs: Channels,
 }
 
-/// Gives every device of `experiment` the twin that its recipe asks for; one that was fitted is
-/// saved in `folder`.
+/// What a twin was made of, and what it is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwinSummary {
+    /// Shots that it was fitted to.
+    pub shots: usize,
+    /// Further shots that it was judged by.
+    pub test_shots: usize,
+    /// How far to trust it.
+    pub fidelity: Fidelity,
+}
+
+impl Calibrated {
+    /// Its part of a report.
+    #[must_use]
+    pub fn section(&self) -> TwinSection<'_> {
+        TwinSection {
+            device: &self.device,
+            fidelity: &self.summary.fidelity,
+            measured: &self.measured,
+            predicted: &self.predicted,
+            outputs: &self.outputs,
+        }
+    }
+}
+
+/// Gives every device of `experiment` the twin that its recipe asks for. What was measured and fitted
+/// is saved in `folder`; shots that are there already are not played again.
 pub(super) fn calibrate(
     experiment: &mut Experiment,
     recipe: &Recipe,
@@ -48,135 +79,95 @@ pub(super) fn calibrate(
     {
         let device = &mut instrument.device;
         let interface = device.interface().clone();
+        let fitted_to = if config.twin.is_fitted() { config.shots } else { 0 };
+        let total = fitted_to + config.test_shots;
         // A device that the network never plays has no task; it is still calibrated by design.
-        let total = match config.twin {
-            TwinConfig::Neural(_) | TwinConfig::LearnedPhysics(_) => {
-                config.shots + config.test_shots
-            }
-            TwinConfig::Physics => config.test_shots,
-        };
         let (mut inputs, mut parameters) =
             config.design.draw(&interface, total, task.as_ref(), recipe.seed)?;
-        if let TwinConfig::LearnedPhysics(identify) = &config.twin {
+        if let Some(identify) = config.twin.identify() {
             identify.share_settings(&mut parameters);
         }
         if config.load.is_some() {
             // The twin is there: only the shots that judge it are played.
-            let first = total - config.test_shots;
-            inputs = inputs.columns(first, config.test_shots).into_owned();
-            parameters = parameters.columns(first, config.test_shots).into_owned();
+            inputs = inputs.columns(fitted_to, config.test_shots).into_owned();
+            parameters = parameters.columns(fitted_to, config.test_shots).into_owned();
         }
-        let shots = measure(device, inputs, parameters, &instrument.name)?;
+        let place = folder.shots(&instrument.name);
+        let shots = measure(device, inputs, parameters, &instrument.name, &place)?;
         let (seen, unseen) = shots.split_last(config.test_shots);
-        let name = twin_name(&instrument.name);
-        let equation = || nominal.expect("a recipe with physics twins has a model of every device");
-        let mut fitted = None;
-        let twin: Box<dyn DigitalTwin> = match (&config.twin, &config.load) {
-            (TwinConfig::Physics, _) => Box::new(EquationTwin::new(equation())),
-            (TwinConfig::LearnedPhysics(identify), _) => {
-                let mut equation = equation();
-                learn_constants(&mut *equation, identify, &seen, recipe.seed, &instrument.name)?;
-                folder.write_json(&format!("{name}.constants.json"), &named(&*equation))?;
-                Box::new(EquationTwin::new(equation))
-            }
-            (TwinConfig::Neural(_), Some(from)) => {
-                let neural = NeuralTwin::load(from, &name, &interface, backend)?;
-                Box::new(fitted.insert(neural).clone())
-            }
-            (TwinConfig::Neural(neural), None) => {
-                let progress = Progress::new(
-                    &format!("fit the twin of {}", instrument.name),
-                    config.fit.epochs,
-                );
-                let neural =
-                    fit(neural, config, &interface, &seen, recipe.seed, progress, backend)?;
-                Box::new(fitted.insert(neural).clone())
-            }
+        let name = &instrument.name;
+        let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
+        let twin = match &config.load {
+            Some(from) => subject.load(config, from)?,
+            None => subject.fit(config, &seen)?,
         };
+        twin.save(folder, &instrument.name)?;
+        let mut progress = Progress::new(&format!("judge the twin of {name}"), SHARES);
         let fidelity = Fidelity::measure(
-            &*twin,
+            twin.as_twin(),
             device,
             &unseen,
-            GradientProbe::default(),
+            &config.fidelity,
             recipe.seed,
             backend,
+            |share| progress.set((SHARES as f64 * share) as usize, String::new()),
         )?;
-        if let Some(neural) = fitted {
-            neural.save(folder.path(), &name, Some(&fidelity))?;
-        }
-        let predicted = predict(&*twin, &unseen.inputs, &unseen.parameters, backend);
+        progress.finish(format!("gradient cosine {:.3}", fidelity.gradient.cosine));
+        let predicted = predict(twin.as_twin(), &unseen.inputs, &unseen.parameters, backend);
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
-            fidelity,
+            summary: TwinSummary { shots: seen.len(), test_shots: unseen.len(), fidelity },
             measured: unseen.outputs,
             predicted,
+            outputs: interface.outputs,
         });
-        instrument.twin = Some(twin);
+        instrument.twin = Some(twin.boxed());
     }
     Ok(calibrated)
 }
 
-/// Plays the drives of a design.
+/// Plays the drives of a design and writes them down in `place`, where some may be already.
 fn measure(
     device: &mut Boundary,
     inputs: DMatrix<f32>,
     parameters: DMatrix<f32>,
     name: &str,
+    place: &Path,
 ) -> Result<Shots, Error> {
     let total = inputs.ncols();
+    let (recorder, done) = if place.exists() {
+        (Recorder::resume(device, place)?, Recorded::read(place)?)
+    } else {
+        let none = |channels: usize| DMatrix::zeros(channels, 0);
+        let (inputs, parameters) = (none(inputs.nrows()), none(parameters.nrows()));
+        let outputs = none(device.interface().outputs.len());
+        (Recorder::new(device, place)?, Recorded { inputs, parameters, outputs })
+    };
+    let mut recorder = recorder.with_patience(SECONDS_AT_STAKE);
+    let there = done.inputs.ncols();
+    if there > total
+        || done.inputs != inputs.columns(0, there)
+        || done.parameters != parameters.columns(0, there)
+    {
+        return Err(Error::Usage(format!(
+            "{}: its {there} shots are not those of this calibration, though of the same device; name another folder with --out",
+            place.display()
+        )));
+    }
+    let rest = |drives: &DMatrix<f32>| drives.columns(there, total - there).into_owned();
     let mut progress = Progress::new(&format!("measure {name}"), total);
-    let shots = Shots::measure(device, inputs, parameters, |done| {
+    let shots = Shots::measure(&mut recorder, rest(&inputs), rest(&parameters), |done| {
         if done.is_multiple_of(SHOTS_A_REPORT) {
-            progress.set(done, String::new());
+            progress.set(there + done, String::new());
         }
     })?;
-    progress.finish(format!("{total} shots"));
-    Ok(shots)
-}
-
-/// Learns the constants of a device's equation.
-fn learn_constants(
-    equation: &mut dyn Differentiable,
-    config: &IdentifyConfig,
-    shots: &Shots,
-    seed: u64,
-    name: &str,
-) -> Result<(), Error> {
-    let mut progress = Progress::new(&format!("learn the constants of {name}"), config.epochs);
-    let history = identify(equation, config, shots, seed, |done, _| {
-        progress.set(done, String::new());
-    })?;
-    let last = history.last().copied().unwrap_or(f32::NAN);
-    progress.finish(format!("error {last:.4} of the readings' variance"));
-    Ok(())
-}
-
-/// An equation's constants by name.
-fn named(equation: &dyn Differentiable) -> BTreeMap<String, f32> {
-    equation.constants().into_iter().map(|constant| (constant.name, constant.value)).collect()
-}
-
-fn fit(
-    neural: &NeuralTwinConfig,
-    config: &CalibrationConfig,
-    interface: &Interface,
-    shots: &Shots,
-    seed: u64,
-    mut progress: Progress,
-    backend: &Device,
-) -> Result<NeuralTwin, Error> {
-    let (twin, history) =
-        fit_neural(neural, &config.fit, interface, shots, seed, backend, |done, _| {
-            progress.set(done, String::new());
-        })?;
-    let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
-    progress.finish(format!("validation error {best:.4} of the readings' variance"));
-    Ok(twin)
-}
-
-/// File name of a device's twin.
-fn twin_name(device: &str) -> String {
-    format!("twin-{device}")
+    recorder.recording().finish()?;
+    progress.finish(match there {
+        0 => format!("{total} shots"),
+        _ => format!("{total} shots, {there} of them measured before"),
+    });
+    let columns: Vec<_> = done.outputs.column_iter().chain(shots.outputs.column_iter()).collect();
+    Ok(Shots { inputs, parameters, outputs: DMatrix::from_columns(&columns) })
 }
 
 /// Gives every device of `experiment` its own equation as a twin.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
-use twinprop_calibration::{FitConfig, IdentifyConfig, NeuralTwinConfig};
+use twinprop_calibration::{
+    FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
+};
 use twinprop_devices::rig::{Encoding, Target, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
@@ -192,8 +194,10 @@ pub struct CalibrationConfig {
     pub design: DesignConfig,
     /// The twin.
     pub twin: TwinConfig,
-    /// The fit.
+    /// The fit of a neural twin.
     pub fit: FitConfig,
+    /// How the twin is judged.
+    pub fidelity: FidelityConfig,
     /// Folder of an earlier run whose twins are used instead of calibrating.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<PathBuf>,
@@ -207,6 +211,7 @@ impl Default for CalibrationConfig {
             design: DesignConfig::TaskLike(TaskLikeConfig::default()),
             twin: TwinConfig::Neural(NeuralTwinConfig::default()),
             fit: FitConfig::default(),
+            fidelity: FidelityConfig::default(),
             load: None,
         }
     }
@@ -240,6 +245,26 @@ pub enum TwinConfig {
     Physics,
     /// That equation with its constants learned from shots.
     LearnedPhysics(IdentifyConfig),
+    /// That, and a small neural twin of what it leaves.
+    Hybrid(HybridConfig),
+}
+
+impl TwinConfig {
+    /// How an equation's constants are learned, where they are.
+    #[must_use]
+    pub fn identify(&self) -> Option<&IdentifyConfig> {
+        match self {
+            Self::Neural(_) | Self::Physics => None,
+            Self::LearnedPhysics(config) => Some(config),
+            Self::Hybrid(config) => Some(&config.constants),
+        }
+    }
+
+    /// Whether the twin is fitted to shots.
+    #[must_use]
+    pub fn is_fitted(&self) -> bool {
+        !matches!(self, Self::Physics)
+    }
 }
 
 impl Recipe {
@@ -364,8 +389,8 @@ impl Recipe {
                 "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a neural twin"
             ));
         }
-        if !neural && self.calibration.load.is_some() {
-            return Err("key `calibration.load`: a physics twin has no files to load; leave out `load`, or ask for a neural twin".to_owned());
+        if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
+            return Err("key `calibration.load`: a physics twin on its nominal constants has no files to load; leave out `load`, or ask for a twin that is fitted".to_owned());
         }
         if physical == 0 {
             return Err("key `network`: there is no physical stage; add one, such as { physical = { device = \"…\" } }".to_owned());

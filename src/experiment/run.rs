@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use twinprop_devices::PhysicalLayer;
+use twinprop_calibration::Fidelity;
 use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
 use super::build::prepare;
-use super::calibrate::{Calibrated, calibrate, take_exact_twins};
+use super::calibrate::{calibrate, take_exact_twins};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use crate::report::{self, Progress, RunReport};
+use crate::report::{Progress, RunReport, TwinSection};
 use crate::training::{EpochMetrics, Trainer, TrainingEvent, evaluate};
 use crate::{Backend, Error, Rule};
 
@@ -39,13 +39,23 @@ pub struct RunOptions {
 
 /// What a twin was worth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TwinSummary {
+pub struct TwinScore {
     /// Coefficient of determination on shots it never saw.
     pub r2: f32,
     /// Normalised root mean square error on them.
     pub nrmse: f32,
     /// Cosine between its gradient and the device's.
     pub gradient_cosine: f32,
+}
+
+impl TwinScore {
+    fn of(fidelity: &Fidelity) -> Self {
+        Self {
+            r2: fidelity.readings.r2.value,
+            nrmse: fidelity.readings.nrmse.value,
+            gradient_cosine: fidelity.gradient.cosine.value,
+        }
+    }
 }
 
 /// A real device and what happened on its link.
@@ -114,7 +124,7 @@ pub struct Summary {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkSummary>,
     /// The twin (of the first device), where the rule uses a fitted one.
-    pub twin: Option<TwinSummary>,
+    pub twin: Option<TwinScore>,
 }
 
 /// The last epoch in words, for the progress bar.
@@ -223,29 +233,10 @@ pub fn train(
         device_seconds: experiment.laboratory.device_seconds(),
         clamped: experiment.laboratory.clamped(),
         links: experiment.links.iter().map(LinkSummary::of).collect(),
-        twin: calibrated.first().map(|Calibrated { fidelity, .. }| TwinSummary {
-            r2: fidelity.r2,
-            nrmse: fidelity.nrmse,
-            gradient_cosine: fidelity.gradient_cosine,
-        }),
+        twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
     };
     folder.write_json(RunFolder::SUMMARY, &summary)?;
-    let twins: Vec<report::TwinSection> = calibrated
-        .iter()
-        .map(|twin| report::TwinSection {
-            device: &twin.device,
-            fidelity: &twin.fidelity,
-            measured: &twin.measured,
-            predicted: &twin.predicted,
-            outputs: experiment
-                .laboratory
-                .instruments
-                .iter()
-                .find(|instrument| instrument.name == twin.device)
-                .map(|instrument| &instrument.device.interface().outputs)
-                .expect("a twin belongs to an instrument"),
-        })
-        .collect();
+    let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();
     let report = RunReport {
         title: &name,
         summary: &summary,

@@ -29,6 +29,10 @@ impl RunFolder {
     pub const SUMMARY: &'static str = "summary.json";
     /// Name of the trained parameters.
     pub const PARAMETERS: &'static str = "parameters.safetensors";
+    /// Name of a calibration's summary.
+    pub const CALIBRATION: &'static str = "calibration.json";
+    /// Name of a calibration's report.
+    pub const CALIBRATION_REPORT: &'static str = "calibration.html";
     /// Name of a probe's findings.
     pub const PROBE: &'static str = "probe.json";
     /// Name of a probe's report.
@@ -66,7 +70,7 @@ impl RunFolder {
     pub fn refuse_taken(wanted: Option<&Path>) -> Result<(), Error> {
         match wanted {
             Some(path)
-                if [Self::METRICS, Self::PROBE].iter().any(|name| path.join(name).exists()) =>
+                if [Self::RECIPE, Self::PROBE].iter().any(|name| path.join(name).exists()) =>
             {
                 Err(Error::Usage(format!(
                     "{} holds a run already; name another folder with --out, or remove it",
@@ -91,6 +95,26 @@ impl RunFolder {
             }
         }
         Ok(Self { path: path.to_owned() })
+    }
+
+    /// Opens the folder of a run or a calibration that has begun, whether or not it ended.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where nothing has begun there.
+    pub fn open_begun(path: &Path) -> Result<Self, Error> {
+        if path.join(Self::RECIPE).is_file() {
+            return Ok(Self { path: path.to_owned() });
+        }
+        Err(Error::Usage(format!(
+            "{}: nothing that could be resumed has begun here; name the folder that --out named",
+            path.display()
+        )))
+    }
+
+    /// Where the calibration's shots of `device` are recorded.
+    #[must_use]
+    pub fn shots(&self, device: &str) -> PathBuf {
+        self.path.join("shots").join(device)
     }
 
     /// Where it is.

@@ -53,23 +53,40 @@ pub fn line_chart(
     })
 }
 
-/// Points about the line y = x.
+/// Points, about the line y = x if `diagonal` names it, otherwise about zero.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
 #[must_use]
-pub fn scatter_chart(title: &str, x_label: &str, y_label: &str, points: &[(f64, f64)]) -> String {
-    let range = range_of(points.iter().flat_map(|point| [point.0, point.1]));
-    let (low, high) = (range.start, range.end);
-    draw(title, x_label, y_label, range.clone(), range, |chart| {
+pub fn scatter_chart(
+    title: &str,
+    x_label: &str,
+    y_label: &str,
+    diagonal: Option<&str>,
+    points: &[(f64, f64)],
+) -> String {
+    let (mut x_range, mut y_range) = (
+        range_of(points.iter().map(|point| point.0)),
+        range_of(points.iter().map(|point| point.1)),
+    );
+    if diagonal.is_some() {
+        x_range = range_of([x_range.start, y_range.start, x_range.end, y_range.end].into_iter());
+        y_range = x_range.clone();
+    }
+    let (low, high) = (x_range.start, x_range.end);
+    let line = match diagonal {
+        Some(_) => [(low, low), (high, high)],
+        None => [(low, 0.0), (high, 0.0)],
+    };
+    draw(title, x_label, y_label, x_range, y_range, |chart| {
         let dots = points.iter().map(|&point| Circle::new(point, 2, COLOURS[0].mix(0.35).filled()));
         chart
             .draw_series(dots)?
             .label("a reading")
             .legend(|(x, y)| Circle::new((x + 9, y), 3, COLOURS[0].filled()));
         chart
-            .draw_series(LineSeries::new([(low, low), (high, high)], BLACK.mix(0.6)))?
-            .label("twin = device")
+            .draw_series(LineSeries::new(line, BLACK.mix(0.6)))?
+            .label(diagonal.unwrap_or("none"))
             .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
         chart
             .configure_series_labels()

@@ -2,17 +2,11 @@
 
 use std::fmt::Write;
 
-use nalgebra::DMatrix;
-use twinprop_calibration::Fidelity;
-use twinprop_devices::Channels;
-
 use super::page::{escape, facts, page, thousands};
-use super::plot::{Curve, line_chart, scatter_chart};
+use super::plot::{Curve, line_chart};
+use super::twin_section::TwinSection;
 use crate::experiment::Summary;
 use crate::training::EpochMetrics;
-
-/// Readings shown in the scatter of twin against device.
-const SCATTER_POINTS: usize = 1500;
 
 /// Everything the page shows.
 pub struct RunReport<'a> {
@@ -32,20 +26,6 @@ pub struct RunReport<'a> {
     pub predicted: &'a [usize],
     /// The resolved recipe.
     pub recipe: &'a str,
-}
-
-/// A fitted twin beside its device.
-pub struct TwinSection<'a> {
-    /// Name of the device.
-    pub device: &'a str,
-    /// The twin's fidelity.
-    pub fidelity: &'a Fidelity,
-    /// Measured readings of shots that the twin never saw, `[n_outputs × shots]`.
-    pub measured: &'a DMatrix<f32>,
-    /// The twin's readings of the same shots.
-    pub predicted: &'a DMatrix<f32>,
-    /// The device's output channels.
-    pub outputs: &'a Channels,
 }
 
 impl RunReport<'_> {
@@ -185,55 +165,4 @@ impl RunReport<'_> {
         }
         table + "</table></div>\n"
     }
-}
-
-impl TwinSection<'_> {
-    fn to_html(&self) -> String {
-        let Fidelity { r2, nrmse, gradient_cosine, .. } = self.fidelity;
-        let channels = self.measured.nrows();
-        let stride = (self.measured.len() / SCATTER_POINTS).max(1);
-        // A stride that shares no factor with the channels visits all of them.
-        let stride = (stride..).find(|stride| gcd(*stride, channels) == 1).unwrap_or(1);
-        let points: Vec<(f64, f64)> = self
-            .measured
-            .iter()
-            .zip(self.predicted.iter())
-            .step_by(stride)
-            .map(|(&measured, &predicted)| (f64::from(measured), f64::from(predicted)))
-            .collect();
-        let unit = self.outputs.banks().first().map_or("", |bank| bank.unit.as_str());
-        let by_channel = |name, values: &[f32]| Curve {
-            name,
-            points: values
-                .iter()
-                .enumerate()
-                .map(|(channel, &value)| (channel as f64, f64::from(value)))
-                .collect(),
-        };
-        format!(
-            "<h2>Twin of {}</h2>\n<p>On shots that it never saw: R² {r2:.4}, normalised RMSE {nrmse:.4}; \
-             cosine between its gradient and the device's {gradient_cosine:.4}.</p>\n<div class=\"charts\">\n{}{}</div>\n",
-            escape(self.device),
-            scatter_chart(
-                "Twin against device",
-                &format!("measured ({unit})"),
-                &format!("predicted ({unit})"),
-                &points
-            ),
-            line_chart(
-                "Fidelity by output channel",
-                "output channel",
-                "share of the channel's deviation",
-                None,
-                &[
-                    by_channel("R²", &self.fidelity.r2_by_channel),
-                    by_channel("normalised RMSE", &self.fidelity.nrmse_by_channel),
-                ]
-            ),
-        )
-    }
-}
-
-fn gcd(left: usize, right: usize) -> usize {
-    if right == 0 { left } else { gcd(right, left % right) }
 }

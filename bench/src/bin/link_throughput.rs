@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release -p twinprop-bench --bin link_throughput` puts a proxy that delays and paces the
 //! bytes between a rig and an emulator on this machine's loopback. The limit of a batch is the round
-//! trip and the time that its values alone, without any framing, take on the link.
+//! trip and the time that its values alone, without any framing, take on the link; a bare socket that
+//! sends as many bytes to an echo, in the same turns, shows how much of that the proxy itself costs.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -25,6 +26,8 @@ const SHOTS: usize = 64;
 /// Batches of a turn, and turns of each side.
 const BATCHES: usize = 20;
 const TURNS: usize = 5;
+/// The end of a wait that is not slept through.
+const AWAKE: Duration = Duration::from_micros(150);
 /// Bytes that the link carries at once, as a packet.
 const PACKET: usize = 1448;
 
@@ -103,11 +106,45 @@ fn depart(mut from: TcpStream, on_the_way: &Sender<(Instant, Vec<u8>)>, bytes_a_
 
 fn arrive(mut to: TcpStream, arriving: &Receiver<(Instant, Vec<u8>)>) {
     for (time, packet) in arriving {
-        thread::sleep(time.saturating_duration_since(Instant::now()));
+        // A sleep is late by some ten microseconds: the last of them are waited for awake.
+        let left = time.saturating_duration_since(Instant::now());
+        thread::sleep(left.saturating_sub(AWAKE));
+        while Instant::now() < time {
+            thread::yield_now();
+        }
         if to.write_all(&packet).is_err() {
             break;
         }
     }
+}
+
+/// Sends back what it receives; returns its port.
+fn echo() -> Outcome<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        stream.set_nodelay(true)?;
+        let mut bytes = [0; PACKET];
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            stream.write_all(&bytes[..count])?;
+        }
+        Ok(())
+    });
+    Ok(port)
+}
+
+/// Seconds in which a bare socket gets back each batch's bytes of a turn.
+fn bare_turn(stream: &mut TcpStream) -> Outcome<Vec<f64>> {
+    let mut bytes = vec![7; 4 * SHOTS * CHANNELS];
+    let mut seconds = Vec::new();
+    for _ in 0..BATCHES {
+        let start = Instant::now();
+        stream.write_all(&bytes)?;
+        stream.read_exact(&mut bytes)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
 }
 
 /// A rig behind a slow link, with so many frames on the way at most.
@@ -147,26 +184,31 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 fn compare() -> Outcome<()> {
     println!("{SHOTS} shots of {CHANNELS} channels, {LATENCY:?} each way, medians");
     println!(
-        "link (Mbit/s) | frame (bytes) | shots a second | of the limit | stop and wait | times that"
+        "link (Mbit/s) | frame (bytes) | shots a second | of the limit | of a bare socket's | stop and wait | times that"
     );
     for (megabits, frame, window_frames) in
-        [(10.0, 1024, 8), (10.0, 4096, 4), (100.0, 1024, 48), (100.0, 4096, 12)]
+        [(10.0, 1024, 8), (30.0, 1024, 16), (100.0, 1024, 48), (100.0, 2048, 24), (100.0, 4096, 12)]
     {
         let bytes_a_second = megabits * 1e6 / 8.0;
         let mut windowed = rig(frame, window_frames, bytes_a_second)?;
         let mut waiting = rig(frame, 1, bytes_a_second)?;
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let link = slow_link(echo()?, bytes_a_second)?;
+        let mut bare = TcpStream::connect(("127.0.0.1", link))?;
+        bare.set_nodelay(true)?;
+        let (mut ours, mut theirs, mut bares) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TURNS {
+            bares.extend(bare_turn(&mut bare)?);
             ours.extend(turn(&mut windowed)?);
             theirs.extend(turn(&mut waiting)?);
         }
-        let (ours, theirs) = (median(ours), median(theirs));
+        let (ours, theirs, bare) = (median(ours), median(theirs), median(bares));
         let payload = (4 * SHOTS * CHANNELS) as f64 / bytes_a_second;
         let limit = 2.0 * LATENCY.as_secs_f64() + payload;
         println!(
-            "{megabits} | {frame} | {:.0} | {:.3} | {:.0} | {:.1}",
+            "{megabits} | {frame} | {:.0} | {:.3} | {:.3} | {:.0} | {:.1}",
             SHOTS as f64 / ours,
             limit / ours,
+            bare / ours,
             SHOTS as f64 / theirs,
             theirs / ours
         );

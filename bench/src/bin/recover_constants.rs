@@ -91,9 +91,9 @@ fn row(model: DeviceKind, shots: usize, readout_noise: f64) -> Result<(), Box<dy
     let seen = Shots::measure(&mut simulated.device, inputs, parameters, |_| ())?;
 
     let designed = simulated.nominal.constants();
-    identify(&mut *simulated.nominal, &config, &seen, 1, |_, _| ())?;
-    let (truth, learned) = (simulated.exact.constants(), simulated.nominal.constants());
     let backend = Backend::Flex.device()?;
+    identify(&mut *simulated.nominal, &config, &seen, 1, &backend, |_, _| ())?;
+    let (truth, learned) = (simulated.exact.constants(), simulated.nominal.constants());
     let (neural, _) = fit_neural(
         &NeuralTwinConfig::default(),
         &FitConfig { epochs: 60, batch: 64, ..Default::default() },

@@ -8,7 +8,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nalgebra::{DMatrix, DVector};
 
-use super::segment::{ABOUT, About, FORMAT, INDEX, Line, Segment, same_bits};
+use super::index::{ABOUT, About, Contents, FORMAT, INDEX, Line, contents};
+use super::segment::{Segment, same_bits};
 use crate::whole_file::sync_folder;
 use crate::{DeviceError, Interface, PhysicalLayer, write_whole};
 
@@ -16,7 +17,7 @@ use crate::{DeviceError, Interface, PhysicalLayer, write_whole};
 const SEGMENT_SHOTS: usize = 4096;
 /// Bytes of a full segment.
 const SEGMENT_BYTES: usize = 64 << 20;
-/// A segment is written after so many seconds, however little it holds.
+/// A segment is written after so many seconds, however little it holds, unless less is asked for.
 const SEGMENT_SECONDS: f64 = 10.0;
 
 /// Plays shots on a layer and writes them down.
@@ -39,6 +40,8 @@ struct Book {
     index: File,
     segments: usize,
     shots: u64,
+    /// Seconds that a segment is open at most.
+    patience: f64,
     start: Instant,
     open: Segment,
     /// Seconds at which the open segment's first shot was asked for.
@@ -55,6 +58,24 @@ impl<L: PhysicalLayer> Recorder<L> {
             refused(folder, &format!("{error}; name a new folder that can be written"))
         })?;
         Ok(Self { layer, recording: Recording(Arc::new(Mutex::new(book))) })
+    }
+
+    /// Goes on with the recording of the same kind of device in `folder`.
+    ///
+    /// # Errors
+    /// [`DeviceError::Recording`] where there is none, or of another device, or it cannot be written.
+    pub fn resume(layer: L, folder: &Path) -> Result<Self, DeviceError> {
+        let book =
+            Book::resume(folder, layer.interface()).map_err(|problem| refused(folder, &problem))?;
+        Ok(Self { layer, recording: Recording(Arc::new(Mutex::new(book))) })
+    }
+
+    /// Writes what was measured after so many seconds, so that a crash loses no more than that, or
+    /// one batch.
+    #[must_use]
+    pub fn with_patience(self, seconds: f64) -> Self {
+        self.recording.book().patience = seconds;
+        self
     }
 
     /// The recording, from aside.
@@ -127,6 +148,31 @@ impl Book {
             index,
             segments: 0,
             shots: 0,
+            patience: SEGMENT_SECONDS,
+            start: Instant::now(),
+            open: Segment::default(),
+            opened: 0.0,
+        })
+    }
+
+    fn resume(folder: &Path, device: &Interface) -> Result<Self, String> {
+        let Contents { interface, segments, whole } = contents(folder)?;
+        if let Some((held, found)) = interface.difference(device) {
+            return Err(format!("it is of another device: it has {held}, and the device {found}"));
+        }
+        let path = folder.join(INDEX);
+        let open = OpenOptions::new().append(true).open(&path);
+        // A line that was not finished is cut off.
+        let index = open
+            .and_then(|index| index.set_len(whole as u64).map(|()| index))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            interface,
+            index,
+            segments: segments.len(),
+            shots: segments.iter().map(|line| line.shots as u64).sum(),
+            patience: SEGMENT_SECONDS,
             start: Instant::now(),
             open: Segment::default(),
             opened: 0.0,
@@ -168,7 +214,7 @@ impl Book {
         segment.seconds.resize(shots, asked);
         if shots >= SEGMENT_SHOTS
             || segment.bytes() >= SEGMENT_BYTES
-            || self.start.elapsed().as_secs_f64() - self.opened >= SEGMENT_SECONDS
+            || self.start.elapsed().as_secs_f64() - self.opened >= self.patience
         {
             self.write_out()?;
         }
@@ -197,7 +243,12 @@ impl Book {
             fs::remove_dir_all(&aside)?;
         }
         let crc32 = self.open.write(&aside, &self.interface)?;
-        fs::rename(&aside, self.folder.join(&segment))?;
+        let place = self.folder.join(&segment);
+        if place.exists() {
+            // Whole, but the program ended before its line was in the index.
+            fs::remove_dir_all(&place)?;
+        }
+        fs::rename(&aside, place)?;
         sync_folder(&self.folder)?;
         let (shots, settings) = (self.open.shots(), self.open.settings());
         let line = Line { segment, first_shot: self.shots, shots, settings, crc32 };

@@ -1,12 +1,12 @@
 //! A recording as a device.
 
-use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use nalgebra::{DMatrix, DVector};
 
-use super::segment::{ABOUT, About, FORMAT, INDEX, Line, Segment, same_bits};
+use super::index::{Contents, Line, contents};
+use super::segment::{Segment, same_bits};
 use crate::{DeviceError, Interface, PhysicalLayer};
 
 /// Answers shots as a recording has them, so that a laboratory's run can be looked into elsewhere.
@@ -39,32 +39,10 @@ impl Replay {
     /// [`DeviceError::Recording`] names the file and line that is missing or damaged.
     pub fn open(folder: &Path) -> Result<Self, DeviceError> {
         let refused = |problem: String| DeviceError::Recording { path: folder.to_owned(), problem };
-        let read = |name: &str| {
-            fs::read_to_string(folder.join(name)).map_err(|error| {
-                refused(format!("it has no {name} ({error}); name the folder of a recording"))
-            })
-        };
-        let about: About = serde_json::from_str(&read(ABOUT)?)
-            .map_err(|error| refused(format!("{ABOUT}: {error}")))?;
-        if about.format != FORMAT {
-            let format = about.format;
-            return Err(refused(format!("its format is {format}, and this program's {FORMAT}")));
-        }
-        let index = read(INDEX)?;
-        let mut segments: Vec<Line> = Vec::new();
-        for (number, text) in index.lines().enumerate() {
-            match serde_json::from_str(text) {
-                Ok(line) => segments.push(line),
-                // The program ended while it wrote the line: its segment is the one that is lost.
-                Err(_) if number + 1 == index.lines().count() && !index.ends_with('\n') => {}
-                Err(error) => {
-                    return Err(refused(format!("{INDEX}, line {}: {error}", number + 1)));
-                }
-            }
-        }
+        let Contents { interface, segments, .. } = contents(folder).map_err(refused)?;
         let mut replay = Self {
             folder: folder.to_owned(),
-            interface: about.interface,
+            interface,
             segments,
             shots: Vec::new(),
             answered: Vec::new(),

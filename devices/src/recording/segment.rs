@@ -7,38 +7,10 @@ use std::path::Path;
 use npyz::{AutoSerialize, Deserialize as FromNpy, NpyFile, WriterBuilder};
 use serde::{Deserialize, Serialize};
 
+use super::index::Line;
 use crate::Interface;
 use crate::rig::frame::checksum;
 use crate::whole_file::sync_folder;
-
-/// Name of the file that says what was recorded.
-pub(super) const ABOUT: &str = "recording.json";
-/// Name of the list of segments.
-pub(super) const INDEX: &str = "index.jsonl";
-/// Version of the layout.
-pub(super) const FORMAT: u32 = 1;
-
-/// What was recorded.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct About {
-    pub format: u32,
-    /// Seconds since 1970 at which the recording began.
-    pub began: f64,
-    pub interface: Interface,
-}
-
-/// A segment's line in the index.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Line {
-    /// Name of its folder.
-    pub segment: String,
-    pub first_shot: u64,
-    pub shots: usize,
-    pub settings: usize,
-    pub crc32: Checksums,
-}
 
 /// CRC-32 of each file of a segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,126 @@
+//! Numbers with their intervals.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A number from samples and the interval that holds what all samples would give, in 99 of 100 cases.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The number.
+    pub value: f32,
+    /// Lower end of its interval.
+    pub low: f32,
+    /// Upper end of its interval.
+    pub high: f32,
+}
+
+impl fmt::Display for Estimate {
+    /// As `0.98 (0.97 to 0.99)`, with as many decimals as are asked for, or four.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_known() {
+            return f.write_str("unknown");
+        }
+        let digits = f.precision().unwrap_or(4);
+        let Self { value, low, high } = self;
+        write!(f, "{value:.digits$} ({low:.digits$} to {high:.digits$})")
+    }
+}
+
+impl Estimate {
+    /// Whether anything is known of it; not where a channel never moved, say.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.low > f32::MIN && self.high < f32::MAX
+    }
+
+    /// A cosine, by [`jackknife`](Self::jackknife): the wider of the intervals on its own scale and on
+    /// Fisher's z = artanh c, since a cosine near one scatters further downwards than upwards.
+    pub(super) fn of_cosine<const K: usize>(
+        blocks: &[[f64; K]],
+        cosine: impl Fn([f64; K]) -> Option<f64>,
+    ) -> Self {
+        let plain = Self::jackknife(blocks, (-1.0, 1.0), &cosine);
+        let z = |sums| cosine(sums).filter(|cosine| cosine.abs() < 1.0).map(f64::atanh);
+        let on_z = Self::jackknife(blocks, (f64::from(f32::MIN), f64::from(f32::MAX)), z);
+        if !on_z.is_known() {
+            return plain;
+        }
+        Self {
+            value: plain.value,
+            low: plain.low.min(on_z.low.tanh()),
+            high: plain.high.max(on_z.high.tanh()),
+        }
+    }
+
+    /// A statistic of sums over samples, by the jackknife (Tukey 1958): `blocks` are the sums of
+    /// independent parts, `statistic` takes their total and is nothing where the total says nothing.
+    /// The estimate stays `within` these bounds; without a word from the statistic it spans them.
+    pub(super) fn jackknife<const K: usize>(
+        blocks: &[[f64; K]],
+        within: (f64, f64),
+        statistic: impl Fn([f64; K]) -> Option<f64>,
+    ) -> Self {
+        let mut total = [0.0; K];
+        for block in blocks {
+            total.iter_mut().zip(block).for_each(|(total, value)| *total += value);
+        }
+        let without = |block: &[f64; K]| {
+            let mut rest = total;
+            rest.iter_mut().zip(block).for_each(|(rest, value)| *rest -= value);
+            statistic(rest)
+        };
+        let (low, high) = within;
+        let replicates: Option<Vec<f64>> = blocks.iter().map(without).collect();
+        let (Some(value), Some(replicates)) = (statistic(total), replicates) else {
+            return Self { value: low.max(0.0) as f32, low: low as f32, high: high as f32 };
+        };
+        let count = blocks.len() as f64;
+        let mean = replicates.iter().sum::<f64>() / count;
+        let spread: f64 = replicates.iter().map(|replicate| (replicate - mean).powi(2)).sum();
+        let half = quantile(count - 1.0) * ((count - 1.0) / count * spread).sqrt();
+        let end = |value: f64| value.clamp(low, high) as f32;
+        Self { value: end(value), low: end(value - half), high: end(value + half) }
+    }
+}
+
+/// The 99.5 % quantile of Student's t (Fisher & Cornish 1960).
+fn quantile(freedom: f64) -> f64 {
+    const NORMAL: f64 = 2.575_829;
+    let z = NORMAL;
+    let first = (z.powi(3) + z) / 4.0;
+    let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+    z + first / freedom + second / freedom.powi(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quantile_is_students() {
+        for (freedom, tabled) in [(10.0, 3.169), (19.0, 2.861), (31.0, 2.744), (1000.0, 2.581)] {
+            assert!((quantile(freedom) - tabled).abs() < 0.01, "{freedom}: {}", quantile(freedom));
+        }
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_the_textbooks() {
+        let values = [1.0, 4.0, 2.0, 8.0, 5.0, 7.0, 1.0, 4.0, 2.0, 8.0, 5.0];
+        let blocks: Vec<[f64; 2]> = values.iter().map(|value| [*value, 1.0]).collect();
+        let mean = Estimate::jackknife(&blocks, (0.0, 10.0), |[sum, count]| Some(sum / count));
+        let count = values.len() as f64;
+        let middle = values.iter().sum::<f64>() / count;
+        let variance =
+            values.iter().map(|value| (value - middle).powi(2)).sum::<f64>() / (count - 1.0);
+        assert!((f64::from(mean.value) - middle).abs() < 1e-6);
+        let half = 3.169 * (variance / count).sqrt();
+        assert!((f64::from(mean.high) - middle - half).abs() < 0.02, "{mean}");
+    }
+
+    #[test]
+    fn what_says_nothing_spans_what_is_possible() {
+        let nothing = Estimate::jackknife(&[[0.0]; 4], (-1.0, 1.0), |_| None);
+        assert_eq!(nothing, Estimate { value: 0.0, low: -1.0, high: 1.0 });
+    }
+}

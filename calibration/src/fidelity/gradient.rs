@@ -1,0 +1,358 @@
+//! A twin's gradient against the device's.
+//!
+//! About a point p of the unseen shots, a cotangent c of random normals weighs the outputs. Along a
+//! direction v, which moves every channel of a group by ± its range at random, the derivative of c·y is
+//! once vjp(c)·v, by the twin, and once D = (c·y(p + hv) − c·y(p − hv)) / 2h, measured. Since
+//! E[(g·v)(g′·v)] = g·g′, sums of products over points and directions are those of the gradients
+//! (simultaneous perturbations; Spall 1992), in units of each channel's range.
+//!
+//! Each end is measured twice by halves of its shots, so that D_A D_B has the square of the device's
+//! derivative without the noise, which would make every twin look worse than it is. The step h is as
+//! large as the curvature allows: see [`choose_step`].
+
+use burn::tensor::Device;
+use nalgebra::{DMatrix, DVector};
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random};
+
+use super::estimate::Estimate;
+use super::{FidelityConfig, predict};
+use crate::bridge::{to_matrix, to_tensor};
+use crate::shots::Shots;
+use crate::twin::DigitalTwin;
+
+/// Agreement of two gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gradient {
+    /// Cosine of the angle between the twin's gradient and the device's.
+    pub cosine: Estimate,
+    /// Length of the twin's gradient over the device's.
+    pub length: Estimate,
+}
+
+/// Agreement of the gradients by one bank of channels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupGradient {
+    /// The bank, such as `input data` or `parameter bias`.
+    pub group: String,
+    /// The agreement.
+    pub gradient: Gradient,
+    /// Half the distance between the two ends of a central difference, as a share of the range.
+    pub step: f32,
+}
+
+/// Points by which the step is chosen,
+const PILOT_POINTS: usize = 8;
+/// from the largest to the smallest, as shares of the range,
+const LARGEST_STEP: f32 = 0.15;
+const SMALLEST_STEP: f32 = 0.003;
+/// each this share of the one before.
+const STEP_RATIO: f32 = 0.7;
+/// Curvature may bend the cosine by this share of its standard error, or by so much anyway.
+const BEND: f64 = 0.2;
+const NO_BEND: f64 = 5e-4;
+
+/// Σ measured · predicted, Σ predicted², Σ measured² of a point, and the variance that noise gives the
+/// last.
+type Products = [f64; 4];
+/// The measured square must be above its noise by so many deviations, or nothing is known.
+const TOLD_FROM_NOISE: f64 = 4.0;
+
+impl Gradient {
+    fn of(points: &[Products]) -> Self {
+        let is_told = |device: f64, noise: f64| device > TOLD_FROM_NOISE * noise.sqrt();
+        let cosine = |[both, twin, device, noise]: Products| {
+            (twin > 0.0 && is_told(device, noise)).then(|| both / (twin * device).sqrt())
+        };
+        let length = |[_, twin, device, noise]: Products| {
+            is_told(device, noise).then(|| (twin / device).sqrt())
+        };
+        Self {
+            cosine: Estimate::of_cosine(points, cosine),
+            length: Estimate::jackknife(points, (0.0, f64::from(f32::MAX)), length),
+        }
+    }
+}
+
+/// Channels that are moved together.
+struct Group {
+    name: String,
+    /// Their places among inputs and parameters.
+    first: usize,
+    count: usize,
+    is_input: bool,
+}
+
+fn groups(inputs: &Channels, parameters: &Channels) -> Vec<Group> {
+    let sides = [("input", inputs, true), ("parameter", parameters, false)];
+    let banks = sides.into_iter().flat_map(|(side, channels, is_input)| {
+        channels.banks().iter().map(move |bank| (side, bank, is_input))
+    });
+    let mut first = 0;
+    let groups = banks.map(|(side, bank, is_input)| {
+        let group =
+            Group { name: format!("{side} {}", bank.name), first, count: bank.count, is_input };
+        first += bank.count;
+        group
+    });
+    groups.filter(|group| group.count > 0).collect()
+}
+
+/// What is compared with a device.
+pub(super) struct Comparison<'a> {
+    pub twin: &'a dyn DigitalTwin,
+    pub unseen: &'a Shots,
+    /// Variance of a shot's noise in each output.
+    pub noise: &'a DVector<f32>,
+    pub config: &'a FidelityConfig,
+    pub seed: u64,
+    pub backend: &'a Device,
+}
+
+/// Compares the gradients of all channels, and of each group; `progress` hears the share that is done.
+pub(super) fn compare(
+    case: &Comparison<'_>,
+    device: &mut dyn PhysicalLayer,
+    mut progress: impl FnMut(f64),
+) -> Result<(Gradient, Vec<GroupGradient>), DeviceError> {
+    let &Comparison { twin, unseen, config, seed, backend, .. } = case;
+    let interface = device.interface().clone();
+    let groups = groups(&interface.inputs, &interface.parameters);
+    let mut bench = Bench {
+        channels: interface.inputs.clone().and(interface.parameters.clone()),
+        width: interface.inputs.len(),
+        device,
+        repeats: config.repeats.next_multiple_of(2),
+        random: random::stream(seed, "gradient fidelity"),
+    };
+    let mut total = vec![[0.0; 4]; config.points];
+    let mut by_group = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
+        progress(number as f64 / groups.len() as f64);
+        let step = choose_step(case, &mut bench, group);
+        let points = bench.points(unseen, config.points, group, step);
+        let cotangents = bench.normals(interface.outputs.len(), config.points);
+        let gradients = bench.gradients(twin, &points, &cotangents, backend);
+        let mut products = vec![[0.0; 4]; config.points];
+        for (point, sums) in products.iter_mut().enumerate() {
+            let directions = bench.directions(group, config.directions);
+            let measured = bench.derivatives(
+                &points.column(point).into_owned(),
+                &directions,
+                &cotangents.column(point).into_owned(),
+                group,
+                step,
+            )?;
+            for (direction, [one, other]) in directions.column_iter().zip(measured) {
+                let predicted = f64::from(gradients.column(point).dot(&direction));
+                // The halves differ with a variance of 2σ², whose square is a third of the fourth power.
+                let noise = (one - other).powi(4) / 12.0;
+                let products =
+                    [0.5 * (one + other) * predicted, predicted * predicted, one * other, noise];
+                sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+            }
+        }
+        for (total, sums) in total.iter_mut().zip(&products) {
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        }
+        by_group.push(GroupGradient {
+            group: group.name.clone(),
+            gradient: Gradient::of(&products),
+            step,
+        });
+    }
+    Ok((Gradient::of(&total), by_group))
+}
+
+/// The step of a central difference: the largest at which its curvature bends the cosine little beside
+/// what noise does to it.
+///
+/// Along the directions, with the derivative S and an error E(h) of the difference, the measured square
+/// is E² too large, which bends the cosine by E² / 2S²; noise of variance σ² in a shot's c·y leaves it a
+/// standard error of σ / (h S √(2 R n)) after n differences of R shots an end. How a device curves is
+/// taken from its twin, which has no noise.
+fn choose_step(case: &Comparison<'_>, bench: &mut Bench<'_>, group: &Group) -> f32 {
+    let &Comparison { twin, unseen, noise, config, backend, .. } = case;
+    let points = bench.points(unseen, PILOT_POINTS, group, LARGEST_STEP);
+    let cotangents = bench.normals(noise.len(), PILOT_POINTS);
+    let directions = bench.directions(group, PILOT_POINTS);
+    let gradients = bench.gradients(twin, &points, &cotangents, backend);
+    let slopes: Vec<f64> = gradients
+        .column_iter()
+        .zip(directions.column_iter())
+        .map(|(gradient, direction)| f64::from(gradient.dot(&direction)))
+        .collect();
+    let square = slopes.iter().map(|slope| slope * slope).sum::<f64>() / PILOT_POINTS as f64;
+    let weighed = |drives: DMatrix<f32>| -> Vec<f64> {
+        let (x, theta) = bench.split(&drives);
+        let y = predict(twin, &x, &theta, backend);
+        let pairs = y.column_iter().zip(cotangents.column_iter());
+        pairs.map(|(y, cotangent)| f64::from(y.dot(&cotangent))).collect()
+    };
+    // Of Σ c² σ², the mean over normal cotangents.
+    let variance = noise.iter().map(|noise| f64::from(*noise)).sum::<f64>();
+    let differences = (config.points * config.directions) as f64;
+    let mut step = LARGEST_STEP;
+    while step > SMALLEST_STEP {
+        let (above, below) =
+            (weighed(&points + &directions * step), weighed(&points - &directions * step));
+        let h = f64::from(step);
+        let error = above
+            .iter()
+            .zip(&below)
+            .zip(&slopes)
+            .map(|((above, below), slope)| ((above - below) / (2.0 * h) - slope).powi(2))
+            .sum::<f64>()
+            / PILOT_POINTS as f64;
+        let shots = 2.0 * bench.repeats as f64 * differences;
+        let scatter = (variance / (square * shots)).sqrt() / h;
+        if error / (2.0 * square) <= (BEND * scatter).max(NO_BEND) {
+            break;
+        }
+        step *= STEP_RATIO;
+    }
+    step
+}
+
+/// A device between the ends of central differences.
+struct Bench<'a> {
+    device: &'a mut dyn PhysicalLayer,
+    /// Inputs, then parameters.
+    channels: Channels,
+    /// Inputs.
+    width: usize,
+    /// Shots at each end, an even number.
+    repeats: usize,
+    random: rand_chacha::ChaCha8Rng,
+}
+
+impl Bench<'_> {
+    /// Drives of the unseen shots, `[channels × points]`, the group's moved inside their ranges by a
+    /// step.
+    fn points(&mut self, unseen: &Shots, points: usize, group: &Group, step: f32) -> DMatrix<f32> {
+        let mut drives = DMatrix::zeros(self.channels.len(), points);
+        for mut drive in drives.column_iter_mut() {
+            let shot = self.random.random_range(0..unseen.len());
+            let (inputs, parameters) = (unseen.inputs.column(shot), unseen.parameters.column(shot));
+            drive.rows_mut(0, self.width).copy_from(&inputs);
+            drive.rows_mut(self.width, parameters.len()).copy_from(&parameters);
+            for (place, channel) in self.channels.iter().enumerate() {
+                if (group.first..group.first + group.count).contains(&place) {
+                    let margin = step * channel.span();
+                    drive[place] =
+                        drive[place].clamp(channel.minimum + margin, channel.maximum - margin);
+                }
+            }
+        }
+        drives
+    }
+
+    /// Independent normals, `[rows × columns]`.
+    fn normals(&mut self, rows: usize, columns: usize) -> DMatrix<f32> {
+        DMatrix::from_fn(rows, columns, |_, _| normal(&mut self.random))
+    }
+
+    /// Directions `[channels × count]`: ± its range on each channel of the group.
+    fn directions(&mut self, group: &Group, count: usize) -> DMatrix<f32> {
+        let mut directions = DMatrix::zeros(self.channels.len(), count);
+        for mut direction in directions.column_iter_mut() {
+            for (place, channel) in
+                self.channels.iter().enumerate().skip(group.first).take(group.count)
+            {
+                let span = channel.span();
+                direction[place] = if self.random.random::<bool>() { span } else { -span };
+            }
+        }
+        directions
+    }
+
+    /// The twin's gradients of c·y, `[channels × points]`.
+    fn gradients(
+        &self,
+        twin: &dyn DigitalTwin,
+        points: &DMatrix<f32>,
+        cotangents: &DMatrix<f32>,
+        backend: &Device,
+    ) -> DMatrix<f32> {
+        let (x, theta) = self.split(points);
+        let row = |matrix: &DMatrix<f32>| to_tensor(matrix, backend);
+        let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(cotangents));
+        let (dx, dtheta) = (to_matrix(dx), to_matrix(dtheta));
+        DMatrix::from_fn(points.nrows(), points.ncols(), |row, point| {
+            if row < self.width { dx[(row, point)] } else { dtheta[(row - self.width, point)] }
+        })
+    }
+
+    /// Drives as inputs and parameters.
+    fn split(&self, drives: &DMatrix<f32>) -> (DMatrix<f32>, DMatrix<f32>) {
+        let parameters = drives.nrows() - self.width;
+        (drives.rows(0, self.width).into_owned(), drives.rows(self.width, parameters).into_owned())
+    }
+
+    /// Derivatives of c·y along each direction, by each half of the shots.
+    fn derivatives(
+        &mut self,
+        point: &DVector<f32>,
+        directions: &DMatrix<f32>,
+        cotangent: &DVector<f32>,
+        group: &Group,
+        step: f32,
+    ) -> Result<Vec<[f64; 2]>, DeviceError> {
+        // A direction's two ends, one beside the other.
+        let ends = DMatrix::from_fn(point.len(), 2 * directions.ncols(), |row, end| {
+            let sign = if end % 2 == 0 { step } else { -step };
+            point[row] + sign * directions[(row, end / 2)]
+        });
+        let readings = self.weigh(&ends, cotangent, group)?;
+        let difference = |plus: f64, minus: f64| (plus - minus) / (2.0 * f64::from(step));
+        let pairs = readings.chunks_exact(2);
+        Ok(pairs
+            .map(|pair| {
+                let ([a, b], [c, d]) = (pair[0], pair[1]);
+                [difference(a, c), difference(b, d)]
+            })
+            .collect())
+    }
+
+    /// c·y at each end, by each half of its shots.
+    fn weigh(
+        &mut self,
+        ends: &DMatrix<f32>,
+        cotangent: &DVector<f32>,
+        group: &Group,
+    ) -> Result<Vec<[f64; 2]>, DeviceError> {
+        let (inputs, parameters) = self.split(ends);
+        // Ends that differ by their inputs alone are one batch.
+        let together = if group.is_input { ends.ncols() } else { 1 };
+        let mut weighed = Vec::with_capacity(ends.ncols());
+        for first in (0..ends.ncols()).step_by(together) {
+            let drives = DMatrix::from_fn(self.width, together * self.repeats, |row, shot| {
+                inputs[(row, first + shot / self.repeats)]
+            });
+            let setting = parameters.column(first).into_owned();
+            let mut outputs = DMatrix::zeros(cotangent.len(), drives.ncols());
+            self.device.measure(&drives, &setting, &mut outputs)?;
+            for end in 0..together {
+                let half = self.repeats / 2;
+                let mean = |from: usize| {
+                    let shots = outputs.columns(end * self.repeats + from, half);
+                    let sum: f64 = shots
+                        .column_iter()
+                        .map(|y| {
+                            y.iter().zip(cotangent).map(|(y, c)| f64::from(y * c)).sum::<f64>()
+                        })
+                        .sum();
+                    sum / half as f64
+                };
+                weighed.push([mean(0), mean(half)]);
+            }
+        }
+        Ok(weighed)
+    }
+}
+
+fn normal(random: &mut impl Rng) -> f32 {
+    StandardNormal.sample(random)
+}

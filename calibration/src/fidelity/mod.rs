@@ -1,0 +1,120 @@
+//! How far to trust a twin: its readings and its gradient, judged on shots it never saw, against what
+//! the device's own noise lets anybody know.
+
+mod estimate;
+mod gradient;
+mod readings;
+
+use burn::tensor::Device;
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{DeviceError, PhysicalLayer, validate};
+
+pub use estimate::Estimate;
+pub use gradient::{Gradient, GroupGradient};
+pub use readings::{ByRange, Readings, SECTIONS, Weakness};
+
+use crate::bridge::{to_matrix, to_tensor};
+use crate::shots::Shots;
+use crate::twin::DigitalTwin;
+
+/// A twin's agreement with its device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// Agreement of the readings, all channels together.
+    pub readings: Readings,
+    /// Agreement of each output channel's readings.
+    pub by_channel: Vec<Readings>,
+    /// Where in the ranges it is worse and better.
+    pub by_range: ByRange,
+    /// Agreement of the gradients by all inputs and parameters.
+    pub gradient: Gradient,
+    /// Agreement of the gradients by each bank of them.
+    pub by_group: Vec<GroupGradient>,
+}
+
+/// How much is measured to judge a twin; in a recipe, `[calibration.fidelity]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FidelityConfig {
+    /// Points about which the device's gradient is measured, for each bank of channels.
+    #[serde(deserialize_with = "validate::count")]
+    pub points: usize,
+    /// Random directions a point.
+    #[serde(deserialize_with = "validate::count")]
+    pub directions: usize,
+    /// Shots averaged at each end of a difference, an even number; and of each drive whose noise is
+    /// measured.
+    #[serde(deserialize_with = "validate::count")]
+    pub repeats: usize,
+}
+
+impl Default for FidelityConfig {
+    fn default() -> Self {
+        Self { points: 64, directions: 2, repeats: 8 }
+    }
+}
+
+/// What a twin is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its gradient is the device's, nearly.
+    Fit,
+    /// Its gradient points the right way: training goes, more slowly.
+    Usable,
+    /// Its gradient is not known to point the right way.
+    Unfit,
+}
+
+/// Cosines above which a twin is fit, and usable.
+const FIT: f32 = 0.9;
+const USABLE: f32 = 0.5;
+
+impl Fidelity {
+    /// Judges `twin` on `unseen` shots, on repeated ones, and by central differences of the device.
+    /// `progress` hears the share that is done.
+    ///
+    /// # Errors
+    /// Whatever the device answers.
+    pub fn measure(
+        twin: &dyn DigitalTwin,
+        device: &mut dyn PhysicalLayer,
+        unseen: &Shots,
+        config: &FidelityConfig,
+        seed: u64,
+        backend: &Device,
+        mut progress: impl FnMut(f64),
+    ) -> Result<Self, DeviceError> {
+        let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
+        let repeats = config.repeats.max(2);
+        let noise = readings::noise(device, unseen, config.points, repeats)?;
+        let (together, by_channel) = readings::judge(&predicted, &unseen.outputs, &noise);
+        let by_range = ByRange::of(twin, unseen, &predicted);
+        progress(0.1);
+        let case = gradient::Comparison { twin, unseen, noise: &noise, config, seed, backend };
+        let (gradient, by_group) =
+            gradient::compare(&case, device, |share| progress(0.1 + 0.9 * share))?;
+        Ok(Self { readings: together, by_channel, by_range, gradient, by_group })
+    }
+
+    /// Whether the twin is fit to train by: what its gradient's cosine is at the least.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self.gradient.cosine.low {
+            low if low >= FIT => Verdict::Fit,
+            low if low >= USABLE => Verdict::Usable,
+            _ => Verdict::Unfit,
+        }
+    }
+}
+
+/// The twin's readings `[n_outputs × shots]` for shots with a parameter column each.
+#[must_use]
+pub fn predict(
+    twin: &dyn DigitalTwin,
+    inputs: &DMatrix<f32>,
+    parameters: &DMatrix<f32>,
+    backend: &Device,
+) -> DMatrix<f32> {
+    to_matrix(twin.predict(to_tensor(inputs, backend), to_tensor(parameters, backend)))
+}

@@ -1,0 +1,209 @@
+//! A twin's readings against the device's, and against the device's own noise.
+
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{DeviceError, PhysicalLayer};
+
+use super::estimate::Estimate;
+use crate::shots::Shots;
+use crate::twin::DigitalTwin;
+
+/// How well a twin predicts readings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Readings {
+    /// Coefficient of determination: 1 − Σ squared error / Σ variance.
+    pub r2: Estimate,
+    /// Root mean square error over the standard deviation.
+    pub nrmse: Estimate,
+    /// The smallest such error that any twin can have: the noise of a shot over the standard
+    /// deviation of the readings.
+    pub noise_floor: f32,
+}
+
+/// Parts of the unseen shots whose scatter gives the intervals.
+const BLOCKS: usize = 20;
+
+impl Readings {
+    /// The error over the smallest that is possible; nothing where the device has no noise.
+    #[must_use]
+    pub fn over_the_floor(&self) -> Option<f32> {
+        (self.noise_floor > 0.0).then(|| self.nrmse.value / self.noise_floor)
+    }
+
+    /// From Σ squared error, Σ y, Σ y² and the count of each block, and the noise variance.
+    fn of(blocks: &[[f64; 4]], noise: f64) -> Self {
+        let share = |[error, sum, square, count]: [f64; 4]| {
+            let spread = square - sum * sum / count;
+            (spread > 0.0).then(|| error / spread)
+        };
+        let total = blocks.iter().fold([0.0; 4], |total: [f64; 4], block| {
+            std::array::from_fn(|place| total[place] + block[place])
+        });
+        let [_, sum, square, count] = total;
+        let variance = (square - sum * sum / count) / count;
+        let noise_floor = if variance > 0.0 { (noise / variance).sqrt().min(1.0) } else { 0.0 };
+        Self {
+            r2: Estimate::jackknife(blocks, (f64::from(f32::MIN), 1.0), |sums| {
+                Some(1.0 - share(sums)?)
+            }),
+            nrmse: Estimate::jackknife(blocks, (0.0, f64::from(f32::MAX)), |sums| {
+                Some(share(sums)?.sqrt())
+            }),
+            noise_floor: noise_floor as f32,
+        }
+    }
+}
+
+/// The readings of all channels together, and of each.
+pub(super) fn judge(
+    predicted: &DMatrix<f32>,
+    measured: &DMatrix<f32>,
+    noise: &DVector<f32>,
+) -> (Readings, Vec<Readings>) {
+    let (channels, shots) = measured.shape();
+    let blocks = BLOCKS.min(shots);
+    let mean = measured.column_mean();
+    let mut by_channel = vec![vec![[0.0; 4]; blocks]; channels];
+    for shot in 0..shots {
+        for (channel, sums) in by_channel.iter_mut().enumerate() {
+            // About the mean, or squares would leave nothing of a small spread.
+            let y = f64::from(measured[(channel, shot)] - mean[channel]);
+            let error = f64::from(predicted[(channel, shot)] - measured[(channel, shot)]);
+            let block = &mut sums[shot * blocks / shots];
+            for (sum, value) in block.iter_mut().zip([error * error, y, y * y, 1.0]) {
+                *sum += value;
+            }
+        }
+    }
+    // A channel's mean is its own: together, the channels' deviations from it add up.
+    let together: Vec<[f64; 4]> = (0..blocks)
+        .map(|block| {
+            let mut sums = [0.0; 4];
+            for channel in &by_channel {
+                let [error, sum, square, count] = channel[block];
+                let sums_of = [error, 0.0, square - sum * sum / count, count];
+                sums.iter_mut().zip(sums_of).for_each(|(total, value)| *total += value);
+            }
+            sums
+        })
+        .collect();
+    let noise: Vec<f64> = noise.iter().map(|noise| f64::from(*noise)).collect();
+    let overall = Readings::of(&together, noise.iter().sum::<f64>() / channels as f64);
+    let each = by_channel.iter().zip(&noise).map(|(sums, noise)| Readings::of(sums, *noise));
+    (overall, each.collect())
+}
+
+/// Variance of a single shot's noise in each output, from `repeats` shots of `drives` of the unseen.
+pub(super) fn noise(
+    device: &mut dyn PhysicalLayer,
+    unseen: &Shots,
+    drives: usize,
+    repeats: usize,
+) -> Result<DVector<f32>, DeviceError> {
+    let outputs = device.interface().outputs.len();
+    let mut total = DVector::<f32>::zeros(outputs);
+    let drives = drives.min(unseen.len());
+    let mut measured = DMatrix::zeros(outputs, repeats);
+    for drive in 0..drives {
+        let shot = drive * unseen.len() / drives;
+        let input = unseen.inputs.column(shot);
+        let inputs = DMatrix::from_fn(input.len(), repeats, |row, _| input[row]);
+        let parameters = unseen.parameters.column(shot).into_owned();
+        device.measure(&inputs, &parameters, &mut measured)?;
+        // Row by row: nalgebra's `column_variance` subtracts squares.
+        for (total, row) in total.iter_mut().zip(measured.row_iter()) {
+            *total += row.variance() * repeats as f32 / (repeats as f32 - 1.0);
+        }
+    }
+    Ok(total / drives as f32)
+}
+
+/// A part of a channel's range where a twin is worse than elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weakness {
+    /// The driven channel.
+    pub channel: String,
+    /// Lower end of the part, in the channel's unit.
+    pub from: f32,
+    /// Upper end.
+    pub to: f32,
+    /// Normalised root mean square error of the shots driven there.
+    pub nrmse: f32,
+}
+
+/// Parts of a channel's range.
+pub const SECTIONS: usize = 5;
+/// A part is weak where its squared error is above the average by this factor,
+const FACTOR: f64 = 1.3;
+/// for certain: by so many standard errors.
+const CERTAIN: f64 = 4.0;
+/// Weak parts that are named.
+const NAMED: usize = 10;
+
+/// Error by where in their ranges channels are driven.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ByRange {
+    /// Normalised root mean square error with an input in each fifth of its range, mean over inputs.
+    pub inputs: [f32; SECTIONS],
+    /// The same with a parameter there.
+    pub parameters: [f32; SECTIONS],
+    /// Where it is worst.
+    pub weak: Vec<Weakness>,
+}
+
+impl ByRange {
+    pub(super) fn of(twin: &dyn DigitalTwin, unseen: &Shots, predicted: &DMatrix<f32>) -> Self {
+        let interface = twin.interface();
+        let variance = unseen.outputs.row_iter().map(|row| row.variance());
+        let variance = DVector::from_iterator(unseen.outputs.nrows(), variance);
+        // A shot's squared error, each output in its own variance.
+        let errors: Vec<f64> = (predicted - &unseen.outputs)
+            .column_iter()
+            .map(|error| {
+                let shares = error.iter().zip(&variance);
+                let alive = shares.filter(|(_, variance)| **variance > 0.0);
+                let shares: Vec<f64> =
+                    alive.map(|(error, variance)| f64::from(error * error / variance)).collect();
+                shares.iter().sum::<f64>() / shares.len().max(1) as f64
+            })
+            .collect();
+        let count = errors.len() as f64;
+        let mean = errors.iter().sum::<f64>() / count;
+        let spread = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / count;
+        let mut weak: Vec<Weakness> = Vec::new();
+        let mut side = |channels: &twinprop_devices::Channels, drives: &DMatrix<f32>| {
+            let mut sections = [0.0; SECTIONS];
+            for (row, channel) in channels.iter().enumerate() {
+                let mut sums = [(0.0, 0.0); SECTIONS];
+                for (drive, error) in drives.row(row).iter().zip(&errors) {
+                    let place = (drive - channel.minimum) / channel.span();
+                    let section = ((place * SECTIONS as f32) as usize).min(SECTIONS - 1);
+                    sums[section].0 += error;
+                    sums[section].1 += 1.0;
+                }
+                for (section, (sum, shots)) in sums.into_iter().enumerate() {
+                    let here = if shots > 0.0 { sum / shots } else { mean };
+                    sections[section] += here / channels.len() as f64;
+                    let surely = CERTAIN * (spread / f64::max(shots, 1.0)).sqrt();
+                    if here > FACTOR * mean && here - mean > surely {
+                        let end = |section: usize| {
+                            channel.minimum + channel.span() * section as f32 / SECTIONS as f32
+                        };
+                        weak.push(Weakness {
+                            channel: channel.to_string(),
+                            from: end(section),
+                            to: end(section + 1),
+                            nrmse: here.sqrt() as f32,
+                        });
+                    }
+                }
+            }
+            sections.map(|square| square.sqrt() as f32)
+        };
+        let inputs = side(&interface.inputs, &unseen.inputs);
+        let parameters = side(&interface.parameters, &unseen.parameters);
+        weak.sort_by(|one, other| other.nrmse.total_cmp(&one.nrmse));
+        weak.truncate(NAMED);
+        Self { inputs, parameters, weak }
+    }
+}

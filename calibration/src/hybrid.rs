@@ -1,0 +1,123 @@
+//! A hybrid twin: a device's equation, and a small network for what the equation leaves.
+//!
+//! ```text
+//! y = f(x, θ; κ) + r(x, θ)        f: the equation, κ: its constants; r: a neural twin of y − f
+//! ```
+//!
+//! The equation carries the gradient with few shots; the network takes up what it lacks. Where the
+//! network does no better on held-out shots than their mean, it is left out: fitted to noise, it would
+//! spoil the gradient.
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Differentiable, Interface};
+
+use crate::equation::EquationTwin;
+use crate::error::CalibrationError;
+use crate::fidelity::predict;
+use crate::fit::{FitConfig, fit_neural};
+use crate::identify::{IdentifyConfig, identify};
+use crate::neural::{NeuralTwin, NeuralTwinConfig};
+use crate::shots::Shots;
+use crate::twin::DigitalTwin;
+
+/// How a hybrid twin is made; in a recipe, `twin = { hybrid = {} }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HybridConfig {
+    /// How the equation's constants are learned.
+    pub constants: IdentifyConfig,
+    /// Size of the network.
+    pub residual: NeuralTwinConfig,
+}
+
+impl Default for HybridConfig {
+    fn default() -> Self {
+        let residual = NeuralTwinConfig { width: 32, depth: 1 };
+        Self { constants: IdentifyConfig::default(), residual }
+    }
+}
+
+/// An equation and a network for what it leaves.
+pub struct HybridTwin {
+    equation: EquationTwin,
+    residual: Option<NeuralTwin>,
+}
+
+/// The network must leave less than this share of the variance that the equation leaves.
+const WORTH_IT: f32 = 0.97;
+
+impl HybridTwin {
+    /// Of parts that are fitted.
+    #[must_use]
+    pub fn new(equation: Box<dyn Differentiable>, residual: Option<NeuralTwin>) -> Self {
+        Self { equation: EquationTwin::new(equation), residual }
+    }
+
+    /// Learns the constants of `equation`, then fits the network to what is left of `shots`.
+    /// `progress` hears the passes done, of how many.
+    ///
+    /// # Errors
+    /// As [`identify`] and [`fit_neural`].
+    pub fn fit(
+        mut equation: Box<dyn Differentiable>,
+        config: &HybridConfig,
+        fit: &FitConfig,
+        shots: &Shots,
+        seed: u64,
+        device: &Device,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Self, CalibrationError> {
+        let passes = config.constants.epochs + fit.epochs;
+        identify(&mut *equation, &config.constants, shots, seed, device, |done, _| {
+            progress(done, passes);
+        })?;
+        let interface = equation.interface().clone();
+        let equation = EquationTwin::new(equation);
+        let explained = predict(&equation, &shots.inputs, &shots.parameters, device);
+        let left = Shots { outputs: &shots.outputs - explained, ..shots.clone() };
+        let (residual, history) =
+            fit_neural(&config.residual, fit, &interface, &left, seed, device, |done, _| {
+                progress(config.constants.epochs + done, passes);
+            })?;
+        let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
+        Ok(Self { equation, residual: (best < WORTH_IT).then_some(residual) })
+    }
+
+    /// The equation, on its constants.
+    #[must_use]
+    pub fn equation(&self) -> &dyn Differentiable {
+        self.equation.equation()
+    }
+
+    /// The network, if it is worth having.
+    #[must_use]
+    pub fn residual(&self) -> Option<&NeuralTwin> {
+        self.residual.as_ref()
+    }
+}
+
+impl DigitalTwin for HybridTwin {
+    fn interface(&self) -> &Interface {
+        self.equation.interface()
+    }
+
+    fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+        let explained = self.equation.predict(x.clone(), theta.clone());
+        match &self.residual {
+            Some(residual) => explained + residual.predict(x, theta),
+            None => explained,
+        }
+    }
+
+    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let (dx, dtheta) = self.equation.vjp(x.clone(), theta.clone(), dy.clone());
+        match &self.residual {
+            Some(residual) => {
+                let (more_dx, more_dtheta) = residual.vjp(x, theta, dy);
+                (dx + more_dx, dtheta + more_dtheta)
+            }
+            None => (dx, dtheta),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A calibration alone: twins, shots and a report, for training to load.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::build::prepare;
+use super::calibrate::{TwinSummary, calibrate};
+use super::recipe::Recipe;
+use super::run::RunOptions;
+use super::run_folder::RunFolder;
+use crate::report::{CalibrationReport, TwinSection};
+use crate::{Backend, Error};
+
+/// `calibration.json`: what was calibrated, and what it is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationSummary {
+    /// The recipe's file name.
+    pub recipe: String,
+    /// The seed.
+    pub seed: u64,
+    /// The backend.
+    pub backend: Backend,
+    /// Seconds from the first to the last, since it was resumed if it was.
+    pub seconds: f64,
+    /// The twins, by the names of their devices.
+    pub twins: BTreeMap<String, TwinSummary>,
+}
+
+/// Calibrates the devices of the recipe at `path` into a new folder.
+///
+/// # Errors
+/// Whatever is wrong with the recipe, the data, the folder or the device.
+pub fn calibrate_recipe(
+    path: &Path,
+    options: &RunOptions,
+) -> Result<(CalibrationSummary, RunFolder), Error> {
+    let mut recipe = Recipe::read(path, &options.set)?;
+    recipe.seed = options.seed.unwrap_or(recipe.seed);
+    recipe.take_rigs(&options.devices)?;
+    RunFolder::refuse_taken(options.out.as_deref())?;
+    let recipe_folder = path.parent().unwrap_or(Path::new("."));
+    recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
+    recipe.calibration.make_absolute()?;
+    let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let name = format!("{name}-calibration-{}", recipe.seed);
+    let folder = RunFolder::create(options.out.as_deref(), &name)?;
+    folder.write(RunFolder::RECIPE, &recipe.to_toml())?;
+    run(&recipe, path, folder, options)
+}
+
+/// Goes on with the calibration in `path`, which was cut off: what was measured is not measured again.
+///
+/// # Errors
+/// As [`calibrate_recipe`], and [`Error::Usage`] where there is none, or it is done.
+pub fn resume_calibration(
+    path: &Path,
+    options: &RunOptions,
+) -> Result<(CalibrationSummary, RunFolder), Error> {
+    let folder = RunFolder::open_begun(path)?;
+    if path.join(RunFolder::CALIBRATION).exists() {
+        return Err(Error::Usage(format!(
+            "{}: this calibration is done; see {}",
+            path.display(),
+            RunFolder::CALIBRATION_REPORT
+        )));
+    }
+    let recipe_path = path.join(RunFolder::RECIPE);
+    let mut recipe = Recipe::read(&recipe_path, &[])?;
+    recipe.take_rigs(&options.devices)?;
+    run(&recipe, &recipe_path, folder, options)
+}
+
+fn run(
+    recipe: &Recipe,
+    path: &Path,
+    folder: RunFolder,
+    options: &RunOptions,
+) -> Result<(CalibrationSummary, RunFolder), Error> {
+    let start = Instant::now();
+    let backend = options.backend.device()?;
+    let recipe_folder = path.parent().unwrap_or(Path::new("."));
+    let data_dir = options.data_dir.as_deref();
+    let mut experiment = prepare(recipe, recipe_folder, data_dir, None, &backend)?;
+    let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
+    let summary = CalibrationSummary {
+        recipe: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        seed: recipe.seed,
+        backend: options.backend,
+        seconds: start.elapsed().as_secs_f64(),
+        twins: calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone())).collect(),
+    };
+    let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();
+    let report = CalibrationReport { summary: &summary, twins: &twins, recipe: &recipe.to_toml() };
+    folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())?;
+    folder.write_json(RunFolder::CALIBRATION, &summary)?;
+    Ok((summary, folder))
+}

@@ -1,0 +1,37 @@
+//! `calibration.html`: twins and how far to trust them.
+
+use std::fmt::Write;
+
+use super::page::{escape, facts, page, thousands};
+use super::twin_section::TwinSection;
+use crate::experiment::CalibrationSummary;
+
+/// A calibration as a page.
+pub struct CalibrationReport<'a> {
+    /// The calibration in numbers.
+    pub summary: &'a CalibrationSummary,
+    /// Its twins.
+    pub twins: &'a [TwinSection<'a>],
+    /// The resolved recipe.
+    pub recipe: &'a str,
+}
+
+impl CalibrationReport<'_> {
+    /// The page.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        let summary = self.summary;
+        let shots: usize = summary.twins.values().map(|twin| twin.shots + twin.test_shots).sum();
+        let mut body = facts(&[
+            ("Seed", summary.seed.to_string()),
+            ("Shots of the designs", thousands(shots as u64)),
+            ("Time", format!("{:.1} s", summary.seconds)),
+            ("Backend", summary.backend.to_string()),
+        ]);
+        for twin in self.twins {
+            body += &twin.to_html();
+        }
+        let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
+        page(&format!("Calibration of {}", summary.recipe), &body)
+    }
+}

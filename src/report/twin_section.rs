@@ -1,0 +1,197 @@
+//! A twin's part of a report: how far to trust it, and where not.
+
+use std::fmt::Write;
+
+use nalgebra::DMatrix;
+use twinprop_calibration::fidelity::{Readings, SECTIONS, Verdict};
+use twinprop_calibration::{Estimate, Fidelity};
+use twinprop_devices::Channels;
+
+use super::page::escape;
+use super::plot::{Curve, line_chart, scatter_chart};
+
+/// Readings shown in the scatter of twin against device.
+const SCATTER_POINTS: usize = 1500;
+
+/// A twin beside its device.
+pub struct TwinSection<'a> {
+    /// Name of the device.
+    pub device: &'a str,
+    /// The twin's fidelity.
+    pub fidelity: &'a Fidelity,
+    /// Measured readings of shots that the twin never saw, `[n_outputs × shots]`.
+    pub measured: &'a DMatrix<f32>,
+    /// The twin's readings of the same shots.
+    pub predicted: &'a DMatrix<f32>,
+    /// The device's output channels.
+    pub outputs: &'a Channels,
+}
+
+/// What a twin is worth, in a sentence.
+#[must_use]
+pub fn verdict(fidelity: &Fidelity) -> String {
+    let Fidelity { readings, gradient, .. } = fidelity;
+    let judgement = match fidelity.verdict() {
+        Verdict::Fit => "fit for training",
+        Verdict::Usable => {
+            "usable: its gradient points the right way, and more shots or another twin would train faster"
+        }
+        Verdict::Unfit => {
+            "not fit for training: its gradient is not known to point the right way; take more shots, another twin, or raise calibration.fidelity.repeats where the device is noisy"
+        }
+    };
+    let floor = readings.over_the_floor().map_or_else(String::new, |times| {
+        format!(", {times:.1} times what the device's noise allows")
+    });
+    format!(
+        "{judgement}. Gradient cosine {:.3}, length {:.2} of the device's; R² {:.4}, NRMSE {:.4}{floor}.",
+        gradient.cosine, gradient.length, readings.r2, readings.nrmse
+    )
+}
+
+impl TwinSection<'_> {
+    pub(super) fn to_html(&self) -> String {
+        format!(
+            "<h2>Twin of {}</h2>\n<p>{} Intervals hold in 99 of 100 cases.</p>\n{}<div class=\"charts\">\n{}{}{}{}</div>\n{}",
+            escape(self.device),
+            escape(&verdict(self.fidelity)),
+            self.gradients(),
+            self.scatter(),
+            self.residuals(),
+            self.channels(),
+            self.ranges(),
+            self.weaknesses()
+        )
+    }
+
+    fn gradients(&self) -> String {
+        let Fidelity { gradient, by_group, .. } = self.fidelity;
+        let mut table = String::from(
+            "<div class=\"scroll\"><table><caption>The twin's gradient against central differences of the device, each channel in \
+             units of its range.</caption>\n<tr><th>by</th><th>cosine</th><th>length</th><th>step, share of the range</th></tr>\n",
+        );
+        let mut row = |name: &str, cosine: Estimate, length: Estimate, step: String| {
+            let _ = writeln!(
+                table,
+                "<tr><th>{}</th><td>{cosine:.3}</td><td>{length:.3}</td><td>{step}</td></tr>",
+                escape(name)
+            );
+        };
+        for group in by_group {
+            let found = &group.gradient;
+            row(&group.group, found.cosine, found.length, format!("{:.3}", group.step));
+        }
+        row("all", gradient.cosine, gradient.length, String::new());
+        table + "</table></div>\n"
+    }
+
+    /// Some (measured, predicted) readings of all channels.
+    fn some_readings(&self) -> Vec<(f64, f64)> {
+        let channels = self.measured.nrows();
+        let stride = (self.measured.len() / SCATTER_POINTS).max(1);
+        // A stride that shares no factor with the channels visits all of them.
+        let stride = (stride..).find(|stride| gcd(*stride, channels) == 1).unwrap_or(1);
+        let readings = self.measured.iter().zip(self.predicted.iter()).step_by(stride);
+        readings.map(|(&measured, &twin)| (f64::from(measured), f64::from(twin))).collect()
+    }
+
+    fn unit(&self) -> &str {
+        self.outputs.banks().first().map_or("", |bank| bank.unit.as_str())
+    }
+
+    fn scatter(&self) -> String {
+        let unit = self.unit();
+        scatter_chart(
+            "Twin against device",
+            &format!("measured ({unit})"),
+            &format!("predicted ({unit})"),
+            Some("twin = device"),
+            &self.some_readings(),
+        )
+    }
+
+    fn residuals(&self) -> String {
+        let unit = self.unit();
+        let points: Vec<(f64, f64)> = self
+            .some_readings()
+            .into_iter()
+            .map(|(measured, predicted)| (predicted, measured - predicted))
+            .collect();
+        scatter_chart(
+            "Residuals",
+            &format!("predicted ({unit})"),
+            &format!("measured − predicted ({unit})"),
+            None,
+            &points,
+        )
+    }
+
+    fn channels(&self) -> String {
+        let by_channel = |name, value: &dyn Fn(&Readings) -> f32| Curve {
+            name,
+            points: self
+                .fidelity
+                .by_channel
+                .iter()
+                .enumerate()
+                .filter(|(_, readings)| readings.nrmse.is_known())
+                .map(|(channel, readings)| (channel as f64, f64::from(value(readings))))
+                .collect(),
+        };
+        line_chart(
+            "Error by output channel",
+            "output channel",
+            "share of the channel's deviation",
+            None,
+            &[
+                by_channel("the twin's NRMSE", &|readings| readings.nrmse.value),
+                by_channel("the device's noise", &|readings| readings.noise_floor),
+            ],
+        )
+    }
+
+    fn ranges(&self) -> String {
+        let curve = |name, errors: &[f32; SECTIONS]| Curve {
+            name,
+            points: errors
+                .iter()
+                .enumerate()
+                .map(|(part, &error)| ((part as f64 + 0.5) / SECTIONS as f64, f64::from(error)))
+                .collect(),
+        };
+        let by_range = &self.fidelity.by_range;
+        line_chart(
+            "Error by where in its range a channel is driven",
+            "place in the range",
+            "NRMSE, mean over channels",
+            None,
+            &[curve("an input", &by_range.inputs), curve("a parameter", &by_range.parameters)],
+        )
+    }
+
+    fn weaknesses(&self) -> String {
+        let weak = &self.fidelity.by_range.weak;
+        if weak.is_empty() {
+            return String::new();
+        }
+        let mut table = String::from(
+            "<div class=\"scroll\"><table><caption>Where the twin is certainly worse than elsewhere.</caption>\n\
+             <tr><th>channel</th><th>from</th><th>to</th><th>NRMSE</th></tr>\n",
+        );
+        for place in weak {
+            let _ = writeln!(
+                table,
+                "<tr><th>{}</th><td>{:.3}</td><td>{:.3}</td><td>{:.3}</td></tr>",
+                escape(&place.channel),
+                place.from,
+                place.to,
+                place.nrmse
+            );
+        }
+        table + "</table></div>\n"
+    }
+}
+
+fn gcd(left: usize, right: usize) -> usize {
+    if right == 0 { left } else { gcd(right, left % right) }
+}
