@@ -92,14 +92,19 @@ pub(super) fn calibrate(
             inputs = inputs.columns(fitted_to, config.test_shots).into_owned();
             parameters = parameters.columns(fitted_to, config.test_shots).into_owned();
         }
-        let place = folder.shots(&instrument.name);
-        let shots = measure(device, inputs, parameters, &instrument.name, &place)?;
-        let (seen, unseen) = shots.split_last(config.test_shots);
         let name = &instrument.name;
         let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
-        let twin = match &config.load {
-            Some(from) => subject.load(config, from)?,
-            None => subject.fit(config, &seen)?,
+        let take = |device: &mut Boundary| -> Result<(Shots, Shots), Error> {
+            let shots = measure(device, inputs, parameters, name, &folder.shots(name))?;
+            Ok(shots.split_last(config.test_shots))
+        };
+        // A twin that cannot be loaded is known before the first shot.
+        let (twin, (seen, unseen)) = match &config.load {
+            Some(from) => (subject.load(config, from)?, take(device)?),
+            None => {
+                let shots = take(device)?;
+                (subject.fit(config, &shots.0)?, shots)
+            }
         };
         twin.save(folder, &instrument.name)?;
         let mut progress = Progress::new(&format!("judge the twin of {name}"), SHARES);

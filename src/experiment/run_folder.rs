@@ -37,6 +37,10 @@ impl RunFolder {
     pub const PROBE: &'static str = "probe.json";
     /// Name of a probe's report.
     pub const PROBE_REPORT: &'static str = "probe.html";
+    /// What must not be written over: what was measured, and what came out.
+    const RESULTS: [&'static str; 4] = [Self::METRICS, Self::SHOTS, Self::CALIBRATION, Self::PROBE];
+    /// Name of the folder of the calibration's shots.
+    const SHOTS: &'static str = "shots";
     /// Name of the report.
     pub const REPORT: &'static str = "report.html";
 
@@ -69,9 +73,7 @@ impl RunFolder {
     /// [`Error::Usage`] where it holds a run already.
     pub fn refuse_taken(wanted: Option<&Path>) -> Result<(), Error> {
         match wanted {
-            Some(path)
-                if [Self::RECIPE, Self::PROBE].iter().any(|name| path.join(name).exists()) =>
-            {
+            Some(path) if Self::RESULTS.iter().any(|name| path.join(name).exists()) => {
                 Err(Error::Usage(format!(
                     "{} holds a run already; name another folder with --out, or remove it",
                     path.display()
@@ -114,7 +116,7 @@ impl RunFolder {
     /// Where the calibration's shots of `device` are recorded.
     #[must_use]
     pub fn shots(&self, device: &str) -> PathBuf {
-        self.path.join("shots").join(device)
+        self.path.join(Self::SHOTS).join(device)
     }
 
     /// Where it is.
