@@ -31,7 +31,8 @@ fn measure(device: &mut dyn PhysicalLayer, shots: usize) -> Shots {
     Shots::measure(device, inputs, parameters, |_| ()).unwrap()
 }
 
-/// Cosine of two twins' gradients and their length, over all shots, in units of the ranges.
+/// Cosine of two twins' gradients and their length, over all shots, in units of the ranges; in each
+/// shot the first one's gradient has length one.
 fn agreement(twin: &dyn DigitalTwin, exact: &dyn DigitalTwin, shots: &Shots) -> (f64, f64) {
     let backend = Device::flex();
     let mut random = random::stream(9, "agreement");
@@ -41,18 +42,26 @@ fn agreement(twin: &dyn DigitalTwin, exact: &dyn DigitalTwin, shots: &Shots) -> 
     let gradient = |twin: &dyn DigitalTwin| {
         let row = |matrix: &DMatrix<f32>| to_tensor(matrix, &backend);
         let (dx, dtheta) = twin.vjp(row(&shots.inputs), row(&shots.parameters), row(&weights));
-        let scaled = |gradient: DMatrix<f32>, channels: &Channels| -> Vec<f64> {
+        let scaled = |gradient: DMatrix<f32>, channels: &Channels| {
             let spans: Vec<f32> = channels.iter().map(|channel| channel.span()).collect();
-            let values = gradient.iter().zip(spans.iter().cycle());
-            values.map(|(value, span)| f64::from(value * span)).collect()
+            DMatrix::from_fn(gradient.nrows(), gradient.ncols(), |row, shot| {
+                f64::from(gradient[(row, shot)] * spans[row])
+            })
         };
         let interface = twin.interface().clone();
-        let inputs = scaled(to_matrix(dx), &interface.inputs);
-        [inputs, scaled(to_matrix(dtheta), &interface.parameters)].concat()
+        [scaled(to_matrix(dx), &interface.inputs), scaled(to_matrix(dtheta), &interface.parameters)]
     };
     let (left, right) = (gradient(twin), gradient(exact));
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let (both, one, other) = (dot(&left, &right), dot(&left, &left), dot(&right, &right));
+    let (mut both, mut one, mut other) = (0.0, 0.0, 0.0);
+    for shot in 0..shots.len() {
+        let dot = |a: &[DMatrix<f64>; 2], b: &[DMatrix<f64>; 2]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| a.column(shot).dot(&b.column(shot))).sum()
+        };
+        let square = dot(&left, &left);
+        both += dot(&left, &right) / square;
+        one += 1.0;
+        other += dot(&right, &right) / square;
+    }
     (both / (one * other).sqrt(), (one / other).sqrt())
 }
 

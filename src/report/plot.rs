@@ -86,7 +86,7 @@ pub fn scatter_chart(
             .legend(|(x, y)| Circle::new((x + 9, y), 3, COLOURS[0].filled()));
         chart
             .draw_series(LineSeries::new(line, BLACK.mix(0.6)))?
-            .label(diagonal.unwrap_or("none"))
+            .label(diagonal.unwrap_or("no error"))
             .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
         chart
             .configure_series_labels()

@@ -4,7 +4,8 @@
 //! direction v, which moves every channel of a group by ± its range at random, the derivative of c·y is
 //! once vjp(c)·v, by the twin, and once D = (c·y(p + hv) − c·y(p − hv)) / 2h, measured. Since
 //! E[(g·v)(g′·v)] = g·g′, sums of products over points and directions are those of the gradients
-//! (simultaneous perturbations; Spall 1992), in units of each channel's range.
+//! (simultaneous perturbations; Spall 1992), in units of each channel's range. The cotangent's length is
+//! such that the twin's gradient has length one: every point counts alike, however sensitive it is.
 //!
 //! Each end is measured twice by halves of its shots, so that D_A D_B has the square of the device's
 //! derivative without the noise, which would make every twin look worse than it is. The step h is as
@@ -133,8 +134,7 @@ pub(super) fn compare(
         progress(number as f64 / groups.len() as f64);
         let step = choose_step(case, &mut bench, group);
         let points = bench.points(unseen, config.points, group, step);
-        let cotangents = bench.normals(interface.outputs.len(), config.points);
-        let gradients = bench.gradients(twin, &points, &cotangents, backend);
+        let (cotangents, gradients) = bench.gradients(twin, &points, backend);
         let mut products = vec![[0.0; 4]; config.points];
         for (point, sums) in products.iter_mut().enumerate() {
             let directions = bench.directions(group, config.directions);
@@ -176,9 +176,8 @@ pub(super) fn compare(
 fn choose_step(case: &Comparison<'_>, bench: &mut Bench<'_>, group: &Group) -> f32 {
     let &Comparison { twin, unseen, noise, config, backend, .. } = case;
     let points = bench.points(unseen, PILOT_POINTS, group, LARGEST_STEP);
-    let cotangents = bench.normals(noise.len(), PILOT_POINTS);
     let directions = bench.directions(group, PILOT_POINTS);
-    let gradients = bench.gradients(twin, &points, &cotangents, backend);
+    let (cotangents, gradients) = bench.gradients(twin, &points, backend);
     let slopes: Vec<f64> = gradients
         .column_iter()
         .zip(directions.column_iter())
@@ -191,8 +190,9 @@ fn choose_step(case: &Comparison<'_>, bench: &mut Bench<'_>, group: &Group) -> f
         let pairs = y.column_iter().zip(cotangents.column_iter());
         pairs.map(|(y, cotangent)| f64::from(y.dot(&cotangent))).collect()
     };
-    // Of Σ c² σ², the mean over normal cotangents.
-    let variance = noise.iter().map(|noise| f64::from(*noise)).sum::<f64>();
+    // Of c·y, on average over the points.
+    let variance = cotangents.column_iter().map(|c| c.component_mul(&c).dot(noise));
+    let variance = f64::from(variance.sum::<f32>()) / PILOT_POINTS as f64;
     let differences = (config.points * config.directions) as f64;
     let mut step = LARGEST_STEP;
     while step > SMALLEST_STEP {
@@ -268,21 +268,34 @@ impl Bench<'_> {
         directions
     }
 
-    /// The twin's gradients of c·y, `[channels × points]`.
+    /// Cotangents c, `[outputs × points]`, random but for the length at which the twin's gradient of c·y
+    /// has length one in units of the ranges, and these gradients, `[channels × points]`.
     fn gradients(
-        &self,
+        &mut self,
         twin: &dyn DigitalTwin,
         points: &DMatrix<f32>,
-        cotangents: &DMatrix<f32>,
         backend: &Device,
-    ) -> DMatrix<f32> {
+    ) -> (DMatrix<f32>, DMatrix<f32>) {
+        let mut cotangents = self.normals(twin.interface().outputs.len(), points.ncols());
         let (x, theta) = self.split(points);
         let row = |matrix: &DMatrix<f32>| to_tensor(matrix, backend);
-        let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(cotangents));
+        let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&cotangents));
         let (dx, dtheta) = (to_matrix(dx), to_matrix(dtheta));
-        DMatrix::from_fn(points.nrows(), points.ncols(), |row, point| {
+        let mut gradients = DMatrix::from_fn(points.nrows(), points.ncols(), |row, point| {
             if row < self.width { dx[(row, point)] } else { dtheta[(row - self.width, point)] }
-        })
+        });
+        for (mut gradient, mut cotangent) in
+            gradients.column_iter_mut().zip(cotangents.column_iter_mut())
+        {
+            let by_range = gradient.iter().zip(self.channels.iter());
+            let length = by_range.map(|(slope, channel)| (slope * channel.span()).powi(2));
+            let length = length.sum::<f32>().sqrt();
+            if length > 0.0 {
+                gradient /= length;
+                cotangent /= length;
+            }
+        }
+        (cotangents, gradients)
     }
 
     /// Drives as inputs and parameters.
