@@ -9,7 +9,7 @@
 //!
 //! Each end is measured twice by halves of its shots, so that D_A D_B has the square of the device's
 //! derivative without the noise, which would make every twin look worse than it is. The step h is as
-//! large as the curvature allows: see [`choose_step`].
+//! large as the curvature allows: see [`choose_steps`].
 
 use burn::tensor::Device;
 use nalgebra::{DMatrix, DVector};
@@ -40,15 +40,14 @@ pub struct GroupGradient {
     pub group: String,
     /// The agreement.
     pub gradient: Gradient,
-    /// Half the distance between the two ends of a central difference, as a share of the range.
+    /// Half the distance between the two ends of a central difference, as a share of the range: the
+    /// median over the points.
     pub step: f32,
 }
 
-/// Points by which the step is chosen,
-const PILOT_POINTS: usize = 8;
-/// from the largest to the smallest, as shares of the range,
-const LARGEST_STEP: f32 = 0.15;
-const SMALLEST_STEP: f32 = 0.003;
+/// Steps, as shares of the range, from the largest to the smallest,
+const LARGEST_STEP: f32 = 0.1;
+const SMALLEST_STEP: f32 = 0.002;
 /// each this share of the one before.
 const STEP_RATIO: f32 = 0.7;
 /// Curvature may bend the cosine by this share of its standard error, or by so much anyway.
@@ -132,21 +131,24 @@ pub(super) fn compare(
     let mut by_group = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         progress(number as f64 / groups.len() as f64);
-        let step = choose_step(case, &mut bench, group);
-        let points = bench.points(unseen, config.points, group, step);
+        let points = bench.points(unseen, config.points, group);
         let (cotangents, gradients) = bench.gradients(twin, &points, backend);
+        let about = About { points, cotangents, gradients };
+        let directions: Vec<_> =
+            (0..config.points).map(|_| bench.directions(group, config.directions)).collect();
+        let mut steps = choose_steps(case, &bench, &about, &directions);
         let mut products = vec![[0.0; 4]; config.points];
         for (point, sums) in products.iter_mut().enumerate() {
-            let directions = bench.directions(group, config.directions);
+            let directions = &directions[point];
             let measured = bench.derivatives(
-                &points.column(point).into_owned(),
-                &directions,
-                &cotangents.column(point).into_owned(),
+                &about.points.column(point).into_owned(),
+                directions,
+                &about.cotangents.column(point).into_owned(),
                 group,
-                step,
+                steps[point],
             )?;
             for (direction, [one, other]) in directions.column_iter().zip(measured) {
-                let predicted = f64::from(gradients.column(point).dot(&direction));
+                let predicted = f64::from(about.gradients.column(point).dot(&direction));
                 // The halves differ with a variance of 2σ², whose square is a third of the fourth power.
                 let noise = (one - other).powi(4) / 12.0;
                 let products =
@@ -157,63 +159,76 @@ pub(super) fn compare(
         for (total, sums) in total.iter_mut().zip(&products) {
             total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
+        steps.sort_by(f32::total_cmp);
         by_group.push(GroupGradient {
             group: group.name.clone(),
             gradient: Gradient::of(&products),
-            step,
+            step: steps[steps.len() / 2],
         });
     }
     Ok((Gradient::of(&total), by_group))
 }
 
-/// The step of a central difference: the largest at which its curvature bends the cosine little beside
-/// what noise does to it.
+/// Where gradients are compared, a column a point.
+struct About {
+    /// Drives, `[channels × points]`.
+    points: DMatrix<f32>,
+    /// `[outputs × points]`.
+    cotangents: DMatrix<f32>,
+    /// The twin's gradients, `[channels × points]`.
+    gradients: DMatrix<f32>,
+}
+
+/// The step of the central differences about each point: the largest at which curvature bends the
+/// cosine little beside what noise does to it.
 ///
-/// Along the directions, with the derivative S and an error E(h) of the difference, the measured square
-/// is E² too large, which bends the cosine by E² / 2S²; noise of variance σ² in a shot's c·y leaves it a
-/// standard error of σ / (h S √(2 R n)) after n differences of R shots an end. How a device curves is
-/// taken from its twin, which has no noise.
-fn choose_step(case: &Comparison<'_>, bench: &mut Bench<'_>, group: &Group) -> f32 {
-    let &Comparison { twin, unseen, noise, config, backend, .. } = case;
-    let points = bench.points(unseen, PILOT_POINTS, group, LARGEST_STEP);
-    let directions = bench.directions(group, PILOT_POINTS);
-    let (cotangents, gradients) = bench.gradients(twin, &points, backend);
-    let slopes: Vec<f64> = gradients
-        .column_iter()
-        .zip(directions.column_iter())
-        .map(|(gradient, direction)| f64::from(gradient.dot(&direction)))
+/// With the derivative S and an error E(h) of the difference, the measured square is E² too large, which
+/// bends the cosine by E² / 2S²; noise of variance σ² in a shot's c·y leaves it a standard error of
+/// σ / (h S √(2 R n)) after n differences of R shots an end. How a device curves along a point's first
+/// direction is taken from its twin, which has no noise.
+fn choose_steps(
+    case: &Comparison<'_>,
+    bench: &Bench<'_>,
+    about: &About,
+    directions: &[DMatrix<f32>],
+) -> Vec<f32> {
+    let &Comparison { twin, noise, config, backend, .. } = case;
+    let along = |point: usize| directions[point].column(0);
+    let slopes: Vec<f64> = (0..config.points)
+        .map(|point| f64::from(about.gradients.column(point).dot(&along(point))))
         .collect();
-    let square = slopes.iter().map(|slope| slope * slope).sum::<f64>() / PILOT_POINTS as f64;
-    let weighed = |drives: DMatrix<f32>| -> Vec<f64> {
-        let (x, theta) = bench.split(&drives);
+    let count = config.points as f64;
+    let square = slopes.iter().map(|slope| slope * slope).sum::<f64>() / count;
+    // Of a shot's c·y, on average over the points.
+    let variance = about.cotangents.column_iter().map(|c| c.component_mul(&c).dot(noise));
+    let variance = f64::from(variance.sum::<f32>()) / count;
+    let shots = 2.0 * bench.repeats as f64 * count * config.directions as f64;
+    let scatter = (variance / (square * shots)).sqrt();
+
+    let mut steps = vec![LARGEST_STEP; config.points];
+    let mut bent: Vec<usize> = (0..config.points).collect();
+    while !bent.is_empty() {
+        let ends = DMatrix::from_fn(about.points.nrows(), 2 * bent.len(), |row, end| {
+            let point = bent[end / 2];
+            let sign = if end % 2 == 0 { steps[point] } else { -steps[point] };
+            about.points[(row, point)] + sign * along(point)[row]
+        });
+        let (x, theta) = bench.split(&ends);
         let y = predict(twin, &x, &theta, backend);
-        let pairs = y.column_iter().zip(cotangents.column_iter());
-        pairs.map(|(y, cotangent)| f64::from(y.dot(&cotangent))).collect()
-    };
-    // Of c·y, on average over the points.
-    let variance = cotangents.column_iter().map(|c| c.component_mul(&c).dot(noise));
-    let variance = f64::from(variance.sum::<f32>()) / PILOT_POINTS as f64;
-    let differences = (config.points * config.directions) as f64;
-    let mut step = LARGEST_STEP;
-    while step > SMALLEST_STEP {
-        let (above, below) =
-            (weighed(&points + &directions * step), weighed(&points - &directions * step));
-        let h = f64::from(step);
-        let error = above
-            .iter()
-            .zip(&below)
-            .zip(&slopes)
-            .map(|((above, below), slope)| ((above - below) / (2.0 * h) - slope).powi(2))
-            .sum::<f64>()
-            / PILOT_POINTS as f64;
-        let shots = 2.0 * bench.repeats as f64 * differences;
-        let scatter = (variance / (square * shots)).sqrt() / h;
-        if error / (2.0 * square) <= (BEND * scatter).max(NO_BEND) {
-            break;
-        }
-        step *= STEP_RATIO;
+        let mut ends = y.column_iter();
+        bent.retain(|&point| {
+            let cotangent = about.cotangents.column(point);
+            let mut weighed = || ends.next().map_or(f64::NAN, |y| f64::from(y.dot(&cotangent)));
+            let h = f64::from(steps[point]);
+            let error = (weighed() - weighed()) / (2.0 * h) - slopes[point];
+            let is_bent = error * error / (2.0 * square) > (BEND * scatter / h).max(NO_BEND);
+            if is_bent {
+                steps[point] *= STEP_RATIO;
+            }
+            is_bent && steps[point] > SMALLEST_STEP
+        });
     }
-    step
+    steps
 }
 
 /// A device between the ends of central differences.
@@ -229,9 +244,9 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Drives of the unseen shots, `[channels × points]`, the group's moved inside their ranges by a
-    /// step.
-    fn points(&mut self, unseen: &Shots, points: usize, group: &Group, step: f32) -> DMatrix<f32> {
+    /// Drives of the unseen shots, `[channels × points]`, the group's moved inside their ranges by the
+    /// largest step.
+    fn points(&mut self, unseen: &Shots, points: usize, group: &Group) -> DMatrix<f32> {
         let mut drives = DMatrix::zeros(self.channels.len(), points);
         for mut drive in drives.column_iter_mut() {
             let shot = self.random.random_range(0..unseen.len());
@@ -240,7 +255,7 @@ impl Bench<'_> {
             drive.rows_mut(self.width, parameters.len()).copy_from(&parameters);
             for (place, channel) in self.channels.iter().enumerate() {
                 if (group.first..group.first + group.count).contains(&place) {
-                    let margin = step * channel.span();
+                    let margin = LARGEST_STEP * channel.span();
                     drive[place] =
                         drive[place].clamp(channel.minimum + margin, channel.maximum - margin);
                 }

@@ -67,7 +67,7 @@ pub enum Verdict {
 }
 
 /// Cosines above which a twin is fit, and usable.
-const FIT: f32 = 0.9;
+const FIT: f32 = 0.8;
 const USABLE: f32 = 0.5;
 
 impl Fidelity {
