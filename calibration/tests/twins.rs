@@ -220,9 +220,12 @@ fn designs_stay_in_range_and_a_task_like_one_follows_its_task() {
         parameters: DMatrix::from_element(3, 1, 0.3),
     };
     let near = TaskLikeConfig { uniform_share: 0.0, input_spread: 0.05, parameter_spread: 0.05 };
-    for design in
-        [DesignConfig::Uniform, DesignConfig::LatinHypercube, DesignConfig::TaskLike(near.clone())]
-    {
+    for design in [
+        DesignConfig::Uniform,
+        DesignConfig::LatinHypercube,
+        DesignConfig::Sobol,
+        DesignConfig::TaskLike(near.clone()),
+    ] {
         let (inputs, parameters) = design.draw(&interface, 500, Some(&task), 1).unwrap();
         let mut all = inputs.iter().chain(parameters.iter());
         assert!(all.all(|value| (0.0..=1.0).contains(value)));

@@ -79,7 +79,7 @@ pub(super) fn calibrate(
     {
         let device = &mut instrument.device;
         let interface = device.interface().clone();
-        let fitted_to = if config.twin.is_fitted() { config.shots } else { 0 };
+        let fitted_to = if config.twin.is_fitted() { config.shots_on(&interface)? } else { 0 };
         let total = fitted_to + config.test_shots;
         // A device that the network never plays has no task; it is still calibrated by design.
         let (mut inputs, mut parameters) =

@@ -10,7 +10,7 @@ use twinprop_calibration::{
     FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
 };
 use twinprop_devices::rig::{Encoding, Target, Targets};
-use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
+use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, Interface, validate};
 
 use crate::Error;
 use crate::data::DataConfig;
@@ -187,6 +187,12 @@ pub struct CalibrationConfig {
     /// Shots that the twin is fitted to, a device.
     #[serde(deserialize_with = "validate::count")]
     pub shots: usize,
+    /// Time on the device that they may take, in seconds, instead of their number.
+    #[serde(
+        deserialize_with = "validate::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub device_seconds: Option<f64>,
     /// Further shots that it never sees and is judged by.
     #[serde(deserialize_with = "validate::count")]
     pub test_shots: usize,
@@ -207,6 +213,7 @@ impl Default for CalibrationConfig {
     fn default() -> Self {
         Self {
             shots: 20_000,
+            device_seconds: None,
             test_shots: 2_000,
             design: DesignConfig::TaskLike(TaskLikeConfig::default()),
             twin: TwinConfig::Neural(NeuralTwinConfig::default()),
@@ -218,6 +225,22 @@ impl Default for CalibrationConfig {
 }
 
 impl CalibrationConfig {
+    /// Shots that the twin of a device with `interface` is fitted to.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the time is not enough for one, or the device's shots take none.
+    pub fn shots_on(&self, interface: &Interface) -> Result<usize, Error> {
+        let Some(seconds) = self.device_seconds else { return Ok(self.shots) };
+        let shots = seconds / interface.seconds_per_shot;
+        if shots >= 1.0 && shots.is_finite() {
+            return Ok(shots as usize);
+        }
+        Err(Error::Usage(format!(
+            "calibration.device_seconds = {seconds}: a shot of `{}` takes {} s; give calibration.shots instead, or more time",
+            interface.device, interface.seconds_per_shot
+        )))
+    }
+
     /// Replaces the folder of the twins by where it is, so that a run's recipe can be read from
     /// anywhere.
     ///

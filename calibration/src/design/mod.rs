@@ -1,6 +1,7 @@
 //! Which shots to take: drives and parameters over a device's ranges.
 
 mod latin_hypercube;
+mod sobol;
 mod task_like;
 mod uniform;
 
@@ -22,6 +23,9 @@ pub enum DesignConfig {
     /// Every channel stratified: with N shots, each of N equal slices of its range is hit once
     /// (McKay, Beckman & Conover, Technometrics 21, 239, 1979).
     LatinHypercube,
+    /// Points of an Owen-scrambled Sobol sequence, which fill also pairs of channels evenly; best with a
+    /// power of two of shots.
+    Sobol,
     /// Drives that the network will ask for, parameters around their initialisation.
     TaskLike(TaskLikeConfig),
 }
@@ -46,6 +50,7 @@ impl DesignConfig {
         let mut drives = match self {
             Self::Uniform => uniform::draw(&channels, shots, &mut random),
             Self::LatinHypercube => latin_hypercube::draw(&channels, shots, &mut random),
+            Self::Sobol => sobol::draw(&channels, shots, &mut random),
             Self::TaskLike(config) => {
                 let task = task.ok_or_else(|| {
                     CalibrationError::TooFewShots(

@@ -1,0 +1,147 @@
+//! How many shots a twin needs: shots → R², error over the noise floor, and gradient cosine, for neural,
+//! physics and hybrid twins.
+//!
+//! `cargo run --release -p twinprop-bench --bin twin_fidelity` prints the table.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use twinprop::Backend;
+use twinprop::calibration::design::DesignConfig;
+use twinprop::calibration::fit::fit_neural;
+use twinprop::calibration::identify::identify;
+use twinprop::calibration::{
+    DigitalTwin, EquationTwin, Fidelity, FidelityConfig, FitConfig, HybridConfig, HybridTwin,
+    IdentifyConfig, NeuralTwinConfig, Shots,
+};
+use twinprop::devices::electronic::TransistorConfig;
+use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
+use twinprop::devices::optical::SecondHarmonicConfig;
+use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
+
+/// Twins of four devices, each fabricated with constants a tenth off, by shots.
+#[derive(Parser)]
+struct Arguments {
+    /// Numbers of shots, by commas.
+    #[arg(long, value_delimiter = ',', default_value = "64,256,1024,4096,16384")]
+    shots: Vec<usize>,
+    /// The design: uniform, latin_hypercube or sobol.
+    #[arg(long, default_value = "sobol")]
+    design: String,
+    /// Only the device of this kind.
+    #[arg(long)]
+    device: Option<String>,
+}
+
+/// Shots that judge.
+const TEST_SHOTS: usize = 1000;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match rayon::scope(|_| table(&Arguments::parse()).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The devices, with noise on drives and readings of about a hundredth of what they are.
+fn devices() -> Vec<(DeviceKind, ImperfectionsConfig)> {
+    let noise = |readout_noise| ImperfectionsConfig {
+        mismatch: 0.1,
+        input_noise: 0.003,
+        readout_noise,
+        ..Default::default()
+    };
+    let oscillators = OscillatorsConfig {
+        count: 20,
+        bend: 0.1,
+        coupling_deviation: 0.2,
+        ..OscillatorsConfig::default()
+    };
+    vec![
+        (DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()), noise(0.003)),
+        (DeviceKind::Oscillators(oscillators), noise(1e-4)),
+        (DeviceKind::Plate(PlateConfig::default()), noise(0.003)),
+        (DeviceKind::Transistor(TransistorConfig::default()), noise(0.001)),
+    ]
+}
+
+fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let design = match arguments.design.as_str() {
+        "uniform" => DesignConfig::Uniform,
+        "latin_hypercube" => DesignConfig::LatinHypercube,
+        "sobol" => DesignConfig::Sobol,
+        other => return Err(format!("--design {other}: uniform, latin_hypercube or sobol").into()),
+    };
+    println!("device | shots | twin | R² | NRMSE over the noise floor | gradient cosine | fit (s)");
+    for (model, imperfections) in devices() {
+        for &shots in &arguments.shots {
+            let simulated =
+                DeviceConfig { model: model.clone(), imperfections: imperfections.clone() }
+                    .fabricate(1)?;
+            let mut device = simulated.device;
+            let interface = device.interface().clone();
+            if arguments.device.as_ref().is_some_and(|only| *only != interface.device) {
+                continue;
+            }
+            let constants = IdentifyConfig { epochs: 100, ..Default::default() };
+            let mut measure = |shots, shared: bool, seed| -> Result<Shots, Box<dyn Error>> {
+                let (inputs, mut parameters) = design.draw(&interface, shots, None, seed)?;
+                if shared {
+                    constants.share_settings(&mut parameters);
+                }
+                Ok(Shots::measure(&mut device, inputs, parameters, |_| ())?)
+            };
+            // An equation learns from runs of shots on one setting; a network from a setting a shot.
+            let (single, runs) = (measure(shots, false, 1)?, measure(shots, true, 1)?);
+            let unseen = measure(TEST_SHOTS, false, 2)?;
+            let backend = Backend::Flex.device()?;
+            // Small batches and many passes for few shots.
+            let batch = (shots / 16).clamp(8, 256);
+            let fit = FitConfig { epochs: 60, batch, patience: 20, ..Default::default() };
+
+            let start = Instant::now();
+            let size = NeuralTwinConfig::default();
+            let (neural, _) = fit_neural(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
+            let mut twins: Vec<(&str, Box<dyn DigitalTwin>, f64)> =
+                vec![("neural", Box::new(neural), start.elapsed().as_secs_f64())];
+
+            let start = Instant::now();
+            let mut equation = simulated.nominal;
+            identify(&mut *equation, &constants, &runs, 1, &backend, |_, _| ())?;
+            let physics = EquationTwin::new(equation);
+            twins.push(("physics", Box::new(physics), start.elapsed().as_secs_f64()));
+
+            let start = Instant::now();
+            let nominal =
+                DeviceConfig { model: model.clone(), imperfections: imperfections.clone() }
+                    .fabricate(1)?
+                    .nominal;
+            let config = HybridConfig { constants: constants.clone(), ..Default::default() };
+            let hybrid = HybridTwin::fit(nominal, &config, &fit, &runs, 1, &backend, |_, _| ())?;
+            twins.push(("hybrid", Box::new(hybrid), start.elapsed().as_secs_f64()));
+
+            for (name, twin, seconds) in twins {
+                let judged = FidelityConfig::default();
+                let fidelity =
+                    Fidelity::measure(&*twin, &mut device, &unseen, &judged, 1, &backend, |_| ())?;
+                let readings = &fidelity.readings;
+                println!(
+                    "{} | {shots} | {name} | {:.4} | {:.2} | {:.3} | {seconds:.1}",
+                    interface.device,
+                    readings.r2.value,
+                    readings.over_the_floor().unwrap_or(f32::NAN),
+                    fidelity.gradient.cosine
+                );
+            }
+        }
+    }
+    Ok(())
+}
