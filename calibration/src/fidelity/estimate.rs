@@ -35,13 +35,14 @@ impl Estimate {
     }
 
     /// A cosine, by [`jackknife`](Self::jackknife): the wider of the intervals on its own scale and on
-    /// Fisher's z = artanh c, since a cosine near one scatters further downwards than upwards.
+    /// Fisher's z = artanh c, since a large cosine scatters further downwards than upwards. At one, z
+    /// has no end, and measured cosines can be above: there its own scale has to do.
     pub(super) fn of_cosine<const K: usize>(
         blocks: &[[f64; K]],
         cosine: impl Fn([f64; K]) -> Option<f64>,
     ) -> Self {
         let plain = Self::jackknife(blocks, (-1.0, 1.0), &cosine);
-        let z = |sums| cosine(sums).filter(|cosine| cosine.abs() < 1.0).map(f64::atanh);
+        let z = |sums| cosine(sums).filter(|cosine| cosine.abs() < LARGEST_ON_Z).map(f64::atanh);
         let on_z = Self::jackknife(blocks, (f64::from(f32::MIN), f64::from(f32::MAX)), z);
         if !on_z.is_known() {
             return plain;
@@ -83,6 +84,9 @@ impl Estimate {
         Self { value: end(value), low: end(value - half), high: end(value + half) }
     }
 }
+
+/// Cosines above this are not looked at on the scale of z.
+const LARGEST_ON_Z: f64 = 0.99;
 
 /// The 99.5 % quantile of Student's t (Fisher & Cornish 1960).
 fn quantile(freedom: f64) -> f64 {
