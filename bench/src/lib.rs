@@ -130,3 +130,13 @@ pub fn mnist_oscillators() -> Step {
     }
     Step::new(experiment)
 }
+
+/// The median of some times.
+///
+/// # Panics
+/// If there are none.
+#[must_use]
+pub fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}

@@ -14,7 +14,7 @@ use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
 use twinprop::devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop::devices::{DeviceError, PhysicalLayer};
-use twinprop_bench::mnist_oscillators;
+use twinprop_bench::{median, mnist_oscillators};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -68,11 +68,6 @@ impl Drop for Peer {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn median(mut seconds: Vec<f64>) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
 }
 
 /// Repetitions in a turn.

@@ -22,8 +22,13 @@ pub struct Compare {
 /// Compares and prints a table.
 pub fn run(command: &Compare) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
-    let (comparison, folder) =
-        compare(&command.run.recipe, &command.rules, command.seeds, &command.run.options(), &stop)?;
+    let (comparison, folder) = compare(
+        &command.run.recipe,
+        &command.rules,
+        command.seeds,
+        &command.run.settings.options(),
+        &stop,
+    )?;
     println!("{:<24} test accuracy (%), mean ± sd of {} seeds", "", command.seeds);
     for row in &comparison.rows {
         println!(

@@ -53,6 +53,13 @@ pub fn run(cli: Cli) -> Result<(), Error> {
 struct RunArguments {
     /// The recipe.
     recipe: PathBuf,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What every command takes that makes a folder from a recipe.
+#[derive(Args)]
+struct Settings {
     /// Seed of everything random, instead of the recipe's.
     #[arg(long)]
     seed: Option<u64>,
@@ -70,7 +77,7 @@ struct RunArguments {
     data_dir: Option<PathBuf>,
 }
 
-impl RunArguments {
+impl Settings {
     fn options(&self) -> RunOptions {
         RunOptions {
             rule: None,

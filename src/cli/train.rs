@@ -31,7 +31,7 @@ pub fn run(command: &Train) -> Result<(), Error> {
         rule: command.rule,
         devices: command.device.clone(),
         record: command.record.clone(),
-        ..command.run.options()
+        ..command.run.settings.options()
     };
     let (summary, folder) = train(&command.run.recipe, &options, &stop)?;
     if let Some(twin) = &summary.twin {

@@ -21,8 +21,6 @@ use crate::report::{Progress, TwinSection};
 const SHOTS_A_REPORT: usize = 64;
 /// A calibration that is cut off loses the shots of so many seconds at most.
 const SECONDS_AT_STAKE: f64 = 1.0;
-/// Steps in which the progress of judging a twin is counted.
-const SHARES: usize = 100;
 
 /// What a calibration has to show for one device.
 pub struct Calibrated {
@@ -107,7 +105,7 @@ pub(super) fn calibrate(
             }
         };
         twin.save(folder, &instrument.name)?;
-        let mut progress = Progress::new(&format!("judge the twin of {name}"), SHARES);
+        let mut progress = Progress::in_shares(&format!("judge the twin of {name}"));
         let fidelity = Fidelity::measure(
             twin.as_twin(),
             device,
@@ -115,7 +113,7 @@ pub(super) fn calibrate(
             &config.fidelity,
             recipe.seed,
             backend,
-            |share| progress.set((SHARES as f64 * share) as usize, String::new()),
+            |share| progress.set_share(share, String::new()),
         )?;
         progress.finish(format!("gradient cosine {:.3}", fidelity.gradient.cosine));
         let predicted = predict(twin.as_twin(), &unseen.inputs, &unseen.parameters, backend);

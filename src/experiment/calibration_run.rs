@@ -37,13 +37,7 @@ pub fn calibrate_recipe(
     path: &Path,
     options: &RunOptions,
 ) -> Result<(CalibrationSummary, RunFolder), Error> {
-    let mut recipe = Recipe::read(path, &options.set)?;
-    recipe.seed = options.seed.unwrap_or(recipe.seed);
-    recipe.take_rigs(&options.devices)?;
-    RunFolder::refuse_taken(options.out.as_deref())?;
-    let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
-    recipe.calibration.make_absolute()?;
+    let recipe = options.recipe(path)?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let name = format!("{name}-calibration-{}", recipe.seed);
     let folder = RunFolder::create(options.out.as_deref(), &name)?;

@@ -37,6 +37,26 @@ pub struct RunOptions {
     pub set: Vec<String>,
 }
 
+impl RunOptions {
+    /// The recipe at `path` as these options have it, its files where they are; before anything is
+    /// made or driven.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the recipe or its files, and [`Error::Usage`] where the run's folder
+    /// holds results already.
+    pub(super) fn recipe(&self, path: &Path) -> Result<Recipe, Error> {
+        let mut recipe = Recipe::read(path, &self.set)?;
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
+        recipe.take_rigs(&self.devices)?;
+        RunFolder::refuse_taken(self.out.as_deref())?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        recipe.data.source.make_absolute(folder, self.data_dir.as_deref())?;
+        recipe.calibration.make_absolute()?;
+        Ok(recipe)
+    }
+}
+
 /// What a twin was worth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwinScore {
@@ -151,16 +171,10 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<(Summary, RunFolder), Error> {
     let start = Instant::now();
-    let mut recipe = Recipe::read(path, &options.set)?;
-    recipe.seed = options.seed.unwrap_or(recipe.seed);
-    recipe.training.rule = options.rule.unwrap_or(recipe.training.rule);
-    recipe.take_rigs(&options.devices)?;
-    RunFolder::refuse_taken(options.out.as_deref())?;
+    let recipe = options.recipe(path)?;
     let rule = recipe.training.rule;
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    recipe.data.source.make_absolute(recipe_folder, options.data_dir.as_deref())?;
-    recipe.calibration.make_absolute()?;
     let mut experiment = prepare(
         &recipe,
         recipe_folder,

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Steps of work that is counted in shares.
+const SHARES: usize = 100;
 /// Between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -35,6 +37,17 @@ impl Progress {
         });
         let now = Instant::now();
         Self { label: label.to_owned(), total, start: now, last_line: now, bar }
+    }
+
+    /// Work called `label` of which only the share that is done is known.
+    #[must_use]
+    pub fn in_shares(label: &str) -> Self {
+        Self::new(label, SHARES)
+    }
+
+    /// `share` of the work, of one, is done.
+    pub fn set_share(&mut self, share: f64, message: String) {
+        self.set((share * SHARES as f64) as usize, message);
     }
 
     /// `done` steps are done.

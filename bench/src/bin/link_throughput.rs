@@ -16,6 +16,7 @@ use nalgebra::{DMatrix, DVector};
 use twinprop::devices::rig::transport::Tcp;
 use twinprop::devices::rig::{Capacity, Emulator, EmulatorConfig, Encoding, Rig};
 use twinprop::devices::{Channels, DeviceError, Interface, PhysicalLayer};
+use twinprop_bench::median;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -174,11 +175,6 @@ fn turn(rig: &mut Rig) -> Outcome<Vec<f64>> {
         }
     }
     Ok(seconds)
-}
-
-fn median(mut seconds: Vec<f64>) -> f64 {
-    seconds.sort_by(f64::total_cmp);
-    seconds[seconds.len() / 2]
 }
 
 fn compare() -> Outcome<()> {

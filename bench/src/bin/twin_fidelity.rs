@@ -52,12 +52,15 @@ fn main() -> ExitCode {
 }
 
 /// The devices, with noise on drives and readings of about a hundredth of what they are.
-fn devices() -> Vec<(DeviceKind, ImperfectionsConfig)> {
-    let noise = |readout_noise| ImperfectionsConfig {
-        mismatch: 0.1,
-        input_noise: 0.003,
-        readout_noise,
-        ..Default::default()
+fn devices() -> Vec<DeviceConfig> {
+    let device = |model, readout_noise| {
+        let imperfections = ImperfectionsConfig {
+            mismatch: 0.1,
+            input_noise: 0.003,
+            readout_noise,
+            ..Default::default()
+        };
+        DeviceConfig { model, imperfections }
     };
     let oscillators = OscillatorsConfig {
         count: 20,
@@ -66,10 +69,10 @@ fn devices() -> Vec<(DeviceKind, ImperfectionsConfig)> {
         ..OscillatorsConfig::default()
     };
     vec![
-        (DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()), noise(0.003)),
-        (DeviceKind::Oscillators(oscillators), noise(1e-4)),
-        (DeviceKind::Plate(PlateConfig::default()), noise(0.003)),
-        (DeviceKind::Transistor(TransistorConfig::default()), noise(0.001)),
+        device(DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()), 0.003),
+        device(DeviceKind::Oscillators(oscillators), 1e-4),
+        device(DeviceKind::Plate(PlateConfig::default()), 0.003),
+        device(DeviceKind::Transistor(TransistorConfig::default()), 0.001),
     ]
 }
 
@@ -81,11 +84,9 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         other => return Err(format!("--design {other}: uniform, latin_hypercube or sobol").into()),
     };
     println!("device | shots | twin | R² | NRMSE over the noise floor | gradient cosine | fit (s)");
-    for (model, imperfections) in devices() {
+    for config in devices() {
         for &shots in &arguments.shots {
-            let simulated =
-                DeviceConfig { model: model.clone(), imperfections: imperfections.clone() }
-                    .fabricate(1)?;
+            let simulated = config.fabricate(1)?;
             let mut device = simulated.device;
             let interface = device.interface().clone();
             if arguments.device.as_ref().is_some_and(|only| *only != interface.device) {
@@ -120,12 +121,9 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             twins.push(("physics", Box::new(physics), start.elapsed().as_secs_f64()));
 
             let start = Instant::now();
-            let nominal =
-                DeviceConfig { model: model.clone(), imperfections: imperfections.clone() }
-                    .fabricate(1)?
-                    .nominal;
-            let config = HybridConfig { constants: constants.clone(), ..Default::default() };
-            let hybrid = HybridTwin::fit(nominal, &config, &fit, &runs, 1, &backend, |_, _| ())?;
+            let nominal = config.fabricate(1)?.nominal;
+            let parts = HybridConfig { constants: constants.clone(), ..Default::default() };
+            let hybrid = HybridTwin::fit(nominal, &parts, &fit, &runs, 1, &backend, |_, _| ())?;
             twins.push(("hybrid", Box::new(hybrid), start.elapsed().as_secs_f64()));
 
             for (name, twin, seconds) in twins {

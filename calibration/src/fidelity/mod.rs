@@ -1,6 +1,7 @@
 //! How far to trust a twin: its readings and its gradient, judged on shots it never saw, against what
 //! the device's own noise lets anybody know.
 
+mod by_range;
 mod estimate;
 mod gradient;
 mod readings;
@@ -10,9 +11,10 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, PhysicalLayer, validate};
 
+pub use by_range::{ByRange, SECTIONS, Weakness};
 pub use estimate::Estimate;
 pub use gradient::{Gradient, GroupGradient};
-pub use readings::{ByRange, Readings, SECTIONS, Weakness};
+pub use readings::Readings;
 
 use crate::bridge::{to_matrix, to_tensor};
 use crate::shots::Shots;
@@ -89,7 +91,7 @@ impl Fidelity {
         let repeats = config.repeats.max(2);
         let noise = readings::noise(device, unseen, config.points, repeats)?;
         let (together, by_channel) = readings::judge(&predicted, &unseen.outputs, &noise);
-        let by_range = ByRange::of(twin, unseen, &predicted);
+        let by_range = ByRange::of(twin.interface(), unseen, &predicted);
         progress(0.1);
         let case = gradient::Comparison { twin, unseen, noise: &noise, config, seed, backend };
         let (gradient, by_group) =

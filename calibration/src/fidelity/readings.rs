@@ -2,11 +2,11 @@
 
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
+use twinprop_devices::probe::sample_variance;
 use twinprop_devices::{DeviceError, PhysicalLayer};
 
 use super::estimate::Estimate;
 use crate::shots::Shots;
-use crate::twin::DigitalTwin;
 
 /// How well a twin predicts readings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,100 +110,7 @@ pub(super) fn noise(
         let inputs = DMatrix::from_fn(input.len(), repeats, |row, _| input[row]);
         let parameters = unseen.parameters.column(shot).into_owned();
         device.measure(&inputs, &parameters, &mut measured)?;
-        // Row by row: nalgebra's `column_variance` subtracts squares.
-        for (total, row) in total.iter_mut().zip(measured.row_iter()) {
-            *total += row.variance() * repeats as f32 / (repeats as f32 - 1.0);
-        }
+        total += sample_variance(&measured);
     }
     Ok(total / drives as f32)
-}
-
-/// A part of a channel's range where a twin is worse than elsewhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Weakness {
-    /// The driven channel.
-    pub channel: String,
-    /// Lower end of the part, in the channel's unit.
-    pub from: f32,
-    /// Upper end.
-    pub to: f32,
-    /// Normalised root mean square error of the shots driven there.
-    pub nrmse: f32,
-}
-
-/// Parts of a channel's range.
-pub const SECTIONS: usize = 5;
-/// A part is weak where its squared error is above the average by this factor,
-const FACTOR: f64 = 1.3;
-/// for certain: by so many standard errors.
-const CERTAIN: f64 = 4.0;
-/// Weak parts that are named.
-const NAMED: usize = 10;
-
-/// Error by where in their ranges channels are driven.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ByRange {
-    /// Normalised root mean square error with an input in each fifth of its range, mean over inputs.
-    pub inputs: [f32; SECTIONS],
-    /// The same with a parameter there.
-    pub parameters: [f32; SECTIONS],
-    /// Where it is worst.
-    pub weak: Vec<Weakness>,
-}
-
-impl ByRange {
-    pub(super) fn of(twin: &dyn DigitalTwin, unseen: &Shots, predicted: &DMatrix<f32>) -> Self {
-        let interface = twin.interface();
-        let variance = unseen.outputs.row_iter().map(|row| row.variance());
-        let variance = DVector::from_iterator(unseen.outputs.nrows(), variance);
-        // A shot's squared error, each output in its own variance.
-        let errors: Vec<f64> = (predicted - &unseen.outputs)
-            .column_iter()
-            .map(|error| {
-                let shares = error.iter().zip(&variance);
-                let alive = shares.filter(|(_, variance)| **variance > 0.0);
-                let shares: Vec<f64> =
-                    alive.map(|(error, variance)| f64::from(error * error / variance)).collect();
-                shares.iter().sum::<f64>() / shares.len().max(1) as f64
-            })
-            .collect();
-        let count = errors.len() as f64;
-        let mean = errors.iter().sum::<f64>() / count;
-        let spread = errors.iter().map(|error| (error - mean).powi(2)).sum::<f64>() / count;
-        let mut weak: Vec<Weakness> = Vec::new();
-        let mut side = |channels: &twinprop_devices::Channels, drives: &DMatrix<f32>| {
-            let mut sections = [0.0; SECTIONS];
-            for (row, channel) in channels.iter().enumerate() {
-                let mut sums = [(0.0, 0.0); SECTIONS];
-                for (drive, error) in drives.row(row).iter().zip(&errors) {
-                    let place = (drive - channel.minimum) / channel.span();
-                    let section = ((place * SECTIONS as f32) as usize).min(SECTIONS - 1);
-                    sums[section].0 += error;
-                    sums[section].1 += 1.0;
-                }
-                for (section, (sum, shots)) in sums.into_iter().enumerate() {
-                    let here = if shots > 0.0 { sum / shots } else { mean };
-                    sections[section] += here / channels.len() as f64;
-                    let surely = CERTAIN * (spread / f64::max(shots, 1.0)).sqrt();
-                    if here > FACTOR * mean && here - mean > surely {
-                        let end = |section: usize| {
-                            channel.minimum + channel.span() * section as f32 / SECTIONS as f32
-                        };
-                        weak.push(Weakness {
-                            channel: channel.to_string(),
-                            from: end(section),
-                            to: end(section + 1),
-                            nrmse: here.sqrt() as f32,
-                        });
-                    }
-                }
-            }
-            sections.map(|square| square.sqrt() as f32)
-        };
-        let inputs = side(&interface.inputs, &unseen.inputs);
-        let parameters = side(&interface.parameters, &unseen.parameters);
-        weak.sort_by(|one, other| other.nrmse.total_cmp(&one.nrmse));
-        weak.truncate(NAMED);
-        Self { inputs, parameters, weak }
-    }
 }

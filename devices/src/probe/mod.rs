@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use drift::Drift;
 pub use linearity::{Linearity, Side, Sweep};
-pub use repeatability::Repeatability;
+pub use repeatability::{Repeatability, sample_variance};
 pub use timing::Timing;
 
 use crate::{Channels, DeviceError, Interface, PhysicalLayer, random};

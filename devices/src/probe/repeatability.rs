@@ -45,9 +45,10 @@ impl Repeatability {
     }
 }
 
-/// Variance of each row, as of a sample. Row by row: nalgebra's `column_variance` subtracts squares,
-/// which leaves nothing of a noise that is small beside its reading.
-fn sample_variance(values: &DMatrix<f32>) -> DVector<f32> {
+/// Variance of each row, as of a sample: of each channel over at least two shots. Row by row: nalgebra's
+/// `column_variance` subtracts squares, which leaves nothing of a noise that is small beside its reading.
+#[must_use]
+pub fn sample_variance(values: &DMatrix<f32>) -> DVector<f32> {
     let count = values.ncols() as f32;
     let variances = values.row_iter().map(|row| row.variance() * count / (count - 1.0));
     DVector::from_iterator(values.nrows(), variances)

@@ -26,9 +26,6 @@ pub struct Probe {
     out: Option<PathBuf>,
 }
 
-/// Shares of the work that the progress counts.
-const SHARES: usize = 100;
-
 /// Drives the device over its ranges and writes what it is like.
 pub fn run(command: &Probe) -> Result<(), Error> {
     if !(command.seconds > 0.0 && command.seconds.is_finite()) {
@@ -50,9 +47,9 @@ pub fn run(command: &Probe) -> Result<(), Error> {
     let folder = RunFolder::create(command.out.as_deref(), &format!("probe-{title}"))?;
     let mut device = Boundary::new(Box::new(SlewLimit::new(rig)));
     let config = ProbeConfig { seconds: command.seconds, seed: command.seed };
-    let mut progress = Progress::new(&format!("probe {title}"), SHARES);
+    let mut progress = Progress::in_shares(&format!("probe {title}"));
     let findings = Findings::run(&mut device, &config, |stage, share| {
-        progress.set((share * SHARES as f64) as usize, stage.to_owned());
+        progress.set_share(share, stage.to_owned());
     })?;
     progress.finish(format!("{} shots", findings.shots));
     let report = ProbeReport { title: &title, probe: &findings, advice: &advice };
