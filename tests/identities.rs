@@ -96,7 +96,7 @@ fn gradients(experiment: &mut Experiment, rule: Rule, backend: Backend) -> Vec<f
     let (x, labels) = batch(experiment, backend);
     let trace: Trace =
         experiment.network.forward(x, &mut experiment.laboratory, rule.forward()).unwrap();
-    let (_, cotangent) = cross_entropy(&trace.logits, &labels);
+    let (_, cotangent) = cross_entropy(trace.logits(), &labels);
     let gradients = experiment.network.backward(&trace, cotangent, &experiment.laboratory);
     gradients.into_iter().flat_map(to_vec).collect()
 }
@@ -129,7 +129,7 @@ fn every_stage_vjp_agrees_with_central_differences() {
         let trace =
             experiment.network.forward(x, &mut experiment.laboratory, Source::Measured).unwrap();
         let mut outputs = trace.inputs[1..].to_vec();
-        outputs.push(trace.logits.clone());
+        outputs.push(trace.logits().clone());
         let wave = |shape: [usize; 2], phase: f32| {
             let values = (0..shape[0] * shape[1]).map(|i| (0.7 * i as f32 + phase).sin()).collect();
             from_vec(values, shape, &device)
@@ -203,7 +203,7 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
                     .network
                     .forward(x, &mut experiment.laboratory, rule.forward())
                     .unwrap();
-                let (_, cotangent) = cross_entropy(&trace.logits, &labels);
+                let (_, cotangent) = cross_entropy(trace.logits(), &labels);
                 let gradients =
                     experiment.network.backward(&trace, cotangent, &experiment.laboratory);
                 optimiser.step(0.01, experiment.network.parameters_mut(), gradients);
@@ -213,7 +213,7 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
                 .network
                 .forward(x, &mut experiment.laboratory, Source::Measured)
                 .unwrap();
-            cross_entropy(&trace.logits, &labels).0
+            cross_entropy(trace.logits(), &labels).0
         };
         let start = loss_after(Rule::Pat, 0);
         for steps in [1, 10] {

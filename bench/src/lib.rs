@@ -65,7 +65,7 @@ impl Step {
         let batch = split.train.choose(&self.batch);
         let x = to_tensor(&batch.features, &Backend::Flex.device().expect("flex is built in"));
         let trace = network.forward(x, laboratory, Source::Measured).expect("the device answers");
-        let (loss, cotangent) = cross_entropy(&trace.logits, &batch.labels);
+        let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
         let gradients = network.backward(&trace, cotangent, laboratory);
         self.optimiser.step(&self.rates, network.parameters_mut(), gradients);
         loss

@@ -13,7 +13,13 @@ impl AdamList {
     /// An optimiser for `count` tensors.
     #[must_use]
     pub fn new(count: usize) -> Self {
-        let adam = AdamConfig::new().with_epsilon(1e-8).build();
+        Self::with_epsilon(count, 1e-8)
+    }
+
+    /// One in which gradients much smaller than `epsilon` move little.
+    #[must_use]
+    pub fn with_epsilon(count: usize, epsilon: f32) -> Self {
+        let adam = AdamConfig::new().with_epsilon(epsilon).build();
         Self { adam, states: (0..count).map(|_| None).collect() }
     }
 

@@ -1,10 +1,15 @@
 //! A twin by physics: a simulated device's equation and its adjoint.
 
-use burn::tensor::Tensor;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::{Differentiable, Interface};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
+use crate::error::CalibrationError;
+use crate::refine::{ConstantLearner, Learner};
+use crate::store::save_constants;
 use crate::twin::DigitalTwin;
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
@@ -13,19 +18,31 @@ use crate::twin::DigitalTwin;
 /// never wrong, the upper bound that `ideal` training uses.
 pub struct EquationTwin {
     equation: Box<dyn Differentiable>,
+    is_learned: bool,
 }
 
 impl EquationTwin {
     /// The twin of `equation`.
     #[must_use]
     pub fn new(equation: Box<dyn Differentiable>) -> Self {
-        Self { equation }
+        Self { equation, is_learned: false }
+    }
+
+    /// The twin of `equation`, whose constants were learned from shots.
+    #[must_use]
+    pub fn learned(equation: Box<dyn Differentiable>) -> Self {
+        Self { equation, is_learned: true }
     }
 
     /// The equation.
     #[must_use]
     pub fn equation(&self) -> &dyn Differentiable {
         &*self.equation
+    }
+
+    /// A copy of the equation.
+    pub(crate) fn copy(&self) -> Box<dyn Differentiable> {
+        self.equation.clone()
     }
 }
 
@@ -76,6 +93,16 @@ impl DigitalTwin for EquationTwin {
             dtheta.extend_from_slice(of_setting.as_slice());
         }
         (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))
+    }
+
+    fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {
+        let learner = ConstantLearner::new(self.copy(), backend)?;
+        Some(Box::new(learner))
+    }
+
+    /// Saves the constants, if they were learned.
+    fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
+        if self.is_learned { save_constants(self.equation(), folder, name) } else { Ok(()) }
     }
 }
 

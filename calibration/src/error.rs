@@ -20,6 +20,12 @@ pub enum CalibrationError {
         /// The loss.
         loss: f32,
     },
+    /// What a twin learned from further shots is no number.
+    #[error("a refinement of the twin diverged (error {error}); lower training.refinement.pace")]
+    RefinementDiverged {
+        /// The error, in units of the readings' variance.
+        error: f32,
+    },
     /// Too few shots for what was asked.
     #[error("{0}")]
     TooFewShots(String),

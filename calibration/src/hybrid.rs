@@ -8,6 +8,8 @@
 //! network does no better on held-out shots than their mean, it is left out: fitted to noise, it would
 //! spoil the gradient.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Differentiable, Interface};
@@ -18,7 +20,9 @@ use crate::fidelity::predict;
 use crate::fit::{FitConfig, fit_neural};
 use crate::identify::{IdentifyConfig, identify};
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
+use crate::refine::{HybridLearner, Learner};
 use crate::shots::Shots;
+use crate::store::{save_constants, save_network};
 use crate::twin::DigitalTwin;
 
 /// How a hybrid twin is made; in a recipe, `twin = { hybrid = {} }`.
@@ -90,6 +94,11 @@ impl HybridTwin {
         self.equation.equation()
     }
 
+    /// A copy of the equation.
+    pub(crate) fn copy_of_equation(&self) -> Box<dyn Differentiable> {
+        self.equation.copy()
+    }
+
     /// The network, if it is worth having.
     #[must_use]
     pub fn residual(&self) -> Option<&NeuralTwin> {
@@ -119,5 +128,14 @@ impl DigitalTwin for HybridTwin {
             }
             None => (dx, dtheta),
         }
+    }
+
+    fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {
+        Some(Box::new(HybridLearner::new(self, backend)?))
+    }
+
+    fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
+        save_constants(self.equation(), folder, name)?;
+        self.residual.as_ref().map_or(Ok(()), |residual| save_network(residual, folder, name))
     }
 }

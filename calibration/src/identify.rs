@@ -1,16 +1,16 @@
 //! A physics twin's constants from shots: minibatch Adam through the equation's own adjoint.
 
 use burn::tensor::{Device, Tensor};
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DVector;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Differentiable, random, validate};
+use twinprop_devices::{DeviceError, Differentiable, random, validate};
 
 use crate::adam::AdamList;
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
 use crate::fit::reading_moments;
-use crate::shots::Shots;
+use crate::shots::{Run, Shots};
 
 /// How an equation's constants are learned; in a recipe, `twin = { learned_physics = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,24 +46,6 @@ impl Default for IdentifyConfig {
     }
 }
 
-impl IdentifyConfig {
-    /// Gives the shots of a run the parameters of its first.
-    pub fn share_settings(&self, parameters: &mut DMatrix<f32>) {
-        let height = parameters.nrows();
-        for run in parameters.as_mut_slice().chunks_mut((self.shots_per_setting * height).max(1)) {
-            let (first, others) = run.split_at_mut(height);
-            others.chunks_exact_mut(height.max(1)).for_each(|other| other.copy_from_slice(first));
-        }
-    }
-}
-
-/// One run of shots on one setting.
-struct Run {
-    inputs: DMatrix<f32>,
-    parameters: DVector<f32>,
-    outputs: DMatrix<f32>,
-}
-
 /// Moves the constants of `equation` to where its readings fit `shots` best; `progress` hears the
 /// passes done, of how many. Returns the mean squared error a pass, in units of each channel's
 /// variance.
@@ -79,33 +61,19 @@ pub fn identify(
     device: &Device,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<f32>, CalibrationError> {
-    let constants = equation.constants();
-    let is_learned: Vec<bool> = constants
-        .iter()
-        .map(|constant| {
-            let bank = constant.name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end();
-            config.learn.is_empty() || config.learn.iter().any(|name| name == bank)
-        })
-        .collect();
-    if shots.is_empty() || !is_learned.contains(&true) {
+    let mut fit = ConstantFit::new(equation, &config.learn, device);
+    if shots.is_empty() || !fit.is_learned.contains(&true) {
         let kind = &equation.interface().device;
         return Err(CalibrationError::TooFewShots(format!(
             "the constants of `{kind}` cannot be learned from {} shots: of its {} constants, {} are called {:?}; raise calibration.shots, or correct calibration.twin.learned_physics.learn",
             shots.len(),
-            constants.len(),
-            is_learned.iter().filter(|learned| **learned).count(),
+            fit.is_learned.len(),
+            fit.is_learned.iter().filter(|learned| **learned).count(),
             config.learn,
         )));
     }
-    let runs = runs(shots, config.shots_per_setting);
-    let (_, deviation) = reading_moments(shots);
-    let weight = DVector::from_iterator(deviation.len(), deviation.iter().map(|d| d.powi(-2)));
-    let mut values: Tensor<2> = from_vec(
-        constants.iter().map(|constant| constant.value).collect(),
-        [1, constants.len()],
-        device,
-    );
-    let mut optimiser = AdamList::new(1);
+    fit.weigh_by(&reading_moments(shots).1);
+    let runs = shots.runs(config.shots_per_setting);
     let mut order: Vec<usize> = (0..runs.len()).collect();
     let steps = (config.epochs * runs.len().div_ceil(config.settings_per_step)) as f64;
     let mut step = 0.0;
@@ -114,31 +82,14 @@ pub fn identify(
         order.shuffle(&mut random::stream(seed, &format!("identification order {epoch}")));
         let mut error = 0.0;
         for chosen in order.chunks(config.settings_per_step) {
-            let mut gradient = vec![0.0; constants.len()];
-            let played: usize = chosen.iter().map(|&run| runs[run].inputs.ncols()).sum();
-            let scale = 1.0 / (played * deviation.len()) as f32;
-            for Run { inputs, parameters, outputs } in chosen.iter().map(|&run| &runs[run]) {
-                let mut predicted = outputs.clone();
-                equation.respond(inputs, parameters, &mut predicted)?;
-                let difference = predicted - outputs;
-                let mut cotangents = difference.clone();
-                cotangents.column_iter_mut().for_each(|mut c| c.component_mul_assign(&weight));
-                error += difference.dot(&cotangents);
-                cotangents *= 2.0 * scale;
-                let part = equation.constant_cotangents(inputs, parameters, &cotangents)?;
-                gradient.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
-            }
-            for (gradient, learned) in gradient.iter_mut().zip(&is_learned) {
-                *gradient = if *learned { *gradient } else { 0.0 };
-            }
+            let chosen: Vec<&Run> = chosen.iter().map(|&run| &runs[run]).collect();
             let rate =
                 config.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * step / steps).cos());
             step += 1.0;
-            let gradient = from_vec(gradient, [1, constants.len()], device);
-            optimiser.step(rate, vec![&mut values], vec![gradient]);
-            equation.set_constants(&to_vec(values.clone()));
+            let played: usize = chosen.iter().map(|run| run.len()).sum();
+            error += fit.step(equation, &chosen, rate)? * played as f32;
         }
-        let error = error / shots.outputs.len() as f32;
+        let error = error / shots.len() as f32;
         if !error.is_finite() {
             return Err(CalibrationError::Diverged { epoch: epoch + 1, loss: error });
         }
@@ -148,21 +99,92 @@ pub fn identify(
     Ok(history)
 }
 
-/// Cuts `shots` into runs of at most `longest` that share their parameters.
-fn runs(shots: &Shots, longest: usize) -> Vec<Run> {
-    let mut runs = Vec::new();
-    let mut first = 0;
-    while first < shots.len() {
-        let setting = shots.parameters.column(first);
-        let count = (first..shots.len().min(first + longest))
-            .take_while(|&shot| shots.parameters.column(shot) == setting)
-            .count();
-        runs.push(Run {
-            inputs: shots.inputs.columns(first, count).into_owned(),
-            parameters: setting.into_owned(),
-            outputs: shots.outputs.columns(first, count).into_owned(),
-        });
-        first += count;
+/// Constants whose gradient is smaller than this, beside the root mean square of all, move less than
+/// Adam would have it: it would let those that readings hardly tell of stray.
+const SMALL_GRADIENT: f32 = 0.1;
+
+/// The constants of an equation on their way to where its readings fit best.
+pub(crate) struct ConstantFit {
+    /// `[1, constants]`.
+    values: Tensor<2>,
+    is_learned: Vec<bool>,
+    /// Of each output's squared error: one over the variance of its readings.
+    weight: DVector<f32>,
+    optimiser: AdamList,
+}
+
+impl ConstantFit {
+    /// From where the constants of `equation` are; those are learned that `learn` names, or all.
+    pub fn new(equation: &dyn Differentiable, learn: &[String], device: &Device) -> Self {
+        let constants = equation.constants();
+        let is_learned = constants
+            .iter()
+            .map(|constant| {
+                let bank = constant.name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end();
+                learn.is_empty() || learn.iter().any(|name| name == bank)
+            })
+            .collect();
+        let values: Vec<f32> = constants.iter().map(|constant| constant.value).collect();
+        let shape = [1, values.len()];
+        Self {
+            values: from_vec(values, shape, device),
+            is_learned,
+            weight: DVector::zeros(0),
+            optimiser: AdamList::with_epsilon(1, SMALL_GRADIENT),
+        }
     }
-    runs
+
+    /// Takes errors in units of `deviation`, the standard deviation of each output's readings.
+    pub fn weigh_by(&mut self, deviation: &[f32]) {
+        let weights = deviation.iter().map(|deviation| deviation.powi(-2));
+        self.weight = DVector::from_iterator(deviation.len(), weights);
+    }
+
+    /// Whether there is anything to learn.
+    pub fn has_constants(&self) -> bool {
+        !self.is_learned.is_empty()
+    }
+
+    /// Whether it knows how to weigh errors.
+    pub fn is_weighed(&self) -> bool {
+        !self.weight.is_empty()
+    }
+
+    /// Moves the constants of `equation` one step down the squared error on `runs`. Returns the mean
+    /// squared error before; where it is no number, nothing moves.
+    pub fn step(
+        &mut self,
+        equation: &mut dyn Differentiable,
+        runs: &[&Run],
+        rate: f64,
+    ) -> Result<f32, DeviceError> {
+        let played: usize = runs.iter().map(|run| run.outputs.len()).sum();
+        let scale = 1.0 / played.max(1) as f32;
+        let mut gradient = vec![0.0; self.is_learned.len()];
+        let mut error = 0.0;
+        for Run { inputs, parameters, outputs } in runs {
+            let mut predicted = outputs.clone();
+            equation.respond(inputs, parameters, &mut predicted)?;
+            let difference = predicted - outputs;
+            let mut cotangents = difference.clone();
+            cotangents.column_iter_mut().for_each(|mut c| c.component_mul_assign(&self.weight));
+            error += difference.dot(&cotangents) * scale;
+            cotangents *= 2.0 * scale;
+            let part = equation.constant_cotangents(inputs, parameters, &cotangents)?;
+            gradient.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
+        }
+        for (gradient, learned) in gradient.iter_mut().zip(&self.is_learned) {
+            *gradient = if *learned { *gradient } else { 0.0 };
+        }
+        if !(error.is_finite() && gradient.iter().all(|gradient| gradient.is_finite())) {
+            return Ok(f32::NAN);
+        }
+        let square: f32 = gradient.iter().map(|value| value * value).sum();
+        let size = (square / gradient.len() as f32).sqrt().max(f32::MIN_POSITIVE);
+        gradient.iter_mut().for_each(|value| *value /= size);
+        let gradient = from_vec(gradient, self.values.dims(), &self.values.device());
+        self.optimiser.step(rate, vec![&mut self.values], vec![gradient]);
+        equation.set_constants(&to_vec(self.values.clone()));
+        Ok(error)
+    }
 }

@@ -14,13 +14,18 @@
 //! a group of shots. The adjoint is written by hand: it is the backward pass of every training
 //! step, and it needs no tape.
 
+use std::path::Path;
+
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
 use crate::bridge::from_vec;
+use crate::error::CalibrationError;
 use crate::ranges::RangeMap;
+use crate::refine::{Learner, NetworkLearner};
+use crate::store::save_network;
 use crate::twin::DigitalTwin;
 
 /// Size of a neural twin.
@@ -194,6 +199,14 @@ impl DigitalTwin for NeuralTwin {
         let dx = dz.clone().matmul(self.weights[0].clone().transpose());
         let dtheta = gather(dz, groups).matmul(self.weights[1].clone().transpose());
         (dx * self.inputs.scale.clone(), dtheta * self.parameters.scale.clone())
+    }
+
+    fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {
+        Some(Box::new(NetworkLearner::new(self, backend)))
+    }
+
+    fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
+        save_network(self, folder, name)
     }
 }
 

@@ -63,4 +63,55 @@ impl Shots {
         };
         (part(0, first), part(first, count))
     }
+
+    /// The shots in runs of at most `longest` neighbours that share their parameters.
+    #[must_use]
+    pub fn runs(&self, longest: usize) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let mut first = 0;
+        while first < self.len() {
+            let setting = self.parameters.column(first);
+            let count = (first..self.len().min(first + longest.max(1)))
+                .take_while(|&shot| self.parameters.column(shot) == setting)
+                .count();
+            runs.push(Run {
+                inputs: self.inputs.columns(first, count).into_owned(),
+                parameters: setting.into_owned(),
+                outputs: self.outputs.columns(first, count).into_owned(),
+            });
+            first += count;
+        }
+        runs
+    }
+}
+
+/// Shots of one device on one setting of its parameters.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// `[n_inputs × shots]`, in the device's units.
+    pub inputs: DMatrix<f32>,
+    /// `[n_parameters]`, in the device's units.
+    pub parameters: DVector<f32>,
+    /// `[n_outputs × shots]`, in the device's units.
+    pub outputs: DMatrix<f32>,
+}
+
+impl Run {
+    /// Number of shots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.inputs.ncols()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Values that it holds.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        self.inputs.len() + self.parameters.len() + self.outputs.len()
+    }
 }

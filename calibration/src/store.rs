@@ -1,14 +1,14 @@
-//! A twin on disk: `NAME.safetensors` with its numbers, `NAME.json` with the interface that it
-//! belongs to.
+//! A twin on disk: a network's `NAME.safetensors` with its numbers and `NAME.json` with the interface
+//! that it belongs to; an equation's `NAME.constants.json`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Interface, write_whole};
+use twinprop_devices::{Differentiable, Interface, write_whole};
 
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
@@ -78,30 +78,87 @@ pub fn read_safetensors(
         .collect()
 }
 
-impl NeuralTwin {
-    /// Saves the twin as `NAME.safetensors` and `NAME.json` in `folder`.
-    ///
-    /// # Errors
-    /// [`CalibrationError::File`] names the file that could not be written.
-    pub fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
-        let mut tensors: Vec<(String, &Tensor<2>)> = self
-            .weights
-            .iter()
-            .enumerate()
-            .map(|(index, tensor)| (format!("weights.{index}"), tensor))
-            .collect();
-        tensors.push(("reading_mean".to_owned(), &self.reading_mean));
-        tensors.push(("reading_deviation".to_owned(), &self.reading_deviation));
-        write(file(folder, name, "safetensors"), &to_safetensors(tensors))?;
-        let description = Description {
-            format: FORMAT,
-            neural: self.config.clone(),
-            interface: self.interface.clone(),
-        };
-        let json = serde_json::to_vec_pretty(&description).expect("a description is plain data");
-        write(file(folder, name, "json"), &json)
-    }
+/// Saves `twin` as `NAME.safetensors` and `NAME.json` in `folder`.
+///
+/// # Errors
+/// [`CalibrationError::File`] names the file that could not be written.
+pub(crate) fn save_network(
+    twin: &NeuralTwin,
+    folder: &Path,
+    name: &str,
+) -> Result<(), CalibrationError> {
+    let mut tensors: Vec<(String, &Tensor<2>)> = twin
+        .weights
+        .iter()
+        .enumerate()
+        .map(|(index, tensor)| (format!("weights.{index}"), tensor))
+        .collect();
+    tensors.push(("reading_mean".to_owned(), &twin.reading_mean));
+    tensors.push(("reading_deviation".to_owned(), &twin.reading_deviation));
+    write(file(folder, name, "safetensors"), &to_safetensors(tensors))?;
+    let description = Description {
+        format: FORMAT,
+        neural: twin.config.clone(),
+        interface: twin.interface.clone(),
+    };
+    let json = serde_json::to_vec_pretty(&description).expect("a description is plain data");
+    write(file(folder, name, "json"), &json)
+}
 
+/// Saves the constants of `equation` as `NAME.constants.json` in `folder`.
+///
+/// # Errors
+/// [`CalibrationError::File`] names the file that could not be written.
+pub(crate) fn save_constants(
+    equation: &dyn Differentiable,
+    folder: &Path,
+    name: &str,
+) -> Result<(), CalibrationError> {
+    let constants = equation.constants().into_iter();
+    let named: BTreeMap<String, f32> =
+        constants.map(|constant| (constant.name, constant.value)).collect();
+    let json = serde_json::to_vec_pretty(&named).expect("names and numbers are plain data");
+    write(file(folder, name, "constants.json"), &json)
+}
+
+/// Whether constants are saved as `NAME.constants.json` in `folder`.
+#[must_use]
+pub fn has_constants(folder: &Path, name: &str) -> bool {
+    file(folder, name, "constants.json").is_file()
+}
+
+/// Gives `equation` the constants that are saved as `NAME.constants.json` in `folder`.
+///
+/// # Errors
+/// [`CalibrationError::File`] and [`CalibrationError::Format`] where the file is missing, damaged, or
+/// of another device.
+pub fn load_constants(
+    equation: &mut dyn Differentiable,
+    folder: &Path,
+    name: &str,
+) -> Result<(), CalibrationError> {
+    let path = file(folder, name, "constants.json");
+    let json = std::fs::read(&path)
+        .map_err(|source| CalibrationError::File { path: path.clone(), source })?;
+    let wrong = |problem: String| CalibrationError::Format { path: path.clone(), problem };
+    let learned: BTreeMap<String, f32> =
+        serde_json::from_slice(&json).map_err(|error| wrong(error.to_string()))?;
+    let constants = equation.constants().into_iter();
+    let values: Vec<f32> = constants
+        .map(|constant| {
+            learned.get(&constant.name).copied().ok_or_else(|| {
+                wrong(format!(
+                    "it has no constant `{}`; it belongs to another device",
+                    constant.name
+                ))
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    equation.set_constants(&values);
+    Ok(())
+}
+
+impl NeuralTwin {
     /// Loads the twin `NAME` of `folder` for a device with `interface`.
     ///
     /// # Errors

@@ -1,14 +1,19 @@
 //! The contract of every digital twin.
 
-use burn::tensor::Tensor;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor};
 use twinprop_devices::Interface;
+
+use crate::error::CalibrationError;
+use crate::refine::Learner;
 
 /// A differentiable model of one physical layer.
 ///
 /// Shots come in groups that share parameters: the rows of `x` are `groups` runs of equal length,
 /// and row `g` of `theta` holds the parameters of run `g`. One group is a batch on one setting of
 /// the device; as many groups as shots is a calibration, where every shot has its own.
-pub trait DigitalTwin {
+pub trait DigitalTwin: Send {
     /// The interface of the device that the twin stands for.
     fn interface(&self) -> &Interface;
 
@@ -25,6 +30,20 @@ pub trait DigitalTwin {
     /// adjoint overrides it.
     fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         autodiff_vjp(self, x, theta, dy)
+    }
+
+    /// A copy that goes on learning from shots on `backend` while the twin is used; none for a twin
+    /// that has nothing to learn.
+    fn learner(&self, _backend: &Device) -> Option<Box<dyn Learner>> {
+        None
+    }
+
+    /// Saves what was fitted in files `NAME.…` of `folder`; nothing by default.
+    ///
+    /// # Errors
+    /// [`CalibrationError::File`] names the file that could not be written.
+    fn save(&self, _folder: &Path, _name: &str) -> Result<(), CalibrationError> {
+        Ok(())
     }
 }
 

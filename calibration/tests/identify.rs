@@ -4,7 +4,7 @@
 
 use burn::tensor::Device;
 use twinprop_calibration::bridge::{to_tensor, to_vec};
-use twinprop_calibration::design::DesignConfig;
+use twinprop_calibration::design::{DesignConfig, share_settings};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::identify::identify;
 use twinprop_calibration::{
@@ -24,7 +24,7 @@ fn measured(model: DeviceKind, shots: usize, config: &IdentifyConfig) -> (Simula
     let interface = simulated.device.interface().clone();
     let (inputs, mut parameters) =
         DesignConfig::LatinHypercube.draw(&interface, shots, None, 1).unwrap();
-    config.share_settings(&mut parameters);
+    share_settings(&mut parameters, config.shots_per_setting);
     let shots = Shots::measure(&mut simulated.device, inputs, parameters, |_| ()).unwrap();
     (simulated, shots)
 }

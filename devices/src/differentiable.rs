@@ -1,5 +1,6 @@
 //! What a simulated device can offer and a real one cannot: its exact gradient.
 
+use dyn_clone::DynClone;
 use nalgebra::{DMatrix, DVector};
 
 use crate::{DeviceError, PhysicalLayer};
@@ -8,7 +9,7 @@ use crate::{DeviceError, PhysicalLayer};
 ///
 /// Ideal training runs backward through the *fabricated* device's adjoint; a physics twin is the
 /// same equation on the *nominal* constants.
-pub trait Differentiable: PhysicalLayer + Sync {
+pub trait Differentiable: PhysicalLayer + DynClone + Sync {
     /// The noiseless response; operands as for [`PhysicalLayer::measure`].
     ///
     /// # Errors
@@ -59,6 +60,8 @@ pub trait Differentiable: PhysicalLayer + Sync {
         Ok(Vec::new())
     }
 }
+
+dyn_clone::clone_trait_object!(Differentiable);
 
 /// A constant of a device's equation, relative to what the data sheet says: one is as designed, or
 /// zero where the design has none.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::electronic::{Crossbar, CrossbarConfig, Transistor, TransistorConfig};
-use crate::imperfections::{self, ImperfectionsConfig};
+use crate::imperfections::{self, Drift, ImperfectionsConfig};
 use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
@@ -59,7 +59,7 @@ pub struct DeviceConfig {
 pub struct SimulatedDevice {
     /// What the laboratory has: fabricated, noisy, quantised.
     pub device: Box<dyn PhysicalLayer>,
-    /// The same fabricated constants without noise: the exact gradient, for `ideal` training.
+    /// The same fabricated constants without noise or drift: the exact gradient, for `ideal` training.
     pub exact: Box<dyn Differentiable>,
     /// The nominal constants: what the laboratory believes.
     pub nominal: Box<dyn Differentiable>,
@@ -71,35 +71,50 @@ impl DeviceConfig {
     /// # Errors
     /// [`DeviceError::Config`] where the configuration describes no possible device.
     pub fn fabricate(&self, seed: u64) -> Result<SimulatedDevice, DeviceError> {
+        self.fabricate_used(seed, 0)
+    }
+
+    /// The copy that [`fabricate`](Self::fabricate) makes, after `shots` shots: its noise goes on from
+    /// there, and its drift has come that far.
+    ///
+    /// # Errors
+    /// As [`fabricate`](Self::fabricate).
+    pub fn fabricate_used(&self, seed: u64, shots: u64) -> Result<SimulatedDevice, DeviceError> {
         let mismatch = self.imperfections.mismatch;
         match &self.model {
             DeviceKind::SecondHarmonic(config) => {
                 let nominal = SecondHarmonic::nominal(config)?;
-                self.copies(seed, nominal, || SecondHarmonic::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || {
+                    SecondHarmonic::fabricated(config, mismatch, seed)
+                })
             }
             DeviceKind::Oscillators(config) => {
                 let nominal = Oscillators::nominal(config)?;
-                self.copies(seed, nominal, || Oscillators::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || {
+                    Oscillators::fabricated(config, mismatch, seed)
+                })
             }
             DeviceKind::Pendula(config) => {
                 let nominal = Pendula::nominal(config)?;
-                self.copies(seed, nominal, || Pendula::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || Pendula::fabricated(config, mismatch, seed))
             }
             DeviceKind::Plate(config) => {
                 let nominal = Plate::nominal(config)?;
-                self.copies(seed, nominal, || Plate::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || Plate::fabricated(config, mismatch, seed))
             }
             DeviceKind::Transistor(config) => {
                 let nominal = Transistor::nominal(config)?;
-                self.copies(seed, nominal, || Transistor::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || {
+                    Transistor::fabricated(config, mismatch, seed)
+                })
             }
             DeviceKind::Crossbar(config) => {
                 let nominal = Crossbar::nominal(config)?;
-                self.copies(seed, nominal, || Crossbar::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || Crossbar::fabricated(config, mismatch, seed))
             }
             DeviceKind::MziMesh(config) => {
                 let nominal = MziMesh::nominal(config)?;
-                self.copies(seed, nominal, || MziMesh::fabricated(config, mismatch, seed))
+                self.copies((seed, shots), nominal, || MziMesh::fabricated(config, mismatch, seed))
             }
         }
     }
@@ -107,14 +122,19 @@ impl DeviceConfig {
     /// The fabricated device with the laboratory's imperfections and without, and the nominal one.
     fn copies<D: Differentiable + 'static>(
         &self,
-        seed: u64,
+        (seed, shots): (u64, u64),
         nominal: D,
         fabricate: impl Fn() -> Result<D, DeviceError>,
     ) -> Result<SimulatedDevice, DeviceError> {
-        Ok(SimulatedDevice {
-            device: imperfections::wrap(fabricate()?, &self.imperfections, seed),
-            exact: Box::new(fabricate()?),
-            nominal: Box::new(nominal),
-        })
+        let config = &self.imperfections;
+        let device = fabricate()?;
+        let device = match &config.drift {
+            Some(drift) => {
+                let device = Drift::new(device, drift, seed, shots);
+                imperfections::wrap(device, config, seed, shots)
+            }
+            None => imperfections::wrap(device, config, seed, shots),
+        };
+        Ok(SimulatedDevice { device, exact: Box::new(fabricate()?), nominal: Box::new(nominal) })
     }
 }

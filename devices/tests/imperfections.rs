@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use nalgebra::{DMatrix, DVector};
-use twinprop_devices::imperfections::{ImperfectionsConfig, wrap};
-use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer};
+use twinprop_devices::imperfections::{Course, DriftConfig, ImperfectionsConfig, Span, wrap};
+use twinprop_devices::mechanical::PendulaConfig;
+use twinprop_devices::{Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer};
 
 /// Reads out its drives as they arrive.
 struct Wire(Interface);
@@ -40,7 +41,7 @@ impl PhysicalLayer for Wire {
 const CHANNELS: usize = 16;
 
 fn play(config: &ImperfectionsConfig, seed: u64, batches: &[usize]) -> DMatrix<f32> {
-    let mut device = wrap(Wire::new(CHANNELS), config, seed);
+    let mut device = wrap(Wire::new(CHANNELS), config, seed, 0);
     let gain = DVector::from_element(1, 0.5);
     let mut columns = Vec::new();
     for &shots in batches {
@@ -89,4 +90,56 @@ fn converters_round_to_their_codes() {
     assert!((reading - 1.0 / 3.0).abs() < 1e-6 || (reading - 5.0 / 3.0).abs() < 1e-6, "{reading}");
     let fine = ImperfectionsConfig { dac_bits: 12, adc_bits: 12, ..Default::default() };
     assert!((play(&fine, 1, &[1])[0] - 1.0).abs() <= 4.0 / 4095.0 + 10.0 / 4095.0);
+}
+
+/// Ages by σ = 0.1 in 100 shots.
+fn ageing(course: Course) -> DeviceConfig {
+    let drift = DriftConfig { deviation: 0.1, over: Span::Shots(100.0), course };
+    DeviceConfig {
+        model: DeviceKind::Pendula(PendulaConfig { count: 8, ..Default::default() }),
+        imperfections: ImperfectionsConfig { drift: Some(drift), ..Default::default() },
+    }
+}
+
+/// The angles after one shot of a device that has played `shots` before.
+fn angles_after(config: &DeviceConfig, shots: u64) -> DMatrix<f32> {
+    let mut device = config.fabricate_used(3, shots).unwrap().device;
+    play_once(&mut *device)
+}
+
+/// One shot with the parameters in the middle of their ranges.
+fn play_once(device: &mut dyn PhysicalLayer) -> DMatrix<f32> {
+    let interface = device.interface().clone();
+    let parameters = DVector::from_iterator(
+        interface.parameters.len(),
+        interface.parameters.iter().map(|channel| 0.5 * (channel.minimum + channel.maximum)),
+    );
+    let mut angles = DMatrix::zeros(interface.outputs.len(), 1);
+    let inputs = DMatrix::from_element(interface.inputs.len(), 1, 0.5);
+    device.measure(&inputs, &parameters, &mut angles).unwrap();
+    angles
+}
+
+#[test]
+fn a_device_drifts_as_its_schedule_says() {
+    let (steady, warming) = (ageing(Course::Ageing), ageing(Course::WarmingUp));
+    let moved = |config: &DeviceConfig, shots| {
+        (angles_after(config, shots) - angles_after(config, 0)).norm()
+    };
+    assert_eq!(moved(&steady, 0), 0.0);
+    let (half, whole) = (moved(&steady, 50), moved(&steady, 100));
+    assert!((half / whole - 0.5).abs() < 0.1, "{half} on half the way, {whole} at its end");
+    assert_eq!(moved(&steady, 1000), whole, "an aged device stays what it is");
+    assert!(moved(&warming, 50) > 1.4 * half, "a warming one is faster at first");
+}
+
+#[test]
+fn a_drifting_device_comes_to_the_same_place_shot_by_shot() {
+    let config = ageing(Course::Ageing);
+    let mut device = config.fabricate(3).unwrap().device;
+    let mut angles = DMatrix::zeros(0, 0);
+    for _ in 0..=40 {
+        angles = play_once(&mut *device);
+    }
+    assert_eq!(angles, angles_after(&config, 40));
 }

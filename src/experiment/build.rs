@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
@@ -90,15 +89,7 @@ pub fn prepare(
     sample.truncate(INITIAL_SAMPLES);
     let x = to_tensor(&split.train.choose(&sample).features, backend);
     let trace = network.initialise(x, &mut laboratory)?;
-    let mut task: Vec<Option<TaskDrives>> = laboratory.instruments.iter().map(|_| None).collect();
-    for (stage, x) in network.stages.iter().zip(&trace.inputs) {
-        if let Some((instrument, drives)) = stage.task_drives(x) {
-            task[instrument] = Some(match task[instrument].take() {
-                None => drives,
-                Some(before) => join(&before, &drives),
-            });
-        }
-    }
+    let task = network.task_drives(&trace, laboratory.instruments.len());
     Ok(Experiment { split, network, laboratory, exact, nominal, links, recordings, task })
 }
 
@@ -119,15 +110,4 @@ fn open_rig(
         )));
     }
     Ok(opened)
-}
-
-fn join(left: &TaskDrives, right: &TaskDrives) -> TaskDrives {
-    let beside = |left: &DMatrix<f32>, right: &DMatrix<f32>| {
-        let columns: Vec<_> = left.column_iter().chain(right.column_iter()).collect();
-        DMatrix::from_columns(&columns)
-    };
-    TaskDrives {
-        inputs: beside(&left.inputs, &right.inputs),
-        parameters: beside(&left.parameters, &right.parameters),
-    }
 }

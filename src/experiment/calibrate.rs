@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::design::share_settings;
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::{EquationTwin, Fidelity, Shots};
 use twinprop_devices::recording::{Recorded, Recorder};
@@ -13,7 +14,7 @@ use twinprop_devices::{Boundary, Channels, PhysicalLayer};
 use super::build::Experiment;
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use super::twins::Subject;
+use super::twins::{Subject, file_name};
 use crate::Error;
 use crate::report::{Progress, TwinSection};
 
@@ -83,7 +84,7 @@ pub(super) fn calibrate(
         let (mut inputs, mut parameters) =
             config.design.draw(&interface, total, task.as_ref(), recipe.seed)?;
         if let Some(identify) = config.twin.identify() {
-            identify.share_settings(&mut parameters);
+            share_settings(&mut parameters, identify.shots_per_setting);
         }
         if config.load.is_some() {
             // The twin is there: only the shots that judge it are played.
@@ -104,10 +105,10 @@ pub(super) fn calibrate(
                 (subject.fit(config, &shots.0)?, shots)
             }
         };
-        twin.save(folder, &instrument.name)?;
+        twin.save(folder.path(), &file_name(&instrument.name))?;
         let mut progress = Progress::in_shares(&format!("judge the twin of {name}"));
         let fidelity = Fidelity::measure(
-            twin.as_twin(),
+            &*twin,
             device,
             &unseen,
             &config.fidelity,
@@ -116,7 +117,7 @@ pub(super) fn calibrate(
             |share| progress.set_share(share, String::new()),
         )?;
         progress.finish(format!("gradient cosine {:.3}", fidelity.gradient.cosine));
-        let predicted = predict(twin.as_twin(), &unseen.inputs, &unseen.parameters, backend);
+        let predicted = predict(&*twin, &unseen.inputs, &unseen.parameters, backend);
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
             summary: TwinSummary { shots: seen.len(), test_shots: unseen.len(), fidelity },
@@ -124,7 +125,7 @@ pub(super) fn calibrate(
             predicted,
             outputs: interface.outputs,
         });
-        instrument.twin = Some(twin.boxed());
+        instrument.twin = Some(twin);
     }
     Ok(calibrated)
 }

@@ -12,8 +12,9 @@ use super::build::prepare;
 use super::calibrate::{calibrate, take_exact_twins};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
+use super::twins::file_name;
 use crate::report::{Progress, RunReport, TwinSection};
-use crate::training::{EpochMetrics, Trainer, TrainingEvent, evaluate};
+use crate::training::{EpochMetrics, Refinement, Trainer, TrainingEvent, TwinCourse, evaluate};
 use crate::{Backend, Error, Rule};
 
 /// What the command line decides about a run.
@@ -143,6 +144,12 @@ pub struct Summary {
     /// The links of the real devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkSummary>,
+    /// How the twins that are refined did before the first step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub twins_at_start: Vec<TwinCourse>,
+    /// Seconds that the twins' lessons took beside the training, where they were refined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refinement_seconds: Option<f64>,
     /// The twin (of the first device), where the rule uses a fitted one.
     pub twin: Option<TwinScore>,
 }
@@ -151,13 +158,24 @@ pub struct Summary {
 fn state_of(history: &[EpochMetrics]) -> String {
     history.last().map_or_else(
         String::new,
-        |EpochMetrics { epoch, train_loss, test_accuracy, .. }| {
+        |EpochMetrics { epoch, train_loss, test_accuracy, twins, .. }| {
+            let twins: String = twins.iter().map(state_of_twin).collect();
             format!(
-                "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %",
+                "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %{twins}",
                 100.0 * test_accuracy
             )
         },
     )
+}
+
+/// A refined twin in words, behind the epoch's.
+fn state_of_twin(twin: &TwinCourse) -> String {
+    let TwinCourse { device, gradient_cosine, recalibration_shots, .. } = twin;
+    let cosine = format!(", {device}'s twin {:.2}", gradient_cosine.value);
+    match recalibration_shots {
+        0 => cosine,
+        shots => format!("{cosine}, calibrated anew with {shots} shots"),
+    }
 }
 
 /// Trains the recipe at `path`; `stop`, once set, ends the run after the epoch. Returns the summary
@@ -200,19 +218,29 @@ pub fn train(
 
     let mut metrics_file = folder.metrics()?;
     let mut history: Vec<EpochMetrics> = Vec::new();
+    let refinement = recipe.training.refinement.as_ref().filter(|_| rule == Rule::Pat);
+    let refinement = refinement.map(|config| {
+        let (network, laboratory) = (&experiment.network, &experiment.laboratory);
+        Refinement::new(config, network, laboratory, recipe.seed, &backend)
+    });
     let mut trainer = Trainer {
         network: &mut experiment.network,
         laboratory: &mut experiment.laboratory,
         split: &experiment.split,
         config: &recipe.training,
         rule,
+        refinement,
         seed: recipe.seed,
         backend: &backend,
     };
+    let mut twins_at_start = Vec::new();
     let mut progress = Progress::new(&format!("train {name} by {rule}"), trainer.steps());
     trainer.train(stop, |event| {
         match event {
             TrainingEvent::Steps(done) => progress.set(done, state_of(&history)),
+            TrainingEvent::Twins(twins) => {
+                twins_at_start = twins.to_vec();
+            }
             TrainingEvent::Epoch(metrics) => {
                 metrics_file.append(metrics)?;
                 history.push(metrics.clone());
@@ -220,9 +248,18 @@ pub fn train(
         }
         Ok(())
     })?;
+    let refinement_seconds = trainer.refinement.take().map(|mut refinement| {
+        refinement.adopt(trainer.laboratory);
+        refinement.seconds()
+    });
     let last = history.last().expect("a recipe trains at least one epoch");
     progress.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
     folder.save_network(&experiment.network)?;
+    if refinement_seconds.is_some() {
+        for instrument in &experiment.laboratory.instruments {
+            instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
+        }
+    }
     let judgement = evaluate(
         &experiment.network,
         &mut experiment.laboratory,
@@ -247,6 +284,8 @@ pub fn train(
         device_seconds: experiment.laboratory.device_seconds(),
         clamped: experiment.laboratory.clamped(),
         links: experiment.links.iter().map(LinkSummary::of).collect(),
+        twins_at_start,
+        refinement_seconds,
         twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
     };
     folder.write_json(RunFolder::SUMMARY, &summary)?;

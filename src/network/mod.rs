@@ -30,6 +30,7 @@ pub use stage::{Source, Stage};
 pub use wire::Wire;
 
 use burn::tensor::Tensor;
+use twinprop_calibration::design::TaskDrives;
 use twinprop_devices::DeviceError;
 
 /// Stages in the order of the data, and the connections that skip some of them.
@@ -50,11 +51,34 @@ pub struct Skip {
 }
 
 /// What a forward pass leaves for the backward pass.
+#[derive(Clone)]
 pub struct Trace {
     /// Input of each stage, `[batch, width]`.
     pub inputs: Vec<Tensor<2>>,
+    /// Output of each stage, `[batch, width]`.
+    pub outputs: Vec<Tensor<2>>,
+}
+
+impl Trace {
+    fn for_stages(count: usize) -> Self {
+        Self { inputs: Vec::with_capacity(count), outputs: Vec::with_capacity(count) }
+    }
+
+    /// What enters stage `index`: `x` or the output before it, and what skips to it.
+    fn entering(&self, index: usize, x: &Tensor<2>, skips: &[Skip]) -> Tensor<2> {
+        let value = self.outputs.last().unwrap_or(x).clone();
+        let arriving = skips.iter().filter(|skip| skip.to == index);
+        arriving.fold(value, |value, skip| value + self.inputs[skip.from].clone())
+    }
+
     /// Output of the last stage, `[batch, classes]`.
-    pub logits: Tensor<2>,
+    ///
+    /// # Panics
+    /// For a network without stages, which no recipe has.
+    #[must_use]
+    pub fn logits(&self) -> &Tensor<2> {
+        self.outputs.last().expect("a network has stages")
+    }
 }
 
 impl Network {
@@ -68,15 +92,13 @@ impl Network {
         laboratory: &mut Laboratory,
         source: Source,
     ) -> Result<Trace, DeviceError> {
-        let mut inputs = Vec::with_capacity(self.stages.len());
-        let mut value = x;
+        let mut trace = Trace::for_stages(self.stages.len());
         for (index, stage) in self.stages.iter().enumerate() {
-            value = join(&self.skips, index, value, &inputs);
-            let next = stage.forward(&value, laboratory, source)?;
-            inputs.push(value);
-            value = next;
+            let entering = trace.entering(index, &x, &self.skips);
+            trace.outputs.push(stage.forward(&entering, laboratory, source)?);
+            trace.inputs.push(entering);
         }
-        Ok(Trace { inputs, logits: value })
+        Ok(trace)
     }
 
     /// Gradients of the parameters, in the order of [`parameters_mut`](Self::parameters_mut), from
@@ -112,16 +134,14 @@ impl Network {
         x: Tensor<2>,
         laboratory: &mut Laboratory,
     ) -> Result<Trace, DeviceError> {
-        let mut inputs = Vec::with_capacity(self.stages.len());
-        let mut value = x;
+        let mut trace = Trace::for_stages(self.stages.len());
         for (index, stage) in self.stages.iter_mut().enumerate() {
-            value = join(&self.skips, index, value, &inputs);
-            stage.initialise(&value);
-            let next = stage.forward(&value, laboratory, Source::Measured)?;
-            inputs.push(value);
-            value = next;
+            let entering = trace.entering(index, &x, &self.skips);
+            stage.initialise(&entering);
+            trace.outputs.push(stage.forward(&entering, laboratory, Source::Measured)?);
+            trace.inputs.push(entering);
         }
-        Ok(Trace { inputs, logits: value })
+        Ok(trace)
     }
 
     /// The trainable tensors with their names, `STAGE.KIND.NAME`.
@@ -163,15 +183,25 @@ impl Network {
         parameters
     }
 
+    /// What the network asks of each of `devices` devices at `trace`; none of a device that it does not
+    /// play on.
+    #[must_use]
+    pub fn task_drives(&self, trace: &Trace, devices: usize) -> Vec<Option<TaskDrives>> {
+        let mut task: Vec<Option<TaskDrives>> = (0..devices).map(|_| None).collect();
+        for (stage, x) in self.stages.iter().zip(&trace.inputs) {
+            if let Some((instrument, drives)) = stage.task_drives(x) {
+                task[instrument] = Some(match task[instrument].take() {
+                    None => drives,
+                    Some(before) => before.and(&drives),
+                });
+            }
+        }
+        task
+    }
+
     /// Penalty for drives and parameters out of range, summed over the stages.
     #[must_use]
     pub fn range_penalty(&self, trace: &Trace) -> f32 {
         self.stages.iter().zip(&trace.inputs).map(|(stage, x)| stage.range_penalty(x)).sum()
     }
-}
-
-/// What enters stage `index`: the `value` before it and what skips to it.
-fn join(skips: &[Skip], index: usize, value: Tensor<2>, inputs: &[Tensor<2>]) -> Tensor<2> {
-    let arriving = skips.iter().filter(|skip| skip.to == index);
-    arriving.fold(value, |value, skip| value + inputs[skip.from].clone())
 }

@@ -3,9 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
-use twinprop_calibration::RangeMap;
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
+use twinprop_calibration::{RangeMap, Run};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::{Laboratory, Source, Stage};
@@ -72,7 +72,11 @@ impl Physical {
 
     /// Parameters in the device's units, setting by setting, each changed by `change` before.
     fn settings_of(&self, change: impl Fn(f32) -> f32) -> Vec<f32> {
-        let mut values = to_vec(self.parameters.clone());
+        self.in_device_units(to_vec(self.parameters.clone()), change)
+    }
+
+    /// `values` of whole settings in the device's units, each changed by `change` before.
+    fn in_device_units(&self, mut values: Vec<f32>, change: impl Fn(f32) -> f32) -> Vec<f32> {
         for setting in values.chunks_mut(self.channels.len().max(1)) {
             for (bank, run) in self.channels.runs_mut(setting) {
                 let (middle, half_span) = (bank.middle(), bank.half_span());
@@ -162,8 +166,25 @@ impl Stage for Physical {
         (dx, vec![self.parameter_gradient(dtheta)])
     }
 
-    fn is_physical(&self) -> bool {
-        true
+    fn instrument(&self) -> Option<usize> {
+        Some(self.instrument)
+    }
+
+    fn run(&self, slot: usize, x: &Tensor<2>, y: &Tensor<2>) -> Option<Run> {
+        let slot = slot % self.shots;
+        let part = |values: &Tensor<2>| {
+            let width = values.dims()[1] / self.shots;
+            values.clone().narrow(1, slot * width, width)
+        };
+        let setting = self.parameters.clone();
+        let setting = setting.narrow(0, slot % self.parameters.dims()[0], 1);
+        Some(Run {
+            inputs: to_matrix(self.inputs.apply(part(x).clamp(-1.0, 1.0))),
+            parameters: self
+                .in_device_units(to_vec(setting), |value| value.clamp(-1.0, 1.0))
+                .into(),
+            outputs: to_matrix(part(y)),
+        })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {

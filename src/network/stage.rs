@@ -1,6 +1,7 @@
 //! The contract of a stage.
 
 use burn::tensor::Tensor;
+use twinprop_calibration::Run;
 use twinprop_calibration::design::TaskDrives;
 use twinprop_devices::DeviceError;
 
@@ -40,11 +41,6 @@ pub trait Stage {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>);
 
-    /// Whether the stage plays on a device.
-    fn is_physical(&self) -> bool {
-        false
-    }
-
     /// Trainable tensors with their names.
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
         Vec::new()
@@ -78,6 +74,17 @@ pub trait Stage {
     /// What the stage asks of a device at `x`, with the device's place in the laboratory; nothing
     /// for a stage without one.
     fn task_drives(&self, _x: &Tensor<2>) -> Option<(usize, TaskDrives)> {
+        None
+    }
+
+    /// The place in the laboratory of the device that the stage plays on, if it is physical.
+    fn instrument(&self) -> Option<usize> {
+        None
+    }
+
+    /// What the stage played at `x` in one of its slots, the `slot`-th modulo their number, when its
+    /// readings were `y`; nothing for a stage without a device.
+    fn run(&self, _slot: usize, _x: &Tensor<2>, _y: &Tensor<2>) -> Option<Run> {
         None
     }
 }

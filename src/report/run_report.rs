@@ -1,12 +1,13 @@
 //! `report.html`: a run on one page.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::page::{escape, facts, page, thousands};
 use super::plot::{Curve, line_chart};
 use super::twin_section::TwinSection;
 use crate::experiment::Summary;
-use crate::training::EpochMetrics;
+use crate::training::{EpochMetrics, TwinCourse};
 
 /// Everything the page shows.
 pub struct RunReport<'a> {
@@ -35,6 +36,7 @@ impl RunReport<'_> {
         let mut body = self.facts();
         body += "<h2>Training</h2>\n<div class=\"charts\">\n";
         body += &self.learning_curves();
+        body += &self.gradient_cosines();
         body += "</div>\n";
         for twin in self.twins {
             body += &twin.to_html();
@@ -94,6 +96,38 @@ impl RunReport<'_> {
                 curve("test (device)", |metrics| metrics.test_loss),
             ],
         )
+    }
+
+    /// The gradient cosines of twins that were refined, beside the accuracy.
+    fn gradient_cosines(&self) -> String {
+        let start = (0, &self.summary.twins_at_start);
+        let epochs = self.history.iter().map(|metrics| (metrics.epoch, &metrics.twins));
+        let courses: Vec<(usize, &TwinCourse)> = std::iter::once(start)
+            .chain(epochs)
+            .flat_map(|(epoch, twins)| twins.iter().map(move |twin| (epoch, twin)))
+            .collect();
+        if courses.is_empty() {
+            return String::new();
+        }
+        let devices: BTreeSet<&str> =
+            courses.iter().map(|(_, twin)| twin.device.as_str()).collect();
+        let accuracy =
+            |metrics: &EpochMetrics| (metrics.epoch as f64, f64::from(metrics.test_accuracy));
+        let accuracy =
+            Curve { name: "test accuracy", points: self.history.iter().map(accuracy).collect() };
+        let cosines = devices.iter().map(|&device| {
+            let known = courses.iter().filter(|(_, twin)| {
+                twin.device == device && twin.gradient_cosine.is_known_cosine()
+            });
+            let point = |(epoch, twin): &(usize, &TwinCourse)| {
+                (*epoch as f64, f64::from(twin.gradient_cosine.value))
+            };
+            Curve { name: device, points: known.map(point).collect() }
+        });
+        let curves: Vec<Curve> = std::iter::once(accuracy).chain(cosines).collect();
+        let title = "Cosine between the twin's gradient and the device's";
+        line_chart(title, "epoch", "cosine, share", Some(0.0..1.0), &curves)
+            + &recalibrations(&courses)
     }
 
     /// The real devices: which measured what, and how their links were.
@@ -165,4 +199,23 @@ impl RunReport<'_> {
         }
         table + "</table></div>\n"
     }
+}
+
+/// When twins were calibrated anew, in words.
+fn recalibrations(courses: &[(usize, &TwinCourse)]) -> String {
+    let anew: Vec<String> = courses
+        .iter()
+        .filter(|(_, twin)| twin.recalibration_shots > 0)
+        .map(|(epoch, twin)| {
+            let when = match epoch {
+                0 => "before the first epoch".to_owned(),
+                _ => format!("after epoch {epoch}"),
+            };
+            format!("{} {when} with {} shots", escape(&twin.device), twin.recalibration_shots)
+        })
+        .collect();
+    if anew.is_empty() {
+        return String::new();
+    }
+    format!("<p>Calibrated anew: {}.</p>\n", anew.join("; "))
 }

@@ -3,11 +3,13 @@
 mod adam;
 mod loss;
 mod range_penalty;
+mod refinement;
 mod schedule;
 mod trainer;
 
 pub use adam::Adam;
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use range_penalty::RangePenalty;
+pub use refinement::{Refinement, RefinementConfig, TwinCourse};
 pub use schedule::Schedule;
 pub use trainer::{EpochMetrics, Judgement, Trainer, TrainingConfig, TrainingEvent, evaluate};

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::{random, validate};
 
-use super::{Adam, Schedule, accuracy, cross_entropy, predictions};
+use super::{
+    Adam, Refinement, RefinementConfig, Schedule, TwinCourse, accuracy, cross_entropy, predictions,
+};
 use crate::data::{Dataset, Split};
-use crate::network::{Laboratory, Network, Source};
+use crate::network::{Laboratory, Network, Source, Trace};
 use crate::{Error, Rule};
 
 /// Rows that are run at once where no gradient is wanted.
@@ -45,6 +47,9 @@ pub struct TrainingConfig {
     /// Strength of the penalty on drives and parameters out of range.
     #[serde(deserialize_with = "validate::non_negative")]
     pub range_penalty: f64,
+    /// How twins go on learning while a network is trained by `pat`, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refinement: Option<RefinementConfig>,
 }
 
 impl Default for TrainingConfig {
@@ -57,6 +62,7 @@ impl Default for TrainingConfig {
             digital_learning_rate: None,
             schedule: Schedule::Cosine,
             range_penalty: 1.0,
+            refinement: None,
         }
     }
 }
@@ -82,6 +88,9 @@ pub struct EpochMetrics {
     pub device_shots: u64,
     /// Values clamped so far.
     pub clamped: u64,
+    /// How the twins that are refined do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub twins: Vec<TwinCourse>,
     /// Seconds since the training began.
     pub seconds: f64,
 }
@@ -91,6 +100,8 @@ pub struct EpochMetrics {
 pub enum TrainingEvent<'a> {
     /// So many steps are done.
     Steps(usize),
+    /// The twins that are refined do so before the first step.
+    Twins(&'a [TwinCourse]),
     /// An epoch is over.
     Epoch(&'a EpochMetrics),
 }
@@ -118,6 +129,8 @@ pub struct Trainer<'a> {
     pub config: &'a TrainingConfig,
     /// The rule.
     pub rule: Rule,
+    /// What refines the twins, if they are.
+    pub refinement: Option<Refinement<'a>>,
     /// Seed of the order of the samples.
     pub seed: u64,
     /// Where the host computes.
@@ -148,23 +161,43 @@ impl Trainer<'_> {
         let mut order: Vec<usize> = (0..self.split.train.len()).collect();
         let batches = order.len().div_ceil(self.config.batch);
         let steps = self.steps() as f64;
+        if let Some(refinement) = &mut self.refinement {
+            let first = self.split.training_batch(&order[..order.len().min(self.config.batch)], 0);
+            let x = to_tensor(&first.features, self.backend);
+            let trace = self.network.forward(x, self.laboratory, Source::Measured)?;
+            let twins = refinement.look(0, self.network, &trace, self.laboratory)?;
+            observe(TrainingEvent::Twins(&twins))?;
+        }
         for epoch in 0..self.config.epochs {
             order.shuffle(&mut random::stream(self.seed, &format!("sample order {epoch}")));
             let mut sums = Step::default();
             let mut learning_rate = 0.0;
+            let mut last = None;
             for (batch, chosen) in order.chunks(self.config.batch).enumerate() {
                 let done = (epoch * batches + batch) as f64 / steps;
                 let factor = self.config.schedule.factor(done);
                 learning_rate = self.config.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
                 self.laboratory.training_step = Some((epoch * batches + batch) as u64);
-                sums.add(&self.step(chosen, epoch, &rates, &mut optimiser)?);
+                let (sum, trace) = self.step(chosen, epoch, &rates, &mut optimiser)?;
+                sums.add(&sum);
+                if let Some(refinement) = &mut self.refinement {
+                    let step = (epoch * batches + batch) as u64;
+                    refinement.after_step(step, self.network, &trace, self.laboratory);
+                }
+                last = Some(trace);
                 observe(TrainingEvent::Steps(epoch * batches + batch + 1))?;
             }
             self.laboratory.training_step = None;
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }
+            let twins = match (&mut self.refinement, &last) {
+                (Some(refinement), Some(trace)) => {
+                    refinement.look(epoch + 1, self.network, trace, self.laboratory)?
+                }
+                _ => Vec::new(),
+            };
             let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
             observe(TrainingEvent::Epoch(&EpochMetrics {
                 epoch: epoch + 1,
@@ -176,6 +209,7 @@ impl Trainer<'_> {
                 test_accuracy: test.accuracy,
                 device_shots: self.laboratory.shots(),
                 clamped: self.laboratory.clamped(),
+                twins,
                 seconds: start.elapsed().as_secs_f64(),
             }))?;
             if stop.load(Ordering::Relaxed) {
@@ -191,7 +225,8 @@ impl Trainer<'_> {
         let stages = self.network.stages.iter();
         stages
             .flat_map(|stage| {
-                let rate = if stage.is_physical() { self.config.learning_rate } else { digital };
+                let rate =
+                    if stage.instrument().is_some() { self.config.learning_rate } else { digital };
                 std::iter::repeat_n(rate, stage.parameters().len())
             })
             .collect()
@@ -204,20 +239,20 @@ impl Trainer<'_> {
         epoch: usize,
         learning_rates: &[f64],
         optimiser: &mut Adam,
-    ) -> Result<Step, Error> {
+    ) -> Result<(Step, Trace), Error> {
         let batch = self.split.training_batch(chosen, epoch);
         let x = to_tensor(&batch.features, self.backend);
         let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
-        let (loss, cotangent) = cross_entropy(&trace.logits, &batch.labels);
+        let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
         let gradients = self.network.backward(&trace, cotangent, self.laboratory);
         let size = chosen.len() as f32;
         let step = Step {
             loss: loss * size,
-            right: accuracy(&predictions(&trace.logits), &batch.labels) * size,
+            right: accuracy(&predictions(trace.logits()), &batch.labels) * size,
             penalty: self.network.range_penalty(&trace) * size,
         };
         optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
-        Ok(step)
+        Ok((step, trace))
     }
 }
 
@@ -254,8 +289,8 @@ pub fn evaluate(
         let batch = data.choose(chosen);
         let features: &DMatrix<f32> = &batch.features;
         let trace = network.forward(to_tensor(features, backend), laboratory, Source::Measured)?;
-        loss += cross_entropy(&trace.logits, &batch.labels).0 * chosen.len() as f32;
-        predicted.extend(predictions(&trace.logits));
+        loss += cross_entropy(trace.logits(), &batch.labels).0 * chosen.len() as f32;
+        predicted.extend(predictions(trace.logits()));
     }
     let accuracy = accuracy(&predicted, &data.labels);
     Ok(Judgement { loss: loss / data.len() as f32, accuracy, predicted })

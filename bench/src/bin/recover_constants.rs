@@ -7,7 +7,7 @@ use std::error::Error;
 
 use nalgebra::DMatrix;
 use twinprop::Backend;
-use twinprop::calibration::design::DesignConfig;
+use twinprop::calibration::design::{DesignConfig, share_settings};
 use twinprop::calibration::fidelity::predict;
 use twinprop::calibration::fit::fit_neural;
 use twinprop::calibration::identify::identify;
@@ -87,7 +87,7 @@ fn row(model: DeviceKind, shots: usize, readout_noise: f64) -> Result<(), Box<dy
     let interface = simulated.exact.interface().clone();
     let config = IdentifyConfig { epochs: 150, ..Default::default() };
     let (inputs, mut parameters) = DesignConfig::LatinHypercube.draw(&interface, shots, None, 1)?;
-    config.share_settings(&mut parameters);
+    share_settings(&mut parameters, config.shots_per_setting);
     let seen = Shots::measure(&mut simulated.device, inputs, parameters, |_| ())?;
 
     let designed = simulated.nominal.constants();

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use twinprop::Backend;
-use twinprop::calibration::design::DesignConfig;
+use twinprop::calibration::design::{DesignConfig, share_settings};
 use twinprop::calibration::fit::fit_neural;
 use twinprop::calibration::identify::identify;
 use twinprop::calibration::{
@@ -96,7 +96,7 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             let mut measure = |shots, shared: bool, seed| -> Result<Shots, Box<dyn Error>> {
                 let (inputs, mut parameters) = design.draw(&interface, shots, None, seed)?;
                 if shared {
-                    constants.share_settings(&mut parameters);
+                    share_settings(&mut parameters, constants.shots_per_setting);
                 }
                 Ok(Shots::measure(&mut device, inputs, parameters, |_| ())?)
             };

@@ -30,6 +30,16 @@ pub enum DesignConfig {
     TaskLike(TaskLikeConfig),
 }
 
+/// Gives the shots of each run of `run` neighbours the parameters of its first: a device is set less
+/// often than it is played, and an equation runs on whole batches.
+pub fn share_settings(parameters: &mut DMatrix<f32>, run: usize) {
+    let height = parameters.nrows();
+    for run in parameters.as_mut_slice().chunks_mut((run * height).max(1)) {
+        let (first, others) = run.split_at_mut(height);
+        others.chunks_exact_mut(height.max(1)).for_each(|other| other.copy_from_slice(first));
+    }
+}
+
 impl DesignConfig {
     /// Draws `shots` shots for a device: inputs `[n_inputs × shots]` and parameters
     /// `[n_parameters × shots]`, in its units and ranges and in random order. `task` is what the

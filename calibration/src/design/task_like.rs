@@ -38,6 +38,21 @@ pub struct TaskDrives {
     pub parameters: DMatrix<f32>,
 }
 
+impl TaskDrives {
+    /// These and `others`.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let beside = |left: &DMatrix<f32>, right: &DMatrix<f32>| {
+            let columns: Vec<_> = left.column_iter().chain(right.column_iter()).collect();
+            DMatrix::from_columns(&columns)
+        };
+        Self {
+            inputs: beside(&self.inputs, &others.inputs),
+            parameters: beside(&self.parameters, &others.parameters),
+        }
+    }
+}
+
 /// `[channels × shots]` in the channels' units, inputs before parameters.
 pub(super) fn draw(
     config: &TaskLikeConfig,

@@ -34,6 +34,12 @@ impl Estimate {
         self.low > f32::MIN && self.high < f32::MAX
     }
 
+    /// Whether anything is known of a cosine: whether its interval leaves one out.
+    #[must_use]
+    pub fn is_known_cosine(&self) -> bool {
+        self.low > -1.0 || self.high < 1.0
+    }
+
     /// A cosine, by [`jackknife`](Self::jackknife): the wider of the intervals on its own scale and on
     /// Fisher's z = artanh c, since a large cosine scatters further downwards than upwards. At one, z
     /// has no end, and measured cosines can be above: there its own scale has to do.

@@ -75,13 +75,13 @@ pub(super) fn judge(
             }
         }
     }
-    // A channel's mean is its own: together, the channels' deviations from it add up.
+    // A channel's mean is its own, and taken off already: together, the squares add up.
     let together: Vec<[f64; 4]> = (0..blocks)
         .map(|block| {
             let mut sums = [0.0; 4];
             for channel in &by_channel {
-                let [error, sum, square, count] = channel[block];
-                let sums_of = [error, 0.0, square - sum * sum / count, count];
+                let [error, _, square, count] = channel[block];
+                let sums_of = [error, 0.0, square, count];
                 sums.iter_mut().zip(sums_of).for_each(|(total, value)| *total += value);
             }
             sums

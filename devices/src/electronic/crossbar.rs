@@ -96,6 +96,7 @@ impl Default for CrossbarConfig {
 const LARGEST_DROP: f64 = 0.25;
 
 /// A crossbar tile: nominal, or as built.
+#[derive(Clone)]
 pub struct Crossbar {
     interface: Interface,
     config: CrossbarConfig,
@@ -109,6 +110,7 @@ pub struct Crossbar {
 }
 
 /// The tile after its last programming.
+#[derive(Clone)]
 struct Programmed {
     weights: DVector<f32>,
     /// The cells' factors with this programming's noise.

@@ -16,13 +16,14 @@ pub struct InputNoise<L> {
 }
 
 impl<L: PhysicalLayer> InputNoise<L> {
-    /// `strength`: standard deviation as a share of each channel's range.
-    pub fn new(layer: L, strength: f64, seed: u64) -> Self {
+    /// `strength`: standard deviation as a share of each channel's range; `shots`: how many were played
+    /// before.
+    pub fn new(layer: L, strength: f64, seed: u64, shots: u64) -> Self {
         Self {
             layer,
             strength: strength as f32,
             random: random::stream(seed, "input noise"),
-            shots: 0,
+            shots,
             noisy: DMatrix::zeros(0, 0),
         }
     }

@@ -1,12 +1,15 @@
 //! What a laboratory adds to the equation: wrappers over any [`PhysicalLayer`].
 //!
-//! Fabrication mismatch belongs to a device's constants and is drawn when the device is built; the
-//! rest wraps it, from the outside in: DAC → input noise → device → readout noise → ADC.
+//! Fabrication mismatch belongs to a device's constants and is drawn when the device is built, and
+//! drift moves them while it is used; the rest wraps it, from the outside in: DAC → input noise → device
+//! → readout noise → ADC.
 
+mod drift;
 mod input_noise;
 mod quantisation;
 mod readout_noise;
 
+pub use drift::{Course, Drift, DriftConfig, Span};
 pub use input_noise::InputNoise;
 pub use quantisation::Quantisation;
 pub use readout_noise::ReadoutNoise;
@@ -38,20 +41,26 @@ pub struct ImperfectionsConfig {
     /// Resolution of the readings in bits; 0 is continuous.
     #[serde(deserialize_with = "validate::bits")]
     pub adc_bits: u32,
+    /// How the true device's constants move while it is used, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftConfig>,
 }
 
-/// Wraps `device` in the imperfections that `config` asks for, their noise drawn from `seed`.
+/// Wraps `device` in the noise and the converters that `config` asks for, as they are after `shots`
+/// shots; the noise is drawn from `seed`.
 pub fn wrap(
     device: impl PhysicalLayer + 'static,
     config: &ImperfectionsConfig,
     seed: u64,
+    shots: u64,
 ) -> Box<dyn PhysicalLayer> {
     let mut layer: Box<dyn PhysicalLayer> = Box::new(device);
     if config.input_noise > 0.0 {
-        layer = Box::new(InputNoise::new(layer, config.input_noise, seed));
+        layer = Box::new(InputNoise::new(layer, config.input_noise, seed, shots));
     }
     if config.readout_noise > 0.0 || config.shot_noise > 0.0 {
-        layer = Box::new(ReadoutNoise::new(layer, config.readout_noise, config.shot_noise, seed));
+        let strength = (config.readout_noise, config.shot_noise);
+        layer = Box::new(ReadoutNoise::new(layer, strength, seed, shots));
     }
     if config.dac_bits > 0 || config.adc_bits > 0 {
         layer = Box::new(Quantisation::new(layer, config.dac_bits, config.adc_bits));

@@ -16,14 +16,14 @@ pub struct ReadoutNoise<L> {
 }
 
 impl<L: PhysicalLayer> ReadoutNoise<L> {
-    /// `additive` and `shot`: σ_a and σ_s.
-    pub fn new(layer: L, additive: f64, shot: f64, seed: u64) -> Self {
+    /// `additive` and `shot`: σ_a and σ_s; `shots`: how many were played before.
+    pub fn new(layer: L, (additive, shot): (f64, f64), seed: u64, shots: u64) -> Self {
         Self {
             layer,
             additive: additive as f32,
             shot: shot as f32,
             random: random::stream(seed, "readout noise"),
-            shots: 0,
+            shots,
         }
     }
 }

@@ -48,6 +48,7 @@ const EXPOSURE_SHOTS: usize = 512;
 const SHOTS_A_TASK: usize = 64;
 
 /// One copy of the device: nominal, or as fabricated.
+#[derive(Clone)]
 pub struct SecondHarmonic {
     interface: Interface,
     constants: Constants,

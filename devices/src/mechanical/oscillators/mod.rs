@@ -24,13 +24,16 @@
 //! Time is discretised as [`nystrom`](super::nystrom) says, with a = A sin Q + e. The adjoint
 //! differentiates that exactly; A is symmetric, so both ways multiply by A.
 
-use std::sync::{Mutex, PoisonError};
+mod buffers;
+mod square;
 
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::buffers::Buffers;
+use self::square::Square;
 use super::nystrom::{STAGE, is_computed, is_used, slot, slots};
 use crate::elementary::{sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
@@ -94,6 +97,7 @@ const COLUMNS_A_TASK: usize = 64;
 const LARGEST_READING: f32 = 100.0;
 
 /// One copy of the oscillators: nominal, or as built.
+#[derive(Clone)]
 pub struct Oscillators {
     interface: Interface,
     count: usize,
@@ -106,8 +110,7 @@ pub struct Oscillators {
     bend: f32,
     /// What the copy adds to J; symmetric, its diagonal zero.
     coupling_error: Option<DMatrix<f32>>,
-    /// Memory of earlier adjoints, used again: clearing it would take as long as an eighth of one.
-    buffers: Mutex<Vec<Vec<f32>>>,
+    buffers: Buffers,
 }
 
 impl Oscillators {
@@ -170,25 +173,8 @@ impl Oscillators {
             step: (config.time / config.steps as f64) as f32,
             bend: 1.0 + bend as f32,
             coupling_error,
-            buffers: Mutex::default(),
+            buffers: Buffers::default(),
         }
-    }
-
-    /// `length` values, of any content.
-    fn buffer(&self, length: usize) -> Vec<f32> {
-        if length == 0 {
-            return Vec::new();
-        }
-        let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut buffer = buffers.pop().unwrap_or_default();
-        drop(buffers);
-        buffer.resize(length, 0.0);
-        buffer
-    }
-
-    /// Gives buffers back for the next adjoint.
-    fn give_back(&self, used: impl IntoIterator<Item = Vec<f32>>) {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).extend(used);
     }
 
     /// A and, as one more column, e of the module's equation, `[rows × N + 1]`, from C (column by
@@ -234,52 +220,6 @@ impl Oscillators {
     }
 }
 
-/// A square matrix of `count` columns, `rows` apart.
-struct Square<'a> {
-    values: &'a [f32],
-    rows: usize,
-    count: usize,
-}
-
-impl Square<'_> {
-    /// Fills `result` (columns `rows` apart) with `combine(m_ij, m_ji, i, j)`, tile by tile, so that
-    /// both elements are found in the cache.
-    fn combine_with_transposed(
-        &self,
-        result: &mut [f32],
-        rows: usize,
-        combine: impl Fn(f32, f32, usize, usize) -> f32 + Sync,
-    ) {
-        let column_of = |column: usize| &self.values[column * self.rows..][..self.count];
-        result.par_chunks_mut(LANES * rows).enumerate().for_each(|(tile, columns)| {
-            let first_column = tile * LANES;
-            for first_row in (0..self.count).step_by(LANES) {
-                let height = LANES.min(self.count - first_row);
-                // The tile across the diagonal, turned: its columns are this one's rows.
-                let mut transposed = [[0.0; LANES]; LANES];
-                for row in 0..height {
-                    let across = &column_of(first_row + row)[first_column..];
-                    for (turned, value) in transposed.iter_mut().zip(across) {
-                        turned[row] = *value;
-                    }
-                }
-                for ((place, result), transposed) in
-                    columns.chunks_exact_mut(rows).enumerate().zip(&transposed)
-                {
-                    let column = first_column + place;
-                    let down = &column_of(column)[first_row..first_row + height];
-                    let result = &mut result[first_row..first_row + height];
-                    for (row, ((result, direct), transposed)) in
-                        result.iter_mut().zip(down).zip(transposed).enumerate()
-                    {
-                        *result = combine(*direct, *transposed, first_row + row, column);
-                    }
-                }
-            }
-        });
-    }
-}
-
 /// One block of shots under way: the state, and what the adjoint needs of it. Each is a padded column
 /// a shot.
 struct Block<'a> {
@@ -322,8 +262,8 @@ impl<'a> Block<'a> {
             angle,
             velocity: zeros(),
             accelerations: [zeros(), zeros(), zeros(), zeros()],
-            sines: device.buffer(if keep == Keep::Nothing { size } else { kept }),
-            slopes: device.buffer(if keep == Keep::Nothing { 0 } else { kept }),
+            sines: device.buffers.take(if keep == Keep::Nothing { size } else { kept }),
+            slopes: device.buffers.take(if keep == Keep::Nothing { 0 } else { kept }),
             angles: vec![0.0; if keep == Keep::Angles { kept } else { 0 }],
         }
     }
@@ -415,7 +355,7 @@ impl<'a> Block<'a> {
         let (h, size, steps) = (self.device.step, self.size, self.device.steps);
         let mut of_velocity = vec![0.0; size];
         let mut pulled = vec![0.0; size];
-        let mut pulls = self.device.buffer(self.sines.len());
+        let mut pulls = self.device.buffers.take(self.sines.len());
         let mut of_bend = 0.0;
         for step in (0..steps).rev() {
             // The stages' shares in the step, as the weights of `STEP` have them: in units of h²/6 of
@@ -530,7 +470,7 @@ impl Differentiable for Oscillators {
                 let mut block = Block::new(self, &matrix, inputs, Keep::Nothing);
                 block.integrate();
                 self.unpad(&block.angle, outputs);
-                self.give_back([block.sines]);
+                self.buffers.give_back([block.sines]);
             });
         Ok(())
     }
@@ -615,7 +555,7 @@ impl Oscillators {
                 block.integrate();
                 let (of_angle, pulls, of_bend) = block.adjoint(self.padded(cotangents));
                 self.unpad(&of_angle, input_cotangents);
-                self.give_back([block.slopes]);
+                self.buffers.give_back([block.slopes]);
                 (block.sines, pulls, of_bend)
             })
             .collect();
@@ -636,7 +576,7 @@ impl Oscillators {
             0.5 * (of + transposed - diagonal[row] - diagonal[column])
         });
         let of_bend = tasks.iter().map(|(_, _, of_bend)| of_bend).sum();
-        self.give_back(tasks.into_iter().flat_map(|(sines, pulls, _)| [sines, pulls]));
+        self.buffers.give_back(tasks.into_iter().flat_map(|(sines, pulls, _)| [sines, pulls]));
         Ok(of_bend)
     }
 }

@@ -1,0 +1,22 @@
+//! The contract of what learns.
+
+use crate::error::CalibrationError;
+use crate::shots::Run;
+use crate::twin::DigitalTwin;
+
+/// A twin's copy that learns from shots.
+pub trait Learner: Send {
+    /// Adam's learning rate in the first step of a fit, in the unit of what is learned.
+    fn first_rate(&self) -> f64;
+
+    /// Takes one step on `runs` with Adam's learning rate `rate`. Returns the mean squared error
+    /// before it, in units of each channel's variance.
+    ///
+    /// # Errors
+    /// [`CalibrationError::RefinementDiverged`] where the step would leave the real numbers; what was
+    /// learned before stays.
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError>;
+
+    /// What it has learned.
+    fn twin(&self) -> Box<dyn DigitalTwin>;
+}

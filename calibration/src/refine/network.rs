@@ -1,0 +1,74 @@
+//! A neural twin whose weights go on learning.
+
+use burn::tensor::{Device, Tensor};
+
+use super::Learner;
+use crate::adam::AdamList;
+use crate::bridge::from_vec;
+use crate::error::CalibrationError;
+use crate::fit::FitConfig;
+use crate::neural::NeuralTwin;
+use crate::shots::Run;
+use crate::twin::DigitalTwin;
+
+/// A copy of a neural twin that learns its weights.
+pub(crate) struct NetworkLearner {
+    twin: NeuralTwin,
+    optimiser: AdamList,
+    backend: Device,
+}
+
+impl NetworkLearner {
+    /// Of a copy of `twin`.
+    pub fn new(twin: &NeuralTwin, backend: &Device) -> Self {
+        let optimiser = AdamList::new(twin.weights.len());
+        Self { twin: twin.clone(), optimiser, backend: backend.clone() }
+    }
+
+    /// The network with what it has learned.
+    pub fn network(&self) -> &NeuralTwin {
+        &self.twin
+    }
+
+    /// `values` of each run one below the other, `[rows, columns]`.
+    fn stack<'a>(&self, values: impl Iterator<Item = &'a [f32]>, columns: usize) -> Tensor<2> {
+        let values: Vec<f32> = values.flatten().copied().collect();
+        let rows = values.len() / columns.max(1);
+        from_vec(values, [rows, columns], &self.backend)
+    }
+}
+
+impl Learner for NetworkLearner {
+    fn first_rate(&self) -> f64 {
+        FitConfig::default().learning_rate
+    }
+
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+        let Some(first) = runs.first() else { return Ok(0.0) };
+        // Runs of one length are groups that share their parameters; otherwise each shot has its own.
+        let is_even = runs.iter().all(|run| run.len() == first.len());
+        let times = |run: &Run| if is_even { 1 } else { run.len() };
+        let settings =
+            runs.iter().flat_map(|run| std::iter::repeat_n(run.parameters.as_slice(), times(run)));
+        let inputs = self.stack(runs.iter().map(|run| run.inputs.as_slice()), first.inputs.nrows());
+        let settings = self.stack(settings, first.parameters.len());
+        let outputs = first.outputs.nrows();
+        let readings = self.stack(runs.iter().map(|run| run.outputs.as_slice()), outputs);
+        let shots = readings.dims()[0];
+
+        let trace = self.twin.forward(inputs, settings);
+        let difference = trace.output.clone() - self.twin.normalise_readings(readings);
+        let error = difference.clone().square().mean().into_scalar::<f32>();
+        if !error.is_finite() {
+            return Err(CalibrationError::RefinementDiverged { error });
+        }
+        let scale = 2.0 / (shots * outputs) as f64;
+        let gradients = self.twin.weight_gradients(&trace, difference * scale);
+        self.optimiser.step(rate, self.twin.weights.iter_mut().collect(), gradients);
+        Ok(error)
+    }
+
+    fn twin(&self) -> Box<dyn DigitalTwin> {
+        Box::new(self.twin.clone())
+    }
+}

@@ -1,0 +1,76 @@
+//! The last runs of shots of a device.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rand::{Rng, RngExt};
+
+use crate::shots::Run;
+
+/// Values of all its runs together, at most: a quarter of a gigabyte.
+const VALUES: usize = 64 << 20;
+
+/// Keeps the last runs of a device.
+pub struct Replay {
+    runs: VecDeque<Arc<Run>>,
+    most: usize,
+}
+
+impl Replay {
+    /// For `most` runs; fewer where they are so large that they would fill the memory.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { runs: VecDeque::new(), most: most.max(1) }
+    }
+
+    /// Adds a run, and forgets the oldest where there are too many.
+    pub fn add(&mut self, run: Arc<Run>) {
+        let most = self.most.min(VALUES / run.values().max(1)).max(1);
+        while self.runs.len() >= most {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(run);
+    }
+
+    /// The last `count` runs, or as many as there are, the newest first.
+    pub fn last(&self, count: usize) -> impl Iterator<Item = &Arc<Run>> {
+        self.runs.iter().rev().take(count)
+    }
+
+    /// `count` runs at random, some perhaps more than once; none where there are none.
+    pub fn choose(&self, count: usize, random: &mut impl Rng) -> Vec<Arc<Run>> {
+        if self.runs.is_empty() {
+            return Vec::new();
+        }
+        (0..count).map(|_| self.runs[random.random_range(0..self.runs.len())].clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{DMatrix, DVector};
+    use twinprop_devices::random;
+
+    use super::*;
+
+    fn run(number: f32) -> Arc<Run> {
+        let inputs = DMatrix::from_element(2, 3, number);
+        Arc::new(Run { outputs: inputs.clone(), parameters: DVector::zeros(1), inputs })
+    }
+
+    #[test]
+    fn only_the_last_runs_are_kept() {
+        let mut replay = Replay::new(3);
+        assert!(replay.choose(2, &mut random::stream(1, "test")).is_empty());
+        for number in 0..5 {
+            replay.add(run(number as f32));
+        }
+        let kept: Vec<f32> = replay.last(9).map(|run| run.inputs[0]).collect();
+        assert_eq!(kept, [4.0, 3.0, 2.0]);
+        let chosen = replay.choose(100, &mut random::stream(1, "test"));
+        for number in [2.0, 3.0, 4.0] {
+            assert!(chosen.iter().any(|run| run.inputs[0] == number), "{number}");
+        }
+        assert!(chosen.iter().all(|run| run.inputs[0] >= 2.0));
+    }
+}

@@ -1,0 +1,130 @@
+//! Twins go on learning from the shots of a device that is not what they were fitted to.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use twinprop_calibration::design::{DesignConfig, share_settings};
+use twinprop_calibration::fidelity::predict;
+use twinprop_calibration::fit::fit_neural;
+use twinprop_calibration::refine::Lesson;
+use twinprop_calibration::{
+    DigitalTwin, EquationTwin, FitConfig, HybridTwin, NeuralTwinConfig, Refiner, Run, Shots,
+};
+use twinprop_devices::mechanical::PendulaConfig;
+use twinprop_devices::{
+    DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, SimulatedDevice,
+};
+
+const SHOTS_A_SETTING: usize = 4;
+
+/// A chain of pendula that is off its data sheet by a tenth.
+fn pendula() -> SimulatedDevice {
+    let model = DeviceKind::Pendula(PendulaConfig { count: 6, time: 3.0, ..Default::default() });
+    let imperfections =
+        ImperfectionsConfig { mismatch: 0.1, readout_noise: 1e-5, ..Default::default() };
+    DeviceConfig { model, imperfections }.fabricate(3).unwrap()
+}
+
+fn shots(device: &mut dyn PhysicalLayer, count: usize, seed: u64) -> Shots {
+    let (inputs, mut parameters) =
+        DesignConfig::Uniform.draw(device.interface(), count, None, seed).unwrap();
+    share_settings(&mut parameters, SHOTS_A_SETTING);
+    Shots::measure(device, inputs, parameters, |_| ()).unwrap()
+}
+
+/// `steps` steps on `runs`, eight a step, in turn.
+fn lesson(runs: &[Arc<Run>], steps: usize, rate: f64) -> Lesson {
+    (0..steps)
+        .map(|step| {
+            let chosen = (0..8).map(|place| Arc::clone(&runs[(8 * step + place) % runs.len()]));
+            (chosen.collect(), rate * (1.0 - step as f64 / steps as f64))
+        })
+        .collect()
+}
+
+/// Share of the readings' variance that `twin` leaves.
+fn left(twin: &dyn DigitalTwin, shots: &Shots) -> f32 {
+    let predicted = predict(twin, &shots.inputs, &shots.parameters, &Device::flex());
+    let mean = shots.outputs.column_mean();
+    let spread: f32 = shots.outputs.column_iter().map(|y| (y - &mean).norm_squared()).sum();
+    (predicted - &shots.outputs).norm_squared() / spread
+}
+
+/// What `twin` leaves of the pendula's readings before and after a lesson.
+fn before_and_after(twin: &dyn DigitalTwin, steps: usize) -> (f32, f32) {
+    let mut device = pendula().device;
+    let seen = shots(&mut device, 1024, 1);
+    let unseen = shots(&mut device, 128, 2);
+    let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
+    let mut refiner = Refiner::new(twin.learner(&Device::flex()).unwrap());
+    refiner.give(lesson(&runs, steps, refiner.first_rate()));
+    let learned = refiner.learned().unwrap().unwrap();
+    assert!(learned.error_after < learned.error_before);
+    (left(twin, &unseen), left(&*learned.twin, &unseen))
+}
+
+#[test]
+fn an_equation_learns_its_constants() {
+    let (before, after) = before_and_after(&EquationTwin::new(pendula().nominal), 800);
+    assert!(before > 0.05, "nothing to learn: {before}");
+    assert!(after < 0.01, "{before} before, {after} after");
+}
+
+#[test]
+fn a_network_learns_its_weights() {
+    // Fitted to what the data sheet promises.
+    let promised = shots(&mut pendula().nominal, 2048, 3);
+    let config = NeuralTwinConfig { width: 64, depth: 2 };
+    let interface = pendula().nominal.interface().clone();
+    let fit = FitConfig { epochs: 20, batch: 32, ..Default::default() };
+    let (twin, _) =
+        fit_neural(&config, &fit, &interface, &promised, 1, &Device::flex(), |_, _| ()).unwrap();
+    let (before, after) = before_and_after(&twin, 800);
+    assert!(after < 0.8 * before, "{before} before, {after} after");
+}
+
+#[test]
+fn a_hybrid_learns_both() {
+    let twin = HybridTwin::new(pendula().nominal, None);
+    let (before, after) = before_and_after(&twin, 800);
+    assert!(after < 0.05 * before, "{before} before, {after} after");
+}
+
+#[test]
+fn lessons_are_answered_in_their_order_and_wait_for_nobody() {
+    let mut device = pendula().device;
+    let seen = shots(&mut device, 64, 1);
+    let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
+    let twin = EquationTwin::new(pendula().nominal);
+    let learn = || {
+        let mut refiner = Refiner::new(twin.learner(&Device::flex()).unwrap());
+        assert!(refiner.learned().unwrap().is_none(), "no lesson was given");
+        for _ in 0..3 {
+            refiner.give(lesson(&runs, 5, 0.01));
+        }
+        let mut errors = Vec::new();
+        while let Some(learned) = refiner.learned().unwrap() {
+            errors.push(learned.error_before);
+        }
+        errors
+    };
+    let errors = learn();
+    assert_eq!(errors.len(), 3);
+    assert!(errors[2] < errors[0], "{errors:?}");
+    assert_eq!(learn(), errors, "the same lessons teach the same");
+}
+
+#[test]
+fn a_lesson_that_is_no_number_is_an_error() {
+    let mut device = pendula().device;
+    let mut seen = shots(&mut device, 8, 1);
+    seen.outputs[0] = f32::NAN;
+    let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
+    let twin = EquationTwin::new(pendula().nominal);
+    let mut refiner = Refiner::new(twin.learner(&Device::flex()).unwrap());
+    refiner.give(vec![(runs, 0.01)]);
+    let error = refiner.learned().err().unwrap().to_string();
+    assert!(error.contains("training.refinement.pace"), "{error}");
+}

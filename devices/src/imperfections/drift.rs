@@ -1,0 +1,122 @@
+//! Drift: constants that move while a device is used, as it warms up or ages.
+//!
+//! ```text
+//! κ_i(t) = κ_i(0) + δ_i c(t / T)      δ_i ~ σ N(0, 1), drawn once a device
+//! c(s) = min(s, 1) (ageing)   or   1 − exp(−3 s) (warming up)
+//! ```
+//!
+//! Constants κ are relative to the data sheet, so σ is a share of what it says. Time is counted in
+//! shots, or in the seconds that they take on the device.
+
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+use crate::{DeviceError, Differentiable, Interface, PhysicalLayer, random, validate};
+
+/// How a device drifts; in a recipe, `drift = { deviation = 0.1, over = { shots = 1000000 } }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftConfig {
+    /// Standard deviation σ of what the constants have moved by in the end.
+    #[serde(deserialize_with = "validate::positive")]
+    pub deviation: f64,
+    /// How long it takes, T.
+    pub over: Span,
+    /// How it goes.
+    #[serde(default)]
+    pub course: Course,
+}
+
+/// A time of use.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Span {
+    /// So many shots.
+    Shots(#[serde(deserialize_with = "validate::positive")] f64),
+    /// So many seconds of shots.
+    Seconds(#[serde(deserialize_with = "validate::positive")] f64),
+}
+
+/// How constants go from what they were to what they become.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// At one speed, then no further.
+    #[default]
+    Ageing,
+    /// Fast at first, then ever slower: 95 % of the way in the time given.
+    WarmingUp,
+}
+
+impl Course {
+    /// Share of the way at `time`, in units of T.
+    fn way(self, time: f64) -> f64 {
+        match self {
+            Self::Ageing => time.min(1.0),
+            Self::WarmingUp => 1.0 - (-3.0 * time).exp(),
+        }
+    }
+}
+
+/// Positions on the way: constants are set anew so often at most, not at every shot.
+const POSITIONS: f64 = 1024.0;
+
+/// A device whose constants drift.
+pub struct Drift<D> {
+    device: D,
+    course: Course,
+    /// T in shots.
+    shots_to_go: f64,
+    /// κ(0) and δ.
+    start: Vec<f32>,
+    change: Vec<f32>,
+    shots: u64,
+    /// Where on the way the constants stand, out of [`POSITIONS`].
+    position: f64,
+}
+
+impl<D: Differentiable> Drift<D> {
+    /// `device` after `shots` shots; `seed` draws where its constants go.
+    pub fn new(device: D, config: &DriftConfig, seed: u64, shots: u64) -> Self {
+        let mut random = random::stream(seed, "drift");
+        let start: Vec<f32> = device.constants().iter().map(|constant| constant.value).collect();
+        let mut change = || (config.deviation * random::deviate(&mut random)) as f32;
+        let change = start.iter().map(|_| change()).collect();
+        let shots_to_go = match config.over {
+            Span::Shots(shots) => shots,
+            Span::Seconds(seconds) => seconds / device.interface().seconds_per_shot,
+        };
+        Self { device, course: config.course, shots_to_go, start, change, shots, position: 0.0 }
+    }
+
+    /// Moves the constants to where they are by now.
+    fn settle(&mut self) {
+        let way = self.course.way(self.shots as f64 / self.shots_to_go);
+        let position = (way * POSITIONS).floor();
+        if position == self.position {
+            return;
+        }
+        self.position = position;
+        let way = (position / POSITIONS) as f32;
+        let constants =
+            self.start.iter().zip(&self.change).map(|(start, change)| start + way * change);
+        self.device.set_constants(&constants.collect::<Vec<_>>());
+    }
+}
+
+impl<D: Differentiable> PhysicalLayer for Drift<D> {
+    fn interface(&self) -> &Interface {
+        self.device.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.settle();
+        self.shots += inputs.ncols() as u64;
+        self.device.measure(inputs, parameters, outputs)
+    }
+}
