@@ -43,6 +43,16 @@ pub enum Error {
     /// The twin failed.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
+    /// A device is not what it was when its network was trained.
+    #[error(
+        "`{device}` has drifted; `twinprop evaluate {run}` says what is left of the accuracy, and `twinprop recalibrate {run}` brings the network back", run = run.display()
+    )]
+    Drifted {
+        /// Name of the device in the recipe.
+        device: String,
+        /// The run's folder.
+        run: PathBuf,
+    },
     /// Training left the real numbers.
     #[error("training diverged in epoch {epoch}: the loss is {loss}; lower training.learning_rate")]
     Diverged {
@@ -70,6 +80,7 @@ impl Error {
             | Self::Calibration(CalibrationError::Device(_) | CalibrationError::Diverged { .. }) => {
                 1
             }
+            Self::Drifted { .. } => 3,
             _ => 2,
         }
     }

@@ -8,7 +8,7 @@ use twinprop::Backend;
 use twinprop::Rule;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop::calibration::{AdamList, EquationTwin};
-use twinprop::experiment::{Experiment, Recipe, prepare};
+use twinprop::experiment::{Experiment, Place, Recipe, prepare};
 use twinprop::network::{Source, Trace};
 use twinprop::training::cross_entropy;
 
@@ -77,7 +77,7 @@ fn exact_experiment(recipe: &str, backend: Backend) -> Experiment {
     std::fs::write(&path, recipe).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
     let mut experiment =
-        prepare(&recipe, folder.path(), None, None, &backend.device().unwrap()).unwrap();
+        prepare(&recipe, &Place::new(folder.path(), &backend.device().unwrap())).unwrap();
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..).flatten())
     {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use twinprop::Backend;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
-use twinprop::experiment::{Recipe, prepare};
+use twinprop::experiment::{Place, Recipe, prepare};
 
 #[test]
 fn every_recipe_is_read_and_built() {
@@ -31,7 +31,7 @@ fn every_recipe_is_read_and_built() {
             println!("{}: not built, it needs its rig", path.display());
             continue;
         }
-        prepare(&recipe, &folder, None, None, &device).unwrap();
+        prepare(&recipe, &Place::new(&folder, &device)).unwrap();
         built += 1;
     }
     assert!(built >= 8, "{built}");
@@ -88,7 +88,7 @@ fn a_network_that_does_not_fit_says_where() {
         std::fs::write(&path, text).unwrap();
         let recipe = Recipe::read(&path, &[]).unwrap();
         let message =
-            prepare(&recipe, folder.path(), None, None, &device).err().unwrap().to_string();
+            prepare(&recipe, &Place::new(folder.path(), &device)).err().unwrap().to_string();
         assert!(message.contains(expected), "{expected} in {message}");
     }
 }

@@ -9,7 +9,7 @@ use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::calibration::{EquationTwin, NeuralTwin};
 use twinprop::devices::PhysicalLayer;
-use twinprop::experiment::{Experiment, Recipe, TwinConfig, prepare};
+use twinprop::experiment::{Experiment, Place, Recipe, TwinConfig, prepare};
 use twinprop::network::Source;
 use twinprop::training::{Adam, cross_entropy};
 
@@ -25,7 +25,7 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
     let mut experiment =
-        prepare(&recipe, &root, None, None, &device).expect("the recipe can be built");
+        prepare(&recipe, &Place::new(&root, &device)).expect("the recipe can be built");
     let TwinConfig::Neural(config) = &recipe.calibration.twin else {
         panic!("the recipe has a neural twin");
     };
@@ -120,7 +120,7 @@ pub fn mnist_oscillators() -> Step {
     std::fs::write(&path, MNIST_OSCILLATORS).expect("the temporary folder can be written");
     let device = Backend::Flex.device().expect("flex is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let experiment = prepare(&recipe, &folder, None, None, &device);
+    let experiment = prepare(&recipe, &Place::new(&folder, &device));
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(&folder);
     let mut experiment = experiment.expect("the recipe can be built");

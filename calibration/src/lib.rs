@@ -12,6 +12,7 @@
 pub mod adam;
 pub mod bridge;
 pub mod design;
+pub mod drift;
 pub mod equation;
 pub mod error;
 pub mod fidelity;
@@ -26,6 +27,7 @@ pub mod store;
 pub mod twin;
 
 pub use adam::AdamList;
+pub use drift::{Drift, Reference, WatchConfig};
 pub use equation::EquationTwin;
 pub use error::CalibrationError;
 pub use fidelity::{Estimate, Fidelity, FidelityConfig};

@@ -58,8 +58,10 @@ fn before_and_after(twin: &dyn DigitalTwin, steps: usize) -> (f32, f32) {
     let seen = shots(&mut device, 1024, 1);
     let unseen = shots(&mut device, 128, 2);
     let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
-    let mut refiner = Refiner::new(twin.learner(&Device::flex()).unwrap());
-    refiner.give(lesson(&runs, steps, refiner.first_rate()));
+    let learner = twin.learner(&Device::flex()).unwrap();
+    let rate = learner.first_rate();
+    let mut refiner = Refiner::new(learner);
+    refiner.give(lesson(&runs, steps, rate));
     let learned = refiner.learned().unwrap().unwrap();
     assert!(learned.error_after < learned.error_before);
     (left(twin, &unseen), left(&*learned.twin, &unseen))

@@ -1,39 +1,47 @@
 //! `twinprop evaluate`.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
-use twinprop::experiment::evaluate_run;
-use twinprop::{Backend, Error};
+use twinprop::Error;
+use twinprop::experiment::{Watch, evaluate_run};
+
+use super::{Reopen, make_safe_on_interrupt};
 
 /// Arguments of `evaluate`.
 #[derive(Args)]
 pub struct Evaluate {
     /// Folder of a run.
     run: PathBuf,
-    /// Where the host computes: flex, ndarray or wgpu.
-    #[arg(long, default_value = "flex")]
-    backend: Backend,
-    /// A real device instead of the run's: TARGET or NAME=TARGET; may be given again.
-    #[arg(long, value_name = "TARGET")]
-    device: Vec<String>,
-    /// Record the shots of each device in this new folder.
-    #[arg(long, value_name = "FOLDER")]
-    record: Option<PathBuf>,
-    /// A folder in which data files are looked for.
+    #[command(flatten)]
+    reopen: Reopen,
+    /// Watch the run's devices for drift instead: look at them again and again, until one has moved
+    /// (exit status 3) or Ctrl-C.
     #[arg(long)]
-    data_dir: Option<PathBuf>,
+    watch: bool,
+    /// Seconds between two looks.
+    #[arg(long, requires = "watch", default_value_t = 60.0, value_parser = seconds)]
+    every: f64,
+    /// End after so many looks.
+    #[arg(long, requires = "watch", value_name = "N")]
+    looks: Option<u64>,
 }
 
-/// Measures and prints the accuracy.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=1e9).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds, zero or more".to_owned()),
+    }
+}
+
+/// Measures and prints the accuracy, or watches.
 pub fn run(command: &Evaluate) -> Result<(), Error> {
-    let judgement = evaluate_run(
-        &command.run,
-        command.backend,
-        &command.device,
-        command.data_dir.as_deref(),
-        command.record.as_deref(),
-    )?;
+    if command.watch {
+        return watch(command);
+    }
+    let judgement = evaluate_run(&command.run, &command.reopen.reopening())?;
     println!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
         100.0 * judgement.accuracy,
@@ -41,4 +49,31 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
         judgement.predicted.len()
     );
     Ok(())
+}
+
+fn watch(command: &Evaluate) -> Result<(), Error> {
+    make_safe_on_interrupt()?;
+    let mut watch = Watch::open(&command.run, &command.reopen.reopening())?;
+    println!(
+        "an alarm is raised for a device that has not changed in {:.1} % of the looks",
+        100.0 * watch.false_alarm_rate()
+    );
+    let mut looks = 0;
+    loop {
+        let found = watch.look()?;
+        for look in &found {
+            println!("{look}");
+        }
+        if let Some(drifted) = found.iter().find(|look| look.drift.alarm) {
+            return Err(Error::Drifted {
+                device: drifted.device.clone(),
+                run: command.run.clone(),
+            });
+        }
+        looks += 1;
+        if command.looks.is_some_and(|most| looks >= most) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_secs_f64(command.every));
+    }
 }

@@ -4,14 +4,16 @@ mod calibrate;
 mod compare;
 mod device;
 mod evaluate;
+mod recalibrate;
 mod train;
+mod transfer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
-use twinprop::experiment::RunOptions;
+use twinprop::experiment::{Reopening, RunOptions};
 use twinprop::{Backend, Error};
 
 /// Train physical systems as neural networks: forward on the device, backward through its twin.
@@ -32,6 +34,10 @@ enum Command {
     Compare(compare::Compare),
     /// Measure a trained network on its device again.
     Evaluate(evaluate::Evaluate),
+    /// Bring a trained network back to devices that have drifted, with few shots.
+    Recalibrate(recalibrate::Recalibrate),
+    /// Deploy a trained network on another copy of its devices.
+    Transfer(transfer::Transfer),
     /// Ask about devices.
     #[command(subcommand)]
     Device(device::Device),
@@ -44,6 +50,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Calibrate(command) => calibrate::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Evaluate(command) => evaluate::run(&command),
+        Command::Recalibrate(command) => recalibrate::run(&command),
+        Command::Transfer(command) => transfer::run(&command),
         Command::Device(command) => device::run(&command),
     }
 }
@@ -88,6 +96,35 @@ impl Settings {
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
+        }
+    }
+}
+
+/// What every command takes that opens a run again.
+#[derive(Args)]
+struct Reopen {
+    /// Where the host computes: flex, ndarray or wgpu.
+    #[arg(long, default_value = "flex")]
+    backend: Backend,
+    /// A real device instead of the run's: TARGET or NAME=TARGET; may be given again.
+    #[arg(long, value_name = "TARGET")]
+    device: Vec<String>,
+    /// Record the shots of each device in this new folder.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+    /// A folder in which data files are looked for.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+impl Reopen {
+    fn reopening(&self) -> Reopening {
+        Reopening {
+            backend: self.backend,
+            devices: self.device.clone(),
+            data_dir: self.data_dir.clone(),
+            record: self.record.clone(),
+            copy: None,
         }
     }
 }

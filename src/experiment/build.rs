@@ -1,5 +1,6 @@
 //! From a recipe to a network on its devices, ready to be calibrated.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -39,27 +40,51 @@ pub struct Experiment {
     pub task: Vec<Option<TaskDrives>>,
 }
 
+/// Where an experiment is prepared, and with what.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Folder that data files are relative to.
+    pub folder: &'a Path,
+    /// Where data files are looked for besides.
+    pub data_dir: Option<&'a Path>,
+    /// Where the shots of each device are recorded, in a folder of its name, if they are.
+    pub record: Option<&'a Path>,
+    /// Shots that simulated devices have played before, if they have.
+    pub played: Option<&'a Played>,
+    /// Where the host computes.
+    pub backend: &'a Device,
+}
+
+impl<'a> Place<'a> {
+    /// Files relative to `folder`, new devices, nothing recorded.
+    #[must_use]
+    pub fn new(folder: &'a Path, backend: &'a Device) -> Self {
+        Self { folder, data_dir: None, record: None, played: None, backend }
+    }
+}
+
+/// Shots that devices have played, by their names.
+pub type Played = BTreeMap<String, u64>;
+
 /// Loads the data, fabricates the devices, builds the network and sets its normalisation by a
-/// first measurement. The shots of each device are recorded in a folder of its name in `record`.
+/// first measurement.
 ///
 /// # Errors
 /// [`Error::Data`] and [`Error::Usage`] where data and network do not fit, [`Error::Device`]
 /// where a device cannot be built or does not answer.
 pub fn prepare(
     recipe: &Recipe,
-    recipe_folder: &Path,
-    data_dir: Option<&Path>,
-    record: Option<&Path>,
-    backend: &Device,
+    &Place { folder, data_dir, record, played, backend }: &Place,
 ) -> Result<Experiment, Error> {
-    let split = recipe.data.load(&Locator::new(recipe_folder, data_dir), recipe.seed)?;
+    let split = recipe.data.load(&Locator::new(folder, data_dir), recipe.seed)?;
     let mut laboratory = Laboratory::default();
     let (mut exact, mut nominal) = (Vec::new(), Vec::new());
     let (mut links, mut recordings) = (Vec::new(), Vec::new());
     for (place, (name, entry)) in recipe.devices.iter().enumerate() {
         let simulated = entry.simulated();
-        let seed = recipe.device_seed(place);
-        let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
+        let seed = recipe.device_seed_of(place);
+        let before = played.and_then(|played| played.get(name)).copied().unwrap_or_default();
+        let simulated = simulated.map(|config| config.fabricate_used(seed, before)).transpose()?;
         let (mut device, equation, design) = match (&entry.rig, simulated) {
             (Some(config), simulated) => {
                 let design = simulated.map(|simulated| simulated.nominal);

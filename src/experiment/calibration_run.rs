@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::prepare;
+use super::build::{Place, prepare};
 use super::calibrate::{TwinSummary, calibrate};
 use super::recipe::Recipe;
 use super::run::RunOptions;
@@ -76,8 +76,9 @@ fn run(
     let start = Instant::now();
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let data_dir = options.data_dir.as_deref();
-    let mut experiment = prepare(recipe, recipe_folder, data_dir, None, &backend)?;
+    let place =
+        Place { data_dir: options.data_dir.as_deref(), ..Place::new(recipe_folder, &backend) };
+    let mut experiment = prepare(recipe, &place)?;
     let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
     let summary = CalibrationSummary {
         recipe: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),

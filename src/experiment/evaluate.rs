@@ -2,32 +2,20 @@
 
 use std::path::Path;
 
-use super::build::{Experiment, prepare};
-use super::recipe::Recipe;
-use super::run_folder::RunFolder;
+use super::build::Experiment;
+use super::trained::{Reopening, Trained};
+use crate::Error;
 use crate::training::{Judgement, evaluate};
-use crate::{Backend, Error};
 
-/// Measures the test accuracy of the run in `path`: the same fabricated device, fresh noise; or on the
-/// real `devices`, each `TARGET` or `NAME=TARGET`. The shots are recorded in the new folder `record`.
+/// Measures the test accuracy of the run in `path`: the same fabricated device as the run left it, fresh
+/// noise; or on real devices.
 ///
 /// # Errors
 /// [`Error::Usage`] where there is no run, and whatever a device answers.
-pub fn evaluate_run(
-    path: &Path,
-    backend: Backend,
-    devices: &[String],
-    data_dir: Option<&Path>,
-    record: Option<&Path>,
-) -> Result<Judgement, Error> {
-    let folder = RunFolder::open(path)?;
-    let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
-    recipe.take_rigs(devices)?;
-    let backend = backend.device()?;
-    let mut experiment = prepare(&recipe, path, data_dir, record, &backend)?;
-    folder.load_network(&mut experiment.network, &backend)?;
-    let Experiment { network, laboratory, split, recordings, .. } = &mut experiment;
-    let judgement = evaluate(network, laboratory, &split.test, &backend)?;
+pub fn evaluate_run(path: &Path, reopening: &Reopening) -> Result<Judgement, Error> {
+    let mut trained = Trained::open(path, reopening)?;
+    let Experiment { network, laboratory, split, recordings, .. } = &mut trained.experiment;
+    let judgement = evaluate(network, laboratory, &split.test, &trained.backend)?;
     for recording in recordings {
         recording.finish()?;
     }

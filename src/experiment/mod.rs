@@ -1,5 +1,6 @@
 //! Experiments: a recipe, and the run folder that comes of it.
 
+mod adapt;
 mod assemble;
 mod baseline;
 mod build;
@@ -7,19 +8,28 @@ mod calibrate;
 mod calibration_run;
 mod compare;
 mod evaluate;
+mod recalibrate;
 mod recipe;
 mod run;
 mod run_folder;
+mod trained;
+mod transfer;
 mod twins;
+mod watch;
 
+pub use adapt::{AdaptConfig, Adaptation};
 pub use baseline::{Baseline, baselines};
-pub use build::{Experiment, prepare};
+pub use build::{Experiment, Place, Played, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
 pub use compare::{Comparison, compare};
 pub use evaluate::evaluate_run;
+pub use recalibrate::recalibrate_run;
 pub use recipe::{
     CalibrationConfig, DeviceEntry, PhysicalConfig, Recipe, RigConfig, StageConfig, TwinConfig,
 };
 pub use run::{LinkSummary, RunOptions, Summary, TwinScore, train};
 pub use run_folder::RunFolder;
+pub use trained::{Reopening, Trained};
+pub use transfer::{Scratch, Transfer, transfer};
+pub use watch::{Look, Watch};

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{
-    FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
+    FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig, WatchConfig,
 };
 use twinprop_devices::rig::{Encoding, Target, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, Interface, validate};
 
+use super::adapt::AdaptConfig;
 use crate::Error;
 use crate::data::DataConfig;
 use crate::training::TrainingConfig;
@@ -23,6 +24,9 @@ pub struct Recipe {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
+    /// Seed of the simulated devices' fabrication and noise, where it is another: another copy of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seed: Option<u64>,
     /// The stages of the network, in the order of the data.
     pub network: Vec<StageConfig>,
     /// The data.
@@ -35,6 +39,9 @@ pub struct Recipe {
     /// How the network is trained.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// How it is brought back to devices that have changed.
+    #[serde(default)]
+    pub adaptation: AdaptConfig,
 }
 
 /// A device of the laboratory: simulated, real, or real with an equation that says what it should do.
@@ -204,6 +211,8 @@ pub struct CalibrationConfig {
     pub fit: FitConfig,
     /// How the twin is judged.
     pub fidelity: FidelityConfig,
+    /// How the device is watched for drift after the training.
+    pub watch: WatchConfig,
     /// Folder of an earlier run whose twins are used instead of calibrating.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<PathBuf>,
@@ -219,6 +228,7 @@ impl Default for CalibrationConfig {
             twin: TwinConfig::Neural(NeuralTwinConfig::default()),
             fit: FitConfig::default(),
             fidelity: FidelityConfig::default(),
+            watch: WatchConfig::default(),
             load: None,
         }
     }
@@ -293,8 +303,8 @@ impl TwinConfig {
 impl Recipe {
     /// Seed of the fabrication and the noise of the device `place`, each its own.
     #[must_use]
-    pub fn device_seed(&self, place: usize) -> u64 {
-        self.seed.wrapping_add((place as u64) << 32)
+    pub fn device_seed_of(&self, place: usize) -> u64 {
+        self.device_seed.unwrap_or(self.seed).wrapping_add((place as u64) << 32)
     }
 
     /// Puts real devices in the place of simulated ones: each of `devices` is a target, where the

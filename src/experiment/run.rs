@@ -6,15 +6,20 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::Fidelity;
+use twinprop_calibration::fidelity::Verdict;
 use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
-use super::build::prepare;
-use super::calibrate::{calibrate, take_exact_twins};
+use super::build::{Place, Played, prepare};
+use super::calibrate::{Calibrated, calibrate, take_exact_twins};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::twins::file_name;
+use super::watch::save_reference;
 use crate::report::{Progress, RunReport, TwinSection};
-use crate::training::{EpochMetrics, Refinement, Trainer, TrainingEvent, TwinCourse, evaluate};
+use crate::training::{
+    EpochMetrics, Refinement, RefinementChoice, RefinementConfig, Trainer, TrainingEvent,
+    TwinCourse, evaluate,
+};
 use crate::{Backend, Error, Rule};
 
 /// What the command line decides about a run.
@@ -178,6 +183,22 @@ fn state_of_twin(twin: &TwinCourse) -> String {
     }
 }
 
+/// How the twins are refined while `recipe` is trained, if they are.
+fn refinement_of(recipe: &Recipe, calibrated: &[Calibrated]) -> Option<RefinementConfig> {
+    if recipe.training.rule != Rule::Pat {
+        return None;
+    }
+    let is_fit = |twin: &Calibrated| twin.summary.fidelity.verdict() == Verdict::Fit;
+    let drifts = recipe.devices.values().any(|device| device.imperfections.drift.is_some());
+    match &recipe.training.refinement {
+        RefinementChoice::On(config) => Some(config.clone()),
+        RefinementChoice::Auto if drifts || !calibrated.iter().all(is_fit) => {
+            Some(RefinementConfig::default())
+        }
+        RefinementChoice::Auto | RefinementChoice::Off => None,
+    }
+}
+
 /// Trains the recipe at `path`; `stop`, once set, ends the run after the epoch. Returns the summary
 /// and the run's folder.
 ///
@@ -193,13 +214,12 @@ pub fn train(
     let rule = recipe.training.rule;
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let mut experiment = prepare(
-        &recipe,
-        recipe_folder,
-        options.data_dir.as_deref(),
-        options.record.as_deref(),
-        &backend,
-    )?;
+    let place = Place {
+        data_dir: options.data_dir.as_deref(),
+        record: options.record.as_deref(),
+        ..Place::new(recipe_folder, &backend)
+    };
+    let mut experiment = prepare(&recipe, &place)?;
 
     if !rule.needs_calibration() {
         take_exact_twins(&mut experiment)?;
@@ -218,7 +238,7 @@ pub fn train(
 
     let mut metrics_file = folder.metrics()?;
     let mut history: Vec<EpochMetrics> = Vec::new();
-    let refinement = recipe.training.refinement.as_ref().filter(|_| rule == Rule::Pat);
+    let refinement = refinement_of(&recipe, &calibrated);
     let refinement = refinement.map(|config| {
         let (network, laboratory) = (&experiment.network, &experiment.laboratory);
         Refinement::new(config, network, laboratory, recipe.seed, &backend)
@@ -230,6 +250,7 @@ pub fn train(
         config: &recipe.training,
         rule,
         refinement,
+        judges_epochs: true,
         seed: recipe.seed,
         backend: &backend,
     };
@@ -266,6 +287,17 @@ pub fn train(
         &experiment.split.test,
         &backend,
     )?;
+
+    save_reference(
+        &experiment.network,
+        &mut experiment.laboratory,
+        &experiment.split,
+        &recipe.calibration.watch,
+        recipe.seed,
+        &folder,
+        &backend,
+    )?;
+    folder.save_played(&experiment.laboratory, &Played::new())?;
 
     for recording in &experiment.recordings {
         recording.finish()?;

@@ -9,8 +9,9 @@ use serde::Serialize;
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
 use twinprop_devices::write_whole;
 
+use super::build::Played;
 use crate::Error;
-use crate::network::Network;
+use crate::network::{Laboratory, Network};
 use crate::training::EpochMetrics;
 
 /// The folder of one run.
@@ -27,6 +28,8 @@ impl RunFolder {
     pub const METRICS: &'static str = "metrics.jsonl";
     /// Name of the summary.
     pub const SUMMARY: &'static str = "summary.json";
+    /// Name of the counts of shots that the devices have played.
+    const PLAYED: &'static str = "played.json";
     /// Name of the trained parameters.
     pub const PARAMETERS: &'static str = "parameters.safetensors";
     /// Name of a calibration's summary.
@@ -37,8 +40,23 @@ impl RunFolder {
     pub const PROBE: &'static str = "probe.json";
     /// Name of a probe's report.
     pub const PROBE_REPORT: &'static str = "probe.html";
+    /// Name of what a network's return to a device has cost and brought.
+    pub const ADAPTATION: &'static str = "adaptation.json";
+    /// Name of a transfer's results.
+    pub const TRANSFER: &'static str = "transfer.json";
+    /// Name of a transfer's report.
+    pub const TRANSFER_REPORT: &'static str = "transfer.html";
     /// What must not be written over: what was measured, and what came out.
-    const RESULTS: [&'static str; 4] = [Self::METRICS, Self::SHOTS, Self::CALIBRATION, Self::PROBE];
+    const RESULTS: [&'static str; 6] = [
+        Self::METRICS,
+        Self::SHOTS,
+        Self::CALIBRATION,
+        Self::PROBE,
+        Self::ADAPTATION,
+        Self::TRANSFER,
+    ];
+    /// Name of the folder of the reference sets.
+    const REFERENCE: &'static str = "reference";
     /// Name of the folder of the calibration's shots.
     const SHOTS: &'static str = "shots";
     /// Name of the report.
@@ -119,6 +137,12 @@ impl RunFolder {
         self.path.join(Self::SHOTS).join(device)
     }
 
+    /// Where the readings of `device` are that tell later whether it has drifted.
+    #[must_use]
+    pub fn reference(&self, device: &str) -> PathBuf {
+        self.path.join(Self::REFERENCE).join(device)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -178,6 +202,36 @@ impl RunFolder {
                 })
             })
             .collect()
+    }
+
+    /// Saves how many shots the devices of `laboratory` have played, `before` included.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn save_played(&self, laboratory: &Laboratory, before: &Played) -> Result<(), Error> {
+        let instruments = laboratory.instruments.iter();
+        let played: Played = instruments
+            .map(|instrument| {
+                let before = before.get(&instrument.name).copied().unwrap_or_default();
+                (instrument.name.clone(), before + instrument.device.shots())
+            })
+            .collect();
+        self.write_json(Self::PLAYED, &played)
+    }
+
+    /// How many shots the devices have played; nothing of a run that did not say.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a damaged file, [`Error::File`] for one that cannot be read.
+    pub fn played(&self) -> Result<Played, Error> {
+        let path = self.path.join(Self::PLAYED);
+        if !path.exists() {
+            return Ok(Played::new());
+        }
+        let text = std::fs::read_to_string(&path)
+            .map_err(Error::file(&path, "let it be read, or remove it"))?;
+        serde_json::from_str(&text)
+            .map_err(|error| Error::Data { path, problem: error.to_string() })
     }
 
     /// Saves everything that makes `network` what it is.

@@ -170,8 +170,11 @@ impl Stage for Physical {
         Some(self.instrument)
     }
 
+    fn slots(&self) -> usize {
+        self.shots
+    }
+
     fn run(&self, slot: usize, x: &Tensor<2>, y: &Tensor<2>) -> Option<Run> {
-        let slot = slot % self.shots;
         let part = |values: &Tensor<2>| {
             let width = values.dims()[1] / self.shots;
             values.clone().narrow(1, slot * width, width)

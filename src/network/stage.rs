@@ -82,8 +82,13 @@ pub trait Stage {
         None
     }
 
-    /// What the stage played at `x` in one of its slots, the `slot`-th modulo their number, when its
-    /// readings were `y`; nothing for a stage without a device.
+    /// Batches of shots that the stage plays in a step, side by side.
+    fn slots(&self) -> usize {
+        0
+    }
+
+    /// What the stage played at `x` in slot `slot`, when its readings were `y`; nothing for a stage
+    /// without a device.
     fn run(&self, _slot: usize, _x: &Tensor<2>, _y: &Tensor<2>) -> Option<Run> {
         None
     }

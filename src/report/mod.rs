@@ -6,6 +6,7 @@ mod plot;
 mod probe_report;
 mod progress;
 mod run_report;
+mod transfer_report;
 mod twin_section;
 
 pub use calibration_report::CalibrationReport;
@@ -13,4 +14,5 @@ pub use plot::{Curve, line_chart, scatter_chart};
 pub use probe_report::ProbeReport;
 pub use progress::Progress;
 pub use run_report::RunReport;
+pub use transfer_report::TransferReport;
 pub use twin_section::{TwinSection, verdict};

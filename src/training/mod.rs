@@ -3,6 +3,7 @@
 mod adam;
 mod loss;
 mod range_penalty;
+mod recalibration;
 mod refinement;
 mod schedule;
 mod trainer;
@@ -10,6 +11,7 @@ mod trainer;
 pub use adam::Adam;
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use range_penalty::RangePenalty;
-pub use refinement::{Refinement, RefinementConfig, TwinCourse};
+pub use recalibration::{measure_at, recalibrate_about};
+pub use refinement::{Refinement, RefinementChoice, RefinementConfig, TwinCourse};
 pub use schedule::Schedule;
 pub use trainer::{EpochMetrics, Judgement, Trainer, TrainingConfig, TrainingEvent, evaluate};

@@ -5,27 +5,27 @@
 //! it takes over before the next lesson is given. After an epoch the twin's gradient is compared with
 //! the device's, and a twin that has lost its way is calibrated anew where the network now is.
 
-use std::f64::consts::PI;
 use std::sync::Arc;
+use std::time::Instant;
 
 use burn::tensor::Device;
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
-use twinprop_calibration::refine::Lesson;
-use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay, Shots};
-use twinprop_devices::{PhysicalLayer, random, validate};
+use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay};
+use twinprop_devices::{random, validate};
 
+use super::recalibration::{measure_at, recalibrate_about};
 use crate::Error;
 use crate::network::{Instrument, Laboratory, Network, Trace};
 
-/// How twins are refined; in a recipe, `[training.refinement]`.
+/// How twins are refined; in a recipe, `[training.refinement.on]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefinementConfig {
-    /// Training steps from one lesson to the next.
-    #[serde(deserialize_with = "validate::count")]
-    pub every: usize,
+    /// What lessons may cost, as a share of what the training steps do: as many steps pass between two
+    /// of them as this takes. A shot of a lesson counts as two of a step.
+    #[serde(deserialize_with = "validate::positive")]
+    pub budget: f64,
     /// Runs of a lesson that were played in the step before it; a run is a batch on one setting.
     #[serde(deserialize_with = "validate::count")]
     pub fresh: usize,
@@ -34,7 +34,7 @@ pub struct RefinementConfig {
     /// Runs of each device that are kept.
     #[serde(deserialize_with = "validate::count")]
     pub kept: usize,
-    /// Learning rate, as a share of the first of a fit.
+    /// Factor of the twins' own learning rates, which fall as the network's does.
     #[serde(deserialize_with = "validate::positive")]
     pub pace: f64,
     /// How much is measured after an epoch to compare the gradients.
@@ -52,17 +52,31 @@ pub struct RefinementConfig {
 impl Default for RefinementConfig {
     fn default() -> Self {
         Self {
-            every: 4,
-            fresh: 4,
-            replayed: 4,
+            budget: 0.1,
+            fresh: 1,
+            replayed: 1,
             kept: 256,
-            pace: 0.3,
+            pace: 1.0,
             fidelity: FidelityConfig { points: 16, directions: 1, repeats: 4 },
             threshold: 0.5,
             recalibration_shots: 1024,
             recalibration_steps: 2000,
         }
     }
+}
+
+/// Whether twins are refined.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefinementChoice {
+    /// Where it pays: for twins of which one is not known to be fit to train by, and for devices that
+    /// drift.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always.
+    On(RefinementConfig),
 }
 
 /// How a twin does after an epoch.
@@ -82,7 +96,7 @@ pub struct TwinCourse {
 
 /// The twins of a laboratory that learn while a network trains.
 pub struct Refinement<'a> {
-    config: &'a RefinementConfig,
+    config: RefinementConfig,
     seed: u64,
     backend: &'a Device,
     /// One a device, in the laboratory's order; none for a device without a stage or with a twin that
@@ -93,33 +107,28 @@ pub struct Refinement<'a> {
 
 /// One twin that learns.
 struct Pupil {
-    /// Places of the stages that play on its device.
-    stages: Vec<usize>,
+    /// Place of each slot's stage that plays on its device, and the slot's there.
+    slots: Vec<(usize, usize)>,
+    /// Steps from one lesson to the next.
+    every: u64,
     replay: Replay,
     refiner: Refiner,
     /// Errors of the lessons in this epoch.
     errors: Vec<f32>,
 }
 
-/// Shots on one setting when a twin is calibrated anew, and settings a step.
-const SHOTS_A_SETTING: usize = 4;
-const SETTINGS_A_STEP: usize = 16;
+/// Shots of a step that one of a lesson costs as much as: it goes forward and backward as that does, and
+/// its twin learns besides.
+const COST_OF_A_LESSON: f64 = 2.0;
 /// A twin that explains less of the readings' variance is lost, whatever its gradient, if its error is
 /// not mostly the device's noise: larger than that by this factor.
 const LEAST_R2: f32 = 0.5;
 const FAR_OVER_THE_FLOOR: f32 = 3.0;
-/// How far those shots stray from what the network asks for.
-const NEARBY: TaskLikeConfig =
-    TaskLikeConfig { uniform_share: 0.3, input_spread: 0.15, parameter_spread: 0.2 };
-/// How far those do that a twin is judged by.
-const ON_THE_SPOT: TaskLikeConfig =
-    TaskLikeConfig { uniform_share: 0.0, input_spread: 0.0, parameter_spread: 0.0 };
-
 impl<'a> Refinement<'a> {
     /// Of the twins of `laboratory`, as `network` plays on its devices.
     #[must_use]
     pub fn new(
-        config: &'a RefinementConfig,
+        config: RefinementConfig,
         network: &Network,
         laboratory: &Laboratory,
         seed: u64,
@@ -127,13 +136,15 @@ impl<'a> Refinement<'a> {
     ) -> Self {
         let pupils = laboratory.instruments.iter().enumerate().map(|(place, instrument)| {
             let stages = network.stages.iter().enumerate();
-            let stages: Vec<usize> = stages
-                .filter(|(_, stage)| stage.instrument() == Some(place))
-                .map(|(index, _)| index)
+            let playing = stages.filter(|(_, stage)| stage.instrument() == Some(place));
+            let slots: Vec<(usize, usize)> = playing
+                .flat_map(|(index, stage)| (0..stage.slots()).map(move |slot| (index, slot)))
                 .collect();
-            let learner = instrument.twin().learner(backend).filter(|_| !stages.is_empty())?;
-            let replay = Replay::new(config.kept);
-            Some(Pupil { stages, replay, refiner: Refiner::new(learner), errors: Vec::new() })
+            let learner = instrument.twin().learner(backend).filter(|_| !slots.is_empty())?;
+            let lesson = COST_OF_A_LESSON * (config.fresh + config.replayed) as f64;
+            let every = (lesson / (config.budget * slots.len() as f64)).ceil() as u64;
+            let (replay, refiner) = (Replay::new(config.kept), Refiner::new(learner));
+            Some(Pupil { slots, every, replay, refiner, errors: Vec::new() })
         });
         let pupils = pupils.collect();
         Self { config, seed, backend, pupils, seconds: 0.0 }
@@ -146,31 +157,32 @@ impl<'a> Refinement<'a> {
     }
 
     /// Hears that training step `step`, from zero, has been made and left `trace`: gives twins what
-    /// their last lesson taught, and the next lesson.
+    /// their last lesson taught, and the next lesson. `factor` is the schedule's of the learning rate.
     pub fn after_step(
         &mut self,
-        step: u64,
+        (step, factor): (u64, f64),
         network: &Network,
         trace: &Trace,
         laboratory: &mut Laboratory,
     ) {
-        if !step.is_multiple_of(self.config.every as u64) {
-            return;
-        }
-        self.adopt(laboratory);
         let random = &mut random::stream(self.seed, &format!("refinement after step {step}"));
-        for pupil in self.pupils.iter_mut().flatten() {
+        for (pupil, instrument) in self.pupils.iter_mut().zip(&mut laboratory.instruments) {
+            let Some(pupil) = pupil.as_mut().filter(|pupil| step.is_multiple_of(pupil.every))
+            else {
+                continue;
+            };
+            self.seconds += pupil.adopt(instrument, self.backend);
             let mut runs = pupil.replay.choose(self.config.replayed, random);
             for _ in 0..self.config.fresh {
-                let place = pupil.stages[random.random_range(0..pupil.stages.len())];
-                let (stage, slot) = (&network.stages[place], random.random_range(0..1 << 16));
+                let (place, slot) = pupil.slots[random.random_range(0..pupil.slots.len())];
+                let stage = &network.stages[place];
                 if let Some(run) = stage.run(slot, &trace.inputs[place], &trace.outputs[place]) {
                     let run = Arc::new(run);
                     pupil.replay.add(Arc::clone(&run));
                     runs.push(run);
                 }
             }
-            let rate = self.config.pace * pupil.refiner.first_rate();
+            let rate = self.config.pace * factor * pupil.refiner.steady_rate();
             pupil.refiner.give(vec![(runs, rate)]);
         }
     }
@@ -181,7 +193,7 @@ impl<'a> Refinement<'a> {
         let Self { pupils, backend, seconds, .. } = self;
         for (pupil, instrument) in pupils.iter_mut().zip(&mut laboratory.instruments) {
             if let Some(pupil) = pupil {
-                *seconds += pupil.adopt(instrument, backend, |_, _| true);
+                *seconds += pupil.adopt(instrument, backend);
             }
         }
     }
@@ -206,8 +218,7 @@ impl<'a> Refinement<'a> {
             let instrument = &mut laboratory.instruments[place];
             let random =
                 &mut random::stream(self.seed, &format!("twin {place} after {epochs} epochs"));
-            let design = DesignConfig::TaskLike(ON_THE_SPOT);
-            let shots = measure(design, &task, self.config.fidelity.points, 1, instrument, random)?;
+            let shots = measure_at(&task, self.config.fidelity.points, instrument, random)?;
             let twin = instrument.twin.as_deref().expect("its learner is of its twin");
             let Fidelity { gradient, readings, .. } = Fidelity::measure(
                 twin,
@@ -225,18 +236,12 @@ impl<'a> Refinement<'a> {
             let is_lost = is_astray || (is_far && readings.r2.value < LEAST_R2);
             let recalibration_shots = if is_lost { self.config.recalibration_shots } else { 0 };
             if recalibration_shots > 0 {
-                let design = DesignConfig::TaskLike(NEARBY);
-                let shots = measure(
-                    design,
-                    &task,
-                    recalibration_shots,
-                    SHOTS_A_SETTING,
-                    instrument,
-                    random,
-                )?;
-                pupil.calibrate(&shots, self.config.recalibration_steps, random);
-                self.seconds +=
-                    pupil.adopt(instrument, self.backend, |before, after| after < before);
+                let start = Instant::now();
+                let steps = self.config.recalibration_steps;
+                let effort = (recalibration_shots, steps);
+                recalibrate_about(&task, effort, instrument, random, self.backend)?;
+                pupil.start_again(instrument, self.backend);
+                self.seconds += start.elapsed().as_secs_f64();
             }
             let lessons = pupil.errors.len() as f32;
             courses.push(TwinCourse {
@@ -251,22 +256,17 @@ impl<'a> Refinement<'a> {
 }
 
 impl Pupil {
-    /// Waits for its last lesson and gives `instrument` what came of it, if `accept` takes its errors
-    /// before and after; says how long it took. What is not taken is forgotten.
-    fn adopt(
-        &mut self,
-        instrument: &mut Instrument,
-        backend: &Device,
-        accept: impl Fn(f32, f32) -> bool,
-    ) -> f64 {
+    /// Waits for its last lesson, gives `instrument` what came of it, and says how long it took. A
+    /// lesson that failed is forgotten.
+    fn adopt(&mut self, instrument: &mut Instrument, backend: &Device) -> f64 {
         match self.refiner.learned() {
-            Ok(Some(learned)) if accept(learned.error_before, learned.error_after) => {
+            Ok(Some(learned)) => {
                 instrument.twin = Some(learned.twin);
                 self.errors.push(learned.error_before);
                 learned.seconds
             }
             Ok(None) => 0.0,
-            Ok(Some(_)) | Err(_) => {
+            Err(_) => {
                 self.start_again(instrument, backend);
                 0.0
             }
@@ -279,35 +279,4 @@ impl Pupil {
             self.refiner = Refiner::new(learner);
         }
     }
-
-    /// Gives a long lesson of `steps` steps on `shots`.
-    fn calibrate(&mut self, shots: &Shots, steps: usize, random: &mut impl Rng) {
-        let runs: Vec<Arc<_>> = shots.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
-        let first_rate = self.refiner.first_rate();
-        let lesson: Lesson = (0..steps)
-            .map(|step| {
-                let chosen = (0..SETTINGS_A_STEP.min(runs.len()))
-                    .map(|_| Arc::clone(&runs[random.random_range(0..runs.len())]));
-                let done = step as f64 / steps as f64;
-                (chosen.collect(), first_rate * 0.5 * (1.0 + (PI * done).cos()))
-            })
-            .collect();
-        self.refiner.give(lesson);
-    }
-}
-
-/// Measures `count` shots of `design` about what the network asks for, in runs of `run` that share
-/// their parameters.
-fn measure(
-    design: DesignConfig,
-    task: &TaskDrives,
-    count: usize,
-    run: usize,
-    instrument: &mut Instrument,
-    random: &mut impl Rng,
-) -> Result<Shots, Error> {
-    let interface = instrument.device.interface().clone();
-    let (inputs, mut parameters) = design.draw(&interface, count, Some(task), random.random())?;
-    share_settings(&mut parameters, run);
-    Ok(Shots::measure(&mut instrument.device, inputs, parameters, |_| ())?)
 }

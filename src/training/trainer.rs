@@ -11,7 +11,7 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::{random, validate};
 
 use super::{
-    Adam, Refinement, RefinementConfig, Schedule, TwinCourse, accuracy, cross_entropy, predictions,
+    Adam, Refinement, RefinementChoice, Schedule, TwinCourse, accuracy, cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
@@ -47,9 +47,8 @@ pub struct TrainingConfig {
     /// Strength of the penalty on drives and parameters out of range.
     #[serde(deserialize_with = "validate::non_negative")]
     pub range_penalty: f64,
-    /// How twins go on learning while a network is trained by `pat`, if they do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refinement: Option<RefinementConfig>,
+    /// Whether and how twins go on learning while a network is trained by `pat`.
+    pub refinement: RefinementChoice,
 }
 
 impl Default for TrainingConfig {
@@ -62,7 +61,7 @@ impl Default for TrainingConfig {
             digital_learning_rate: None,
             schedule: Schedule::Cosine,
             range_penalty: 1.0,
-            refinement: None,
+            refinement: RefinementChoice::Auto,
         }
     }
 }
@@ -131,6 +130,8 @@ pub struct Trainer<'a> {
     pub rule: Rule,
     /// What refines the twins, if they are.
     pub refinement: Option<Refinement<'a>>,
+    /// Whether the network is tested after every epoch, and its epochs told of.
+    pub judges_epochs: bool,
     /// Seed of the order of the samples.
     pub seed: u64,
     /// Where the host computes.
@@ -183,7 +184,7 @@ impl Trainer<'_> {
                 sums.add(&sum);
                 if let Some(refinement) = &mut self.refinement {
                     let step = (epoch * batches + batch) as u64;
-                    refinement.after_step(step, self.network, &trace, self.laboratory);
+                    refinement.after_step((step, factor), self.network, &trace, self.laboratory);
                 }
                 last = Some(trace);
                 observe(TrainingEvent::Steps(epoch * batches + batch + 1))?;
@@ -192,31 +193,49 @@ impl Trainer<'_> {
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }
-            let twins = match (&mut self.refinement, &last) {
-                (Some(refinement), Some(trace)) => {
-                    refinement.look(epoch + 1, self.network, trace, self.laboratory)?
-                }
-                _ => Vec::new(),
-            };
-            let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
-            observe(TrainingEvent::Epoch(&EpochMetrics {
-                epoch: epoch + 1,
-                learning_rate,
-                train_loss: sums.loss / order.len() as f32,
-                train_accuracy: sums.right / order.len() as f32,
-                range_penalty: sums.penalty / order.len() as f32,
-                test_loss: test.loss,
-                test_accuracy: test.accuracy,
-                device_shots: self.laboratory.shots(),
-                clamped: self.laboratory.clamped(),
-                twins,
-                seconds: start.elapsed().as_secs_f64(),
-            }))?;
+            if self.judges_epochs {
+                let (samples, seconds) = (order.len(), start.elapsed().as_secs_f64());
+                let sums = (&sums, samples);
+                let metrics = self.judge(epoch + 1, learning_rate, sums, last.as_ref(), seconds)?;
+                observe(TrainingEvent::Epoch(&metrics))?;
+            }
             if stop.load(Ordering::Relaxed) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The line of the metrics after epoch `epoch`, from one, whose last step left `trace`.
+    fn judge(
+        &mut self,
+        epoch: usize,
+        learning_rate: f64,
+        (sums, samples): (&Step, usize),
+        trace: Option<&Trace>,
+        seconds: f64,
+    ) -> Result<EpochMetrics, Error> {
+        let twins = match (&mut self.refinement, trace) {
+            (Some(refinement), Some(trace)) => {
+                refinement.look(epoch, self.network, trace, self.laboratory)?
+            }
+            _ => Vec::new(),
+        };
+        let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
+        let samples = samples as f32;
+        Ok(EpochMetrics {
+            epoch,
+            learning_rate,
+            train_loss: sums.loss / samples,
+            train_accuracy: sums.right / samples,
+            range_penalty: sums.penalty / samples,
+            test_loss: test.loss,
+            test_accuracy: test.accuracy,
+            device_shots: self.laboratory.shots(),
+            clamped: self.laboratory.clamped(),
+            twins,
+            seconds,
+        })
     }
 
     /// First learning rate of each trainable tensor.

@@ -29,6 +29,11 @@ impl Default for TaskLikeConfig {
     }
 }
 
+impl TaskLikeConfig {
+    /// The task itself.
+    pub const EXACT: Self = Self { uniform_share: 0.0, input_spread: 0.0, parameter_spread: 0.0 };
+}
+
 /// What a network asks of a device before it is trained.
 #[derive(Clone, Debug)]
 pub struct TaskDrives {

@@ -43,6 +43,11 @@ impl Learner for ConstantLearner {
         IdentifyConfig::default().learning_rate
     }
 
+    fn steady_rate(&self) -> f64 {
+        // A constant strays by about this.
+        0.003
+    }
+
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
         if !self.fit.is_weighed() {
             self.fit.weigh_by(&deviations(runs));

@@ -31,6 +31,10 @@ impl Learner for HybridLearner {
         self.constants.first_rate()
     }
 
+    fn steady_rate(&self) -> f64 {
+        self.constants.steady_rate()
+    }
+
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
         let error = self.constants.learn(runs, rate)?;
         let Some(network) = &mut self.network else { return Ok(error) };

@@ -9,6 +9,9 @@ pub trait Learner: Send {
     /// Adam's learning rate in the first step of a fit, in the unit of what is learned.
     fn first_rate(&self) -> f64;
 
+    /// Adam's learning rate for steps that have no end, beside the twin's use.
+    fn steady_rate(&self) -> f64;
+
     /// Takes one step on `runs` with Adam's learning rate `rate`. Returns the mean squared error
     /// before it, in units of each channel's variance.
     ///

@@ -12,6 +12,7 @@ mod constants;
 mod hybrid;
 mod learner;
 mod network;
+mod recalibrate;
 mod refiner;
 mod replay;
 
@@ -19,5 +20,6 @@ pub(crate) use constants::ConstantLearner;
 pub(crate) use hybrid::HybridLearner;
 pub use learner::Learner;
 pub(crate) use network::NetworkLearner;
+pub use recalibrate::{SHOTS_A_SETTING, recalibrate};
 pub use refiner::{Learned, Lesson, Refiner};
 pub use replay::Replay;

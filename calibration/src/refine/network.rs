@@ -43,6 +43,10 @@ impl Learner for NetworkLearner {
         FitConfig::default().learning_rate
     }
 
+    fn steady_rate(&self) -> f64 {
+        self.first_rate()
+    }
+
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
         let Some(first) = runs.first() else { return Ok(0.0) };
         // Runs of one length are groups that share their parameters; otherwise each shot has its own.

@@ -1,9 +1,11 @@
 //! A learner on a thread of its own.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use rayon::Yield;
 
 use super::Learner;
 use crate::error::CalibrationError;
@@ -30,7 +32,7 @@ pub struct Learned {
 /// [`learned`](Self::learned) answers in their order: what comes of them does not depend on how fast
 /// they are.
 pub struct Refiner {
-    first_rate: f64,
+    steady_rate: f64,
     lessons: Option<Sender<Lesson>>,
     answers: Receiver<Result<Learned, CalibrationError>>,
     waiting: usize,
@@ -43,7 +45,7 @@ impl Refiner {
     pub fn new(mut learner: Box<dyn Learner>) -> Self {
         let (lessons, given) = channel::<Lesson>();
         let (answer, answers) = channel();
-        let first_rate = learner.first_rate();
+        let steady_rate = learner.steady_rate();
         let thread = std::thread::spawn(move || {
             for lesson in given {
                 if answer.send(learn(&mut *learner, &lesson)).is_err() {
@@ -51,13 +53,13 @@ impl Refiner {
                 }
             }
         });
-        Self { first_rate, lessons: Some(lessons), answers, waiting: 0, thread: Some(thread) }
+        Self { steady_rate, lessons: Some(lessons), answers, waiting: 0, thread: Some(thread) }
     }
 
-    /// Adam's learning rate in the first step of a fit.
+    /// Adam's learning rate for lessons that have no end.
     #[must_use]
-    pub fn first_rate(&self) -> f64 {
-        self.first_rate
+    pub fn steady_rate(&self) -> f64 {
+        self.steady_rate
     }
 
     /// Gives a lesson and returns at once.
@@ -78,8 +80,14 @@ impl Refiner {
             return Ok(None);
         }
         self.waiting -= 1;
-        // A thread that is gone has panicked, and said so.
-        self.answers.recv().map_or(Ok(None), |answer| answer.map(Some))
+        loop {
+            match self.answers.try_recv() {
+                Ok(answer) => return answer.map(Some),
+                // A thread that is gone has panicked, and said so.
+                Err(TryRecvError::Disconnected) => return Ok(None),
+                Err(TryRecvError::Empty) => help(),
+            }
+        }
     }
 }
 
@@ -93,7 +101,22 @@ impl Drop for Refiner {
     }
 }
 
-fn learn(learner: &mut dyn Learner, lesson: &Lesson) -> Result<Learned, CalibrationError> {
+/// Takes a piece of the work that the lessons share out, if there is one: whoever waits may be the only
+/// worker of the pool.
+fn help() {
+    if rayon::yield_now() != Some(Yield::Executed) {
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Time between two looks for an answer.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Takes the steps of `lesson` one after the other.
+pub(super) fn learn(
+    learner: &mut dyn Learner,
+    lesson: &Lesson,
+) -> Result<Learned, CalibrationError> {
     let start = Instant::now();
     let mut errors = Vec::with_capacity(lesson.len());
     for (runs, rate) in lesson {

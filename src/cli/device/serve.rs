@@ -145,7 +145,7 @@ fn emulator(command: &Serve) -> Result<Emulator, Error> {
     let config = recipe.devices[name].simulated().ok_or_else(|| {
         Error::Usage(format!("`{name}` has no model in the recipe that could be served"))
     })?;
-    let device = config.fabricate(recipe.device_seed(place))?.device;
+    let device = config.fabricate(recipe.device_seed_of(place))?.device;
     let capacity = Capacity {
         largest_frame: command.frame,
         window_bytes: 3 * command.frame,

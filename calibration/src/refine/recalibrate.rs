@@ -1,0 +1,49 @@
+//! A twin calibrated anew, from where it is.
+
+use std::f64::consts::PI;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use rand::{Rng, RngExt};
+
+use super::refiner::{Learned, Lesson, learn};
+use crate::error::CalibrationError;
+use crate::shots::Shots;
+use crate::twin::DigitalTwin;
+
+/// Shots on one setting in a recalibration, and settings a step.
+pub const SHOTS_A_SETTING: usize = 4;
+const SETTINGS_A_STEP: usize = 16;
+
+/// The twin after `steps` steps on `shots`, which `random` chooses from; the learning rate falls to zero
+/// over them along a half cosine. Nothing for a twin that has nothing to learn, or that has not become
+/// better.
+///
+/// # Errors
+/// Whatever keeps the twin from learning but its divergence, after which it has not become better.
+pub fn recalibrate(
+    twin: &dyn DigitalTwin,
+    shots: &Shots,
+    steps: usize,
+    random: &mut impl Rng,
+    backend: &Device,
+) -> Result<Option<Box<dyn DigitalTwin>>, CalibrationError> {
+    let Some(mut learner) = twin.learner(backend) else { return Ok(None) };
+    let runs: Vec<Arc<_>> = shots.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
+    let first_rate = learner.first_rate();
+    let lesson: Lesson = (0..steps)
+        .map(|step| {
+            let chosen = (0..SETTINGS_A_STEP.min(runs.len()))
+                .map(|_| Arc::clone(&runs[random.random_range(0..runs.len())]));
+            let done = step as f64 / steps as f64;
+            (chosen.collect(), first_rate * 0.5 * (1.0 + (PI * done).cos()))
+        })
+        .collect();
+    match learn(&mut *learner, &lesson) {
+        Ok(Learned { twin, error_before, error_after, .. }) => {
+            Ok((error_after < error_before).then_some(twin))
+        }
+        Err(CalibrationError::RefinementDiverged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

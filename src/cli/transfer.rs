@@ -1,0 +1,63 @@
+//! `twinprop transfer`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use twinprop::Error;
+use twinprop::experiment::transfer;
+
+use super::{Reopen, stop_on_interrupt};
+
+/// Arguments of `transfer`.
+#[derive(Args)]
+pub struct Transfer {
+    /// Folder of a run.
+    run: PathBuf,
+    /// Seed that fabricates the other copy of its simulated devices.
+    #[arg(long, value_name = "SEED")]
+    copy: u64,
+    /// Shots that may be spent on it, those of the tests aside; several by commas.
+    #[arg(long, value_delimiter = ',', required = true)]
+    shots: Vec<u64>,
+    /// Train the recipe on the copy from scratch as well.
+    #[arg(long)]
+    scratch: bool,
+    /// Folder of the results; without it the next free one under runs/.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    reopen: Reopen,
+}
+
+/// Deploys the run on the copy and prints a table.
+pub fn run(command: &Transfer) -> Result<(), Error> {
+    let stop = stop_on_interrupt()?;
+    let (found, folder) = transfer(
+        &command.run,
+        &command.reopen.reopening(),
+        command.copy,
+        &command.shots,
+        command.scratch,
+        command.out.as_deref(),
+        &stop,
+    )?;
+    println!("{:>10} {:>10} {:>20} {:>12}", "shots", "as it is", "recalibrated twin", "fine-tuned");
+    for budget in &found.budgets {
+        println!(
+            "{:>10} {:>8.1} % {:>18.1} % {:>10.1} %",
+            budget.shots(),
+            100.0 * budget.as_it_is,
+            100.0 * budget.recalibrated,
+            100.0 * budget.fine_tuned
+        );
+    }
+    if let Some(scratch) = &found.scratch {
+        println!(
+            "from scratch: {:.1} % with {} shots",
+            100.0 * scratch.test_accuracy,
+            scratch.shots
+        );
+    }
+    println!("results: {}", folder.display());
+    Ok(())
+}

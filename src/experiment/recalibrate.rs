@@ -1,0 +1,33 @@
+//! A run brought back to its device, which has drifted.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::adapt::{Adaptation, adapt};
+use super::run_folder::RunFolder;
+use super::trained::{Reopening, Trained};
+use crate::Error;
+
+/// Brings the network of the run in `path` back to its devices as they are now, with at most `shots`
+/// shots; the run that comes of it is written to the new folder `out`, or beside the first.
+///
+/// # Errors
+/// As [`Trained::open`], and whatever is wrong with the folder.
+pub fn recalibrate_run(
+    path: &Path,
+    reopening: &Reopening,
+    shots: u64,
+    out: Option<&Path>,
+    stop: &AtomicBool,
+) -> Result<(Adaptation, PathBuf), Error> {
+    RunFolder::refuse_taken(out)?;
+    let mut trained = Trained::open(path, reopening)?;
+    trained.load_twins()?;
+    let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
+    let folder = RunFolder::create(out, &format!("{name}-recalibrated"))?;
+    folder.write(RunFolder::RECIPE, &trained.recipe.to_toml())?;
+    let adaptation = adapt(&mut trained, shots, stop)?;
+    trained.save(&folder)?;
+    folder.write_json(RunFolder::ADAPTATION, &adaptation)?;
+    Ok((adaptation, folder.path().to_owned()))
+}

@@ -1,0 +1,107 @@
+//! A trained run, opened again: its network on its devices, with its twins.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use twinprop_devices::PhysicalLayer;
+
+use super::build::{Experiment, Place, Played, prepare};
+use super::recipe::Recipe;
+use super::run_folder::RunFolder;
+use super::twins::{Subject, file_name};
+use super::watch::save_reference;
+use crate::data::Split;
+use crate::network::{Laboratory, Network};
+use crate::{Backend, Error};
+
+/// How a run is opened again.
+#[derive(Clone, Debug)]
+pub struct Reopening {
+    /// Where the host computes.
+    pub backend: Backend,
+    /// Real devices instead of the run's, each `TARGET` or `NAME=TARGET`.
+    pub devices: Vec<String>,
+    /// Where data files are looked for besides.
+    pub data_dir: Option<PathBuf>,
+    /// Where the shots of each device are recorded, if they are.
+    pub record: Option<PathBuf>,
+    /// Seed of another copy of the devices than the run's.
+    pub copy: Option<u64>,
+}
+
+/// A trained network on its devices.
+pub struct Trained {
+    /// The run's recipe.
+    pub recipe: Recipe,
+    /// The run's folder.
+    pub folder: RunFolder,
+    /// The network with its devices; simulated ones as the run left them.
+    pub experiment: Experiment,
+    /// Where the host computes.
+    pub backend: Device,
+    /// Shots that its simulated devices had played when it was opened.
+    played: Played,
+}
+
+impl Trained {
+    /// Opens the run in `path`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is no run, and whatever a device answers.
+    pub fn open(path: &Path, reopening: &Reopening) -> Result<Self, Error> {
+        let folder = RunFolder::open(path)?;
+        let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
+        recipe.take_rigs(&reopening.devices)?;
+        recipe.device_seed = reopening.copy.or(recipe.device_seed);
+        let backend = reopening.backend.device()?;
+        let played = match reopening.copy {
+            None => folder.played()?,
+            Some(_) => Played::new(),
+        };
+        let place = Place {
+            data_dir: reopening.data_dir.as_deref(),
+            record: reopening.record.as_deref(),
+            played: Some(&played),
+            ..Place::new(path, &backend)
+        };
+        let mut experiment = prepare(&recipe, &place)?;
+        folder.load_network(&mut experiment.network, &backend)?;
+        Ok(Self { recipe, folder, experiment, backend, played })
+    }
+
+    /// Gives the devices the twins that the run fitted or refined.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] where they are missing, as after `ideal` training.
+    pub fn load_twins(&mut self) -> Result<(), Error> {
+        let Self { recipe, folder, experiment, backend, .. } = self;
+        let Experiment { laboratory, nominal, .. } = experiment;
+        for (instrument, nominal) in laboratory.instruments.iter_mut().zip(nominal.drain(..)) {
+            let interface = instrument.device.interface().clone();
+            let name = &instrument.name;
+            let subject =
+                Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
+            instrument.twin = Some(subject.load(&recipe.calibration, folder.path())?);
+        }
+        Ok(())
+    }
+
+    /// Saves the network, its twins and a new reference set in `folder`, so that it is a run of its own.
+    pub(super) fn save(&mut self, folder: &RunFolder) -> Result<(), Error> {
+        let Self { recipe, experiment, backend, played, .. } = self;
+        let Experiment { network, laboratory, split, .. } = experiment;
+        folder.save_network(network)?;
+        for instrument in &laboratory.instruments {
+            instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
+        }
+        let watch = &recipe.calibration.watch;
+        save_reference(network, laboratory, split, watch, recipe.seed, folder, backend)?;
+        folder.save_played(laboratory, played)
+    }
+
+    /// Its parts.
+    pub fn parts(&mut self) -> (&mut Network, &mut Laboratory, &Split) {
+        let Experiment { network, laboratory, split, .. } = &mut self.experiment;
+        (network, laboratory, split)
+    }
+}

@@ -1,0 +1,102 @@
+//! A network trained on one copy of its devices, deployed on another.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use serde::{Deserialize, Serialize};
+
+use super::adapt::{Adaptation, adapt};
+use super::run::{RunOptions, train};
+use super::run_folder::RunFolder;
+use super::trained::{Reopening, Trained};
+use crate::Error;
+use crate::report::TransferReport;
+
+/// `transfer.json`: how a network does on another copy of its devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The run that was deployed.
+    pub run: String,
+    /// Seed of the copy.
+    pub copy: u64,
+    /// What each budget of shots brought.
+    pub budgets: Vec<Adaptation>,
+    /// What training on the copy from scratch brings, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<Scratch>,
+}
+
+/// A training on the copy from scratch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scratch {
+    /// Test accuracy.
+    pub test_accuracy: f32,
+    /// Shots of its calibration and its training; those of the tests come on top.
+    pub shots: u64,
+}
+
+/// Deploys the run in `path` on the copy of its devices that seed `copy` fabricates, and brings it back
+/// with each of `budgets` shots, a run each in the new folder `out`, or beside the first. With `scratch`
+/// the recipe is trained on the copy as well.
+///
+/// # Errors
+/// As [`Trained::open`], and whatever is wrong with the folder.
+pub fn transfer(
+    path: &Path,
+    reopening: &Reopening,
+    copy: u64,
+    budgets: &[u64],
+    scratch: bool,
+    out: Option<&Path>,
+    stop: &AtomicBool,
+) -> Result<(Transfer, PathBuf), Error> {
+    let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+    RunFolder::open(path)?;
+    let folder = RunFolder::create(out, &format!("{name}-transfer-{copy}"))?;
+    let reopening = Reopening { copy: Some(copy), ..reopening.clone() };
+    let mut found = Vec::new();
+    for &shots in budgets {
+        let mut trained = Trained::open(path, &reopening)?;
+        trained.load_twins()?;
+        let adaptation = adapt(&mut trained, shots, stop)?;
+        let place = RunFolder::create(Some(&folder.path().join(shots.to_string())), "")?;
+        place.write(RunFolder::RECIPE, &trained.recipe.to_toml())?;
+        trained.save(&place)?;
+        place.write_json(RunFolder::ADAPTATION, &adaptation)?;
+        found.push(adaptation);
+    }
+    let a_test = found.first().map_or(0, |adaptation| adaptation.shots_a_test);
+    let scratch =
+        scratch.then(|| from_scratch(path, &reopening, copy, a_test, &folder, stop)).transpose()?;
+    let transfer = Transfer { run: name, copy, budgets: found, scratch };
+    folder.write_json(RunFolder::TRANSFER, &transfer)?;
+    folder.write(RunFolder::TRANSFER_REPORT, &TransferReport { transfer: &transfer }.to_html())?;
+    Ok((transfer, folder.path().to_owned()))
+}
+
+fn from_scratch(
+    path: &Path,
+    reopening: &Reopening,
+    copy: u64,
+    shots_a_test: u64,
+    folder: &RunFolder,
+    stop: &AtomicBool,
+) -> Result<Scratch, Error> {
+    let options = RunOptions {
+        rule: None,
+        seed: None,
+        backend: reopening.backend,
+        out: Some(folder.path().join("scratch")),
+        data_dir: reopening.data_dir.clone(),
+        devices: Vec::new(),
+        record: None,
+        set: vec![format!("device_seed={copy}")],
+    };
+    let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, stop)?;
+    // After every epoch and at the end.
+    let tests = (summary.epochs as u64 + 1) * shots_a_test;
+    Ok(Scratch {
+        test_accuracy: summary.test_accuracy,
+        shots: summary.device_shots.saturating_sub(tests),
+    })
+}

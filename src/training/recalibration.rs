@@ -1,0 +1,59 @@
+//! A twin calibrated anew where its network is.
+
+use burn::tensor::Device;
+use rand::{Rng, RngExt};
+use twinprop_calibration::Shots;
+use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
+use twinprop_calibration::refine::{SHOTS_A_SETTING, recalibrate};
+use twinprop_devices::PhysicalLayer;
+
+use crate::Error;
+use crate::network::Instrument;
+
+/// Measures `count` of the shots in `task`, as they are.
+///
+/// # Errors
+/// Whatever the device answers.
+pub fn measure_at(
+    task: &TaskDrives,
+    count: usize,
+    instrument: &mut Instrument,
+    random: &mut impl Rng,
+) -> Result<Shots, Error> {
+    measure(&TaskLikeConfig::EXACT, task, (count, 1), instrument, random)
+}
+
+/// Calibrates the twin of `instrument` anew with `shots` shots about those in `task` and `steps` steps;
+/// it stays what it was where that does not make it better.
+///
+/// # Errors
+/// Whatever the device answers.
+pub fn recalibrate_about(
+    task: &TaskDrives,
+    (shots, steps): (usize, usize),
+    instrument: &mut Instrument,
+    random: &mut impl Rng,
+    backend: &Device,
+) -> Result<(), Error> {
+    let nearby = TaskLikeConfig::default();
+    let shots = measure(&nearby, task, (shots, SHOTS_A_SETTING), instrument, random)?;
+    if let Some(twin) = recalibrate(instrument.twin(), &shots, steps, random, backend)? {
+        instrument.twin = Some(twin);
+    }
+    Ok(())
+}
+
+/// Measures `count` shots of a task-like design in runs of `run` that share their parameters.
+fn measure(
+    design: &TaskLikeConfig,
+    task: &TaskDrives,
+    (count, run): (usize, usize),
+    instrument: &mut Instrument,
+    random: &mut impl Rng,
+) -> Result<Shots, Error> {
+    let interface = instrument.device.interface().clone();
+    let design = DesignConfig::TaskLike(design.clone());
+    let (inputs, mut parameters) = design.draw(&interface, count, Some(task), random.random())?;
+    share_settings(&mut parameters, run);
+    Ok(Shots::measure(&mut instrument.device, inputs, parameters, |_| ())?)
+}
