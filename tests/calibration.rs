@@ -68,6 +68,7 @@ fn every_kind_of_twin_is_made_judged_saved_and_loaded() {
     let path = folder.path();
     for (name, twin) in [
         ("neural", "{neural={width=16,depth=1}}"),
+        ("ensemble", "{ensemble={members=2,member={width=16,depth=1}}}"),
         ("physics", "physics"),
         ("learned", "{learned_physics={epochs=10}}"),
         ("hybrid", "{hybrid={constants={epochs=10}}}"),
@@ -81,7 +82,7 @@ fn every_kind_of_twin_is_made_judged_saved_and_loaded() {
         let cosine = fidelity["gradient"]["cosine"]["value"].as_f64().unwrap();
         let groups = fidelity["by_group"].as_array().unwrap().len();
         assert_eq!(groups, 3, "initial angles, frequencies, couplings");
-        let is_physics = name != "neural";
+        let is_physics = !matches!(name, "neural" | "ensemble");
         assert!(!is_physics || cosine > 0.8, "{name}: {cosine}");
         let page = fs::read_to_string(path.join(name).join("calibration.html")).unwrap();
         assert!(page.contains("Residuals") && page.contains("input initial angle"));
@@ -97,6 +98,25 @@ fn every_kind_of_twin_is_made_judged_saved_and_loaded() {
             assert_eq!(recorded(&path.join(&out).join("shots/chain")), 100);
         }
     }
+}
+
+#[test]
+fn an_active_design_goes_on_where_it_was() {
+    let folder = laboratory();
+    let path = folder.path();
+    let text = RECIPE.replace(
+        "shots = 400\n",
+        "shots = 400\ndesign = { active = { rounds = 2, fit = { epochs = 2 } } }\n",
+    );
+    fs::write(path.join("recipe.toml"), text).unwrap();
+    done(path, &["calibrate", "recipe.toml", "--out", "whole"]);
+    let shots = path.join("whole/shots/chain");
+    assert_eq!(recorded(&shots), 500);
+    // As if it had been cut off after the last shot: the rounds choose the same shots again, and all
+    // are there.
+    fs::remove_file(path.join("whole/calibration.json")).unwrap();
+    done(path, &["calibrate", "--resume", "whole"]);
+    assert_eq!(recorded(&shots), 500);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod adam;
 pub mod bridge;
 pub mod design;
 pub mod drift;
+pub mod ensemble;
 pub mod equation;
 pub mod error;
 pub mod fidelity;
@@ -28,6 +29,7 @@ pub mod twin;
 
 pub use adam::AdamList;
 pub use drift::{Drift, Reference, WatchConfig};
+pub use ensemble::{Ensemble, EnsembleConfig};
 pub use equation::EquationTwin;
 pub use error::CalibrationError;
 pub use fidelity::{Estimate, Fidelity, FidelityConfig};

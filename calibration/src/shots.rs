@@ -52,6 +52,20 @@ impl Shots {
         self.len() == 0
     }
 
+    /// These and `others`.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let beside = |left: &DMatrix<f32>, right: &DMatrix<f32>| {
+            let columns: Vec<_> = left.column_iter().chain(right.column_iter()).collect();
+            DMatrix::from_columns(&columns)
+        };
+        Self {
+            inputs: beside(&self.inputs, &others.inputs),
+            parameters: beside(&self.parameters, &others.parameters),
+            outputs: beside(&self.outputs, &others.outputs),
+        }
+    }
+
     /// Splits off the last `count` shots: (the rest, the last).
     #[must_use]
     pub fn split_last(&self, count: usize) -> (Self, Self) {

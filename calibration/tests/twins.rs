@@ -5,13 +5,13 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use twinprop_calibration::bridge::{from_vec, to_vec};
-use twinprop_calibration::design::DesignConfig;
+use twinprop_calibration::design::{ActiveConfig, DesignConfig};
 use twinprop_calibration::fidelity::Verdict;
 use twinprop_calibration::fit::fit_neural;
 use twinprop_calibration::twin::autodiff_vjp;
 use twinprop_calibration::{
-    CalibrationError, DigitalTwin, EquationTwin, Fidelity, FidelityConfig, FitConfig, NeuralTwin,
-    NeuralTwinConfig, Shots,
+    CalibrationError, DigitalTwin, Ensemble, EquationTwin, Fidelity, FidelityConfig, FitConfig,
+    NeuralTwin, NeuralTwinConfig, Shots,
 };
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
@@ -146,6 +146,56 @@ fn a_fit_learns_the_device_and_its_gradient() {
     let untrained = judge(&untrained);
     assert!(untrained.gradient.cosine.value.abs() < 0.6, "{untrained:?}");
     assert_eq!(untrained.verdict(), Verdict::Unfit);
+}
+
+#[test]
+fn twins_disagree_where_none_has_been_and_active_shots_go_there() {
+    let backend = Device::flex();
+    let config = ActiveConfig { start: 0.5, ..ActiveConfig::default() };
+    let interface = optical(0.0).interface().clone();
+    // Fitted to the lower half of every drive.
+    let mut device = optical(0.1);
+    let lower = |mut inputs: DMatrix<f32>| {
+        for mut shot in inputs.column_iter_mut() {
+            for (drive, channel) in shot.iter_mut().zip(interface.inputs.iter()) {
+                *drive = channel.minimum + 0.5 * (*drive - channel.minimum);
+            }
+        }
+        inputs
+    };
+    let (inputs, parameters) = DesignConfig::Uniform.draw(&interface, 256, None, 1).unwrap();
+    let seen = Shots::measure(&mut device, lower(inputs), parameters, |_| ()).unwrap();
+    let (size, fit) = (&config.ensemble, &config.fit);
+    let ensemble = Ensemble::fit(size, fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
+    let (inputs, parameters) = DesignConfig::Uniform.draw(&interface, 256, None, 2).unwrap();
+    let mean = |values: Vec<f32>| values.iter().sum::<f32>() / values.len() as f32;
+    let outside = mean(ensemble.disagreement(&inputs, &parameters, &backend));
+    let inside = mean(ensemble.disagreement(&lower(inputs), &parameters, &backend));
+    assert!(outside > 1.5 * inside, "{outside} outside, {inside} inside");
+
+    let mut rounds = Vec::new();
+    let mut measure = |inputs: DMatrix<f32>, parameters: DMatrix<f32>| {
+        rounds.push(inputs.ncols());
+        Ok::<_, CalibrationError>(Shots::measure(&mut device, inputs, parameters, |_| ())?)
+    };
+    let shots = config.measure(&interface, 200, None, 1, &backend, &mut measure).unwrap();
+    assert_eq!((shots.len(), rounds), (200, vec![100, 33, 33, 34]));
+}
+
+#[test]
+fn an_ensemble_is_the_mean_of_its_members() {
+    let device = Device::flex();
+    let members = vec![neural(1, &device), neural(2, &device)];
+    let ensemble = Ensemble::new(members.clone()).unwrap();
+    let (x, theta) = (drives(6, 4, 1, &device), drives(6, 3, 2, &device));
+    let dy = drives(6, 5, 3, &device);
+    let apart = |member: &NeuralTwin| member.predict(x.clone(), theta.clone());
+    let mean = (apart(&members[0]) + apart(&members[1])) * 0.5;
+    assert!(relative_error(ensemble.predict(x.clone(), theta.clone()), mean) < 1e-6);
+    let (dx, dtheta) = ensemble.vjp(x.clone(), theta.clone(), dy.clone());
+    let (dx_expected, dtheta_expected) = autodiff_vjp(&ensemble, x, theta, dy);
+    assert!(relative_error(dx, dx_expected) < 1e-4);
+    assert!(relative_error(dtheta, dtheta_expected) < 1e-4);
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! Twins for the devices of an experiment: measured, fitted and judged, or loaded.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::design::share_settings;
+use twinprop_calibration::design::{DesignConfig, TaskDrives, share_settings};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::{EquationTwin, Fidelity, Shots};
 use twinprop_devices::recording::{Recorded, Recorder};
-use twinprop_devices::{Boundary, Channels, PhysicalLayer};
+use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
 use super::build::Experiment;
-use super::recipe::Recipe;
+use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{Subject, file_name};
 use crate::Error;
@@ -79,30 +79,26 @@ pub(super) fn calibrate(
         let device = &mut instrument.device;
         let interface = device.interface().clone();
         let fitted_to = if config.twin.is_fitted() { config.shots_on(&interface)? } else { 0 };
-        let total = fitted_to + config.test_shots;
-        // A device that the network never plays has no task; it is still calibrated by design.
-        let (mut inputs, mut parameters) =
-            config.design.draw(&interface, total, task.as_ref(), recipe.seed)?;
-        if let Some(identify) = config.twin.identify() {
-            share_settings(&mut parameters, identify.shots_per_setting);
-        }
-        if config.load.is_some() {
-            // The twin is there: only the shots that judge it are played.
-            inputs = inputs.columns(fitted_to, config.test_shots).into_owned();
-            parameters = parameters.columns(fitted_to, config.test_shots).into_owned();
-        }
         let name = &instrument.name;
         let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
-        let take = |device: &mut Boundary| -> Result<(Shots, Shots), Error> {
-            let shots = measure(device, inputs, parameters, name, &folder.shots(name))?;
-            Ok(shots.split_last(config.test_shots))
-        };
-        // A twin that cannot be loaded is known before the first shot.
-        let (twin, (seen, unseen)) = match &config.load {
-            Some(from) => (subject.load(config, from)?, take(device)?),
+        let source =
+            ShotSource { config, interface: &interface, task: task.as_ref(), recipe, backend };
+        // A twin that cannot be loaded is known before the first shot, and only the shots that judge it
+        // are played.
+        let (twin, seen, unseen) = match &config.load {
+            Some(from) => {
+                let twin = subject.load(config, from)?;
+                let mut tape = Tape::open(device, name, &folder.shots(name), config.test_shots)?;
+                let unseen = source.unseen(fitted_to, &mut tape)?;
+                tape.finish()?;
+                (twin, 0, unseen)
+            }
             None => {
-                let shots = take(device)?;
-                (subject.fit(config, &shots.0)?, shots)
+                let total = fitted_to + config.test_shots;
+                let mut tape = Tape::open(device, name, &folder.shots(name), total)?;
+                let (seen, unseen) = source.take(fitted_to, &mut tape)?;
+                tape.finish()?;
+                (subject.fit(config, &seen)?, seen.len(), unseen)
             }
         };
         twin.save(folder.path(), &file_name(&instrument.name))?;
@@ -120,7 +116,7 @@ pub(super) fn calibrate(
         let predicted = predict(&*twin, &unseen.inputs, &unseen.parameters, backend);
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
-            summary: TwinSummary { shots: seen.len(), test_shots: unseen.len(), fidelity },
+            summary: TwinSummary { shots: seen, test_shots: unseen.len(), fidelity },
             measured: unseen.outputs,
             predicted,
             outputs: interface.outputs,
@@ -130,48 +126,133 @@ pub(super) fn calibrate(
     Ok(calibrated)
 }
 
-/// Plays the drives of a design and writes them down in `place`, where some may be already.
-fn measure(
-    device: &mut Boundary,
-    inputs: DMatrix<f32>,
-    parameters: DMatrix<f32>,
-    name: &str,
-    place: &Path,
-) -> Result<Shots, Error> {
-    let total = inputs.ncols();
-    let (recorder, done) = if place.exists() {
-        (Recorder::resume(device, place)?, Recorded::read(place)?)
-    } else {
-        let none = |channels: usize| DMatrix::zeros(channels, 0);
-        let (inputs, parameters) = (none(inputs.nrows()), none(parameters.nrows()));
-        let outputs = none(device.interface().outputs.len());
-        (Recorder::new(device, place)?, Recorded { inputs, parameters, outputs })
-    };
-    let mut recorder = recorder.with_patience(SECONDS_AT_STAKE);
-    let there = done.inputs.ncols();
-    if there > total
-        || done.inputs != inputs.columns(0, there)
-        || done.parameters != parameters.columns(0, there)
-    {
-        return Err(Error::Usage(format!(
-            "{}: its {there} shots are not those of this calibration, though of the same device; name another folder with --out",
-            place.display()
-        )));
+/// Where the shots of a calibration come from.
+struct ShotSource<'a> {
+    config: &'a CalibrationConfig,
+    interface: &'a Interface,
+    /// A device that the network never plays has no task; it is still calibrated by design.
+    task: Option<&'a TaskDrives>,
+    recipe: &'a Recipe,
+    backend: &'a Device,
+}
+
+impl ShotSource<'_> {
+    /// Measures `fitted_to` shots to fit to, and those that judge the twin.
+    fn take(&self, fitted_to: usize, tape: &mut Tape<'_>) -> Result<(Shots, Shots), Error> {
+        let Self { config, interface, task, recipe, backend } = self;
+        let DesignConfig::Active(active) = &config.design else {
+            let (inputs, parameters) = self.draw(fitted_to + config.test_shots)?;
+            return Ok(tape.play(inputs, parameters)?.split_last(config.test_shots));
+        };
+        let measure = |inputs, parameters| tape.play(inputs, parameters);
+        let seen = active.measure(interface, fitted_to, *task, recipe.seed, backend, measure)?;
+        Ok((seen, self.unseen(fitted_to, tape)?))
     }
-    let rest = |drives: &DMatrix<f32>| drives.columns(there, total - there).into_owned();
-    let mut progress = Progress::new(&format!("measure {name}"), total);
-    let shots = Shots::measure(&mut recorder, rest(&inputs), rest(&parameters), |done| {
-        if done.is_multiple_of(SHOTS_A_REPORT) {
-            progress.set(there + done, String::new());
+
+    /// Measures the shots that judge a twin which is fitted to `fitted_to` others.
+    fn unseen(&self, fitted_to: usize, tape: &mut Tape<'_>) -> Result<Shots, Error> {
+        let count = self.config.test_shots;
+        let (inputs, parameters) = self.draw(fitted_to + count)?;
+        let last = |drives: DMatrix<f32>| drives.columns(fitted_to, count).into_owned();
+        tape.play(last(inputs), last(parameters))
+    }
+
+    fn draw(&self, count: usize) -> Result<(DMatrix<f32>, DMatrix<f32>), Error> {
+        let Self { config, interface, task, recipe, .. } = self;
+        let (inputs, mut parameters) = config.design.draw(interface, count, *task, recipe.seed)?;
+        if let Some(identify) = config.twin.identify() {
+            share_settings(&mut parameters, identify.shots_per_setting);
         }
-    })?;
-    recorder.recording().finish()?;
-    progress.finish(match there {
-        0 => format!("{total} shots"),
-        _ => format!("{total} shots, {there} of them measured before"),
-    });
-    let columns: Vec<_> = done.outputs.column_iter().chain(shots.outputs.column_iter()).collect();
-    Ok(Shots { inputs, parameters, outputs: DMatrix::from_columns(&columns) })
+        Ok((inputs, parameters))
+    }
+}
+
+/// A device whose shots are written down, where some may be already.
+struct Tape<'a> {
+    recorder: Recorder<&'a mut Boundary>,
+    place: PathBuf,
+    /// What was measured before, and how much of it was asked for again.
+    before: Recorded,
+    asked: usize,
+    progress: Progress,
+    total: usize,
+}
+
+impl<'a> Tape<'a> {
+    /// Opens the tape in `place` for `total` shots of `device`, which the recipe calls `name`.
+    fn open(
+        device: &'a mut Boundary,
+        name: &str,
+        place: &Path,
+        total: usize,
+    ) -> Result<Self, Error> {
+        let (recorder, before) = if place.exists() {
+            (Recorder::resume(device, place)?, Recorded::read(place)?)
+        } else {
+            let Interface { inputs, parameters, outputs, .. } = device.interface();
+            let none = |channels: &Channels| DMatrix::zeros(channels.len(), 0);
+            let before = Recorded {
+                inputs: none(inputs),
+                parameters: none(parameters),
+                outputs: none(outputs),
+            };
+            (Recorder::new(device, place)?, before)
+        };
+        Ok(Self {
+            recorder: recorder.with_patience(SECONDS_AT_STAKE),
+            place: place.to_owned(),
+            before,
+            asked: 0,
+            progress: Progress::new(&format!("measure {name}"), total),
+            total,
+        })
+    }
+
+    /// Plays the drives of a design, but what was played before.
+    fn play(&mut self, inputs: DMatrix<f32>, parameters: DMatrix<f32>) -> Result<Shots, Error> {
+        let Self { recorder, before, asked, progress, .. } = self;
+        let there = before.inputs.ncols().saturating_sub(*asked).min(inputs.ncols());
+        let first = (*asked).min(before.inputs.ncols());
+        if before.inputs.columns(first, there) != inputs.columns(0, there)
+            || before.parameters.columns(first, there) != parameters.columns(0, there)
+        {
+            return Err(self.refuse());
+        }
+        let rest =
+            |drives: &DMatrix<f32>| drives.columns(there, drives.ncols() - there).into_owned();
+        let done_before = *asked + there;
+        let shots = Shots::measure(recorder, rest(&inputs), rest(&parameters), |done| {
+            if done.is_multiple_of(SHOTS_A_REPORT) {
+                progress.set(done_before + done, String::new());
+            }
+        })?;
+        let outputs = before.outputs.columns(first, there);
+        let columns: Vec<_> = outputs.column_iter().chain(shots.outputs.column_iter()).collect();
+        let outputs = DMatrix::from_columns(&columns);
+        *asked += inputs.ncols();
+        Ok(Shots { inputs, parameters, outputs })
+    }
+
+    fn refuse(&self) -> Error {
+        Error::Usage(format!(
+            "{}: its {} shots are not those of this calibration, though of the same device; name another folder with --out",
+            self.place.display(),
+            self.before.inputs.ncols()
+        ))
+    }
+
+    /// Writes down what is left.
+    fn finish(self) -> Result<(), Error> {
+        if self.before.inputs.ncols() > self.total {
+            return Err(self.refuse());
+        }
+        self.recorder.recording().finish()?;
+        self.progress.finish(match self.before.inputs.ncols() {
+            0 => format!("{} shots", self.total),
+            there => format!("{} shots, {there} of them measured before", self.total),
+        });
+        Ok(())
+    }
 }
 
 /// Gives every device of `experiment` its own equation as a twin.

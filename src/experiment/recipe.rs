@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{
-    FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig, WatchConfig,
+    EnsembleConfig, FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
+    WatchConfig,
 };
 use twinprop_devices::rig::{Encoding, Target, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, Interface, validate};
@@ -274,6 +275,8 @@ impl CalibrationConfig {
 pub enum TwinConfig {
     /// A multilayer perceptron, fitted to shots.
     Neural(NeuralTwinConfig),
+    /// Several of them, and their mean.
+    Ensemble(EnsembleConfig),
     /// A simulated device's equation on its nominal constants; nothing is fitted.
     Physics,
     /// That equation with its constants learned from shots.
@@ -287,7 +290,7 @@ impl TwinConfig {
     #[must_use]
     pub fn identify(&self) -> Option<&IdentifyConfig> {
         match self {
-            Self::Neural(_) | Self::Physics => None,
+            Self::Neural(_) | Self::Ensemble(_) | Self::Physics => None,
             Self::LearnedPhysics(config) => Some(config),
             Self::Hybrid(config) => Some(&config.constants),
         }

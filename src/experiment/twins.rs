@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use twinprop_calibration::fit::fit_neural;
 use twinprop_calibration::identify::identify;
 use twinprop_calibration::store::{has_constants, load_constants};
-use twinprop_calibration::{DigitalTwin, EquationTwin, HybridTwin, NeuralTwin, Shots};
+use twinprop_calibration::{DigitalTwin, Ensemble, EquationTwin, HybridTwin, NeuralTwin, Shots};
 use twinprop_devices::{Differentiable, Interface};
 
 use super::recipe::{CalibrationConfig, TwinConfig};
@@ -45,6 +45,16 @@ impl Subject<'_> {
                     fit_neural(size, &config.fit, self.interface, shots, seed, backend, heard)?;
                 let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
                 progress.finish(format!("validation error {best:.4} of the readings' variance"));
+                Box::new(twin)
+            }
+            TwinConfig::Ensemble(ensemble) => {
+                let passes = ensemble.members * config.fit.epochs;
+                let mut progress =
+                    Progress::new(&format!("fit the twins of {}", self.name), passes);
+                let heard = |done, _| progress.set(done, String::new());
+                let (fit, interface) = (&config.fit, self.interface);
+                let twin = Ensemble::fit(ensemble, fit, interface, shots, seed, backend, heard)?;
+                progress.finish(format!("{} twins", ensemble.members));
                 Box::new(twin)
             }
             TwinConfig::Physics => Box::new(EquationTwin::new(self.equation())),
@@ -87,6 +97,14 @@ impl Subject<'_> {
         Ok(match &config.twin {
             TwinConfig::Neural(_) => {
                 Box::new(NeuralTwin::load(folder, &file, self.interface, self.backend)?)
+            }
+            TwinConfig::Ensemble(ensemble) => {
+                let load = |number| {
+                    let file = format!("{file}.{number}");
+                    NeuralTwin::load(folder, &file, self.interface, self.backend)
+                };
+                let members = (0..ensemble.members).map(load).collect::<Result<_, _>>()?;
+                Box::new(Ensemble::new(members).expect("a recipe's ensemble has a member at least"))
             }
             // Refined while a network trained on it, or as designed.
             TwinConfig::Physics if !has_constants(folder, &file) => {

@@ -1,10 +1,12 @@
 //! Which shots to take: drives and parameters over a device's ranges.
 
+mod active;
 mod latin_hypercube;
 mod sobol;
 mod task_like;
 mod uniform;
 
+pub use active::ActiveConfig;
 pub use task_like::{TaskDrives, TaskLikeConfig};
 
 use nalgebra::DMatrix;
@@ -28,6 +30,8 @@ pub enum DesignConfig {
     Sobol,
     /// Drives that the network will ask for, parameters around their initialisation.
     TaskLike(TaskLikeConfig),
+    /// Shots where twins of the earlier ones disagree.
+    Active(ActiveConfig),
 }
 
 /// Gives the shots of each run of `run` neighbours the parameters of its first: a device is set less
@@ -43,7 +47,8 @@ pub fn share_settings(parameters: &mut DMatrix<f32>, run: usize) {
 impl DesignConfig {
     /// Draws `shots` shots for a device: inputs `[n_inputs × shots]` and parameters
     /// `[n_parameters × shots]`, in its units and ranges and in random order. `task` is what the
-    /// network will ask for; only [`TaskLike`](Self::TaskLike) needs it.
+    /// network will ask for; only [`TaskLike`](Self::TaskLike) needs it. An active design draws what it
+    /// starts from; its other shots come of measurements ([`ActiveConfig::measure`]).
     ///
     /// # Errors
     /// [`CalibrationError::TooFewShots`] where a task-like design has no task to look at.
@@ -61,6 +66,7 @@ impl DesignConfig {
             Self::Uniform => uniform::draw(&channels, shots, &mut random),
             Self::LatinHypercube => latin_hypercube::draw(&channels, shots, &mut random),
             Self::Sobol => sobol::draw(&channels, shots, &mut random),
+            Self::Active(config) => return config.from.draw(interface, shots, task, seed),
             Self::TaskLike(config) => {
                 let task = task.ok_or_else(|| {
                     CalibrationError::TooFewShots(

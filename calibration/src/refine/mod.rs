@@ -9,6 +9,7 @@
 //! its copy takes the twin's place.
 
 mod constants;
+mod ensemble;
 mod hybrid;
 mod learner;
 mod network;
@@ -17,6 +18,7 @@ mod refiner;
 mod replay;
 
 pub(crate) use constants::ConstantLearner;
+pub(crate) use ensemble::EnsembleLearner;
 pub(crate) use hybrid::HybridLearner;
 pub use learner::Learner;
 pub(crate) use network::NetworkLearner;

@@ -1,0 +1,145 @@
+//! What refining the twins costs a training step, and whether a device waits for it.
+//!
+//! `cargo run --release -p twinprop-bench --bin refinement_cost` trains the network of
+//! `experiments/vowels-optical.toml` on its simulated device, and on one that takes 5 ms a layer, with
+//! refinement and without in turns.
+
+use std::mem::replace;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nalgebra::{DMatrix, DVector};
+use twinprop::devices::{Boundary, DeviceError, Interface, PhysicalLayer};
+use twinprop::training::{
+    Refinement, RefinementChoice, RefinementConfig, Trainer, TrainingConfig, TrainingEvent,
+};
+use twinprop::{Backend, Rule};
+use twinprop_bench::vowels_optical;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Turns of each kind, and epochs a turn.
+const TURNS: usize = 5;
+const EPOCHS: usize = 4;
+/// Measurements that a layer of the network is.
+const SHOTS_A_LAYER: u32 = 22;
+
+/// A device that takes its time, and keeps count of it.
+struct Timed {
+    layer: Boundary,
+    takes: Duration,
+    busy: Arc<AtomicU64>,
+}
+
+impl PhysicalLayer for Timed {
+    fn interface(&self) -> &Interface {
+        self.layer.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let start = Instant::now();
+        self.layer.measure(inputs, parameters, outputs)?;
+        std::thread::sleep(self.takes.saturating_sub(start.elapsed()));
+        let busy = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.busy.fetch_add(busy, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Seconds a step, and the device's share of them.
+fn turn(layer_takes: Duration, refined: bool) -> Result<(f64, f64), twinprop::Error> {
+    let (recipe, mut experiment) = vowels_optical(Backend::Flex);
+    let backend = Backend::Flex.device()?;
+    let busy = Arc::new(AtomicU64::new(0));
+    for instrument in &mut experiment.laboratory.instruments {
+        let nothing = Nothing(instrument.device.interface().clone());
+        let layer = replace(&mut instrument.device, Boundary::new(Box::new(nothing)));
+        let takes = layer_takes / SHOTS_A_LAYER;
+        let timed = Timed { layer, takes, busy: Arc::clone(&busy) };
+        instrument.device = Boundary::new(Box::new(timed));
+    }
+    // An untrained twin is no reason to calibrate anew: the steps are what is timed.
+    let config = RefinementConfig { recalibration_shots: 0, ..RefinementConfig::default() };
+    let training = TrainingConfig {
+        epochs: EPOCHS,
+        refinement: RefinementChoice::Off,
+        ..recipe.training.clone()
+    };
+    let (network, laboratory) = (&experiment.network, &experiment.laboratory);
+    let refinement =
+        refined.then(|| Refinement::new(config, network, laboratory, recipe.seed, &backend));
+    let mut trainer = Trainer {
+        network: &mut experiment.network,
+        laboratory: &mut experiment.laboratory,
+        split: &experiment.split,
+        config: &training,
+        rule: Rule::Pat,
+        refinement,
+        judges_epochs: false,
+        seed: recipe.seed,
+        backend: &backend,
+    };
+    let steps = trainer.steps();
+    // The first step comes after the first look at the twins, which is not part of it.
+    let mut start = None;
+    trainer.train(&AtomicBool::new(false), |event| {
+        if let TrainingEvent::Steps(1) = event {
+            busy.store(0, Ordering::Relaxed);
+            start = Some(Instant::now());
+        }
+        Ok(())
+    })?;
+    let seconds = start.map_or(0.0, |start| start.elapsed().as_secs_f64());
+    let busy = Duration::from_nanos(busy.load(Ordering::Relaxed)).as_secs_f64();
+    Ok((seconds / (steps - 1) as f64, busy / seconds))
+}
+
+/// Answers nothing; stands in for a device while it is moved.
+struct Nothing(Interface);
+
+impl PhysicalLayer for Nothing {
+    fn interface(&self) -> &Interface {
+        &self.0
+    }
+
+    fn measure(
+        &mut self,
+        _inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+        _outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() -> Result<(), twinprop::Error> {
+    println!("| device | refined | ms a step | host ms a step | device busy |");
+    println!("|---|---|---|---|---|");
+    for (name, takes) in [("simulated", Duration::ZERO), ("5 ms a layer", Duration::from_millis(5))]
+    {
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..TURNS {
+            without.push(turn(takes, false)?);
+            with.push(turn(takes, true)?);
+        }
+        for (refined, turns) in [("no", without), ("yes", with)] {
+            let step = median(turns.iter().map(|(step, _)| *step).collect());
+            let share = median(turns.iter().map(|(_, share)| *share).collect());
+            let (ms, host) = (1e3 * step, 1e3 * step * (1.0 - share));
+            println!("| {name} | {refined} | {ms:.2} | {host:.2} | {:.1} % |", 100.0 * share);
+        }
+    }
+    Ok(())
+}

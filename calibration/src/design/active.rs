@@ -1,0 +1,106 @@
+//! Shots where twins disagree.
+//!
+//! A part of the shots follows the design that the active one starts from. Then, round by round, an
+//! ensemble of small twins is fitted to what was measured, and the next shots are drawn from many
+//! candidates with chances as large as the twins' disagreement on them: where they disagree most, most
+//! shots fall, and no two rounds crowd one place.
+
+use burn::tensor::Device;
+use nalgebra::DMatrix;
+use rand::seq::index::sample_weighted;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Interface, random, validate};
+
+use super::{DesignConfig, TaskDrives};
+use crate::ensemble::{Ensemble, EnsembleConfig};
+use crate::error::CalibrationError;
+use crate::fit::FitConfig;
+use crate::neural::NeuralTwinConfig;
+use crate::shots::Shots;
+
+/// How active shots are chosen; in a recipe, `design = { active = {} }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ActiveConfig {
+    /// The design of the first shots, of the candidates, and of the shots that judge the twin.
+    pub from: Box<DesignConfig>,
+    /// Share of the shots that follow it.
+    #[serde(deserialize_with = "validate::open_fraction")]
+    pub start: f64,
+    /// Rounds in which the others are chosen.
+    #[serde(deserialize_with = "validate::count")]
+    pub rounds: usize,
+    /// Candidates a shot.
+    #[serde(deserialize_with = "validate::count")]
+    pub candidates: usize,
+    /// The twins that disagree.
+    pub ensemble: EnsembleConfig,
+    /// Their fit.
+    pub fit: FitConfig,
+}
+
+impl Default for ActiveConfig {
+    fn default() -> Self {
+        Self {
+            from: Box::new(DesignConfig::Uniform),
+            start: 0.25,
+            rounds: 3,
+            candidates: 8,
+            ensemble: EnsembleConfig {
+                members: 3,
+                member: NeuralTwinConfig { width: 64, depth: 1 },
+            },
+            fit: FitConfig { batch: 64, ..FitConfig::default() },
+        }
+    }
+}
+
+impl ActiveConfig {
+    /// Measures `shots` shots of a device with `interface` by `measure`, which gets inputs
+    /// `[n_inputs × shots]` and parameters `[n_parameters × shots]` round by round.
+    ///
+    /// # Errors
+    /// Whatever `measure` answers, and as [`Ensemble::fit`].
+    pub fn measure<E: From<CalibrationError>>(
+        &self,
+        interface: &Interface,
+        shots: usize,
+        task: Option<&TaskDrives>,
+        seed: u64,
+        backend: &Device,
+        mut measure: impl FnMut(DMatrix<f32>, DMatrix<f32>) -> Result<Shots, E>,
+    ) -> Result<Shots, E> {
+        let first = ((self.start * shots as f64) as usize).clamp(shots.min(4), shots);
+        let (inputs, parameters) = self.from.draw(interface, first, task, seed)?;
+        let mut seen = measure(inputs, parameters)?;
+        for round in 0..self.rounds {
+            let count = (shots - first) * (round + 1) / self.rounds + first - seen.len();
+            if count == 0 {
+                continue;
+            }
+            let seed = seed.wrapping_add((round as u64 + 1) << 48);
+            let ensemble = Ensemble::fit(
+                &self.ensemble,
+                &self.fit,
+                interface,
+                &seen,
+                seed,
+                backend,
+                |_, _| (),
+            )?;
+            let (inputs, parameters) =
+                self.from.draw(interface, self.candidates * count, task, seed)?;
+            let weights = ensemble.disagreement(&inputs, &parameters, backend);
+            let random = &mut random::stream(seed, "active design");
+            // A weight that is zero everywhere would leave nothing to choose.
+            let weight = |candidate: usize| f64::from(weights[candidate]).max(1e-12);
+            let chosen = sample_weighted(random, weights.len(), weight, count)
+                .map(rand::seq::index::IndexVec::into_vec)
+                .unwrap_or_else(|_| (0..count).collect());
+            let round =
+                measure(inputs.select_columns(&chosen), parameters.select_columns(&chosen))?;
+            seen = seen.and(&round);
+        }
+        Ok(seen)
+    }
+}
