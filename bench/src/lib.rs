@@ -8,7 +8,10 @@ use std::path::Path;
 use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::calibration::{EquationTwin, NeuralTwin};
-use twinprop::devices::PhysicalLayer;
+use twinprop::devices::electronic::TransistorConfig;
+use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
+use twinprop::devices::optical::SecondHarmonicConfig;
+use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
 use twinprop::experiment::{Experiment, Place, Recipe, TwinConfig, prepare};
 use twinprop::network::Source;
 use twinprop::training::{Adam, cross_entropy};
@@ -139,4 +142,31 @@ pub fn mnist_oscillators() -> Step {
 pub fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
+}
+
+/// Four devices whose constants are a tenth off, with noise on drives and readings of about a hundredth of
+/// what they are.
+#[must_use]
+pub fn mismatched_devices() -> Vec<DeviceConfig> {
+    let device = |model, readout_noise| {
+        let imperfections = ImperfectionsConfig {
+            mismatch: 0.1,
+            input_noise: 0.003,
+            readout_noise,
+            ..Default::default()
+        };
+        DeviceConfig { model, imperfections }
+    };
+    let oscillators = OscillatorsConfig {
+        count: 20,
+        bend: 0.1,
+        coupling_deviation: 0.2,
+        ..OscillatorsConfig::default()
+    };
+    vec![
+        device(DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()), 0.003),
+        device(DeviceKind::Oscillators(oscillators), 1e-4),
+        device(DeviceKind::Plate(PlateConfig::default()), 0.003),
+        device(DeviceKind::Transistor(TransistorConfig::default()), 0.001),
+    ]
 }

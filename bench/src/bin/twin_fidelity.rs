@@ -16,10 +16,8 @@ use twinprop::calibration::{
     DigitalTwin, EquationTwin, Fidelity, FidelityConfig, FitConfig, HybridConfig, HybridTwin,
     IdentifyConfig, NeuralTwinConfig, Shots,
 };
-use twinprop::devices::electronic::TransistorConfig;
-use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
-use twinprop::devices::optical::SecondHarmonicConfig;
-use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
+use twinprop::devices::PhysicalLayer;
+use twinprop_bench::mismatched_devices;
 
 /// Twins of four devices, each fabricated with constants a tenth off, by shots.
 #[derive(Parser)]
@@ -51,31 +49,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// The devices, with noise on drives and readings of about a hundredth of what they are.
-fn devices() -> Vec<DeviceConfig> {
-    let device = |model, readout_noise| {
-        let imperfections = ImperfectionsConfig {
-            mismatch: 0.1,
-            input_noise: 0.003,
-            readout_noise,
-            ..Default::default()
-        };
-        DeviceConfig { model, imperfections }
-    };
-    let oscillators = OscillatorsConfig {
-        count: 20,
-        bend: 0.1,
-        coupling_deviation: 0.2,
-        ..OscillatorsConfig::default()
-    };
-    vec![
-        device(DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()), 0.003),
-        device(DeviceKind::Oscillators(oscillators), 1e-4),
-        device(DeviceKind::Plate(PlateConfig::default()), 0.003),
-        device(DeviceKind::Transistor(TransistorConfig::default()), 0.001),
-    ]
-}
-
 fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let design = match arguments.design.as_str() {
         "uniform" => DesignConfig::Uniform,
@@ -84,7 +57,7 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         other => return Err(format!("--design {other}: uniform, latin_hypercube or sobol").into()),
     };
     println!("device | shots | twin | R² | NRMSE over the noise floor | gradient cosine | fit (s)");
-    for config in devices() {
+    for config in mismatched_devices() {
         for &shots in &arguments.shots {
             let simulated = config.fabricate(1)?;
             let mut device = simulated.device;
