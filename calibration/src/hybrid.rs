@@ -37,7 +37,7 @@ pub struct HybridConfig {
 
 impl Default for HybridConfig {
     fn default() -> Self {
-        let residual = NeuralTwinConfig { width: 32, depth: 1 };
+        let residual = NeuralTwinConfig { width: 32, depth: 1, ..Default::default() };
         Self { constants: IdentifyConfig::default(), residual }
     }
 }

@@ -6,6 +6,8 @@
 //! y   = μ + σ ∘ z_L                 μ, σ: mean and standard deviation of the readings
 //! ```
 //!
+//! A residual twin adds z_{l−1} to every hidden z_l (He et al. 2016), so that many layers train.
+//!
 //! The activation a is SiLU's shape (Elfwing, Uchibe & Doya 2018) with an algebraic gate instead of
 //! the logistic one: smooth, as a twin's gradient must be, and of operations that processors have
 //! as vectors. Its slope is a′ = ½ + r − ½ r³.
@@ -38,11 +40,13 @@ pub struct NeuralTwinConfig {
     /// Hidden layers.
     #[serde(deserialize_with = "validate::count")]
     pub depth: usize,
+    /// Whether a hidden layer adds to the one before it.
+    pub residual: bool,
 }
 
 impl Default for NeuralTwinConfig {
     fn default() -> Self {
-        Self { width: 256, depth: 2 }
+        Self { width: 256, depth: 2, residual: false }
     }
 }
 
@@ -140,14 +144,20 @@ impl NeuralTwin {
         debug_assert_eq!(shots % groups, 0, "groups are runs of equal length");
         let mut activations = Vec::with_capacity(self.config.depth);
         let mut ratios = Vec::with_capacity(self.config.depth);
-        for layer in self.weights[3..].chunks_exact(2) {
+        for (index, layer) in self.weights[3..].chunks_exact(2).enumerate() {
             let ratio = z.clone() / (z.clone() * z.clone() + 1.0).sqrt();
-            let activation = z * (ratio.clone() * 0.5 + 0.5);
-            z = activation.clone().matmul(layer[0].clone()) + layer[1].clone();
+            let activation = z.clone() * (ratio.clone() * 0.5 + 0.5);
+            let next = activation.clone().matmul(layer[0].clone()) + layer[1].clone();
+            z = if self.adds(index) { next + z } else { next };
             activations.push(activation);
             ratios.push(ratio);
         }
         Trace { inputs, parameters, activations, ratios, output: z }
+    }
+
+    /// Whether what layer `layer` computes is added to what entered it.
+    fn adds(&self, layer: usize) -> bool {
+        self.config.residual && layer + 1 < self.config.depth
     }
 
     /// Cotangent of z_0 `[shots, width]` from that of z_L, each layer's cotangent shown to `visit`
@@ -162,7 +172,8 @@ impl NeuralTwin {
             visit(layer, &trace.activations[layer], &dz);
             let ratio = trace.ratios[layer].clone();
             let slope = ratio.clone() * (1.0 - ratio.clone() * ratio * 0.5) + 0.5;
-            dz = dz.matmul(self.weights[3 + 2 * layer].clone().transpose()) * slope;
+            let before = dz.clone().matmul(self.weights[3 + 2 * layer].clone().transpose()) * slope;
+            dz = if self.adds(layer) { before + dz } else { before };
         }
         dz
     }

@@ -90,7 +90,7 @@ fn a_name_that_no_constant_has_is_an_error() {
 fn a_hybrid_twin_learns_what_its_equation_lacks_and_leaves_noise_alone() {
     let config = HybridConfig {
         constants: IdentifyConfig { epochs: 40, ..Default::default() },
-        residual: NeuralTwinConfig { width: 24, depth: 1 },
+        residual: NeuralTwinConfig { width: 24, depth: 1, ..Default::default() },
     };
     let fit = FitConfig { epochs: 80, batch: 32, learning_rate: 1e-2, ..Default::default() };
     let backend = Device::flex();

@@ -78,7 +78,7 @@ fn an_equation_learns_its_constants() {
 fn a_network_learns_its_weights() {
     // Fitted to what the data sheet promises.
     let promised = shots(&mut pendula().nominal, 2048, 3);
-    let config = NeuralTwinConfig { width: 64, depth: 2 };
+    let config = NeuralTwinConfig { width: 64, depth: 2, ..Default::default() };
     let interface = pendula().nominal.interface().clone();
     let fit = FitConfig { epochs: 20, batch: 32, ..Default::default() };
     let (twin, _) =

@@ -33,7 +33,10 @@ fn optical(mismatch: f64) -> SecondHarmonic {
 }
 
 fn neural(seed: u64, device: &Device) -> NeuralTwin {
-    let config = NeuralTwinConfig { width: 24, depth: 2 };
+    network(NeuralTwinConfig { width: 24, depth: 2, residual: false }, seed, device)
+}
+
+fn network(config: NeuralTwinConfig, seed: u64, device: &Device) -> NeuralTwin {
     let moments = (vec![0.1, 0.2, 0.3, 0.4, 0.5], vec![1.0, 0.5, 2.0, 0.25, 1.5]);
     NeuralTwin::new(&config, optical(0.0).interface(), moments, seed, device)
 }
@@ -58,14 +61,19 @@ fn relative_error(left: Tensor<2>, right: Tensor<2>) -> f32 {
 #[test]
 fn the_neural_adjoint_agrees_with_autodiff_for_any_grouping() {
     let device = Device::flex();
-    let twin = neural(1, &device);
-    for groups in [1, 3, 12] {
-        let (x, theta) = (drives(12, 4, 2, &device), drives(groups, 3, 3, &device));
-        let dy = drives(12, 5, 4, &device);
-        let (dx, dtheta) = twin.vjp(x.clone(), theta.clone(), dy.clone());
-        let (ax, atheta) = autodiff_vjp(&twin, x, theta, dy);
-        assert!(relative_error(dx, ax) < 1e-5, "{groups} groups");
-        assert!(relative_error(dtheta, atheta) < 1e-5, "{groups} groups");
+    for config in [
+        NeuralTwinConfig { width: 24, depth: 2, residual: false },
+        NeuralTwinConfig { width: 24, depth: 4, residual: true },
+    ] {
+        let twin = network(config, 1, &device);
+        for groups in [1, 3, 12] {
+            let (x, theta) = (drives(12, 4, 2, &device), drives(groups, 3, 3, &device));
+            let dy = drives(12, 5, 4, &device);
+            let (dx, dtheta) = twin.vjp(x.clone(), theta.clone(), dy.clone());
+            let (ax, atheta) = autodiff_vjp(&twin, x, theta, dy);
+            assert!(relative_error(dx, ax) < 1e-5, "{groups} groups");
+            assert!(relative_error(dtheta, atheta) < 1e-5, "{groups} groups");
+        }
     }
 }
 
@@ -121,7 +129,7 @@ fn a_fit_learns_the_device_and_its_gradient() {
     let backend = Device::flex();
     let mut device = optical(0.1);
     let (seen, unseen) = measure(&mut device, 5500, 1).split_last(500);
-    let config = NeuralTwinConfig { width: 64, depth: 2 };
+    let config = NeuralTwinConfig { width: 64, depth: 2, residual: true };
     let fit = FitConfig { epochs: 80, batch: 64, learning_rate: 4e-3, ..Default::default() };
     let interface = device.interface().clone();
     let (twin, history) =
@@ -206,7 +214,7 @@ fn the_same_seed_fits_the_same_twin() {
     let fit = FitConfig { epochs: 3, ..Default::default() };
     let interface = device.interface().clone();
     let fitted = |seed| {
-        let config = NeuralTwinConfig { width: 16, depth: 1 };
+        let config = NeuralTwinConfig { width: 16, depth: 1, ..Default::default() };
         let (twin, _) =
             fit_neural(&config, &fit, &interface, &shots, seed, &backend, |_, _| ()).unwrap();
         to_vec(twin.predict(drives(4, 4, 1, &backend), drives(1, 3, 2, &backend)))

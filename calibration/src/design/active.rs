@@ -48,7 +48,7 @@ impl Default for ActiveConfig {
             candidates: 8,
             ensemble: EnsembleConfig {
                 members: 3,
-                member: NeuralTwinConfig { width: 64, depth: 1 },
+                member: NeuralTwinConfig { width: 64, depth: 1, ..Default::default() },
             },
             fit: FitConfig { batch: 64, ..FitConfig::default() },
         }
