@@ -1,4 +1,4 @@
-//! From shots to a twin: minibatch Adam on the normalised error, held-out validation, early stop.
+//! From shots to a network: minibatch Adam on the normalised error, held-out validation, early stop.
 
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
 use crate::adam::AdamList;
-use crate::bridge::{from_vec, to_tensor};
+use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
 use crate::shots::Shots;
+use crate::temporal::{TemporalTwin, TemporalTwinConfig};
 
 /// How a neural twin is fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,27 @@ pub struct FitHistory {
     pub validation: Vec<f32>,
 }
 
+/// A twin that is a network: its weights are fitted.
+pub(crate) trait Network: Clone {
+    /// Its weights.
+    fn weights(&self) -> &[Tensor<2>];
+
+    /// Its weights, to be moved.
+    fn weights_mut(&mut self) -> &mut [Tensor<2>];
+
+    /// Mean squared error on shots, in units of each channel's variance, and the gradients of the
+    /// weights; operands as for `DigitalTwin::predict`, `readings` `[shots, n_outputs]`.
+    fn learn(
+        &self,
+        inputs: Tensor<2>,
+        parameters: Tensor<2>,
+        readings: Tensor<2>,
+    ) -> (Tensor<1>, Vec<Tensor<2>>);
+
+    /// That error alone.
+    fn error(&self, inputs: Tensor<2>, parameters: Tensor<2>, readings: Tensor<2>) -> f32;
+}
+
 /// Fits a neural twin to `shots`; keeps the weights of the best validation error. `progress` hears
 /// the passes done, of how many.
 ///
@@ -61,8 +83,38 @@ pub fn fit_neural(
     shots: &Shots,
     seed: u64,
     device: &Device,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl FnMut(usize, usize),
 ) -> Result<(NeuralTwin, FitHistory), CalibrationError> {
+    let new = |moments| NeuralTwin::new(twin, interface, moments, seed, device);
+    fit_network(new, fit, shots, seed, device, progress)
+}
+
+/// Fits a temporal twin, as [`fit_neural`] does a neural one.
+///
+/// # Errors
+/// As [`fit_neural`].
+pub fn fit_temporal(
+    twin: &TemporalTwinConfig,
+    fit: &FitConfig,
+    interface: &Interface,
+    shots: &Shots,
+    seed: u64,
+    device: &Device,
+    progress: impl FnMut(usize, usize),
+) -> Result<(TemporalTwin, FitHistory), CalibrationError> {
+    let new = |moments| TemporalTwin::new(twin, interface, moments, seed, device);
+    fit_network(new, fit, shots, seed, device, progress)
+}
+
+/// Fits the network that `new` makes for the mean and deviation of its readings.
+fn fit_network<N: Network>(
+    new: impl FnOnce((Vec<f32>, Vec<f32>)) -> N,
+    fit: &FitConfig,
+    shots: &Shots,
+    seed: u64,
+    device: &Device,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<(N, FitHistory), CalibrationError> {
     if shots.len() < 4 {
         return Err(CalibrationError::TooFewShots(format!(
             "a twin cannot be fitted to {} shots; raise calibration.shots",
@@ -72,12 +124,12 @@ pub fn fit_neural(
     let held_out =
         ((fit.validation_fraction * shots.len() as f64) as usize).clamp(1, shots.len() / 2);
     let (learned, held_out) = shots.split_last(held_out);
-    let mut twin = NeuralTwin::new(twin, interface, reading_moments(&learned), seed, device);
-    let validation = TensorShots::new(&held_out, &twin, device);
+    let mut twin = new(reading_moments(&learned));
+    let everything: Vec<usize> = (0..held_out.len()).collect();
 
-    let mut optimiser = AdamList::new(twin.weights.len());
+    let mut optimiser = AdamList::new(twin.weights().len());
     let mut history = FitHistory::default();
-    let mut best = (f32::INFINITY, twin.weights.clone());
+    let mut best = (f32::INFINITY, twin.clone());
     let mut since_best = 0;
     let mut order: Vec<usize> = (0..learned.len()).collect();
     let batches = learned.len().div_ceil(fit.batch);
@@ -86,18 +138,19 @@ pub fn fit_neural(
         order.shuffle(&mut random::stream(seed, &format!("fit order {epoch}")));
         let mut sum = Tensor::<1>::zeros([1], device);
         for (batch, chosen) in order.chunks(fit.batch).enumerate() {
-            let batch_shots = TensorShots::choose(&learned, chosen, &twin, device);
-            let trace = twin.forward(batch_shots.inputs, batch_shots.parameters);
-            let error = trace.output.clone() - batch_shots.readings;
-            let scale = 2.0 / (chosen.len() * interface.outputs.len()) as f64;
-            let gradients = twin.weight_gradients(&trace, error.clone() * scale);
+            let [inputs, parameters, readings] = rows(&learned, chosen, device);
+            let (error, gradients) = twin.learn(inputs, parameters, readings);
             let done = (epoch * batches + batch) as f64 / steps;
             let rate = fit.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-            optimiser.step(rate, twin.weights.iter_mut().collect(), gradients);
-            sum = sum + error.square().mean();
+            optimiser.step(rate, twin.weights_mut().iter_mut().collect(), gradients);
+            sum = sum + error;
         }
         let training = sum.into_scalar::<f32>() / batches as f32;
-        let error = validation.error(&twin);
+        let errors = everything.chunks(VALIDATION_BATCH).map(|chosen| {
+            let [inputs, parameters, readings] = rows(&held_out, chosen, device);
+            twin.error(inputs, parameters, readings) * chosen.len() as f32
+        });
+        let error = errors.sum::<f32>() / everything.len() as f32;
         if !(training.is_finite() && error.is_finite()) {
             return Err(CalibrationError::Diverged { epoch: epoch + 1, loss: error });
         }
@@ -105,7 +158,7 @@ pub fn fit_neural(
         history.validation.push(error);
         progress(epoch + 1, fit.epochs);
         if error < best.0 {
-            best = (error, twin.weights.clone());
+            best = (error, twin.clone());
             since_best = 0;
         } else {
             since_best += 1;
@@ -114,9 +167,11 @@ pub fn fit_neural(
             }
         }
     }
-    twin.weights = best.1;
-    Ok((twin, history))
+    Ok((best.1, history))
 }
+
+/// Held-out shots that are predicted at once.
+const VALIDATION_BATCH: usize = 4096;
 
 /// Mean and standard deviation of each output channel; a channel that never moves counts as one of
 /// deviation 1e-6, so that nothing is divided by zero.
@@ -126,40 +181,14 @@ pub(crate) fn reading_moments(shots: &Shots) -> (Vec<f32>, Vec<f32>) {
     (mean.as_slice().to_vec(), deviation.as_slice().to_vec())
 }
 
-/// Shots on the compute device, readings normalised.
-struct TensorShots {
-    inputs: Tensor<2>,
-    parameters: Tensor<2>,
-    readings: Tensor<2>,
-}
-
-impl TensorShots {
-    fn new(shots: &Shots, twin: &NeuralTwin, device: &Device) -> Self {
-        Self {
-            inputs: to_tensor(&shots.inputs, device),
-            parameters: to_tensor(&shots.parameters, device),
-            readings: twin.normalise_readings(to_tensor(&shots.outputs, device)),
+/// Inputs, parameters and readings of the shots `chosen`, a row a shot.
+fn rows(shots: &Shots, chosen: &[usize], device: &Device) -> [Tensor<2>; 3] {
+    [&shots.inputs, &shots.parameters, &shots.outputs].map(|matrix| {
+        let width = matrix.nrows();
+        let mut values = Vec::with_capacity(width * chosen.len());
+        for &shot in chosen {
+            values.extend_from_slice(&matrix.as_slice()[shot * width..(shot + 1) * width]);
         }
-    }
-
-    fn choose(shots: &Shots, chosen: &[usize], twin: &NeuralTwin, device: &Device) -> Self {
-        let rows = |matrix: &nalgebra::DMatrix<f32>| {
-            let width = matrix.nrows();
-            let mut values = Vec::with_capacity(width * chosen.len());
-            for &shot in chosen {
-                values.extend_from_slice(&matrix.as_slice()[shot * width..(shot + 1) * width]);
-            }
-            from_vec(values, [chosen.len(), width], device)
-        };
-        Self {
-            inputs: rows(&shots.inputs),
-            parameters: rows(&shots.parameters),
-            readings: twin.normalise_readings(rows(&shots.outputs)),
-        }
-    }
-
-    fn error(&self, twin: &NeuralTwin) -> f32 {
-        let predicted = twin.forward(self.inputs.clone(), self.parameters.clone()).output;
-        (predicted - self.readings.clone()).square().mean().into_scalar::<f32>()
-    }
+        from_vec(values, [chosen.len(), width], device)
+    })
 }

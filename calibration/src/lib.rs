@@ -25,6 +25,7 @@ pub mod ranges;
 pub mod refine;
 pub mod shots;
 pub mod store;
+pub mod temporal;
 pub mod twin;
 
 pub use adam::AdamList;
@@ -40,4 +41,5 @@ pub use neural::{NeuralTwin, NeuralTwinConfig};
 pub use ranges::RangeMap;
 pub use refine::{Learner, Refiner, Replay};
 pub use shots::{Run, Shots};
+pub use temporal::{TemporalTwin, TemporalTwinConfig};
 pub use twin::DigitalTwin;

@@ -25,9 +25,10 @@ use twinprop_devices::{Interface, random, validate};
 
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
+use crate::fit::Network;
 use crate::ranges::RangeMap;
 use crate::refine::{Learner, NetworkLearner};
-use crate::store::save_network;
+use crate::store::{Description, Stored, save_network};
 use crate::twin::DigitalTwin;
 
 /// Size of a neural twin.
@@ -53,14 +54,14 @@ impl Default for NeuralTwinConfig {
 /// A multilayer perceptron that stands for one device.
 #[derive(Clone)]
 pub struct NeuralTwin {
-    pub(crate) config: NeuralTwinConfig,
-    pub(crate) interface: Interface,
+    config: NeuralTwinConfig,
+    interface: Interface,
     /// `W_x` `[n_inputs, width]`, `W_θ` `[n_parameters, width]`, then `b_0`, `W_1`, `b_1`, …, with
     /// each bias `[1, width]`.
     pub(crate) weights: Vec<Tensor<2>>,
     /// Mean and standard deviation of the readings, each `[1, n_outputs]`.
-    pub(crate) reading_mean: Tensor<2>,
-    pub(crate) reading_deviation: Tensor<2>,
+    reading_mean: Tensor<2>,
+    reading_deviation: Tensor<2>,
     inputs: RangeMap,
     parameters: RangeMap,
 }
@@ -109,7 +110,7 @@ impl NeuralTwin {
         Self::assemble(config.clone(), interface.clone(), weights, readings, device)
     }
 
-    pub(crate) fn assemble(
+    fn assemble(
         config: NeuralTwinConfig,
         interface: Interface,
         weights: Vec<Tensor<2>>,
@@ -194,6 +195,66 @@ impl NeuralTwin {
     }
 }
 
+impl Network for NeuralTwin {
+    fn weights(&self) -> &[Tensor<2>] {
+        &self.weights
+    }
+
+    fn weights_mut(&mut self) -> &mut [Tensor<2>] {
+        &mut self.weights
+    }
+
+    fn learn(
+        &self,
+        inputs: Tensor<2>,
+        parameters: Tensor<2>,
+        readings: Tensor<2>,
+    ) -> (Tensor<1>, Vec<Tensor<2>>) {
+        let trace = self.forward(inputs, parameters);
+        let difference = trace.output.clone() - self.normalise_readings(readings);
+        let [shots, outputs] = difference.dims();
+        let scale = 2.0 / (shots * outputs) as f64;
+        let gradients = self.weight_gradients(&trace, difference.clone() * scale);
+        (difference.square().mean(), gradients)
+    }
+
+    fn error(&self, inputs: Tensor<2>, parameters: Tensor<2>, readings: Tensor<2>) -> f32 {
+        let predicted = self.forward(inputs, parameters).output;
+        (predicted - self.normalise_readings(readings)).square().mean().into_scalar::<f32>()
+    }
+}
+
+impl Stored for NeuralTwin {
+    type Config = NeuralTwinConfig;
+
+    fn describe(&self, description: &mut Description) {
+        description.neural = Some(self.config.clone());
+    }
+
+    fn size(description: &Description) -> Option<NeuralTwinConfig> {
+        description.neural.clone()
+    }
+
+    fn moments(&self) -> [&Tensor<2>; 2] {
+        [&self.reading_mean, &self.reading_deviation]
+    }
+
+    fn untrained(config: &NeuralTwinConfig, interface: &Interface, device: &Device) -> Self {
+        let outputs = interface.outputs.len();
+        Self::new(config, interface, (vec![0.0; outputs], vec![1.0; outputs]), 0, device)
+    }
+
+    fn assembled(
+        config: NeuralTwinConfig,
+        interface: Interface,
+        weights: Vec<Tensor<2>>,
+        moments: (Vec<f32>, Vec<f32>),
+        device: &Device,
+    ) -> Self {
+        Self::assemble(config, interface, weights, moments, device)
+    }
+}
+
 impl DigitalTwin for NeuralTwin {
     fn interface(&self) -> &Interface {
         &self.interface
@@ -222,7 +283,7 @@ impl DigitalTwin for NeuralTwin {
 }
 
 /// `[groups, width]` → `[shots, width]`: each group's row once a shot of its run.
-fn spread(rows: Tensor<2>, shots: usize) -> Tensor<2> {
+pub(crate) fn spread(rows: Tensor<2>, shots: usize) -> Tensor<2> {
     let [groups, width] = rows.dims();
     if groups == 1 || groups == shots {
         return rows;

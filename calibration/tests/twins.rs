@@ -4,15 +4,17 @@
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
-use twinprop_calibration::bridge::{from_vec, to_vec};
+use twinprop_calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop_calibration::design::{ActiveConfig, DesignConfig};
 use twinprop_calibration::fidelity::Verdict;
-use twinprop_calibration::fit::fit_neural;
+use twinprop_calibration::fit::{fit_neural, fit_temporal};
+use twinprop_calibration::store::load_network;
 use twinprop_calibration::twin::autodiff_vjp;
 use twinprop_calibration::{
     CalibrationError, DigitalTwin, Ensemble, EquationTwin, Fidelity, FidelityConfig, FitConfig,
-    NeuralTwin, NeuralTwinConfig, Shots,
+    NeuralTwin, NeuralTwinConfig, Shots, TemporalTwin, TemporalTwinConfig,
 };
+use twinprop_devices::electronic::{Transistor, TransistorConfig};
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop_devices::{Interface, PhysicalLayer};
@@ -207,6 +209,40 @@ fn an_ensemble_is_the_mean_of_its_members() {
 }
 
 #[test]
+fn a_temporal_twin_is_causal_learns_a_waveform_device_and_comes_back() {
+    let backend = Device::flex();
+    let mut device = Transistor::fabricated(&TransistorConfig::default(), 0.1, 3).unwrap();
+    let interface = device.interface().clone();
+    let (seen, unseen) = measure(&mut device, 700, 1).split_last(100);
+    let config = TemporalTwinConfig { width: 12, depth: 4, taps: 3 };
+    let fit = FitConfig { epochs: 40, batch: 32, learning_rate: 5e-3, ..Default::default() };
+    let (twin, _) = fit_temporal(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
+    let judged = FidelityConfig { points: 32, ..FidelityConfig::default() };
+    let fidelity =
+        Fidelity::measure(&twin, &mut device, &unseen, &judged, 1, &backend, |_| ()).unwrap();
+    assert!(fidelity.readings.r2.value > 0.9, "{fidelity:?}");
+    assert!(fidelity.gradient.cosine.value > 0.9, "{fidelity:?}");
+
+    // The last drive comes after all readings but the last.
+    let x = to_tensor(&unseen.inputs.columns(0, 4).into_owned(), &backend);
+    let theta = to_tensor(&unseen.parameters.columns(0, 4).into_owned(), &backend);
+    let outputs = interface.outputs.len();
+    let mut dy = vec![0.0; 4 * outputs];
+    dy.chunks_mut(outputs).for_each(|dy| dy[0] = 1.0);
+    let (dx, _) = twin.vjp(x.clone(), theta.clone(), from_vec(dy, [4, outputs], &backend));
+    let by_input = to_vec(dx.square().sum_dim(0));
+    assert!(by_input[0] > 0.0 && by_input[interface.inputs.len() - 1] == 0.0, "{by_input:?}");
+
+    let folder = tempfile::tempdir().unwrap();
+    twin.save(folder.path(), "twin").unwrap();
+    let again: TemporalTwin = load_network(folder.path(), "twin", &interface, &backend).unwrap();
+    let answers = |twin: &TemporalTwin| to_vec(twin.predict(x.clone(), theta.clone()));
+    assert_eq!(answers(&again), answers(&twin));
+    let other = load_network::<NeuralTwin>(folder.path(), "twin", &interface, &backend);
+    assert!(other.err().unwrap().to_string().contains("another kind"));
+}
+
+#[test]
 fn the_same_seed_fits_the_same_twin() {
     let backend = Device::flex();
     let mut device = optical(0.0);
@@ -229,7 +265,8 @@ fn a_twin_comes_back_from_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let twin = neural(3, &device);
     twin.save(folder.path(), "twin").unwrap();
-    let back = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).unwrap();
+    let back =
+        load_network::<NeuralTwin>(folder.path(), "twin", twin.interface(), &device).unwrap();
     let (x, theta) = (drives(5, 4, 1, &device), drives(1, 3, 2, &device));
     assert_eq!(to_vec(twin.predict(x.clone(), theta.clone())), to_vec(back.predict(x, theta)));
 }
@@ -241,7 +278,9 @@ fn a_twin_of_another_device_is_refused() {
     neural(3, &device).save(folder.path(), "twin").unwrap();
     let other = SecondHarmonicConfig { inputs: 6, ..device_config() };
     let other = SecondHarmonic::nominal(&other).unwrap();
-    let error = NeuralTwin::load(folder.path(), "twin", other.interface(), &device).err().unwrap();
+    let error = load_network::<NeuralTwin>(folder.path(), "twin", other.interface(), &device)
+        .err()
+        .unwrap();
     assert!(matches!(error, CalibrationError::OtherDevice { .. }));
     assert!(error.to_string().contains("it has 4 inputs, and the device 6 inputs"), "{error}");
 }
@@ -256,8 +295,9 @@ fn a_damaged_twin_is_refused() {
     let bytes = std::fs::read(&numbers).unwrap();
     for damaged in [&bytes[..bytes.len() / 2], &bytes[..4], b"".as_slice()] {
         std::fs::write(&numbers, damaged).unwrap();
-        let error =
-            NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).err().unwrap();
+        let error = load_network::<NeuralTwin>(folder.path(), "twin", twin.interface(), &device)
+            .err()
+            .unwrap();
         assert!(matches!(error, CalibrationError::Format { .. }), "{error}");
     }
     std::fs::write(&numbers, &bytes).unwrap();
@@ -265,7 +305,8 @@ fn a_damaged_twin_is_refused() {
     let last = spoiled.len() - 4;
     spoiled[last..].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(&numbers, spoiled).unwrap();
-    let error = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).err().unwrap();
+    let error =
+        load_network::<NeuralTwin>(folder.path(), "twin", twin.interface(), &device).err().unwrap();
     assert!(error.to_string().contains("not finite"), "{error}");
 }
 

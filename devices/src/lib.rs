@@ -39,4 +39,5 @@ pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;
+pub use waveform::interleave;
 pub use whole_file::write_whole;

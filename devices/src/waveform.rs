@@ -5,7 +5,8 @@ use crate::lanes::{LANES, Lane};
 
 /// Slot of each of `inputs` data values, then of each of `parameters` values, both spread evenly over
 /// the waveform.
-pub(crate) fn interleave(inputs: usize, parameters: usize) -> Vec<usize> {
+#[must_use]
+pub fn interleave(inputs: usize, parameters: usize) -> Vec<usize> {
     let centre = |index: usize, count: usize| (2 * index + 1) as f64 / (2 * count) as f64;
     let mut order: Vec<(f64, usize)> = (0..inputs)
         .map(|index| (centre(index, inputs), index))

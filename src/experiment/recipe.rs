@@ -8,7 +8,7 @@ use toml::Spanned;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{
     EnsembleConfig, FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
-    WatchConfig,
+    TemporalTwinConfig, WatchConfig,
 };
 use twinprop_devices::rig::{Encoding, Target, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, Interface, validate};
@@ -275,7 +275,9 @@ impl CalibrationConfig {
 pub enum TwinConfig {
     /// A multilayer perceptron, fitted to shots.
     Neural(NeuralTwinConfig),
-    /// Several of them, and their mean.
+    /// A causal convolution, for a device whose drive is a waveform.
+    Temporal(TemporalTwinConfig),
+    /// Several neural twins, and their mean.
     Ensemble(EnsembleConfig),
     /// A simulated device's equation on its nominal constants; nothing is fitted.
     Physics,
@@ -290,7 +292,7 @@ impl TwinConfig {
     #[must_use]
     pub fn identify(&self) -> Option<&IdentifyConfig> {
         match self {
-            Self::Neural(_) | Self::Ensemble(_) | Self::Physics => None,
+            Self::Neural(_) | Self::Temporal(_) | Self::Ensemble(_) | Self::Physics => None,
             Self::LearnedPhysics(config) => Some(config),
             Self::Hybrid(config) => Some(&config.constants),
         }

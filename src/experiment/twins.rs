@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use twinprop_calibration::fit::fit_neural;
+use twinprop_calibration::fit::{FitHistory, fit_neural, fit_temporal};
 use twinprop_calibration::identify::identify;
-use twinprop_calibration::store::{has_constants, load_constants};
-use twinprop_calibration::{DigitalTwin, Ensemble, EquationTwin, HybridTwin, NeuralTwin, Shots};
+use twinprop_calibration::store::{has_constants, load_constants, load_network};
+use twinprop_calibration::{
+    CalibrationError, DigitalTwin, Ensemble, EquationTwin, FitConfig, HybridTwin, NeuralTwin,
+    Shots, TemporalTwin,
+};
 use twinprop_devices::{Differentiable, Interface};
 
 use super::recipe::{CalibrationConfig, TwinConfig};
@@ -29,6 +32,19 @@ impl Subject<'_> {
         self.nominal.take().expect("a recipe with physics twins has a model of every device")
     }
 
+    /// Shows the progress of the `fit` of a network that `run` makes.
+    fn watch_fit<N>(
+        &self,
+        fit: &FitConfig,
+        run: impl FnOnce(&mut dyn FnMut(usize, usize)) -> Result<(N, FitHistory), CalibrationError>,
+    ) -> Result<N, Error> {
+        let mut progress = Progress::new(&format!("fit the twin of {}", self.name), fit.epochs);
+        let (twin, history) = run(&mut |done, _| progress.set(done, String::new()))?;
+        let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
+        progress.finish(format!("validation error {best:.4} of the readings' variance"));
+        Ok(twin)
+    }
+
     /// Fits the twin of `config` to `shots`.
     pub fn fit(
         mut self,
@@ -38,14 +54,16 @@ impl Subject<'_> {
         let (seed, backend) = (self.seed, self.backend);
         Ok(match &config.twin {
             TwinConfig::Neural(size) => {
-                let mut progress =
-                    Progress::new(&format!("fit the twin of {}", self.name), config.fit.epochs);
-                let heard = |done, _| progress.set(done, String::new());
-                let (twin, history) =
-                    fit_neural(size, &config.fit, self.interface, shots, seed, backend, heard)?;
-                let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
-                progress.finish(format!("validation error {best:.4} of the readings' variance"));
-                Box::new(twin)
+                let (fit, of) = (&config.fit, self.interface);
+                Box::new(self.watch_fit(fit, |heard| {
+                    fit_neural(size, fit, of, shots, seed, backend, heard)
+                })?)
+            }
+            TwinConfig::Temporal(size) => {
+                let (fit, of) = (&config.fit, self.interface);
+                Box::new(self.watch_fit(fit, |heard| {
+                    fit_temporal(size, fit, of, shots, seed, backend, heard)
+                })?)
             }
             TwinConfig::Ensemble(ensemble) => {
                 let passes = ensemble.members * config.fit.epochs;
@@ -96,12 +114,15 @@ impl Subject<'_> {
         let file = file_name(self.name);
         Ok(match &config.twin {
             TwinConfig::Neural(_) => {
-                Box::new(NeuralTwin::load(folder, &file, self.interface, self.backend)?)
+                Box::new(load_network::<NeuralTwin>(folder, &file, self.interface, self.backend)?)
+            }
+            TwinConfig::Temporal(_) => {
+                Box::new(load_network::<TemporalTwin>(folder, &file, self.interface, self.backend)?)
             }
             TwinConfig::Ensemble(ensemble) => {
                 let load = |number| {
                     let file = format!("{file}.{number}");
-                    NeuralTwin::load(folder, &file, self.interface, self.backend)
+                    load_network::<NeuralTwin>(folder, &file, self.interface, self.backend)
                 };
                 let members = (0..ensemble.members).map(load).collect::<Result<_, _>>()?;
                 Box::new(Ensemble::new(members).expect("a recipe's ensemble has a member at least"))
@@ -117,7 +138,9 @@ impl Subject<'_> {
                 let equation = self.load_equation(folder)?;
                 let has_residual = folder.join(format!("{file}.json")).is_file();
                 let residual = has_residual
-                    .then(|| NeuralTwin::load(folder, &file, self.interface, self.backend))
+                    .then(|| {
+                        load_network::<NeuralTwin>(folder, &file, self.interface, self.backend)
+                    })
                     .transpose()?;
                 Box::new(HybridTwin::new(equation, residual))
             }

@@ -12,7 +12,7 @@ use crate::twin::DigitalTwin;
 
 /// Copies of an ensemble's members that learn, each for itself.
 pub(crate) struct EnsembleLearner {
-    members: Vec<NetworkLearner>,
+    members: Vec<NetworkLearner<NeuralTwin>>,
 }
 
 impl EnsembleLearner {

@@ -7,6 +7,7 @@ use super::constants::ConstantLearner;
 use super::network::NetworkLearner;
 use crate::error::CalibrationError;
 use crate::hybrid::HybridTwin;
+use crate::neural::NeuralTwin;
 use crate::shots::Run;
 use crate::twin::DigitalTwin;
 
@@ -14,7 +15,7 @@ use crate::twin::DigitalTwin;
 /// leaves of them.
 pub(crate) struct HybridLearner {
     constants: ConstantLearner,
-    network: Option<NetworkLearner>,
+    network: Option<NetworkLearner<NeuralTwin>>,
 }
 
 impl HybridLearner {

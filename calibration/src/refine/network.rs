@@ -1,4 +1,4 @@
-//! A neural twin whose weights go on learning.
+//! A network whose weights go on learning.
 
 use burn::tensor::{Device, Tensor};
 
@@ -6,27 +6,26 @@ use super::Learner;
 use crate::adam::AdamList;
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
-use crate::fit::FitConfig;
-use crate::neural::NeuralTwin;
+use crate::fit::{FitConfig, Network};
 use crate::shots::Run;
 use crate::twin::DigitalTwin;
 
-/// A copy of a neural twin that learns its weights.
-pub(crate) struct NetworkLearner {
-    twin: NeuralTwin,
+/// A copy of a network that learns its weights.
+pub(crate) struct NetworkLearner<N> {
+    twin: N,
     optimiser: AdamList,
     backend: Device,
 }
 
-impl NetworkLearner {
+impl<N: Network> NetworkLearner<N> {
     /// Of a copy of `twin`.
-    pub fn new(twin: &NeuralTwin, backend: &Device) -> Self {
-        let optimiser = AdamList::new(twin.weights.len());
+    pub fn new(twin: &N, backend: &Device) -> Self {
+        let optimiser = AdamList::new(twin.weights().len());
         Self { twin: twin.clone(), optimiser, backend: backend.clone() }
     }
 
     /// The network with what it has learned.
-    pub fn network(&self) -> &NeuralTwin {
+    pub fn network(&self) -> &N {
         &self.twin
     }
 
@@ -38,7 +37,7 @@ impl NetworkLearner {
     }
 }
 
-impl Learner for NetworkLearner {
+impl<N: Network + DigitalTwin + 'static> Learner for NetworkLearner<N> {
     fn first_rate(&self) -> f64 {
         FitConfig::default().learning_rate
     }
@@ -56,19 +55,14 @@ impl Learner for NetworkLearner {
             runs.iter().flat_map(|run| std::iter::repeat_n(run.parameters.as_slice(), times(run)));
         let inputs = self.stack(runs.iter().map(|run| run.inputs.as_slice()), first.inputs.nrows());
         let settings = self.stack(settings, first.parameters.len());
-        let outputs = first.outputs.nrows();
-        let readings = self.stack(runs.iter().map(|run| run.outputs.as_slice()), outputs);
-        let shots = readings.dims()[0];
-
-        let trace = self.twin.forward(inputs, settings);
-        let difference = trace.output.clone() - self.twin.normalise_readings(readings);
-        let error = difference.clone().square().mean().into_scalar::<f32>();
+        let readings =
+            self.stack(runs.iter().map(|run| run.outputs.as_slice()), first.outputs.nrows());
+        let (error, gradients) = self.twin.learn(inputs, settings, readings);
+        let error = error.into_scalar::<f32>();
         if !error.is_finite() {
             return Err(CalibrationError::RefinementDiverged { error });
         }
-        let scale = 2.0 / (shots * outputs) as f64;
-        let gradients = self.twin.weight_gradients(&trace, difference * scale);
-        self.optimiser.step(rate, self.twin.weights.iter_mut().collect(), gradients);
+        self.optimiser.step(rate, self.twin.weights_mut().iter_mut().collect(), gradients);
         Ok(error)
     }
 

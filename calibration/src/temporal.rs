@@ -1,0 +1,265 @@
+//! A temporal twin: a causal convolution over the samples of a waveform device.
+//!
+//! ```text
+//! a_0[t] = (x̂ or 0, θ̂ or 0)                       the sample t of the drive: of the data, or a parameter
+//! z_l[t] = b_l + Σ_j W_lj a_{l−1}[t − j 2^{l−1}]     j = 0 … taps − 1, nothing before the drive begins
+//! a_l    = a(z_l + a_{l−1})                         the sum from the second layer on
+//! ŷ_i    = v · a_L[t_i] + c_i                       t_i: the sample under which reading i is taken
+//! ```
+//!
+//! A device with a waveform for a drive answers to what came before, and the same whenever it comes; this
+//! twin shares its weights over the samples, and needs fewer shots than one that must learn each of them
+//! for itself. Activation, normalisation and the spread of data and parameters over the drive are the
+//! neural twin's and the waveform devices'. Source: dilated causal convolutions of van den Oord et al.
+//! (2016), as the temporal convolutional networks of Bai, Kolter & Koltun (2018).
+
+use std::path::Path;
+
+use burn::tensor::{Device, Int, Tensor};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{Interface, interleave, random, validate};
+
+use crate::bridge::from_vec;
+use crate::error::CalibrationError;
+use crate::fit::Network;
+use crate::neural::spread;
+use crate::ranges::RangeMap;
+use crate::refine::{Learner, NetworkLearner};
+use crate::store::{Description, Stored, save_network};
+use crate::twin::DigitalTwin;
+
+/// Size of a temporal twin; in a recipe, `twin = { temporal = {} }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TemporalTwinConfig {
+    /// Channels of each layer.
+    #[serde(deserialize_with = "validate::count")]
+    pub width: usize,
+    /// Layers; each looks twice as far back as the one before.
+    #[serde(deserialize_with = "validate::count")]
+    pub depth: usize,
+    /// Samples that a layer looks at.
+    #[serde(deserialize_with = "validate::count")]
+    pub taps: usize,
+}
+
+impl Default for TemporalTwinConfig {
+    fn default() -> Self {
+        Self { width: 24, depth: 5, taps: 4 }
+    }
+}
+
+/// A convolution that stands for one waveform device.
+#[derive(Clone)]
+pub struct TemporalTwin {
+    config: TemporalTwinConfig,
+    interface: Interface,
+    /// W_l `[taps · channels, width]` and b_l `[1, width]` of each layer, v `[width, 1]`, c
+    /// `[1, n_outputs]`.
+    weights: Vec<Tensor<2>>,
+    reading_mean: Tensor<2>,
+    reading_deviation: Tensor<2>,
+    inputs: RangeMap,
+    parameters: RangeMap,
+    /// Which value, inputs before parameters, stands at each sample.
+    order: Tensor<1, Int>,
+    /// One where it is an input, `[1, samples]`.
+    is_data: Tensor<2>,
+    /// t_i.
+    read_at: Tensor<1, Int>,
+}
+
+impl TemporalTwin {
+    /// An untrained twin for `interface`, its weights drawn from `seed` (He et al. 2015, uniform).
+    ///
+    /// `readings`: mean and standard deviation of each output channel.
+    #[must_use]
+    pub fn new(
+        config: &TemporalTwinConfig,
+        interface: &Interface,
+        readings: (Vec<f32>, Vec<f32>),
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let mut random = random::stream(seed, "twin initialisation");
+        let mut matrix = |rows: usize, columns: usize| {
+            let bound = (3.0 / rows as f32).sqrt();
+            let values = (0..rows * columns).map(|_| random.random_range(-bound..bound)).collect();
+            from_vec(values, [rows, columns], device)
+        };
+        let mut weights = Vec::with_capacity(2 * config.depth + 2);
+        for layer in 0..config.depth {
+            let channels = if layer == 0 { 2 } else { config.width };
+            weights.push(matrix(config.taps * channels, config.width));
+            weights.push(Tensor::zeros([1, config.width], device));
+        }
+        weights.push(matrix(config.width, 1));
+        weights.push(Tensor::zeros([1, interface.outputs.len()], device));
+        Self::assemble(config.clone(), interface.clone(), weights, readings, device)
+    }
+
+    fn assemble(
+        config: TemporalTwinConfig,
+        interface: Interface,
+        weights: Vec<Tensor<2>>,
+        (mean, deviation): (Vec<f32>, Vec<f32>),
+        device: &Device,
+    ) -> Self {
+        let (inputs, parameters, outputs) =
+            (interface.inputs.len(), interface.parameters.len(), interface.outputs.len());
+        let samples = inputs + parameters;
+        let mut order = vec![0; samples];
+        let mut is_data = vec![0.0; samples];
+        for (value, slot) in interleave(inputs, parameters).into_iter().enumerate() {
+            order[slot] = value as i32;
+            is_data[slot] = if value < inputs { 1.0 } else { 0.0 };
+        }
+        let read_at: Vec<i32> = (0..outputs)
+            .map(|reading| ((reading + 1) * samples / outputs).saturating_sub(1) as i32)
+            .collect();
+        Self {
+            inputs: RangeMap::normalising(&interface.inputs, device),
+            parameters: RangeMap::normalising(&interface.parameters, device),
+            reading_mean: from_vec(mean, [1, outputs], device),
+            reading_deviation: from_vec(deviation, [1, outputs], device),
+            order: Tensor::from_data(order.as_slice(), device),
+            is_data: from_vec(is_data, [1, samples], device),
+            read_at: Tensor::from_data(read_at.as_slice(), device),
+            config,
+            interface,
+            weights,
+        }
+    }
+
+    fn normalise_readings(&self, y: Tensor<2>) -> Tensor<2> {
+        (y - self.reading_mean.clone()) / self.reading_deviation.clone()
+    }
+
+    /// Normalised readings `[shots, n_outputs]` with `weights` for the twin's own.
+    fn forward(&self, weights: &[Tensor<2>], x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+        let [shots, _] = x.dims();
+        let inputs = self.inputs.apply(x);
+        let parameters = spread(self.parameters.apply(theta), shots);
+        let drive = Tensor::cat(vec![inputs, parameters], 1).select(1, self.order.clone());
+        let data = drive.clone() * self.is_data.clone();
+        let mut a: Tensor<3> = Tensor::stack(vec![data.clone(), drive - data], 2);
+        let [_, samples, _] = a.dims();
+        let (layers, head) = weights.split_at(2 * self.config.depth);
+        for (layer, weights) in layers.chunks_exact(2).enumerate() {
+            let z = self.look_back(&a, 1 << layer).matmul(weights[0].clone()) + weights[1].clone();
+            let z: Tensor<3> = z.reshape([shots, samples, self.config.width]);
+            let z = if layer > 0 { z + a } else { z };
+            let ratio = z.clone() / (z.clone() * z.clone() + 1.0).sqrt();
+            a = z * (ratio * 0.5 + 0.5);
+        }
+        let outputs = self.interface.outputs.len();
+        let read = a.select(1, self.read_at.clone());
+        let read: Tensor<2> = read.reshape([shots * outputs, self.config.width]);
+        read.matmul(head[0].clone()).reshape([shots, outputs]) + head[1].clone()
+    }
+
+    /// What a layer sees of `a` `[shots, samples, channels]` at every sample:
+    /// `[shots · samples, taps · channels]`.
+    fn look_back(&self, a: &Tensor<3>, dilation: usize) -> Tensor<2> {
+        let [shots, samples, channels] = a.dims();
+        let taps = (0..self.config.taps).map(|tap| {
+            let back = (tap * dilation).min(samples);
+            if back == 0 {
+                return a.clone();
+            }
+            let before = Tensor::zeros([shots, back, channels], &a.device());
+            if back == samples {
+                return before;
+            }
+            Tensor::cat(vec![before, a.clone().narrow(1, 0, samples - back)], 1)
+        });
+        let seen: Tensor<3> = Tensor::cat(taps.collect(), 2);
+        seen.reshape([shots * samples, self.config.taps * channels])
+    }
+}
+
+impl Network for TemporalTwin {
+    fn weights(&self) -> &[Tensor<2>] {
+        &self.weights
+    }
+
+    fn weights_mut(&mut self) -> &mut [Tensor<2>] {
+        &mut self.weights
+    }
+
+    fn learn(
+        &self,
+        inputs: Tensor<2>,
+        parameters: Tensor<2>,
+        readings: Tensor<2>,
+    ) -> (Tensor<1>, Vec<Tensor<2>>) {
+        let weights: Vec<Tensor<2>> =
+            self.weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
+        let (inputs, parameters) = (Tensor::from_inner(inputs), Tensor::from_inner(parameters));
+        let readings = Tensor::from_inner(self.normalise_readings(readings));
+        let error = (self.forward(&weights, inputs, parameters) - readings).square().mean();
+        let mut gradients = error.clone().backward();
+        let gradients = weights.iter().map(|weight| {
+            weight
+                .grad_remove(&mut gradients)
+                .unwrap_or_else(|| weight.clone().inner().zeros_like())
+        });
+        (error.inner(), gradients.collect())
+    }
+
+    fn error(&self, inputs: Tensor<2>, parameters: Tensor<2>, readings: Tensor<2>) -> f32 {
+        let predicted = self.forward(&self.weights, inputs, parameters);
+        (predicted - self.normalise_readings(readings)).square().mean().into_scalar::<f32>()
+    }
+}
+
+impl Stored for TemporalTwin {
+    type Config = TemporalTwinConfig;
+
+    fn describe(&self, description: &mut Description) {
+        description.temporal = Some(self.config.clone());
+    }
+
+    fn size(description: &Description) -> Option<TemporalTwinConfig> {
+        description.temporal.clone()
+    }
+
+    fn moments(&self) -> [&Tensor<2>; 2] {
+        [&self.reading_mean, &self.reading_deviation]
+    }
+
+    fn untrained(config: &TemporalTwinConfig, interface: &Interface, device: &Device) -> Self {
+        let outputs = interface.outputs.len();
+        Self::new(config, interface, (vec![0.0; outputs], vec![1.0; outputs]), 0, device)
+    }
+
+    fn assembled(
+        config: TemporalTwinConfig,
+        interface: Interface,
+        weights: Vec<Tensor<2>>,
+        moments: (Vec<f32>, Vec<f32>),
+        device: &Device,
+    ) -> Self {
+        Self::assemble(config, interface, weights, moments, device)
+    }
+}
+
+impl DigitalTwin for TemporalTwin {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+        let readings = self.forward(&self.weights, x, theta);
+        readings * self.reading_deviation.clone() + self.reading_mean.clone()
+    }
+
+    fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {
+        Some(Box::new(NetworkLearner::new(self, backend)))
+    }
+
+    fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
+        save_network(self, folder, name)
+    }
+}
