@@ -55,10 +55,6 @@ impl Shots {
     /// These and `others`.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
-        let beside = |left: &DMatrix<f32>, right: &DMatrix<f32>| {
-            let columns: Vec<_> = left.column_iter().chain(right.column_iter()).collect();
-            DMatrix::from_columns(&columns)
-        };
         Self {
             inputs: beside(&self.inputs, &others.inputs),
             parameters: beside(&self.parameters, &others.parameters),
@@ -97,6 +93,13 @@ impl Shots {
         }
         runs
     }
+}
+
+/// The columns of `left`, then those of `right`, as many rows as both have.
+#[must_use]
+pub fn beside(left: &DMatrix<f32>, right: &DMatrix<f32>) -> DMatrix<f32> {
+    let values = left.as_slice().iter().chain(right.as_slice()).copied();
+    DMatrix::from_iterator(left.nrows(), left.ncols() + right.ncols(), values)
 }
 
 /// Shots of one device on one setting of its parameters.

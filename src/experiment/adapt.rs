@@ -7,6 +7,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::{random, validate};
@@ -88,70 +89,22 @@ pub(super) fn adapt(
     shots: u64,
     stop: &AtomicBool,
 ) -> Result<Adaptation, Error> {
-    let backend = trained.backend.clone();
-    let seed = trained.recipe.seed;
-    let training = trained.recipe.training.clone();
     let config = trained.recipe.adaptation.clone();
-    let batch = training.batch;
+    let backend = trained.backend.clone();
+    let random = &mut random::stream(trained.recipe.seed, "adaptation");
     let (network, laboratory, split) = trained.parts();
     let before = laboratory.shots();
     let as_it_is = evaluate(network, laboratory, &split.test, &backend)?.accuracy;
-    let shots_a_sample = (laboratory.shots() - before).div_ceil(split.test.len() as u64);
+    let shots_a_test = laboratory.shots() - before;
+    let shots_a_sample = shots_a_test.div_ceil(split.test.len() as u64);
 
-    let random = &mut random::stream(seed, "adaptation");
     let for_twins = (config.calibration_share * shots as f64) as u64;
-    let samples: Vec<usize> = (0..split.train.len().min(batch)).collect();
-    let x = to_tensor(&split.train.choose(&samples).features, &backend);
-    let start = laboratory.shots();
-    let trace = network.forward(x, laboratory, Source::Measured)?;
-    let task = network.task_drives(&trace, laboratory.instruments.len());
-    let playing = task.iter().flatten().count().max(1) as u64;
-    for (instrument, task) in laboratory.instruments.iter_mut().zip(task) {
-        let Some(task) = task else { continue };
-        let effort = ((for_twins / playing).max(1) as usize, config.recalibration_steps);
-        recalibrate_about(&task, effort, instrument, random, &backend)?;
-    }
-    let calibration_shots = laboratory.shots() - start;
-
-    let train = |split: &Split, epochs: usize, rule: Rule, trained: &mut Trained| {
-        let pace = if rule == Rule::Pat { config.pace } else { config.in_silico_pace };
-        let config = TrainingConfig {
-            rule,
-            epochs,
-            learning_rate: pace * training.learning_rate,
-            digital_learning_rate: training.digital_learning_rate.map(|rate| pace * rate),
-            schedule: Schedule::Cosine,
-            ..training.clone()
-        };
-        let (network, laboratory, _) = trained.parts();
-        let mut trainer = Trainer {
-            network,
-            laboratory,
-            split,
-            config: &config,
-            rule,
-            refinement: None,
-            judges_epochs: false,
-            seed,
-            backend: &backend,
-        };
-        let mut progress = Progress::new(&format!("fine-tune by {rule}"), trainer.steps());
-        trainer.train(stop, |event| {
-            if let TrainingEvent::Steps(done) = event {
-                progress.set(done, String::new());
-            }
-            Ok(())
-        })?;
-        let judgement =
-            evaluate(trainer.network, trainer.laboratory, &split.test, &backend)?.accuracy;
-        progress.finish(format!("test accuracy {:.1} %", 100.0 * judgement));
-        Ok::<f32, Error>(judgement)
-    };
-    let split = trained.experiment.split.clone();
-    let recalibrated = train(&split, config.in_silico_epochs, Rule::InSilico, trained)?;
+    let calibration_shots = calibrate_twins(trained, for_twins, random)?;
+    let mut split = trained.experiment.split.clone();
+    let recalibrated = train(trained, &split, config.in_silico_epochs, Rule::InSilico, stop)?;
 
     let mut adaptation = Adaptation {
-        shots_a_test: shots_a_sample * split.test.len() as u64,
+        shots_a_test,
         as_it_is,
         recalibrated,
         fine_tuned: recalibrated,
@@ -161,14 +114,78 @@ pub(super) fn adapt(
     let left = shots.saturating_sub(calibration_shots);
     let affordable = (left / (shots_a_sample * config.epochs as u64)) as usize;
     if affordable > 0 {
-        let mut some = split;
-        let count = affordable.min(some.train.len());
-        let chosen = rand::seq::index::sample(random, some.train.len(), count).into_vec();
-        some.train = some.train.choose(&chosen);
-        some.augmentation = None;
+        let count = affordable.min(split.train.len());
+        let chosen = rand::seq::index::sample(random, split.train.len(), count).into_vec();
+        split.train = split.train.choose(&chosen);
+        split.augmentation = None;
         let epochs = (affordable / count).max(1) * config.epochs;
-        adaptation.fine_tuned = train(&some, epochs, Rule::Pat, trained)?;
+        adaptation.fine_tuned = train(trained, &split, epochs, Rule::Pat, stop)?;
         adaptation.training_shots = (epochs * count) as u64 * shots_a_sample;
     }
     Ok(adaptation)
+}
+
+/// Calibrates the twins anew, with `shots` shots together, where the network is; says how many shots it
+/// took.
+fn calibrate_twins(trained: &mut Trained, shots: u64, random: &mut impl Rng) -> Result<u64, Error> {
+    let steps = trained.recipe.adaptation.recalibration_steps;
+    let batch = trained.recipe.training.batch;
+    let backend = trained.backend.clone();
+    let (network, laboratory, split) = trained.parts();
+    let before = laboratory.shots();
+    let samples: Vec<usize> = (0..split.train.len().min(batch)).collect();
+    let x = to_tensor(&split.train.choose(&samples).features, &backend);
+    let trace = network.forward(x, laboratory, Source::Measured)?;
+    let task = network.task_drives(&trace, laboratory.instruments.len());
+    let devices = task.iter().flatten().count().max(1) as u64;
+    for (instrument, task) in laboratory.instruments.iter_mut().zip(task) {
+        let Some(task) = task else { continue };
+        let effort = ((shots / devices).max(1) as usize, steps);
+        recalibrate_about(&task, effort, instrument, random, &backend)?;
+    }
+    Ok(laboratory.shots() - before)
+}
+
+/// Trains on `split` by `rule` at the pace of the recipe's adaptation, and returns the test accuracy.
+fn train(
+    trained: &mut Trained,
+    split: &Split,
+    epochs: usize,
+    rule: Rule,
+    stop: &AtomicBool,
+) -> Result<f32, Error> {
+    let AdaptConfig { pace, in_silico_pace, .. } = trained.recipe.adaptation;
+    let pace = if rule == Rule::InSilico { in_silico_pace } else { pace };
+    let training = trained.recipe.training.clone();
+    let config = TrainingConfig {
+        rule,
+        epochs,
+        learning_rate: pace * training.learning_rate,
+        digital_learning_rate: training.digital_learning_rate.map(|rate| pace * rate),
+        schedule: Schedule::Cosine,
+        ..training
+    };
+    let (seed, backend) = (trained.recipe.seed, trained.backend.clone());
+    let (network, laboratory, _) = trained.parts();
+    let mut trainer = Trainer {
+        network,
+        laboratory,
+        split,
+        config: &config,
+        rule,
+        refinement: None,
+        judges_epochs: false,
+        seed,
+        backend: &backend,
+    };
+    let mut progress = Progress::new(&format!("fine-tune by {rule}"), trainer.steps());
+    trainer.train(stop, |event| {
+        if let TrainingEvent::Steps(done) = event {
+            progress.set(done, String::new());
+        }
+        Ok(())
+    })?;
+    let accuracy = evaluate(trainer.network, trainer.laboratory, &split.test, &backend)?.accuracy;
+    progress.finish(format!("test accuracy {:.1} %", 100.0 * accuracy));
+    Ok(accuracy)
 }

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::design::{DesignConfig, TaskDrives, share_settings};
 use twinprop_calibration::fidelity::predict;
+use twinprop_calibration::shots::beside;
 use twinprop_calibration::{EquationTwin, Fidelity, Shots};
 use twinprop_devices::recording::{Recorded, Recorder};
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
@@ -226,9 +227,8 @@ impl<'a> Tape<'a> {
                 progress.set(done_before + done, String::new());
             }
         })?;
-        let outputs = before.outputs.columns(first, there);
-        let columns: Vec<_> = outputs.column_iter().chain(shots.outputs.column_iter()).collect();
-        let outputs = DMatrix::from_columns(&columns);
+        let outputs = before.outputs.columns(first, there).into_owned();
+        let outputs = beside(&outputs, &shots.outputs);
         *asked += inputs.ncols();
         Ok(Shots { inputs, parameters, outputs })
     }

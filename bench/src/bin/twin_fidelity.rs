@@ -1,5 +1,5 @@
 //! How many shots a twin needs: shots → R², error over the noise floor, and gradient cosine, for neural,
-//! physics and hybrid twins.
+//! temporal, physics and hybrid twins.
 //!
 //! `cargo run --release -p twinprop-bench --bin twin_fidelity` prints the table.
 
@@ -10,11 +10,11 @@ use std::time::Instant;
 use clap::Parser;
 use twinprop::Backend;
 use twinprop::calibration::design::{DesignConfig, share_settings};
-use twinprop::calibration::fit::fit_neural;
+use twinprop::calibration::fit::{fit_neural, fit_temporal};
 use twinprop::calibration::identify::identify;
 use twinprop::calibration::{
     DigitalTwin, EquationTwin, Fidelity, FidelityConfig, FitConfig, HybridConfig, HybridTwin,
-    IdentifyConfig, NeuralTwinConfig, Shots,
+    IdentifyConfig, NeuralTwinConfig, Shots, TemporalTwinConfig,
 };
 use twinprop::devices::PhysicalLayer;
 use twinprop_bench::mismatched_devices;
@@ -86,6 +86,14 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             let (neural, _) = fit_neural(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
             let mut twins: Vec<(&str, Box<dyn DigitalTwin>, f64)> =
                 vec![("neural", Box::new(neural), start.elapsed().as_secs_f64())];
+
+            if matches!(interface.device.as_str(), "plate" | "transistor") {
+                let start = Instant::now();
+                let size = TemporalTwinConfig::default();
+                let (temporal, _) =
+                    fit_temporal(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
+                twins.push(("temporal", Box::new(temporal), start.elapsed().as_secs_f64()));
+            }
 
             let start = Instant::now();
             let mut equation = simulated.nominal;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channels, validate};
 
 use super::uniform;
+use crate::shots::beside;
 
 /// How far a task-like design strays from the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,10 +48,6 @@ impl TaskDrives {
     /// These and `others`.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
-        let beside = |left: &DMatrix<f32>, right: &DMatrix<f32>| {
-            let columns: Vec<_> = left.column_iter().chain(right.column_iter()).collect();
-            DMatrix::from_columns(&columns)
-        };
         Self {
             inputs: beside(&self.inputs, &others.inputs),
             parameters: beside(&self.parameters, &others.parameters),
