@@ -1,0 +1,121 @@
+//! What a wrong twin costs, and what refining it brings: test accuracy against the twin's error at the start.
+//!
+//! `cargo run --release -p twinprop-bench --bin spoiled_twins -- --out FOLDER` trains vowels-optical with its
+//! data sheet's equation for a twin, on devices that are less and less what the data sheet says, by
+//! physics-aware training with refinement and without, in silico, and with the exact gradient; prints a
+//! table, and writes `spoiled-twins.svg`. Runs that are in the folder already are not made again.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+use twinprop::experiment::{RunOptions, Summary, train};
+use twinprop::report::{Curve, line_chart};
+use twinprop::{Backend, Rule};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Accuracy against the twin's error at the start.
+#[derive(Parser)]
+struct Arguments {
+    /// Folder of the runs and the figure.
+    #[arg(long)]
+    out: PathBuf,
+    /// Seeds.
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// What the device's constants are off by.
+    #[arg(long, value_delimiter = ',', default_value = "0.0,0.05,0.1,0.2,0.3")]
+    mismatch: Vec<String>,
+}
+
+/// Ways to train: name, rule, and how twins are refined.
+const WAYS: [(&str, Rule, &str); 4] = [
+    ("pat-refined", Rule::Pat, "{ on = {} }"),
+    ("pat", Rule::Pat, "\"off\""),
+    ("in-silico", Rule::InSilico, "\"off\""),
+    ("ideal", Rule::Ideal, "\"off\""),
+];
+
+fn main() -> ExitCode {
+    match rayon::scope(|_| table(&Arguments::parse()).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The run of `way` with `seed` on a device that is `mismatch` off.
+fn run(
+    arguments: &Arguments,
+    way: (&str, Rule, &str),
+    mismatch: &str,
+    seed: u64,
+) -> Result<Summary, Box<dyn Error>> {
+    let (name, rule, refinement) = way;
+    let out = arguments.out.join(format!("{name}-{mismatch}-{seed}"));
+    if let Ok(text) = std::fs::read_to_string(out.join("summary.json")) {
+        return Ok(serde_json::from_str(&text)?);
+    }
+    let options = RunOptions {
+        rule: Some(rule),
+        seed: Some(seed),
+        backend: Backend::Flex,
+        out: Some(out),
+        data_dir: None,
+        devices: Vec::new(),
+        record: None,
+        set: vec![
+            "calibration.twin=\"physics\"".to_owned(),
+            format!("devices.shg.imperfections.mismatch={mismatch}"),
+            format!("training.refinement={refinement}"),
+        ],
+    };
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/vowels-optical.toml");
+    Ok(train(&recipe, &options, &AtomicBool::new(false))?.0)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let mut curves: Vec<Curve> =
+        WAYS.iter().map(|(name, ..)| Curve { name, points: Vec::new() }).collect();
+    println!(
+        "| constants off by | twin's error | its cosine | {} |",
+        WAYS.map(|way| way.0).join(" | ")
+    );
+    println!("|---|---|---|{}", "---|".repeat(WAYS.len()));
+    for mismatch in &arguments.mismatch {
+        let (mut errors, mut cosines) = (Vec::new(), Vec::new());
+        let mut accuracies = vec![Vec::new(); WAYS.len()];
+        for (way, accuracies) in WAYS.into_iter().zip(&mut accuracies) {
+            for seed in 1..=arguments.seeds {
+                let summary = run(arguments, way, mismatch, seed)?;
+                accuracies.push(100.0 * f64::from(summary.test_accuracy));
+                if let Some(twin) = summary.twin {
+                    errors.push(f64::from(twin.nrmse));
+                    cosines.push(f64::from(twin.gradient_cosine));
+                }
+            }
+        }
+        let error = mean(&errors);
+        let cells: Vec<String> =
+            accuracies.iter().map(|all| format!("{:.1} %", mean(all))).collect();
+        println!("| {mismatch} | {error:.2} | {:.2} | {} |", mean(&cosines), cells.join(" | "));
+        for (curve, all) in curves.iter_mut().zip(&accuracies) {
+            curve.points.push((error, mean(all)));
+        }
+    }
+    let title = "Test accuracy against the twin's error at the start";
+    let label = "error of the readings, in units of their deviation";
+    let chart = line_chart(title, label, "accuracy (%)", Some(0.0..100.0), &curves);
+    std::fs::write(arguments.out.join("spoiled-twins.svg"), chart)?;
+    Ok(())
+}
