@@ -23,7 +23,7 @@ count = 16
 time = 3.0
 
 [devices.chain.imperfections]
-mismatch = 0.2
+mismatch = 0.4
 input_noise = 0.005
 readout_noise = 1e-5
 
@@ -39,7 +39,7 @@ epochs = 3
 budget = 1.0
 recalibration_shots = 256
 recalibration_steps = 200
-threshold = 1.0
+threshold = 0.5
 
 [adaptation]
 recalibration_steps = 200
@@ -90,10 +90,10 @@ fn twins_learn_while_the_network_trains_the_same_on_any_number_of_threads() {
     let first = metrics(&run);
     let course = &first[0]["twins"][0];
     assert_eq!(course["device"], "chain");
-    assert!(course["recalibration_shots"] == 256, "no cosine is above one: {course}");
     let error = |epoch: &Value| epoch["twins"][0]["error"].as_f64().unwrap();
     assert!(error(&first[2]) < error(&first[0]), "{first:?}");
-    assert!(json(&run.join("summary.json"))["twins_at_start"][0]["gradient_cosine"].is_object());
+    let start = &json(&run.join("summary.json"))["twins_at_start"][0];
+    assert_eq!(start["recalibration_shots"], 256, "its twin was lost: {start}");
     let report = fs::read_to_string(run.join("report.html")).unwrap();
     for part in ["Cosine between the twin", "Calibrated anew: chain before the first epoch"] {
         assert!(report.contains(part), "{part}");
@@ -110,8 +110,8 @@ fn twins_learn_while_the_network_trains_the_same_on_any_number_of_threads() {
 fn an_aged_device_raises_the_alarm_and_its_network_comes_back() {
     // Ages from the end of the training on: the reference set ends at shot 7,600 or so.
     let ageing = RECIPE.replace(
-        "mismatch = 0.2",
-        "mismatch = 0.2\ndrift = { deviation = 0.15, over = { shots = 100000000.0 } }",
+        "mismatch = 0.4",
+        "mismatch = 0.4\ndrift = { deviation = 0.15, over = { shots = 100000000.0 } }",
     );
     let folder = trained(&ageing);
     let calm = succeed(&["evaluate", "run", "--watch", "--every", "0", "--looks", "3"], &folder);

@@ -11,6 +11,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::fidelity::FIT;
 use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay};
 use twinprop_devices::{random, validate};
 
@@ -39,7 +40,8 @@ pub struct RefinementConfig {
     pub pace: f64,
     /// How much is measured after an epoch to compare the gradients.
     pub fidelity: FidelityConfig,
-    /// A twin whose gradient's cosine is below this is calibrated anew.
+    /// A twin is calibrated anew whose gradient's cosine is below this, and surely below that of a fit
+    /// one.
     #[serde(deserialize_with = "validate::fraction")]
     pub threshold: f64,
     /// Shots that this takes; none, and it is never done.
@@ -230,8 +232,8 @@ impl<'a> Refinement<'a> {
                 |_| (),
             )?;
             let cosine = gradient.cosine;
-            let is_astray =
-                cosine.is_known_cosine() && f64::from(cosine.value) < self.config.threshold;
+            // A few points say little: what may be fit all the same is left alone.
+            let is_astray = f64::from(cosine.value) < self.config.threshold && cosine.high < FIT;
             let is_far = readings.over_the_floor().is_none_or(|factor| factor > FAR_OVER_THE_FLOOR);
             let is_lost = is_astray || (is_far && readings.r2.value < LEAST_R2);
             let recalibration_shots = if is_lost { self.config.recalibration_shots } else { 0 };

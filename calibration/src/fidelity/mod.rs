@@ -68,8 +68,9 @@ pub enum Verdict {
     Unfit,
 }
 
-/// Cosines above which a twin is fit, and usable.
-const FIT: f32 = 0.8;
+/// Cosine above which a twin is fit,
+pub const FIT: f32 = 0.8;
+/// and usable.
 const USABLE: f32 = 0.5;
 
 impl Fidelity {
