@@ -3,6 +3,13 @@
 use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
 use burn::tensor::Tensor;
 
+/// Factor of a learning rate that falls to zero along a half cosine, when the share `done` (0 to 1) of the
+/// steps is done (Loshchilov & Hutter 2017, eq. 5, without restarts).
+#[must_use]
+pub fn half_cosine(done: f64) -> f64 {
+    0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+}
+
 /// Adam (Kingma & Ba 2015) with one state a tensor.
 pub struct AdamList {
     adam: Adam,

@@ -12,20 +12,22 @@
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{DeviceError, PhysicalLayer, random};
+use twinprop_devices::{DeviceError, PhysicalLayer, random, validate};
+
+use crate::shots::Shots;
 
 /// How drift is looked for; in a recipe, `[calibration.watch]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
     /// Drives of the reference set.
-    #[serde(deserialize_with = "twinprop_devices::validate::count")]
+    #[serde(deserialize_with = "validate::count")]
     pub drives: usize,
     /// Shots of each.
-    #[serde(deserialize_with = "twinprop_devices::validate::count")]
+    #[serde(deserialize_with = "validate::count")]
     pub repeats: usize,
     /// Share of the looks at a device that has not changed in which the alarm is raised all the same.
-    #[serde(deserialize_with = "twinprop_devices::validate::open_fraction")]
+    #[serde(deserialize_with = "validate::open_fraction")]
     pub false_alarm_rate: f64,
 }
 
@@ -69,17 +71,12 @@ impl Reference {
         parameters: DMatrix<f32>,
         repeats: usize,
     ) -> Result<Self, DeviceError> {
-        let outputs = device.interface().outputs.len();
         let mut readings = Vec::with_capacity(repeats);
-        let mut reading = DMatrix::zeros(outputs, 1);
+        let (mut inputs, mut parameters) = (inputs, parameters);
         for _ in 0..repeats {
-            let mut once = DMatrix::zeros(outputs, inputs.ncols());
-            for drive in 0..inputs.ncols() {
-                let input = inputs.columns(drive, 1).into_owned();
-                device.measure(&input, &parameters.column(drive).into_owned(), &mut reading)?;
-                once.set_column(drive, &reading.column(0));
-            }
-            readings.push(once);
+            let once = Shots::measure(device, inputs, parameters, |_| ())?;
+            readings.push(once.outputs);
+            (inputs, parameters) = (once.inputs, once.parameters);
         }
         Ok(Self { inputs, parameters, readings })
     }

@@ -76,12 +76,6 @@ impl Ensemble {
         Ok(Self { members })
     }
 
-    /// The members.
-    #[must_use]
-    pub fn members(&self) -> &[NeuralTwin] {
-        &self.members
-    }
-
     /// How far the members disagree on each shot: the variance of their readings, in units of the
     /// readings' own, averaged over the outputs. `inputs` and `parameters` have a column a shot.
     #[must_use]

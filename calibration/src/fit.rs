@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
-use crate::adam::AdamList;
+use crate::adam::{AdamList, half_cosine};
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
@@ -141,7 +141,7 @@ fn fit_network<N: Network>(
             let [inputs, parameters, readings] = rows(&learned, chosen, device);
             let (error, gradients) = twin.learn(inputs, parameters, readings);
             let done = (epoch * batches + batch) as f64 / steps;
-            let rate = fit.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+            let rate = fit.learning_rate * half_cosine(done);
             optimiser.step(rate, twin.weights_mut().iter_mut().collect(), gradients);
             sum = sum + error;
         }

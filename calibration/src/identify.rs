@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, Differentiable, random, validate};
 
-use crate::adam::AdamList;
+use crate::adam::{AdamList, half_cosine};
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
 use crate::fit::reading_moments;
@@ -83,8 +83,7 @@ pub fn identify(
         let mut error = 0.0;
         for chosen in order.chunks(config.settings_per_step) {
             let chosen: Vec<&Run> = chosen.iter().map(|&run| &runs[run]).collect();
-            let rate =
-                config.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * step / steps).cos());
+            let rate = config.learning_rate * half_cosine(step / steps);
             step += 1.0;
             let played: usize = chosen.iter().map(|run| run.len()).sum();
             error += fit.step(equation, &chosen, rate)? * played as f32;

@@ -1,6 +1,7 @@
 //! The learning rate over a training.
 
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::adam::half_cosine;
 use twinprop_devices::validate;
 
 /// How the learning rate changes from the first step to the last.
@@ -26,7 +27,7 @@ impl Schedule {
     pub fn factor(self, done: f64) -> f64 {
         match self {
             Self::Constant => 1.0,
-            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Self::Cosine => half_cosine(done),
             Self::HeldCosine { held } => Self::Cosine.factor((done - held).max(0.0) / (1.0 - held)),
         }
     }

@@ -1,12 +1,12 @@
 //! A twin calibrated anew, from where it is.
 
-use std::f64::consts::PI;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use rand::{Rng, RngExt};
 
 use super::refiner::{Learned, Lesson, learn};
+use crate::adam::half_cosine;
 use crate::error::CalibrationError;
 use crate::shots::Shots;
 use crate::twin::DigitalTwin;
@@ -36,7 +36,7 @@ pub fn recalibrate(
             let chosen = (0..SETTINGS_A_STEP.min(runs.len()))
                 .map(|_| Arc::clone(&runs[random.random_range(0..runs.len())]));
             let done = step as f64 / steps as f64;
-            (chosen.collect(), first_rate * 0.5 * (1.0 + (PI * done).cos()))
+            (chosen.collect(), first_rate * half_cosine(done))
         })
         .collect();
     match learn(&mut *learner, &lesson) {

@@ -32,11 +32,6 @@ impl Replay {
         self.runs.push_back(run);
     }
 
-    /// The last `count` runs, or as many as there are, the newest first.
-    pub fn last(&self, count: usize) -> impl Iterator<Item = &Arc<Run>> {
-        self.runs.iter().rev().take(count)
-    }
-
     /// `count` runs at random, some perhaps more than once; none where there are none.
     pub fn choose(&self, count: usize, random: &mut impl Rng) -> Vec<Arc<Run>> {
         if self.runs.is_empty() {
@@ -65,7 +60,7 @@ mod tests {
         for number in 0..5 {
             replay.add(run(number as f32));
         }
-        let kept: Vec<f32> = replay.last(9).map(|run| run.inputs[0]).collect();
+        let kept: Vec<f32> = replay.runs.iter().rev().map(|run| run.inputs[0]).collect();
         assert_eq!(kept, [4.0, 3.0, 2.0]);
         let chosen = replay.choose(100, &mut random::stream(1, "test"));
         for number in [2.0, 3.0, 4.0] {
