@@ -62,6 +62,17 @@ impl Sampling {
         step / self.steps_per_sample
     }
 
+    /// Readings of a shot.
+    pub(crate) fn readings(&self) -> usize {
+        self.readings
+    }
+
+    /// Steps from the reading before `reading`, or from the start, to it.
+    pub(crate) fn steps_before(&self, reading: usize) -> usize {
+        let start = if reading == 0 { 0 } else { self.read_after(reading - 1) };
+        self.read_after(reading) - start
+    }
+
     /// Steps after which reading `reading` is taken.
     pub(crate) fn read_after(&self, reading: usize) -> usize {
         (reading + 1) * self.steps() / self.readings

@@ -7,7 +7,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_devices::electronic::{Transistor, TransistorConfig};
 use twinprop_devices::mechanical::{
-    Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
+    Detection, Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop_devices::{Channels, Differentiable, PhysicalLayer, random};
@@ -44,6 +44,10 @@ fn plate_config() -> PlateConfig {
     PlateConfig { inputs: 9, parameters: 7, outputs: 5, modes: 4, ..Default::default() }
 }
 
+fn cochlea_config() -> PlateConfig {
+    PlateConfig { outputs: 12, detection: Detection::ModalEnvelopes, ..plate_config() }
+}
+
 fn transistor_config() -> TransistorConfig {
     TransistorConfig { inputs: 9, parameters: 7, outputs: 5, ..Default::default() }
 }
@@ -71,6 +75,7 @@ fn devices() -> Vec<Box<dyn Differentiable>> {
         Box::new(SecondHarmonic::fabricated(&optical, 0.1, 3).unwrap()),
         Box::new(Pendula::fabricated(&pendula, 0.1, 3).unwrap()),
         Box::new(Plate::fabricated(&plate_config(), 0.1, 3).unwrap()),
+        Box::new(Plate::fabricated(&cochlea_config(), 0.1, 3).unwrap()),
         Box::new(Transistor::fabricated(&transistor_config(), 0.1, 3).unwrap()),
     ]
 }
@@ -326,6 +331,38 @@ fn tension_stiffens_the_plate() {
     };
     assert!(read(0.0) < 1e-5, "{}", read(0.0));
     assert!(read(0.3) > 0.02, "{}", read(0.3));
+}
+
+#[test]
+fn modal_envelopes_are_the_root_mean_square_of_the_velocity_over_windows() {
+    // Of one mode a point's velocity is the mode's own.
+    let velocity = PlateConfig { modes: 1, outputs: 32, ..plate_config() };
+    let envelopes =
+        PlateConfig { outputs: 4, detection: Detection::ModalEnvelopes, ..velocity.clone() };
+    let (velocity, envelopes) = (
+        Plate::fabricated(&velocity, 0.1, 3).unwrap(),
+        Plate::fabricated(&envelopes, 0.1, 3).unwrap(),
+    );
+    let x = drives(&velocity.interface().inputs, 8, 0.7, 1);
+    let theta = setting(&velocity, 2);
+    let (v, y) = (respond(&velocity, &x, &theta), respond(&envelopes, &x, &theta));
+    let ratio = |window: usize, shot: usize| {
+        let square: f32 = (0..8).map(|step| v[(8 * window + step, shot)].powi(2)).sum();
+        (y[(window, shot)].powi(2) - 1e-6).sqrt() / (square / 8.0).sqrt()
+    };
+    for shot in 0..8 {
+        for window in 0..4 {
+            let error = ratio(window, shot) / ratio(0, 0) - 1.0;
+            assert!(error.abs() < 1e-4, "{window} {shot}: {error}");
+        }
+    }
+}
+
+#[test]
+fn modal_envelopes_must_be_as_many_for_each_mode() {
+    let config = PlateConfig { outputs: 10, ..cochlea_config() };
+    let error = Plate::nominal(&config).unwrap_err().to_string();
+    assert!(error.contains("ask for 12"), "{error}");
 }
 
 /// I_D of the module's equation in double precision.

@@ -7,4 +7,4 @@ mod plate;
 
 pub use oscillators::{Oscillators, OscillatorsConfig};
 pub use pendula::{Pendula, PendulaConfig};
-pub use plate::{Plate, PlateConfig};
+pub use plate::{Detection, Plate, PlateConfig};

@@ -8,7 +8,15 @@
 //!
 //! f is the force at the drive point: a waveform whose samples are the data and, between them, the
 //! trainable parameters, each held for some steps. A shot starts at rest; readings are the velocity at
-//! the pickup, as a laser vibrometer has it, at evenly spaced instants.
+//! the pickup, as a laser vibrometer has it, at evenly spaced instants. Or a film under the plate for each
+//! mode, shaped so that it feels no other (a modal sensor: Lee & Moon, Journal of Applied Mechanics 57,
+//! 434, 1990), with a detector of its root mean square behind it, read at the end of each of K windows:
+//!
+//! ```text
+//! y_mk = √(G_m² ⟨q̇_m²⟩_k + ε²)
+//! ```
+//!
+//! which is what a cochlea makes of a sound.
 //!
 //! | symbol | meaning | unit |
 //! |---|---|---|
@@ -17,7 +25,8 @@
 //! | φ_m, ψ_m | shape at the drive point and at the pickup | 1 |
 //! | γ | Duffing stiffness: the membrane tension that a bent plate pulls on itself | s⁻² |
 //! | a | length over width of the plate | 1 |
-//! | G | gain that makes the pickup of a random shot's root mean square a quarter of full scale | 1 |
+//! | G, G_m | gain that makes the root mean square of a random shot's readings a quarter of full scale | 1 |
+//! | ε | floor of the detectors, a thousandth of full scale | 1 |
 //!
 //! Sources: modes of a simply supported rectangular plate, Leissa, Vibration of Plates (NASA SP-160,
 //! 1969), eq. 4.20; the tension common to all modes, Berger, Journal of Applied Mechanics 22, 465
@@ -74,6 +83,20 @@ pub struct PlateConfig {
     /// of full scale.
     #[serde(deserialize_with = "validate::positive")]
     pub gain: f64,
+    /// What is read.
+    pub detection: Detection,
+}
+
+/// How a plate's motion is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detection {
+    /// The velocity at one point.
+    #[default]
+    Velocity,
+    /// The root mean square of each mode's velocity over windows: all windows of the lowest mode, then of
+    /// the next. The outputs are a multiple of the modes.
+    ModalEnvelopes,
 }
 
 impl Default for PlateConfig {
@@ -91,6 +114,7 @@ impl Default for PlateConfig {
             sample_seconds: 2.5e-4,
             steps_per_sample: 2,
             gain: 1.0,
+            detection: Detection::Velocity,
         }
     }
 }
@@ -100,6 +124,8 @@ const DRIVE_POINT: (f64, f64) = (0.37, 0.29);
 const PICKUP_POINT: (f64, f64) = (0.71, 0.62);
 /// Pickup readings reach from minus to plus full scale.
 const FULL_SCALE: f32 = 1.0;
+/// Reading of a modal detector at rest.
+const DETECTOR_FLOOR: f32 = 1e-3;
 /// Shots that set the gain and the tension.
 const REFERENCE_SHOTS: usize = 4 * LANES;
 /// Relative step of the central differences that give the propagator's derivatives.
@@ -116,9 +142,10 @@ pub struct PlateEquation {
     sampling: Sampling,
     step_seconds: f64,
     design: Vec<Mode>,
-    /// Nominal γ times the step, and nominal G.
+    detection: Detection,
+    /// Nominal γ times the step, and nominal G of each mode.
     tension: f32,
-    gain: f32,
+    gains: Vec<f32>,
     factors: Factors,
     modes: Vec<Propagator>,
 }
@@ -163,7 +190,8 @@ impl Plate {
     /// The plate as designed.
     ///
     /// # Errors
-    /// [`DeviceError::Config`] where there are more readings than integration steps.
+    /// [`DeviceError::Config`] where there are more readings than integration steps, or modal envelopes
+    /// that are not as many for each mode.
     pub fn nominal(config: &PlateConfig) -> Result<Self, DeviceError> {
         Self::fabricated(config, 0.0, 0)
     }
@@ -175,8 +203,24 @@ impl Plate {
     /// As [`nominal`](Self::nominal).
     pub fn fabricated(config: &PlateConfig, mismatch: f64, seed: u64) -> Result<Self, DeviceError> {
         let samples = config.inputs + config.parameters;
-        let sampling = Sampling::new("plate", samples, config.steps_per_sample, config.outputs)?;
         let count = config.modes;
+        let (instants, lowest_reading) = match config.detection {
+            Detection::Velocity => (config.outputs, -FULL_SCALE),
+            Detection::ModalEnvelopes if config.outputs.is_multiple_of(count) => {
+                (config.outputs / count, 0.0)
+            }
+            Detection::ModalEnvelopes => {
+                return Err(DeviceError::Config {
+                    device: "plate".to_owned(),
+                    problem: format!(
+                        "outputs = {} is no multiple of modes = {count}, as many envelopes of each mode; ask for {}",
+                        config.outputs,
+                        config.outputs.next_multiple_of(count)
+                    ),
+                });
+            }
+        };
+        let sampling = Sampling::new("plate", samples, config.steps_per_sample, instants)?;
         let mut equation = PlateEquation {
             interface: Interface {
                 device: "plate".to_owned(),
@@ -186,7 +230,7 @@ impl Plate {
                     "velocity",
                     config.outputs,
                     "full scale",
-                    -FULL_SCALE,
+                    lowest_reading,
                     FULL_SCALE,
                 ),
                 seconds_per_shot: samples as f64 * config.sample_seconds,
@@ -195,8 +239,9 @@ impl Plate {
             sampling,
             step_seconds: config.sample_seconds / config.steps_per_sample as f64,
             design: design(config),
+            detection: config.detection,
             tension: 0.0,
-            gain: 1.0,
+            gains: vec![1.0; count],
             factors: Factors {
                 frequency: vec![1.0; count],
                 damping: vec![1.0; count],
@@ -288,6 +333,11 @@ impl PlateEquation {
                         )
                     };
                 let (matrix, force) = at(frequency, damping);
+                let pickup = match self.detection {
+                    Detection::Velocity => mode.pickup as f32,
+                    // A film feels its mode whole, wherever it moves.
+                    Detection::ModalEnvelopes => 1.0,
+                };
                 Propagator {
                     matrix: matrix.map(|value| value as f32),
                     force: force.map(|value| value as f32),
@@ -300,8 +350,8 @@ impl PlateEquation {
                         at(frequency, damping + DIFFERENCE),
                     ),
                     ratio: mode.ratio as f32,
-                    pickup: mode.pickup as f32 * shape,
-                    nominal_pickup: mode.pickup as f32,
+                    pickup: pickup * shape,
+                    nominal_pickup: pickup,
                 }
             })
             .collect()
@@ -311,7 +361,8 @@ impl PlateEquation {
     fn set_reference(&mut self, config: &PlateConfig) {
         let mut random = random::stream(0, "plate reference");
         let outputs = self.interface.outputs.len();
-        let (mut square, mut stretch, mut readings, mut steps) = (0.0f64, 0.0f64, 0, 0);
+        let (mut squares, mut stretch, mut shots, mut steps) =
+            (vec![0.0f64; outputs], 0.0f64, 0, 0);
         for _ in 0..REFERENCE_SHOTS / LANES {
             let waveform: Vec<Lane> = (0..self.placement.len())
                 .map(|_| std::array::from_fn(|_| random.random_range(-1.0..1.0)))
@@ -321,11 +372,21 @@ impl PlateEquation {
                 stretch += tension.iter().map(|&s| f64::from(s)).sum::<f64>();
                 steps += LANES;
             });
-            square += y.iter().flatten().map(|&y| f64::from(y).powi(2)).sum::<f64>();
-            readings += y.len() * LANES;
+            for (square, y) in squares.iter_mut().zip(&y) {
+                *square += y.iter().map(|&y| f64::from(y).powi(2)).sum::<f64>();
+            }
+            shots += LANES;
         }
-        let deviation = (square / readings as f64).sqrt();
-        self.gain = (0.25 * config.gain / deviation) as f32;
+        let gain = |squares: &[f64]| {
+            let mean = squares.iter().sum::<f64>() / (squares.len() * shots) as f64;
+            (0.25 * config.gain / mean.sqrt()) as f32
+        };
+        match self.detection {
+            Detection::Velocity => self.gains.fill(gain(&squares)),
+            Detection::ModalEnvelopes => {
+                self.gains = squares.chunks(outputs / self.gains.len()).map(gain).collect();
+            }
+        }
         // The tension stiffens the lowest mode by γ S against ω².
         let stiffness = self.design[0].frequency.powi(2);
         let gamma = config.stiffening * stiffness / (stretch / steps as f64);
@@ -345,6 +406,8 @@ impl PlateEquation {
         let kick = self.tension * self.factors.tension;
         let steps = self.sampling.steps();
         let mut state = vec![ZERO; 2 * count];
+        let detects = self.detection == Detection::ModalEnvelopes;
+        let mut squares = vec![ZERO; if detects { count } else { 0 }];
         let mut reading = 0;
         for step in 0..steps {
             let force = &waveform[self.sampling.sample(step)];
@@ -365,16 +428,54 @@ impl PlateEquation {
                     v[lane] = c * before + d * kicked + mode.force[1] * force[lane];
                 }
             }
-            if step + 1 == self.sampling.read_after(reading) {
-                let mut y = ZERO;
-                for (mode, v) in self.modes.iter().zip(&state[count..]) {
-                    add_scaled(&mut y, self.gain * mode.pickup, v);
+            for (square, v) in squares.iter_mut().zip(&state[count..]) {
+                for lane in 0..LANES {
+                    square[lane] += v[lane] * v[lane];
                 }
-                outputs[reading] = y;
+            }
+            if step + 1 == self.sampling.read_after(reading) {
+                if detects {
+                    self.detect(reading, &mut squares, outputs);
+                } else {
+                    let mut y = ZERO;
+                    for ((mode, gain), v) in self.modes.iter().zip(&self.gains).zip(&state[count..])
+                    {
+                        add_scaled(&mut y, gain * mode.pickup, v);
+                    }
+                    outputs[reading] = y;
+                }
                 reading += 1;
             }
         }
         visit(steps, &state, &ZERO);
+    }
+
+    /// Reads the detectors at the end of window `window`, and empties `squares`, the sums of each mode's
+    /// squared velocity over it.
+    #[inline(always)]
+    fn detect(&self, window: usize, squares: &mut [Lane], outputs: &mut [Lane]) {
+        let windows = self.sampling.readings();
+        let per_step = 1.0 / self.sampling.steps_before(window) as f32;
+        for (m, square) in squares.iter_mut().enumerate() {
+            let factor = (self.gains[m] * self.modes[m].pickup).powi(2) * per_step;
+            for lane in 0..LANES {
+                let power = factor * square[lane];
+                outputs[m * windows + window][lane] = (power + DETECTOR_FLOOR.powi(2)).sqrt();
+            }
+            *square = ZERO;
+        }
+    }
+
+    /// Cotangent of the reading in `place`: none where it is at full scale and no longer moves.
+    #[inline(always)]
+    fn cotangent(place: usize, readings: &[Lane], cotangents: &[Lane]) -> Lane {
+        let mut cotangent = cotangents[place];
+        for lane in 0..LANES {
+            if readings[place][lane].abs() > FULL_SCALE {
+                cotangent[lane] = 0.0;
+            }
+        }
+        cotangent
     }
 }
 
@@ -423,24 +524,42 @@ impl Equation for PlateEquation {
         let mut of_kick = ZERO;
         // A mode's cotangents of P, g and ψ.
         let mut of_mode = vec![[ZERO; 7]; count];
-        let mut reading = cotangents.len();
+        let windows = self.sampling.readings();
+        let detects = self.detection == Detection::ModalEnvelopes;
+        // Factor from a mode's velocity to its cotangent, in the window that is being walked.
+        let mut of_squares = vec![ZERO; if detects { count } else { 0 }];
+        let mut reading = windows;
         for step in (0..steps).rev() {
             let (q, v) = states[2 * count * step..2 * count * (step + 1)].split_at(count);
+            let after = &states[2 * count * (step + 1) + count..];
             if reading > 0 && step + 1 == self.sampling.read_after(reading - 1) {
                 reading -= 1;
-                let mut cotangent = cotangents[reading];
-                for lane in 0..LANES {
-                    // A reading at full scale no longer moves.
-                    if readings[reading][lane].abs() > FULL_SCALE {
-                        cotangent[lane] = 0.0;
+                if detects {
+                    let per_step = 1.0 / self.sampling.steps_before(reading) as f32;
+                    for (m, mode) in self.modes.iter().enumerate() {
+                        let place = m * windows + reading;
+                        let cotangent = Self::cotangent(place, &readings, cotangents);
+                        let factor = (self.gains[m] * mode.pickup).powi(2) * per_step;
+                        for lane in 0..LANES {
+                            let y = readings[place][lane];
+                            of_squares[m][lane] = factor * cotangent[lane] / y;
+                            of_mode[m][6][lane] +=
+                                cotangent[lane] * (y - DETECTOR_FLOOR.powi(2) / y) / mode.pickup;
+                        }
+                    }
+                } else {
+                    let cotangent = Self::cotangent(reading, &readings, cotangents);
+                    for ((m, mode), gain) in self.modes.iter().enumerate().zip(&self.gains) {
+                        add_scaled(&mut of_state[count + m], gain * mode.pickup, &cotangent);
+                        for lane in 0..LANES {
+                            of_mode[m][6][lane] += gain * after[m][lane] * cotangent[lane];
+                        }
                     }
                 }
-                let after = &states[2 * count * (step + 1) + count..];
-                for (m, mode) in self.modes.iter().enumerate() {
-                    add_scaled(&mut of_state[count + m], self.gain * mode.pickup, &cotangent);
-                    for lane in 0..LANES {
-                        of_mode[m][6][lane] += self.gain * after[m][lane] * cotangent[lane];
-                    }
+            }
+            for (m, factor) in of_squares.iter().enumerate() {
+                for lane in 0..LANES {
+                    of_state[count + m][lane] += factor[lane] * after[m][lane];
                 }
             }
             let force = &waveform[self.sampling.sample(step)];
