@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-use super::{AugmentConfig, Augmentation, Locator, Split, csv, idx, split, table};
+use super::{
+    AugmentConfig, Augmentation, Locator, SoundConfig, Split, csv, idx, speech, split, table,
+};
 use crate::Error;
 
 /// `[data]` of a recipe.
@@ -41,6 +43,8 @@ pub enum SourceConfig {
     Csv(CsvConfig),
     /// A folder in MNIST's format.
     Idx(IdxConfig),
+    /// A folder of recordings.
+    Speech(SpeechConfig),
 }
 
 /// A CSV file of the user's.
@@ -66,6 +70,17 @@ pub struct CsvConfig {
 pub struct IdxConfig {
     /// The folder, such as `mnist` or `fashion-mnist`.
     pub folder: PathBuf,
+}
+
+/// A folder of WAV files named `LABEL_SPEAKER_TAKE.wav`, such as the Free Spoken Digit Dataset's. They are
+/// divided at random, or by the columns `speaker` or `take`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeechConfig {
+    /// The folder, such as `fsdd`.
+    pub folder: PathBuf,
+    /// What is made of each.
+    pub view: SoundConfig,
 }
 
 /// How samples are divided into training and test.
@@ -116,6 +131,10 @@ impl DataConfig {
                 }
             }
             SourceConfig::Idx(config) => idx::read(locator, &config.folder)?,
+            SourceConfig::Speech(config) => {
+                let table = speech::read(&locator.find(&config.folder)?, config, aside)?;
+                split::divide(table, &self.split, seed)?
+            }
         };
         self.view(split, seed)
     }
@@ -169,6 +188,7 @@ impl SourceConfig {
                 config.test.as_mut().map_or(Ok(()), absolute)
             }
             Self::Idx(config) => absolute(&mut config.folder),
+            Self::Speech(config) => absolute(&mut config.folder),
         }
     }
 }

@@ -5,12 +5,15 @@ mod csv;
 mod idx;
 mod image;
 mod locate;
+mod sound;
+mod speech;
 mod split;
 mod table;
 
-pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SplitConfig};
+pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SpeechConfig, SplitConfig};
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
+pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 
 use nalgebra::DMatrix;
 

@@ -7,8 +7,8 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Encode, Jitter, Laboratory, Network, Pad, Patches, Physical, Readout, Relu, Scale, Skip, Slice,
-    Stage, Wire,
+    Encode, Jitter, Laboratory, Linear, Network, Pad, Patches, Physical, Readout, Relu, Scale,
+    Skip, Slice, Stage, Wire,
 };
 use crate::training::RangePenalty;
 
@@ -67,6 +67,13 @@ impl Assembly<'_> {
             StageConfig::Slice(config) => self.slice(place, config)?,
             StageConfig::Scale => self.scale(place),
             StageConfig::Physical(config) => self.physical(place, config)?,
+            StageConfig::Linear(config) => {
+                let place = (self.recipe.seed, place);
+                (
+                    Box::new(Linear::new(self.width, config.outputs, place, self.backend)),
+                    config.outputs,
+                )
+            }
             StageConfig::Relu => (Box::new(Relu), self.width),
             StageConfig::Jitter(config) => {
                 (Box::new(Jitter::new(config.deviation, self.recipe.seed, place)), self.width)
@@ -76,7 +83,7 @@ impl Assembly<'_> {
         };
         self.normalised = match config {
             StageConfig::Encode | StageConfig::Wire | StageConfig::Scale => true,
-            StageConfig::Physical(_) => false,
+            StageConfig::Physical(_) | StageConfig::Linear(_) => false,
             _ => self.normalised,
         };
         self.entering.push(self.width);
@@ -91,8 +98,8 @@ impl Assembly<'_> {
         (place, self.laboratory.instruments[place].device.interface())
     }
 
-    /// The next physical layer behind `place`, if nothing is sliced away before it: its input
-    /// channels, how often they are played, and the channels that are padded on the way.
+    /// The next physical layer behind `place`, if nothing on the way changes how many values there are
+    /// but padding: its input channels, how often they are played, and the channels that are padded on the way.
     fn next_physical(&self, place: usize) -> Option<(&Channels, usize, usize)> {
         let mut padded = 0;
         for config in &self.recipe.network[place + 1..] {
@@ -102,7 +109,9 @@ impl Assembly<'_> {
                     return Some((&interface.inputs, config.shots, padded));
                 }
                 StageConfig::Pad(config) => padded += config.channels * config.runs,
-                StageConfig::Slice(_) | StageConfig::Readout => return None,
+                StageConfig::Slice(_) | StageConfig::Linear(_) | StageConfig::Readout => {
+                    return None;
+                }
                 _ => {}
             }
         }

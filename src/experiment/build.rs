@@ -105,7 +105,12 @@ pub fn prepare(
         exact.push(equation);
         nominal.push(design);
         let device = Boundary::new(device);
-        laboratory.instruments.push(Instrument { name: name.clone(), device, twin: None });
+        laboratory.instruments.push(Instrument {
+            name: name.clone(),
+            device,
+            twin: None,
+            unexplained: None,
+        });
     }
     let mut network = assemble(recipe, &split, &laboratory, backend)?;
 

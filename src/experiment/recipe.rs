@@ -101,12 +101,23 @@ pub enum StageConfig {
     Jitter(JitterConfig),
     /// The positive part: a digital nonlinearity, for devices that are linear.
     Relu,
+    /// A digital layer of trainable weights.
+    Linear(LinearConfig),
     /// Trainable element-wise scale and offset, from the width before to the width behind.
     Scale,
     /// A physical layer.
     Physical(PhysicalConfig),
     /// Windows summed into classes; the last stage.
     Readout,
+}
+
+/// How wide a digital layer is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinearConfig {
+    /// Its outputs.
+    #[serde(deserialize_with = "validate::count")]
+    pub outputs: usize,
 }
 
 /// Rows and columns of a patch.
@@ -394,6 +405,7 @@ impl Recipe {
                 }
                 S::Wire
                 | S::Relu
+                | S::Linear(_)
                 | S::Scale
                 | S::Pad(_)
                 | S::Slice(_)

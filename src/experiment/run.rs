@@ -183,20 +183,26 @@ fn state_of_twin(twin: &TwinCourse) -> String {
     }
 }
 
-/// How the twins are refined while `recipe` is trained, if they are.
-fn refinement_of(recipe: &Recipe, calibrated: &[Calibrated]) -> Option<RefinementConfig> {
+/// How twins are refined while `recipe` is trained, and which of the laboratory's; nothing if none are.
+fn refinement_of(
+    recipe: &Recipe,
+    calibrated: &[Calibrated],
+) -> Option<(RefinementConfig, Vec<bool>)> {
     if recipe.training.rule != Rule::Pat {
         return None;
     }
-    let is_fit = |twin: &Calibrated| twin.summary.fidelity.verdict() == Verdict::Fit;
-    let drifts = recipe.devices.values().any(|device| device.imperfections.drift.is_some());
-    match &recipe.training.refinement {
-        RefinementChoice::On(config) => Some(config.clone()),
-        RefinementChoice::Auto if drifts || !calibrated.iter().all(is_fit) => {
-            Some(RefinementConfig::default())
+    let needs_it = |twin: &Calibrated| {
+        let drifts = recipe.devices[&twin.device].imperfections.drift.is_some();
+        drifts || twin.summary.fidelity.verdict() != Verdict::Fit
+    };
+    let (config, learn): (_, Vec<bool>) = match &recipe.training.refinement {
+        RefinementChoice::Off => return None,
+        RefinementChoice::On(config) => (config.clone(), vec![true; calibrated.len()]),
+        RefinementChoice::Auto => {
+            (RefinementConfig::default(), calibrated.iter().map(needs_it).collect())
         }
-        RefinementChoice::Auto | RefinementChoice::Off => None,
-    }
+    };
+    learn.contains(&true).then_some((config, learn))
 }
 
 /// Trains the recipe at `path`; `stop`, once set, ends the run after the epoch. Returns the summary
@@ -239,9 +245,9 @@ pub fn train(
     let mut metrics_file = folder.metrics()?;
     let mut history: Vec<EpochMetrics> = Vec::new();
     let refinement = refinement_of(&recipe, &calibrated);
-    let refinement = refinement.map(|config| {
+    let refinement = refinement.map(|(config, learn)| {
         let (network, laboratory) = (&experiment.network, &experiment.laboratory);
-        Refinement::new(config, network, laboratory, recipe.seed, &backend)
+        Refinement::new(config, &learn, network, laboratory, recipe.seed, &backend)
     });
     let mut trainer = Trainer {
         network: &mut experiment.network,

@@ -1,10 +1,9 @@
 //! Noise that the trainer adds, and therefore knows.
 
 use burn::tensor::Tensor;
-use rand_distr::{Distribution, StandardNormal};
-use twinprop_calibration::bridge::from_vec;
-use twinprop_devices::{DeviceError, random};
+use twinprop_devices::DeviceError;
 
+use super::noise::NoiseSource;
 use super::{Laboratory, Source, Stage};
 
 /// y = x + σ n with n drawn anew for every value of every training step, and y = x otherwise.
@@ -15,15 +14,15 @@ use super::{Laboratory, Source, Stage};
 /// penalty on the gain (Bishop 1995, eq. 12).
 pub struct Jitter {
     deviation: f32,
-    seed: u64,
-    purpose: String,
+    noise: NoiseSource,
 }
 
 impl Jitter {
     /// Noise of standard deviation `deviation`, in the unit of the values; `place` is the stage's.
     #[must_use]
     pub fn new(deviation: f64, seed: u64, place: usize) -> Self {
-        Self { deviation: deviation as f32, seed, purpose: format!("jitter of stage {place}") }
+        let noise = NoiseSource::new(seed, format!("jitter of stage {place}"));
+        Self { deviation: deviation as f32, noise }
     }
 }
 
@@ -39,16 +38,7 @@ impl Stage for Jitter {
         _source: Source,
     ) -> Result<Tensor<2>, DeviceError> {
         let Some(step) = laboratory.training_step else { return Ok(x.clone()) };
-        let [batch, width] = x.dims();
-        let mut noise = vec![0.0; batch * width];
-        let random = random::stream(self.seed, &self.purpose);
-        random::each_shot(&random, step * batch as u64, width, &mut noise, |random, _, noise| {
-            for value in noise {
-                let normal: f32 = StandardNormal.sample(random);
-                *value = self.deviation * normal;
-            }
-        });
-        Ok(x.clone() + from_vec(noise, [batch, width], &x.device()))
+        Ok(x.clone() + self.noise.normal(step, x.dims(), &x.device()) * self.deviation)
     }
 
     fn vjp(

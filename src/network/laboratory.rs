@@ -11,6 +11,9 @@ pub struct Instrument {
     pub device: Boundary,
     /// What the backward pass runs through; none before calibration.
     pub twin: Option<Box<dyn DigitalTwin>>,
+    /// Standard deviation of what the twin leaves of each reading, where it is known: predictions add
+    /// noise of it in a training step, so that a network that is trained in silico learns to bear it.
+    pub unexplained: Option<Vec<f32>>,
 }
 
 /// All devices of a network. Stages name a device by its place here; stages that share a device

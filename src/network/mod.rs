@@ -6,6 +6,8 @@
 mod encode;
 mod jitter;
 mod laboratory;
+mod linear;
+mod noise;
 mod pad;
 mod patches;
 mod physical;
@@ -19,6 +21,7 @@ mod wire;
 pub use encode::Encode;
 pub use jitter::Jitter;
 pub use laboratory::{Instrument, Laboratory};
+pub use linear::Linear;
 pub use pad::Pad;
 pub use patches::Patches;
 pub use physical::Physical;

@@ -8,7 +8,8 @@ use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{RangeMap, Run};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
-use super::{Laboratory, Source, Stage};
+use super::noise::NoiseSource;
+use super::{Instrument, Laboratory, Source, Stage};
 use crate::training::RangePenalty;
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
@@ -26,6 +27,7 @@ pub struct Physical {
     /// The device's parameters.
     channels: Channels,
     penalty: RangePenalty,
+    noise: NoiseSource,
 }
 
 impl Physical {
@@ -55,6 +57,7 @@ impl Physical {
             inputs: RangeMap::to_device_units(&interface.inputs, device),
             channels: interface.parameters.clone(),
             penalty,
+            noise: NoiseSource::new(seed.0, format!("unexplained at stage {}", seed.1)),
         }
     }
 
@@ -130,6 +133,16 @@ impl Physical {
         }
         Ok(to_tensor(&readings, &x.device()))
     }
+
+    fn predict(&self, x: &Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
+        let instrument = &laboratory.instruments[self.instrument];
+        let readings = instrument.twin().predict(self.drives(x), self.settings());
+        let Instrument { unexplained: Some(deviation), .. } = instrument else { return readings };
+        let Some(step) = laboratory.training_step else { return readings };
+        let (shape, device) = (readings.dims(), readings.device());
+        let deviation = from_vec(deviation.clone(), [1, deviation.len()], &device);
+        readings + self.noise.normal(step, shape, &device) * deviation
+    }
 }
 
 impl Stage for Physical {
@@ -145,10 +158,7 @@ impl Stage for Physical {
     ) -> Result<Tensor<2>, DeviceError> {
         let readings = match source {
             Source::Measured => self.measure(x, laboratory)?,
-            Source::Predicted => {
-                let twin = laboratory.instruments[self.instrument].twin();
-                twin.predict(self.drives(x), self.settings())
-            }
+            Source::Predicted => self.predict(x, laboratory),
         };
         Ok(by_sample(readings, self.shots))
     }

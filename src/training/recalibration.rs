@@ -4,6 +4,7 @@ use burn::tensor::Device;
 use rand::{Rng, RngExt};
 use twinprop_calibration::Shots;
 use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
+use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::refine::{SHOTS_A_SETTING, recalibrate};
 use twinprop_devices::PhysicalLayer;
 
@@ -24,7 +25,7 @@ pub fn measure_at(
 }
 
 /// Calibrates the twin of `instrument` anew with `shots` shots about those in `task` and `steps` steps;
-/// it stays what it was where that does not make it better.
+/// it stays what it was where that does not make it better. What it leaves of the readings becomes known.
 ///
 /// # Errors
 /// Whatever the device answers.
@@ -40,6 +41,11 @@ pub fn recalibrate_about(
     if let Some(twin) = recalibrate(instrument.twin(), &shots, steps, random, backend)? {
         instrument.twin = Some(twin);
     }
+    let predicted = predict(instrument.twin(), &shots.inputs, &shots.parameters, backend);
+    let left = shots.outputs - predicted;
+    let count = left.ncols().max(1) as f32;
+    instrument.unexplained =
+        Some(left.row_iter().map(|row| (row.norm_squared() / count).sqrt()).collect());
     Ok(())
 }
 

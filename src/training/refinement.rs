@@ -71,8 +71,7 @@ impl Default for RefinementConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefinementChoice {
-    /// Where it pays: for twins of which one is not known to be fit to train by, and for devices that
-    /// drift.
+    /// Where it pays: those that are not known to be fit to train by, and those of devices that drift.
     #[default]
     Auto,
     /// Never.
@@ -102,7 +101,7 @@ pub struct Refinement<'a> {
     seed: u64,
     backend: &'a Device,
     /// One a device, in the laboratory's order; none for a device without a stage or with a twin that
-    /// has nothing to learn.
+    /// shall not learn or has nothing to learn.
     pupils: Vec<Option<Pupil>>,
     seconds: f64,
 }
@@ -126,23 +125,27 @@ const COST_OF_A_LESSON: f64 = 2.0;
 /// not mostly the device's noise: larger than that by this factor.
 const LEAST_R2: f32 = 0.5;
 const FAR_OVER_THE_FLOOR: f32 = 3.0;
+
 impl<'a> Refinement<'a> {
-    /// Of the twins of `laboratory`, as `network` plays on its devices.
+    /// Of those twins of `laboratory` that shall `learn`, as `network` plays on their devices.
     #[must_use]
     pub fn new(
         config: RefinementConfig,
+        learn: &[bool],
         network: &Network,
         laboratory: &Laboratory,
         seed: u64,
         backend: &'a Device,
     ) -> Self {
-        let pupils = laboratory.instruments.iter().enumerate().map(|(place, instrument)| {
+        let instruments = laboratory.instruments.iter().zip(learn).enumerate();
+        let pupils = instruments.map(|(place, (instrument, learns))| {
             let stages = network.stages.iter().enumerate();
             let playing = stages.filter(|(_, stage)| stage.instrument() == Some(place));
             let slots: Vec<(usize, usize)> = playing
                 .flat_map(|(index, stage)| (0..stage.slots()).map(move |slot| (index, slot)))
                 .collect();
-            let learner = instrument.twin().learner(backend).filter(|_| !slots.is_empty())?;
+            let learner =
+                instrument.twin().learner(backend).filter(|_| *learns && !slots.is_empty())?;
             let lesson = COST_OF_A_LESSON * (config.fresh + config.replayed) as f64;
             let every = (lesson / (config.budget * slots.len() as f64)).ceil() as u64;
             let (replay, refiner) = (Replay::new(config.kept), Refiner::new(learner));

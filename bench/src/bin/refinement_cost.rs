@@ -103,8 +103,8 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<(f64, f64), twin
         ..recipe.training.clone()
     };
     let (network, laboratory) = (&experiment.network, &experiment.laboratory);
-    let refinement =
-        refined.then(|| Refinement::new(config, network, laboratory, recipe.seed, &backend));
+    let refinement = refined
+        .then(|| Refinement::new(config, &[true], network, laboratory, recipe.seed, &backend));
     let mut trainer = Trainer {
         network: &mut experiment.network,
         laboratory: &mut experiment.laboratory,

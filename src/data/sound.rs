@@ -1,0 +1,235 @@
+//! From a recording to features: the sound itself, or how loud it is in bands over time.
+
+use std::f32::consts::TAU;
+
+use rubato::audioadapter_buffers::direct::InterleavedSlice;
+use rubato::{Fft, FixedSync, Resampler};
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::validate;
+
+/// What is made of a recording, which is brought to one loudness (root mean square) first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundConfig {
+    /// Its samples from its start, silence behind its end.
+    Waveform(WaveformConfig),
+    /// Logarithms of its power in mel bands, in windows spread evenly over its length.
+    LogMel(LogMelConfig),
+}
+
+/// A recording as the drive of a waveform device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaveformConfig {
+    /// Sampling rate in Hz that recordings are brought to.
+    #[serde(deserialize_with = "validate::count")]
+    pub rate: usize,
+    /// Samples that are kept.
+    #[serde(deserialize_with = "validate::count")]
+    pub samples: usize,
+    /// Share p of y_n = x_n − p x_(n−1), which lifts the high frequencies that speech has little of.
+    #[serde(deserialize_with = "validate::fraction")]
+    pub pre_emphasis: f64,
+    /// Root mean square of a recording; a limiter keeps its peaks within ±1.
+    #[serde(deserialize_with = "validate::positive")]
+    pub level: f64,
+}
+
+impl Default for WaveformConfig {
+    /// Half a second at 8 kHz.
+    fn default() -> Self {
+        Self { rate: 8000, samples: 4096, pre_emphasis: 0.95, level: 0.15 }
+    }
+}
+
+/// A recording as a small spectrogram, window after window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogMelConfig {
+    /// Sampling rate in Hz that recordings are brought to.
+    #[serde(deserialize_with = "validate::count")]
+    pub rate: usize,
+    /// Bands between `lowest_hz` and half the sampling rate, evenly spaced in mel.
+    #[serde(deserialize_with = "validate::count")]
+    pub bands: usize,
+    /// Windows.
+    #[serde(deserialize_with = "validate::count")]
+    pub windows: usize,
+    /// Length of a window in seconds.
+    #[serde(deserialize_with = "validate::positive")]
+    pub window_seconds: f64,
+    /// Lower end of the lowest band in Hz.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub lowest_hz: f64,
+}
+
+impl Default for LogMelConfig {
+    fn default() -> Self {
+        Self { rate: 8000, bands: 20, windows: 12, window_seconds: 0.032, lowest_hz: 100.0 }
+    }
+}
+
+/// Power that is added to that of a band, as a share of the recording's in all bands: what is softer is
+/// silence.
+const SILENCE: f32 = 1e-5;
+/// Samples that a resampler takes at a time.
+const CHUNK: usize = 1024;
+
+impl SoundConfig {
+    /// Name of each feature.
+    pub(super) fn feature_names(&self) -> Vec<String> {
+        match self {
+            Self::Waveform(config) => {
+                (0..config.samples).map(|sample| format!("sample {sample}")).collect()
+            }
+            Self::LogMel(config) => (0..config.windows * config.bands)
+                .map(|place| {
+                    format!("window {}, band {}", place / config.bands, place % config.bands)
+                })
+                .collect(),
+        }
+    }
+
+    /// Features of the recording `sound`, sampled at `rate` Hz.
+    ///
+    /// # Errors
+    /// In words, where it cannot be brought to another rate or holds no sound.
+    pub(super) fn features(&self, sound: &[f32], rate: usize) -> Result<Vec<f32>, String> {
+        let wanted = match self {
+            Self::Waveform(config) => config.rate,
+            Self::LogMel(config) => config.rate,
+        };
+        let sound = resample(sound, rate, wanted)?;
+        match self {
+            Self::Waveform(config) => {
+                let share = config.pre_emphasis as f32;
+                let before = std::iter::once(0.0).chain(sound.iter().copied());
+                let lifted = sound.iter().zip(before).map(|(now, before)| now - share * before);
+                let mut samples = levelled(lifted.collect())?;
+                samples.resize(config.samples, 0.0);
+                let level = config.level as f32;
+                samples.iter_mut().for_each(|value| *value = (level * *value).clamp(-1.0, 1.0));
+                Ok(samples)
+            }
+            Self::LogMel(config) => Ok(config.log_powers(&levelled(sound)?)),
+        }
+    }
+}
+
+/// `sound` at the rate `to` instead of `from`, in Hz.
+fn resample(sound: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
+    if from == to {
+        return Ok(sound.to_vec());
+    }
+    let failed = |problem: String| format!("{from} Hz cannot be brought to {to} Hz: {problem}");
+    let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both)
+        .map_err(|error| failed(error.to_string()))?;
+    let adapter =
+        InterleavedSlice::new(sound, 1, sound.len()).map_err(|error| failed(error.to_string()))?;
+    let resampled = resampler
+        .process_all(&adapter, sound.len(), None)
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(resampled.take_data())
+}
+
+/// `sound` with a root mean square of one.
+fn levelled(mut sound: Vec<f32>) -> Result<Vec<f32>, String> {
+    let power = sound.iter().map(|value| value * value).sum::<f32>() / sound.len().max(1) as f32;
+    if power <= 0.0 || !power.is_finite() {
+        return Err("it is silent".to_owned());
+    }
+    let factor = power.sqrt().recip();
+    sound.iter_mut().for_each(|value| *value *= factor);
+    Ok(sound)
+}
+
+impl LogMelConfig {
+    /// ln(power + silence) of each band in each window.
+    fn log_powers(&self, sound: &[f32]) -> Vec<f32> {
+        let length = ((self.window_seconds * self.rate as f64).round() as usize).max(2);
+        let size = length.next_power_of_two();
+        let transform = FftPlanner::<f32>::new().plan_fft_forward(size);
+        let filters = self.filters(size);
+        let hann = |n: usize| 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / length as f32).cos();
+        // Windows stand evenly over the recording; one that is shorter is surrounded by silence.
+        let room = sound.len() as f64 - length as f64;
+        let mut powers = Vec::with_capacity(self.windows * self.bands);
+        for window in 0..self.windows {
+            let share = (window as f64 + 0.5) / self.windows as f64;
+            let start = (share * room).round() as isize;
+            let mut spectrum = vec![Complex::default(); size];
+            for (n, value) in spectrum[..length].iter_mut().enumerate() {
+                let place = usize::try_from(start + n as isize).ok();
+                let sample = place.and_then(|place| sound.get(place)).copied().unwrap_or(0.0);
+                *value = Complex::new(sample * hann(n), 0.0);
+            }
+            transform.process(&mut spectrum);
+            powers.extend(filters.iter().map(|filter| -> f32 {
+                filter.iter().map(|&(bin, weight)| weight * spectrum[bin].norm_sqr()).sum()
+            }));
+        }
+        let floor = SILENCE * powers.iter().sum::<f32>() / self.windows as f32;
+        powers.iter().map(|power| (power + floor).ln()).collect()
+    }
+
+    /// Bins of a spectrum of `size` samples with their weights, a triangle a band (O'Shaughnessy, Speech
+    /// Communication, 1987: mel = 2595 log₁₀(1 + f / 700 Hz)).
+    fn filters(&self, size: usize) -> Vec<Vec<(usize, f32)>> {
+        let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
+        let hz_per_bin = self.rate as f64 / size as f64;
+        let (low, high) = (mel(self.lowest_hz), mel(self.rate as f64 / 2.0));
+        let step = (high - low) / (self.bands + 1) as f64;
+        (0..self.bands)
+            .map(|band| {
+                let centre = low + (band + 1) as f64 * step;
+                (0..=size / 2)
+                    .filter_map(|bin| {
+                        let weight = 1.0 - (mel(bin as f64 * hz_per_bin) - centre).abs() / step;
+                        (weight > 0.0).then_some((bin, weight as f32))
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(hz: f32, rate: usize, samples: usize) -> Vec<f32> {
+        (0..samples).map(|n| (TAU * hz * n as f32 / rate as f32).sin()).collect()
+    }
+
+    #[test]
+    fn a_tone_is_loudest_in_its_band_in_every_window() {
+        let config = LogMelConfig::default();
+        let powers = SoundConfig::LogMel(config.clone())
+            .features(&tone(1000.0, 8000, 4000), 8000)
+            .expect("it is no silence");
+        // mel(100) = 150, mel(1000) = 1000, mel(4000) = 2146: (1000 − 150) / 95.05 is band 8 (from 0: 7.9).
+        for window in powers.chunks(config.bands) {
+            let loudest = (0..config.bands).max_by(|&a, &b| window[a].total_cmp(&window[b]));
+            assert_eq!(loudest, Some(8), "{window:?}");
+        }
+    }
+
+    #[test]
+    fn another_rate_makes_the_same_waveform() {
+        let config =
+            SoundConfig::Waveform(WaveformConfig { samples: 2000, ..WaveformConfig::default() });
+        let slow = config.features(&tone(440.0, 8000, 2000), 8000).expect("it is no silence");
+        let fast = config.features(&tone(440.0, 22_050, 5512), 22_050).expect("it is no silence");
+        // Away from the ends, which a resampler's filter cannot see beyond.
+        let error = (200..1800).map(|n| (slow[n] - fast[n]).abs()).fold(0.0, f32::max);
+        assert!(error < 0.02, "{error}");
+    }
+
+    #[test]
+    fn silence_is_refused() {
+        let problem = SoundConfig::LogMel(LogMelConfig::default()).features(&[0.0; 800], 8000);
+        assert_eq!(problem, Err("it is silent".to_owned()));
+    }
+}

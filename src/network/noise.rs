@@ -1,0 +1,31 @@
+//! Noise of the trainer's own, the same in every run of a seed.
+
+use burn::tensor::{Device, Tensor};
+use rand_distr::{Distribution, StandardNormal};
+use twinprop_calibration::bridge::from_vec;
+use twinprop_devices::random;
+
+/// Where noise comes from: the seed of everything, and what it is for.
+pub(super) struct NoiseSource {
+    seed: u64,
+    purpose: String,
+}
+
+impl NoiseSource {
+    pub(super) fn new(seed: u64, purpose: String) -> Self {
+        Self { seed, purpose }
+    }
+
+    /// Standard normal numbers `[rows, columns]` of training step `step`.
+    pub(super) fn normal(&self, step: u64, shape: [usize; 2], device: &Device) -> Tensor<2> {
+        let [rows, columns] = shape;
+        let mut noise = vec![0.0; rows * columns];
+        let random = random::stream(self.seed, &self.purpose);
+        random::each_shot(&random, step * rows as u64, columns, &mut noise, |random, _, noise| {
+            for value in noise {
+                *value = StandardNormal.sample(random);
+            }
+        });
+        from_vec(noise, shape, device)
+    }
+}
