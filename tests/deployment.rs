@@ -117,7 +117,7 @@ fn an_aged_device_raises_the_alarm_and_its_network_comes_back() {
     let calm = succeed(&["evaluate", "run", "--watch", "--every", "0", "--looks", "3"], &folder);
     assert_eq!(calm.matches("chain: moved by").count(), 3, "{calm}");
     // Years later.
-    fs::write(folder.path().join("run/played.json"), "{\"chain\": 90000000}").unwrap();
+    fs::write(folder.path().join("run/usage.json"), "{\"chain\": {\"shots\": 90000000}}").unwrap();
     let output = twinprop(&["evaluate", "run", "--watch", "--every", "0"], &folder, "2");
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{message}");

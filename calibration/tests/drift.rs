@@ -6,7 +6,7 @@ use twinprop_calibration::design::DesignConfig;
 use twinprop_calibration::{Drift, Reference, WatchConfig};
 use twinprop_devices::imperfections::{Course, DriftConfig, Span};
 use twinprop_devices::optical::SecondHarmonicConfig;
-use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
+use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, Usage};
 
 /// A noisy optical device whose constants move by `deviation` in its first thousand shots and stay.
 fn device(deviation: f64, seed: u64, shots: u64) -> Box<dyn PhysicalLayer> {
@@ -25,7 +25,9 @@ fn device(deviation: f64, seed: u64, shots: u64) -> Box<dyn PhysicalLayer> {
             ..Default::default()
         },
     };
-    config.fabricate_used(seed, shots).unwrap().device
+    let mut device = config.fabricate(seed).unwrap().device;
+    device.resume(&Usage::after(shots));
+    device
 }
 
 /// What is found of a device that has moved by `deviation` since its reference was measured.

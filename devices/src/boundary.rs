@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Channels, DeviceError, Interface, PhysicalLayer};
+use crate::{Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
 /// what it clamped and played, and lets no impossible measurement out.
@@ -25,6 +25,11 @@ impl Boundary {
             clamped: 0,
             shots: 0,
         }
+    }
+
+    /// Goes on counting from `shots` played and `clamped` values clamped.
+    pub fn count_from(&mut self, shots: u64, clamped: u64) {
+        (self.shots, self.clamped) = (shots, clamped);
     }
 
     /// Values clamped so far, data and parameters together.
@@ -80,6 +85,14 @@ impl PhysicalLayer for Boundary {
         self.clamped += clamped;
         self.shots += shots as u64;
         check_measurements(self.layer.interface(), outputs.as_slice())
+    }
+
+    fn usage(&self) -> Usage {
+        self.layer.usage()
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.layer.resume(usage);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{DeviceError, Interface};
+use crate::{DeviceError, Interface, Usage};
 
 /// A physical system that turns drives into measurements.
 ///
@@ -27,6 +27,14 @@ pub trait PhysicalLayer: Send {
         parameters: &DVector<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError>;
+
+    /// What use has left in a simulated system; a real one keeps that itself.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
+    /// Puts a simulated system where [`usage`](Self::usage) says that use had left it.
+    fn resume(&mut self, _usage: &Usage) {}
 }
 
 impl<L: PhysicalLayer + ?Sized> PhysicalLayer for Box<L> {
@@ -42,6 +50,14 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for Box<L> {
     ) -> Result<(), DeviceError> {
         (**self).measure(inputs, parameters, outputs)
     }
+
+    fn usage(&self) -> Usage {
+        (**self).usage()
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        (**self).resume(usage);
+    }
 }
 
 impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
@@ -56,5 +72,13 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         (**self).measure(inputs, parameters, outputs)
+    }
+
+    fn usage(&self) -> Usage {
+        (**self).usage()
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        (**self).resume(usage);
     }
 }

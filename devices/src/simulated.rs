@@ -71,50 +71,35 @@ impl DeviceConfig {
     /// # Errors
     /// [`DeviceError::Config`] where the configuration describes no possible device.
     pub fn fabricate(&self, seed: u64) -> Result<SimulatedDevice, DeviceError> {
-        self.fabricate_used(seed, 0)
-    }
-
-    /// The copy that [`fabricate`](Self::fabricate) makes, after `shots` shots: its noise goes on from
-    /// there, and its drift has come that far.
-    ///
-    /// # Errors
-    /// As [`fabricate`](Self::fabricate).
-    pub fn fabricate_used(&self, seed: u64, shots: u64) -> Result<SimulatedDevice, DeviceError> {
         let mismatch = self.imperfections.mismatch;
         match &self.model {
             DeviceKind::SecondHarmonic(config) => {
                 let nominal = SecondHarmonic::nominal(config)?;
-                self.copies((seed, shots), nominal, || {
-                    SecondHarmonic::fabricated(config, mismatch, seed)
-                })
+                self.copies(seed, nominal, || SecondHarmonic::fabricated(config, mismatch, seed))
             }
             DeviceKind::Oscillators(config) => {
                 let nominal = Oscillators::nominal(config)?;
-                self.copies((seed, shots), nominal, || {
-                    Oscillators::fabricated(config, mismatch, seed)
-                })
+                self.copies(seed, nominal, || Oscillators::fabricated(config, mismatch, seed))
             }
             DeviceKind::Pendula(config) => {
                 let nominal = Pendula::nominal(config)?;
-                self.copies((seed, shots), nominal, || Pendula::fabricated(config, mismatch, seed))
+                self.copies(seed, nominal, || Pendula::fabricated(config, mismatch, seed))
             }
             DeviceKind::Plate(config) => {
                 let nominal = Plate::nominal(config)?;
-                self.copies((seed, shots), nominal, || Plate::fabricated(config, mismatch, seed))
+                self.copies(seed, nominal, || Plate::fabricated(config, mismatch, seed))
             }
             DeviceKind::Transistor(config) => {
                 let nominal = Transistor::nominal(config)?;
-                self.copies((seed, shots), nominal, || {
-                    Transistor::fabricated(config, mismatch, seed)
-                })
+                self.copies(seed, nominal, || Transistor::fabricated(config, mismatch, seed))
             }
             DeviceKind::Crossbar(config) => {
                 let nominal = Crossbar::nominal(config)?;
-                self.copies((seed, shots), nominal, || Crossbar::fabricated(config, mismatch, seed))
+                self.copies(seed, nominal, || Crossbar::fabricated(config, mismatch, seed))
             }
             DeviceKind::MziMesh(config) => {
                 let nominal = MziMesh::nominal(config)?;
-                self.copies((seed, shots), nominal, || MziMesh::fabricated(config, mismatch, seed))
+                self.copies(seed, nominal, || MziMesh::fabricated(config, mismatch, seed))
             }
         }
     }
@@ -122,7 +107,7 @@ impl DeviceConfig {
     /// The fabricated device with the laboratory's imperfections and without, and the nominal one.
     fn copies<D: Differentiable + 'static>(
         &self,
-        (seed, shots): (u64, u64),
+        seed: u64,
         nominal: D,
         fabricate: impl Fn() -> Result<D, DeviceError>,
     ) -> Result<SimulatedDevice, DeviceError> {
@@ -130,10 +115,10 @@ impl DeviceConfig {
         let device = fabricate()?;
         let device = match &config.drift {
             Some(drift) => {
-                let device = Drift::new(device, drift, seed, shots);
-                imperfections::wrap(device, config, seed, shots)
+                let device = Drift::new(device, drift, seed);
+                imperfections::wrap(device, config, seed)
             }
-            None => imperfections::wrap(device, config, seed, shots),
+            None => imperfections::wrap(device, config, seed),
         };
         Ok(SimulatedDevice { device, exact: Box::new(fabricate()?), nominal: Box::new(nominal) })
     }

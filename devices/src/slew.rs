@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Channels, DeviceError, Interface, PhysicalLayer};
+use crate::{Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Largest number of shots that one step is divided into.
 const LONGEST_RAMP: usize = 10_000;
@@ -106,6 +106,14 @@ impl<L: PhysicalLayer> PhysicalLayer for SlewLimit<L> {
         }
         self.drives = last;
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        self.layer.usage()
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.layer.resume(usage);
     }
 }
 

@@ -5,7 +5,9 @@
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::imperfections::{Course, DriftConfig, ImperfectionsConfig, Span, wrap};
 use twinprop_devices::mechanical::PendulaConfig;
-use twinprop_devices::{Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer};
+use twinprop_devices::{
+    Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer, Usage,
+};
 
 /// Reads out its drives as they arrive.
 struct Wire(Interface);
@@ -41,7 +43,7 @@ impl PhysicalLayer for Wire {
 const CHANNELS: usize = 16;
 
 fn play(config: &ImperfectionsConfig, seed: u64, batches: &[usize]) -> DMatrix<f32> {
-    let mut device = wrap(Wire::new(CHANNELS), config, seed, 0);
+    let mut device = wrap(Wire::new(CHANNELS), config, seed);
     let gain = DVector::from_element(1, 0.5);
     let mut columns = Vec::new();
     for &shots in batches {
@@ -103,7 +105,8 @@ fn ageing(course: Course) -> DeviceConfig {
 
 /// The angles after one shot of a device that has played `shots` before.
 fn angles_after(config: &DeviceConfig, shots: u64) -> DMatrix<f32> {
-    let mut device = config.fabricate_used(3, shots).unwrap().device;
+    let mut device = config.fabricate(3).unwrap().device;
+    device.resume(&Usage::after(shots));
     play_once(&mut *device)
 }
 

@@ -242,6 +242,12 @@ fn a_tile_is_programmed_anew_only_with_new_weights_and_drifts_after() {
     assert!((&first - &perfect).amax() < 0.3);
     let mut same = Crossbar::fabricated(&config, 0.0, 1).unwrap();
     assert_eq!(measure(&mut same, &x, &weights), first);
+    // Another process goes on where this one stands, without programming anew.
+    let mut later = Crossbar::fabricated(&config, 0.0, 1).unwrap();
+    later.resume(&device.usage());
+    assert_eq!(measure(&mut later, &x, &weights), measure(&mut device, &x, &weights));
+    assert_eq!(measure(&mut later, &x, &other), measure(&mut device, &x, &other));
+    assert_eq!(later.usage(), device.usage());
 }
 
 #[test]

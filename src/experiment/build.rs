@@ -9,7 +9,7 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Monitor, Opened};
-use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, random};
+use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, Usage, random};
 
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
@@ -49,8 +49,8 @@ pub struct Place<'a> {
     pub data_dir: Option<&'a Path>,
     /// Where the shots of each device are recorded, in a folder of its name, if they are.
     pub record: Option<&'a Path>,
-    /// Shots that simulated devices have played before, if they have.
-    pub played: Option<&'a Played>,
+    /// Where use has left the simulated devices, if it has.
+    pub usages: Option<&'a Usages>,
     /// Where the host computes.
     pub backend: &'a Device,
 }
@@ -59,12 +59,12 @@ impl<'a> Place<'a> {
     /// Files relative to `folder`, new devices, nothing recorded.
     #[must_use]
     pub fn new(folder: &'a Path, backend: &'a Device) -> Self {
-        Self { folder, data_dir: None, record: None, played: None, backend }
+        Self { folder, data_dir: None, record: None, usages: None, backend }
     }
 }
 
-/// Shots that devices have played, by their names.
-pub type Played = BTreeMap<String, u64>;
+/// Where use has left devices, by their names.
+pub type Usages = BTreeMap<String, Usage>;
 
 /// Loads the data, fabricates the devices, builds the network and sets its normalisation by a
 /// first measurement.
@@ -74,7 +74,7 @@ pub type Played = BTreeMap<String, u64>;
 /// where a device cannot be built or does not answer.
 pub fn prepare(
     recipe: &Recipe,
-    &Place { folder, data_dir, record, played, backend }: &Place,
+    &Place { folder, data_dir, record, usages, backend }: &Place,
 ) -> Result<Experiment, Error> {
     let split = recipe.data.load(&Locator::new(folder, data_dir), recipe.seed)?;
     let mut laboratory = Laboratory::default();
@@ -83,8 +83,7 @@ pub fn prepare(
     for (place, (name, entry)) in recipe.devices.iter().enumerate() {
         let simulated = entry.simulated();
         let seed = recipe.device_seed_of(place);
-        let before = played.and_then(|played| played.get(name)).copied().unwrap_or_default();
-        let simulated = simulated.map(|config| config.fabricate_used(seed, before)).transpose()?;
+        let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
         let (mut device, equation, design) = match (&entry.rig, simulated) {
             (Some(config), simulated) => {
                 let design = simulated.map(|simulated| simulated.nominal);
@@ -101,6 +100,9 @@ pub fn prepare(
             let recorder = Recorder::new(device, &folder.join(name))?;
             recordings.push(recorder.recording());
             device = Box::new(recorder);
+        }
+        if let Some(usage) = usages.and_then(|usages| usages.get(name)) {
+            device.resume(usage);
         }
         exact.push(equation);
         nominal.push(design);

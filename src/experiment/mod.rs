@@ -19,7 +19,7 @@ mod watch;
 
 pub use adapt::{AdaptConfig, Adaptation};
 pub use baseline::{Baseline, baselines};
-pub use build::{Experiment, Place, Played, prepare};
+pub use build::{Experiment, Place, Usages, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
 pub use compare::{Comparison, compare};

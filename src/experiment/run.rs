@@ -9,7 +9,7 @@ use twinprop_calibration::Fidelity;
 use twinprop_calibration::fidelity::Verdict;
 use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
-use super::build::{Place, Played, prepare};
+use super::build::{Place, prepare};
 use super::calibrate::{Calibrated, calibrate, take_exact_twins};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
@@ -303,7 +303,7 @@ pub fn train(
         &folder,
         &backend,
     )?;
-    folder.save_played(&experiment.laboratory, &Played::new())?;
+    folder.save_usages(&experiment.laboratory)?;
 
     for recording in &experiment.recordings {
         recording.finish()?;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
 use twinprop_devices::write_whole;
 
-use super::build::Played;
+use super::build::Usages;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 use crate::training::EpochMetrics;
@@ -28,8 +29,8 @@ impl RunFolder {
     pub const METRICS: &'static str = "metrics.jsonl";
     /// Name of the summary.
     pub const SUMMARY: &'static str = "summary.json";
-    /// Name of the counts of shots that the devices have played.
-    const PLAYED: &'static str = "played.json";
+    /// Name of the file that says where use has left the devices.
+    const USAGES: &'static str = "usage.json";
     /// Name of the trained parameters.
     pub const PARAMETERS: &'static str = "parameters.safetensors";
     /// Name of a calibration's summary.
@@ -204,34 +205,24 @@ impl RunFolder {
             .collect()
     }
 
-    /// Saves how many shots the devices of `laboratory` have played, `before` included.
+    /// Saves where use has left the devices of `laboratory`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn save_played(&self, laboratory: &Laboratory, before: &Played) -> Result<(), Error> {
-        let instruments = laboratory.instruments.iter();
-        let played: Played = instruments
-            .map(|instrument| {
-                let before = before.get(&instrument.name).copied().unwrap_or_default();
-                (instrument.name.clone(), before + instrument.device.shots())
-            })
-            .collect();
-        self.write_json(Self::PLAYED, &played)
+    pub fn save_usages(&self, laboratory: &Laboratory) -> Result<(), Error> {
+        self.write_json(Self::USAGES, &laboratory.usages())
     }
 
-    /// How many shots the devices have played; nothing of a run that did not say.
+    /// Where use has left the devices; nothing of a run that did not say.
     ///
     /// # Errors
     /// [`Error::Data`] for a damaged file, [`Error::File`] for one that cannot be read.
-    pub fn played(&self) -> Result<Played, Error> {
-        let path = self.path.join(Self::PLAYED);
+    pub fn usages(&self) -> Result<Usages, Error> {
+        let path = self.path.join(Self::USAGES);
         if !path.exists() {
-            return Ok(Played::new());
+            return Ok(Usages::new());
         }
-        let text = std::fs::read_to_string(&path)
-            .map_err(Error::file(&path, "let it be read, or remove it"))?;
-        serde_json::from_str(&text)
-            .map_err(|error| Error::Data { path, problem: error.to_string() })
+        read_json(&path, "let it be read, or remove it")
     }
 
     /// Saves everything that makes `network` what it is.
@@ -267,6 +258,13 @@ impl RunFolder {
         }
         Ok(())
     }
+}
+
+/// The value in the JSON file at `path`; `advice` is for one that cannot be read.
+fn read_json<T: DeserializeOwned>(path: &Path, advice: &'static str) -> Result<T, Error> {
+    let text = std::fs::read_to_string(path).map_err(Error::file(path, advice))?;
+    serde_json::from_str(&text)
+        .map_err(|error| Error::Data { path: path.to_owned(), problem: error.to_string() })
 }
 
 /// The metrics of a run in progress.

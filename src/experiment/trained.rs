@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use twinprop_devices::PhysicalLayer;
 
-use super::build::{Experiment, Place, Played, prepare};
+use super::build::{Experiment, Place, Usages, prepare};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::twins::{Subject, file_name};
@@ -39,8 +39,6 @@ pub struct Trained {
     pub experiment: Experiment,
     /// Where the host computes.
     pub backend: Device,
-    /// Shots that its simulated devices had played when it was opened.
-    played: Played,
 }
 
 impl Trained {
@@ -54,19 +52,19 @@ impl Trained {
         recipe.take_rigs(&reopening.devices)?;
         recipe.device_seed = reopening.copy.or(recipe.device_seed);
         let backend = reopening.backend.device()?;
-        let played = match reopening.copy {
-            None => folder.played()?,
-            Some(_) => Played::new(),
+        let usages = match reopening.copy {
+            None => folder.usages()?,
+            Some(_) => Usages::new(),
         };
         let place = Place {
             data_dir: reopening.data_dir.as_deref(),
             record: reopening.record.as_deref(),
-            played: Some(&played),
+            usages: Some(&usages),
             ..Place::new(path, &backend)
         };
         let mut experiment = prepare(&recipe, &place)?;
         folder.load_network(&mut experiment.network, &backend)?;
-        Ok(Self { recipe, folder, experiment, backend, played })
+        Ok(Self { recipe, folder, experiment, backend })
     }
 
     /// Gives the devices the twins that the run fitted or refined.
@@ -88,7 +86,7 @@ impl Trained {
 
     /// Saves the network, its twins and a new reference set in `folder`, so that it is a run of its own.
     pub(super) fn save(&mut self, folder: &RunFolder) -> Result<(), Error> {
-        let Self { recipe, experiment, backend, played, .. } = self;
+        let Self { recipe, experiment, backend, .. } = self;
         let Experiment { network, laboratory, split, .. } = experiment;
         folder.save_network(network)?;
         for instrument in &laboratory.instruments {
@@ -96,7 +94,7 @@ impl Trained {
         }
         let watch = &recipe.calibration.watch;
         save_reference(network, laboratory, split, watch, recipe.seed, folder, backend)?;
-        folder.save_played(laboratory, played)
+        folder.save_usages(laboratory)
     }
 
     /// Its parts.

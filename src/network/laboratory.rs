@@ -1,7 +1,9 @@
 //! The devices that a network plays on, each behind its boundary and beside its twin.
 
+use std::collections::BTreeMap;
+
 use twinprop_calibration::DigitalTwin;
-use twinprop_devices::Boundary;
+use twinprop_devices::{Boundary, PhysicalLayer, Usage};
 
 /// A device with its twin.
 pub struct Instrument {
@@ -31,6 +33,13 @@ impl Laboratory {
     #[must_use]
     pub fn shots(&self) -> u64 {
         self.instruments.iter().map(|instrument| instrument.device.shots()).sum()
+    }
+
+    /// Where use has left the devices.
+    #[must_use]
+    pub fn usages(&self) -> BTreeMap<String, Usage> {
+        let instruments = self.instruments.iter();
+        instruments.map(|one| (one.name.clone(), one.device.usage())).collect()
     }
 
     /// Values clamped in front of all devices.

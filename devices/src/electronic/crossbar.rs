@@ -34,7 +34,8 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
+    Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, Programming, Usage,
+    random, validate,
 };
 
 /// A crossbar tile, as a recipe writes it.
@@ -189,6 +190,20 @@ impl Crossbar {
         })
     }
 
+    /// Programs the cells to `weights` when `at_shot` shots have been played, with noise of its own.
+    fn program(&mut self, weights: DVector<f32>, at_shot: u64) {
+        let mut random = random::stream(self.seed, &format!("programming {}", self.programmings));
+        let noise = self.config.programming_noise as f32;
+        let cells = self.cells.clone().map(|cells| {
+            cells.map(|factor| {
+                let normal: f32 = StandardNormal.sample(&mut random);
+                factor * (1.0 + noise * normal).max(0.0)
+            })
+        });
+        self.programmings += 1;
+        self.programmed = Some(Programmed { weights, cells, at_shot });
+    }
+
     /// m and g.
     fn range(&self) -> (f32, f32) {
         let off = 1.0 / self.config.on_off_ratio as f32;
@@ -315,18 +330,7 @@ impl PhysicalLayer for Crossbar {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
         if self.programmed.as_ref().is_none_or(|last| last.weights != *parameters) {
-            let purpose = format!("programming {}", self.programmings);
-            let mut random = random::stream(self.seed, &purpose);
-            let noise = self.config.programming_noise as f32;
-            let cells = self.cells.clone().map(|cells| {
-                cells.map(|factor| {
-                    let normal: f32 = StandardNormal.sample(&mut random);
-                    factor * (1.0 + noise * normal).max(0.0)
-                })
-            });
-            self.programmings += 1;
-            let weights = parameters.clone();
-            self.programmed = Some(Programmed { weights, cells, at_shot: self.shots });
+            self.program(parameters.clone(), self.shots);
         }
         let Some(programmed) = &self.programmed else { return Ok(()) };
         let age = (self.shots - programmed.at_shot) as f64 * self.config.seconds_per_shot;
@@ -350,6 +354,23 @@ impl PhysicalLayer for Crossbar {
         self.shots += inputs.ncols() as u64;
         self.saturate(outputs);
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        let programming = self.programmed.as_ref().map(|programmed| Programming {
+            number: self.programmings - 1,
+            at_shot: programmed.at_shot,
+            parameters: programmed.weights.as_slice().to_vec(),
+        });
+        Usage { shots: self.shots, programming }
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.shots = usage.shots;
+        if let Some(Programming { number, at_shot, parameters }) = &usage.programming {
+            self.programmings = *number;
+            self.program(DVector::from_column_slice(parameters), *at_shot);
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceError, Differentiable, Interface, PhysicalLayer, random, validate};
+use crate::{DeviceError, Differentiable, Interface, PhysicalLayer, Usage, random, validate};
 
 /// How a device drifts; in a recipe, `drift = { deviation = 0.1, over = { shots = 1000000 } }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,8 +76,8 @@ pub struct Drift<D> {
 }
 
 impl<D: Differentiable> Drift<D> {
-    /// `device` after `shots` shots; `seed` draws where its constants go.
-    pub fn new(device: D, config: &DriftConfig, seed: u64, shots: u64) -> Self {
+    /// `device`, unused; `seed` draws where its constants go.
+    pub fn new(device: D, config: &DriftConfig, seed: u64) -> Self {
         let mut random = random::stream(seed, "drift");
         let start: Vec<f32> = device.constants().iter().map(|constant| constant.value).collect();
         let mut change = || (config.deviation * random::deviate(&mut random)) as f32;
@@ -86,7 +86,7 @@ impl<D: Differentiable> Drift<D> {
             Span::Shots(shots) => shots,
             Span::Seconds(seconds) => seconds / device.interface().seconds_per_shot,
         };
-        Self { device, course: config.course, shots_to_go, start, change, shots, position: 0.0 }
+        Self { device, course: config.course, shots_to_go, start, change, shots: 0, position: 0.0 }
     }
 
     /// Moves the constants to where they are by now.
@@ -118,5 +118,14 @@ impl<D: Differentiable> PhysicalLayer for Drift<D> {
         self.settle();
         self.shots += inputs.ncols() as u64;
         self.device.measure(inputs, parameters, outputs)
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { shots: self.shots, ..self.device.usage() }
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.shots = usage.shots;
+        self.device.resume(usage);
     }
 }

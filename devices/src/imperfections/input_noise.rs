@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::{DeviceError, Interface, PhysicalLayer, random};
+use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
 
 /// Adds Gaussian noise to every data drive of every shot, kept inside the channel's range.
 pub struct InputNoise<L> {
@@ -16,14 +16,13 @@ pub struct InputNoise<L> {
 }
 
 impl<L: PhysicalLayer> InputNoise<L> {
-    /// `strength`: standard deviation as a share of each channel's range; `shots`: how many were played
-    /// before.
-    pub fn new(layer: L, strength: f64, seed: u64, shots: u64) -> Self {
+    /// `strength`: standard deviation as a share of each channel's range.
+    pub fn new(layer: L, strength: f64, seed: u64) -> Self {
         Self {
             layer,
             strength: strength as f32,
             random: random::stream(seed, "input noise"),
-            shots,
+            shots: 0,
             noisy: DMatrix::zeros(0, 0),
         }
     }
@@ -52,5 +51,14 @@ impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
         });
         self.shots += inputs.ncols() as u64;
         self.layer.measure(&self.noisy, parameters, outputs)
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { shots: self.shots, ..self.layer.usage() }
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.shots = usage.shots;
+        self.layer.resume(usage);
     }
 }

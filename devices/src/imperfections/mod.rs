@@ -46,21 +46,20 @@ pub struct ImperfectionsConfig {
     pub drift: Option<DriftConfig>,
 }
 
-/// Wraps `device` in the noise and the converters that `config` asks for, as they are after `shots`
-/// shots; the noise is drawn from `seed`.
+/// Wraps `device` in the noise and the converters that `config` asks for; the noise is drawn from
+/// `seed`.
 pub fn wrap(
     device: impl PhysicalLayer + 'static,
     config: &ImperfectionsConfig,
     seed: u64,
-    shots: u64,
 ) -> Box<dyn PhysicalLayer> {
     let mut layer: Box<dyn PhysicalLayer> = Box::new(device);
     if config.input_noise > 0.0 {
-        layer = Box::new(InputNoise::new(layer, config.input_noise, seed, shots));
+        layer = Box::new(InputNoise::new(layer, config.input_noise, seed));
     }
     if config.readout_noise > 0.0 || config.shot_noise > 0.0 {
         let strength = (config.readout_noise, config.shot_noise);
-        layer = Box::new(ReadoutNoise::new(layer, strength, seed, shots));
+        layer = Box::new(ReadoutNoise::new(layer, strength, seed));
     }
     if config.dac_bits > 0 || config.adc_bits > 0 {
         layer = Box::new(Quantisation::new(layer, config.dac_bits, config.adc_bits));

@@ -2,7 +2,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Channels, DeviceError, Interface, PhysicalLayer};
+use crate::{Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Rounds drives and parameters to a DAC's codes and readings to an ADC's, each over its
 /// channel's range.
@@ -46,6 +46,14 @@ impl<L: PhysicalLayer> PhysicalLayer for Quantisation<L> {
         self.layer.measure(&self.inputs, &self.parameters, outputs)?;
         quantise(&self.layer.interface().outputs, self.adc_bits, outputs.as_mut_slice());
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        self.layer.usage()
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.layer.resume(usage);
     }
 }
 

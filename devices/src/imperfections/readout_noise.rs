@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::{DeviceError, Interface, PhysicalLayer, random};
+use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
 
 /// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, kept inside the channel's range, whose width is R.
 pub struct ReadoutNoise<L> {
@@ -16,14 +16,14 @@ pub struct ReadoutNoise<L> {
 }
 
 impl<L: PhysicalLayer> ReadoutNoise<L> {
-    /// `additive` and `shot`: σ_a and σ_s; `shots`: how many were played before.
-    pub fn new(layer: L, (additive, shot): (f64, f64), seed: u64, shots: u64) -> Self {
+    /// `additive` and `shot`: σ_a and σ_s.
+    pub fn new(layer: L, (additive, shot): (f64, f64), seed: u64) -> Self {
         Self {
             layer,
             additive: additive as f32,
             shot: shot as f32,
             random: random::stream(seed, "readout noise"),
-            shots,
+            shots: 0,
         }
     }
 }
@@ -54,5 +54,14 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
         });
         self.shots += outputs.ncols() as u64;
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { shots: self.shots, ..self.layer.usage() }
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.shots = usage.shots;
+        self.layer.resume(usage);
     }
 }

@@ -11,7 +11,7 @@ use nalgebra::{DMatrix, DVector};
 use super::index::{ABOUT, About, Contents, FORMAT, INDEX, Line, contents};
 use super::segment::{Segment, same_bits};
 use crate::whole_file::sync_folder;
-use crate::{DeviceError, Interface, PhysicalLayer, write_whole};
+use crate::{DeviceError, Interface, PhysicalLayer, Usage, write_whole};
 
 /// Shots of a full segment.
 const SEGMENT_SHOTS: usize = 4096;
@@ -116,6 +116,14 @@ impl<L: PhysicalLayer> PhysicalLayer for Recorder<L> {
         let asked = self.recording.book().start.elapsed().as_secs_f64();
         self.layer.measure(inputs, parameters, outputs)?;
         self.recording.book().add(asked, inputs, parameters, outputs)
+    }
+
+    fn usage(&self) -> Usage {
+        self.layer.usage()
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        self.layer.resume(usage);
     }
 }
 

@@ -1,0 +1,35 @@
+//! What use leaves in a simulated device, so that a later process can go on with it.
+
+use serde::{Deserialize, Serialize};
+
+/// How far a simulated device has been used: where its noise goes on, how far it has drifted, and what its
+/// cells were programmed to last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Shots that it has played.
+    pub shots: u64,
+    /// The last programming of a device that remembers its parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub programming: Option<Programming>,
+}
+
+/// A programming of a device that remembers its parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Programming {
+    /// How many there were before it.
+    pub number: u64,
+    /// Shots played before it.
+    pub at_shot: u64,
+    /// What was programmed, in the interface's units.
+    pub parameters: Vec<f32>,
+}
+
+impl Usage {
+    /// After `shots` shots, never programmed.
+    #[must_use]
+    pub fn after(shots: u64) -> Self {
+        Self { shots, programming: None }
+    }
+}
