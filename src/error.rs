@@ -53,6 +53,9 @@ pub enum Error {
         /// The run's folder.
         run: PathBuf,
     },
+    /// Ctrl-C; the text says how far it came and how to go on.
+    #[error("{0}")]
+    Interrupted(String),
     /// Training left the real numbers.
     #[error("training diverged in epoch {epoch}: the loss is {loss}; lower training.learning_rate")]
     Diverged {
@@ -63,6 +66,9 @@ pub enum Error {
     },
 }
 
+/// Exit status of a program that Ctrl-C ended, as shells have it.
+const INTERRUPTED: u8 = 130;
+
 impl Error {
     /// A [`File`](Self::File) error.
     pub fn file(path: &Path, advice: &'static str) -> impl FnOnce(std::io::Error) -> Self {
@@ -70,7 +76,8 @@ impl Error {
         move |source| Self::File { path, source, advice }
     }
 
-    /// Exit status: 2 where the input is at fault, 1 where the work failed.
+    /// Exit status: 2 where the input is at fault, 1 where the work failed, 3 for a device that has
+    /// drifted, 130 after Ctrl-C.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -81,6 +88,7 @@ impl Error {
                 1
             }
             Self::Drifted { .. } => 3,
+            Self::Interrupted(_) => INTERRUPTED,
             _ => 2,
         }
     }

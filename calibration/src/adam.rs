@@ -1,7 +1,9 @@
 //! burn's Adam over a list of tensors.
 
-use burn::optim::{Adam, AdamConfig, AdamState, Optimizer};
+use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::Tensor;
+
+use crate::state::{State, take};
 
 /// Factor of a learning rate that falls to zero along a half cosine, when the share `done` (0 to 1) of the
 /// steps is done (Loshchilov & Hutter 2017, eq. 5, without restarts).
@@ -45,5 +47,41 @@ impl AdamList {
             *tensor = moved;
             *state = next;
         }
+    }
+
+    /// Its moments and times, to go on with.
+    ///
+    /// # Panics
+    /// Never: a device takes a single number.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let states = self.states.iter().enumerate();
+        let known = states.filter_map(|(place, state)| Some((place, &state.as_ref()?.momentum)));
+        known
+            .flat_map(|(place, AdaptiveMomentumState { time, moment_1, moment_2, .. })| {
+                let time = Tensor::from_floats([[*time as f32]], &moment_1.device());
+                [
+                    (format!("{place}.time"), time),
+                    (format!("{place}.first"), moment_1.clone()),
+                    (format!("{place}.second"), moment_2.clone()),
+                ]
+            })
+            .collect()
+    }
+
+    /// Goes on with what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// In words, where something is missing.
+    pub fn restore(&mut self, mut saved: State) -> Result<(), String> {
+        for (place, state) in self.states.iter_mut().enumerate() {
+            let Some(time) = saved.remove(&format!("{place}.time")) else { continue };
+            let mut moment = |which: &str| take(&mut saved, &format!("{place}.{which}"));
+            let (first, second) = (moment("first")?, moment("second")?);
+            let time = time.into_scalar::<f32>() as usize;
+            let momentum = AdaptiveMomentumState::new(time, first, second);
+            *state = Some(AdamState::new(momentum));
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
 use crate::fit::reading_moments;
 use crate::shots::{Run, Shots};
+use crate::state::{State, as_part, take, take_part};
 
 /// How an equation's constants are learned; in a recipe, `twin = { learned_physics = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,6 +148,31 @@ impl ConstantFit {
     /// Whether it knows how to weigh errors.
     pub fn is_weighed(&self) -> bool {
         !self.weight.is_empty()
+    }
+
+    /// What it is made of, to go on with.
+    pub fn state(&self) -> State {
+        let mut state = as_part("adam", self.optimiser.state());
+        state.insert("constants".to_owned(), self.values.clone());
+        if self.is_weighed() {
+            let weight = self.weight.as_slice().to_vec();
+            let shape = [1, weight.len()];
+            state.insert("weight".to_owned(), from_vec(weight, shape, &self.values.device()));
+        }
+        state
+    }
+
+    /// Goes on with what [`state`](Self::state) gave, and sets the constants of `equation`.
+    pub fn restore(
+        &mut self,
+        mut state: State,
+        equation: &mut dyn Differentiable,
+    ) -> Result<(), String> {
+        self.values = take(&mut state, "constants")?;
+        self.weight =
+            state.remove("weight").map_or(DVector::zeros(0), |weight| to_vec(weight).into());
+        equation.set_constants(&to_vec(self.values.clone()));
+        self.optimiser.restore(take_part(&mut state, "adam"))
     }
 
     /// Moves the constants of `equation` one step down the squared error on `runs`. Returns the mean

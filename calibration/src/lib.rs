@@ -24,6 +24,7 @@ pub mod neural;
 pub mod ranges;
 pub mod refine;
 pub mod shots;
+pub mod state;
 pub mod store;
 pub mod temporal;
 pub mod twin;

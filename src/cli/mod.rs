@@ -96,6 +96,7 @@ impl Settings {
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
+            checkpoint_steps: None,
         }
     }
 }
@@ -137,8 +138,8 @@ fn make_safe_on_interrupt() -> Result<(), Error> {
     })
 }
 
-/// A flag that Ctrl-C sets: the first lets the epoch end and the results be written, the second
-/// ends the program at once.
+/// A flag that Ctrl-C sets: the first lets the step end and a checkpoint be written, the second ends
+/// the program at once.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -147,7 +148,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
             twinprop::devices::rig::make_all_safe();
             std::process::exit(INTERRUPTED);
         }
-        eprintln!("stopping after this epoch; once more to stop at once");
+        eprintln!("stopping after this step; once more to stop at once");
     })?;
     Ok(stop)
 }

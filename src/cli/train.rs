@@ -3,16 +3,25 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use twinprop::experiment::{RunFolder, RunOptions, train};
+use twinprop::experiment::{RunFolder, RunOptions, resume, train};
 use twinprop::{Error, Rule};
 
-use super::{RunArguments, stop_on_interrupt};
+use super::{Settings, stop_on_interrupt};
 
 /// Arguments of `train`.
 #[derive(Args)]
 pub struct Train {
+    /// The recipe.
+    #[arg(required_unless_present = "resume")]
+    recipe: Option<PathBuf>,
+    /// Go on with the run in this folder, which was cut off.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rule", "seed", "set", "out"])]
+    resume: Option<PathBuf>,
     #[command(flatten)]
-    run: RunArguments,
+    settings: Settings,
+    /// Training steps from one checkpoint to the next; without it one is written every 30 s.
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint: Option<u64>,
     /// Training rule, instead of the recipe's: pat, in-silico or ideal.
     #[arg(long)]
     rule: Option<Rule>,
@@ -31,9 +40,14 @@ pub fn run(command: &Train) -> Result<(), Error> {
         rule: command.rule,
         devices: command.device.clone(),
         record: command.record.clone(),
-        ..command.run.settings.options()
+        checkpoint_steps: command.checkpoint,
+        ..command.settings.options()
     };
-    let (summary, folder) = train(&command.run.recipe, &options, &stop)?;
+    let (summary, folder) = match (&command.resume, &command.recipe) {
+        (Some(run), _) => resume(run, &options, &stop)?,
+        (None, Some(recipe)) => train(recipe, &options, &stop)?,
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
     if let Some(twin) = &summary.twin {
         println!(
             "twin: R² {:.4}, NRMSE {:.4}, gradient cosine {:.4}",

@@ -17,7 +17,8 @@ use crate::data::Split;
 use crate::network::Source;
 use crate::report::Progress;
 use crate::training::{
-    Schedule, Trainer, TrainingConfig, TrainingEvent, evaluate, recalibrate_about,
+    Checkpoints, Ending, Schedule, Trainer, TrainingConfig, TrainingEvent, evaluate,
+    recalibrate_about,
 };
 use crate::{Error, Rule};
 
@@ -50,10 +51,10 @@ impl Default for AdaptConfig {
         Self {
             calibration_share: 0.1,
             recalibration_steps: 3000,
-            in_silico_epochs: 80,
+            in_silico_epochs: 200,
             in_silico_pace: 1.0,
             epochs: 4,
-            pace: 0.03,
+            pace: 0.01,
         }
     }
 }
@@ -175,16 +176,20 @@ fn train(
         rule,
         refinement: None,
         judges_epochs: false,
+        checkpoints: Checkpoints::Never,
         seed,
         backend: &backend,
     };
     let mut progress = Progress::new(&format!("fine-tune by {rule}"), trainer.steps());
-    trainer.train(stop, |event| {
+    let ending = trainer.train(None, stop, |event| {
         if let TrainingEvent::Steps(done) = event {
             progress.set(done, String::new());
         }
         Ok(())
     })?;
+    if ending != Ending::Complete {
+        return Err(Error::Interrupted("stopped; nothing was written".to_owned()));
+    }
     let accuracy = evaluate(trainer.network, trainer.laboratory, &split.test, &backend)?.accuracy;
     progress.finish(format!("test accuracy {:.1} %", 100.0 * accuracy));
     Ok(accuracy)

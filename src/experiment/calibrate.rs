@@ -13,9 +13,10 @@ use twinprop_devices::recording::{Recorded, Recorder};
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
 use super::build::Experiment;
+use super::calibration_run::CalibrationSummary;
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
-use super::twins::{Subject, file_name};
+use super::twins::{Subject, file_name, load_twins};
 use crate::Error;
 use crate::report::{Progress, TwinSection};
 
@@ -125,6 +126,39 @@ pub(super) fn calibrate(
         instrument.twin = Some(twin);
     }
     Ok(calibrated)
+}
+
+/// Gives every device of `experiment` the twin that [`calibrate`] saved in `folder`, where nothing is
+/// measured or fitted again; returns what it returned.
+pub(super) fn reload(
+    experiment: &mut Experiment,
+    recipe: &Recipe,
+    folder: &RunFolder,
+    backend: &Device,
+) -> Result<Vec<Calibrated>, Error> {
+    load_twins(experiment, recipe, folder.path(), backend)?;
+    let mut summary: CalibrationSummary =
+        folder.read_json(RunFolder::CALIBRATION, "let it be read, or begin the run anew")?;
+    let instruments = experiment.laboratory.instruments.iter();
+    instruments
+        .map(|instrument| {
+            let name = &instrument.name;
+            let place = folder.shots(name);
+            let Recorded { inputs, parameters, outputs } = Recorded::read(&place)?;
+            let summary = summary.twins.remove(name).filter(|of| of.test_shots <= inputs.ncols());
+            let summary = summary.ok_or_else(|| Error::Data {
+                path: place,
+                problem: format!("it is not what the twin of `{name}` was judged by"),
+            })?;
+            let last = |of: DMatrix<f32>| {
+                of.columns(of.ncols() - summary.test_shots, summary.test_shots).into_owned()
+            };
+            let (inputs, parameters, measured) = (last(inputs), last(parameters), last(outputs));
+            let predicted = predict(instrument.twin(), &inputs, &parameters, backend);
+            let outputs = instrument.device.interface().outputs.clone();
+            Ok(Calibrated { device: name.clone(), summary, measured, predicted, outputs })
+        })
+        .collect()
 }
 
 /// Where the shots of a calibration come from.

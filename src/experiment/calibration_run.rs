@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::build::{Place, prepare};
-use super::calibrate::{TwinSummary, calibrate};
+use super::calibrate::{Calibrated, TwinSummary, calibrate};
 use super::recipe::Recipe;
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
@@ -29,6 +29,26 @@ pub struct CalibrationSummary {
     pub twins: BTreeMap<String, TwinSummary>,
 }
 
+impl CalibrationSummary {
+    /// What came of a calibration that started at `start`, in the folder of a run that has begun.
+    pub(super) fn of(
+        calibrated: &[Calibrated],
+        recipe: &Recipe,
+        folder: &RunFolder,
+        backend: Backend,
+        start: Instant,
+    ) -> Result<Self, Error> {
+        let twins = calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone()));
+        Ok(Self {
+            recipe: folder.begun()?.recipe,
+            seed: recipe.seed,
+            backend,
+            seconds: start.elapsed().as_secs_f64(),
+            twins: twins.collect(),
+        })
+    }
+}
+
 /// Calibrates the devices of the recipe at `path` into a new folder.
 ///
 /// # Errors
@@ -41,7 +61,7 @@ pub fn calibrate_recipe(
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let name = format!("{name}-calibration-{}", recipe.seed);
     let folder = RunFolder::create(options.out.as_deref(), &name)?;
-    folder.write(RunFolder::RECIPE, &recipe.to_toml())?;
+    folder.begin(&recipe, path)?;
     run(&recipe, path, folder, options)
 }
 
@@ -80,13 +100,7 @@ fn run(
         Place { data_dir: options.data_dir.as_deref(), ..Place::new(recipe_folder, &backend) };
     let mut experiment = prepare(recipe, &place)?;
     let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
-    let summary = CalibrationSummary {
-        recipe: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        seed: recipe.seed,
-        backend: options.backend,
-        seconds: start.elapsed().as_secs_f64(),
-        twins: calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone())).collect(),
-    };
+    let summary = CalibrationSummary::of(&calibrated, recipe, &folder, options.backend, start)?;
     let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();
     let report = CalibrationReport { summary: &summary, twins: &twins, recipe: &recipe.to_toml() };
     folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())?;

@@ -1,14 +1,15 @@
 //! Rules side by side: every rule on every seed, with digital networks beside them.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
 use super::baseline::baselines;
 use super::recipe::Recipe;
-use super::run::{RunOptions, Summary, train};
+use super::run::{RunOptions, train};
 use super::run_folder::RunFolder;
+use super::summary::Summary;
 use crate::data::Locator;
 use crate::report::{Curve, line_chart};
 use crate::training::EpochMetrics;
@@ -80,9 +81,6 @@ pub fn compare(
             let (summary, run_folder) = train(path, &options, stop)?;
             runs.push(summary);
             histories.push(run_folder.read_metrics()?);
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Usage("the comparison was stopped before its end".to_owned()));
-            }
         }
         let split = recipe.data.load(&locator, seed)?;
         for baseline in baselines(&split, seed, &backend) {

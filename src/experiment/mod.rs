@@ -6,12 +6,14 @@ mod baseline;
 mod build;
 mod calibrate;
 mod calibration_run;
+mod checkpoint;
 mod compare;
 mod evaluate;
 mod recalibrate;
 mod recipe;
 mod run;
 mod run_folder;
+mod summary;
 mod trained;
 mod transfer;
 mod twins;
@@ -28,8 +30,9 @@ pub use recalibrate::recalibrate_run;
 pub use recipe::{
     CalibrationConfig, DeviceEntry, PhysicalConfig, Recipe, RigConfig, StageConfig, TwinConfig,
 };
-pub use run::{LinkSummary, RunOptions, Summary, TwinScore, train};
+pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
 pub use run_folder::RunFolder;
+pub use summary::{LinkSummary, Summary, TwinScore};
 pub use trained::{Reopening, Trained};
 pub use transfer::{Scratch, Transfer, transfer};
 pub use watch::{Look, Watch};

@@ -1,24 +1,25 @@
 //! One run: prepare, calibrate, train, report.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use twinprop_calibration::Fidelity;
+use burn::tensor::Device;
 use twinprop_calibration::fidelity::Verdict;
-use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
-use super::build::{Place, prepare};
-use super::calibrate::{Calibrated, calibrate, take_exact_twins};
+use super::build::{Experiment, Place, prepare};
+use super::calibrate::{Calibrated, calibrate, reload, take_exact_twins};
+use super::calibration_run::CalibrationSummary;
+use super::checkpoint::{self, Checkpoint};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use super::twins::file_name;
+use super::summary::{LinkSummary, Summary, TwinScore};
+use super::twins::{file_name, load_twins};
 use super::watch::save_reference;
 use crate::report::{Progress, RunReport, TwinSection};
 use crate::training::{
-    EpochMetrics, Refinement, RefinementChoice, RefinementConfig, Trainer, TrainingEvent,
-    TwinCourse, evaluate,
+    Checkpoints, Ending, EpochMetrics, Refinement, RefinementChoice, RefinementConfig, Start,
+    Trainer, TrainingEvent, TwinCourse, evaluate,
 };
 use crate::{Backend, Error, Rule};
 
@@ -41,7 +42,12 @@ pub struct RunOptions {
     pub record: Option<PathBuf>,
     /// Values that replace the recipe's, each `key=value`.
     pub set: Vec<String>,
+    /// Training steps from one checkpoint to the next, if not [`CHECKPOINTS_EVERY`].
+    pub checkpoint_steps: Option<u64>,
 }
+
+/// Time from one checkpoint to the next, where it is not counted in steps.
+pub const CHECKPOINTS_EVERY: Duration = Duration::from_secs(30);
 
 impl RunOptions {
     /// The recipe at `path` as these options have it, its files where they are; before anything is
@@ -61,102 +67,21 @@ impl RunOptions {
         recipe.calibration.make_absolute()?;
         Ok(recipe)
     }
-}
 
-/// What a twin was worth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TwinScore {
-    /// Coefficient of determination on shots it never saw.
-    pub r2: f32,
-    /// Normalised root mean square error on them.
-    pub nrmse: f32,
-    /// Cosine between its gradient and the device's.
-    pub gradient_cosine: f32,
-}
-
-impl TwinScore {
-    fn of(fidelity: &Fidelity) -> Self {
-        Self {
-            r2: fidelity.readings.r2.value,
-            nrmse: fidelity.readings.nrmse.value,
-            gradient_cosine: fidelity.gradient.cosine.value,
-        }
+    /// The experiment of `recipe`, whose files are relative to `folder`.
+    fn prepare(
+        &self,
+        recipe: &Recipe,
+        folder: &Path,
+        backend: &Device,
+    ) -> Result<Experiment, Error> {
+        let place = Place {
+            data_dir: self.data_dir.as_deref(),
+            record: self.record.as_deref(),
+            ..Place::new(folder, backend)
+        };
+        prepare(recipe, &place)
     }
-}
-
-/// A real device and what happened on its link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LinkSummary {
-    /// Where the device is.
-    pub target: String,
-    /// What its laboratory calls it.
-    pub name: String,
-    /// Tells it from others of its kind.
-    pub serial_number: String,
-    /// Version of its firmware.
-    pub firmware: String,
-    /// Shots that it measured.
-    pub shots: u64,
-    /// Why it was dropped from its farm, if it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    /// Frames, faults and repeats.
-    pub counts: LinkCounts,
-}
-
-impl LinkSummary {
-    fn of(link: &Monitor) -> Self {
-        let Description { name, serial_number, firmware, .. } = &link.identity().description;
-        Self {
-            target: link.target().to_owned(),
-            name: name.clone(),
-            serial_number: serial_number.clone(),
-            firmware: firmware.clone(),
-            shots: link.shots(),
-            failure: link.failure(),
-            counts: link.counts(),
-        }
-    }
-}
-
-/// `summary.json`: a run in numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
-    /// The recipe's file name.
-    pub recipe: String,
-    /// The rule.
-    pub rule: Rule,
-    /// The seed.
-    pub seed: u64,
-    /// The backend.
-    pub backend: Backend,
-    /// Accuracy on the test data after the last epoch, measured on the device.
-    pub test_accuracy: f32,
-    /// The best of any epoch.
-    pub best_test_accuracy: f32,
-    /// Epochs trained.
-    pub epochs: usize,
-    /// Whether the run was stopped before its last epoch.
-    pub interrupted: bool,
-    /// Seconds from the first to the last.
-    pub seconds: f64,
-    /// Shots played on all devices, calibration included.
-    pub device_shots: u64,
-    /// Time that those shots take on the devices, in seconds.
-    pub device_seconds: f64,
-    /// Values clamped in front of the devices.
-    pub clamped: u64,
-    /// The links of the real devices.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<LinkSummary>,
-    /// How the twins that are refined did before the first step.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub twins_at_start: Vec<TwinCourse>,
-    /// Seconds that the twins' lessons took beside the training, where they were refined.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refinement_seconds: Option<f64>,
-    /// The twin (of the first device), where the rule uses a fitted one.
-    pub twin: Option<TwinScore>,
 }
 
 /// The last epoch in words, for the progress bar.
@@ -205,11 +130,12 @@ fn refinement_of(
     learn.contains(&true).then_some((config, learn))
 }
 
-/// Trains the recipe at `path`; `stop`, once set, ends the run after the epoch. Returns the summary
-/// and the run's folder.
+/// Trains the recipe at `path`; `stop`, once set, ends the run after the step, with a checkpoint. Returns
+/// the summary and the run's folder.
 ///
 /// # Errors
-/// Whatever is wrong with the recipe, the data, the folder or the device.
+/// Whatever is wrong with the recipe, the data, the folder or the device; [`Error::Interrupted`] where it
+/// was stopped.
 pub fn train(
     path: &Path,
     options: &RunOptions,
@@ -217,127 +143,233 @@ pub fn train(
 ) -> Result<(Summary, RunFolder), Error> {
     let start = Instant::now();
     let recipe = options.recipe(path)?;
-    let rule = recipe.training.rule;
     let backend = options.backend.device()?;
-    let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let place = Place {
-        data_dir: options.data_dir.as_deref(),
-        record: options.record.as_deref(),
-        ..Place::new(recipe_folder, &backend)
-    };
-    let mut experiment = prepare(&recipe, &place)?;
-
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut experiment = options.prepare(&recipe, folder, &backend)?;
+    let rule = recipe.training.rule;
     if !rule.needs_calibration() {
         take_exact_twins(&mut experiment)?;
     }
-
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder =
         RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
-    folder.write(RunFolder::RECIPE, &recipe.to_toml())?;
+    folder.begin(&recipe, path)?;
+    Run { start, recipe, options, backend, folder, experiment }.carry_on(None, stop)
+}
 
-    let calibrated = if rule.needs_calibration() {
-        calibrate(&mut experiment, &recipe, &folder, &backend)?
-    } else {
-        Vec::new()
-    };
+/// Goes on with the run in `path`, which was cut off, from its last checkpoint. On simulated devices it
+/// ends as it would have without a break.
+///
+/// # Errors
+/// As [`train`], and [`Error::Usage`] where there is no run, or it is complete.
+pub fn resume(
+    path: &Path,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<(Summary, RunFolder), Error> {
+    let start = Instant::now();
+    let folder = RunFolder::open_begun(path)?;
+    if path.join(RunFolder::SUMMARY).exists() {
+        return Err(Error::Usage(format!(
+            "{}: this run is complete; see {}",
+            path.display(),
+            RunFolder::REPORT
+        )));
+    }
+    let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
+    recipe.take_rigs(&options.devices)?;
+    let checkpoint = Checkpoint::last_of(&folder)?;
+    // What a rig has measured is kept; a simulation plays it again, with the noise that it had.
+    if checkpoint.is_none() && recipe.devices.values().all(|device| device.rig.is_none()) {
+        folder.forget_shots()?;
+    }
+    let backend = options.backend.device()?;
+    let mut experiment = options.prepare(&recipe, path, &backend)?;
+    if !recipe.training.rule.needs_calibration() {
+        take_exact_twins(&mut experiment)?;
+    }
+    Run { start, recipe, options, backend, folder, experiment }.carry_on(checkpoint.as_ref(), stop)
+}
 
-    let mut metrics_file = folder.metrics()?;
-    let mut history: Vec<EpochMetrics> = Vec::new();
-    let refinement = refinement_of(&recipe, &calibrated);
-    let refinement = refinement.map(|(config, learn)| {
-        let (network, laboratory) = (&experiment.network, &experiment.laboratory);
-        Refinement::new(config, &learn, network, laboratory, recipe.seed, &backend)
-    });
-    let mut trainer = Trainer {
-        network: &mut experiment.network,
-        laboratory: &mut experiment.laboratory,
-        split: &experiment.split,
-        config: &recipe.training,
-        rule,
-        refinement,
-        judges_epochs: true,
-        seed: recipe.seed,
-        backend: &backend,
-    };
-    let mut twins_at_start = Vec::new();
-    let mut progress = Progress::new(&format!("train {name} by {rule}"), trainer.steps());
-    trainer.train(stop, |event| {
-        match event {
-            TrainingEvent::Steps(done) => progress.set(done, state_of(&history)),
-            TrainingEvent::Twins(twins) => {
-                twins_at_start = twins.to_vec();
+/// A run whose experiment is set up.
+struct Run<'a> {
+    start: Instant,
+    recipe: Recipe,
+    options: &'a RunOptions,
+    backend: Device,
+    folder: RunFolder,
+    experiment: Experiment,
+}
+
+impl Run<'_> {
+    /// Calibrates, trains and reports, from `checkpoint` on if there is one.
+    fn carry_on(
+        mut self,
+        checkpoint: Option<&Checkpoint>,
+        stop: &AtomicBool,
+    ) -> Result<(Summary, RunFolder), Error> {
+        let calibrated = self.calibrate(checkpoint.is_some())?;
+        let course = self.train(&calibrated, checkpoint, stop)?;
+        self.finish(&calibrated, course)
+    }
+
+    /// Makes the twins, or loads them if they were made before.
+    fn calibrate(&mut self, before: bool) -> Result<Vec<Calibrated>, Error> {
+        let Self { recipe, folder, experiment, backend, start, .. } = self;
+        if !recipe.training.rule.needs_calibration() {
+            return Ok(Vec::new());
+        }
+        if before {
+            return reload(experiment, recipe, folder, backend);
+        }
+        let made = calibrate(experiment, recipe, folder, backend)?;
+        let backend = self.options.backend;
+        let summary = CalibrationSummary::of(&made, recipe, folder, backend, *start)?;
+        folder.write_json(RunFolder::CALIBRATION, &summary)?;
+        Ok(made)
+    }
+
+    /// Trains the network, and keeps checkpoints.
+    fn train(
+        &mut self,
+        calibrated: &[Calibrated],
+        checkpoint: Option<&Checkpoint>,
+        stop: &AtomicBool,
+    ) -> Result<Course, Error> {
+        let Self { start, recipe, options, backend, folder, experiment } = self;
+        let rule = recipe.training.rule;
+        if let Some(twins) = checkpoint.and_then(Checkpoint::twins) {
+            load_twins(experiment, recipe, twins, backend)?;
+        }
+        let mut refinement = refinement_of(recipe, calibrated).map(|(config, learn)| {
+            let (network, laboratory) = (&experiment.network, &experiment.laboratory);
+            Refinement::new(config, &learn, network, laboratory, recipe.seed, backend)
+        });
+        let (network, laboratory) = (&mut experiment.network, &mut experiment.laboratory);
+        let begin = checkpoint
+            .map(|from| from.restore(network, laboratory, refinement.as_mut(), backend))
+            .transpose()?;
+        let batches = experiment.split.train.len().div_ceil(recipe.training.batch) as u64;
+        let steps_before = begin.as_ref().map_or(0, |Start { progress, .. }| progress.steps);
+        let mut history = folder.go_back_to((steps_before / batches) as usize)?;
+        let mut metrics_file = folder.metrics()?;
+        let (mut twins_at_start, seconds_before) = match checkpoint {
+            Some(Checkpoint { notes, .. }) => (notes.twins_at_start.clone(), notes.seconds),
+            None => (Vec::new(), 0.0),
+        };
+        let mut trainer = Trainer {
+            network,
+            laboratory,
+            split: &experiment.split,
+            config: &recipe.training,
+            rule,
+            refinement,
+            judges_epochs: true,
+            checkpoints: options
+                .checkpoint_steps
+                .map_or(Checkpoints::Every(CHECKPOINTS_EVERY), Checkpoints::Steps),
+            seed: recipe.seed,
+            backend,
+        };
+        let name = folder.begun()?.recipe;
+        let name = name.trim_end_matches(".toml");
+        let mut progress = Progress::new(&format!("train {name} by {rule}"), trainer.steps());
+        let ending = trainer.train(begin, stop, |event| {
+            match event {
+                TrainingEvent::Steps(done) => progress.set(done, state_of(&history)),
+                TrainingEvent::Twins(twins) => twins_at_start = twins.to_vec(),
+                TrainingEvent::Epoch(metrics) => {
+                    metrics_file.append(metrics)?;
+                    history.push(metrics.clone());
+                }
+                TrainingEvent::Checkpoint(snapshot) => {
+                    let seconds = seconds_before + start.elapsed().as_secs_f64();
+                    checkpoint::save(folder, &snapshot, &twins_at_start, seconds)?;
+                }
             }
-            TrainingEvent::Epoch(metrics) => {
-                metrics_file.append(metrics)?;
-                history.push(metrics.clone());
+            Ok(())
+        })?;
+        let refinement_seconds = trainer.refinement.take().map(|mut refinement| {
+            refinement.adopt(trainer.laboratory);
+            refinement.seconds()
+        });
+        if let Ending::Stopped(done) = ending {
+            let (steps, run) = (trainer.steps(), folder.path().display());
+            progress.finish(format!("stopped after step {done}"));
+            return Err(Error::Interrupted(format!(
+                "stopped after {done} of {steps} steps; `twinprop train --resume {run}` goes on"
+            )));
+        }
+        let last = history.last().expect("a recipe trains at least one epoch");
+        progress.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
+        let seconds = seconds_before + start.elapsed().as_secs_f64();
+        Ok(Course { history, twins_at_start, refinement_seconds, seconds })
+    }
+
+    /// Writes what came of it, the summary last but for the report.
+    fn finish(
+        self,
+        calibrated: &[Calibrated],
+        course: Course,
+    ) -> Result<(Summary, RunFolder), Error> {
+        let Self { recipe, options, backend, folder, mut experiment, .. } = self;
+        let Course { history, twins_at_start, refinement_seconds, seconds } = course;
+        let (network, laboratory) = (&experiment.network, &mut experiment.laboratory);
+        folder.save_network(network)?;
+        if refinement_seconds.is_some() {
+            for instrument in &laboratory.instruments {
+                instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
             }
         }
-        Ok(())
-    })?;
-    let refinement_seconds = trainer.refinement.take().map(|mut refinement| {
-        refinement.adopt(trainer.laboratory);
-        refinement.seconds()
-    });
-    let last = history.last().expect("a recipe trains at least one epoch");
-    progress.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
-    folder.save_network(&experiment.network)?;
-    if refinement_seconds.is_some() {
-        for instrument in &experiment.laboratory.instruments {
-            instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
+        let judgement = evaluate(network, laboratory, &experiment.split.test, &backend)?;
+        let watch = &recipe.calibration.watch;
+        let split = &experiment.split;
+        save_reference(network, laboratory, split, watch, recipe.seed, &folder, &backend)?;
+        folder.save_usages(laboratory)?;
+        for recording in &experiment.recordings {
+            recording.finish()?;
         }
+        let begun = folder.begun()?;
+        let summary = Summary {
+            recipe: begun.recipe.clone(),
+            rule: recipe.training.rule,
+            seed: recipe.seed,
+            backend: options.backend,
+            test_accuracy: history.last().map_or(0.0, |last| last.test_accuracy),
+            best_test_accuracy: history.iter().map(|m| m.test_accuracy).fold(0.0, f32::max),
+            epochs: history.len(),
+            seconds,
+            device_shots: laboratory.shots(),
+            device_seconds: laboratory.device_seconds(),
+            clamped: laboratory.clamped(),
+            links: experiment.links.iter().map(LinkSummary::of).collect(),
+            twins_at_start,
+            refinement_seconds,
+            twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
+        };
+        let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
+        let report = RunReport {
+            title: begun.recipe.trim_end_matches(".toml"),
+            summary: &summary,
+            history: &history,
+            twins: &twins,
+            classes: &split.classes,
+            labels: &split.test.labels,
+            predicted: &judgement.predicted,
+            recipe: &recipe.to_toml(),
+        };
+        folder.write(RunFolder::REPORT, &report.to_html())?;
+        folder.write_json(RunFolder::SUMMARY, &summary)?;
+        checkpoint::remove(&folder)?;
+        Ok((summary, folder))
     }
-    let judgement = evaluate(
-        &experiment.network,
-        &mut experiment.laboratory,
-        &experiment.split.test,
-        &backend,
-    )?;
+}
 
-    save_reference(
-        &experiment.network,
-        &mut experiment.laboratory,
-        &experiment.split,
-        &recipe.calibration.watch,
-        recipe.seed,
-        &folder,
-        &backend,
-    )?;
-    folder.save_usages(&experiment.laboratory)?;
-
-    for recording in &experiment.recordings {
-        recording.finish()?;
-    }
-    let summary = Summary {
-        recipe: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        rule,
-        seed: recipe.seed,
-        backend: options.backend,
-        test_accuracy: last.test_accuracy,
-        best_test_accuracy: history.iter().map(|m| m.test_accuracy).fold(0.0, f32::max),
-        epochs: history.len(),
-        interrupted: stop.load(Ordering::Relaxed),
-        seconds: start.elapsed().as_secs_f64(),
-        device_shots: experiment.laboratory.shots(),
-        device_seconds: experiment.laboratory.device_seconds(),
-        clamped: experiment.laboratory.clamped(),
-        links: experiment.links.iter().map(LinkSummary::of).collect(),
-        twins_at_start,
-        refinement_seconds,
-        twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
-    };
-    folder.write_json(RunFolder::SUMMARY, &summary)?;
-    let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();
-    let report = RunReport {
-        title: &name,
-        summary: &summary,
-        history: &history,
-        twins: &twins,
-        classes: &experiment.split.classes,
-        labels: &experiment.split.test.labels,
-        predicted: &judgement.predicted,
-        recipe: &recipe.to_toml(),
-    };
-    folder.write(RunFolder::REPORT, &report.to_html())?;
-    Ok((summary, folder))
+/// How a training went.
+struct Course {
+    history: Vec<EpochMetrics>,
+    twins_at_start: Vec<TwinCourse>,
+    refinement_seconds: Option<f64>,
+    /// Since the run began, breaks left out.
+    seconds: f64,
 }

@@ -5,15 +5,23 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
 use twinprop_devices::write_whole;
 
 use super::build::Usages;
+use super::recipe::Recipe;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 use crate::training::EpochMetrics;
+
+/// What was begun in a folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Begun {
+    /// The recipe's file name.
+    pub recipe: String,
+}
 
 /// The folder of one run.
 pub struct RunFolder {
@@ -25,6 +33,8 @@ const WRITABLE: &str = "name a folder that can be written with --out";
 impl RunFolder {
     /// Name of the resolved recipe.
     pub const RECIPE: &'static str = "recipe.toml";
+    /// Name of the file that says what was begun.
+    pub(super) const BEGUN: &'static str = "begun.json";
     /// Name of the metrics, a line an epoch.
     pub const METRICS: &'static str = "metrics.jsonl";
     /// Name of the summary.
@@ -86,6 +96,11 @@ impl RunFolder {
         Ok(Self { path })
     }
 
+    /// The folder `path`, as it is.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Whether `wanted` may become the folder of a run, before anything is made.
     ///
     /// # Errors
@@ -100,6 +115,24 @@ impl RunFolder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says what is begun here: `recipe`, which was read at `path`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn begin(&self, recipe: &Recipe, path: &Path) -> Result<(), Error> {
+        self.write(Self::RECIPE, &recipe.to_toml())?;
+        let recipe = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.write_json(Self::BEGUN, &Begun { recipe })
+    }
+
+    /// What was begun here.
+    ///
+    /// # Errors
+    /// [`Error::File`] where that is unknown, [`Error::Data`] for a damaged file.
+    pub(super) fn begun(&self) -> Result<Begun, Error> {
+        self.read_json(Self::BEGUN, "begin the run anew")
     }
 
     /// Opens the folder of a run that has ended.
@@ -158,7 +191,11 @@ impl RunFolder {
         self.write_bytes(name, text.as_bytes())
     }
 
-    fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes `bytes` to the file `name`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path.join(name);
         write_whole(&path, bytes).map_err(Error::file(&path, "free some room"))
     }
@@ -173,6 +210,59 @@ impl RunFolder {
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).expect("plain data");
         self.write(name, &(text + "\n"))
+    }
+
+    /// The value in the JSON file `name`; `advice` is for one that cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::File`] for one that cannot be read, [`Error::Data`] for a damaged one.
+    pub(super) fn read_json<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        advice: &'static str,
+    ) -> Result<T, Error> {
+        let path = self.path.join(name);
+        let text = std::fs::read_to_string(&path).map_err(Error::file(&path, advice))?;
+        serde_json::from_str(&text)
+            .map_err(|error| Error::Data { path, problem: error.to_string() })
+    }
+
+    /// Forgets what has been written since the first `epochs` epochs, so that the run can go on from
+    /// there; returns their metrics.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there are fewer, and as [`write`](Self::write).
+    pub(super) fn go_back_to(&self, epochs: usize) -> Result<Vec<EpochMetrics>, Error> {
+        let path = self.path.join(Self::METRICS);
+        let text = if path.exists() {
+            std::fs::read_to_string(&path).map_err(Error::file(&path, WRITABLE))?
+        } else {
+            String::new()
+        };
+        let kept: Vec<&str> = text.split_inclusive('\n').take(epochs).collect();
+        self.write(Self::METRICS, &kept.concat())?;
+        let reference = self.path.join(Self::REFERENCE);
+        if reference.exists() {
+            std::fs::remove_dir_all(&reference).map_err(Error::file(&reference, WRITABLE))?;
+        }
+        let metrics = self.read_metrics()?;
+        if metrics.len() == epochs {
+            return Ok(metrics);
+        }
+        let problem = format!("it has {} epochs of the {epochs} that were trained", metrics.len());
+        Err(Error::Data { path, problem })
+    }
+
+    /// Forgets the shots of a calibration that was cut off.
+    ///
+    /// # Errors
+    /// [`Error::File`] where they cannot be removed.
+    pub(super) fn forget_shots(&self) -> Result<(), Error> {
+        let path = self.path.join(Self::SHOTS);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
+        }
+        Ok(())
     }
 
     /// Opens the metrics for appending.
@@ -218,11 +308,10 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Data`] for a damaged file, [`Error::File`] for one that cannot be read.
     pub fn usages(&self) -> Result<Usages, Error> {
-        let path = self.path.join(Self::USAGES);
-        if !path.exists() {
+        if !self.path.join(Self::USAGES).exists() {
             return Ok(Usages::new());
         }
-        read_json(&path, "let it be read, or remove it")
+        self.read_json(Self::USAGES, "let it be read, or remove it")
     }
 
     /// Saves everything that makes `network` what it is.
@@ -258,13 +347,6 @@ impl RunFolder {
         }
         Ok(())
     }
-}
-
-/// The value in the JSON file at `path`; `advice` is for one that cannot be read.
-fn read_json<T: DeserializeOwned>(path: &Path, advice: &'static str) -> Result<T, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::file(path, advice))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Error::Data { path: path.to_owned(), problem: error.to_string() })
 }
 
 /// The metrics of a run in progress.

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use twinprop_devices::PhysicalLayer;
 
 use super::build::{Experiment, Place, Usages, prepare};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use super::twins::{Subject, file_name};
+use super::twins::{file_name, load_twins};
 use super::watch::save_reference;
 use crate::data::Split;
 use crate::network::{Laboratory, Network};
@@ -72,16 +71,8 @@ impl Trained {
     /// # Errors
     /// [`Error::Calibration`] where they are missing, as after `ideal` training.
     pub fn load_twins(&mut self) -> Result<(), Error> {
-        let Self { recipe, folder, experiment, backend, .. } = self;
-        let Experiment { laboratory, nominal, .. } = experiment;
-        for (instrument, nominal) in laboratory.instruments.iter_mut().zip(nominal.drain(..)) {
-            let interface = instrument.device.interface().clone();
-            let name = &instrument.name;
-            let subject =
-                Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
-            instrument.twin = Some(subject.load(&recipe.calibration, folder.path())?);
-        }
-        Ok(())
+        let Self { recipe, folder, experiment, backend } = self;
+        load_twins(experiment, recipe, folder.path(), backend)
     }
 
     /// Saves the network, its twins and a new reference set in `folder`, so that it is a run of its own.

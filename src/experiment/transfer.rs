@@ -91,6 +91,7 @@ fn from_scratch(
         devices: Vec::new(),
         record: None,
         set: vec![format!("device_seed={copy}")],
+        checkpoint_steps: None,
     };
     let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, stop)?;
     // After every epoch and at the end.

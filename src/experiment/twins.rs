@@ -10,9 +10,10 @@ use twinprop_calibration::{
     CalibrationError, DigitalTwin, Ensemble, EquationTwin, FitConfig, HybridTwin, NeuralTwin,
     Shots, TemporalTwin,
 };
-use twinprop_devices::{Differentiable, Interface};
+use twinprop_devices::{Differentiable, Interface, PhysicalLayer};
 
-use super::recipe::{CalibrationConfig, TwinConfig};
+use super::build::Experiment;
+use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
 use crate::Error;
 use crate::report::Progress;
 
@@ -153,6 +154,26 @@ impl Subject<'_> {
         load_constants(&mut *equation, folder, &file_name(self.name))?;
         Ok(equation)
     }
+}
+
+/// Gives every device of `experiment` the twin that an earlier run saved in `folder`.
+///
+/// # Errors
+/// [`Error::Calibration`] where it is missing, as after `ideal` training.
+pub(super) fn load_twins(
+    experiment: &mut Experiment,
+    recipe: &Recipe,
+    folder: &Path,
+    backend: &Device,
+) -> Result<(), Error> {
+    let Experiment { laboratory, nominal, .. } = experiment;
+    for (instrument, nominal) in laboratory.instruments.iter_mut().zip(nominal) {
+        let interface = instrument.device.interface().clone();
+        let (name, nominal) = (&instrument.name, nominal.clone());
+        let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
+        instrument.twin = Some(subject.load(&recipe.calibration, folder)?);
+    }
+    Ok(())
 }
 
 /// Name of the files of a device's twin, without their endings.

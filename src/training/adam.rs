@@ -7,6 +7,7 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use twinprop_calibration::bridge::{from_vec, to_vec};
+use twinprop_calibration::state::{State, take};
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
@@ -23,6 +24,33 @@ pub struct Adam {
 }
 
 impl Adam {
+    /// Its moments and their time, to go on with; `like` are the tensors that it moves.
+    #[must_use]
+    pub fn state(&self, like: &[&Tensor<2>]) -> State {
+        let mut state = State::new();
+        for (place, ((first, second), tensor)) in self.moments.iter().zip(like).enumerate() {
+            let (shape, device) = (tensor.dims(), tensor.device());
+            state.insert(format!("{place}.first"), from_vec(first.clone(), shape, &device));
+            state.insert(format!("{place}.second"), from_vec(second.clone(), shape, &device));
+        }
+        state
+    }
+
+    /// After `time` steps, with the moments that [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// In words, where something is missing.
+    pub fn resume(time: u64, mut state: State) -> Result<Self, String> {
+        let moments = (0..state.len() / 2)
+            .map(|place| {
+                let mut moment = |name: &str| take(&mut state, &format!("{place}.{name}"));
+                Ok((to_vec(moment("first")?), to_vec(moment("second")?)))
+            })
+            .collect::<Result<_, String>>()?;
+        let time = i32::try_from(time).map_err(|_| format!("{time} steps are too many"))?;
+        Ok(Self { time, moments })
+    }
+
     /// Moves each tensor down its gradient at its learning rate. The operands match in number, order
     /// and shape, and are the same tensors in every step.
     pub fn step(

@@ -12,6 +12,9 @@ pub use adam::Adam;
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use range_penalty::RangePenalty;
 pub use recalibration::{measure_at, recalibrate_about};
-pub use refinement::{Refinement, RefinementChoice, RefinementConfig, TwinCourse};
+pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};
 pub use schedule::Schedule;
-pub use trainer::{EpochMetrics, Judgement, Trainer, TrainingConfig, TrainingEvent, evaluate};
+pub use trainer::{
+    Checkpoints, Ending, EpochMetrics, Judgement, Snapshot, Start, Trainer, TrainingConfig,
+    TrainingEvent, TrainingProgress, evaluate,
+};

@@ -5,6 +5,7 @@
 //! it takes over before the next lesson is given. After an epoch the twin's gradient is compared with
 //! the device's, and a twin that has lost its way is calibrated anew where the network now is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,6 +13,8 @@ use burn::tensor::Device;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::fidelity::FIT;
+use twinprop_calibration::refine::{RefinerState, Untold};
+use twinprop_calibration::state::{State, as_part, take_part};
 use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay};
 use twinprop_devices::{random, validate};
 
@@ -93,6 +96,20 @@ pub struct TwinCourse {
     pub gradient_cosine: Estimate,
     /// Shots that it was calibrated anew with thereupon.
     pub recalibration_shots: usize,
+}
+
+/// What a checkpoint keeps of a refinement beside its tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RefinementState {
+    seconds: f64,
+    pupils: BTreeMap<usize, PupilState>,
+}
+
+/// The same of one twin that learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct PupilState {
+    untold: Option<Untold>,
+    errors: Vec<f32>,
 }
 
 /// The twins of a laboratory that learn while a network trains.
@@ -201,6 +218,46 @@ impl<'a> Refinement<'a> {
                 *seconds += pupil.adopt(instrument, backend);
             }
         }
+    }
+
+    /// Where the twins that learn stand, by the place of their devices: what goes into a tensor file, and
+    /// what does not.
+    pub fn state(&mut self) -> (State, RefinementState) {
+        let mut tensors = State::new();
+        let mut pupils = BTreeMap::new();
+        for (place, pupil) in self.pupils.iter_mut().enumerate() {
+            let Some(pupil) = pupil else { continue };
+            let RefinerState { learner, untold } = pupil.refiner.state();
+            tensors.extend(as_part(&format!("{place}.learner"), learner));
+            tensors.extend(as_part(&format!("{place}.replay"), pupil.replay.state(self.backend)));
+            pupils.insert(place, PupilState { untold, errors: pupil.errors.clone() });
+        }
+        (tensors, RefinementState { seconds: self.seconds, pupils })
+    }
+
+    /// Goes on with what [`state`](Self::state) gave, beside twins as they were then.
+    ///
+    /// # Errors
+    /// In words, where something is missing.
+    pub fn restore(
+        &mut self,
+        (mut tensors, state): (State, RefinementState),
+        laboratory: &Laboratory,
+    ) -> Result<(), String> {
+        self.seconds = state.seconds;
+        let pupils = self.pupils.iter_mut().zip(&laboratory.instruments).enumerate();
+        for (place, (pupil, instrument)) in pupils {
+            let Some(pupil) = pupil else { continue };
+            let missing = || format!("it says nothing of the twin of `{}`", instrument.name);
+            let PupilState { untold, errors } =
+                state.pupils.get(&place).cloned().ok_or_else(missing)?;
+            let learner = instrument.twin().learner(self.backend).ok_or_else(missing)?;
+            let state = take_part(&mut tensors, &format!("{place}.learner"));
+            pupil.refiner = Refiner::resume(learner, RefinerState { learner: state, untold })?;
+            pupil.replay.restore(take_part(&mut tensors, &format!("{place}.replay")))?;
+            pupil.errors = errors;
+        }
+        Ok(())
     }
 
     /// Compares the twins' gradients with the devices' where `trace` is, after `epochs` epochs, and

@@ -1,17 +1,19 @@
 //! The training loop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
+use twinprop_calibration::state::State;
 use twinprop_devices::{random, validate};
 
 use super::{
-    Adam, Refinement, RefinementChoice, Schedule, TwinCourse, accuracy, cross_entropy, predictions,
+    Adam, Refinement, RefinementChoice, RefinementState, Schedule, TwinCourse, accuracy,
+    cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
@@ -95,7 +97,7 @@ pub struct EpochMetrics {
 }
 
 /// What a training has to tell.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum TrainingEvent<'a> {
     /// So many steps are done.
     Steps(usize),
@@ -103,6 +105,63 @@ pub enum TrainingEvent<'a> {
     Twins(&'a [TwinCourse]),
     /// An epoch is over.
     Epoch(&'a EpochMetrics),
+    /// All that a later process needs to go on.
+    Checkpoint(Snapshot<'a>),
+}
+
+/// A training between two steps.
+#[derive(Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// Where it stands.
+    pub progress: &'a TrainingProgress,
+    /// The network.
+    pub network: &'a Network,
+    /// Its devices and their twins.
+    pub laboratory: &'a Laboratory,
+    /// What moves the network.
+    pub optimiser: &'a Adam,
+    /// Where the twins stand that are refined.
+    pub refinement: Option<&'a (State, RefinementState)>,
+}
+
+/// Where a training stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingProgress {
+    /// Steps made, over all epochs.
+    pub steps: u64,
+    /// Sums over the samples of the epoch that is under way.
+    sums: Sums,
+    /// Seconds spent.
+    pub seconds: f64,
+}
+
+/// Where a training starts.
+#[derive(Default)]
+pub struct Start {
+    /// How far it has come before.
+    pub progress: TrainingProgress,
+    /// What has moved the network so far.
+    pub optimiser: Adam,
+}
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// After its last epoch.
+    Complete,
+    /// It was stopped after so many steps.
+    Stopped(u64),
+}
+
+/// When checkpoints are made, besides at the start and when the training is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// Never, not even then.
+    Never,
+    /// Whenever so many steps have been made.
+    Steps(u64),
+    /// Whenever so much time has passed.
+    Every(Duration),
 }
 
 /// A network's answers to a data set, measured on the device.
@@ -132,6 +191,8 @@ pub struct Trainer<'a> {
     pub refinement: Option<Refinement<'a>>,
     /// Whether the network is tested after every epoch, and its epochs told of.
     pub judges_epochs: bool,
+    /// When checkpoints are made.
+    pub checkpoints: Checkpoints,
     /// Seed of the order of the samples.
     pub seed: u64,
     /// Where the host computes.
@@ -145,65 +206,118 @@ impl Trainer<'_> {
         self.config.epochs * self.split.train.len().div_ceil(self.config.batch)
     }
 
-    /// Trains to the last epoch, or to the epoch in which `stop` is set. `observe` hears every step
-    /// and every epoch.
+    /// Trains from `start`, or from the first step, to the last epoch, or to the step in which `stop` is set. `observe` hears every
+    /// step and every epoch, and keeps the checkpoints; a training that goes on from one ends as it would
+    /// have without a break.
     ///
     /// # Errors
     /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is no number,
     /// and whatever `observe` answers.
     pub fn train(
         &mut self,
+        start: Option<Start>,
         stop: &AtomicBool,
         mut observe: impl FnMut(TrainingEvent) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let start = Instant::now();
+    ) -> Result<Ending, Error> {
+        let is_new = start.is_none();
+        let Start { mut progress, mut optimiser } = start.unwrap_or_default();
+        let mut clock = Clock::new(&progress, self.checkpoints);
         let first_rates = self.learning_rates();
-        let mut optimiser = Adam::default();
         let mut order: Vec<usize> = (0..self.split.train.len()).collect();
-        let batches = order.len().div_ceil(self.config.batch);
-        let steps = self.steps() as f64;
-        if let Some(refinement) = &mut self.refinement {
-            let first = self.split.training_batch(&order[..order.len().min(self.config.batch)], 0);
-            let x = to_tensor(&first.features, self.backend);
-            let trace = self.network.forward(x, self.laboratory, Source::Measured)?;
-            let twins = refinement.look(0, self.network, &trace, self.laboratory)?;
-            observe(TrainingEvent::Twins(&twins))?;
+        let batches = order.len().div_ceil(self.config.batch) as u64;
+        if is_new {
+            self.look_at_first(&order, &mut observe)?;
+            if self.checkpoints != Checkpoints::Never {
+                self.snapshot(&progress, &optimiser, &mut observe)?;
+            }
         }
         for epoch in 0..self.config.epochs {
             order.shuffle(&mut random::stream(self.seed, &format!("sample order {epoch}")));
-            let mut sums = Step::default();
+            let before = epoch as u64 * batches;
+            if progress.steps >= before + batches {
+                continue;
+            }
             let mut learning_rate = 0.0;
             let mut last = None;
-            for (batch, chosen) in order.chunks(self.config.batch).enumerate() {
-                let done = (epoch * batches + batch) as f64 / steps;
-                let factor = self.config.schedule.factor(done);
+            let left = order.chunks(self.config.batch).skip((progress.steps - before) as usize);
+            for chosen in left {
+                let step = progress.steps;
+                let factor = self.config.schedule.factor(step as f64 / self.steps() as f64);
                 learning_rate = self.config.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
-                self.laboratory.training_step = Some((epoch * batches + batch) as u64);
-                let (sum, trace) = self.step(chosen, epoch, &rates, &mut optimiser)?;
-                sums.add(&sum);
+                self.laboratory.training_step = Some(step);
+                let (sums, trace) = self.step(chosen, epoch, &rates, &mut optimiser)?;
+                progress.sums.add(&sums);
                 if let Some(refinement) = &mut self.refinement {
-                    let step = (epoch * batches + batch) as u64;
                     refinement.after_step((step, factor), self.network, &trace, self.laboratory);
                 }
                 last = Some(trace);
-                observe(TrainingEvent::Steps(epoch * batches + batch + 1))?;
+                progress.steps += 1;
+                observe(TrainingEvent::Steps(progress.steps as usize))?;
+                // The last step of an epoch belongs to its end.
+                if progress.steps == before + batches {
+                    break;
+                }
+                let stopped = stop.load(Ordering::Relaxed);
+                if clock.is_due(&mut progress, stopped) {
+                    self.snapshot(&progress, &optimiser, &mut observe)?;
+                }
+                if stopped {
+                    return Ok(Ending::Stopped(progress.steps));
+                }
             }
             self.laboratory.training_step = None;
+            let sums = std::mem::take(&mut progress.sums);
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }
+            let stopped = stop.load(Ordering::Relaxed);
+            let is_due = clock.is_due(&mut progress, stopped);
             if self.judges_epochs {
-                let (samples, seconds) = (order.len(), start.elapsed().as_secs_f64());
-                let sums = (&sums, samples);
+                let sums = (&sums, order.len());
+                let seconds = progress.seconds;
                 let metrics = self.judge(epoch + 1, learning_rate, sums, last.as_ref(), seconds)?;
                 observe(TrainingEvent::Epoch(&metrics))?;
             }
-            if stop.load(Ordering::Relaxed) {
-                break;
+            if is_due {
+                self.snapshot(&progress, &optimiser, &mut observe)?;
+            }
+            if stopped && epoch + 1 < self.config.epochs {
+                return Ok(Ending::Stopped(progress.steps));
             }
         }
-        Ok(())
+        Ok(Ending::Complete)
+    }
+
+    /// Says how the twins that are refined do before the first step.
+    fn look_at_first(
+        &mut self,
+        order: &[usize],
+        observe: &mut impl FnMut(TrainingEvent) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Some(refinement) = &mut self.refinement else { return Ok(()) };
+        let first = self.split.training_batch(&order[..order.len().min(self.config.batch)], 0);
+        let x = to_tensor(&first.features, self.backend);
+        let trace = self.network.forward(x, self.laboratory, Source::Measured)?;
+        let twins = refinement.look(0, self.network, &trace, self.laboratory)?;
+        observe(TrainingEvent::Twins(&twins))
+    }
+
+    /// Gives `observe` a checkpoint to keep.
+    fn snapshot(
+        &mut self,
+        progress: &TrainingProgress,
+        optimiser: &Adam,
+        observe: &mut impl FnMut(TrainingEvent) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let refinement = self.refinement.as_mut().map(Refinement::state);
+        observe(TrainingEvent::Checkpoint(Snapshot {
+            progress,
+            network: self.network,
+            laboratory: self.laboratory,
+            optimiser,
+            refinement: refinement.as_ref(),
+        }))
     }
 
     /// The line of the metrics after epoch `epoch`, from one, whose last step left `trace`.
@@ -211,7 +325,7 @@ impl Trainer<'_> {
         &mut self,
         epoch: usize,
         learning_rate: f64,
-        (sums, samples): (&Step, usize),
+        (sums, samples): (&Sums, usize),
         trace: Option<&Trace>,
         seconds: f64,
     ) -> Result<EpochMetrics, Error> {
@@ -258,14 +372,14 @@ impl Trainer<'_> {
         epoch: usize,
         learning_rates: &[f64],
         optimiser: &mut Adam,
-    ) -> Result<(Step, Trace), Error> {
+    ) -> Result<(Sums, Trace), Error> {
         let batch = self.split.training_batch(chosen, epoch);
         let x = to_tensor(&batch.features, self.backend);
         let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
         let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
         let gradients = self.network.backward(&trace, cotangent, self.laboratory);
         let size = chosen.len() as f32;
-        let step = Step {
+        let step = Sums {
             loss: loss * size,
             right: accuracy(&predictions(trace.logits()), &batch.labels) * size,
             penalty: self.network.range_penalty(&trace) * size,
@@ -276,18 +390,51 @@ impl Trainer<'_> {
 }
 
 /// Sums over samples.
-#[derive(Default)]
-struct Step {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Sums {
     loss: f32,
     right: f32,
     penalty: f32,
 }
 
-impl Step {
+impl Sums {
     fn add(&mut self, other: &Self) {
         self.loss += other.loss;
         self.right += other.right;
         self.penalty += other.penalty;
+    }
+}
+
+/// The time that a training has taken, and when its next checkpoint is due.
+struct Clock {
+    start: Instant,
+    /// Seconds before the start.
+    before: f64,
+    checkpoints: Checkpoints,
+    last_steps: u64,
+    last_time: Instant,
+}
+
+impl Clock {
+    fn new(progress: &TrainingProgress, checkpoints: Checkpoints) -> Self {
+        let (start, before) = (Instant::now(), progress.seconds);
+        Self { start, before, checkpoints, last_steps: progress.steps, last_time: start }
+    }
+
+    /// Brings the seconds of `progress` up to date and says whether a checkpoint is due there.
+    fn is_due(&mut self, progress: &mut TrainingProgress, stopped: bool) -> bool {
+        progress.seconds = self.before + self.start.elapsed().as_secs_f64();
+        let is_due = match self.checkpoints {
+            Checkpoints::Never => false,
+            Checkpoints::Steps(steps) => {
+                stopped || progress.steps / steps > self.last_steps / steps
+            }
+            Checkpoints::Every(time) => stopped || self.last_time.elapsed() >= time,
+        };
+        if is_due {
+            (self.last_steps, self.last_time) = (progress.steps, Instant::now());
+        }
+        is_due
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use nalgebra::{DMatrix, DVector};
 use twinprop::devices::{Boundary, DeviceError, Interface, PhysicalLayer};
 use twinprop::training::{
-    Refinement, RefinementChoice, RefinementConfig, Trainer, TrainingConfig, TrainingEvent,
+    Checkpoints, Refinement, RefinementChoice, RefinementConfig, Trainer, TrainingConfig,
+    TrainingEvent,
 };
 use twinprop::{Backend, Rule};
 use twinprop_bench::vowels_optical;
@@ -113,13 +114,14 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<(f64, f64), twin
         rule: Rule::Pat,
         refinement,
         judges_epochs: false,
+        checkpoints: Checkpoints::Never,
         seed: recipe.seed,
         backend: &backend,
     };
     let steps = trainer.steps();
     // The first step comes after the first look at the twins, which is not part of it.
     let mut start = None;
-    trainer.train(&AtomicBool::new(false), |event| {
+    trainer.train(None, &AtomicBool::new(false), |event| {
         if let TrainingEvent::Steps(1) = event {
             busy.store(0, Ordering::Relaxed);
             start = Some(Instant::now());

@@ -75,6 +75,7 @@ fn run(
             format!("devices.shg.imperfections.mismatch={mismatch}"),
             format!("training.refinement={refinement}"),
         ],
+        checkpoint_steps: None,
     };
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/vowels-optical.toml");
     Ok(train(&recipe, &options, &AtomicBool::new(false))?.0)

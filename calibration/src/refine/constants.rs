@@ -8,6 +8,7 @@ use crate::equation::EquationTwin;
 use crate::error::CalibrationError;
 use crate::identify::{ConstantFit, IdentifyConfig};
 use crate::shots::Run;
+use crate::state::State;
 use crate::twin::DigitalTwin;
 
 /// Deviation of an output whose readings hardly move, as a share of the outputs' mean: it must not
@@ -58,6 +59,14 @@ impl Learner for ConstantLearner {
         } else {
             Err(CalibrationError::RefinementDiverged { error })
         }
+    }
+
+    fn state(&self) -> State {
+        self.fit.state()
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), String> {
+        self.fit.restore(state, &mut *self.equation)
     }
 
     fn twin(&self) -> Box<dyn DigitalTwin> {

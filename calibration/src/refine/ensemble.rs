@@ -8,6 +8,7 @@ use crate::ensemble::Ensemble;
 use crate::error::CalibrationError;
 use crate::neural::NeuralTwin;
 use crate::shots::Run;
+use crate::state::{State, as_part, take_part};
 use crate::twin::DigitalTwin;
 
 /// Copies of an ensemble's members that learn, each for itself.
@@ -38,6 +39,18 @@ impl Learner for EnsembleLearner {
             sum += member.learn(runs, rate)?;
         }
         Ok(sum / self.members.len() as f32)
+    }
+
+    fn state(&self) -> State {
+        let members = self.members.iter().enumerate();
+        members.flat_map(|(place, member)| as_part(&place.to_string(), member.state())).collect()
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<(), String> {
+        let members = self.members.iter_mut().enumerate();
+        members
+            .map(|(place, member)| member.restore(take_part(&mut state, &place.to_string())))
+            .collect()
     }
 
     fn twin(&self) -> Box<dyn DigitalTwin> {

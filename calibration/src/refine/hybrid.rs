@@ -9,6 +9,7 @@ use crate::error::CalibrationError;
 use crate::hybrid::HybridTwin;
 use crate::neural::NeuralTwin;
 use crate::shots::Run;
+use crate::state::{State, as_part, take_part};
 use crate::twin::DigitalTwin;
 
 /// A copy of a hybrid twin: its equation learns from the readings, its network from what the equation
@@ -52,6 +53,22 @@ impl Learner for HybridLearner {
         let slower = network.first_rate() / self.constants.first_rate();
         network.learn(&left, rate * slower)?;
         Ok(error)
+    }
+
+    fn state(&self) -> State {
+        let mut state = as_part("constants", self.constants.state());
+        if let Some(network) = &self.network {
+            state.extend(as_part("network", network.state()));
+        }
+        state
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<(), String> {
+        self.constants.restore(take_part(&mut state, "constants"))?;
+        match &mut self.network {
+            Some(network) => network.restore(take_part(&mut state, "network")),
+            None => Ok(()),
+        }
     }
 
     fn twin(&self) -> Box<dyn DigitalTwin> {

@@ -2,6 +2,7 @@
 
 use crate::error::CalibrationError;
 use crate::shots::Run;
+use crate::state::State;
 use crate::twin::DigitalTwin;
 
 /// A twin's copy that learns from shots.
@@ -19,6 +20,15 @@ pub trait Learner: Send {
     /// [`CalibrationError::RefinementDiverged`] where the step would leave the real numbers; what was
     /// learned before stays.
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError>;
+
+    /// What it is made of, to go on with.
+    fn state(&self) -> State;
+
+    /// Goes on with what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// In words, where something is missing.
+    fn restore(&mut self, state: State) -> Result<(), String>;
 
     /// What it has learned.
     fn twin(&self) -> Box<dyn DigitalTwin>;

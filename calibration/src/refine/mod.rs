@@ -23,5 +23,5 @@ pub(crate) use hybrid::HybridLearner;
 pub use learner::Learner;
 pub(crate) use network::NetworkLearner;
 pub use recalibrate::{SHOTS_A_SETTING, recalibrate};
-pub use refiner::{Learned, Lesson, Refiner};
+pub use refiner::{Learned, Lesson, Refiner, RefinerState, Untold};
 pub use replay::Replay;

@@ -8,6 +8,7 @@ use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::fit::{FitConfig, Network};
 use crate::shots::Run;
+use crate::state::{State, as_part, take, take_part};
 use crate::twin::DigitalTwin;
 
 /// A copy of a network that learns its weights.
@@ -64,6 +65,21 @@ impl<N: Network + DigitalTwin + 'static> Learner for NetworkLearner<N> {
         }
         self.optimiser.step(rate, self.twin.weights_mut().iter_mut().collect(), gradients);
         Ok(error)
+    }
+
+    fn state(&self) -> State {
+        let weights = self.twin.weights().iter().cloned().enumerate();
+        let mut state: State =
+            weights.map(|(place, weight)| (format!("weight.{place}"), weight)).collect();
+        state.extend(as_part("adam", self.optimiser.state()));
+        state
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<(), String> {
+        for (place, weight) in self.twin.weights_mut().iter_mut().enumerate() {
+            *weight = take(&mut state, &format!("weight.{place}"))?;
+        }
+        self.optimiser.restore(take_part(&mut state, "adam"))
     }
 
     fn twin(&self) -> Box<dyn DigitalTwin> {

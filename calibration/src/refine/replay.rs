@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use rand::{Rng, RngExt};
 
+use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::shots::Run;
+use crate::state::{State, take};
 
 /// Values of all its runs together, at most: a quarter of a gigabyte.
 const VALUES: usize = 64 << 20;
@@ -30,6 +33,39 @@ impl Replay {
             self.runs.pop_front();
         }
         self.runs.push_back(run);
+    }
+
+    /// Its runs, to go on with.
+    #[must_use]
+    pub fn state(&self, device: &Device) -> State {
+        let runs = self.runs.iter().enumerate();
+        runs.flat_map(|(place, run)| {
+            let setting = run.parameters.as_slice().to_vec();
+            let shape = [1, setting.len()];
+            [
+                (format!("{place}.inputs"), to_tensor(&run.inputs, device)),
+                (format!("{place}.parameters"), from_vec(setting, shape, device)),
+                (format!("{place}.outputs"), to_tensor(&run.outputs, device)),
+            ]
+        })
+        .collect()
+    }
+
+    /// Takes the runs that [`state`](Self::state) gave in place of its own.
+    ///
+    /// # Errors
+    /// In words, where something is missing.
+    pub fn restore(&mut self, mut state: State) -> Result<(), String> {
+        self.runs.clear();
+        for place in 0..state.len() / 3 {
+            let mut part = |name: &str| take(&mut state, &format!("{place}.{name}"));
+            self.runs.push_back(Arc::new(Run {
+                inputs: to_matrix(part("inputs")?),
+                parameters: to_vec(part("parameters")?).into(),
+                outputs: to_matrix(part("outputs")?),
+            }));
+        }
+        Ok(())
     }
 
     /// `count` runs at random, some perhaps more than once; none where there are none.

@@ -1,0 +1,184 @@
+//! Checkpoints: all that a run needs to go on after its process is gone, as if nothing had happened.
+//!
+//! A checkpoint is a folder in the run's, laid out as a run is: parameters, twins that were refined, where
+//! use has left the devices; and besides the optimiser's moments and what the refinement knows. It is
+//! written under another name first, so a folder of its name is whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::state::State;
+use twinprop_calibration::store::{read_safetensors, to_safetensors};
+use twinprop_devices::PhysicalLayer;
+use twinprop_devices::whole_file::sync_folder;
+
+use super::run_folder::RunFolder;
+use super::twins::file_name;
+use crate::Error;
+use crate::network::{Laboratory, Network};
+use crate::training::{
+    Adam, Refinement, RefinementState, Snapshot, Start, TrainingProgress, TwinCourse,
+};
+
+/// What a checkpoint keeps beside its tensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Notes {
+    /// Where the training stands.
+    progress: TrainingProgress,
+    /// Shots and clamped values of each device.
+    counts: BTreeMap<String, (u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refinement: Option<RefinementState>,
+    /// How the twins that are refined did before the first step.
+    pub twins_at_start: Vec<TwinCourse>,
+    /// Seconds that the run has taken.
+    pub seconds: f64,
+}
+
+/// A checkpoint of a run.
+pub(super) struct Checkpoint {
+    folder: RunFolder,
+    pub notes: Notes,
+}
+
+/// Names of a checkpoint's folder, before and after it is whole.
+const PARTIAL: &str = "checkpoint.partial";
+const PREFIX: &str = "checkpoint-";
+const NOTES: &str = "checkpoint.json";
+const OPTIMISER: &str = "optimiser.safetensors";
+const REFINEMENT: &str = "refinement.safetensors";
+const ADVICE: &str = "free some room, and go on with --resume";
+
+/// Writes a checkpoint of `run` and removes the one before.
+pub(super) fn save(
+    run: &RunFolder,
+    snapshot: &Snapshot,
+    twins_at_start: &[TwinCourse],
+    seconds: f64,
+) -> Result<(), Error> {
+    let before = find_all(run.path())?;
+    let partial = run.path().join(PARTIAL);
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(Error::file(&partial, ADVICE))?;
+    }
+    fs::create_dir(&partial).map_err(Error::file(&partial, ADVICE))?;
+    let folder = RunFolder::at(&partial);
+    let Snapshot { progress, network, laboratory, optimiser, refinement } = snapshot;
+    folder.save_network(network)?;
+    let parameters = network.parameters();
+    let moved: Vec<_> = parameters.iter().map(|(_, tensor)| *tensor).collect();
+    write_state(&folder, OPTIMISER, &optimiser.state(&moved))?;
+    if let Some((tensors, _)) = refinement {
+        write_state(&folder, REFINEMENT, tensors)?;
+        for instrument in &laboratory.instruments {
+            instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
+        }
+    }
+    folder.save_usages(laboratory)?;
+    let instruments = laboratory.instruments.iter();
+    let notes = Notes {
+        progress: (*progress).clone(),
+        counts: instruments
+            .map(|one| (one.name.clone(), (one.device.shots(), one.device.clamped())))
+            .collect(),
+        refinement: refinement.map(|(_, notes)| notes.clone()),
+        twins_at_start: twins_at_start.to_vec(),
+        seconds,
+    };
+    folder.write_json(NOTES, &notes)?;
+    let path = run.path().join(format!("{PREFIX}{}", progress.steps));
+    if path.exists() {
+        fs::remove_dir_all(&path).map_err(Error::file(&path, ADVICE))?;
+    }
+    fs::rename(&partial, &path).map_err(Error::file(&path, ADVICE))?;
+    sync_folder(run.path()).map_err(Error::file(run.path(), ADVICE))?;
+    for (steps, old) in before {
+        if steps != progress.steps {
+            fs::remove_dir_all(&old).map_err(Error::file(&old, ADVICE))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the checkpoints of a run that is complete.
+pub(super) fn remove(run: &RunFolder) -> Result<(), Error> {
+    for (_, path) in find_all(run.path())? {
+        fs::remove_dir_all(&path).map_err(Error::file(&path, "remove it by hand"))?;
+    }
+    Ok(())
+}
+
+/// Steps and folder of each checkpoint in `run`, the oldest first.
+fn find_all(run: &Path) -> Result<Vec<(u64, std::path::PathBuf)>, Error> {
+    let entries = fs::read_dir(run).map_err(Error::file(run, "let it be read"))?;
+    let mut found: Vec<_> = entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| {
+            let name = entry.file_name();
+            let steps = name.to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
+            Some((steps, entry.path()))
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn write_state(folder: &RunFolder, name: &str, state: &State) -> Result<(), Error> {
+    let mut named: Vec<_> = state.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+    named.sort_by(|left, right| left.0.cmp(&right.0));
+    folder.write_bytes(name, &to_safetensors(named))
+}
+
+impl Checkpoint {
+    /// The last checkpoint of `run`, if it has come to one.
+    pub fn last_of(run: &RunFolder) -> Result<Option<Self>, Error> {
+        let Some((_, path)) = find_all(run.path())?.pop() else { return Ok(None) };
+        let folder = RunFolder::at(&path);
+        let notes = folder.read_json(NOTES, "let it be read, or begin the run anew")?;
+        Ok(Some(Self { folder, notes }))
+    }
+
+    /// Steps that had been made.
+    pub fn steps(&self) -> u64 {
+        self.notes.progress.steps
+    }
+
+    /// The folder that the twins are in which were in use, if they had been refined.
+    pub fn twins(&self) -> Option<&Path> {
+        self.notes.refinement.as_ref().map(|_| self.folder.path())
+    }
+
+    /// Puts `network`, its devices and its `refinement` where they were; returns where training starts.
+    pub fn restore(
+        &self,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+        refinement: Option<&mut Refinement>,
+        backend: &Device,
+    ) -> Result<Start, Error> {
+        self.folder.load_network(network, backend)?;
+        let usages = self.folder.usages()?;
+        for instrument in &mut laboratory.instruments {
+            if let Some(usage) = usages.get(&instrument.name) {
+                instrument.device.resume(usage);
+            }
+            if let Some(&(shots, clamped)) = self.notes.counts.get(&instrument.name) {
+                instrument.device.count_from(shots, clamped);
+            }
+        }
+        let broken = |name: &str| {
+            let path = self.folder.path().join(name);
+            move |problem| Error::Data { path, problem }
+        };
+        let read = |name: &str| read_safetensors(&self.folder.path().join(name), backend);
+        if let (Some(refinement), Some(notes)) = (refinement, self.notes.refinement.clone()) {
+            let saved = (read(REFINEMENT)?, notes);
+            refinement.restore(saved, laboratory).map_err(broken(REFINEMENT))?;
+        }
+        let optimiser = Adam::resume(self.steps(), read(OPTIMISER)?).map_err(broken(OPTIMISER))?;
+        Ok(Start { progress: self.notes.progress.clone(), optimiser })
+    }
+}
