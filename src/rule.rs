@@ -25,6 +25,13 @@ impl Rule {
     const NAMES: [(&'static str, Self); 3] =
         [("pat", Self::Pat), ("in-silico", Self::InSilico), ("ideal", Self::Ideal)];
 
+    /// Its name in recipes and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let name = Self::NAMES.iter().find(|(_, rule)| *rule == self);
+        name.map_or("", |(name, _)| name)
+    }
+
     /// Where the forward values come from while training.
     #[must_use]
     pub fn forward(self) -> Source {
@@ -43,8 +50,7 @@ impl Rule {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES.iter().find(|(_, rule)| rule == self);
-        f.pad(name.map_or("", |(name, _)| name))
+        f.pad(self.name())
     }
 }
 

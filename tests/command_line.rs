@@ -174,6 +174,42 @@ fn compare_prints_a_row_a_rule_and_the_digital_networks() {
     }
 }
 
+#[test]
+fn a_sweep_is_run_once_and_gone_on_with() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    let arguments = ["compare", "recipe.toml", "--rules", "pat", "--seeds", "2", "--out", "all"];
+    let swept = ["--sweep", "imperfections.readout_noise=0.01,0.05"];
+    let output = twinprop(&[&arguments[..], &swept].concat(), folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("imperfections.readout_noise = 0.05\npat "), "{table}");
+    let page = fs::read_to_string(folder.path().join("all/compare.html")).unwrap();
+    for part in ["Confusion matrices", "Drives of", "mean ± sd", "readout_noise"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(folder.path().join("all/sweep.svg").exists());
+    let recipe = folder.path().join("all/readout_noise=0.05-pat-4/recipe.toml");
+    assert!(fs::read_to_string(recipe).unwrap().contains("readout_noise = 0.05"));
+
+    // One run is lost, and is all that is made again.
+    fs::remove_dir_all(folder.path().join("all/readout_noise=0.01-pat-3")).unwrap();
+    let kept = folder.path().join("all/readout_noise=0.01-pat-4/summary.json");
+    let before = fs::metadata(&kept).unwrap().modified().unwrap();
+    let output = twinprop(&["compare", "--resume", "all"], folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), table);
+    assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), before);
+
+    let wrong = twinprop(
+        &["compare", "recipe.toml", "--out", "other", "--sweep", "imperfections.mismatch=0,lots"],
+        folder.path(),
+    );
+    assert_eq!(wrong.status.code(), Some(2));
+    let message = String::from_utf8(wrong.stderr).unwrap();
+    assert!(message.contains("imperfections.mismatch=lots"), "{message}");
+}
+
 /// A user's table: 12 features, 7 string labels, separable.
 fn user_table(folder: &TempDir, name: &str, samples: usize) {
     let mut text = (0..12).map(|i| format!("sensor {i},")).collect::<String>() + "material\n";

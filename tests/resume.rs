@@ -91,8 +91,10 @@ fn timeless(text: &str) -> Value {
     value
 }
 
-/// What must be the same in two runs, times aside.
-fn results(run: &Path) -> (Vec<Value>, Value, Vec<(String, Vec<u8>)>) {
+/// What must be the same in two runs, times aside: metrics, summary, and files by their names.
+type Results = (Vec<Value>, Value, Vec<(String, Vec<u8>)>);
+
+fn results(run: &Path) -> Results {
     let read = |name: &str| fs::read_to_string(run.join(name)).unwrap();
     let metrics = read("metrics.jsonl").lines().map(timeless).collect();
     let mut files: Vec<(String, Vec<u8>)> = fs::read_dir(run)

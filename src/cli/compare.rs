@@ -1,43 +1,70 @@
 //! `twinprop compare`.
 
+use std::path::PathBuf;
+
 use clap::Args;
-use twinprop::experiment::compare;
+use twinprop::experiment::{Comparison, RunFolder, Sweep, compare, resume_comparison};
 use twinprop::{Error, Rule};
 
-use super::{RunArguments, stop_on_interrupt};
+use super::{Settings, stop_on_interrupt};
 
 /// Arguments of `compare`.
 #[derive(Args)]
 pub struct Compare {
+    /// The recipe.
+    #[arg(required_unless_present = "resume")]
+    recipe: Option<PathBuf>,
+    /// Go on with the comparison in this folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "rules", "seeds", "sweep", "seed", "set", "out"])]
+    resume: Option<PathBuf>,
     #[command(flatten)]
-    run: RunArguments,
-    /// The rules, by commas.
+    settings: Settings,
+    /// The rules, by commas; the others are tested against the first.
     #[arg(long, value_delimiter = ',', default_value = "pat,in-silico,ideal")]
     rules: Vec<Rule>,
     /// Seeds a rule, counting up from the recipe's.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
+    /// Go through values of the recipe, such as imperfections.mismatch=0,0.1,0.2; may be given again.
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    sweep: Vec<Sweep>,
+    /// Runs at a time; without it as many as there are cores.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
 }
 
 /// Compares and prints a table.
 pub fn run(command: &Compare) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
-    let (comparison, folder) = compare(
-        &command.run.recipe,
-        &command.rules,
-        command.seeds,
-        &command.run.settings.options(),
-        &stop,
-    )?;
-    println!("{:<24} test accuracy (%), mean ± sd of {} seeds", "", command.seeds);
-    for row in &comparison.rows {
-        println!(
-            "{:<24} {:>5.1} ± {:.1}",
-            row.name,
-            100.0 * row.mean,
-            100.0 * row.standard_deviation
-        );
-    }
-    println!("runs: {}", folder.display());
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = command.jobs.map_or_else(cores, |jobs| jobs as usize);
+    let options = command.settings.options();
+    let (comparison, folder) = match (&command.resume, &command.recipe) {
+        (Some(folder), _) => resume_comparison(folder, jobs, &options, &stop)?,
+        (None, Some(recipe)) => {
+            let what = (command.rules.as_slice(), command.seeds, command.sweep.as_slice());
+            compare(recipe, what, jobs, &options, &stop)?
+        }
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    print(&comparison);
+    println!("report: {}", folder.join(RunFolder::COMPARISON_REPORT).display());
     Ok(())
+}
+
+fn print(Comparison { plan, rows, .. }: &Comparison) {
+    let seeds = plan.seeds.len();
+    let first = plan.rules.first().map_or(String::new(), Rule::to_string);
+    println!("{:<24} test accuracy (%), mean ± sd of {seeds} seeds; p against {first}", "");
+    let mut last = None;
+    for row in rows {
+        if last != Some(&row.settings) && !row.settings.is_empty() {
+            let values = row.settings.iter().map(|(key, value)| format!("{key} = {value}"));
+            println!("{}", values.collect::<Vec<_>>().join(", "));
+        }
+        last = Some(&row.settings);
+        let p = row.p_value.map_or(String::new(), |p| format!("   p = {p:.3}"));
+        let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
+        println!("{:<24} {mean:>5.1} ± {deviation:.1}{p}", row.name);
+    }
 }

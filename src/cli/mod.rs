@@ -56,15 +56,6 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     }
 }
 
-/// What every training command takes.
-#[derive(Args)]
-struct RunArguments {
-    /// The recipe.
-    recipe: PathBuf,
-    #[command(flatten)]
-    settings: Settings,
-}
-
 /// What every command takes that makes a folder from a recipe.
 #[derive(Args)]
 struct Settings {

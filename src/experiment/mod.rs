@@ -24,7 +24,9 @@ pub use baseline::{Baseline, baselines};
 pub use build::{Experiment, Place, Usages, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
-pub use compare::{Comparison, compare};
+pub use compare::{
+    Cell, Comparison, ComparisonRow, Plan, Settings, Sweep, compare, resume_comparison,
+};
 pub use evaluate::evaluate_run;
 pub use recalibrate::recalibrate_run;
 pub use recipe::{

@@ -458,16 +458,14 @@ impl Recipe {
     }
 }
 
-/// Sets the value at a dotted key, making the tables on the way.
+/// Sets the value at a dotted key, making the tables on the way; `*` is every table that is there, and
+/// `imperfections` those of every device.
 fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
     let (key, value) =
         setting.split_once('=').ok_or("expected key=value, such as training.epochs=20")?;
     let mut path: Vec<&str> = key.trim().split('.').collect();
-    let last = path.pop().filter(|last| !last.is_empty()).ok_or("the key is empty")?;
-    let mut place = table;
-    for name in path {
-        let next = place.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        place = next.as_table_mut().ok_or_else(|| format!("`{name}` is a value, not a table"))?;
+    if path[0] == "imperfections" {
+        path.splice(0..0, ["devices", "*"]);
     }
     // What is no TOML value is a bare word: a string.
     let value = format!("value = {value}")
@@ -475,6 +473,25 @@ fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
         .ok()
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    place.insert(last.to_owned(), value);
-    Ok(())
+    insert(table, &path, &value)
+}
+
+/// Puts `value` at `path` below `table`.
+fn insert(table: &mut toml::Table, path: &[&str], value: &toml::Value) -> Result<(), String> {
+    match path {
+        [] | [""] => Err("the key is empty".to_owned()),
+        [last] => {
+            table.insert((*last).to_owned(), value.clone());
+            Ok(())
+        }
+        ["*", rest @ ..] => {
+            let mut tables = table.iter_mut().filter_map(|(_, value)| value.as_table_mut());
+            tables.try_for_each(|table| insert(table, rest, value))
+        }
+        [name, rest @ ..] => {
+            let empty = || toml::Value::Table(toml::Table::new());
+            let next = table.entry(*name).or_insert_with(empty).as_table_mut();
+            insert(next.ok_or_else(|| format!("`{name}` is a value, not a table"))?, rest, value)
+        }
+    }
 }

@@ -346,6 +346,8 @@ impl Run<'_> {
             twins_at_start,
             refinement_seconds,
             twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
+            classes: split.classes.clone(),
+            confusion: confusion(&split.test.labels, &judgement.predicted, split.classes.len()),
         };
         let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
         let report = RunReport {
@@ -353,9 +355,6 @@ impl Run<'_> {
             summary: &summary,
             history: &history,
             twins: &twins,
-            classes: &split.classes,
-            labels: &split.test.labels,
-            predicted: &judgement.predicted,
             recipe: &recipe.to_toml(),
         };
         folder.write(RunFolder::REPORT, &report.to_html())?;
@@ -363,6 +362,15 @@ impl Run<'_> {
         checkpoint::remove(&folder)?;
         Ok((summary, folder))
     }
+}
+
+/// Samples by true class and answer.
+fn confusion(labels: &[usize], predicted: &[usize], classes: usize) -> Vec<Vec<usize>> {
+    let mut counts = vec![vec![0; classes]; classes];
+    for (&label, &answer) in labels.iter().zip(predicted) {
+        counts[label][answer] += 1;
+    }
+    counts
 }
 
 /// How a training went.

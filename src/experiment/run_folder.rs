@@ -58,14 +58,19 @@ impl RunFolder {
     /// Name of a transfer's report.
     pub const TRANSFER_REPORT: &'static str = "transfer.html";
     /// What must not be written over: what was measured, and what came out.
-    const RESULTS: [&'static str; 6] = [
+    const RESULTS: [&'static str; 7] = [
         Self::METRICS,
         Self::SHOTS,
         Self::CALIBRATION,
         Self::PROBE,
         Self::ADAPTATION,
         Self::TRANSFER,
+        "plan.json",
     ];
+    /// Name of a comparison's results.
+    pub const COMPARISON: &'static str = "compare.json";
+    /// Name of a comparison's report.
+    pub const COMPARISON_REPORT: &'static str = "compare.html";
     /// Name of the folder of the reference sets.
     const REFERENCE: &'static str = "reference";
     /// Name of the folder of the calibration's shots.
@@ -97,7 +102,7 @@ impl RunFolder {
     }
 
     /// The folder `path`, as it is.
-    pub(super) fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
@@ -175,6 +180,16 @@ impl RunFolder {
     #[must_use]
     pub fn reference(&self, device: &str) -> PathBuf {
         self.path.join(Self::REFERENCE).join(device)
+    }
+
+    /// The devices of which there are such readings.
+    #[must_use]
+    pub fn referenced(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path.join(Self::REFERENCE)).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     }
 
     /// Where it is.

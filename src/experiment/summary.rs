@@ -99,4 +99,8 @@ pub struct Summary {
     pub refinement_seconds: Option<f64>,
     /// The twin (of the first device), where the rule uses a fitted one.
     pub twin: Option<TwinScore>,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// Test samples by true class (rows) and the device's answer (columns), measured after the training.
+    pub confusion: Vec<Vec<usize>>,
 }

@@ -1,6 +1,8 @@
 //! What a person sees: progress while something goes on, one HTML page when it is done.
 
 mod calibration_report;
+mod compare_report;
+mod confusion;
 mod page;
 mod plot;
 mod probe_report;
@@ -10,9 +12,10 @@ mod transfer_report;
 mod twin_section;
 
 pub use calibration_report::CalibrationReport;
-pub use plot::{Curve, line_chart, scatter_chart};
+pub use compare_report::CompareReport;
+pub use plot::{BandedCurve, Curve, band_chart, line_chart, scatter_chart};
 pub use probe_report::ProbeReport;
-pub use progress::Progress;
+pub use progress::{Progress, without_progress};
 pub use run_report::RunReport;
 pub use transfer_report::TransferReport;
 pub use twin_section::{TwinSection, verdict};

@@ -8,8 +8,14 @@ use plotters::prelude::*;
 const SIZE: (u32, u32) = (560, 360);
 const FONT: (&str, u32) = ("sans-serif", 14);
 /// Okabe & Ito's palette, told apart with any colour vision.
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
+pub(super) const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
 
 /// One line of a chart.
 pub struct Curve<'a> {
@@ -17,6 +23,41 @@ pub struct Curve<'a> {
     pub name: &'a str,
     /// Its points.
     pub points: Vec<(f64, f64)>,
+}
+
+/// A line with a band about it.
+pub struct BandedCurve<'a> {
+    /// The line.
+    pub curve: Curve<'a>,
+    /// Half the width of the band at each of its points.
+    pub deviations: Vec<f64>,
+}
+
+/// Lines with their bands over a common axis, with a legend.
+///
+/// # Panics
+/// Never: drawing into text cannot fail.
+#[must_use]
+pub fn band_chart(
+    title: &str,
+    x_label: &str,
+    y_label: &str,
+    y_range: Range<f64>,
+    curves: &[BandedCurve],
+) -> String {
+    let points = curves.iter().flat_map(|banded| &banded.curve.points);
+    let x_range = range_of(points.map(|point| point.0));
+    draw(title, x_label, y_label, x_range, y_range, |chart| {
+        for (BandedCurve { curve, deviations }, colour) in curves.iter().zip(COLOURS) {
+            let side = |sign: f64| {
+                curve.points.iter().zip(deviations).map(move |(&(x, y), d)| (x, y + sign * d))
+            };
+            let outline: Vec<(f64, f64)> =
+                side(1.0).chain(side(-1.0).collect::<Vec<_>>().into_iter().rev()).collect();
+            chart.draw_series([Polygon::new(outline, colour.mix(0.15))])?;
+        }
+        draw_lines(chart, curves.iter().map(|banded| &banded.curve))
+    })
 }
 
 /// Lines over a common axis, with a legend.
@@ -34,23 +75,27 @@ pub fn line_chart(
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let x_range = range_of(points().map(|point| point.0));
     let y_range = y_range.unwrap_or_else(|| range_of(points().map(|point| point.1)));
-    draw(title, x_label, y_label, x_range, y_range, |chart| {
-        for (curve, colour) in curves.iter().zip(COLOURS) {
-            chart
-                .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))?
-                .label(curve.name)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
-                });
-        }
+    draw(title, x_label, y_label, x_range, y_range, |chart| draw_lines(chart, curves))
+}
+
+/// Draws lines, a colour each, and their legend.
+fn draw_lines<'a, 'c>(
+    chart: &mut Chart<'c>,
+    curves: impl IntoIterator<Item = &'a Curve<'a>>,
+) -> Result<(), DrawError> {
+    for (curve, colour) in curves.into_iter().zip(COLOURS) {
         chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::MiddleRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.2))
-            .label_font(FONT)
-            .draw()
-    })
+            .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))?
+            .label(curve.name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.2))
+        .label_font(FONT)
+        .draw()
 }
 
 /// Points, about the line y = x if `diagonal` names it, otherwise about zero.

@@ -1,5 +1,6 @@
 //! Progress with rate and time left: a bar on a terminal, plain lines elsewhere.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,27 @@ pub struct Progress {
     start: Instant,
     last_line: Instant,
     bar: Option<ProgressBar>,
+    is_silent: bool,
+}
+
+thread_local! {
+    static IS_SILENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work` without showing its progress: many pieces of work at once have one of their own.
+pub fn without_progress<T>(work: impl FnOnce() -> T) -> T {
+    let before = IS_SILENT.replace(true);
+    let outcome = work();
+    IS_SILENT.set(before);
+    outcome
 }
 
 impl Progress {
     /// Work called `label` in `total` steps.
     #[must_use]
     pub fn new(label: &str, total: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let is_silent = IS_SILENT.get();
+        let bar = (!is_silent && std::io::stderr().is_terminal()).then(|| {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template(
@@ -36,7 +51,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Self { label: label.to_owned(), total, start: now, last_line: now, bar }
+        Self { label: label.to_owned(), total, start: now, last_line: now, bar, is_silent }
     }
 
     /// Work called `label` of which only the share that is done is known.
@@ -55,7 +70,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(done as u64);
             bar.set_message(message);
-        } else if self.last_line.elapsed() >= LINE_EVERY {
+        } else if !self.is_silent && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let seconds = self.start.elapsed().as_secs_f64();
             let rate = done as f64 / seconds;
@@ -72,6 +87,9 @@ impl Progress {
     pub fn finish(self, message: String) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        if self.is_silent {
+            return;
         }
         eprintln!("{}: {message} ({:.1} s)", self.label, self.start.elapsed().as_secs_f64());
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::confusion::confusion_table;
 use super::page::{escape, facts, page, thousands};
-use super::plot::{Curve, line_chart};
+use super::plot::{COLOURS, Curve, line_chart};
 use super::twin_section::TwinSection;
 use crate::experiment::Summary;
 use crate::training::{EpochMetrics, TwinCourse};
@@ -19,12 +20,6 @@ pub struct RunReport<'a> {
     pub history: &'a [EpochMetrics],
     /// Its fitted twins.
     pub twins: &'a [TwinSection<'a>],
-    /// Names of the classes.
-    pub classes: &'a [String],
-    /// True class of each test sample.
-    pub labels: &'a [usize],
-    /// The device's answer to each.
-    pub predicted: &'a [usize],
     /// The resolved recipe.
     pub recipe: &'a str,
 }
@@ -41,7 +36,10 @@ impl RunReport<'_> {
         for twin in self.twins {
             body += &twin.to_html();
         }
-        body += &self.confusion();
+        let Summary { classes, confusion, .. } = self.summary;
+        body += "<h2>Confusion matrix</h2>\n";
+        body += &confusion_table("Test samples on the device", classes, confusion);
+        body += &self.parameter_histories();
         body += &self.rigs();
         let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
         page(self.title, &body)
@@ -130,6 +128,26 @@ impl RunReport<'_> {
             + &recalibrations(&courses)
     }
 
+    /// How large the trainable tensors have become.
+    fn parameter_histories(&self) -> String {
+        let Some(last) = self.history.last() else { return String::new() };
+        let of = |name: &str| {
+            let points = self.history.iter().filter_map(|metrics| {
+                let size = metrics.parameters.get(name)?;
+                Some((metrics.epoch as f64, f64::from(*size)))
+            });
+            points.collect()
+        };
+        let curves: Vec<Curve> =
+            last.parameters.keys().map(|name| Curve { name, points: of(name) }).collect();
+        // As many lines to a chart as there are colours.
+        let charts: String = curves
+            .chunks(COLOURS.len())
+            .map(|curves| line_chart("Parameters", "epoch", "root mean square", None, curves))
+            .collect();
+        format!("<h2>Parameters</h2>\n<div class=\"charts\">{charts}</div>\n")
+    }
+
     /// The real devices: which measured what, and how their links were.
     fn rigs(&self) -> String {
         let links = &self.summary.links;
@@ -161,41 +179,6 @@ impl RunReport<'_> {
                 let _ = write!(table, "<td>{}</td>", thousands(number));
             }
             let _ = writeln!(table, "<td>{}</td></tr>", escape(state));
-        }
-        table + "</table></div>\n"
-    }
-
-    fn confusion(&self) -> String {
-        let classes = self.classes.len();
-        let mut counts = vec![0usize; classes * classes];
-        for (&label, &answer) in self.labels.iter().zip(self.predicted) {
-            counts[label * classes + answer] += 1;
-        }
-        let mut table = String::from(
-            "<h2>Confusion matrix</h2>\n<div class=\"scroll\"><table><caption>Test samples on the device: \
-             a row is the true class, a column the device's answer, a cell the number of samples.</caption>\n<tr><th>true \\ answer</th>",
-        );
-        for class in self.classes {
-            let _ = write!(table, "<th>{}</th>", escape(class));
-        }
-        table += "<th>recall</th></tr>\n";
-        for (class, row) in self.classes.iter().zip(counts.chunks(classes)) {
-            let total: usize = row.iter().sum();
-            let _ = write!(table, "<tr><th>{}</th>", escape(class));
-            for &count in row {
-                let share = count as f32 / total.max(1) as f32;
-                let _ = write!(
-                    table,
-                    "<td style=\"background:rgba(0,114,178,{share:.2})\">{}</td>",
-                    if count == 0 { String::new() } else { count.to_string() }
-                );
-            }
-            let right = row[self.classes.iter().position(|name| name == class).unwrap_or(0)];
-            let _ = writeln!(
-                table,
-                "<td>{:.0} %</td></tr>",
-                100.0 * right as f32 / total.max(1) as f32
-            );
         }
         table + "</table></div>\n"
     }

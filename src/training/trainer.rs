@@ -1,9 +1,10 @@
 //! The training loop.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,9 @@ pub struct EpochMetrics {
     /// How the twins that are refined do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub twins: Vec<TwinCourse>,
+    /// Root mean square of each trainable tensor, by `STAGE.KIND.NAME`.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, f32>,
     /// Seconds since the training began.
     pub seconds: f64,
 }
@@ -348,6 +352,7 @@ impl Trainer<'_> {
             device_shots: self.laboratory.shots(),
             clamped: self.laboratory.clamped(),
             twins,
+            parameters: self.network.parameters().into_iter().map(size).collect(),
             seconds,
         })
     }
@@ -387,6 +392,11 @@ impl Trainer<'_> {
         optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
         Ok((step, trace))
     }
+}
+
+/// A tensor's name and root mean square.
+fn size((name, tensor): (String, &Tensor<2>)) -> (String, f32) {
+    (name, tensor.clone().square().mean().sqrt().into_scalar())
 }
 
 /// Sums over samples.

@@ -47,10 +47,10 @@ impl Learner for EnsembleLearner {
     }
 
     fn restore(&mut self, mut state: State) -> Result<(), String> {
-        let members = self.members.iter_mut().enumerate();
-        members
-            .map(|(place, member)| member.restore(take_part(&mut state, &place.to_string())))
-            .collect()
+        let mut members = self.members.iter_mut().enumerate();
+        members.try_for_each(|(place, member)| {
+            member.restore(take_part(&mut state, &place.to_string()))
+        })
     }
 
     fn twin(&self) -> Box<dyn DigitalTwin> {

@@ -166,7 +166,10 @@ impl Refiner {
 
     /// Waits for the next answer, if something was `asked`.
     fn answer_if(&mut self, asked: bool) -> Option<Answer> {
-        while asked {
+        if !asked {
+            return None;
+        }
+        loop {
             match self.answers.try_recv() {
                 Ok(answer) => return Some(answer),
                 // A thread that is gone has panicked, and said so.
@@ -174,7 +177,6 @@ impl Refiner {
                 Err(TryRecvError::Empty) => help(),
             }
         }
-        None
     }
 }
 

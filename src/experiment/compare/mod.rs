@@ -1,0 +1,321 @@
+//! Rules side by side: every rule on every seed and every swept value, with digital networks beside them.
+//!
+//! A comparison is a folder of runs, each of which can be gone on with; so can the comparison.
+
+mod pool;
+mod statistics;
+mod sweep;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+pub use sweep::{Settings, Sweep};
+
+use self::pool::in_parallel;
+use self::statistics::{mean_and_deviation, paired_p_value};
+use self::sweep::combinations;
+use super::baseline::{Baseline, baselines};
+use super::recipe::Recipe;
+use super::run::{RunOptions, resume, train};
+use super::run_folder::RunFolder;
+use super::summary::Summary;
+use crate::data::Locator;
+use crate::report::{CompareReport, Progress};
+use crate::training::EpochMetrics;
+use crate::{Error, Rule};
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The recipe's file name, in the comparison's folder.
+    pub recipe: String,
+    /// The rules; the others are tested against the first.
+    pub rules: Vec<Rule>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Values of the recipe that are gone through, in every combination.
+    pub sweeps: Vec<Sweep>,
+}
+
+/// A comparison's results: `compare.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// What was compared.
+    pub plan: Plan,
+    /// A row a rule and combination of swept values, then the digital networks.
+    pub rows: Vec<ComparisonRow>,
+    /// Every run.
+    pub cells: Vec<Cell>,
+}
+
+/// One rule or digital network over the seeds.
+#[derive(Clone, Debug, Serialize)]
+pub struct ComparisonRow {
+    /// Values of the swept keys.
+    pub settings: Settings,
+    /// Its name.
+    pub name: String,
+    /// Test accuracy of each seed.
+    pub test_accuracy: Vec<f32>,
+    /// Their mean.
+    pub mean: f32,
+    /// Their standard deviation (of a sample).
+    pub standard_deviation: f32,
+    /// Probability of such a difference from the first rule if there were none (paired t-test,
+    /// two-sided), where that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+}
+
+/// One run of a comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cell {
+    /// Values of the swept keys.
+    pub settings: Settings,
+    /// The rule.
+    pub rule: Rule,
+    /// The seed.
+    pub seed: u64,
+    /// Name of its folder, in the comparison's.
+    pub folder: String,
+    /// The run in numbers.
+    pub summary: Summary,
+    /// Its epochs.
+    #[serde(skip)]
+    pub history: Vec<EpochMetrics>,
+}
+
+impl ComparisonRow {
+    fn new(settings: Settings, name: String, test_accuracy: Vec<f32>) -> Self {
+        let (mean, standard_deviation) = mean_and_deviation(&test_accuracy);
+        Self { settings, name, test_accuracy, mean, standard_deviation, p_value: None }
+    }
+}
+
+const PLAN: &str = "plan.json";
+const ADVICE: &str = "name the folder of a comparison that has begun";
+
+/// Trains the recipe at `path` by each of `rules` on `seeds` seeds, counting from the recipe's (or the
+/// options'), and every combination of swept values; `jobs` runs at a time. Returns the results and the
+/// folder with `compare.json`, `compare.html` and its figures.
+///
+/// # Errors
+/// As [`train`]; runs that ended are kept, and [`resume_comparison`] makes the others.
+pub fn compare(
+    path: &Path,
+    (rules, seeds, sweeps): (&[Rule], u64, &[Sweep]),
+    jobs: usize,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<(Comparison, PathBuf), Error> {
+    let recipe = options.recipe(path)?;
+    let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"))?;
+    let plan = Plan {
+        recipe: format!("{name}.toml"),
+        rules: rules.to_vec(),
+        seeds: (recipe.seed..recipe.seed + seeds).collect(),
+        sweeps: sweeps.to_vec(),
+    };
+    folder.write(&plan.recipe, &recipe.to_toml())?;
+    // What no value of the recipe allows is known before the first run.
+    for settings in combinations(&plan.sweeps) {
+        Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
+    }
+    folder.write_json(PLAN, &plan)?;
+    carry_out(plan, folder, jobs, options, stop)
+}
+
+/// Goes on with the comparison in `path`: runs that ended are kept, one that was cut off goes on from its
+/// last checkpoint.
+///
+/// # Errors
+/// As [`compare`], and [`Error::File`] where no comparison has begun.
+pub fn resume_comparison(
+    path: &Path,
+    jobs: usize,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<(Comparison, PathBuf), Error> {
+    let folder = RunFolder::at(path);
+    let plan = folder.read_json(PLAN, ADVICE)?;
+    carry_out(plan, folder, jobs, options, stop)
+}
+
+fn overrides(settings: &Settings) -> Vec<String> {
+    settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// A piece of a comparison's work.
+enum Task {
+    Train(Settings, Rule, u64),
+    /// The digital networks on the data of a seed.
+    Baselines(u64),
+}
+
+/// What comes of it.
+enum Outcome {
+    Trained(Box<Cell>),
+    Baselines(Vec<Baseline>),
+}
+
+fn carry_out(
+    plan: Plan,
+    folder: RunFolder,
+    jobs: usize,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<(Comparison, PathBuf), Error> {
+    let settings = combinations(&plan.sweeps);
+    let mut tasks: Vec<Task> = Vec::new();
+    for &seed in &plan.seeds {
+        for settings in &settings {
+            tasks.extend(plan.rules.iter().map(|&rule| Task::Train(settings.clone(), rule, seed)));
+        }
+    }
+    // Other data would need other digital networks.
+    if !plan.sweeps.iter().any(|sweep| sweep.key.starts_with("data")) {
+        tasks.extend(plan.seeds.iter().map(|&seed| Task::Baselines(seed)));
+    }
+    let recipe = folder.path().join(&plan.recipe);
+    let has_rigs = Recipe::read(&recipe, &[])?.devices.values().any(|device| device.rig.is_some());
+    // Runs cannot share a real device.
+    let jobs = if has_rigs { 1 } else { jobs };
+    let mut outcomes: Vec<Option<Result<Outcome, Error>>> = tasks.iter().map(|_| None).collect();
+    let mut progress = Progress::new(&format!("compare on {}", plan.recipe), tasks.len());
+    let mut ended = 0;
+    in_parallel(
+        tasks.len(),
+        jobs,
+        || stop.load(Ordering::Relaxed),
+        |number| match &tasks[number] {
+            Task::Train(settings, rule, seed) => {
+                run_cell(&recipe, &folder, (settings, *rule, *seed), options, stop)
+            }
+            Task::Baselines(seed) => run_baselines(&recipe, *seed, options),
+        },
+        |number, outcome| {
+            ended += 1;
+            progress.set(ended, in_words(&tasks[number], &outcome));
+            outcomes[number] = Some(outcome);
+        },
+    )?;
+    progress.finish(format!("{ended} of {} done", tasks.len()));
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted(format!(
+            "stopped; `twinprop compare --resume {}` goes on",
+            folder.path().display()
+        )));
+    }
+    let mut cells = Vec::new();
+    let mut digital: BTreeMap<&'static str, Vec<f32>> = BTreeMap::new();
+    for outcome in outcomes.into_iter().flatten() {
+        match outcome? {
+            Outcome::Trained(cell) => cells.push(*cell),
+            Outcome::Baselines(found) => {
+                for Baseline { name, test_accuracy } in found {
+                    digital.entry(name).or_default().push(test_accuracy);
+                }
+            }
+        }
+    }
+    let mut rows = rows(&plan, &settings, &cells);
+    rows.extend(
+        digital.into_iter().map(|(name, all)| ComparisonRow::new(Vec::new(), name.to_owned(), all)),
+    );
+    let comparison = Comparison { plan, rows, cells };
+    folder.write_json(RunFolder::COMPARISON, &comparison)?;
+    let report = CompareReport { comparison: &comparison, folder: folder.path() };
+    for (name, figure) in report.figures() {
+        folder.write(&format!("{name}.svg"), &figure)?;
+    }
+    folder.write(RunFolder::COMPARISON_REPORT, &report.to_html())?;
+    Ok((comparison, folder.path().to_owned()))
+}
+
+/// How a task went, for the progress line.
+fn in_words(task: &Task, outcome: &Result<Outcome, Error>) -> String {
+    match (task, outcome) {
+        (Task::Train(settings, rule, seed), Ok(Outcome::Trained(cell))) => {
+            let settings: String =
+                settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
+            let accuracy = 100.0 * cell.summary.test_accuracy;
+            format!("{rule}, seed {seed}{settings}: {accuracy:.1} %")
+        }
+        (_, Err(error)) => error.to_string(),
+        _ => "digital networks".to_owned(),
+    }
+}
+
+/// Trains one cell, or goes on with it, or reads what came of it.
+fn run_cell(
+    recipe: &Path,
+    folder: &RunFolder,
+    (settings, rule, seed): (&Settings, Rule, u64),
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<Outcome, Error> {
+    let name = cell_name(settings, rule, seed);
+    let path = folder.path().join(&name);
+    let options = RunOptions {
+        rule: Some(rule),
+        seed: Some(seed),
+        out: Some(path.clone()),
+        set: overrides(settings),
+        ..options.clone()
+    };
+    let run = RunFolder::at(&path);
+    let summary = if path.join(RunFolder::SUMMARY).exists() {
+        run.read_json(RunFolder::SUMMARY, ADVICE)?
+    } else if path.join(RunFolder::BEGUN).exists() {
+        resume(&path, &options, stop)?.0
+    } else {
+        train(recipe, &options, stop)?.0
+    };
+    let history = run.read_metrics()?;
+    let settings = settings.clone();
+    Ok(Outcome::Trained(Box::new(Cell { settings, rule, seed, folder: name, summary, history })))
+}
+
+/// Name of a cell's folder: its values, its rule, its seed.
+fn cell_name(settings: &Settings, rule: Rule, seed: u64) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
+    let values: String = settings
+        .iter()
+        .map(|(key, value)| {
+            let key = key.rsplit('.').next().unwrap_or(key);
+            format!("{key}={value}-").chars().map(plain).collect::<String>()
+        })
+        .collect();
+    format!("{values}{rule}-{seed}")
+}
+
+fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outcome, Error> {
+    let folder = recipe.parent().unwrap_or(Path::new("."));
+    let locator = Locator::new(folder, options.data_dir.as_deref());
+    let split = Recipe::read(recipe, &[])?.data.load(&locator, seed)?;
+    Ok(Outcome::Baselines(baselines(&split, seed, &options.backend.device()?)))
+}
+
+/// The rows of the rules, each tested against the first rule on the same values.
+fn rows(plan: &Plan, settings: &[Settings], cells: &[Cell]) -> Vec<ComparisonRow> {
+    let mut rows = Vec::new();
+    for settings in settings {
+        let of_rule = |rule: Rule| -> Vec<f32> {
+            let own = cells.iter().filter(|cell| cell.settings == *settings && cell.rule == rule);
+            own.map(|cell| cell.summary.test_accuracy).collect()
+        };
+        let first = plan.rules.first().map(|&rule| of_rule(rule)).unwrap_or_default();
+        for (place, &rule) in plan.rules.iter().enumerate() {
+            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), of_rule(rule));
+            if place > 0 {
+                row.p_value = paired_p_value(&row.test_accuracy, &first);
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}

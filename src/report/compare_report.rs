@@ -1,0 +1,214 @@
+//! `compare.html`: rules side by side.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use nalgebra::DMatrix;
+use twinprop_devices::recording::Recorded;
+
+use super::confusion::confusion_table;
+use super::page::{escape, facts, page};
+use super::plot::{BandedCurve, Curve, band_chart, line_chart};
+use crate::Rule;
+use crate::experiment::{Cell, Comparison, ComparisonRow, RunFolder, Settings};
+
+/// A comparison as a page.
+pub struct CompareReport<'a> {
+    /// The comparison.
+    pub comparison: &'a Comparison,
+    /// Where its runs are.
+    pub folder: &'a Path,
+}
+
+/// Shots of a device that are shown.
+const SHOTS: usize = 3;
+
+impl CompareReport<'_> {
+    /// The page.
+    #[must_use]
+    pub fn to_html(&self) -> String {
+        let plan = &self.comparison.plan;
+        let mut body = facts(&[
+            ("Recipe", plan.recipe.clone()),
+            ("Seeds", plan.seeds.len().to_string()),
+            ("Runs", self.comparison.cells.len().to_string()),
+        ]);
+        body += &self.table();
+        let figures: String = self.figures().into_iter().map(|(_, figure)| figure).collect();
+        let _ = writeln!(body, "<h2>Accuracy</h2>\n<div class=\"charts\">{figures}</div>");
+        body += &self.confusions();
+        body += &self.devices();
+        page(&format!("Comparison on {}", plan.recipe.trim_end_matches(".toml")), &body)
+    }
+
+    /// The figures of accuracies, with the names that their files get.
+    #[must_use]
+    pub fn figures(&self) -> Vec<(String, String)> {
+        let mut figures: Vec<(String, String)> = self.sweep().into_iter().collect();
+        let settings = self.settings();
+        let single = settings.len() == 1;
+        for (place, settings) in settings.into_iter().enumerate() {
+            let name =
+                if single { "accuracy".to_owned() } else { format!("accuracy-{}", place + 1) };
+            figures.push((name, self.learning_curves(settings)));
+        }
+        figures
+    }
+
+    /// The combinations of swept values, in their order.
+    fn settings(&self) -> Vec<&Settings> {
+        let mut found: Vec<&Settings> = Vec::new();
+        for cell in &self.comparison.cells {
+            if !found.contains(&&cell.settings) {
+                found.push(&cell.settings);
+            }
+        }
+        found
+    }
+
+    fn table(&self) -> String {
+        let Comparison { plan, rows, .. } = self.comparison;
+        let mut table = String::from("<h2>Results</h2>\n<div class=\"scroll\"><table>\n<tr>");
+        for sweep in &plan.sweeps {
+            let _ = write!(table, "<th>{}</th>", escape(&sweep.key));
+        }
+        let first = plan.rules.first().map_or(String::new(), Rule::to_string);
+        let _ = writeln!(
+            table,
+            "<th>rule</th><th>test accuracy (%), mean ± sd</th><th>p against {first} (paired)</th></tr>"
+        );
+        for ComparisonRow { settings, name, mean, standard_deviation, p_value, .. } in rows {
+            table += "<tr>";
+            for sweep in &plan.sweeps {
+                let value = settings.iter().find(|(key, _)| *key == sweep.key);
+                let _ = write!(table, "<td>{}</td>", value.map_or("", |(_, value)| value));
+            }
+            let p = p_value.map_or(String::new(), |p| format!("{p:.3}"));
+            let _ = writeln!(
+                table,
+                "<th>{}</th><td>{:.1} ± {:.1}</td><td>{p}</td></tr>",
+                escape(name),
+                100.0 * mean,
+                100.0 * standard_deviation
+            );
+        }
+        table + "</table></div>\n"
+    }
+
+    /// Accuracy against the swept value, where there is one sweep of numbers.
+    fn sweep(&self) -> Option<(String, String)> {
+        let Comparison { plan, rows, .. } = self.comparison;
+        let [sweep] = plan.sweeps.as_slice() else { return None };
+        let curves: Vec<BandedCurve> = plan
+            .rules
+            .iter()
+            .map(|rule| {
+                let name = rule.name();
+                let own = rows.iter().filter(|row| row.name == name);
+                let of = own.map(|row| {
+                    let value: f64 = row.settings.first()?.1.parse().ok()?;
+                    let (mean, deviation) = (row.mean, row.standard_deviation);
+                    Some(((value, 100.0 * f64::from(mean)), 100.0 * f64::from(deviation)))
+                });
+                let (points, deviations): (Vec<_>, Vec<_>) =
+                    of.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+                Some(BandedCurve { curve: Curve { name, points }, deviations })
+            })
+            .collect::<Option<_>>()?;
+        let title = format!("Test accuracy, mean of {} seeds and their sd", plan.seeds.len());
+        let chart = band_chart(&title, &sweep.key, "accuracy (%)", 0.0..100.0, &curves);
+        Some(("sweep".to_owned(), chart))
+    }
+
+    /// The mean test accuracy of each rule, epoch by epoch, with its deviation over the seeds.
+    fn learning_curves(&self, settings: &Settings) -> String {
+        let Comparison { plan, cells, .. } = self.comparison;
+        let curves: Vec<BandedCurve> = plan
+            .rules
+            .iter()
+            .map(|&rule| {
+                let of_rule: Vec<&Cell> = cells
+                    .iter()
+                    .filter(|cell| cell.rule == rule && cell.settings == *settings)
+                    .collect();
+                let epochs = of_rule.iter().map(|cell| cell.history.len()).min().unwrap_or(0);
+                let (points, deviations) = (0..epochs)
+                    .map(|epoch| {
+                        let of_seed =
+                            |cell: &&Cell| f64::from(100.0 * cell.history[epoch].test_accuracy);
+                        let values =
+                            DMatrix::from_iterator(1, of_rule.len(), of_rule.iter().map(of_seed));
+                        let deviation = if of_rule.len() > 1 {
+                            let count = of_rule.len() as f64;
+                            (values.variance() * count / (count - 1.0)).sqrt()
+                        } else {
+                            0.0
+                        };
+                        (((epoch + 1) as f64, values.mean()), deviation)
+                    })
+                    .unzip();
+                BandedCurve { curve: Curve { name: rule.name(), points }, deviations }
+            })
+            .collect();
+        let values: String =
+            settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
+        let title =
+            format!("Test accuracy on the device, mean of {} seeds{values}", plan.seeds.len());
+        band_chart(&title, "epoch", "accuracy (%)", 0.0..100.0, &curves)
+    }
+
+    /// The confusion matrix of each rule on the first combination, summed over the seeds.
+    fn confusions(&self) -> String {
+        let Comparison { plan, cells, .. } = self.comparison;
+        let Some(first) = cells.first() else { return String::new() };
+        let mut text = String::from("<h2>Confusion matrices</h2>\n");
+        for &rule in &plan.rules {
+            let own =
+                cells.iter().filter(|cell| cell.rule == rule && cell.settings == first.settings);
+            let classes = &first.summary.classes;
+            let mut counts = vec![vec![0; classes.len()]; classes.len()];
+            for cell in own {
+                for (sums, row) in counts.iter_mut().zip(&cell.summary.confusion) {
+                    sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
+                }
+            }
+            text +=
+                &confusion_table(&format!("{rule}, test samples of all seeds"), classes, &counts);
+        }
+        text
+    }
+
+    /// Drives and readings of a few shots of each device, of the first run.
+    fn devices(&self) -> String {
+        let Some(first) = self.comparison.cells.first() else { return String::new() };
+        let run = RunFolder::at(&self.folder.join(&first.folder));
+        let mut charts = String::new();
+        for device in run.referenced() {
+            let Ok(recorded) = Recorded::read(&run.reference(&device)) else { continue };
+            let shots = |values: &DMatrix<f32>, what: &str| {
+                let count = values.ncols().min(SHOTS);
+                // A reference set plays each drive several times.
+                let stride = (values.ncols() / count.max(1)).max(1);
+                let names: Vec<String> = (1..=count).map(|shot| format!("shot {shot}")).collect();
+                let curves: Vec<Curve> = names
+                    .iter()
+                    .enumerate()
+                    .map(|(shot, name)| {
+                        let column = values.column(shot * stride);
+                        let points = column.iter().enumerate();
+                        let points = points.map(|(channel, &y)| (channel as f64, f64::from(y)));
+                        Curve { name, points: points.collect() }
+                    })
+                    .collect();
+                let title = format!("{what} of {device}");
+                line_chart(&title, "channel", "in the device's unit", None, &curves)
+            };
+            charts += &shots(&recorded.inputs, "Drives");
+            charts += &shots(&recorded.outputs, "Readings");
+        }
+        if charts.is_empty() {
+            return String::new();
+        }
+        format!("<h2>Devices</h2>\n<div class=\"charts\">{charts}</div>\n")
+    }
+}
