@@ -53,6 +53,14 @@ pub enum Error {
         /// The run's folder.
         run: PathBuf,
     },
+    /// A run was cut off that can be gone on with.
+    #[error("{source}; what was done is kept: `twinprop train --resume {run}` goes on", run = run.display())]
+    Cut {
+        /// What cut it off.
+        source: Box<Error>,
+        /// The run's folder.
+        run: PathBuf,
+    },
     /// Ctrl-C; the text says how far it came and how to go on.
     #[error("{0}")]
     Interrupted(String),
@@ -81,6 +89,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Cut { source, .. } => source.exit_code(),
             Self::Device(DeviceError::Config { .. }) => 2,
             Self::Device(_)
             | Self::Diverged { .. }

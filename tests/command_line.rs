@@ -210,6 +210,31 @@ fn a_sweep_is_run_once_and_gone_on_with() {
     assert!(message.contains("imperfections.mismatch=lots"), "{message}");
 }
 
+#[test]
+fn a_new_folder_trains_and_is_not_written_over() {
+    let folder = TempDir::new().unwrap();
+    let output = twinprop(&["new", "lab"], folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lab = folder.path().join("lab");
+    let quick = ["--set", "training.epochs=1", "--set", "calibration.shots=256"];
+    let output = twinprop(&[&["train", "recipe.toml", "--out", "run"], &quick[..]].concat(), &lab);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(lab.join("run/report.html").exists());
+    let again = twinprop(&["new", "lab"], folder.path());
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("holds something already"));
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    let folder = TempDir::new().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = twinprop(&["completions", shell], folder.path());
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(script.contains("recalibrate"), "{shell}: {script}");
+    }
+}
+
 /// A user's table: 12 features, 7 string labels, separable.
 fn user_table(folder: &TempDir, name: &str, samples: usize) {
     let mut text = (0..12).map(|i| format!("sensor {i},")).collect::<String>() + "material\n";

@@ -80,13 +80,13 @@ fn summary(folder: &Path, out: &str) -> serde_json::Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Waits until the run in `out` has ended an epoch.
-fn wait_until_it_trains(folder: &Path, out: &str) {
+/// Waits until the run in `out` has ended `epochs` epochs.
+fn wait_for_epochs(folder: &Path, out: &str, epochs: usize) {
     let end = Instant::now() + Duration::from_secs(60);
     let metrics = folder.join(out).join("metrics.jsonl");
-    while !fs::metadata(&metrics).is_ok_and(|file| file.len() > 0) {
+    while fs::read_to_string(&metrics).unwrap_or_default().lines().count() < epochs {
         assert!(Instant::now() < end, "the trainer does not train");
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -204,7 +204,7 @@ fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-    wait_until_it_trains(folder.path(), "killed");
+    wait_for_epochs(folder.path(), "killed", 1);
     let calm = !emulator.hear("safe state", Duration::from_millis(600));
     assert!(calm, "the watchdog must be content while the device is driven");
     trainer.kill().unwrap();
@@ -238,7 +238,7 @@ fn a_farm_outlives_one_of_its_rigs() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until_it_trains(folder.path(), "farm");
+    wait_for_epochs(folder.path(), "farm", 1);
     let gone = one.target();
     drop(one);
     assert!(trainer.wait().unwrap().success());
@@ -305,4 +305,41 @@ fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
     let again = twinprop(laboratory.path(), &arguments).output().unwrap();
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("holds a run already"));
+}
+
+#[test]
+fn a_device_that_dies_leaves_a_run_that_goes_on() {
+    let folder = laboratory();
+    let path = folder.path();
+    let emulator = Emulator::start(path, &[]);
+    let target = emulator.target();
+    let arguments = [
+        "train",
+        "recipe.toml",
+        "--out",
+        "run",
+        "--set",
+        "training.epochs=40",
+        "--device",
+        &target,
+    ];
+    let trainer =
+        twinprop(path, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_epochs(path, "run", 2);
+    drop(emulator);
+    let output = trainer.wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("twinprop train --resume run"), "{message}");
+    assert!(!path.join("run/summary.json").exists());
+    let lines = || fs::read_to_string(path.join("run/metrics.jsonl")).unwrap().lines().count();
+    let before = lines();
+    assert!((2..40).contains(&before), "{before}");
+
+    let emulator = Emulator::start(path, &[]);
+    let arguments = ["train", "--resume", "run", "--device", &emulator.target()];
+    let output = twinprop(path, &arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines(), 40);
+    assert_eq!(summary(path, "run")["epochs"], 40);
 }

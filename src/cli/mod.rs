@@ -2,8 +2,10 @@
 
 mod calibrate;
 mod compare;
+mod completions;
 mod device;
 mod evaluate;
+mod new;
 mod recalibrate;
 mod train;
 mod transfer;
@@ -38,6 +40,10 @@ enum Command {
     Recalibrate(recalibrate::Recalibrate),
     /// Deploy a trained network on another copy of its devices.
     Transfer(transfer::Transfer),
+    /// Make a folder to start from: a recipe, a rig in Python, and a page that explains them.
+    New(new::New),
+    /// Print the completions of a shell.
+    Completions(completions::Completions),
     /// Ask about devices.
     #[command(subcommand)]
     Device(device::Device),
@@ -52,6 +58,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Evaluate(command) => evaluate::run(&command),
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
+        Command::New(command) => new::run(&command),
+        Command::Completions(command) => completions::run(&command),
         Command::Device(command) => device::run(&command),
     }
 }

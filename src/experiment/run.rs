@@ -209,8 +209,20 @@ impl Run<'_> {
         stop: &AtomicBool,
     ) -> Result<(Summary, RunFolder), Error> {
         let calibrated = self.calibrate(checkpoint.is_some())?;
-        let course = self.train(&calibrated, checkpoint, stop)?;
+        let course = self.train(&calibrated, checkpoint, stop);
+        let course = course.map_err(|error| self.cut_off(error))?;
         self.finish(&calibrated, course)
+    }
+
+    /// `error`, and how the run goes on if it can.
+    fn cut_off(&self, error: Error) -> Error {
+        let is_passing = matches!(error, Error::Device(_) | Error::File { .. });
+        match Checkpoint::last_of(&self.folder) {
+            Ok(Some(_)) if is_passing => {
+                Error::Cut { source: Box::new(error), run: self.folder.path().to_owned() }
+            }
+            _ => error,
+        }
     }
 
     /// Makes the twins, or loads them if they were made before.

@@ -11,7 +11,7 @@ h1{font-size:1.6rem;margin:0}h2{font-size:1.2rem;margin:2rem 0 .6rem}p{max-width
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,34rem),1fr));gap:1rem}
 svg{max-width:100%;height:auto;background:#fff;border-radius:.5rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{padding:.25rem .55rem;text-align:right;border:1px solid var(--line)}th{font-weight:600}
+table{margin-bottom:1rem}th,td{padding:.25rem .55rem;text-align:right;border:1px solid var(--line)}th{font-weight:600}
 caption{text-align:left;padding-bottom:.4rem}pre{background:var(--soft);padding:1rem;overflow-x:auto;border-radius:.5rem}
 ";
 

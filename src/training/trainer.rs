@@ -250,7 +250,16 @@ impl Trainer<'_> {
                 learning_rate = self.config.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
                 self.laboratory.training_step = Some(step);
-                let (sums, trace) = self.step(chosen, epoch, &rates, &mut optimiser)?;
+                let (sums, trace) = match self.step(chosen, epoch, &rates, &mut optimiser) {
+                    Ok(made) => made,
+                    Err(error) => {
+                        // What has been made is kept, if that can be; it is the first error that counts.
+                        if self.checkpoints != Checkpoints::Never {
+                            let _ = self.snapshot(&progress, &optimiser, &mut observe);
+                        }
+                        return Err(error);
+                    }
+                };
                 progress.sums.add(&sums);
                 if let Some(refinement) = &mut self.refinement {
                     refinement.after_step((step, factor), self.network, &trace, self.laboratory);

@@ -1,0 +1,23 @@
+//! `twinprop completions`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+use twinprop::Error;
+
+use super::Cli;
+
+/// Arguments of `completions`.
+#[derive(Args)]
+pub struct Completions {
+    /// The shell: bash, zsh, fish, elvish or powershell.
+    shell: Shell,
+}
+
+/// Prints the script that completes this program's commands.
+pub fn run(command: &Completions) -> Result<(), Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(command.shell, &mut Cli::command(), "twinprop", &mut script);
+    // A shell that has read enough closes the pipe.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
+    Ok(())
+}
