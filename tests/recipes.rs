@@ -23,8 +23,13 @@ fn every_recipe_is_read_and_built() {
         let again = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(again.path(), recipe.to_toml()).unwrap();
         assert_eq!(Recipe::read(again.path(), &[]).unwrap().to_toml(), recipe.to_toml());
-        if let SourceConfig::Idx(images) = &recipe.data.source {
-            println!("{}: not built, it needs {}", path.display(), images.folder.display());
+        let needed = match &recipe.data.source {
+            SourceConfig::Idx(images) => Some(&images.folder),
+            SourceConfig::Speech(recordings) => Some(&recordings.folder),
+            SourceConfig::Vowels | SourceConfig::Digits | SourceConfig::Csv(_) => None,
+        };
+        if let Some(folder) = needed {
+            println!("{}: not built, it needs {}", path.display(), folder.display());
             continue;
         }
         if recipe.devices.values().any(|device| device.rig.is_some()) {
