@@ -75,7 +75,7 @@ pub enum Error {
 }
 
 /// Exit status of a program that Ctrl-C ended, as shells have it.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 impl Error {
     /// A [`File`](Self::File) error.

@@ -216,6 +216,8 @@ fn a_new_folder_trains_and_is_not_written_over() {
     let output = twinprop(&["new", "lab"], folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lab = folder.path().join("lab");
+    let rig = fs::read_to_string(lab.join("rig.toml")).unwrap();
+    assert!(rig.contains("python3 rig.py\"") && !rig.contains("example"), "{rig}");
     let quick = ["--set", "training.epochs=1", "--set", "calibration.shots=256"];
     let output = twinprop(&[&["train", "recipe.toml", "--out", "run"], &quick[..]].concat(), &lab);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
+use twinprop::error::INTERRUPTED;
 use twinprop::experiment::{Reopening, RunOptions};
 use twinprop::{Backend, Error};
 
@@ -133,7 +134,7 @@ impl Reopen {
 fn make_safe_on_interrupt() -> Result<(), Error> {
     on_interrupt(|| {
         twinprop::devices::rig::make_all_safe();
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     })
 }
 
@@ -145,15 +146,12 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     on_interrupt(move || {
         if flag.swap(true, Ordering::Relaxed) {
             twinprop::devices::rig::make_all_safe();
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         }
         eprintln!("stopping after this step; once more to stop at once");
     })?;
     Ok(stop)
 }
-
-/// Exit status of a program that Ctrl-C ended, as shells have it.
-const INTERRUPTED: i32 = 130;
 
 fn on_interrupt(action: impl FnMut() + Send + 'static) -> Result<(), Error> {
     ctrlc::set_handler(action)

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{Place, prepare};
 use super::calibrate::{Calibrated, TwinSummary, calibrate};
 use super::recipe::Recipe;
 use super::run::RunOptions;
@@ -96,9 +95,7 @@ fn run(
     let start = Instant::now();
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let place =
-        Place { data_dir: options.data_dir.as_deref(), ..Place::new(recipe_folder, &backend) };
-    let mut experiment = prepare(recipe, &place)?;
+    let mut experiment = options.prepare(recipe, recipe_folder, &backend)?;
     let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
     let summary = CalibrationSummary::of(&calibrated, recipe, &folder, options.backend, start)?;
     let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use twinprop_devices::PhysicalLayer;
 use twinprop_devices::whole_file::sync_folder;
 
 use super::run_folder::RunFolder;
-use super::twins::file_name;
+use super::twins::save_twins;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 use crate::training::{
@@ -73,9 +73,7 @@ pub(super) fn save(
     write_state(&folder, OPTIMISER, &optimiser.state(&moved))?;
     if let Some((tensors, _)) = refinement {
         write_state(&folder, REFINEMENT, tensors)?;
-        for instrument in &laboratory.instruments {
-            instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
-        }
+        save_twins(laboratory, folder.path())?;
     }
     folder.save_usages(laboratory)?;
     let instruments = laboratory.instruments.iter();
@@ -112,7 +110,7 @@ pub(super) fn remove(run: &RunFolder) -> Result<(), Error> {
 }
 
 /// Steps and folder of each checkpoint in `run`, the oldest first.
-fn find_all(run: &Path) -> Result<Vec<(u64, std::path::PathBuf)>, Error> {
+fn find_all(run: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
     let entries = fs::read_dir(run).map_err(Error::file(run, "let it be read"))?;
     let mut found: Vec<_> = entries
         .filter_map(Result::ok)

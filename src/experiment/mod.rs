@@ -24,6 +24,7 @@ pub use baseline::{Baseline, baselines};
 pub use build::{Experiment, Place, Usages, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
+pub(crate) use compare::mean_and_deviation;
 pub use compare::{
     Cell, Comparison, ComparisonRow, Plan, Settings, Sweep, compare, resume_comparison,
 };

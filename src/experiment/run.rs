@@ -14,7 +14,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::summary::{LinkSummary, Summary, TwinScore};
-use super::twins::{file_name, load_twins};
+use super::twins::{load_twins, save_twins};
 use super::watch::save_reference;
 use crate::report::{Progress, RunReport, TwinSection};
 use crate::training::{
@@ -69,7 +69,7 @@ impl RunOptions {
     }
 
     /// The experiment of `recipe`, whose files are relative to `folder`.
-    fn prepare(
+    pub(super) fn prepare(
         &self,
         recipe: &Recipe,
         folder: &Path,
@@ -81,6 +81,20 @@ impl RunOptions {
             ..Place::new(folder, backend)
         };
         prepare(recipe, &place)
+    }
+
+    /// The same, with the twins of a rule that needs no calibration.
+    fn set_up(
+        &self,
+        recipe: &Recipe,
+        folder: &Path,
+        backend: &Device,
+    ) -> Result<Experiment, Error> {
+        let mut experiment = self.prepare(recipe, folder, backend)?;
+        if !recipe.training.rule.needs_calibration() {
+            take_exact_twins(&mut experiment)?;
+        }
+        Ok(experiment)
     }
 }
 
@@ -145,11 +159,8 @@ pub fn train(
     let recipe = options.recipe(path)?;
     let backend = options.backend.device()?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut experiment = options.prepare(&recipe, folder, &backend)?;
+    let experiment = options.set_up(&recipe, folder, &backend)?;
     let rule = recipe.training.rule;
-    if !rule.needs_calibration() {
-        take_exact_twins(&mut experiment)?;
-    }
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder =
         RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
@@ -184,10 +195,7 @@ pub fn resume(
         folder.forget_shots()?;
     }
     let backend = options.backend.device()?;
-    let mut experiment = options.prepare(&recipe, path, &backend)?;
-    if !recipe.training.rule.needs_calibration() {
-        take_exact_twins(&mut experiment)?;
-    }
+    let experiment = options.set_up(&recipe, path, &backend)?;
     Run { start, recipe, options, backend, folder, experiment }.carry_on(checkpoint.as_ref(), stop)
 }
 
@@ -283,9 +291,8 @@ impl Run<'_> {
             seed: recipe.seed,
             backend,
         };
-        let name = folder.begun()?.recipe;
-        let name = name.trim_end_matches(".toml");
-        let mut progress = Progress::new(&format!("train {name} by {rule}"), trainer.steps());
+        let label = format!("train {} by {rule}", folder.begun()?.name());
+        let mut progress = Progress::new(&label, trainer.steps());
         let ending = trainer.train(begin, stop, |event| {
             match event {
                 TrainingEvent::Steps(done) => progress.set(done, state_of(&history)),
@@ -318,7 +325,7 @@ impl Run<'_> {
         Ok(Course { history, twins_at_start, refinement_seconds, seconds })
     }
 
-    /// Writes what came of it, the summary last but for the report.
+    /// Writes what came of it, last the summary, which says that the run is complete.
     fn finish(
         self,
         calibrated: &[Calibrated],
@@ -329,9 +336,7 @@ impl Run<'_> {
         let (network, laboratory) = (&experiment.network, &mut experiment.laboratory);
         folder.save_network(network)?;
         if refinement_seconds.is_some() {
-            for instrument in &laboratory.instruments {
-                instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
-            }
+            save_twins(laboratory, folder.path())?;
         }
         let judgement = evaluate(network, laboratory, &experiment.split.test, &backend)?;
         let watch = &recipe.calibration.watch;
@@ -363,7 +368,7 @@ impl Run<'_> {
         };
         let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
         let report = RunReport {
-            title: begun.recipe.trim_end_matches(".toml"),
+            title: begun.name(),
             summary: &summary,
             history: &history,
             twins: &twins,

@@ -23,6 +23,13 @@ pub(super) struct Begun {
     pub recipe: String,
 }
 
+impl Begun {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.recipe.trim_end_matches(".toml")
+    }
+}
+
 /// The folder of one run.
 pub struct RunFolder {
     path: PathBuf,
@@ -65,8 +72,10 @@ impl RunFolder {
         Self::PROBE,
         Self::ADAPTATION,
         Self::TRANSFER,
-        "plan.json",
+        Self::PLAN,
     ];
+    /// Name of what a comparison compares.
+    pub(super) const PLAN: &'static str = "plan.json";
     /// Name of a comparison's results.
     pub const COMPARISON: &'static str = "compare.json";
     /// Name of a comparison's report.

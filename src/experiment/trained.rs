@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::build::{Experiment, Place, Usages, prepare};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use super::twins::{file_name, load_twins};
+use super::twins::{load_twins, save_twins};
 use super::watch::save_reference;
 use crate::data::Split;
 use crate::network::{Laboratory, Network};
@@ -80,9 +80,7 @@ impl Trained {
         let Self { recipe, experiment, backend, .. } = self;
         let Experiment { network, laboratory, split, .. } = experiment;
         folder.save_network(network)?;
-        for instrument in &laboratory.instruments {
-            instrument.twin().save(folder.path(), &file_name(&instrument.name))?;
-        }
+        save_twins(laboratory, folder.path())?;
         let watch = &recipe.calibration.watch;
         save_reference(network, laboratory, split, watch, recipe.seed, folder, backend)?;
         folder.save_usages(laboratory)

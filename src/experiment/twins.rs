@@ -15,6 +15,7 @@ use twinprop_devices::{Differentiable, Interface, PhysicalLayer};
 use super::build::Experiment;
 use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
 use crate::Error;
+use crate::network::Laboratory;
 use crate::report::Progress;
 
 /// A device whose twin is made.
@@ -172,6 +173,17 @@ pub(super) fn load_twins(
         let (name, nominal) = (&instrument.name, nominal.clone());
         let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
         instrument.twin = Some(subject.load(&recipe.calibration, folder)?);
+    }
+    Ok(())
+}
+
+/// Saves the twins of `laboratory` in `folder`, for [`load_twins`].
+///
+/// # Errors
+/// [`Error::Calibration`] names the file that could not be written.
+pub(super) fn save_twins(laboratory: &Laboratory, folder: &Path) -> Result<(), Error> {
+    for instrument in &laboratory.instruments {
+        instrument.twin().save(folder, &file_name(&instrument.name))?;
     }
     Ok(())
 }

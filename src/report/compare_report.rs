@@ -10,7 +10,7 @@ use super::confusion::confusion_table;
 use super::page::{escape, facts, page};
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
 use crate::Rule;
-use crate::experiment::{Cell, Comparison, ComparisonRow, RunFolder, Settings};
+use crate::experiment::{Cell, Comparison, ComparisonRow, RunFolder, Settings, mean_and_deviation};
 
 /// A comparison as a page.
 pub struct CompareReport<'a> {
@@ -45,25 +45,14 @@ impl CompareReport<'_> {
     #[must_use]
     pub fn figures(&self) -> Vec<(String, String)> {
         let mut figures: Vec<(String, String)> = self.sweep().into_iter().collect();
-        let settings = self.settings();
+        let settings = self.comparison.plan.settings();
         let single = settings.len() == 1;
-        for (place, settings) in settings.into_iter().enumerate() {
+        for (place, settings) in settings.iter().enumerate() {
             let name =
                 if single { "accuracy".to_owned() } else { format!("accuracy-{}", place + 1) };
             figures.push((name, self.learning_curves(settings)));
         }
         figures
-    }
-
-    /// The combinations of swept values, in their order.
-    fn settings(&self) -> Vec<&Settings> {
-        let mut found: Vec<&Settings> = Vec::new();
-        for cell in &self.comparison.cells {
-            if !found.contains(&&cell.settings) {
-                found.push(&cell.settings);
-            }
-        }
-        found
     }
 
     fn table(&self) -> String {
@@ -134,17 +123,10 @@ impl CompareReport<'_> {
                 let epochs = of_rule.iter().map(|cell| cell.history.len()).min().unwrap_or(0);
                 let (points, deviations) = (0..epochs)
                     .map(|epoch| {
-                        let of_seed =
-                            |cell: &&Cell| f64::from(100.0 * cell.history[epoch].test_accuracy);
-                        let values =
-                            DMatrix::from_iterator(1, of_rule.len(), of_rule.iter().map(of_seed));
-                        let deviation = if of_rule.len() > 1 {
-                            let count = of_rule.len() as f64;
-                            (values.variance() * count / (count - 1.0)).sqrt()
-                        } else {
-                            0.0
-                        };
-                        (((epoch + 1) as f64, values.mean()), deviation)
+                        let of_seed = of_rule.iter().map(|cell| cell.history[epoch].test_accuracy);
+                        let (mean, deviation) = mean_and_deviation(&of_seed.collect::<Vec<_>>());
+                        let percent = |share: f32| 100.0 * f64::from(share);
+                        (((epoch + 1) as f64, percent(mean)), percent(deviation))
                     })
                     .unzip();
                 BandedCurve { curve: Curve { name: rule.name(), points }, deviations }

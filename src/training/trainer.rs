@@ -210,9 +210,9 @@ impl Trainer<'_> {
         self.config.epochs * self.split.train.len().div_ceil(self.config.batch)
     }
 
-    /// Trains from `start`, or from the first step, to the last epoch, or to the step in which `stop` is set. `observe` hears every
-    /// step and every epoch, and keeps the checkpoints; a training that goes on from one ends as it would
-    /// have without a break.
+    /// Trains from `start`, or from the first step, to the last epoch, or to the step in which `stop` is
+    /// set. `observe` hears every step and every epoch, and keeps the checkpoints; a training that goes on
+    /// from one ends as it would have without a break.
     ///
     /// # Errors
     /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is no number,

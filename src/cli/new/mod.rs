@@ -14,10 +14,11 @@ pub struct New {
     folder: PathBuf,
 }
 
-/// What the folder gets. The rig is the example that the tests run.
-const FILES: [(&str, &str); 5] = [
+/// The recipe of the example's rig, which lies beside it here.
+const RIG_RECIPE: &str = include_str!("../../../experiments/vowels-rig.toml");
+/// What the folder gets besides.
+const FILES: [(&str, &str); 4] = [
     ("recipe.toml", include_str!("recipe.toml")),
-    ("rig.toml", include_str!("rig.toml")),
     ("rig.py", include_str!("../../../python/example_rig.py")),
     ("twinprop_rig.py", include_str!("../../../python/twinprop_rig.py")),
     ("README.md", include_str!("README.md")),
@@ -40,7 +41,10 @@ fn make(folder: &Path) -> Result<(), Error> {
             folder.display()
         )));
     }
-    for (name, text) in FILES {
+    let rig_recipe = RIG_RECIPE
+        .replace("experiments/vowels-rig.toml", "rig.toml")
+        .replace("python/example_rig.py", "rig.py");
+    for (name, text) in FILES.into_iter().chain([("rig.toml", rig_recipe.as_str())]) {
         let path = folder.join(name);
         write_whole(&path, text.as_bytes()).map_err(Error::file(&path, advice))?;
     }

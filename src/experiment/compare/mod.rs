@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use sweep::{Settings, Sweep};
 
 use self::pool::in_parallel;
-use self::statistics::{mean_and_deviation, paired_p_value};
+pub(crate) use self::statistics::mean_and_deviation;
+use self::statistics::paired_p_value;
 use self::sweep::combinations;
 use super::baseline::{Baseline, baselines};
 use super::recipe::Recipe;
@@ -38,6 +39,14 @@ pub struct Plan {
     pub seeds: Vec<u64>,
     /// Values of the recipe that are gone through, in every combination.
     pub sweeps: Vec<Sweep>,
+}
+
+impl Plan {
+    /// Every combination of swept values.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Settings> {
+        combinations(&self.sweeps)
+    }
 }
 
 /// A comparison's results: `compare.json`.
@@ -95,7 +104,6 @@ impl ComparisonRow {
     }
 }
 
-const PLAN: &str = "plan.json";
 const ADVICE: &str = "name the folder of a comparison that has begun";
 
 /// Trains the recipe at `path` by each of `rules` on `seeds` seeds, counting from the recipe's (or the
@@ -122,10 +130,10 @@ pub fn compare(
     };
     folder.write(&plan.recipe, &recipe.to_toml())?;
     // What no value of the recipe allows is known before the first run.
-    for settings in combinations(&plan.sweeps) {
+    for settings in plan.settings() {
         Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
     }
-    folder.write_json(PLAN, &plan)?;
+    folder.write_json(RunFolder::PLAN, &plan)?;
     carry_out(plan, folder, jobs, options, stop)
 }
 
@@ -141,7 +149,7 @@ pub fn resume_comparison(
     stop: &AtomicBool,
 ) -> Result<(Comparison, PathBuf), Error> {
     let folder = RunFolder::at(path);
-    let plan = folder.read_json(PLAN, ADVICE)?;
+    let plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
     carry_out(plan, folder, jobs, options, stop)
 }
 
@@ -169,7 +177,7 @@ fn carry_out(
     options: &RunOptions,
     stop: &AtomicBool,
 ) -> Result<(Comparison, PathBuf), Error> {
-    let settings = combinations(&plan.sweeps);
+    let settings = plan.settings();
     let mut tasks: Vec<Task> = Vec::new();
     for &seed in &plan.seeds {
         for settings in &settings {
