@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// A compute backend by its name on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// burn's own CPU backend, always there.
+    #[default]
     Flex,
     /// The ndarray CPU backend; needs the cargo feature `ndarray`.
     Ndarray,

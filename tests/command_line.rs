@@ -407,3 +407,61 @@ fn devices_are_listed() {
     let output = twinprop(&["device", "list"], folder.path());
     assert!(String::from_utf8(output.stdout).unwrap().contains("second_harmonic"));
 }
+
+#[test]
+fn the_metrics_are_written_for_tensorboard_too() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    train(&folder, "run", &["--tensorboard"]);
+    let events = folder.path().join("run/tensorboard/events.out.tfevents.twinprop");
+    let bytes = fs::read(events).unwrap();
+    // A record's length comes first; the file's version and an event an epoch.
+    let mut rest = bytes.as_slice();
+    let mut records = 0;
+    while !rest.is_empty() {
+        let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
+        rest = &rest[length + 16..];
+        records += 1;
+    }
+    assert_eq!(records, 1 + 3);
+    assert!(bytes.windows(13).any(|text| text == b"accuracy/test"));
+}
+
+#[test]
+fn the_whole_terminal_needs_a_terminal() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    let message = refused(&["train", "recipe.toml", "--out", "run", "--tui"], &folder);
+    assert!(message.contains("--tui: standard output is no terminal"), "{message}");
+}
+
+#[test]
+fn a_run_says_what_it_costs_beside_a_digital_network() {
+    let folder = TempDir::new().unwrap();
+    recipe(
+        &folder,
+        &QUICK.replace(
+            "[devices.shg.model",
+            "[devices.shg]\njoules_per_shot = 2e-9\n\n[devices.shg.model",
+        ),
+    );
+    train(&folder, "run", &["--set", "accounting.joules_per_multiply_add=1e-12"]);
+    let text = fs::read_to_string(folder.path().join("run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let accounting = &summary["accounting"];
+    let classification = &accounting["classification"];
+    assert_eq!(classification["shots"], 4);
+    assert_eq!(classification["device_joules"], 8e-9);
+    // Encoding and both scales: 10 + 36 + 48; the readout: 44 of 48 channels, four a class.
+    let host = classification["host_multiply_adds"].as_u64().unwrap();
+    assert_eq!(classification["host_joules"].as_f64().unwrap(), host as f64 * 1e-12);
+    let shots = summary["device_shots"].as_f64().unwrap();
+    let joules = accounting["training"]["device_joules"].as_f64().unwrap();
+    assert!((joules / (2e-9 * shots) - 1.0).abs() < 1e-9);
+    // Ten features are enough for a digital network to do as well as three epochs on the device.
+    let peer = &accounting["digital_peer"];
+    let accuracy = |value: &serde_json::Value| value["test_accuracy"].as_f64().unwrap();
+    assert!(accuracy(peer) >= accuracy(&summary), "{accounting}");
+    let report = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(report.contains("<h2>Cost</h2>") && report.contains("8.000 nJ"));
+}

@@ -11,13 +11,14 @@
 
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, PhysicalLayer, random, validate};
 
 use crate::shots::Shots;
 
 /// How drift is looked for; in a recipe, `[calibration.watch]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
     /// Drives of the reference set.

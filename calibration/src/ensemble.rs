@@ -7,6 +7,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, validate};
 
@@ -20,7 +21,7 @@ use crate::store::save_network;
 use crate::twin::DigitalTwin;
 
 /// How an ensemble is made; in a recipe, `twin = { ensemble = {} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnsembleConfig {
     /// Twins.
@@ -120,6 +121,10 @@ impl DigitalTwin for Ensemble {
         let (dx, dtheta) =
             self.members.iter().map(|twin| twin.vjp(x.clone(), theta.clone(), dy.clone())).unzip();
         (average(dx), average(dtheta))
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.members.iter().map(DigitalTwin::multiply_adds).sum()
     }
 
     fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {

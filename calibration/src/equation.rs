@@ -95,6 +95,10 @@ impl DigitalTwin for EquationTwin {
         (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))
     }
 
+    fn multiply_adds(&self) -> u64 {
+        self.equation.multiply_adds()
+    }
+
     fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {
         let learner = ConstantLearner::new(self.copy(), backend)?;
         Some(Box::new(learner))

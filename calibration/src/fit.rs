@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
@@ -13,7 +14,7 @@ use crate::shots::Shots;
 use crate::temporal::{TemporalTwin, TemporalTwinConfig};
 
 /// How a neural twin is fitted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FitConfig {
     /// Largest number of passes over the shots; the learning rate falls to zero over them along a

@@ -11,6 +11,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Differentiable, Interface};
 
@@ -26,7 +27,7 @@ use crate::store::{save_constants, save_network};
 use crate::twin::DigitalTwin;
 
 /// How a hybrid twin is made; in a recipe, `twin = { hybrid = {} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HybridConfig {
     /// How the equation's constants are learned.
@@ -128,6 +129,11 @@ impl DigitalTwin for HybridTwin {
             }
             None => (dx, dtheta),
         }
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        let residual = self.residual.as_ref().map_or(0, DigitalTwin::multiply_adds);
+        self.equation.multiply_adds() + residual
     }
 
     fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::DVector;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, Differentiable, random, validate};
 
@@ -14,7 +15,7 @@ use crate::shots::{Run, Shots};
 use crate::state::{State, as_part, take, take_part};
 
 /// How an equation's constants are learned; in a recipe, `twin = { learned_physics = {} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentifyConfig {
     /// Names of the constants that are learned, such as `"damping"`, without their numbers; none

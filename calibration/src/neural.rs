@@ -20,6 +20,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
@@ -32,7 +33,7 @@ use crate::store::{Description, Stored, save_network};
 use crate::twin::DigitalTwin;
 
 /// Size of a neural twin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NeuralTwinConfig {
     /// Units of each hidden layer.
@@ -271,6 +272,10 @@ impl DigitalTwin for NeuralTwin {
         let dx = dz.clone().matmul(self.weights[0].clone().transpose());
         let dtheta = gather(dz, groups).matmul(self.weights[1].clone().transpose());
         (dx * self.inputs.scale.clone(), dtheta * self.parameters.scale.clone())
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.weights.iter().map(|weight| weight.dims().iter().product::<usize>() as u64).sum()
     }
 
     fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor};
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, interleave, random, validate};
 
@@ -30,7 +31,7 @@ use crate::store::{Description, Stored, save_network};
 use crate::twin::DigitalTwin;
 
 /// Size of a temporal twin; in a recipe, `twin = { temporal = {} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TemporalTwinConfig {
     /// Channels of each layer.
@@ -253,6 +254,14 @@ impl DigitalTwin for TemporalTwin {
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let readings = self.forward(&self.weights, x, theta);
         readings * self.reading_deviation.clone() + self.reading_mean.clone()
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        let size = |weight: &Tensor<2>| weight.dims().iter().product::<usize>();
+        let (layers, head) = self.weights.split_at(2 * self.config.depth);
+        let samples = self.order.dims()[0];
+        let layers: usize = layers.iter().map(size).sum();
+        (samples * layers + self.interface.outputs.len() * size(&head[0])) as u64
     }
 
     fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {

@@ -32,6 +32,10 @@ pub trait DigitalTwin: Send {
         autodiff_vjp(self, x, theta, dy)
     }
 
+    /// Multiply-adds of one shot's prediction, to leading order; a vector-Jacobian product takes about
+    /// three times as many.
+    fn multiply_adds(&self) -> u64;
+
     /// A copy that goes on learning from shots on `backend` while the twin is used; none for a twin
     /// that has nothing to learn.
     fn learner(&self, _backend: &Device) -> Option<Box<dyn Learner>> {

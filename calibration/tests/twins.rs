@@ -344,6 +344,10 @@ struct TensorOscillators {
 }
 
 impl DigitalTwin for TensorOscillators {
+    fn multiply_adds(&self) -> u64 {
+        0
+    }
+
     fn interface(&self) -> &Interface {
         &self.interface
     }

@@ -39,6 +39,10 @@ pub trait Differentiable: PhysicalLayer + DynClone + Sync {
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError>;
 
+    /// Multiply-adds of one shot's response, to leading order; an elementary function or a division
+    /// counts as ten.
+    fn multiply_adds(&self) -> u64;
+
     /// The constants of the equation that can be learned from shots; none by default.
     fn constants(&self) -> Vec<Constant> {
         Vec::new()

@@ -8,6 +8,10 @@
 
 use pulp::Arch;
 
+/// Multiply-adds that one of them, a root or a division counts as: the length of its polynomial and
+/// what leads there.
+pub(crate) const MULTIPLY_ADDS: u64 = 10;
+
 /// Runs `work` with the processor's widest vectors; loops inside must be inlined to profit.
 pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)

@@ -60,6 +60,10 @@ pub trait Equation: Clone + Send + Sync {
         sums: &mut Cotangents,
     );
 
+    /// Multiply-adds of one shot's response, to leading order, as
+    /// [`Differentiable::multiply_adds`] counts them.
+    fn multiply_adds(&self) -> u64;
+
     /// The constants that can be learned from shots.
     fn constants(&self) -> Vec<Constant>;
 
@@ -192,6 +196,10 @@ impl<E: Equation> Differentiable for Simulation<E> {
         let sums = self.differentiate(inputs, parameters, cotangents, input_cotangents)?;
         parameter_cotangents.as_mut_slice().copy_from_slice(&sums.parameters);
         Ok(())
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.equation.multiply_adds()
     }
 
     fn constants(&self) -> Vec<Constant> {

@@ -38,6 +38,7 @@ pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
+pub use nalgebra;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;
 pub use usage::{Programming, Usage};

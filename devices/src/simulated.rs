@@ -1,5 +1,6 @@
 //! Simulated devices by name: from a recipe's table to a nominal and a fabricated copy.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::electronic::{Crossbar, CrossbarConfig, Transistor, TransistorConfig};
@@ -12,7 +13,7 @@ use crate::{DeviceError, Differentiable, PhysicalLayer};
 
 /// The physics of a simulated device; in a recipe, the table's last name:
 /// `[devices.NAME.model.second_harmonic]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceKind {
     /// Broadband second-harmonic generation of a shaped pulse.

@@ -7,6 +7,7 @@ mod device;
 mod evaluate;
 mod new;
 mod recalibrate;
+mod schema;
 mod train;
 mod transfer;
 
@@ -43,6 +44,8 @@ enum Command {
     Transfer(transfer::Transfer),
     /// Make a folder to start from: a recipe, a rig in Python, and a page that explains them.
     New(new::New),
+    /// Print the recipe's JSON Schema, for editors that complete and check by it.
+    Schema,
     /// Print the completions of a shell.
     Completions(completions::Completions),
     /// Ask about devices.
@@ -60,6 +63,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
         Command::New(command) => new::run(&command),
+        Command::Schema => schema::run(),
         Command::Completions(command) => completions::run(&command),
         Command::Device(command) => device::run(&command),
     }
@@ -88,15 +92,12 @@ struct Settings {
 impl Settings {
     fn options(&self) -> RunOptions {
         RunOptions {
-            rule: None,
-            devices: Vec::new(),
-            record: None,
             seed: self.seed,
             backend: self.backend,
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
-            checkpoint_steps: None,
+            ..RunOptions::default()
         }
     }
 }

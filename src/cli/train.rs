@@ -22,6 +22,12 @@ pub struct Train {
     /// Training steps from one checkpoint to the next; without it one is written every 30 s.
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint: Option<u64>,
+    /// Also write the metrics for TensorBoard, in the folder tensorboard of the run's.
+    #[arg(long)]
+    tensorboard: bool,
+    /// Show the training on the whole terminal.
+    #[arg(long)]
+    tui: bool,
     /// Training rule, instead of the recipe's: pat, in-silico or ideal.
     #[arg(long)]
     rule: Option<Rule>,
@@ -41,6 +47,8 @@ pub fn run(command: &Train) -> Result<(), Error> {
         devices: command.device.clone(),
         record: command.record.clone(),
         checkpoint_steps: command.checkpoint,
+        tensorboard: command.tensorboard,
+        tui: command.tui,
         ..command.settings.options()
     };
     let (summary, folder) = match (&command.resume, &command.recipe) {

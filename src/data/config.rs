@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
@@ -11,7 +12,7 @@ use super::{
 use crate::Error;
 
 /// `[data]` of a recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// Where the samples come from.
@@ -32,7 +33,7 @@ fn one() -> usize {
 }
 
 /// Where samples come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceConfig {
     /// Deterding's spoken vowels, shipped with the program: 990 samples, 11 vowels, 15 speakers.
@@ -48,7 +49,7 @@ pub enum SourceConfig {
 }
 
 /// A CSV file of the user's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvConfig {
     /// The file; without `test`, the recipe's split divides it.
@@ -65,7 +66,7 @@ pub struct CsvConfig {
 }
 
 /// A folder with MNIST's four files, gzip or not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdxConfig {
     /// The folder, such as `mnist` or `fashion-mnist`.
@@ -74,7 +75,7 @@ pub struct IdxConfig {
 
 /// A folder of WAV files named `LABEL_SPEAKER_TAKE.wav`, such as the Free Spoken Digit Dataset's. They are
 /// divided at random, or by the columns `speaker` or `take`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpeechConfig {
     /// The folder, such as `fsdd`.
@@ -84,7 +85,7 @@ pub struct SpeechConfig {
 }
 
 /// How samples are divided into training and test.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitConfig {
     /// At random by the recipe's seed, the same share of each class.

@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{random, validate};
 
@@ -36,7 +37,7 @@ impl ImageSize {
 }
 
 /// Random changes that leave an image's class as it is; in a recipe, `[data.augment]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
     /// Largest rotation either way, in degrees.

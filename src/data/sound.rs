@@ -6,11 +6,12 @@ use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
 /// What is made of a recording, which is brought to one loudness (root mean square) first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SoundConfig {
     /// Its samples from its start, silence behind its end.
@@ -20,7 +21,7 @@ pub enum SoundConfig {
 }
 
 /// A recording as the drive of a waveform device.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaveformConfig {
     /// Sampling rate in Hz that recordings are brought to.
@@ -45,7 +46,7 @@ impl Default for WaveformConfig {
 }
 
 /// A recording as a small spectrogram, window after window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogMelConfig {
     /// Sampling rate in Hz that recordings are brought to.

@@ -8,6 +8,7 @@
 use std::sync::atomic::AtomicBool;
 
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::{random, validate};
@@ -17,13 +18,13 @@ use crate::data::Split;
 use crate::network::Source;
 use crate::report::Progress;
 use crate::training::{
-    Checkpoints, Ending, Schedule, Trainer, TrainingConfig, TrainingEvent, evaluate,
+    Checkpoints, Ending, Schedule, StepDone, Trainer, TrainingConfig, TrainingEvent, evaluate,
     recalibrate_about,
 };
 use crate::{Error, Rule};
 
 /// How a network is brought back; in a recipe, `[adaptation]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptConfig {
     /// Share of the shots that the twins are calibrated with.
@@ -182,7 +183,7 @@ fn train(
     };
     let mut progress = Progress::new(&format!("fine-tune by {rule}"), trainer.steps());
     let ending = trainer.train(None, stop, |event| {
-        if let TrainingEvent::Steps(done) = event {
+        if let TrainingEvent::Step(StepDone { done, .. }) = event {
             progress.set(done, String::new());
         }
         Ok(())

@@ -1,8 +1,10 @@
-//! What digital networks reach on the same inputs: how much of a result is the physics'.
+//! What digital networks reach on the same inputs: how much of a result is the physics', and how large a
+//! network does as well.
 
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
-use serde::Serialize;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 use twinprop_calibration::AdamList;
 use twinprop_calibration::bridge::{from_vec, to_tensor};
 use twinprop_devices::random;
@@ -20,9 +22,62 @@ pub struct Baseline {
     pub test_accuracy: f32,
 }
 
-/// Full-batch steps and learning rate of Adam; both networks have converged by then.
+/// Steps, samples of each and learning rate of Adam; the networks have converged by then.
 const STEPS: usize = 1000;
+const BATCH: usize = 2048;
 const LEARNING_RATE: f64 = 0.02;
+/// Hidden units of the networks among which one that does as well is looked for, after the linear one.
+const SIZES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
+
+/// The smallest digital network that does as well as a physical one: a linear softmax, or one hidden layer
+/// of tanh units, in powers of two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigitalPeer {
+    /// Its hidden units; none in a linear softmax.
+    pub hidden_units: usize,
+    /// Its accuracy on the test data.
+    pub test_accuracy: f32,
+    /// Multiply-adds of a classification.
+    pub multiply_adds: u64,
+}
+
+/// The smallest network whose accuracy on the test data of `split` is at least `accuracy`; none where the
+/// largest falls short. Larger networks are taken to do better.
+#[must_use]
+pub fn digital_peer(
+    split: &Split,
+    accuracy: f32,
+    seed: u64,
+    backend: &Device,
+) -> Option<DigitalPeer> {
+    let peer = |hidden_units: usize| {
+        let test_accuracy = train(split, (hidden_units > 0).then_some(hidden_units), seed, backend);
+        let (features, classes) = (split.train.features.nrows(), split.classes.len());
+        let weights = match hidden_units {
+            0 => features * classes,
+            units => units * (features + classes),
+        };
+        DigitalPeer { hidden_units, test_accuracy, multiply_adds: weights as u64 }
+    };
+    let does = |peer: &DigitalPeer| peer.test_accuracy >= accuracy;
+    let linear = peer(0);
+    if does(&linear) {
+        return Some(linear);
+    }
+    let (mut too_small, mut best) = (0, None);
+    let mut enough = SIZES.len();
+    while too_small < enough {
+        let middle = usize::midpoint(too_small, enough);
+        let tried = peer(SIZES[middle]);
+        if does(&tried) {
+            enough = middle;
+            best = Some(tried);
+        } else {
+            too_small = middle + 1;
+        }
+    }
+    best
+}
 
 /// Trains a linear softmax and a 64-unit tanh network on the encoded features of `split`.
 #[must_use]
@@ -53,11 +108,21 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
         weights.push(Tensor::zeros([1, pair[1]], backend));
     }
     let mut optimiser = AdamList::new(weights.len());
+    let labels = &split.train.labels;
+    let mut order: Vec<usize> = (0..labels.len()).collect();
     for _ in 0..STEPS {
+        let (train, labels) = if labels.len() > BATCH {
+            let (chosen, _) = order.partial_shuffle(&mut random, BATCH);
+            let places: Vec<i32> = chosen.iter().map(|&place| place as i32).collect();
+            let rows = train.clone().select(0, Tensor::from_data(places.as_slice(), backend));
+            (rows, chosen.iter().map(|&place| labels[place]).collect())
+        } else {
+            (train.clone(), labels.clone())
+        };
         let tracked: Vec<Tensor<2>> =
             weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
-        let logits = forward(Tensor::from_inner(train.clone()), &tracked);
-        let (_, cotangent) = cross_entropy(&logits.clone().inner(), &split.train.labels);
+        let logits = forward(Tensor::from_inner(train), &tracked);
+        let (_, cotangent) = cross_entropy(&logits.clone().inner(), &labels);
         let mut gradients = (logits * Tensor::from_inner(cotangent)).sum().backward();
         let gradients = tracked
             .iter()

@@ -50,7 +50,7 @@ const PREFIX: &str = "checkpoint-";
 const NOTES: &str = "checkpoint.json";
 const OPTIMISER: &str = "optimiser.safetensors";
 const REFINEMENT: &str = "refinement.safetensors";
-const ADVICE: &str = "free some room, and go on with --resume";
+const ADVICE: &str = "see that there is room and that it may be written, and go on with --resume";
 
 /// Writes a checkpoint of `run` and removes the one before.
 pub(super) fn save(

@@ -1,5 +1,6 @@
 //! Experiments: a recipe, and the run folder that comes of it.
 
+mod accounting;
 mod adapt;
 mod assemble;
 mod baseline;
@@ -19,8 +20,9 @@ mod transfer;
 mod twins;
 mod watch;
 
+pub use accounting::{Accounting, AccountingConfig, Cost, PeerCost};
 pub use adapt::{AdaptConfig, Adaptation};
-pub use baseline::{Baseline, baselines};
+pub use baseline::{Baseline, DigitalPeer, baselines, digital_peer};
 pub use build::{Experiment, Place, Usages, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
@@ -31,7 +33,9 @@ pub use compare::{
 pub use evaluate::evaluate_run;
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
-    CalibrationConfig, DeviceEntry, PhysicalConfig, Recipe, RigConfig, StageConfig, TwinConfig,
+    CalibrationConfig, DeviceEntry, JitterConfig, LinearConfig, PadConfig, PatchesConfig,
+    PhysicalConfig, Recipe, RigConfig, SkipConfig, SliceConfig, StageConfig, TwinConfig,
+    recipe_schema,
 };
 pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
 pub use run_folder::RunFolder;

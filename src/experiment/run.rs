@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 use twinprop_calibration::fidelity::Verdict;
 
+use super::accounting::Accounting;
+use super::baseline::{DigitalPeer, digital_peer};
 use super::build::{Experiment, Place, prepare};
 use super::calibrate::{Calibrated, calibrate, reload, take_exact_twins};
 use super::calibration_run::CalibrationSummary;
@@ -16,15 +18,15 @@ use super::run_folder::RunFolder;
 use super::summary::{LinkSummary, Summary, TwinScore};
 use super::twins::{load_twins, save_twins};
 use super::watch::save_reference;
-use crate::report::{Progress, RunReport, TwinSection};
+use crate::report::{EventFile, Progress, RunReport, TrainingView, TwinSection};
 use crate::training::{
     Checkpoints, Ending, EpochMetrics, Refinement, RefinementChoice, RefinementConfig, Start,
-    Trainer, TrainingEvent, TwinCourse, evaluate,
+    StepDone, Trainer, TrainingEvent, TwinCourse, evaluate,
 };
 use crate::{Backend, Error, Rule};
 
 /// What the command line decides about a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunOptions {
     /// The rule, if not the recipe's.
     pub rule: Option<Rule>,
@@ -44,7 +46,13 @@ pub struct RunOptions {
     pub set: Vec<String>,
     /// Training steps from one checkpoint to the next, if not [`CHECKPOINTS_EVERY`].
     pub checkpoint_steps: Option<u64>,
+    /// Whether the metrics are also written as TensorBoard reads them.
+    pub tensorboard: bool,
+    /// Whether the training is shown on the whole terminal.
+    pub tui: bool,
 }
+
+const EVENTS_ADVICE: &str = "make room there, or leave out --tensorboard";
 
 /// Time from one checkpoint to the next, where it is not counted in steps.
 pub const CHECKPOINTS_EVERY: Duration = Duration::from_secs(30);
@@ -95,30 +103,6 @@ impl RunOptions {
             take_exact_twins(&mut experiment)?;
         }
         Ok(experiment)
-    }
-}
-
-/// The last epoch in words, for the progress bar.
-fn state_of(history: &[EpochMetrics]) -> String {
-    history.last().map_or_else(
-        String::new,
-        |EpochMetrics { epoch, train_loss, test_accuracy, twins, .. }| {
-            let twins: String = twins.iter().map(state_of_twin).collect();
-            format!(
-                "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %{twins}",
-                100.0 * test_accuracy
-            )
-        },
-    )
-}
-
-/// A refined twin in words, behind the epoch's.
-fn state_of_twin(twin: &TwinCourse) -> String {
-    let TwinCourse { device, gradient_cosine, recalibration_shots, .. } = twin;
-    let cosine = format!(", {device}'s twin {:.2}", gradient_cosine.value);
-    match recalibration_shots {
-        0 => cosine,
-        shots => format!("{cosine}, calibrated anew with {shots} shots"),
     }
 }
 
@@ -273,6 +257,12 @@ impl Run<'_> {
         let steps_before = begin.as_ref().map_or(0, |Start { progress, .. }| progress.steps);
         let mut history = folder.go_back_to((steps_before / batches) as usize)?;
         let mut metrics_file = folder.metrics()?;
+        let events_path = folder.path().join(EventFile::FOLDER);
+        let mut events = options
+            .tensorboard
+            .then(|| EventFile::create(folder.path(), &history))
+            .transpose()
+            .map_err(Error::file(&events_path, EVENTS_ADVICE))?;
         let (mut twins_at_start, seconds_before) = match checkpoint {
             Some(Checkpoint { notes, .. }) => (notes.twins_at_start.clone(), notes.seconds),
             None => (Vec::new(), 0.0),
@@ -292,13 +282,25 @@ impl Run<'_> {
             backend,
         };
         let label = format!("train {} by {rule}", folder.begun()?.name());
-        let mut progress = Progress::new(&label, trainer.steps());
+        let mut view =
+            TrainingView::new(&label, trainer.steps(), steps_before as usize, options.tui)
+                .map_err(|error| Error::Usage(format!("--tui: {error}; leave it out")))?;
+        for metrics in &history {
+            view.epoch(metrics.epoch * batches as usize, metrics);
+        }
         let ending = trainer.train(begin, stop, |event| {
             match event {
-                TrainingEvent::Steps(done) => progress.set(done, state_of(&history)),
+                TrainingEvent::Step(StepDone { done, loss, laboratory }) => {
+                    view.step((done, loss), laboratory, &experiment.links, stop)
+                        .map_err(|error| Error::Usage(format!("--tui: {error}")))?;
+                }
                 TrainingEvent::Twins(twins) => twins_at_start = twins.to_vec(),
                 TrainingEvent::Epoch(metrics) => {
                     metrics_file.append(metrics)?;
+                    if let Some(events) = &mut events {
+                        events.append(metrics).map_err(Error::file(&events_path, EVENTS_ADVICE))?;
+                    }
+                    view.epoch(metrics.epoch * batches as usize, metrics);
                     history.push(metrics.clone());
                 }
                 TrainingEvent::Checkpoint(snapshot) => {
@@ -314,13 +316,13 @@ impl Run<'_> {
         });
         if let Ending::Stopped(done) = ending {
             let (steps, run) = (trainer.steps(), folder.path().display());
-            progress.finish(format!("stopped after step {done}"));
+            view.finish(format!("stopped after step {done}"));
             return Err(Error::Interrupted(format!(
                 "stopped after {done} of {steps} steps; `twinprop train --resume {run}` goes on"
             )));
         }
         let last = history.last().expect("a recipe trains at least one epoch");
-        progress.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
+        view.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
         let seconds = seconds_before + start.elapsed().as_secs_f64();
         Ok(Course { history, twins_at_start, refinement_seconds, seconds })
     }
@@ -347,6 +349,13 @@ impl Run<'_> {
             recording.finish()?;
         }
         let begun = folder.begun()?;
+        let peer = recipe
+            .accounting
+            .digital_peer
+            .then(|| find_peer(&experiment, judgement.accuracy, recipe.seed, &backend))
+            .flatten();
+        let accounting = Accounting::of(&experiment, &recipe, peer);
+        let (laboratory, split) = (&experiment.laboratory, &experiment.split);
         let summary = Summary {
             recipe: begun.recipe.clone(),
             rule: recipe.training.rule,
@@ -363,6 +372,7 @@ impl Run<'_> {
             twins_at_start,
             refinement_seconds,
             twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
+            accounting: Some(accounting),
             classes: split.classes.clone(),
             confusion: confusion(&split.test.labels, &judgement.predicted, split.classes.len()),
         };
@@ -379,6 +389,25 @@ impl Run<'_> {
         checkpoint::remove(&folder)?;
         Ok((summary, folder))
     }
+}
+
+/// The smallest digital network that is as accurate.
+fn find_peer(
+    experiment: &Experiment,
+    accuracy: f32,
+    seed: u64,
+    backend: &Device,
+) -> Option<DigitalPeer> {
+    let progress = Progress::new("find a digital network of the same accuracy", 1);
+    let peer = digital_peer(&experiment.split, accuracy, seed, backend);
+    progress.finish(peer.as_ref().map_or_else(
+        || "none of those tried".to_owned(),
+        |peer| match peer.hidden_units {
+            0 => "a linear softmax".to_owned(),
+            units => format!("{units} hidden units"),
+        },
+    ));
+    peer
 }
 
 /// Samples by true class and answer.

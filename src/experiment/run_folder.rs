@@ -14,6 +14,7 @@ use super::build::Usages;
 use super::recipe::Recipe;
 use crate::Error;
 use crate::network::{Laboratory, Network};
+use crate::report::Figure;
 use crate::training::EpochMetrics;
 
 /// What was begun in a folder.
@@ -221,7 +222,21 @@ impl RunFolder {
     /// As [`write`](Self::write).
     pub(super) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path.join(name);
-        write_whole(&path, bytes).map_err(Error::file(&path, "free some room"))
+        write_whole(&path, bytes)
+            .map_err(Error::file(&path, "see that there is room, and that it may be written"))
+    }
+
+    /// Writes `figure` as SVG and as PNG.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn write_figure(&self, figure: &Figure) -> Result<(), Error> {
+        self.write(&format!("{}.svg", figure.name), &figure.svg)?;
+        let name = format!("{}.png", figure.name);
+        let picture = figure
+            .to_png()
+            .map_err(|problem| Error::Data { path: self.path.join(&name), problem })?;
+        self.write_bytes(&name, &picture)
     }
 
     /// Writes `value` to the JSON file `name`.
@@ -389,6 +404,8 @@ impl MetricsFile {
     /// Never: a line is plain data.
     pub fn append(&mut self, line: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string(line).expect("plain data") + "\n";
-        self.file.write_all(text.as_bytes()).map_err(Error::file(&self.path, "free some room"))
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(Error::file(&self.path, "see that there is room, and that it may be written"))
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::Fidelity;
 use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
+use super::accounting::Accounting;
 use crate::training::TwinCourse;
 use crate::{Backend, Rule};
 
@@ -99,6 +100,9 @@ pub struct Summary {
     pub refinement_seconds: Option<f64>,
     /// The twin (of the first device), where the rule uses a fitted one.
     pub twin: Option<TwinScore>,
+    /// What it cost; missing in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounting: Option<Accounting>,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Test samples by true class (rows) and the device's answer (columns), measured after the training.

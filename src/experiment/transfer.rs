@@ -83,15 +83,11 @@ fn from_scratch(
     stop: &AtomicBool,
 ) -> Result<Scratch, Error> {
     let options = RunOptions {
-        rule: None,
-        seed: None,
         backend: reopening.backend,
         out: Some(folder.path().join("scratch")),
         data_dir: reopening.data_dir.clone(),
-        devices: Vec::new(),
-        record: None,
         set: vec![format!("device_seed={copy}")],
-        checkpoint_steps: None,
+        ..RunOptions::default()
     };
     let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, stop)?;
     // After every epoch and at the end.

@@ -64,4 +64,8 @@ impl Stage for Encode {
         let dx = x.zeros_like().select_assign(1, self.place.clone(), dy, IndexingUpdateOp::Add);
         ((dx * self.scale.clone()).mask_fill(outside, 0.0), Vec::new())
     }
+
+    fn multiply_adds(&self) -> u64 {
+        self.place.dims()[0] as u64
+    }
 }

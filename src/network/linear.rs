@@ -67,4 +67,8 @@ impl Stage for Linear {
     fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
         (vec![&mut self.weight, &mut self.bias], Vec::new())
     }
+
+    fn multiply_adds(&self) -> u64 {
+        self.weight.dims().iter().product::<usize>() as u64
+    }
 }

@@ -79,4 +79,8 @@ impl Stage for Readout {
     fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
         (vec![&mut self.temperature], Vec::new())
     }
+
+    fn multiply_adds(&self) -> u64 {
+        (self.classes * self.window) as u64
+    }
 }

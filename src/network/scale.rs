@@ -93,4 +93,8 @@ impl Stage for Scale {
         self.deviation = (deviation + floor).clamp_min(1e-6);
         self.mean = mean;
     }
+
+    fn multiply_adds(&self) -> u64 {
+        self.place.dims()[0] as u64
+    }
 }

@@ -41,6 +41,11 @@ pub trait Stage {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>);
 
+    /// Multiply-adds that the host does for a sample, to leading order; none where it only moves values.
+    fn multiply_adds(&self) -> u64 {
+        0
+    }
+
     /// Trainable tensors with their names.
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
         Vec::new()

@@ -6,8 +6,10 @@ use std::path::Path;
 use nalgebra::DMatrix;
 use twinprop_devices::recording::Recorded;
 
-use super::confusion::confusion_table;
-use super::page::{escape, facts, page};
+use super::confusion::confusion_chart;
+use super::figure::Figure;
+use super::page::{charts, escape, facts, page};
+use super::parameters::parameter_charts;
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
 use crate::Rule;
 use crate::experiment::{Cell, Comparison, ComparisonRow, RunFolder, Settings, mean_and_deviation};
@@ -34,23 +36,36 @@ impl CompareReport<'_> {
             ("Runs", self.comparison.cells.len().to_string()),
         ]);
         body += &self.table();
-        let figures: String = self.figures().into_iter().map(|(_, figure)| figure).collect();
-        let _ = writeln!(body, "<h2>Accuracy</h2>\n<div class=\"charts\">{figures}</div>");
-        body += &self.confusions();
-        body += &self.devices();
+        for (title, figures) in self.sections() {
+            body += &charts(title, figures.iter().map(|figure| figure.svg.as_str()));
+        }
         page(&format!("Comparison on {}", plan.recipe.trim_end_matches(".toml")), &body)
     }
 
-    /// The figures of accuracies, with the names that their files get.
+    /// Every figure of the page.
     #[must_use]
-    pub fn figures(&self) -> Vec<(String, String)> {
-        let mut figures: Vec<(String, String)> = self.sweep().into_iter().collect();
+    pub fn figures(&self) -> Vec<Figure> {
+        self.sections().into_iter().flat_map(|(_, figures)| figures).collect()
+    }
+
+    /// The figures under their headings.
+    fn sections(&self) -> [(&'static str, Vec<Figure>); 4] {
+        [
+            ("Accuracy", self.accuracies()),
+            ("Confusion matrices", self.confusions()),
+            ("Parameters of the first run", self.parameters()),
+            ("Devices", self.devices()),
+        ]
+    }
+
+    fn accuracies(&self) -> Vec<Figure> {
+        let mut figures: Vec<Figure> = self.sweep().into_iter().collect();
         let settings = self.comparison.plan.settings();
         let single = settings.len() == 1;
         for (place, settings) in settings.iter().enumerate() {
             let name =
                 if single { "accuracy".to_owned() } else { format!("accuracy-{}", place + 1) };
-            figures.push((name, self.learning_curves(settings)));
+            figures.push(Figure::new(name, self.learning_curves(settings)));
         }
         figures
     }
@@ -85,7 +100,7 @@ impl CompareReport<'_> {
     }
 
     /// Accuracy against the swept value, where there is one sweep of numbers.
-    fn sweep(&self) -> Option<(String, String)> {
+    fn sweep(&self) -> Option<Figure> {
         let Comparison { plan, rows, .. } = self.comparison;
         let [sweep] = plan.sweeps.as_slice() else { return None };
         let curves: Vec<BandedCurve> = plan
@@ -106,7 +121,7 @@ impl CompareReport<'_> {
             .collect::<Option<_>>()?;
         let title = format!("Test accuracy, mean of {} seeds and their sd", plan.seeds.len());
         let chart = band_chart(&title, &sweep.key, "accuracy (%)", 0.0..100.0, &curves);
-        Some(("sweep".to_owned(), chart))
+        Some(Figure::new("sweep", chart))
     }
 
     /// The mean test accuracy of each rule, epoch by epoch, with its deviation over the seeds.
@@ -140,31 +155,40 @@ impl CompareReport<'_> {
     }
 
     /// The confusion matrix of each rule on the first combination, summed over the seeds.
-    fn confusions(&self) -> String {
+    fn confusions(&self) -> Vec<Figure> {
         let Comparison { plan, cells, .. } = self.comparison;
-        let Some(first) = cells.first() else { return String::new() };
-        let mut text = String::from("<h2>Confusion matrices</h2>\n");
-        for &rule in &plan.rules {
+        let Some(first) = cells.first() else { return Vec::new() };
+        let classes = &first.summary.classes;
+        let of_rule = |&rule: &Rule| {
             let own =
                 cells.iter().filter(|cell| cell.rule == rule && cell.settings == first.settings);
-            let classes = &first.summary.classes;
             let mut counts = vec![vec![0; classes.len()]; classes.len()];
             for cell in own {
                 for (sums, row) in counts.iter_mut().zip(&cell.summary.confusion) {
                     sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
                 }
             }
-            text +=
-                &confusion_table(&format!("{rule}, test samples of all seeds"), classes, &counts);
-        }
-        text
+            let title = format!("{rule}, test samples of all seeds");
+            Figure::new(format!("confusion-{rule}"), confusion_chart(&title, classes, &counts))
+        };
+        plan.rules.iter().map(of_rule).collect()
+    }
+
+    /// How large the trainable tensors of the first run have become.
+    fn parameters(&self) -> Vec<Figure> {
+        let first = self.comparison.cells.first();
+        let charts = first.map_or_else(Vec::new, |cell| parameter_charts(&cell.history));
+        let charts = charts.into_iter().enumerate();
+        charts
+            .map(|(place, chart)| Figure::new(format!("parameters-{}", place + 1), chart))
+            .collect()
     }
 
     /// Drives and readings of a few shots of each device, of the first run.
-    fn devices(&self) -> String {
-        let Some(first) = self.comparison.cells.first() else { return String::new() };
+    fn devices(&self) -> Vec<Figure> {
+        let Some(first) = self.comparison.cells.first() else { return Vec::new() };
         let run = RunFolder::at(&self.folder.join(&first.folder));
-        let mut charts = String::new();
+        let mut figures = Vec::new();
         for device in run.referenced() {
             let Ok(recorded) = Recorded::read(&run.reference(&device)) else { continue };
             let shots = |values: &DMatrix<f32>, what: &str| {
@@ -185,12 +209,11 @@ impl CompareReport<'_> {
                 let title = format!("{what} of {device}");
                 line_chart(&title, "channel", "in the device's unit", None, &curves)
             };
-            charts += &shots(&recorded.inputs, "Drives");
-            charts += &shots(&recorded.outputs, "Readings");
+            let drives = shots(&recorded.inputs, "Drives");
+            let readings = shots(&recorded.outputs, "Readings");
+            figures.push(Figure::new(format!("drives-{device}"), drives));
+            figures.push(Figure::new(format!("readings-{device}"), readings));
         }
-        if charts.is_empty() {
-            return String::new();
-        }
-        format!("<h2>Devices</h2>\n<div class=\"charts\">{charts}</div>\n")
+        figures
     }
 }

@@ -1,30 +1,81 @@
 //! Which classes are taken for which.
 
-use std::fmt::Write;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::page::escape;
+use super::plot::COLOURS;
 
-/// A confusion matrix as a table: a row a true class, a column the answer; `what` says what is counted.
-pub(super) fn confusion_table(what: &str, classes: &[String], counts: &[Vec<usize>]) -> String {
-    let mut table = format!(
-        "<div class=\"scroll\"><table><caption>{}: a row is the true class, a column the answer, a cell the \
-         number of samples.</caption>\n<tr><th>true \\ answer</th>",
-        escape(what)
-    );
-    for class in classes {
-        let _ = write!(table, "<th>{}</th>", escape(class));
+/// Sides of a cell and of the margins that hold the classes' names, in pixels.
+const CELL: i32 = 40;
+const NAMES: i32 = 90;
+const CAPTION: i32 = 64;
+/// Letters of a class's name that fit.
+const LETTERS: usize = 10;
+
+/// A confusion matrix as SVG: a row a true class, a column the answer, shaded by the row's share, and each
+/// class's recall behind its row; `title` says what is counted.
+///
+/// # Panics
+/// Never: drawing into text cannot fail.
+#[must_use]
+pub fn confusion_chart(title: &str, classes: &[String], counts: &[Vec<usize>]) -> String {
+    let side = classes.len() as i32 * CELL;
+    let width = (NAMES + side + 80).max(420);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(
+            &mut svg,
+            (width.unsigned_abs(), (CAPTION + side + 40).unsigned_abs()),
+        )
+        .into_drawing_area();
+        let font = |size: i32| ("sans-serif", size).into_font();
+        let style = |size: i32, horizontal, colour: &RGBColor| {
+            font(size).color(colour).pos(Pos::new(horizontal, VPos::Center))
+        };
+        let drawn = (|| {
+            area.fill(&WHITE)?;
+            let text = |words: String, x, y, style| area.draw(&Text::new(words, (x, y), style));
+            text(title.to_owned(), width / 2, 16, style(16, HPos::Center, &BLACK))?;
+            let middle = NAMES + side / 2;
+            let below = CAPTION + side + 22;
+            text("answer".to_owned(), middle, below, style(13, HPos::Center, &BLACK))?;
+            text("true class".to_owned(), 8, CAPTION - 14, style(13, HPos::Left, &BLACK))?;
+            text(
+                "recall".to_owned(),
+                NAMES + side + 8,
+                CAPTION - 14,
+                style(13, HPos::Left, &BLACK),
+            )?;
+            for (place, class) in classes.iter().enumerate() {
+                let centre = place as i32 * CELL + CELL / 2;
+                let name: String = class.chars().take(LETTERS).collect();
+                let (x, y) = (NAMES + centre, CAPTION + centre);
+                text(name.clone(), NAMES - 8, y, style(13, HPos::Right, &BLACK))?;
+                let short: String = name.chars().take(5).collect();
+                text(short, x, CAPTION - 14, style(13, HPos::Center, &BLACK))?;
+            }
+            for (row, counts) in counts.iter().enumerate() {
+                let total = counts.iter().sum::<usize>().max(1) as f64;
+                let y = CAPTION + row as i32 * CELL;
+                for (column, &count) in counts.iter().enumerate() {
+                    let share = count as f64 / total;
+                    let x = NAMES + column as i32 * CELL;
+                    let corners = [(x, y), (x + CELL, y + CELL)];
+                    area.draw(&Rectangle::new(corners, WHITE.filled()))?;
+                    area.draw(&Rectangle::new(corners, COLOURS[0].mix(share).filled()))?;
+                    area.draw(&Rectangle::new(corners, BLACK.mix(0.2)))?;
+                    if count > 0 {
+                        let ink = if share > 0.5 { &WHITE } else { &BLACK };
+                        let (x, y) = (x + CELL / 2, y + CELL / 2);
+                        text(count.to_string(), x, y, style(13, HPos::Center, ink))?;
+                    }
+                }
+                let recall = format!("{:.0} %", 100.0 * counts[row] as f64 / total);
+                text(recall, NAMES + side + 8, y + CELL / 2, style(13, HPos::Left, &BLACK))?;
+            }
+            area.present()
+        })();
+        drawn.expect("drawing into text cannot fail");
     }
-    table += "<th>recall</th></tr>\n";
-    for (place, (class, row)) in classes.iter().zip(counts).enumerate() {
-        let total = row.iter().sum::<usize>().max(1) as f32;
-        let _ = write!(table, "<tr><th>{}</th>", escape(class));
-        for &count in row {
-            let share = count as f32 / total;
-            let text = if count == 0 { String::new() } else { count.to_string() };
-            let _ =
-                write!(table, "<td style=\"background:rgba(0,114,178,{share:.2})\">{text}</td>");
-        }
-        let _ = writeln!(table, "<td>{:.0} %</td></tr>", 100.0 * row[place] as f32 / total);
-    }
-    table + "</table></div>\n"
+    svg
 }

@@ -37,6 +37,15 @@ pub(super) fn facts(facts: &[(&str, String)]) -> String {
     format!("<dl class=\"facts\">{items}</dl>\n")
 }
 
+/// Charts side by side under a heading; nothing where there are none.
+pub(super) fn charts<'a>(title: &str, charts: impl Iterator<Item = &'a str>) -> String {
+    let charts: String = charts.collect();
+    if charts.is_empty() {
+        return charts;
+    }
+    format!("<h2>{}</h2>\n<div class=\"charts\">{charts}</div>\n", escape(title))
+}
+
 /// `1234567` as `1,234,567`.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();

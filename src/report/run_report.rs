@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::confusion::confusion_table;
-use super::page::{escape, facts, page, thousands};
-use super::plot::{COLOURS, Curve, line_chart};
+use super::accounting_section::accounting_section;
+use super::confusion::confusion_chart;
+use super::page::{charts, escape, facts, page, thousands};
+use super::parameters::parameter_charts;
+use super::plot::{Curve, line_chart};
 use super::twin_section::TwinSection;
 use crate::experiment::Summary;
 use crate::training::{EpochMetrics, TwinCourse};
@@ -36,10 +38,11 @@ impl RunReport<'_> {
         for twin in self.twins {
             body += &twin.to_html();
         }
-        let Summary { classes, confusion, .. } = self.summary;
-        body += "<h2>Confusion matrix</h2>\n";
-        body += &confusion_table("Test samples on the device", classes, confusion);
-        body += &self.parameter_histories();
+        let Summary { classes, confusion, accounting, .. } = self.summary;
+        let confusion = confusion_chart("Test samples on the device", classes, confusion);
+        body += &charts("Confusion matrix", [confusion.as_str()].into_iter());
+        body += &charts("Parameters", parameter_charts(self.history).iter().map(String::as_str));
+        body += &accounting.as_ref().map_or(String::new(), accounting_section);
         body += &self.rigs();
         let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
         page(self.title, &body)
@@ -126,26 +129,6 @@ impl RunReport<'_> {
         let title = "Cosine between the twin's gradient and the device's";
         line_chart(title, "epoch", "cosine, share", Some(0.0..1.0), &curves)
             + &recalibrations(&courses)
-    }
-
-    /// How large the trainable tensors have become.
-    fn parameter_histories(&self) -> String {
-        let Some(last) = self.history.last() else { return String::new() };
-        let of = |name: &str| {
-            let points = self.history.iter().filter_map(|metrics| {
-                let size = metrics.parameters.get(name)?;
-                Some((metrics.epoch as f64, f64::from(*size)))
-            });
-            points.collect()
-        };
-        let curves: Vec<Curve> =
-            last.parameters.keys().map(|name| Curve { name, points: of(name) }).collect();
-        // As many lines to a chart as there are colours.
-        let charts: String = curves
-            .chunks(COLOURS.len())
-            .map(|curves| line_chart("Parameters", "epoch", "root mean square", None, curves))
-            .collect();
-        format!("<h2>Parameters</h2>\n<div class=\"charts\">{charts}</div>\n")
     }
 
     /// The real devices: which measured what, and how their links were.

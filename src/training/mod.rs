@@ -15,6 +15,6 @@ pub use recalibration::{measure_at, recalibrate_about};
 pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};
 pub use schedule::Schedule;
 pub use trainer::{
-    Checkpoints, Ending, EpochMetrics, Judgement, Snapshot, Start, Trainer, TrainingConfig,
-    TrainingEvent, TrainingProgress, evaluate,
+    Checkpoints, Ending, EpochMetrics, Judgement, Snapshot, Start, StepDone, Trainer,
+    TrainingConfig, TrainingEvent, TrainingProgress, evaluate,
 };

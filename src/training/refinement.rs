@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::fidelity::FIT;
 use twinprop_calibration::refine::{RefinerState, Untold};
@@ -23,7 +24,7 @@ use crate::Error;
 use crate::network::{Instrument, Laboratory, Network, Trace};
 
 /// How twins are refined; in a recipe, `[training.refinement.on]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefinementConfig {
     /// What lessons may cost, as a share of what the training steps do: as many steps pass between two
@@ -71,7 +72,7 @@ impl Default for RefinementConfig {
 }
 
 /// Whether twins are refined.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefinementChoice {
     /// Where it pays: those that are not known to be fit to train by, and those of devices that drift.

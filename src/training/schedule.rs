@@ -1,11 +1,12 @@
 //! The learning rate over a training.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::adam::half_cosine;
 use twinprop_devices::validate;
 
 /// How the learning rate changes from the first step to the last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// It does not.

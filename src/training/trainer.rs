@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::state::State;
@@ -24,7 +25,7 @@ use crate::{Error, Rule};
 const EVALUATION_BATCH: usize = 256;
 
 /// How a network is trained; in a recipe, `[training]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
     /// The rule, unless the command line names another.
@@ -103,14 +104,25 @@ pub struct EpochMetrics {
 /// What a training has to tell.
 #[derive(Clone, Copy)]
 pub enum TrainingEvent<'a> {
-    /// So many steps are done.
-    Steps(usize),
+    /// A step is done.
+    Step(StepDone<'a>),
     /// The twins that are refined do so before the first step.
     Twins(&'a [TwinCourse]),
     /// An epoch is over.
     Epoch(&'a EpochMetrics),
     /// All that a later process needs to go on.
     Checkpoint(Snapshot<'a>),
+}
+
+/// A step that is done.
+#[derive(Clone, Copy)]
+pub struct StepDone<'a> {
+    /// Steps made, over all epochs.
+    pub done: usize,
+    /// Mean cross-entropy of its samples, before it.
+    pub loss: f32,
+    /// The devices after it.
+    pub laboratory: &'a Laboratory,
 }
 
 /// A training between two steps.
@@ -266,7 +278,11 @@ impl Trainer<'_> {
                 }
                 last = Some(trace);
                 progress.steps += 1;
-                observe(TrainingEvent::Steps(progress.steps as usize))?;
+                observe(TrainingEvent::Step(StepDone {
+                    done: progress.steps as usize,
+                    loss: sums.loss / chosen.len() as f32,
+                    laboratory: self.laboratory,
+                }))?;
                 // The last step of an epoch belongs to its end.
                 if progress.steps == before + batches {
                     break;

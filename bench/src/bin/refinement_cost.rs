@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use nalgebra::{DMatrix, DVector};
 use twinprop::devices::{Boundary, DeviceError, Interface, PhysicalLayer};
 use twinprop::training::{
-    Checkpoints, Refinement, RefinementChoice, RefinementConfig, Trainer, TrainingConfig,
+    Checkpoints, Refinement, RefinementChoice, RefinementConfig, StepDone, Trainer, TrainingConfig,
     TrainingEvent,
 };
 use twinprop::{Backend, Rule};
-use twinprop_bench::vowels_optical;
+use twinprop_bench::{median, vowels_optical};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -77,8 +77,17 @@ impl PhysicalLayer for Timed {
     }
 }
 
-/// Seconds a step, and the device's share of them.
-fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<(f64, f64), twinprop::Error> {
+/// What a step took.
+struct Turn {
+    /// Seconds from one step to the next.
+    step: f64,
+    /// The device's share of them.
+    busy: f64,
+    /// Seconds that lessons took a step, on a thread of their own.
+    lessons: f64,
+}
+
+fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::Error> {
     let (recipe, mut experiment) = vowels_optical(Backend::Flex);
     let backend = Backend::Flex.device()?;
     let busy = Arc::new(AtomicU64::new(0));
@@ -122,7 +131,7 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<(f64, f64), twin
     // The first step comes after the first look at the twins, which is not part of it.
     let mut start = None;
     trainer.train(None, &AtomicBool::new(false), |event| {
-        if let TrainingEvent::Steps(1) = event {
+        if let TrainingEvent::Step(StepDone { done: 1, .. }) = event {
             busy.store(0, Ordering::Relaxed);
             start = Some(Instant::now());
         }
@@ -130,17 +139,16 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<(f64, f64), twin
     })?;
     let seconds = start.map_or(0.0, |start| start.elapsed().as_secs_f64());
     let busy = Duration::from_nanos(busy.load(Ordering::Relaxed)).as_secs_f64();
-    Ok((seconds / (steps - 1) as f64, busy / seconds))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let lessons = trainer.refinement.map_or(0.0, |refinement| refinement.seconds());
+    let steps = (steps - 1) as f64;
+    Ok(Turn { step: seconds / steps, busy: busy / seconds, lessons: lessons / steps })
 }
 
 fn main() -> Result<(), twinprop::Error> {
-    println!("| device | refined | ms a step | host ms a step | device busy |");
-    println!("|---|---|---|---|---|");
+    println!(
+        "| device | refined | ms a step | host ms a step | device busy | lessons, ms a step |"
+    );
+    println!("|---|---|---|---|---|---|");
     for (name, takes) in [("simulated", None), ("5 ms a layer", Some(Duration::from_millis(5)))] {
         let (mut without, mut with) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
@@ -148,10 +156,11 @@ fn main() -> Result<(), twinprop::Error> {
             with.push(turn(takes, true)?);
         }
         for (refined, turns) in [("no", without), ("yes", with)] {
-            let step = median(turns.iter().map(|(step, _)| *step).collect());
-            let share = median(turns.iter().map(|(_, share)| *share).collect());
-            let (ms, host) = (1e3 * step, 1e3 * step * (1.0 - share));
-            println!("| {name} | {refined} | {ms:.2} | {host:.2} | {:.1} % |", 100.0 * share);
+            let median_of = |of: fn(&Turn) -> f64| median(turns.iter().map(of).collect());
+            let (ms, busy) = (1e3 * median_of(|turn| turn.step), median_of(|turn| turn.busy));
+            let (host, lessons) = (ms * (1.0 - busy), 1e3 * median_of(|turn| turn.lessons));
+            let busy = 100.0 * busy;
+            println!("| {name} | {refined} | {ms:.2} | {host:.2} | {busy:.1} % | {lessons:.2} |");
         }
     }
     Ok(())

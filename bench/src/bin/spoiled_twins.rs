@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
+use twinprop::Rule;
 use twinprop::experiment::{RunOptions, Summary, train};
 use twinprop::report::{Curve, line_chart};
-use twinprop::{Backend, Rule};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -65,17 +65,13 @@ fn run(
     let options = RunOptions {
         rule: Some(rule),
         seed: Some(seed),
-        backend: Backend::Flex,
         out: Some(out),
-        data_dir: None,
-        devices: Vec::new(),
-        record: None,
         set: vec![
             "calibration.twin=\"physics\"".to_owned(),
             format!("devices.shg.imperfections.mismatch={mismatch}"),
             format!("training.refinement={refinement}"),
         ],
-        checkpoint_steps: None,
+        ..RunOptions::default()
     };
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/vowels-optical.toml");
     Ok(train(&recipe, &options, &AtomicBool::new(false))?.0)

@@ -8,6 +8,7 @@
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use rand::seq::index::sample_weighted;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
@@ -19,7 +20,7 @@ use crate::neural::NeuralTwinConfig;
 use crate::shots::Shots;
 
 /// How active shots are chosen; in a recipe, `design = { active = {} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActiveConfig {
     /// The design of the first shots, of the candidates, and of the shots that judge the twin.

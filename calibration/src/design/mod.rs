@@ -11,13 +11,14 @@ pub use task_like::{TaskDrives, TaskLikeConfig};
 
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random};
 
 use crate::CalibrationError;
 
 /// A sampling design; in a recipe, `design = "uniform"` or `design = { task_like = {…} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DesignConfig {
     /// Every channel uniform over its range, independently.

@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channels, validate};
 
@@ -10,7 +11,7 @@ use super::uniform;
 use crate::shots::beside;
 
 /// How far a task-like design strays from the task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskLikeConfig {
     /// Share of the shots that are drawn uniformly instead, so that the twin holds everywhere.

@@ -8,6 +8,7 @@ mod readings;
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, PhysicalLayer, validate};
 
@@ -36,7 +37,7 @@ pub struct Fidelity {
 }
 
 /// How much is measured to judge a twin; in a recipe, `[calibration.fidelity]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FidelityConfig {
     /// Points about which the device's gradient is measured, for each bank of channels.

@@ -31,6 +31,7 @@
 
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -39,7 +40,7 @@ use crate::{
 };
 
 /// A crossbar tile, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrossbarConfig {
     /// Rows: drives from −1 to 1.
@@ -440,5 +441,9 @@ impl Differentiable for Crossbar {
         constants.extend(of_cell(-half, minus));
         constants.push(adjoint.of_wire);
         Ok(constants)
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.interface.inputs.len() as u64 * self.interface.outputs.len() as u64
     }
 }

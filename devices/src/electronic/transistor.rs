@@ -34,15 +34,16 @@
 //! constant is no danger. The branch is linear, so a stage is one equation for v, monotone, which
 //! Newton's method solves. The adjoint differentiates the solved stages exactly.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::elementary::soft_plus;
+use crate::elementary::{MULTIPLY_ADDS, soft_plus};
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, dot};
 use crate::waveform::{Placed, Sampling, interleave};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
 /// A transistor circuit, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TransistorConfig {
     /// Samples of the waveform that carry data.
@@ -477,5 +478,11 @@ impl Equation for TransistorEquation {
     fn set_constants(&mut self, values: &[f32]) {
         self.factors.copy_from_slice(values);
         self.circuit = Circuit::new(&self.config, &self.factors);
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        // Two stages a step; an iteration evaluates the channel's two logarithms and exponentials and
+        // divides.
+        (self.sampling.steps() * 2 * ITERATIONS) as u64 * (5 * MULTIPLY_ADDS + 10)
     }
 }

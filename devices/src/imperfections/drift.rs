@@ -9,12 +9,13 @@
 //! shots, or in the seconds that they take on the device.
 
 use nalgebra::{DMatrix, DVector};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{DeviceError, Differentiable, Interface, PhysicalLayer, Usage, random, validate};
 
 /// How a device drifts; in a recipe, `drift = { deviation = 0.1, over = { shots = 1000000 } }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DriftConfig {
     /// Standard deviation σ of what the constants have moved by in the end.
@@ -28,7 +29,7 @@ pub struct DriftConfig {
 }
 
 /// A time of use.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
     /// So many shots.
@@ -38,7 +39,7 @@ pub enum Span {
 }
 
 /// How constants go from what they were to what they become.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Course {
     /// At one speed, then no further.

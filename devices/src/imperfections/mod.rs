@@ -14,12 +14,13 @@ pub use input_noise::InputNoise;
 pub use quantisation::Quantisation;
 pub use readout_noise::ReadoutNoise;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{PhysicalLayer, validate};
 
 /// Strength of each imperfection; zero leaves it out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImperfectionsConfig {
     /// Relative standard deviation of the true device's constants about the nominal ones.

@@ -21,15 +21,16 @@
 //!
 //! Time is discretised as [`nystrom`](super::nystrom) says; the adjoint differentiates that exactly.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
-use crate::elementary::sin_cos;
+use crate::elementary::{MULTIPLY_ADDS, sin_cos};
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
 /// A chain of pendula, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PendulaConfig {
     /// Number of pendula N: inputs N, parameters 2 N − 1, outputs N.
@@ -314,5 +315,10 @@ impl Equation for PendulaEquation {
         let (frequency, spring) = values.split_at(self.frequency.len());
         self.frequency.copy_from_slice(frequency);
         self.spring.copy_from_slice(spring);
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        let count = self.frequency.len() as u64;
+        slots(self.steps) as u64 * count * (4 + MULTIPLY_ADDS)
     }
 }

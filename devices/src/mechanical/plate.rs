@@ -39,6 +39,7 @@
 use std::f64::consts::{PI, TAU};
 
 use rand::RngExt;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
@@ -46,7 +47,7 @@ use crate::waveform::{Placed, Sampling, interleave};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
 /// A driven plate, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlateConfig {
     /// Samples of the waveform that carry data.
@@ -88,7 +89,7 @@ pub struct PlateConfig {
 }
 
 /// How a plate's motion is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Detection {
     /// The velocity at one point.
@@ -629,5 +630,11 @@ impl Equation for PlateEquation {
             tension: tension[0],
         };
         self.modes = self.propagators();
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        // A mode's propagator is a matrix of two rows with the force in a third column; the kick, the
+        // tension and the reading take one each.
+        self.sampling.steps() as u64 * self.modes.len() as u64 * 9
     }
 }

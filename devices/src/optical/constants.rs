@@ -3,12 +3,13 @@
 use std::f64::consts::{PI, TAU};
 
 use rustfft::num_complex::Complex32;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{DeviceError, random, validate};
 
 /// Broadband second-harmonic generation of a shaped pulse, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecondHarmonicConfig {
     /// Spectral channels that carry data.

@@ -28,6 +28,7 @@ use std::f32::consts::PI;
 
 use nalgebra::{DMatrix, DVector};
 use rustfft::num_complex::Complex32;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// A mesh of interferometers, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MziMeshConfig {
     /// Modes N, two or more: inputs N, parameters N (N − 1), outputs N.
@@ -464,5 +465,10 @@ impl Differentiable for MziMesh {
         cotangents: &DMatrix<f32>,
     ) -> Result<Vec<f32>, DeviceError> {
         Ok(self.differentiate(inputs, parameters, cotangents)?.of_constants)
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        let modes = self.modes as u64;
+        2 * modes * modes
     }
 }

@@ -328,6 +328,12 @@ impl Differentiable for SecondHarmonic {
         let count = 3 * self.placement.len() + self.bin.len();
         Ok(self.differentiate(inputs, parameters, cotangents, &mut unused, count)?.constants)
     }
+
+    fn multiply_adds(&self) -> u64 {
+        // Two transforms, of half a complex product a point and level.
+        let points = self.forward.len() as u64;
+        4 * points * u64::from(points.max(2).ilog2())
+    }
 }
 
 impl SecondHarmonic {

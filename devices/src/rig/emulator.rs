@@ -44,6 +44,16 @@ const BUSY_PERIOD: Duration = Duration::from_millis(250);
 /// A host that does not read for so long has gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Serves `layer`, called `name`, on standard input and output until the host ends: all that a program needs
+/// to be a device that a recipe names as `process:PROGRAM`. What it prints belongs on standard error.
+///
+/// # Errors
+/// Whatever ends the link other than the host.
+pub fn serve_on_stdio(layer: impl PhysicalLayer + 'static, name: &str) -> io::Result<()> {
+    let mut emulator = Emulator::new(Box::new(layer), name, EmulatorConfig::default());
+    emulator.serve(&mut Stdio::take(), |_| ())
+}
+
 /// A layer behind the protocol.
 pub struct Emulator {
     layer: Box<dyn PhysicalLayer>,

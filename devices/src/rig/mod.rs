@@ -28,7 +28,7 @@ pub mod transport;
 pub mod values;
 
 pub use counts::LinkCounts;
-pub use emulator::{Emulator, EmulatorConfig, EmulatorEvent, Stdio};
+pub use emulator::{Emulator, EmulatorConfig, EmulatorEvent, Stdio, serve_on_stdio};
 pub use error::RigError;
 pub use farm::Farm;
 pub use faults::{Faults, FaultsConfig};

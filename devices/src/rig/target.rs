@@ -1,10 +1,12 @@
 //! Where a device is: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`,
 //! `replay:shots/pulse`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -20,7 +22,7 @@ const BAUD: u32 = 115_200;
 /// * `tcp://127.0.0.1:7777`: a program that listens;
 /// * `process:python3 rig.py`: a program that is started, on its standard input and output;
 /// * `replay:shots/pulse`: a [recording](crate::recording) of another device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Target {
     text: String,
@@ -150,6 +152,17 @@ impl From<Target> for String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Targets(pub Vec<Target>);
+
+impl JsonSchema for Targets {
+    fn schema_name() -> Cow<'static, str> {
+        "Targets".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let target = generator.subschema_for::<Target>();
+        json_schema!({ "anyOf": [target, { "type": "array", "items": target, "minItems": 1 }] })
+    }
+}
 
 impl<'de> Deserialize<'de> for Targets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

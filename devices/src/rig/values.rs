@@ -1,11 +1,12 @@
 //! Shots as bytes: 32-bit floats, or 16-bit codes of a channel's range.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Channels;
 
 /// How the values of a frame are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// IEEE 754 binary32, little endian.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use twinprop::Error;
 use twinprop::devices::write_whole;
+use twinprop::experiment::recipe_schema;
 
 /// Arguments of `new`.
 #[derive(Args)]
@@ -16,6 +17,8 @@ pub struct New {
 
 /// The recipe of the example's rig, which lies beside it here.
 const RIG_RECIPE: &str = include_str!("../../../experiments/vowels-rig.toml");
+/// The recipes' schema, which they name on their first line.
+const SCHEMA: &str = "recipe.schema.json";
 /// What the folder gets besides.
 const FILES: [(&str, &str); 4] = [
     ("recipe.toml", include_str!("recipe.toml")),
@@ -41,10 +44,13 @@ fn make(folder: &Path) -> Result<(), Error> {
             folder.display()
         )));
     }
-    let rig_recipe = RIG_RECIPE
+    let schema = recipe_schema();
+    let rig_recipe = format!("#:schema {SCHEMA}\n{RIG_RECIPE}")
         .replace("experiments/vowels-rig.toml", "rig.toml")
         .replace("python/example_rig.py", "rig.py");
-    for (name, text) in FILES.into_iter().chain([("rig.toml", rig_recipe.as_str())]) {
+    for (name, text) in
+        FILES.into_iter().chain([("rig.toml", rig_recipe.as_str()), (SCHEMA, &schema)])
+    {
         let path = folder.join(name);
         write_whole(&path, text.as_bytes()).map_err(Error::file(&path, advice))?;
     }

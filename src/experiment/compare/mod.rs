@@ -237,8 +237,8 @@ fn carry_out(
     let comparison = Comparison { plan, rows, cells };
     folder.write_json(RunFolder::COMPARISON, &comparison)?;
     let report = CompareReport { comparison: &comparison, folder: folder.path() };
-    for (name, figure) in report.figures() {
-        folder.write(&format!("{name}.svg"), &figure)?;
+    for figure in report.figures() {
+        folder.write_figure(&figure)?;
     }
     folder.write(RunFolder::COMPARISON_REPORT, &report.to_html())?;
     Ok((comparison, folder.path().to_owned()))
@@ -272,7 +272,11 @@ fn run_cell(
         rule: Some(rule),
         seed: Some(seed),
         out: Some(path.clone()),
-        set: overrides(settings),
+        // Digital networks are rows of their own.
+        set: overrides(settings)
+            .into_iter()
+            .chain(["accounting.digital_peer=false".to_owned()])
+            .collect(),
         ..options.clone()
     };
     let run = RunFolder::at(&path);

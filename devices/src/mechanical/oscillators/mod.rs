@@ -30,19 +30,20 @@ mod square;
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::buffers::Buffers;
 use self::square::Square;
 use super::nystrom::{STAGE, is_computed, is_used, slot, slots};
-use crate::elementary::{sin_cos, vectorised};
+use crate::elementary::{MULTIPLY_ADDS, sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
 use crate::{
     Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
 };
 
 /// Coupled nonlinear oscillators, as a recipe writes them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OscillatorsConfig {
     /// Number of oscillators N: inputs N, parameters N² + N, outputs N.
@@ -520,6 +521,11 @@ impl Differentiable for Oscillators {
         // An error of J_ij is one of J_ji as well, and so twice what C_ij does.
         let of_error = pairs(self.count).map(|(row, column)| 2.0 * of[column * self.count + row]);
         Ok(std::iter::once(of_bend).chain(of_error).collect())
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        let count = self.count as u64;
+        slots(self.steps) as u64 * count * (count + MULTIPLY_ADDS)
     }
 }
 

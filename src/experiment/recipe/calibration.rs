@@ -1,0 +1,131 @@
+//! How a recipe's twins are made.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
+use twinprop_calibration::{
+    EnsembleConfig, FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
+    TemporalTwinConfig, WatchConfig,
+};
+use twinprop_devices::{Interface, validate};
+
+use crate::Error;
+
+/// How twins are made; in a recipe, `[calibration]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalibrationConfig {
+    /// Shots that the twin is fitted to, a device.
+    #[serde(deserialize_with = "validate::count")]
+    pub shots: usize,
+    /// Time on the device that they may take, in seconds, instead of their number.
+    #[serde(
+        deserialize_with = "validate::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub device_seconds: Option<f64>,
+    /// Further shots that it never sees and is judged by.
+    #[serde(deserialize_with = "validate::count")]
+    pub test_shots: usize,
+    /// Which shots.
+    pub design: DesignConfig,
+    /// The twin.
+    pub twin: TwinConfig,
+    /// The fit of a neural twin.
+    pub fit: FitConfig,
+    /// How the twin is judged.
+    pub fidelity: FidelityConfig,
+    /// How the device is watched for drift after the training.
+    pub watch: WatchConfig,
+    /// Folder of an earlier run whose twins are used instead of calibrating.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<PathBuf>,
+}
+
+impl Default for CalibrationConfig {
+    fn default() -> Self {
+        Self {
+            shots: 20_000,
+            device_seconds: None,
+            test_shots: 2_000,
+            design: DesignConfig::TaskLike(TaskLikeConfig::default()),
+            twin: TwinConfig::Neural(NeuralTwinConfig::default()),
+            fit: FitConfig::default(),
+            fidelity: FidelityConfig::default(),
+            watch: WatchConfig::default(),
+            load: None,
+        }
+    }
+}
+
+impl CalibrationConfig {
+    /// Shots that the twin of a device with `interface` is fitted to.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the time is not enough for one, or the device's shots take none.
+    pub fn shots_on(&self, interface: &Interface) -> Result<usize, Error> {
+        let Some(seconds) = self.device_seconds else { return Ok(self.shots) };
+        let shots = seconds / interface.seconds_per_shot;
+        if shots >= 1.0 && shots.is_finite() {
+            return Ok(shots as usize);
+        }
+        Err(Error::Usage(format!(
+            "calibration.device_seconds = {seconds}: a shot of `{}` takes {} s; give calibration.shots instead, or more time",
+            interface.device, interface.seconds_per_shot
+        )))
+    }
+
+    /// Replaces the folder of the twins by where it is, so that a run's recipe can be read from
+    /// anywhere.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such folder.
+    pub fn make_absolute(&mut self) -> Result<(), Error> {
+        if let Some(folder) = &mut self.load {
+            let found = folder.canonicalize().map_err(Error::file(
+                folder,
+                "name the folder of a run in calibration.load, or leave it out to calibrate",
+            ))?;
+            *folder = found;
+        }
+        Ok(())
+    }
+}
+
+/// The kind of twin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TwinConfig {
+    /// A multilayer perceptron, fitted to shots.
+    Neural(NeuralTwinConfig),
+    /// A causal convolution, for a device whose drive is a waveform.
+    Temporal(TemporalTwinConfig),
+    /// Several neural twins, and their mean.
+    Ensemble(EnsembleConfig),
+    /// A simulated device's equation on its nominal constants; nothing is fitted.
+    Physics,
+    /// That equation with its constants learned from shots.
+    LearnedPhysics(IdentifyConfig),
+    /// That, and a small neural twin of what it leaves.
+    Hybrid(HybridConfig),
+}
+
+impl TwinConfig {
+    /// How an equation's constants are learned, where they are.
+    #[must_use]
+    pub fn identify(&self) -> Option<&IdentifyConfig> {
+        match self {
+            Self::Neural(_) | Self::Temporal(_) | Self::Ensemble(_) | Self::Physics => None,
+            Self::LearnedPhysics(config) => Some(config),
+            Self::Hybrid(config) => Some(&config.constants),
+        }
+    }
+
+    /// Whether the twin is fitted to shots.
+    #[must_use]
+    pub fn is_fitted(&self) -> bool {
+        !matches!(self, Self::Physics)
+    }
+}

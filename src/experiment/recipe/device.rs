@@ -1,0 +1,49 @@
+//! The devices of a recipe.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::rig::{Encoding, Targets};
+use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
+
+/// A device of the laboratory: simulated, real, or real with an equation that says what it should do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceEntry {
+    /// The physics; what is simulated where there is no rig, and what physics twins are made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<DeviceKind>,
+    /// The imperfections of the simulated device.
+    #[serde(default)]
+    pub imperfections: ImperfectionsConfig,
+    /// The real device, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rig: Option<RigConfig>,
+    /// Energy that a shot takes, in joules, where it is known.
+    #[serde(
+        default,
+        deserialize_with = "validate::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub joules_per_shot: Option<f64>,
+}
+
+/// Where a real device is, and how values travel to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RigConfig {
+    /// Such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`; a list of
+    /// several is a farm.
+    pub target: Targets,
+    /// As floats, or as 16-bit codes where the device takes them.
+    #[serde(default)]
+    pub encoding: Encoding,
+}
+
+impl DeviceEntry {
+    /// The simulated device, if its physics is given.
+    #[must_use]
+    pub fn simulated(&self) -> Option<DeviceConfig> {
+        let imperfections = self.imperfections.clone();
+        self.model.clone().map(|model| DeviceConfig { model, imperfections })
+    }
+}

@@ -1,0 +1,200 @@
+//! A recipe: one TOML file that says everything about an experiment.
+
+mod calibration;
+mod device;
+mod overrides;
+mod schema;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::rig::{Encoding, Target, Targets};
+
+pub use self::calibration::{CalibrationConfig, TwinConfig};
+pub use self::device::{DeviceEntry, RigConfig};
+use self::overrides::set;
+pub use self::schema::recipe_schema;
+pub use self::stage::{
+    JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig, SkipConfig, SliceConfig,
+    StageConfig,
+};
+use super::accounting::AccountingConfig;
+use super::adapt::AdaptConfig;
+use crate::Error;
+use crate::data::DataConfig;
+use crate::training::TrainingConfig;
+
+/// An experiment, as its file has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Seed of everything random.
+    #[serde(default)]
+    pub seed: u64,
+    /// Seed of the simulated devices' fabrication and noise, where it is another: another copy of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_seed: Option<u64>,
+    /// The stages of the network, in the order of the data.
+    pub network: Vec<StageConfig>,
+    /// The data.
+    pub data: DataConfig,
+    /// The devices by name.
+    pub devices: BTreeMap<String, DeviceEntry>,
+    /// How the devices' twins are fitted.
+    #[serde(default)]
+    pub calibration: CalibrationConfig,
+    /// How the network is trained.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// How it is brought back to devices that have changed.
+    #[serde(default)]
+    pub adaptation: AdaptConfig,
+    /// What its energy is worked out from.
+    #[serde(default)]
+    pub accounting: AccountingConfig,
+}
+
+impl Recipe {
+    /// Seed of the fabrication and the noise of the device `place`, each its own.
+    #[must_use]
+    pub fn device_seed_of(&self, place: usize) -> u64 {
+        self.device_seed.unwrap_or(self.seed).wrapping_add((place as u64) << 32)
+    }
+
+    /// Puts real devices in the place of simulated ones: each of `devices` is a target, where the
+    /// recipe has one device, or `NAME=TARGET`. Several targets of one device make a farm.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is no target, or names no device.
+    pub fn take_rigs(&mut self, devices: &[String]) -> Result<(), Error> {
+        let mut taken: BTreeMap<String, Vec<Target>> = BTreeMap::new();
+        for text in devices {
+            let (name, target) = match text.split_once('=') {
+                Some((name, target)) if self.devices.contains_key(name) => {
+                    (name.to_owned(), target)
+                }
+                _ => match self.devices.keys().collect::<Vec<_>>().as_slice() {
+                    [name] => ((*name).clone(), text.as_str()),
+                    names => {
+                        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+                        return Err(Error::Usage(format!(
+                            "--device {text}: the recipe has several devices; write NAME=TARGET, with one of {}",
+                            names.join(", ")
+                        )));
+                    }
+                },
+            };
+            let target =
+                target.parse().map_err(|problem| Error::Usage(format!("--device {problem}")))?;
+            taken.entry(name).or_default().push(target);
+        }
+        for (name, targets) in taken {
+            if let Some(device) = self.devices.get_mut(&name) {
+                let encoding =
+                    device.rig.as_ref().map_or_else(Encoding::default, |rig| rig.encoding);
+                device.rig = Some(RigConfig { target: Targets(targets), encoding });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the recipe at `path` and applies `overrides`, each `key.of.value=value`.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no such file; [`Error::Recipe`] names the line, the key and
+    /// what was expected.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(Error::file(path, "name a recipe, such as experiments/vowels-optical.toml"))?;
+        let wrong = |problem: String| Error::Recipe { path: path.to_owned(), problem };
+        let recipe: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        recipe.check(&text).map_err(wrong)?;
+        if overrides.is_empty() {
+            return Ok(recipe);
+        }
+        let mut table: toml::Table =
+            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        for setting in overrides {
+            set(&mut table, setting)
+                .map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
+        }
+        let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+        let with =
+            |problem: String| wrong(format!("with --set {}: {problem}", overrides.join(" --set ")));
+        let recipe: Self = toml::from_str(&changed).map_err(|error| with(error.to_string()))?;
+        recipe.check(&changed).map_err(with)?;
+        Ok(recipe)
+    }
+
+    /// What no single value's type can tell: the order of the stages and the names of devices.
+    fn check(&self, text: &str) -> Result<(), String> {
+        use StageConfig as S;
+        let inner = match self.network.as_slice() {
+            [S::Encode | S::Wire | S::Patches(_), inner @ .., S::Readout] => inner,
+            _ => {
+                return Err("key `network`: the first stage must be \"encode\", \"wire\" or \"patches\" and the last \"readout\"".to_owned());
+            }
+        };
+        let mut physical = 0;
+        for stage in inner {
+            match stage {
+                S::Encode | S::Patches(_) | S::Readout => {
+                    return Err("key `network`: \"encode\" and \"patches\" can only be the first stage and \"readout\" the last".to_owned());
+                }
+                S::Wire
+                | S::Relu
+                | S::Linear(_)
+                | S::Scale
+                | S::Pad(_)
+                | S::Slice(_)
+                | S::Jitter(_)
+                | S::Skip(_) => {}
+                S::Physical(config) => {
+                    physical += 1;
+                    let name = config.device.get_ref();
+                    if !self.devices.contains_key(name) {
+                        let line = text[..config.device.span().start].lines().count().max(1);
+                        let known: Vec<&str> = self.devices.keys().map(String::as_str).collect();
+                        return Err(format!(
+                            "line {line}, key `network.physical.device`: unknown device `{name}`, expected one of those under [devices]: {}",
+                            known.join(", ")
+                        ));
+                    }
+                }
+            }
+        }
+        for (name, device) in &self.devices {
+            if device.model.is_none() && device.rig.is_none() {
+                return Err(format!(
+                    "key `devices.{name}`: a device has a `model`, which is simulated, or a `rig`, which is real, or both"
+                ));
+            }
+        }
+        let neural = matches!(self.calibration.twin, TwinConfig::Neural(_));
+        let unmodelled = self.devices.iter().find(|(_, device)| device.model.is_none());
+        if let (false, Some((name, _))) = (neural, unmodelled) {
+            return Err(format!(
+                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a neural twin"
+            ));
+        }
+        if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
+            return Err("key `calibration.load`: a physics twin on its nominal constants has no files to load; leave out `load`, or ask for a twin that is fitted".to_owned());
+        }
+        if physical == 0 {
+            return Err("key `network`: there is no physical stage; add one, such as { physical = { device = \"…\" } }".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The recipe as TOML, every default filled in.
+    ///
+    /// # Panics
+    /// Never: a recipe is plain data.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe is plain data")
+    }
+}

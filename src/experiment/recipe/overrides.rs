@@ -1,0 +1,39 @@
+//! Values of a recipe that are replaced by their keys.
+
+/// Sets the value at a dotted key, making the tables on the way; `*` is every table that is there, and
+/// `imperfections` those of every device.
+pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
+    let (key, value) =
+        setting.split_once('=').ok_or("expected key=value, such as training.epochs=20")?;
+    let mut path: Vec<&str> = key.trim().split('.').collect();
+    if path[0] == "imperfections" {
+        path.splice(0..0, ["devices", "*"]);
+    }
+    // What is no TOML value is a bare word: a string.
+    let value = format!("value = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    insert(table, &path, &value)
+}
+
+/// Puts `value` at `path` below `table`.
+fn insert(table: &mut toml::Table, path: &[&str], value: &toml::Value) -> Result<(), String> {
+    match path {
+        [] | [""] => Err("the key is empty".to_owned()),
+        [last] => {
+            table.insert((*last).to_owned(), value.clone());
+            Ok(())
+        }
+        ["*", rest @ ..] => {
+            let mut tables = table.iter_mut().filter_map(|(_, value)| value.as_table_mut());
+            tables.try_for_each(|table| insert(table, rest, value))
+        }
+        [name, rest @ ..] => {
+            let empty = || toml::Value::Table(toml::Table::new());
+            let next = table.entry(*name).or_insert_with(empty).as_table_mut();
+            insert(next.ok_or_else(|| format!("`{name}` is a value, not a table"))?, rest, value)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A figure that is part of a page and a file of its own.
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree};
+
+/// A chart with the name that its files get.
+pub struct Figure {
+    /// The name, without an ending.
+    pub name: String,
+    /// The chart, as SVG.
+    pub svg: String,
+}
+
+/// Pixels of the picture for one of the drawing: sharp on paper.
+const SCALE: f32 = 2.0;
+
+impl Figure {
+    /// `svg`, called `name`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, svg: String) -> Self {
+        Self { name: name.into(), svg }
+    }
+
+    /// The figure as PNG. Its letters are those that the program brings, so that it looks the same
+    /// everywhere.
+    ///
+    /// # Errors
+    /// In words, where the drawing is no SVG; none that this crate draws.
+    pub fn to_png(&self) -> Result<Vec<u8>, String> {
+        let mut options = Options { font_family: "Ubuntu".to_owned(), ..Options::default() };
+        let fonts = options.fontdb_mut();
+        fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
+        let family = fonts.faces().next().map(|face| face.families[0].0.clone());
+        fonts.set_sans_serif_family(family.unwrap_or_default());
+        let tree = Tree::from_str(&self.svg, &options).map_err(|error| error.to_string())?;
+        let size = tree.size();
+        let (width, height) = (SCALE * size.width(), SCALE * size.height());
+        let mut picture =
+            Pixmap::new(width.ceil() as u32, height.ceil() as u32).ok_or("it has no size")?;
+        resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut picture.as_mut());
+        picture.encode_png().map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Curve, line_chart};
+
+    #[test]
+    fn a_picture_shows_the_line_and_the_letters() {
+        let curve = Curve { name: "pat", points: vec![(0.0, 0.0), (1.0, 1.0)] };
+        let chart =
+            |title| line_chart(title, "epoch", "accuracy", None, std::slice::from_ref(&curve));
+        let pixels = |title| {
+            let png = Figure::new("accuracy", chart(title)).to_png().unwrap();
+            Pixmap::decode_png(&png).unwrap()
+        };
+        let (titled, bare) = (pixels("Accuracy"), pixels(""));
+        assert_eq!((titled.width(), titled.height()), (1120, 720));
+        let blue = |pixel: &resvg::tiny_skia::PremultipliedColorU8| pixel.blue() > pixel.red();
+        assert!(titled.pixels().iter().filter(|pixel| blue(pixel)).count() > 1000);
+        // The title's letters are pixels, not missing glyphs of a font that is not there.
+        let dark = |picture: &Pixmap| {
+            let top = &picture.pixels()[..1120 * 60];
+            top.iter().filter(|pixel| pixel.red() < 128).count()
+        };
+        assert!(dark(&titled) > dark(&bare) + 200);
+    }
+}

@@ -1,0 +1,154 @@
+//! A run's metrics as TensorBoard reads them.
+//!
+//! A file of events is a row of records: the length, its check value, the event, its check value; each
+//! check value is a CRC-32C, rotated and shifted. Source: TensorFlow, `lib/io/record_writer.h`,
+//! `core/util/event.proto` and `core/framework/summary.proto`.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crc::{CRC_32_ISCSI, Crc};
+use prost::Message;
+
+use crate::training::EpochMetrics;
+
+/// The fields of `Event` that are written.
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+/// Values of one step.
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<Value>,
+}
+
+/// One value.
+#[derive(Clone, PartialEq, Message)]
+struct Value {
+    #[prost(string, tag = "1")]
+    tag: String,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
+
+/// The file of events of a run, an event an epoch.
+pub struct EventFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl EventFile {
+    /// Folder of the events in a run's folder, to be named to TensorBoard.
+    pub const FOLDER: &str = "tensorboard";
+
+    /// Starts the file of the run in `run` with the epochs that are over, instead of one that is there.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn create(run: &Path, history: &[EpochMetrics]) -> io::Result<Self> {
+        let folder = run.join(Self::FOLDER);
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join("events.out.tfevents.twinprop");
+        let mut file = Self { file: File::create(&path)?, path };
+        file.write(&Event {
+            wall_time: now(),
+            file_version: Some("brain.Event:2".to_owned()),
+            ..Event::default()
+        })?;
+        history.iter().try_for_each(|metrics| file.append(metrics))?;
+        Ok(file)
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the event of an epoch.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn append(&mut self, metrics: &EpochMetrics) -> io::Result<()> {
+        let value = |tag: String, value: f32| Value { tag, simple_value: Some(value) };
+        let mut values = vec![
+            value("accuracy/training".to_owned(), metrics.train_accuracy),
+            value("accuracy/test".to_owned(), metrics.test_accuracy),
+            value("loss/training".to_owned(), metrics.train_loss),
+            value("loss/test".to_owned(), metrics.test_loss),
+            value("learning_rate".to_owned(), metrics.learning_rate as f32),
+            value("device/shots".to_owned(), metrics.device_shots as f32),
+            value("device/clamped".to_owned(), metrics.clamped as f32),
+        ];
+        values.extend(metrics.twins.iter().map(|twin| {
+            value(format!("twin/{}/gradient_cosine", twin.device), twin.gradient_cosine.value)
+        }));
+        values.extend(
+            metrics
+                .parameters
+                .iter()
+                .map(|(name, size)| value(format!("parameters/{name}"), *size)),
+        );
+        let step = metrics.epoch as i64;
+        let summary = Some(Summary { value: values });
+        self.write(&Event { wall_time: now(), step, summary, ..Event::default() })
+    }
+
+    fn write(&mut self, event: &Event) -> io::Result<()> {
+        self.file.write_all(&record(&event.encode_to_vec()))
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// `data` with its length and check values.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    let mut record = Vec::with_capacity(data.len() + 16);
+    record.extend_from_slice(&length);
+    record.extend_from_slice(&masked_crc(&length).to_le_bytes());
+    record.extend_from_slice(data);
+    record.extend_from_slice(&masked_crc(data).to_le_bytes());
+    record
+}
+
+fn masked_crc(data: &[u8]) -> u32 {
+    let crc = Crc::<u32>::new(&CRC_32_ISCSI).checksum(data);
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What TensorBoard's own record writer makes of the first event of a file and of one value, which is
+    /// zero: absent in proto3, if its presence were not written.
+    const GOLDEN: &str = "1800000000000000a37f4b2209000000000000f03f1a0d627261696e2e4576656e743a3286bf577a\
+                          1a00000000000000129bd82d09000000000000f03f10032a0d0a0b0a046c6f737315000000001ffb6ce2";
+
+    #[test]
+    fn records_are_those_that_tensorboard_writes() {
+        let version = Some("brain.Event:2".to_owned());
+        let first = Event { wall_time: 1.0, file_version: version, ..Event::default() };
+        let value = Value { tag: "loss".to_owned(), simple_value: Some(0.0) };
+        let summary = Some(Summary { value: vec![value] });
+        let second = Event { wall_time: 1.0, step: 3, summary, ..Event::default() };
+        let bytes = [first, second].map(|event| record(&event.encode_to_vec())).concat();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, GOLDEN);
+    }
+}

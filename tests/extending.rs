@@ -1,0 +1,121 @@
+//! What people bring: recipes that their editor completes, and devices of their own.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn twinprop() -> Command {
+    Command::cargo_bin("twinprop").unwrap()
+}
+
+/// The TOML files of `folder`.
+fn recipes(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect()
+}
+
+fn as_json(text: &str) -> Value {
+    serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
+}
+
+/// Whether the part `schema` of the schema `whole` knows every key of `value`, and allows its type: what an
+/// editor completes by.
+fn knows(whole: &Value, schema: &Value, value: &Value) -> bool {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return knows(whole, &whole["$defs"][reference.rsplit('/').next().unwrap()], value);
+    }
+    for choice in ["oneOf", "anyOf"] {
+        if let Some(choices) = schema[choice].as_array() {
+            return choices.iter().any(|choice| knows(whole, choice, value));
+        }
+    }
+    if let Some(allowed) = schema.get("const") {
+        return allowed == value;
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        return allowed.contains(value);
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(name) => vec![name],
+        names => names.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+    };
+    let is = |name: &str| types.contains(&name);
+    match value {
+        Value::Object(table) => {
+            let property = |key: &String| match schema["properties"].get(key) {
+                Some(property) => Some(property),
+                None => schema.get("additionalProperties").filter(|more| more.is_object()),
+            };
+            let required = schema["required"].as_array().into_iter().flatten();
+            is("object")
+                && required.into_iter().all(|key| table.contains_key(key.as_str().unwrap()))
+                && table.iter().all(|(key, value)| {
+                    property(key).is_some_and(|property| knows(whole, property, value))
+                })
+        }
+        Value::Array(values) => {
+            is("array") && values.iter().all(|value| knows(whole, &schema["items"], value))
+        }
+        Value::String(_) => is("string"),
+        Value::Bool(_) => is("boolean"),
+        Value::Number(number) => is("number") || (is("integer") && !number.is_f64()),
+        Value::Null => is("null"),
+    }
+}
+
+#[test]
+fn every_recipe_is_what_the_schema_says() {
+    let output = twinprop().arg("schema").output().unwrap();
+    let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = [recipes("experiments"), recipes("examples")].concat();
+    assert!(all.len() > 15, "{all:?}");
+    for path in all {
+        let recipe = as_json(&fs::read_to_string(&path).unwrap());
+        assert!(knows(&schema, &schema, &recipe), "{}", path.display());
+    }
+    let vowels = fs::read_to_string(root().join("experiments/vowels-optical.toml")).unwrap();
+    for (right, wrong) in [
+        ("epochs = 80", "epoch = 80"),
+        ("epochs = 80", "epochs = \"many\""),
+        ("rule = \"pat\"", "rule = \"pta\""),
+        ("model.second_harmonic", "model.third_harmonic"),
+    ] {
+        assert!(vowels.contains(right));
+        let recipe = as_json(&vowels.replace(right, wrong));
+        assert!(!knows(&schema, &schema, &recipe), "the schema accepts {wrong}");
+    }
+}
+
+#[test]
+fn a_device_of_ones_own_in_rust_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    // Cargo builds the examples with the tests, beside them.
+    let tests = std::env::current_exe().unwrap();
+    let slab = tests.ancestors().nth(2).unwrap().join("examples/scattering_slab");
+    let output = twinprop()
+        .current_dir(root())
+        .args(["train", "examples/scattering_slab.toml", "--out"])
+        .arg(&out)
+        .arg("--device")
+        .arg(format!("process:'{}'", slab.display()))
+        .args(["--set", "calibration.shots=4000", "--set", "training.epochs=12"])
+        .args(["--set", "training.learning_rate=0.03", "--set", "accounting.digital_peer=false"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: Value =
+        serde_json::from_str(&fs::read_to_string(out.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["links"][0]["name"], "scattering slab");
+    // A guess is right once in eleven.
+    assert!(summary["test_accuracy"].as_f64().unwrap() > 0.5, "{}", summary["test_accuracy"]);
+}
