@@ -108,7 +108,7 @@ fn a_device_of_ones_own_in_rust_is_trained() {
         .arg(&out)
         .arg("--device")
         .arg(format!("process:'{}'", slab.display()))
-        .args(["--set", "calibration.shots=4000", "--set", "training.epochs=12"])
+        .args(["--set", "calibration.shots=4000", "--set", "training.epochs=30"])
         .args(["--set", "training.learning_rate=0.03", "--set", "accounting.digital_peer=false"])
         .output()
         .unwrap();
