@@ -306,7 +306,7 @@ impl DashboardState {
     /// The gradient cosine of a device's twin after the last epoch, where it is refined.
     fn twin_of(&self, name: &str) -> String {
         let twins = self.last.iter().flat_map(|metrics| &metrics.twins);
-        let twin = twins.filter(|twin| twin.device == name).last();
+        let twin = twins.filter(|twin| twin.device == name).next_back();
         twin.map_or(String::new(), |twin| format!("{:.2}", twin.gradient_cosine.value))
     }
 }
