@@ -27,6 +27,9 @@ struct Arguments {
     /// Shots of a device in a measurement.
     #[arg(long, default_value_t = 1024)]
     shots: usize,
+    /// Only this device, or `step`, instead of all.
+    #[arg(long)]
+    only: Option<String>,
     /// Turns of each side, twenty repetitions each.
     #[arg(long, default_value_t = 5)]
     turns: usize,
@@ -129,8 +132,12 @@ fn main() -> ExitCode {
 fn compare(arguments: &Arguments) -> Outcome<()> {
     let shots = arguments.shots;
     println!("device, {shots} shots a turn | NumPy in | shots a second | NumPy's | ratio");
+    let wanted = |name: &str| arguments.only.as_deref().is_none_or(|only| only == name);
     for mut device in devices()? {
         let interface = device.interface().clone();
+        if !wanted(&interface.device) {
+            continue;
+        }
         let middle = |channels: &twinprop::devices::Channels| -> Vec<f32> {
             channels.iter().map(|c| c.minimum + 0.6 * c.span()).collect()
         };
@@ -161,6 +168,9 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
         }
     }
 
+    if !wanted("step") {
+        return Ok(());
+    }
     let mut step = mnist_oscillators();
     let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;
     let (ours, theirs) = in_turns(

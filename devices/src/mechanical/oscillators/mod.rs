@@ -187,16 +187,15 @@ impl Oscillators {
         let (couplings, of_drives) = matrix.split_at_mut(rows * count);
         of_drives[..count].copy_from_slice(drives);
         let free = Square { values: free, rows: count, count };
-        free.combine_with_transposed(couplings, rows, |c, transposed, _, _| 0.5 * (c + transposed));
-        if let Some(error) = &self.coupling_error {
-            for (column, error) in couplings.chunks_exact_mut(rows).zip(error.column_iter()) {
-                column.iter_mut().zip(&error).for_each(|(coupling, error)| *coupling += error);
+        let symmetric = |c: f32, transposed: f32, _, _| 0.5 * (c + transposed);
+        free.combine_with_transposed(couplings, rows, symmetric, |column, oscillator| {
+            if let Some(error) = &self.coupling_error {
+                let error = &error.as_slice()[oscillator * count..][..count];
+                column.iter_mut().zip(error).for_each(|(coupling, error)| *coupling += error);
             }
-        }
-        for (oscillator, column) in couplings.chunks_exact_mut(rows).enumerate() {
-            let sum = column.iter().sum::<f32>() - column[oscillator];
+            let sum = lanes_sum(column) - column[oscillator];
             column[oscillator] = -1.0 - sum;
-        }
+        });
         matrix
     }
 
@@ -529,6 +528,17 @@ impl Differentiable for Oscillators {
     }
 }
 
+/// The sum of `values`, in as many partial sums as fill a vector.
+fn lanes_sum(values: &[f32]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
 /// Places above the diagonal, column by column.
 fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).flat_map(|column| (0..column).map(move |row| (row, column)))
@@ -578,9 +588,14 @@ impl Oscillators {
         let (of_free, of_drives) = parameter_cotangents.split_at_mut(count * count);
         of_drives.copy_from_slice(&of_matrix[rows * count..][..count]);
         let of_matrix = Square { values: &of_matrix, rows, count };
-        of_matrix.combine_with_transposed(of_free, count, |of, transposed, row, column| {
-            0.5 * (of + transposed - diagonal[row] - diagonal[column])
-        });
+        of_matrix.combine_with_transposed(
+            of_free,
+            count,
+            |of, transposed, row, column| {
+                0.5 * (of + transposed - diagonal[row] - diagonal[column])
+            },
+            |_, _| (),
+        );
         let of_bend = tasks.iter().map(|(_, _, of_bend)| of_bend).sum();
         self.buffers.give_back(tasks.into_iter().flat_map(|(sines, pulls, _)| [sines, pulls]));
         Ok(of_bend)

@@ -13,12 +13,13 @@ pub(super) struct Square<'a> {
 
 impl Square<'_> {
     /// Fills `result` (columns `rows` apart) with `combine(m_ij, m_ji, i, j)`, tile by tile, so that
-    /// both elements are found in the cache.
+    /// both elements are found in the cache; `finish` gets each column and its place when it is whole.
     pub fn combine_with_transposed(
         &self,
         result: &mut [f32],
         rows: usize,
         combine: impl Fn(f32, f32, usize, usize) -> f32 + Sync,
+        finish: impl Fn(&mut [f32], usize) + Sync,
     ) {
         let column_of = |column: usize| &self.values[column * self.rows..][..self.count];
         result.par_chunks_mut(LANES * rows).enumerate().for_each(|(tile, columns)| {
@@ -45,6 +46,9 @@ impl Square<'_> {
                         *result = combine(*direct, *transposed, first_row + row, column);
                     }
                 }
+            }
+            for (place, column) in columns.chunks_exact_mut(rows).enumerate() {
+                finish(&mut column[..self.count], first_column + place);
             }
         });
     }
