@@ -14,7 +14,7 @@ use twinprop::devices::optical::SecondHarmonicConfig;
 use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
 use twinprop::experiment::{Experiment, Place, Recipe, TwinConfig, prepare};
 use twinprop::network::Source;
-use twinprop::training::{Adam, cross_entropy};
+use twinprop::training::{Adam, Awake, cross_entropy};
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
 /// device: a step costs what it costs after calibration.
@@ -64,6 +64,7 @@ impl Step {
     /// # Panics
     /// If the device does not answer.
     pub fn run(&mut self) -> f32 {
+        let _awake = Awake::keep();
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
         let batch = split.train.choose(&self.batch);
         let x = to_tensor(&batch.features, &Backend::Flex.device().expect("flex is built in"));

@@ -1,6 +1,7 @@
 //! Training: minibatches forward by the rule, gradients backward stage by stage, Adam.
 
 mod adam;
+mod awake;
 mod loss;
 mod range_penalty;
 mod recalibration;
@@ -9,6 +10,7 @@ mod schedule;
 mod trainer;
 
 pub use adam::Adam;
+pub use awake::Awake;
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use range_penalty::RangePenalty;
 pub use recalibration::{measure_at, recalibrate_about};

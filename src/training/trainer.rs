@@ -14,7 +14,7 @@ use twinprop_calibration::state::State;
 use twinprop_devices::{random, validate};
 
 use super::{
-    Adam, Refinement, RefinementChoice, RefinementState, Schedule, TwinCourse, accuracy,
+    Adam, Awake, Refinement, RefinementChoice, RefinementState, Schedule, TwinCourse, accuracy,
     cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
@@ -403,6 +403,7 @@ impl Trainer<'_> {
         learning_rates: &[f64],
         optimiser: &mut Adam,
     ) -> Result<(Sums, Trace), Error> {
+        let _awake = Awake::keep();
         let batch = self.split.training_batch(chosen, epoch);
         let x = to_tensor(&batch.features, self.backend);
         let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
