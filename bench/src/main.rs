@@ -14,6 +14,7 @@ use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
 use twinprop::devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop::devices::{DeviceError, PhysicalLayer};
+use twinprop::training::Awake;
 use twinprop_bench::{median, mnist_oscillators};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -154,7 +155,11 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             let mut numpy = Peer::start(&arguments.python, "devices.py", &sizes)?;
             let (ours, theirs) = in_turns(
                 arguments.turns,
-                || Ok(device.measure(&inputs, &parameters, &mut outputs)?),
+                || {
+                    // As in a training step.
+                    let _awake = Awake::keep();
+                    Ok(device.measure(&inputs, &parameters, &mut outputs)?)
+                },
                 || numpy.seconds(&interface.device),
             )?;
             let rate = |seconds: f64| shots as f64 / seconds;

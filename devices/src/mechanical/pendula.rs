@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
-use crate::elementary::{MULTIPLY_ADDS, sin_cos};
+use crate::elementary::{MULTIPLY_ADDS, sin, sin_cos};
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
@@ -186,7 +186,7 @@ impl PendulaEquation {
 fn accelerate(stiffness: &Stiffness, angle: &[Lane], acceleration: &mut [Lane]) {
     for n in 0..angle.len() {
         for lane in 0..LANES {
-            acceleration[n][lane] = -stiffness.restoring[n] * sin_cos(angle[n][lane]).0;
+            acceleration[n][lane] = -stiffness.restoring[n] * sin(angle[n][lane]);
         }
     }
     for (n, &coupling) in stiffness.coupling.iter().enumerate() {

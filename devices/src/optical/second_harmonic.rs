@@ -36,6 +36,7 @@ use rustfft::num_complex::Complex32;
 use rustfft::{Fft, FftPlanner};
 
 use super::constants::{Constants, SecondHarmonicConfig};
+use crate::elementary::{sin, vectorised};
 use crate::lanes::Cotangents;
 use crate::waveform::interleave;
 use crate::{Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random};
@@ -137,8 +138,9 @@ impl SecondHarmonic {
                 let drives: Vec<f32> =
                     (0..self.placement.len()).map(|_| random.random::<f32>()).collect();
                 let (inputs, parameters) = drives.split_at(self.interface.inputs.len());
-                self.shot(inputs, parameters, &mut scratch);
-                self.read_bins(&scratch.harmonic, &mut outputs);
+                self.set(parameters, &mut scratch);
+                self.shot(inputs, &mut scratch);
+                self.read_bins(&scratch.harmonic, &mut scratch.power, &mut outputs);
                 outputs.iter().copied().fold(0.0, f32::max)
             })
             .collect();
@@ -146,28 +148,52 @@ impl SecondHarmonic {
         brightest[EXPOSURE_SHOTS * 9 / 10]
     }
 
-    /// Fills `scratch` with the spectrum E (zero padded), its transform, and the field Σ E_k E_l.
-    fn shot(&self, inputs: &[f32], parameters: &[f32], scratch: &mut Scratch) {
+    /// Fills `scratch` with what all shots on the setting `parameters` share: the spectrum E (zero padded)
+    /// of its channels.
+    fn set(&self, parameters: &[f32], scratch: &mut Scratch) {
+        let trained = &self.placement[self.interface.inputs.len()..];
+        scratch.set.fill(Complex32::ZERO);
+        for (&drive, &channel) in parameters.iter().zip(trained) {
+            let modulation = sin(FRAC_PI_2 * self.constants.response[channel] * drive);
+            scratch.set[channel] = self.constants.spectrum[channel] * modulation;
+        }
+    }
+
+    /// Fills `scratch`, which is set, with the spectrum E, its transform, and the field Σ E_k E_l.
+    fn shot(&self, inputs: &[f32], scratch: &mut Scratch) {
         let scale = 1.0 / self.forward.len() as f32;
-        scratch.transform.fill(Complex32::ZERO);
-        for (&drive, &channel) in inputs.iter().chain(parameters).zip(&self.placement) {
-            let modulation = (FRAC_PI_2 * self.constants.response[channel] * drive).sin();
+        scratch.transform.copy_from_slice(&scratch.set);
+        let modulations = scratch.modulation.iter_mut().zip(&scratch.response);
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((modulation, response), drive) in modulations.zip(inputs) {
+                    *modulation = sin(response * drive);
+                }
+            },
+        );
+        for (modulation, &channel) in scratch.modulation.iter().zip(&self.placement) {
             scratch.transform[channel] = self.constants.spectrum[channel] * modulation;
         }
         self.forward.process_with_scratch(&mut scratch.transform, &mut scratch.work);
-        for (harmonic, field) in scratch.harmonic.iter_mut().zip(&scratch.transform) {
-            *harmonic = field * field * scale;
-        }
+        let fields = scratch.harmonic.iter_mut().zip(&scratch.transform);
+        vectorised(
+            #[inline(always)]
+            || fields.for_each(|(harmonic, field)| *harmonic = field * field * scale),
+        );
         self.inverse.process_with_scratch(&mut scratch.harmonic, &mut scratch.work);
     }
 
-    /// Readings of the field S before the detector saturates.
-    fn read_bins(&self, harmonic: &[Complex32], outputs: &mut [f32]) {
+    /// Readings of the field S before the detector saturates; `power` is what each frequency brings.
+    fn read_bins(&self, harmonic: &[Complex32], power: &mut [f32], outputs: &mut [f32]) {
+        let fields = harmonic.iter().zip(&self.constants.matching).zip(&mut *power);
+        vectorised(
+            #[inline(always)]
+            || fields.for_each(|((field, matching), power)| *power = matching * field.norm_sqr()),
+        );
         outputs.fill(0.0);
-        for ((field, matching), &bin) in
-            harmonic.iter().zip(&self.constants.matching).zip(&self.bin)
-        {
-            outputs[bin] += matching * field.norm_sqr();
+        for (power, &bin) in power.iter().zip(&self.bin) {
+            outputs[bin] += power;
         }
         for (output, gain) in outputs.iter_mut().zip(&self.gain) {
             *output *= gain;
@@ -185,7 +211,7 @@ impl SecondHarmonic {
         of_constants: &mut [f32],
     ) {
         let channels = self.placement.len();
-        self.read_bins(&scratch.harmonic, &mut scratch.outputs);
+        self.read_bins(&scratch.harmonic, &mut scratch.power, &mut scratch.outputs);
         // ∂L/∂S̄-like weights: conj(S_n) r_n with r_n the bins' cotangents; a saturated bin has none.
         for (n, ((field, matching), &bin)) in
             scratch.harmonic.iter_mut().zip(&self.constants.matching).zip(&self.bin).enumerate()
@@ -255,9 +281,10 @@ impl Differentiable for SecondHarmonic {
         let (width, bins) = (inputs.nrows(), self.gain.len());
         let play = |(inputs, outputs): (&[f32], &mut [f32])| {
             let mut scratch = Scratch::new(self);
+            self.set(parameters.as_slice(), &mut scratch);
             for (inputs, outputs) in inputs.chunks(width).zip(outputs.chunks_mut(bins)) {
-                self.shot(inputs, parameters.as_slice(), &mut scratch);
-                self.read_bins(&scratch.harmonic, outputs);
+                self.shot(inputs, &mut scratch);
+                self.read_bins(&scratch.harmonic, &mut scratch.power, outputs);
                 outputs.iter_mut().for_each(|output| *output = output.min(READING.1));
             }
         };
@@ -359,12 +386,13 @@ impl SecondHarmonic {
                 let mut scratch = Scratch::new(self);
                 let mut drive_cotangents = vec![0.0; self.placement.len()];
                 let mut sums = Cotangents::zeros(parameters.len(), constants);
+                self.set(parameters.as_slice(), &mut scratch);
                 for ((inputs, cotangents), input_cotangents) in inputs
                     .chunks(width)
                     .zip(cotangents.chunks(bins))
                     .zip(input_cotangents.chunks_mut(width))
                 {
-                    self.shot(inputs, parameters.as_slice(), &mut scratch);
+                    self.shot(inputs, &mut scratch);
                     let drives = inputs.iter().chain(parameters.iter()).copied();
                     self.shot_vjp(
                         drives,
@@ -386,9 +414,16 @@ impl SecondHarmonic {
 
 /// Buffers of one worker.
 struct Scratch {
+    /// π/2 κ of the data channels.
+    response: Vec<f32>,
+    /// Their modulation under way.
+    modulation: Vec<f32>,
+    /// E where only the parameters are not dark.
+    set: Vec<Complex32>,
     transform: Vec<Complex32>,
     harmonic: Vec<Complex32>,
     work: Vec<Complex32>,
+    power: Vec<f32>,
     outputs: Vec<f32>,
 }
 
@@ -397,10 +432,18 @@ impl Scratch {
         let work =
             device.forward.get_inplace_scratch_len().max(device.inverse.get_inplace_scratch_len());
         let zeros = |length| vec![Complex32::ZERO; length];
+        let data = &device.placement[..device.interface.inputs.len()];
         Self {
+            response: data
+                .iter()
+                .map(|&channel| FRAC_PI_2 * device.constants.response[channel])
+                .collect(),
+            modulation: vec![0.0; data.len()],
+            set: zeros(device.forward.len()),
             transform: zeros(device.forward.len()),
             harmonic: zeros(device.forward.len()),
             work: zeros(work),
+            power: vec![0.0; device.bin.len()],
             outputs: vec![0.0; device.gain.len()],
         }
     }

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use self::buffers::Buffers;
 use self::square::Square;
 use super::nystrom::{STAGE, is_computed, is_used, slot, slots};
-use crate::elementary::{MULTIPLY_ADDS, sin_cos, vectorised};
+use crate::elementary::{MULTIPLY_ADDS, sin, sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
 use crate::{
     Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
@@ -320,7 +320,7 @@ impl<'a> Block<'a> {
                 #[inline(always)]
                 || {
                     for (sine, angle) in sines.iter_mut().zip(angles) {
-                        *sine = sin_cos(bend * angle).0;
+                        *sine = sin(bend * angle);
                     }
                 },
             );
