@@ -305,8 +305,8 @@ impl DashboardState {
 
     /// The gradient cosine of a device's twin after the last epoch, where it is refined.
     fn twin_of(&self, name: &str) -> String {
-        let twins = self.last.iter().flat_map(|metrics| &metrics.twins);
-        let twin = twins.filter(|twin| twin.device == name).next_back();
+        let mut twins = self.last.iter().flat_map(|metrics| &metrics.twins);
+        let twin = twins.rfind(|twin| twin.device == name);
         twin.map_or(String::new(), |twin| format!("{:.2}", twin.gradient_cosine.value))
     }
 }
