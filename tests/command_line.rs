@@ -452,7 +452,6 @@ fn a_run_says_what_it_costs_beside_a_digital_network() {
     let classification = &accounting["classification"];
     assert_eq!(classification["shots"], 4);
     assert_eq!(classification["device_joules"], 8e-9);
-    // Encoding and both scales: 10 + 36 + 48; the readout: 44 of 48 channels, four a class.
     let host = classification["host_multiply_adds"].as_u64().unwrap();
     assert_eq!(classification["host_joules"].as_f64().unwrap(), host as f64 * 1e-12);
     let shots = summary["device_shots"].as_f64().unwrap();

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::elementary::vectorised;
-use crate::{Channels, DeviceError, Interface, PhysicalLayer, Usage};
+use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
 /// what it clamped and played, and lets no impossible measurement out.
@@ -97,6 +97,16 @@ impl PhysicalLayer for Boundary {
     }
 }
 
+/// How many of `run`, values of the channels of `bank`, are not in its range.
+fn strays_of(bank: &Bank, run: &[f32]) -> u32 {
+    let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
+    // 32-bit counts, as wide as the values, become vectors.
+    vectorised(
+        #[inline(always)]
+        || run.iter().map(|value| u32::from(!inside(value))).sum::<u32>(),
+    )
+}
+
 /// How many of `values` (channels fastest) lie outside their ranges; one that is no number at all
 /// is an error.
 fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result<u64, DeviceError> {
@@ -104,12 +114,7 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
     for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
         let mut strays = 0;
         for (bank, run) in channels.runs(values) {
-            let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
-            // 32-bit counts, as wide as the values, become vectors.
-            strays += u64::from(vectorised(
-                #[inline(always)]
-                || run.iter().map(|value| u32::from(!inside(value))).sum::<u32>(),
-            ));
+            strays += u64::from(strays_of(bank, run));
         }
         if strays > 0
             && let Some((value, channel)) =
@@ -139,16 +144,7 @@ fn clamp(channels: &Channels, values: &mut [f32]) {
 fn check_measurements(interface: &Interface, values: &[f32]) -> Result<(), DeviceError> {
     let channels = &interface.outputs;
     for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
-        let is_right = channels.runs(values).all(|(bank, run)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
-                    run.iter().map(|value| u32::from(!inside(value))).sum::<u32>() == 0
-                },
-            )
-        });
-        if is_right {
+        if channels.runs(values).all(|(bank, run)| strays_of(bank, run) == 0) {
             continue;
         }
         for (&value, channel) in values.iter().zip(channels.iter()) {

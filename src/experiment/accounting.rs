@@ -80,14 +80,14 @@ impl Accounting {
                 shots_of[place] += stage.slots() as u64;
             }
         }
-        let energy_of = |shots: &mut dyn Iterator<Item = u64>| -> Option<f64> {
+        let energy_of = |shots: &[u64]| -> Option<f64> {
             let entries = recipe.devices.values();
-            entries.zip(shots).map(|(entry, n)| Some(entry.joules_per_shot? * n as f64)).sum()
+            entries.zip(shots).map(|(entry, &n)| Some(entry.joules_per_shot? * n as f64)).sum()
         };
         let digital: u64 = stages().map(|stage| stage.multiply_adds()).sum();
         let classification = Cost {
             shots: shots_of.iter().sum(),
-            device_joules: energy_of(&mut shots_of.iter().copied()),
+            device_joules: energy_of(&shots_of),
             host_multiply_adds: digital,
             host_joules: joules(digital),
         };
@@ -104,10 +104,11 @@ impl Accounting {
             if recipe.training.rule == Rule::InSilico { ADJOINT + 1 } else { ADJOINT };
         let passes = (recipe.training.epochs * split.train.len()) as u64;
         let steps = passes * ((ADJOINT + 1) * digital + predictions * twins);
-        let played = laboratory.instruments.iter().map(|one| one.device.shots());
+        let played: Vec<u64> =
+            laboratory.instruments.iter().map(|one| one.device.shots()).collect();
         let training = Cost {
             shots: laboratory.shots(),
-            device_joules: energy_of(&mut played.into_iter()),
+            device_joules: energy_of(&played),
             host_multiply_adds: steps,
             host_joules: joules(steps),
         };

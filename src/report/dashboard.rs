@@ -34,7 +34,7 @@ pub struct Dashboard {
 }
 
 /// What the dashboard shows.
-pub struct DashboardState {
+struct DashboardState {
     label: String,
     total: usize,
     done: usize,

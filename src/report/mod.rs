@@ -20,7 +20,7 @@ mod twin_section;
 pub use calibration_report::CalibrationReport;
 pub use compare_report::CompareReport;
 pub use confusion::confusion_chart;
-pub use dashboard::{Dashboard, DashboardState};
+pub use dashboard::Dashboard;
 pub use figure::Figure;
 pub use plot::{BandedCurve, Curve, band_chart, line_chart, scatter_chart};
 pub use probe_report::ProbeReport;

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc::{CRC_32_ISCSI, Crc};
@@ -46,7 +46,6 @@ struct Value {
 /// The file of events of a run, an event an epoch.
 pub struct EventFile {
     file: File,
-    path: PathBuf,
 }
 
 impl EventFile {
@@ -61,7 +60,7 @@ impl EventFile {
         let folder = run.join(Self::FOLDER);
         std::fs::create_dir_all(&folder)?;
         let path = folder.join("events.out.tfevents.twinprop");
-        let mut file = Self { file: File::create(&path)?, path };
+        let mut file = Self { file: File::create(path)? };
         file.write(&Event {
             wall_time: now(),
             file_version: Some("brain.Event:2".to_owned()),
@@ -69,12 +68,6 @@ impl EventFile {
         })?;
         history.iter().try_for_each(|metrics| file.append(metrics))?;
         Ok(file)
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Writes the event of an epoch.
