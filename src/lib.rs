@@ -16,12 +16,12 @@ pub mod error;
 pub mod experiment;
 pub mod network;
 pub mod report;
-pub mod rule;
+pub mod rules;
 pub mod training;
 
 pub use backend::Backend;
 pub use error::Error;
-pub use rule::Rule;
+pub use rules::Rule;
 pub use twinprop_calibration as calibration;
 pub use twinprop_devices as devices;
 

@@ -40,8 +40,8 @@ network = [
   "wire", { pad = { channels = 4, runs = 4 } },
   { physical = { device = "small", shots = 4, shared = true, start = 0.2 } },
   "scale", { physical = { device = "small", shots = 4, start = 0.2 } },
-  "scale", "relu",
-  { skip = { over = 3 } },
+  "scale", "relu", "tanh", { softplus = { beta = 3 } },
+  { skip = { over = 5 } },
   { slice = { from = 40, count = 40 } }, "readout",
 ]
 [data]

@@ -57,6 +57,14 @@ pub fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
     number(deserializer, |value| (0.0..=1.0).contains(&value), "a fraction from 0 to 1")
 }
 
+/// A share above zero, at most one.
+///
+/// # Errors
+/// As [`non_negative`].
+pub fn positive_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    number(deserializer, |value| value > 0.0 && value <= 1.0, "a fraction above 0, at most 1")
+}
+
 /// A share above zero and below one.
 ///
 /// # Errors
@@ -82,6 +90,16 @@ pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Err
     usize::try_from(value).ok().filter(|value| *value > 0).ok_or_else(|| {
         D::Error::custom(format!("expected a whole number of 1 or more, found {value}"))
     })
+}
+
+/// A whole number of one or more, where there is one.
+///
+/// # Errors
+/// As [`non_negative`].
+pub fn optional_count<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<usize>, D::Error> {
+    count(deserializer).map(Some)
 }
 
 /// Converter resolution: 0 (no quantisation) or 1 to 24 bits.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use twinprop::experiment::{Comparison, RunFolder, Sweep, compare, resume_comparison};
+use twinprop::experiment::{Comparison, Effort, RunFolder, Sweep, compare, resume_comparison};
 use twinprop::{Error, Rule};
 
 use super::{Settings, stop_on_interrupt};
@@ -55,7 +55,11 @@ pub fn run(command: &Compare) -> Result<(), Error> {
 fn print(Comparison { plan, rows, .. }: &Comparison) {
     let seeds = plan.seeds.len();
     let first = plan.rules.first().map_or(String::new(), Rule::to_string);
-    println!("{:<24} test accuracy (%), mean ± sd of {seeds} seeds; p against {first}", "");
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    println!(
+        "test accuracy (%), mean ± sd of {seeds} seeds; p against {first}; shots, seconds and"
+    );
+    println!("cosine with backpropagation through the twin, on average");
     let mut last = None;
     for row in rows {
         if last != Some(&row.settings) && !row.settings.is_empty() {
@@ -63,8 +67,15 @@ fn print(Comparison { plan, rows, .. }: &Comparison) {
             println!("{}", values.collect::<Vec<_>>().join(", "));
         }
         last = Some(&row.settings);
-        let p = row.p_value.map_or(String::new(), |p| format!("   p = {p:.3}"));
+        let p = row.p_value.map_or(String::new(), |p| format!("p = {p:.3}"));
         let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
-        println!("{:<24} {mean:>5.1} ± {deviation:.1}{p}", row.name);
+        let effort = row.effort.as_ref().map_or(String::new(), in_words);
+        let line = format!("{:<width$} {mean:>5.1} ± {deviation:>4.1}  {p:<9}{effort}", row.name);
+        println!("{}", line.trim_end());
     }
+}
+
+fn in_words(effort: &Effort) -> String {
+    let alignment = effort.alignment.map_or(String::new(), |cosine| format!("  {cosine:>6.3}"));
+    format!("  {:>11.0} shots  {:>7.1} s{alignment}", effort.device_shots, effort.seconds)
 }

@@ -7,7 +7,8 @@ use twinprop_devices::validate;
 use super::baseline::DigitalPeer;
 use super::build::Experiment;
 use super::recipe::Recipe;
-use crate::Rule;
+use crate::network::Source;
+use crate::rules::Passes;
 
 /// What a run's energy is worked out from; in a recipe, `[accounting]`. A device's own is its
 /// `joules_per_shot`.
@@ -66,7 +67,7 @@ pub struct PeerCost {
 }
 
 /// Predictions of a twin, or forward passes of a digital stage, that its vector-Jacobian product takes.
-const ADJOINT: u64 = 3;
+const ADJOINT: f64 = 3.0;
 
 impl Accounting {
     /// Of `experiment`, trained as `recipe` says through the twins that it has.
@@ -100,10 +101,13 @@ impl Accounting {
                 twin.map_or(0, |twin| twin.multiply_adds()) * shots
             })
             .sum();
-        let predictions =
-            if recipe.training.rule == Rule::InSilico { ADJOINT + 1 } else { ADJOINT };
-        let passes = (recipe.training.epochs * split.train.len()) as u64;
-        let steps = passes * ((ADJOINT + 1) * digital + predictions * twins);
+        let training = &recipe.training;
+        let Passes { forward, backward } = training.rules.passes(training.rule, network);
+        let predicted = if training.rule.forward() == Source::Predicted { forward } else { 0.0 };
+        let adjoint = backward * ADJOINT;
+        let of_a_sample =
+            (forward + adjoint) * digital as f64 + (predicted + adjoint) * twins as f64;
+        let steps = ((training.epochs * split.train.len()) as f64 * of_a_sample) as u64;
         let played: Vec<u64> =
             laboratory.instruments.iter().map(|one| one.device.shots()).collect();
         let training = Cost {

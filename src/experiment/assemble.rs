@@ -7,8 +7,8 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Encode, Jitter, Laboratory, Linear, Network, Pad, Patches, Physical, Readout, Relu, Scale,
-    Skip, Slice, Stage, Wire,
+    Activation, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches, Physical, Readout,
+    Scale, Skip, Slice, Stage, Wire,
 };
 use crate::training::RangePenalty;
 
@@ -74,7 +74,11 @@ impl Assembly<'_> {
                     config.outputs,
                 )
             }
-            StageConfig::Relu => (Box::new(Relu), self.width),
+            StageConfig::Relu => (Box::new(Activation::Relu), self.width),
+            StageConfig::Tanh => (Box::new(Activation::Tanh), self.width),
+            StageConfig::Softplus(config) => {
+                (Box::new(Activation::Softplus(config.beta)), self.width)
+            }
             StageConfig::Jitter(config) => {
                 (Box::new(Jitter::new(config.deviation, self.recipe.seed, place)), self.width)
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::design::{DesignConfig, TaskDrives, share_settings};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::shots::beside;
-use twinprop_calibration::{EquationTwin, Fidelity, Shots};
+use twinprop_calibration::{DigitalTwin, EquationTwin, Fidelity, Shots};
 use twinprop_devices::recording::{Recorded, Recorder};
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
@@ -17,8 +17,8 @@ use super::calibration_run::CalibrationSummary;
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{Subject, file_name, load_twins};
-use crate::Error;
 use crate::report::{Progress, TwinSection};
+use crate::{Error, Rule};
 
 /// Shots between two looks at the clock.
 const SHOTS_A_REPORT: usize = 64;
@@ -289,21 +289,23 @@ impl<'a> Tape<'a> {
     }
 }
 
-/// Gives every device of `experiment` its own equation as a twin.
+/// Gives every device of `experiment` its own equation as a twin. A rule that asks no twin is only judged
+/// by it, and does without for a real device.
 ///
 /// # Errors
-/// [`Error::Usage`] for a real device, whose equation nobody knows.
-pub(super) fn take_exact_twins(experiment: &mut Experiment) -> Result<(), Error> {
+/// [`Error::Usage`] for a real device, whose equation nobody knows, in ideal training.
+pub(super) fn take_exact_twins(experiment: &mut Experiment, rule: Rule) -> Result<(), Error> {
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
     {
-        let equation = equation.ok_or_else(|| {
-            Error::Usage(format!(
+        if equation.is_none() && rule == Rule::Ideal {
+            return Err(Error::Usage(format!(
                 "`{}` is a real device, and ideal training needs the equation that it obeys; train by pat or in-silico",
                 instrument.name
-            ))
-        })?;
-        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
+            )));
+        }
+        instrument.twin =
+            equation.map(|equation| Box::new(EquationTwin::new(equation)) as Box<dyn DigitalTwin>);
     }
     Ok(())
 }

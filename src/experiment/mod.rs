@@ -28,14 +28,14 @@ pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
 pub(crate) use compare::mean_and_deviation;
 pub use compare::{
-    Cell, Comparison, ComparisonRow, Plan, Settings, Sweep, compare, resume_comparison,
+    Cell, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare, resume_comparison,
 };
 pub use evaluate::evaluate_run;
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
     CalibrationConfig, DeviceEntry, JitterConfig, LinearConfig, PadConfig, PatchesConfig,
-    PhysicalConfig, Recipe, RigConfig, SkipConfig, SliceConfig, StageConfig, TwinConfig,
-    recipe_schema,
+    PhysicalConfig, Recipe, RigConfig, SkipConfig, SliceConfig, SoftplusConfig, StageConfig,
+    TwinConfig, recipe_schema,
 };
 pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
 pub use run_folder::RunFolder;

@@ -100,7 +100,7 @@ impl RunOptions {
     ) -> Result<Experiment, Error> {
         let mut experiment = self.prepare(recipe, folder, backend)?;
         if !recipe.training.rule.needs_calibration() {
-            take_exact_twins(&mut experiment)?;
+            take_exact_twins(&mut experiment, recipe.training.rule)?;
         }
         Ok(experiment)
     }
@@ -111,7 +111,7 @@ fn refinement_of(
     recipe: &Recipe,
     calibrated: &[Calibrated],
 ) -> Option<(RefinementConfig, Vec<bool>)> {
-    if recipe.training.rule != Rule::Pat {
+    if !recipe.training.rule.refines_twins() {
         return None;
     }
     let needs_it = |twin: &Calibrated| {

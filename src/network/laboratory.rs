@@ -29,6 +29,12 @@ pub struct Laboratory {
 }
 
 impl Laboratory {
+    /// Whether every device has its twin.
+    #[must_use]
+    pub fn has_twins(&self) -> bool {
+        self.instruments.iter().all(|instrument| instrument.twin.is_some())
+    }
+
     /// Shots played on all devices.
     #[must_use]
     pub fn shots(&self) -> u64 {

@@ -53,11 +53,24 @@ impl Stage for Linear {
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
+        laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
         let dweight = x.clone().transpose().matmul(dy.clone());
         let dbias = dy.clone().sum_dim(0);
-        (dy.matmul(self.weight.clone().transpose()), vec![dweight, dbias])
+        (self.input_cotangent(x, dy, laboratory), vec![dweight, dbias])
+    }
+
+    fn input_cotangent(
+        &self,
+        _x: &Tensor<2>,
+        dy: Tensor<2>,
+        _laboratory: &Laboratory,
+    ) -> Tensor<2> {
+        dy.matmul(self.weight.clone().transpose())
+    }
+
+    fn mixes(&self) -> bool {
+        true
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {

@@ -3,6 +3,7 @@
 //! No tape spans the network. A rule chains the stages, so a device can be a black box and a twin
 //! can bring its own adjoint.
 
+mod activation;
 mod encode;
 mod jitter;
 mod laboratory;
@@ -12,12 +13,12 @@ mod pad;
 mod patches;
 mod physical;
 mod readout;
-mod relu;
 mod scale;
 mod slice;
 mod stage;
 mod wire;
 
+pub use activation::Activation;
 pub use encode::Encode;
 pub use jitter::Jitter;
 pub use laboratory::{Instrument, Laboratory};
@@ -26,7 +27,6 @@ pub use pad::Pad;
 pub use patches::Patches;
 pub use physical::Physical;
 pub use readout::Readout;
-pub use relu::Relu;
 pub use scale::Scale;
 pub use slice::Slice;
 pub use stage::{Source, Stage};
@@ -113,12 +113,26 @@ impl Network {
         logits_cotangent: Tensor<2>,
         laboratory: &Laboratory,
     ) -> Vec<Tensor<2>> {
+        self.backward_through(trace, logits_cotangent, laboratory, |_, _, _| None)
+    }
+
+    /// The same, where `handed_down` may say, from a stage's place, its input and the cotangent of its
+    /// output, what it hands down in the place of its own cotangent of the input.
+    pub(crate) fn backward_through(
+        &self,
+        trace: &Trace,
+        logits_cotangent: Tensor<2>,
+        laboratory: &Laboratory,
+        handed_down: impl Fn(usize, &Tensor<2>, &Tensor<2>) -> Option<Tensor<2>>,
+    ) -> Vec<Tensor<2>> {
         let mut cotangent = logits_cotangent;
         let mut gradients = Vec::with_capacity(self.stages.len());
         // Cotangent of each stage's input, the last first.
         let mut entered: Vec<Tensor<2>> = Vec::with_capacity(self.stages.len());
         for (index, (stage, x)) in self.stages.iter().zip(&trace.inputs).enumerate().rev() {
+            let other = handed_down(index, x, &cotangent);
             let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
+            let dx = other.unwrap_or(dx);
             let skipped = self.skips.iter().filter(|skip| skip.from == index);
             cotangent =
                 skipped.fold(dx, |dx, skip| dx + entered[self.stages.len() - 1 - skip.to].clone());

@@ -172,8 +172,15 @@ impl Stage for Physical {
         let twin = laboratory.instruments[self.instrument].twin();
         let (dx, dtheta) = twin.vjp(self.drives(x), self.settings(), by_shot(dy, self.shots));
         let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
-        let dx = dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.penalty.gradient(x);
-        (dx, vec![self.parameter_gradient(dtheta)])
+        (self.confined(x, dx), vec![self.parameter_gradient(dtheta)])
+    }
+
+    fn mixes(&self) -> bool {
+        true
+    }
+
+    fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
+        dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.penalty.gradient(x)
     }
 
     fn instrument(&self) -> Option<usize> {

@@ -41,6 +41,24 @@ pub trait Stage {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>);
 
+    /// Cotangent of the input alone, as [`vjp`](Self::vjp) has it.
+    fn input_cotangent(&self, x: &Tensor<2>, dy: Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
+        self.vjp(x, dy, laboratory).0
+    }
+
+    /// Whether each output depends on many inputs by way of the stage's parameters: such a stage begins a
+    /// [layer](crate::rules::Layers), and [`FeedbackAlignment`](crate::rules::FeedbackAlignment) puts a
+    /// random matrix in the place of its transposed Jacobian.
+    fn mixes(&self) -> bool {
+        false
+    }
+
+    /// A cotangent of the input that was found by other means than the stage's Jacobian, as far as `x` is
+    /// in range, with the gradient of the range penalty.
+    fn confined(&self, _x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
+        dx
+    }
+
     /// Multiply-adds that the host does for a sample, to leading order; none where it only moves values.
     fn multiply_adds(&self) -> u64 {
         0

@@ -8,11 +8,13 @@ use twinprop_devices::recording::Recorded;
 
 use super::confusion::confusion_chart;
 use super::figure::Figure;
-use super::page::{charts, escape, facts, page};
+use super::page::{charts, escape, facts, page, thousands};
 use super::parameters::parameter_charts;
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
 use crate::Rule;
-use crate::experiment::{Cell, Comparison, ComparisonRow, RunFolder, Settings, mean_and_deviation};
+use crate::experiment::{
+    Cell, Comparison, ComparisonRow, Effort, RunFolder, Settings, mean_and_deviation,
+};
 
 /// A comparison as a page.
 pub struct CompareReport<'a> {
@@ -20,6 +22,14 @@ pub struct CompareReport<'a> {
     pub comparison: &'a Comparison,
     /// Where its runs are.
     pub folder: &'a Path,
+}
+
+/// Shots, seconds and alignment of a rule's runs.
+fn words(effort: &Effort) -> (String, String, String) {
+    let alignment = effort.alignment.zip(effort.angle());
+    let alignment = alignment.map(|(cosine, angle)| format!("{cosine:.3} ({angle:.0}°)"));
+    let shots = thousands(effort.device_shots.round() as u64);
+    (shots, format!("{:.1}", effort.seconds), alignment.unwrap_or_default())
 }
 
 /// Shots of a device that are shown.
@@ -79,22 +89,26 @@ impl CompareReport<'_> {
         let first = plan.rules.first().map_or(String::new(), Rule::to_string);
         let _ = writeln!(
             table,
-            "<th>rule</th><th>test accuracy (%), mean ± sd</th><th>p against {first} (paired)</th></tr>"
+            "<th>rule</th><th>test accuracy (%), mean ± sd</th><th>p against {first} (paired)</th>\
+             <th>device shots</th><th>seconds</th><th>cosine with backpropagation</th></tr>"
         );
-        for ComparisonRow { settings, name, mean, standard_deviation, p_value, .. } in rows {
+        for ComparisonRow { settings, name, mean, standard_deviation, p_value, effort, .. } in rows
+        {
             table += "<tr>";
             for sweep in &plan.sweeps {
                 let value = settings.iter().find(|(key, _)| *key == sweep.key);
                 let _ = write!(table, "<td>{}</td>", value.map_or("", |(_, value)| value));
             }
             let p = p_value.map_or(String::new(), |p| format!("{p:.3}"));
-            let _ = writeln!(
+            let _ = write!(
                 table,
-                "<th>{}</th><td>{:.1} ± {:.1}</td><td>{p}</td></tr>",
+                "<th>{}</th><td>{:.1} ± {:.1}</td><td>{p}</td>",
                 escape(name),
                 100.0 * mean,
                 100.0 * standard_deviation
             );
+            let (shots, seconds, alignment) = effort.as_ref().map_or_else(Default::default, words);
+            let _ = writeln!(table, "<td>{shots}</td><td>{seconds}</td><td>{alignment}</td></tr>");
         }
         table + "</table></div>\n"
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::accounting_section::accounting_section;
 use super::confusion::confusion_chart;
 use super::page::{charts, escape, facts, page, thousands};
-use super::parameters::parameter_charts;
+use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
 use super::twin_section::TwinSection;
 use crate::experiment::Summary;
@@ -34,6 +34,7 @@ impl RunReport<'_> {
         body += "<h2>Training</h2>\n<div class=\"charts\">\n";
         body += &self.learning_curves();
         body += &self.gradient_cosines();
+        body += &angle_charts(self.history).concat();
         body += "</div>\n";
         for twin in self.twins {
             body += &twin.to_html();

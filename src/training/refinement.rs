@@ -28,7 +28,7 @@ use crate::network::{Instrument, Laboratory, Network, Trace};
 #[serde(deny_unknown_fields, default)]
 pub struct RefinementConfig {
     /// What lessons may cost, as a share of what the training steps do: as many steps pass between two
-    /// of them as this takes. A shot of a lesson counts as two of a step.
+    /// of them as this takes. A shot of a lesson counts as three of a step.
     #[serde(deserialize_with = "validate::positive")]
     pub budget: f64,
     /// Runs of a lesson that were played in the step before it; a run is a batch on one setting.
@@ -136,9 +136,9 @@ struct Pupil {
     errors: Vec<f32>,
 }
 
-/// Shots of a step that one of a lesson costs as much as: it goes forward and backward as that does, and
-/// its twin learns besides.
-const COST_OF_A_LESSON: f64 = 2.0;
+/// Shots of a step that one of a lesson costs as much as: it goes forward and backward as that does, its
+/// twin learns besides, and a small batch on a thread of its own fills no vector and no cache as well.
+const COST_OF_A_LESSON: f64 = 3.0;
 /// A twin that explains less of the readings' variance is lost, whatever its gradient, if its error is
 /// not mostly the device's noise: larger than that by this factor.
 const LEAST_R2: f32 = 0.5;

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
+use crate::rules::{Alignment, Backpropagation, Batch, RulesConfig, TrainingRule};
 use crate::{Error, Rule};
 
 /// Rows that are run at once where no gradient is wanted.
@@ -30,6 +31,8 @@ const EVALUATION_BATCH: usize = 256;
 pub struct TrainingConfig {
     /// The rule, unless the command line names another.
     pub rule: Rule,
+    /// Options of the rules that have some.
+    pub rules: RulesConfig,
     /// Passes over the training data.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
@@ -59,6 +62,7 @@ impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             rule: Rule::Pat,
+            rules: RulesConfig::default(),
             epochs: 60,
             batch: 32,
             learning_rate: 0.02,
@@ -91,6 +95,9 @@ pub struct EpochMetrics {
     pub device_shots: u64,
     /// Values clamped so far.
     pub clamped: u64,
+    /// How the rule's gradient of the last batch lies to backpropagation's, where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
     /// How the twins that are refined do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub twins: Vec<TwinCourse>,
@@ -237,6 +244,7 @@ impl Trainer<'_> {
     ) -> Result<Ending, Error> {
         let is_new = start.is_none();
         let Start { mut progress, mut optimiser } = start.unwrap_or_default();
+        let mut rule = self.config.rules.start(self.rule, self.seed);
         let mut clock = Clock::new(&progress, self.checkpoints);
         let first_rates = self.learning_rates();
         let mut order: Vec<usize> = (0..self.split.train.len()).collect();
@@ -262,7 +270,10 @@ impl Trainer<'_> {
                 learning_rate = self.config.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
                 self.laboratory.training_step = Some(step);
-                let (sums, trace) = match self.step(chosen, epoch, &rates, &mut optimiser) {
+                let is_last = step + 1 == before + batches;
+                let of_epoch = (epoch, is_last);
+                let made = self.step(&mut *rule, chosen, of_epoch, &rates, &mut optimiser);
+                let Made { sums, trace, alignment } = match made {
                     Ok(made) => made,
                     Err(error) => {
                         // What has been made is kept, if that can be; it is the first error that counts.
@@ -276,7 +287,7 @@ impl Trainer<'_> {
                 if let Some(refinement) = &mut self.refinement {
                     refinement.after_step((step, factor), self.network, &trace, self.laboratory);
                 }
-                last = Some(trace);
+                last = Some((trace, alignment));
                 progress.steps += 1;
                 observe(TrainingEvent::Step(StepDone {
                     done: progress.steps as usize,
@@ -284,7 +295,7 @@ impl Trainer<'_> {
                     laboratory: self.laboratory,
                 }))?;
                 // The last step of an epoch belongs to its end.
-                if progress.steps == before + batches {
+                if is_last {
                     break;
                 }
                 let stopped = stop.load(Ordering::Relaxed);
@@ -305,7 +316,7 @@ impl Trainer<'_> {
             if self.judges_epochs {
                 let sums = (&sums, order.len());
                 let seconds = progress.seconds;
-                let metrics = self.judge(epoch + 1, learning_rate, sums, last.as_ref(), seconds)?;
+                let metrics = self.judge(epoch + 1, learning_rate, sums, last, seconds)?;
                 observe(TrainingEvent::Epoch(&metrics))?;
             }
             if is_due {
@@ -349,18 +360,19 @@ impl Trainer<'_> {
         }))
     }
 
-    /// The line of the metrics after epoch `epoch`, from one, whose last step left `trace`.
+    /// The line of the metrics after epoch `epoch`, from one, whose last step left `last`.
     fn judge(
         &mut self,
         epoch: usize,
         learning_rate: f64,
         (sums, samples): (&Sums, usize),
-        trace: Option<&Trace>,
+        last: Option<(Trace, Option<Alignment>)>,
         seconds: f64,
     ) -> Result<EpochMetrics, Error> {
+        let (trace, alignment) = last.unzip();
         let twins = match (&mut self.refinement, trace) {
             (Some(refinement), Some(trace)) => {
-                refinement.look(epoch, self.network, trace, self.laboratory)?
+                refinement.look(epoch, self.network, &trace, self.laboratory)?
             }
             _ => Vec::new(),
         };
@@ -376,6 +388,7 @@ impl Trainer<'_> {
             test_accuracy: test.accuracy,
             device_shots: self.laboratory.shots(),
             clamped: self.laboratory.clamped(),
+            alignment: alignment.flatten(),
             twins,
             parameters: self.network.parameters().into_iter().map(size).collect(),
             seconds,
@@ -395,29 +408,55 @@ impl Trainer<'_> {
             .collect()
     }
 
-    /// One step on the samples `chosen`, as epoch `epoch` has them.
+    /// One step by `rule` on the samples `chosen`, as epoch `epoch` has them, of which it may be the last.
     fn step(
         &mut self,
+        rule: &mut dyn TrainingRule,
         chosen: &[usize],
-        epoch: usize,
+        (epoch, is_last): (usize, bool),
         learning_rates: &[f64],
         optimiser: &mut Adam,
-    ) -> Result<(Sums, Trace), Error> {
+    ) -> Result<Made, Error> {
         let _awake = Awake::keep();
         let batch = self.split.training_batch(chosen, epoch);
         let x = to_tensor(&batch.features, self.backend);
         let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
         let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
-        let gradients = self.network.backward(&trace, cotangent, self.laboratory);
+        let step = self.laboratory.training_step.unwrap_or_default();
+        let made = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step };
+        let gradients = rule.gradients(made, self.network, self.laboratory)?;
+        let alignment = if is_last { self.alignment(made, &gradients)? } else { None };
         let size = chosen.len() as f32;
-        let step = Sums {
+        let sums = Sums {
             loss: loss * size,
             right: accuracy(&predictions(trace.logits()), &batch.labels) * size,
             penalty: self.network.range_penalty(&trace) * size,
         };
         optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
-        Ok((step, trace))
+        Ok(Made { sums, trace, alignment })
     }
+
+    /// How `gradients` lie to those of backpropagation, where they are others and there are twins to say so.
+    fn alignment(
+        &mut self,
+        batch: Batch,
+        gradients: &[Tensor<2>],
+    ) -> Result<Option<Alignment>, Error> {
+        if !(self.rule.departs_from_backpropagation() && self.laboratory.has_twins()) {
+            return Ok(None);
+        }
+        let reference = Backpropagation.gradients(batch, self.network, self.laboratory)?;
+        let names: Vec<String> =
+            self.network.parameters().into_iter().map(|(name, _)| name).collect();
+        Ok(Some(Alignment::between(&names, gradients, &reference)))
+    }
+}
+
+/// What a step leaves.
+struct Made {
+    sums: Sums,
+    trace: Trace,
+    alignment: Option<Alignment>,
 }
 
 /// A tensor's name and root mean square.

@@ -77,6 +77,44 @@ pub struct ComparisonRow {
     /// two-sided), where that can be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
+    /// What its runs took, where it is a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
+}
+
+/// What the runs of a rule took, and how its gradient lay; means over the seeds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Effort {
+    /// Shots played on all devices, calibration included.
+    pub device_shots: f64,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Cosine of the angle between its last gradient and that of backpropagation through the twin, where it
+    /// is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<f32>,
+}
+
+impl Effort {
+    /// The angle of [`alignment`](Self::alignment), in degrees.
+    #[must_use]
+    pub fn angle(&self) -> Option<f32> {
+        self.alignment.map(|cosine| cosine.acos().to_degrees())
+    }
+
+    fn of(cells: &[&Cell]) -> Option<Self> {
+        let mean = |value: fn(&Summary) -> f64| -> f64 {
+            cells.iter().map(|cell| value(&cell.summary)).sum::<f64>() / cells.len() as f64
+        };
+        let alignments =
+            cells.iter().map(|cell| Some(cell.history.last()?.alignment.as_ref()?.cosine));
+        let alignments: Option<Vec<f32>> = alignments.collect();
+        (!cells.is_empty()).then(|| Self {
+            device_shots: mean(|summary| summary.device_shots as f64),
+            seconds: mean(|summary| summary.seconds),
+            alignment: alignments.map(|all| mean_and_deviation(&all).0),
+        })
+    }
 }
 
 /// One run of a comparison.
@@ -100,7 +138,15 @@ pub struct Cell {
 impl ComparisonRow {
     fn new(settings: Settings, name: String, test_accuracy: Vec<f32>) -> Self {
         let (mean, standard_deviation) = mean_and_deviation(&test_accuracy);
-        Self { settings, name, test_accuracy, mean, standard_deviation, p_value: None }
+        Self {
+            settings,
+            name,
+            test_accuracy,
+            mean,
+            standard_deviation,
+            p_value: None,
+            effort: None,
+        }
     }
 }
 
@@ -316,13 +362,18 @@ fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outco
 fn rows(plan: &Plan, settings: &[Settings], cells: &[Cell]) -> Vec<ComparisonRow> {
     let mut rows = Vec::new();
     for settings in settings {
-        let of_rule = |rule: Rule| -> Vec<f32> {
+        let of_rule = |rule: Rule| -> Vec<&Cell> {
             let own = cells.iter().filter(|cell| cell.settings == *settings && cell.rule == rule);
-            own.map(|cell| cell.summary.test_accuracy).collect()
+            own.collect()
         };
-        let first = plan.rules.first().map(|&rule| of_rule(rule)).unwrap_or_default();
+        let accuracies = |cells: &[&Cell]| -> Vec<f32> {
+            cells.iter().map(|cell| cell.summary.test_accuracy).collect()
+        };
+        let first = plan.rules.first().map(|&rule| accuracies(&of_rule(rule))).unwrap_or_default();
         for (place, &rule) in plan.rules.iter().enumerate() {
-            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), of_rule(rule));
+            let own = of_rule(rule);
+            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), accuracies(&own));
+            row.effort = Effort::of(&own);
             if place > 0 {
                 row.p_value = paired_p_value(&row.test_accuracy, &first);
             }

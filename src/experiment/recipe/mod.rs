@@ -19,7 +19,7 @@ use self::overrides::set;
 pub use self::schema::recipe_schema;
 pub use self::stage::{
     JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig, SkipConfig, SliceConfig,
-    StageConfig,
+    SoftplusConfig, StageConfig,
 };
 use super::accounting::AccountingConfig;
 use super::adapt::AdaptConfig;
@@ -41,7 +41,8 @@ pub struct Recipe {
     pub network: Vec<StageConfig>,
     /// The data.
     pub data: DataConfig,
-    /// The devices by name.
+    /// The devices by name; none where the network is digital.
+    #[serde(default)]
     pub devices: BTreeMap<String, DeviceEntry>,
     /// How the devices' twins are fitted.
     #[serde(default)]
@@ -146,6 +147,8 @@ impl Recipe {
                 }
                 S::Wire
                 | S::Relu
+                | S::Tanh
+                | S::Softplus(_)
                 | S::Linear(_)
                 | S::Scale
                 | S::Pad(_)
@@ -183,8 +186,8 @@ impl Recipe {
         if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
             return Err("key `calibration.load`: a physics twin on its nominal constants has no files to load; leave out `load`, or ask for a twin that is fitted".to_owned());
         }
-        if physical == 0 {
-            return Err("key `network`: there is no physical stage; add one, such as { physical = { device = \"…\" } }".to_owned());
+        if physical == 0 && !self.devices.is_empty() {
+            return Err("key `network`: no stage plays on the devices; add one, such as { physical = { device = \"…\" } }, or leave out [devices] for a digital network".to_owned());
         }
         Ok(())
     }

@@ -25,6 +25,10 @@ pub enum StageConfig {
     Jitter(JitterConfig),
     /// The positive part: a digital nonlinearity, for devices that are linear.
     Relu,
+    /// tanh: a digital nonlinearity.
+    Tanh,
+    /// ln(1 + exp(βx)) / β: a smooth rectifier.
+    Softplus(SoftplusConfig),
     /// A digital layer of trainable weights.
     Linear(LinearConfig),
     /// Trainable element-wise scale and offset, from the width before to the width behind.
@@ -42,6 +46,15 @@ pub struct LinearConfig {
     /// Its outputs.
     #[serde(deserialize_with = "validate::count")]
     pub outputs: usize,
+}
+
+/// How sharp a smooth rectifier bends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SoftplusConfig {
+    /// β.
+    #[serde(deserialize_with = "validate::positive")]
+    pub beta: f64,
 }
 
 /// Rows and columns of a patch.

@@ -1,0 +1,58 @@
+//! Digital nonlinearities, element by element, for devices that are linear.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, sigmoid};
+use twinprop_devices::DeviceError;
+
+use super::{Laboratory, Source, Stage};
+
+/// y = g(x), channel by channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// tanh x.
+    Tanh,
+    /// ln(1 + exp(βx)) / β, a smooth rectifier; β is above zero.
+    Softplus(f64),
+}
+
+impl Stage for Activation {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Tanh => "tanh",
+            Self::Softplus(_) => "softplus",
+        }
+    }
+
+    fn forward(
+        &self,
+        x: &Tensor<2>,
+        _laboratory: &mut Laboratory,
+        _source: Source,
+    ) -> Result<Tensor<2>, DeviceError> {
+        Ok(match self {
+            Self::Relu => relu(x.clone()),
+            Self::Tanh => x.clone().tanh(),
+            // As max(x, 0) + ln(1 + exp(−β|x|)) / β, which does not overflow.
+            Self::Softplus(beta) => {
+                relu(x.clone()) + (x.clone().abs() * -*beta).exp().log1p() / *beta
+            }
+        })
+    }
+
+    fn vjp(
+        &self,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        _laboratory: &Laboratory,
+    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let dx = match self {
+            Self::Relu => dy.mask_fill(x.clone().lower_equal_scalar(0.0), 0.0),
+            Self::Tanh => dy * (x.clone().tanh().square().neg() + 1.0),
+            Self::Softplus(beta) => dy * sigmoid(x.clone() * *beta),
+        };
+        (dx, Vec::new())
+    }
+}

@@ -1,0 +1,52 @@
+//! Options of the rules, each in a table of its own, used when the rule is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Backpropagation, DirectFeedback, DirectFeedbackConfig, FeedbackAlignment,
+    FeedbackAlignmentConfig, FiniteDifferences, FiniteDifferencesConfig, Perturbation,
+    PerturbationConfig, PredictiveCoding, PredictiveCodingConfig, Rule, TrainingRule,
+};
+
+/// Options of the rules; in a recipe, `[training.rules]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct RulesConfig {
+    /// Of predictive coding.
+    pub predictive_coding: PredictiveCodingConfig,
+    /// Of feedback alignment.
+    pub feedback_alignment: FeedbackAlignmentConfig,
+    /// Of direct feedback alignment.
+    pub direct_feedback_alignment: DirectFeedbackConfig,
+    /// Of simultaneous perturbation.
+    pub spsa: PerturbationConfig,
+    /// Of central finite differences.
+    pub finite_differences: FiniteDifferencesConfig,
+}
+
+impl RulesConfig {
+    /// `rule` with its options; what it draws comes from `seed`.
+    #[must_use]
+    pub fn start(&self, rule: Rule, seed: u64) -> Box<dyn TrainingRule> {
+        let direct = |augmented| {
+            let config = self.direct_feedback_alignment.clone();
+            Box::new(DirectFeedback::new(config, augmented, seed))
+        };
+        match rule {
+            Rule::Pat | Rule::InSilico | Rule::Ideal => Box::new(Backpropagation),
+            Rule::PredictiveCoding => {
+                Box::new(PredictiveCoding::new(self.predictive_coding.clone()))
+            }
+            Rule::FeedbackAlignment => {
+                Box::new(FeedbackAlignment::new(self.feedback_alignment.clone(), seed))
+            }
+            Rule::DirectFeedbackAlignment => direct(false),
+            Rule::AugmentedDirectFeedbackAlignment => direct(true),
+            Rule::Spsa => Box::new(Perturbation::new(self.spsa.clone(), seed)),
+            Rule::FiniteDifferences => {
+                Box::new(FiniteDifferences::new(self.finite_differences.clone()))
+            }
+        }
+    }
+}

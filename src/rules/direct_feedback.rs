@@ -1,0 +1,140 @@
+//! Direct feedback alignment: every layer gets the loss's error at once, through a fixed random matrix of
+//! its own (Nøkland, NeurIPS 2016, eq. 6), and its augmented form for physical systems (Nakajima et al.,
+//! Nature Communications 13, 7847, 2022, eq. 3), which does not need to know a layer's derivative.
+//!
+//! # When to use it
+//! As [feedback alignment](super::feedback_alignment), where errors shall not even pass the layers one by one:
+//! all layers learn at once. The augmented form asks less of what is known about a layer: neither its Jacobian
+//! nor the slope of what follows it.
+//!
+//! # What it costs
+//! A shot a sample and physical stage; a product of a twin with its parameters only, and of a random matrix.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{DeviceError, validate};
+
+use super::feedback_alignment::fixed_random;
+use super::{Batch, Layers, TrainingRule};
+use crate::network::{Laboratory, Network};
+
+/// What stands for the derivative of what follows a mixing stage's output y, standardised over the batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Derivative {
+    /// cos y, as in Nakajima et al.
+    #[default]
+    Cosine,
+    /// 1 − tanh² y.
+    Tanh,
+    /// One.
+    One,
+}
+
+/// Direct feedback alignment; in a recipe, `[training.rules.direct-feedback-alignment]` and
+/// `[training.rules.augmented-direct-feedback-alignment]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DirectFeedbackConfig {
+    /// Deviation of a matrix's elements, in units of 1/√(classes).
+    #[serde(deserialize_with = "validate::positive")]
+    pub scale: f64,
+    /// What the augmented form has in the place of derivatives.
+    pub derivative: Derivative,
+}
+
+impl Default for DirectFeedbackConfig {
+    fn default() -> Self {
+        Self { scale: 1.0, derivative: Derivative::Cosine }
+    }
+}
+
+/// δ_l = e B_l at the end of every layer but the last, e being the cotangent of the logits; the layer's
+/// stages hand it down to the layer's parameters by their own derivatives.
+///
+/// In the augmented form nothing is handed down to a layer's mixing stage: its output gets another e B_l,
+/// times a fixed function of that output, and only its parameters' vector-Jacobian product is asked
+/// for.
+pub struct DirectFeedback {
+    config: DirectFeedbackConfig,
+    augmented: bool,
+    seed: u64,
+    /// `[classes, width]` of the errors given to stages' outputs, by the stages' places; drawn when the first
+    /// batch shows how wide they are.
+    matrices: BTreeMap<usize, Tensor<2>>,
+}
+
+impl DirectFeedback {
+    /// With matrices drawn from `seed`; `augmented` or plain.
+    #[must_use]
+    pub fn new(config: DirectFeedbackConfig, augmented: bool, seed: u64) -> Self {
+        Self { config, augmented, seed, matrices: BTreeMap::new() }
+    }
+
+    /// The plain form with these matrices, `[classes, width]`, by the place of each layer's last stage.
+    #[must_use]
+    pub fn with_matrices(matrices: BTreeMap<usize, Tensor<2>>) -> Self {
+        Self { matrices, ..Self::new(DirectFeedbackConfig::default(), false, 0) }
+    }
+
+    /// e B for the output `y` of stage `stage`.
+    fn error(&mut self, stage: usize, y: &Tensor<2>, cotangent: &Tensor<2>) -> Tensor<2> {
+        let shape = [cotangent.dims()[1], y.dims()[1]];
+        let (scale, seed) = (self.config.scale / (shape[0] as f64).sqrt(), self.seed);
+        let matrix = self.matrices.entry(stage).or_insert_with(|| {
+            let purpose = format!("direct feedback to stage {stage}");
+            fixed_random((seed, &purpose), shape, scale, &y.device())
+        });
+        cotangent.clone().matmul(matrix.clone())
+    }
+}
+
+impl Derivative {
+    fn of(self, y: &Tensor<2>) -> Tensor<2> {
+        let (variance, mean) = y.clone().var_mean_bias(0);
+        let standard = (y.clone() - mean) / (variance.sqrt() + 1e-6);
+        match self {
+            Self::Cosine => standard.cos(),
+            Self::Tanh => standard.tanh().square().neg() + 1.0,
+            Self::One => y.ones_like(),
+        }
+    }
+}
+
+impl TrainingRule for DirectFeedback {
+    fn gradients(
+        &mut self,
+        batch: Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        let layers = Layers::of(network);
+        let last = layers.count() - 1;
+        let mut gradients = Vec::with_capacity(network.stages.len());
+        for layer in (0..=last).rev() {
+            let stages = layers.stages(layer);
+            let end = stages.end - 1;
+            let mut cotangent = if layer == last {
+                batch.cotangent.clone()
+            } else {
+                self.error(end, &batch.trace.outputs[end], batch.cotangent)
+            };
+            for place in stages.rev() {
+                let stage = &network.stages[place];
+                if self.augmented && stage.mixes() && layer < last {
+                    let y = &batch.trace.outputs[place];
+                    let error = self.error(place, y, batch.cotangent);
+                    cotangent = error * self.config.derivative.of(y);
+                }
+                let x = &batch.trace.inputs[place];
+                let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
+                cotangent = dx;
+                gradients.push(dparameters);
+            }
+        }
+        Ok(gradients.into_iter().rev().flatten().collect())
+    }
+}

@@ -1,0 +1,108 @@
+//! Feedback alignment: the error goes down through fixed random matrices in place of the layers' own
+//! transposed Jacobians (Lillicrap et al., Nature Communications 7, 13276, 2016, eq. 3).
+//!
+//! # When to use it
+//! Where a layer's transposed Jacobian cannot be had: its twin is too poor to carry errors, or the hardware
+//! cannot send them back the way that values came. It works in shallow networks with many samples; deep
+//! ones learn slowly. The angle to the twin's gradient that a run logs tells whether the layers align.
+//!
+//! # What it costs
+//! A shot a sample and physical stage; a product of a twin with its parameters only, and of a random matrix.
+
+use burn::tensor::{Device, Tensor};
+use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::bridge::from_vec;
+use twinprop_devices::{DeviceError, random, validate};
+
+use super::{Batch, TrainingRule};
+use crate::network::{Laboratory, Network, Trace};
+
+/// Feedback alignment; in a recipe, `[training.rules.feedback-alignment]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FeedbackAlignmentConfig {
+    /// Deviation of a matrix's elements, in units of 1/√(channels that leave its layer).
+    #[serde(deserialize_with = "validate::positive")]
+    pub scale: f64,
+}
+
+impl Default for FeedbackAlignmentConfig {
+    fn default() -> Self {
+        Self { scale: 1.0 }
+    }
+}
+
+/// δ_l = B_lᵀ δ_{l+1} at every stage that mixes its channels (a physical or a digital layer), with B_l
+/// fixed; other stages hand down by their own derivative, which the host knows. The gradient of a stage's
+/// parameters is its vector-Jacobian product with the δ of its output.
+pub struct FeedbackAlignment {
+    config: FeedbackAlignmentConfig,
+    seed: u64,
+    /// `[width out, width in]` of each stage; none where the stage's own derivative is used. Drawn when
+    /// the first batch shows how wide the stages are.
+    matrices: Option<Vec<Option<Tensor<2>>>>,
+}
+
+impl FeedbackAlignment {
+    /// With matrices drawn from `seed`.
+    #[must_use]
+    pub fn new(config: FeedbackAlignmentConfig, seed: u64) -> Self {
+        Self { config, seed, matrices: None }
+    }
+
+    /// With these matrices, `[width out, width in]`, one a stage; none where the stage's own derivative is
+    /// used.
+    #[must_use]
+    pub fn with_matrices(matrices: Vec<Option<Tensor<2>>>) -> Self {
+        let config = FeedbackAlignmentConfig::default();
+        Self { config, seed: 0, matrices: Some(matrices) }
+    }
+
+    fn draw(&self, network: &Network, trace: &Trace) -> Vec<Option<Tensor<2>>> {
+        let values = trace.inputs.iter().zip(&trace.outputs);
+        let stages = network.stages.iter().zip(values).enumerate();
+        stages
+            .map(|(place, (stage, (x, y)))| {
+                let shape = [y.dims()[1], x.dims()[1]];
+                let scale = self.config.scale / (shape[0] as f64).sqrt();
+                let purpose = format!("feedback of stage {place}");
+                stage
+                    .mixes()
+                    .then(|| fixed_random((self.seed, &purpose), shape, scale, &x.device()))
+            })
+            .collect()
+    }
+}
+
+/// A matrix of normal elements of deviation `deviation`, the same whenever it is drawn.
+pub(super) fn fixed_random(
+    (seed, purpose): (u64, &str),
+    shape: [usize; 2],
+    deviation: f64,
+    device: &Device,
+) -> Tensor<2> {
+    let random = &mut random::stream(seed, purpose);
+    let normal = |_| deviation as f32 * Distribution::<f32>::sample(&StandardNormal, random);
+    from_vec((0..shape[0] * shape[1]).map(normal).collect(), shape, device)
+}
+
+impl TrainingRule for FeedbackAlignment {
+    fn gradients(
+        &mut self,
+        batch: Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        if self.matrices.is_none() {
+            self.matrices = Some(self.draw(network, batch.trace));
+        }
+        let matrices = self.matrices.as_deref().unwrap_or_default();
+        let cotangent = batch.cotangent.clone();
+        Ok(network.backward_through(batch.trace, cotangent, laboratory, |place, x, dy| {
+            let matrix = matrices[place].as_ref()?;
+            Some(network.stages[place].confined(x, dy.clone().matmul(matrix.clone())))
+        }))
+    }
+}

@@ -1,0 +1,85 @@
+//! Central finite differences: the device is asked for the loss on both sides of every single parameter.
+//! No twin, no calibration, and two batches of shots a parameter: what a lab can do with few parameters and
+//! much time.
+//!
+//! # When to use it
+//! As a reference: the device's own gradient up to noise and the step's curvature. With noise σ of the loss,
+//! an element's error is σ / (√2 h).
+//!
+//! # What it costs
+//! Two shots a parameter, sample and physical stage. A network of a few hundred parameters is the limit of what
+//! anybody waits for.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::bridge::from_vec;
+use twinprop_devices::{DeviceError, validate};
+
+use super::probe::Probe;
+use super::{Batch, TrainingRule};
+use crate::network::{Laboratory, Network};
+
+/// Central finite differences; in a recipe, `[training.rules.finite-differences]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FiniteDifferencesConfig {
+    /// h: how far a parameter is moved to either side, normalised to [−1, 1].
+    #[serde(deserialize_with = "validate::positive")]
+    pub step: f64,
+}
+
+impl Default for FiniteDifferencesConfig {
+    fn default() -> Self {
+        Self { step: 0.05 }
+    }
+}
+
+/// ∂ℒ/∂θ_i ≈ (ℒ(θ + h e_i) − ℒ(θ − h e_i)) / 2h.
+pub struct FiniteDifferences {
+    config: FiniteDifferencesConfig,
+}
+
+impl FiniteDifferences {
+    /// As `config` has it.
+    #[must_use]
+    pub fn new(config: FiniteDifferencesConfig) -> Self {
+        Self { config }
+    }
+}
+
+/// `tensor` with `step` added to its element `element`, in row-major order.
+fn moved(tensor: &Tensor<2>, element: usize, step: f64) -> Tensor<2> {
+    let shape @ [rows, columns] = tensor.dims();
+    let mut change = vec![0.0; rows * columns];
+    change[element] = step as f32;
+    tensor.clone() + from_vec(change, shape, &tensor.device())
+}
+
+impl TrainingRule for FiniteDifferences {
+    fn gradients(
+        &mut self,
+        batch: Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        let step = self.config.step;
+        let mut probe = Probe::new(batch, network, laboratory);
+        let shapes: Vec<[usize; 2]> = probe.at().iter().map(Tensor::dims).collect();
+        let mut gradients = Vec::with_capacity(shapes.len());
+        for (place, shape) in shapes.into_iter().enumerate() {
+            let mut gradient = vec![0.0; shape[0] * shape[1]];
+            for (element, slope) in gradient.iter_mut().enumerate() {
+                let mut loss =
+                    |step: f64| {
+                        probe.loss(|tensor, at| {
+                            if tensor == place { moved(at, element, step) } else { at.clone() }
+                        })
+                    };
+                *slope = (loss(step)? - loss(-step)?) / (2.0 * step as f32);
+            }
+            gradients.push(from_vec(gradient, shape, &probe.at()[place].device()));
+        }
+        Ok(gradients)
+    }
+}

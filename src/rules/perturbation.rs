@@ -1,0 +1,87 @@
+//! Simultaneous perturbation (Spall, IEEE Transactions on Automatic Control 37, 332, 1992, eq. 2.2): the
+//! device alone says which way a random direction of all parameters goes. No twin, no calibration, two
+//! batches of shots a direction; the estimate's noise grows with the number of parameters.
+//!
+//! # When to use it
+//! Without a twin, or to check that one is worth its calibration. The estimate's error is √((n − 1) / directions)
+//! of the gradient's length with n parameters, so small networks only, and more epochs than with a gradient.
+//!
+//! # What it costs
+//! Two shots a direction, sample and physical stage, beside the training's own; no calibration, no twin.
+
+use burn::tensor::{Device, Tensor};
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::bridge::from_vec;
+use twinprop_devices::{DeviceError, random, validate};
+
+use super::probe::Probe;
+use super::{Batch, TrainingRule};
+use crate::network::{Laboratory, Network};
+
+/// Simultaneous perturbation; in a recipe, `[training.rules.spsa]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PerturbationConfig {
+    /// c: how far each parameter is moved, normalised to [−1, 1].
+    #[serde(deserialize_with = "validate::positive")]
+    pub step: f64,
+    /// Directions whose estimates are averaged in a training step.
+    #[serde(deserialize_with = "validate::count")]
+    pub directions: usize,
+}
+
+impl Default for PerturbationConfig {
+    fn default() -> Self {
+        Self { step: 0.05, directions: 1 }
+    }
+}
+
+/// ĝ = mean over directions Δ of (ℒ(θ + cΔ) − ℒ(θ − cΔ)) / 2c · Δ, each element of Δ being +1 or −1.
+pub struct Perturbation {
+    config: PerturbationConfig,
+    seed: u64,
+}
+
+impl Perturbation {
+    /// With directions drawn from `seed`.
+    #[must_use]
+    pub fn new(config: PerturbationConfig, seed: u64) -> Self {
+        Self { config, seed }
+    }
+}
+
+/// Tensors of +1 and −1 as `like` has them.
+fn signs(like: &[Tensor<2>], (seed, purpose): (u64, &str)) -> Vec<Tensor<2>> {
+    let mut random = random::stream(seed, purpose);
+    let mut draw = |shape: [usize; 2], device: &Device| {
+        let values = (0..shape[0] * shape[1]).map(|_| if random.random() { 1.0 } else { -1.0 });
+        from_vec(values.collect(), shape, device)
+    };
+    like.iter().map(|tensor| draw(tensor.dims(), &tensor.device())).collect()
+}
+
+impl TrainingRule for Perturbation {
+    fn gradients(
+        &mut self,
+        batch: Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        let &PerturbationConfig { step, directions } = &self.config;
+        let mut probe = Probe::new(batch, network, laboratory);
+        let mut estimate: Vec<Tensor<2>> = probe.at().iter().map(Tensor::zeros_like).collect();
+        for direction in 0..directions {
+            let purpose = format!("perturbation {direction} of step {}", batch.step);
+            let signs = signs(probe.at(), (self.seed, &purpose));
+            let above = probe.loss(|place, at| at.clone() + signs[place].clone() * step)?;
+            let below = probe.loss(|place, at| at.clone() - signs[place].clone() * step)?;
+            let slope = f64::from(above - below) / (2.0 * step * directions as f64);
+            for (estimate, signs) in estimate.iter_mut().zip(signs) {
+                *estimate = estimate.clone() + signs * slope;
+            }
+        }
+        Ok(estimate)
+    }
+}

@@ -1,0 +1,175 @@
+//! Predictive coding: every layer holds a belief of what it gets, and learns from the error of its
+//! prediction. Source: Rosenbaum, PLOS ONE 17, e0266102, 2022, in the signs of its corrected preprint
+//! (arXiv 2106.13082, version 6, algorithms 1 to 3).
+//!
+//! With f_l the layers (1 to L), v̂_l the traced values (v̂_0 the data), v_l the beliefs, which start at
+//! v̂_l, J_l the Jacobian of layer l + 1 by what it gets, and ℒ the batch's **mean** loss:
+//!
+//! * `exact`: ε_l = ∂ℒ/∂v̂_l. It is backpropagation.
+//! * `fixed-prediction`: ε_L = ∂ℒ/∂v̂_L; in each of `steps` sweeps, from the top down,
+//!   ε_l = v̂_l − v_l and v_l ← v_l + η (ε_l − J_l(v̂_l)ᵀ ε_{l+1}). In closed form ε_l is
+//!   P[Binomial(steps − 1, η) ≥ L − l] of backpropagation's: with η = 1 and as many steps as layers it *is*
+//!   backpropagation, and with fewer the lowest layers get no signal at all.
+//! * `strict`: predictions are made anew from the beliefs in every sweep: ε_L = ∂ℒ/∂ỹ at ỹ = f_L(v_{L−1}),
+//!   ε_l = f_l(v_{l−1}) − v_l, v_l ← v_l + η (ε_l − J_l(v_l)ᵀ ε_{l+1}): a descent on the energy
+//!   F = ℒ(ỹ) + ½ Σ ‖f_l(v_{l−1}) − v_l‖². On a physical stage a prediction is a measurement and costs
+//!   shots. η must stay below 2 / λ_max of F's second derivative, or the beliefs fly apart.
+//!
+//! The gradient of layer l's parameters is its vector-Jacobian product with ε_l, at v̂_{l−1} or, for
+//! `strict`, at the last v_{l−1}. A range penalty's gradient is added to what comes down to its layer.
+//!
+//! # When to use it
+//! `exact` and `fixed-prediction` with η = 1 do what backpropagation does, and show that a local, iterative
+//! scheme can. With a smaller η, or fewer steps than layers, lower layers learn more slowly: Adam hides that, plain
+//! descent does not. `strict` is for the question what beliefs do that are really inferred; it needs a small η,
+//! and on noisy devices its errors are no smaller than the noise of two measurements.
+//!
+//! # What it costs
+//! A shot a sample and physical stage; `strict` plays one more for every sweep and one for the gradients. A
+//! product of each twin for every sweep in which an error passes its layer: L (L − 1) / 2 of a layer in L
+//! sweeps, beside the backward pass for the gradients.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::{DeviceError, validate};
+
+use super::{Backpropagation, Batch, Layers, TrainingRule};
+use crate::network::{Laboratory, Network};
+use crate::training::cross_entropy;
+
+/// How beliefs are inferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Inference {
+    /// Errors are the exact gradients.
+    Exact,
+    /// Predictions and Jacobians stay where the trace has them.
+    #[default]
+    FixedPrediction,
+    /// Predictions are measured anew from the beliefs.
+    Strict,
+}
+
+/// Predictive coding; in a recipe, `[training.rules.predictive-coding]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PredictiveCodingConfig {
+    /// How beliefs are inferred.
+    pub algorithm: Inference,
+    /// η: how far a belief moves in a sweep; above zero, at most one.
+    #[serde(deserialize_with = "validate::positive_fraction")]
+    pub eta: f64,
+    /// Sweeps; as many as the network has layers if it is not said.
+    #[serde(
+        deserialize_with = "validate::optional_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub steps: Option<usize>,
+}
+
+impl Default for PredictiveCodingConfig {
+    fn default() -> Self {
+        Self { algorithm: Inference::FixedPrediction, eta: 1.0, steps: None }
+    }
+}
+
+/// Learning from the errors of predictions.
+pub struct PredictiveCoding {
+    config: PredictiveCodingConfig,
+}
+
+impl PredictiveCoding {
+    /// As `config` has it.
+    #[must_use]
+    pub fn new(config: PredictiveCodingConfig) -> Self {
+        Self { config }
+    }
+
+    fn steps(&self, layers: &Layers) -> usize {
+        self.config.steps.unwrap_or(layers.count())
+    }
+
+    fn fixed_prediction(
+        &self,
+        batch: Batch,
+        network: &Network,
+        laboratory: &Laboratory,
+    ) -> Vec<Tensor<2>> {
+        let layers = Layers::of(network);
+        let top = layers.count();
+        // ε of every node. Beliefs start at the traced values: below the top there is no error yet.
+        let mut errors: Vec<Tensor<2>> =
+            layers.nodes(batch.trace).iter().map(Tensor::zeros_like).collect();
+        errors[top] = batch.cotangent.clone();
+        // v̂ − v of every node.
+        let mut lags = errors.clone();
+        for sweep in 0..self.steps(&layers) {
+            errors[1..top].clone_from_slice(&lags[1..top]);
+            // The error of node l arrives in sweep L − l.
+            for node in (1..top).rev().take_while(|node| top - node <= sweep + 1) {
+                let inputs = layers.entering(node, batch.trace);
+                let error = errors[node + 1].clone();
+                let down = layers.cotangent(node, inputs, error, network, laboratory);
+                let down = layers.returning(node, down, &errors);
+                lags[node] = lags[node].clone() - (errors[node].clone() - down) * self.config.eta;
+            }
+        }
+        let gradients = (0..top).flat_map(|layer| {
+            let inputs = layers.entering(layer, batch.trace);
+            layers.gradients(layer, inputs, errors[layer + 1].clone(), network, laboratory)
+        });
+        gradients.collect()
+    }
+
+    fn strict(
+        &self,
+        batch: Batch,
+        network: &Network,
+        laboratory: &mut Laboratory,
+    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        let layers = Layers::of(network);
+        let top = layers.count();
+        let mut beliefs = layers.nodes(batch.trace);
+        let mut errors: Vec<Tensor<2>> = beliefs.iter().map(Tensor::zeros_like).collect();
+        for _ in 0..self.steps(&layers) {
+            // What the layer above made of the belief below it.
+            let mut above = layers.measure(top - 1, &beliefs[top - 1], network, laboratory)?;
+            let predicted = layers.arriving(top, above.logits().clone(), &beliefs);
+            errors[top] = cross_entropy(&predicted, batch.labels).1;
+            for node in (1..top).rev() {
+                let layer = layers.measure(node - 1, &beliefs[node - 1], network, laboratory)?;
+                let predicted = layers.arriving(node, layer.logits().clone(), &beliefs);
+                errors[node] = predicted - beliefs[node].clone();
+                let error = errors[node + 1].clone();
+                let down = layers.cotangent(node, &above.inputs, error, network, laboratory);
+                let down = layers.returning(node, down, &errors);
+                let moved = (errors[node].clone() - down) * self.config.eta;
+                beliefs[node] = beliefs[node].clone() + moved;
+                above = layer;
+            }
+        }
+        let mut gradients = Vec::new();
+        for layer in 0..top {
+            let inputs = layers.measure_inputs(layer, &beliefs[layer], network, laboratory)?;
+            let error = errors[layer + 1].clone();
+            gradients.extend(layers.gradients(layer, &inputs, error, network, laboratory));
+        }
+        Ok(gradients)
+    }
+}
+
+impl TrainingRule for PredictiveCoding {
+    fn gradients(
+        &mut self,
+        batch: Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        match self.config.algorithm {
+            Inference::Exact => Backpropagation.gradients(batch, network, laboratory),
+            Inference::FixedPrediction => Ok(self.fixed_prediction(batch, network, laboratory)),
+            Inference::Strict => self.strict(batch, network, laboratory),
+        }
+    }
+}
