@@ -15,6 +15,7 @@ pub mod data;
 pub mod error;
 pub mod experiment;
 pub mod network;
+pub mod plasticity;
 pub mod report;
 pub mod rules;
 pub mod training;

@@ -13,7 +13,7 @@ use pulp::Arch;
 pub(crate) const MULTIPLY_ADDS: u64 = 10;
 
 /// Runs `work` with the processor's widest vectors; loops inside must be inlined to profit.
-pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use twinprop::experiment::{Comparison, Effort, RunFolder, Sweep, compare, resume_comparison};
 use twinprop::{Error, Rule};
 
-use super::{Settings, stop_on_interrupt};
+use super::{Settings, jobs_or_cores, stop_on_interrupt};
 
 /// Arguments of `compare`.
 #[derive(Args)]
@@ -36,8 +36,7 @@ pub struct Compare {
 /// Compares and prints a table.
 pub fn run(command: &Compare) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = command.jobs.map_or_else(cores, |jobs| jobs as usize);
+    let jobs = jobs_or_cores(command.jobs);
     let options = command.settings.options();
     let (comparison, folder) = match (&command.resume, &command.recipe) {
         (Some(folder), _) => resume_comparison(folder, jobs, &options, &stop)?,

@@ -5,6 +5,7 @@ mod compare;
 mod completions;
 mod device;
 mod evaluate;
+mod meta_train;
 mod new;
 mod recalibrate;
 mod schema;
@@ -42,6 +43,8 @@ enum Command {
     Recalibrate(recalibrate::Recalibrate),
     /// Deploy a trained network on another copy of its devices.
     Transfer(transfer::Transfer),
+    /// Learn a plasticity rule over many small tasks, and compare it with backpropagation.
+    MetaTrain(meta_train::MetaTrain),
     /// Make a folder to start from: a recipe, a rig in Python, and a page that explains them.
     New(new::New),
     /// Print the recipe's JSON Schema, for editors that complete and check by it.
@@ -62,6 +65,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Evaluate(command) => evaluate::run(&command),
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
+        Command::MetaTrain(command) => meta_train::run(&command),
         Command::New(command) => new::run(&command),
         Command::Schema => schema::run(),
         Command::Completions(command) => completions::run(&command),
@@ -129,6 +133,12 @@ impl Reopen {
             copy: None,
         }
     }
+}
+
+/// How many pieces of work go on at a time: `jobs`, or as many as there are cores.
+fn jobs_or_cores(jobs: Option<u64>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    jobs.map_or_else(cores, |jobs| jobs as usize)
 }
 
 /// Ctrl-C sends the devices to their safe state and ends the program.

@@ -10,6 +10,7 @@ mod calibration_run;
 mod checkpoint;
 mod compare;
 mod evaluate;
+mod meta;
 mod recalibrate;
 mod recipe;
 mod run;
@@ -31,6 +32,10 @@ pub use compare::{
     Cell, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare, resume_comparison,
 };
 pub use evaluate::evaluate_run;
+pub use meta::{
+    Arm, ArmResult, EpisodeMetrics, MetaCell, MetaConfig, MetaPlan, MetaRecipe, MetaRow,
+    MetaTraining, TasksConfig, meta_training, resume_meta_training,
+};
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
     CalibrationConfig, DeviceEntry, JitterConfig, LinearConfig, PadConfig, PatchesConfig,

@@ -65,6 +65,12 @@ impl RunFolder {
     pub const TRANSFER: &'static str = "transfer.json";
     /// Name of a transfer's report.
     pub const TRANSFER_REPORT: &'static str = "transfer.html";
+    /// Name of a meta-training's results.
+    pub const META: &'static str = "meta.json";
+    /// Name of a meta-training's report.
+    pub const META_REPORT: &'static str = "meta.html";
+    /// Name of a plasticity rule's coefficients.
+    pub const PLASTICITY: &'static str = "plasticity.json";
     /// What must not be written over: what was measured, and what came out.
     const RESULTS: [&'static str; 7] = [
         Self::METRICS,
@@ -108,6 +114,16 @@ impl RunFolder {
         std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
         // A folder that is there but cannot be written must be known before the first shot.
         tempfile::NamedTempFile::new_in(&path).map_err(Error::file(&path, WRITABLE))?;
+        Ok(Self { path })
+    }
+
+    /// The folder `name` in this one, made if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be made.
+    pub(super) fn inner(&self, name: &str) -> Result<Self, Error> {
+        let path = self.path.join(name);
+        std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
         Ok(Self { path })
     }
 
@@ -320,9 +336,20 @@ impl RunFolder {
     /// # Errors
     /// [`Error::File`] where there are none, [`Error::Data`] names a damaged line.
     pub fn read_metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
-        let path = self.path.join(Self::METRICS);
-        let text = std::fs::read_to_string(&path)
-            .map_err(Error::file(&path, "name the folder of a run that has trained"))?;
+        self.read_lines(Self::METRICS, "name the folder of a run that has trained")
+    }
+
+    /// The values in the file `name`, one a line; `advice` is for one that cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::File`] for one that cannot be read, [`Error::Data`] names a damaged line.
+    pub(super) fn read_lines<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        advice: &'static str,
+    ) -> Result<Vec<T>, Error> {
+        let path = self.path.join(name);
+        let text = std::fs::read_to_string(&path).map_err(Error::file(&path, advice))?;
         text.lines()
             .enumerate()
             .map(|(line, text)| {
@@ -332,6 +359,14 @@ impl RunFolder {
                 })
             })
             .collect()
+    }
+
+    /// Writes `values` to the file `name`, one a line.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn write_lines<T: Serialize>(&self, name: &str, values: &[T]) -> Result<(), Error> {
+        self.write(name, &values.iter().map(line).collect::<String>())
     }
 
     /// Saves where use has left the devices of `laboratory`.
@@ -388,6 +423,11 @@ impl RunFolder {
     }
 }
 
+/// A value as a line of JSON; every value here is plain data.
+fn line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("plain data") + "\n"
+}
+
 /// The metrics of a run in progress.
 pub struct MetricsFile {
     path: PathBuf,
@@ -399,13 +439,9 @@ impl MetricsFile {
     ///
     /// # Errors
     /// [`Error::File`] where that fails.
-    ///
-    /// # Panics
-    /// Never: a line is plain data.
-    pub fn append(&mut self, line: &impl Serialize) -> Result<(), Error> {
-        let text = serde_json::to_string(line).expect("plain data") + "\n";
+    pub fn append(&mut self, value: &impl Serialize) -> Result<(), Error> {
         self.file
-            .write_all(text.as_bytes())
+            .write_all(line(value).as_bytes())
             .map_err(Error::file(&self.path, "see that there is room, and that it may be written"))
     }
 }

@@ -87,10 +87,13 @@ impl CompareReport<'_> {
             let _ = write!(table, "<th>{}</th>", escape(&sweep.key));
         }
         let first = plan.rules.first().map_or(String::new(), Rule::to_string);
+        let has_angles =
+            rows.iter().any(|row| row.effort.as_ref().is_some_and(|one| one.alignment.is_some()));
         let _ = writeln!(
             table,
             "<th>rule</th><th>test accuracy (%), mean ± sd</th><th>p against {first} (paired)</th>\
-             <th>device shots</th><th>seconds</th><th>cosine with backpropagation</th></tr>"
+             <th>device shots</th><th>seconds</th>{}</tr>",
+            if has_angles { "<th>cosine with backpropagation</th>" } else { "" }
         );
         for ComparisonRow { settings, name, mean, standard_deviation, p_value, effort, .. } in rows
         {
@@ -108,7 +111,12 @@ impl CompareReport<'_> {
                 100.0 * standard_deviation
             );
             let (shots, seconds, alignment) = effort.as_ref().map_or_else(Default::default, words);
-            let _ = writeln!(table, "<td>{shots}</td><td>{seconds}</td><td>{alignment}</td></tr>");
+            let _ = write!(table, "<td>{shots}</td><td>{seconds}</td>");
+            table += &if has_angles {
+                format!("<td>{alignment}</td></tr>\n")
+            } else {
+                "</tr>\n".to_owned()
+            };
         }
         table + "</table></div>\n"
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use sweep::{Settings, Sweep};
 
-use self::pool::in_parallel;
+pub(super) use self::pool::in_parallel;
 pub(crate) use self::statistics::mean_and_deviation;
 use self::statistics::paired_p_value;
 use self::sweep::combinations;

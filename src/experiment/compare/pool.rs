@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Does `work` for each of `count` numbers, `jobs` at a time, each on its share of the cores; `done` hears
 /// what comes of each, in the order in which they end. Work that has not begun when `is_stopped` says so
 /// is left out.
-pub(super) fn in_parallel<T: Send>(
+pub(in crate::experiment) fn in_parallel<T: Send>(
     count: usize,
     jobs: usize,
     is_stopped: impl Fn() -> bool + Sync,

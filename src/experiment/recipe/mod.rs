@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::rig::{Encoding, Target, Targets};
 
@@ -56,6 +57,36 @@ pub struct Recipe {
     /// What its energy is worked out from.
     #[serde(default)]
     pub accounting: AccountingConfig,
+}
+
+/// Reads the TOML file at `path`, applies `overrides`, each `key.of.value=value`, and has the outcome checked,
+/// with the text that it was read from.
+///
+/// # Errors
+/// As [`Recipe::read`].
+pub(in crate::experiment) fn read_toml<T: DeserializeOwned>(
+    path: &Path,
+    overrides: &[String],
+    check: impl Fn(&T, &str) -> Result<(), String>,
+) -> Result<T, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(Error::file(path, "name a recipe, such as experiments/vowels-optical.toml"))?;
+    let wrong = |problem: String| Error::Recipe { path: path.to_owned(), problem };
+    let recipe: T = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    check(&recipe, &text).map_err(wrong)?;
+    if overrides.is_empty() {
+        return Ok(recipe);
+    }
+    let mut table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    for setting in overrides {
+        set(&mut table, setting).map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
+    }
+    let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+    let with =
+        |problem: String| wrong(format!("with --set {}: {problem}", overrides.join(" --set ")));
+    let recipe: T = toml::from_str(&changed).map_err(|error| with(error.to_string()))?;
+    check(&recipe, &changed).map_err(with)?;
+    Ok(recipe)
 }
 
 impl Recipe {
@@ -108,26 +139,7 @@ impl Recipe {
     /// [`Error::File`] where there is no such file; [`Error::Recipe`] names the line, the key and
     /// what was expected.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(Error::file(path, "name a recipe, such as experiments/vowels-optical.toml"))?;
-        let wrong = |problem: String| Error::Recipe { path: path.to_owned(), problem };
-        let recipe: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        recipe.check(&text).map_err(wrong)?;
-        if overrides.is_empty() {
-            return Ok(recipe);
-        }
-        let mut table: toml::Table =
-            toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        for setting in overrides {
-            set(&mut table, setting)
-                .map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
-        }
-        let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
-        let with =
-            |problem: String| wrong(format!("with --set {}: {problem}", overrides.join(" --set ")));
-        let recipe: Self = toml::from_str(&changed).map_err(|error| with(error.to_string()))?;
-        recipe.check(&changed).map_err(with)?;
-        Ok(recipe)
+        read_toml(path, overrides, Self::check)
     }
 
     /// What no single value's type can tell: the order of the stages and the names of devices.

@@ -1,0 +1,77 @@
+//! `twinprop meta-train`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use twinprop::Error;
+use twinprop::experiment::{
+    MetaTraining, RunFolder, RunOptions, meta_training, resume_meta_training,
+};
+
+use super::{jobs_or_cores, stop_on_interrupt};
+
+/// Arguments of `meta-train`.
+#[derive(Args)]
+pub struct MetaTrain {
+    /// The recipe.
+    #[arg(required_unless_present = "resume")]
+    recipe: Option<PathBuf>,
+    /// Go on with the meta-training in this folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "seeds", "seed", "set", "out", "data_dir"])]
+    resume: Option<PathBuf>,
+    /// Seeds, counting up from the recipe's.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// The first seed, instead of the recipe's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Folder of the results; without it the next free one under runs/.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Replace a value of the recipe, such as meta.episodes=20; may be given again.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// A folder in which data files are looked for.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Rules and seeds at a time; without it as many as there are cores.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
+}
+
+/// Meta-trains and prints a table.
+pub fn run(command: &MetaTrain) -> Result<(), Error> {
+    let stop = stop_on_interrupt()?;
+    let jobs = jobs_or_cores(command.jobs);
+    let (training, folder) = match (&command.resume, &command.recipe) {
+        (Some(folder), _) => resume_meta_training(folder, jobs, &stop)?,
+        (None, Some(recipe)) => {
+            let options = RunOptions {
+                seed: command.seed,
+                out: command.out.clone(),
+                data_dir: command.data_dir.clone(),
+                set: command.set.clone(),
+                ..RunOptions::default()
+            };
+            meta_training(recipe, command.seeds, jobs, &options, &stop)?
+        }
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    print(&training);
+    println!("report: {}", folder.join(RunFolder::META_REPORT).display());
+    Ok(())
+}
+
+fn print(MetaTraining { plan, rows, gap_closed, theta, .. }: &MetaTraining) {
+    let seeds = plan.seeds.len();
+    println!("queries of held-out tasks answered right (%), mean ± sd of {seeds} seeds");
+    for row in rows {
+        let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
+        println!("{:<10} {mean:>5.1} ± {deviation:.1}", row.arm.name());
+    }
+    if let Some(share) = gap_closed {
+        println!("of the gap between fixed and symmetric feedback, closed: {:.0} %", 100.0 * share);
+    }
+    let terms = theta.terms().map(|term| format!("{} {:.4}", term.name(), theta.of(term)));
+    println!("Θ: {}", terms.collect::<Vec<_>>().join(", "));
+}

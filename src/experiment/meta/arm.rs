@@ -1,0 +1,265 @@
+//! One way of learning on one seed: Θ moves from episode to episode, and is judged on held-out tasks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::AdamList;
+use twinprop_calibration::bridge::{from_vec, to_vec};
+use twinprop_calibration::state::{as_part, take, take_part};
+use twinprop_calibration::store::{read_safetensors, to_safetensors};
+use twinprop_devices::random;
+
+use super::super::run_folder::RunFolder;
+use super::recipe::{MetaConfig, MetaRecipe};
+use super::tasks::{Classes, Sources};
+use crate::Error;
+use crate::plasticity::{Architecture, Coefficients, FeedbackKind, Learner, Outcome, Term};
+
+/// A way of learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arm {
+    /// Backpropagation: errors through the network's own matrices, the pseudo-gradient alone.
+    Symmetric,
+    /// Feedback alignment: fixed random matrices, the pseudo-gradient alone.
+    Fixed,
+    /// Fixed random matrices, and all the terms that the recipe allows.
+    Learned,
+}
+
+impl Arm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Symmetric, Self::Fixed, Self::Learned];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Symmetric => "symmetric",
+            Self::Fixed => "fixed",
+            Self::Learned => "learned",
+        }
+    }
+
+    fn feedback(self) -> FeedbackKind {
+        match self {
+            Self::Symmetric => FeedbackKind::Symmetric,
+            Self::Fixed | Self::Learned => FeedbackKind::Fixed,
+        }
+    }
+
+    fn terms(self, recipe: &MetaRecipe) -> Vec<Term> {
+        match self {
+            Self::Symmetric | Self::Fixed => vec![Term::PseudoGradient],
+            Self::Learned => recipe.meta.terms.clone(),
+        }
+    }
+}
+
+/// An episode: a line of `episodes.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeMetrics {
+    /// Its number, from one.
+    pub episode: usize,
+    /// Θ that was learned with.
+    pub theta: Coefficients,
+    /// Mean cross-entropy of its queries; missing where learning diverged, and Θ backed off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_loss: Option<f64>,
+    /// Share of its queries that were answered right.
+    pub query_accuracy: f64,
+}
+
+/// What a way of learning came to on one seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmResult {
+    /// The way.
+    pub arm: Arm,
+    /// The seed.
+    pub seed: u64,
+    /// Θ after the last episode.
+    pub theta: Coefficients,
+    /// Mean over the held-out tasks of the share of queries that are answered right.
+    pub query_accuracy: f64,
+    /// Mean over the held-out tasks of the queries' cross-entropy, where all are finite.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_loss: Option<f64>,
+    /// Mean angle at each hidden layer between the error signals and backpropagation's, in degrees.
+    pub angles: Vec<f64>,
+    /// Episodes in which learning diverged.
+    pub diverged: usize,
+    /// Seconds of the episodes and the tests.
+    pub seconds: f64,
+}
+
+/// Episodes between two checkpoints.
+const CHECKPOINT_EVERY: usize = 25;
+/// What is left of a coefficient after an episode in which learning diverged.
+const BACK_OFF: f32 = 0.9;
+const EPISODES: &str = "episodes.jsonl";
+const STATE: &str = "state.safetensors";
+const RESULT: &str = "result.json";
+const ADVICE: &str = "remove the folder, and it is made anew";
+
+/// Θ on its way.
+struct Course {
+    theta: Tensor<2>,
+    adam: AdamList,
+    history: Vec<EpisodeMetrics>,
+    seconds: f64,
+}
+
+/// Learns Θ by `arm` on `seed` in the folder `folder`, or goes on with it there, or reads what came of it.
+pub(super) fn meta_train(
+    (arm, seed): (Arm, u64),
+    recipe: &MetaRecipe,
+    sources: &Sources,
+    folder: &RunFolder,
+    stop: &AtomicBool,
+) -> Result<(ArmResult, Vec<EpisodeMetrics>), Error> {
+    if folder.path().join(RESULT).exists() {
+        return Ok((folder.read_json(RESULT, ADVICE)?, folder.read_lines(EPISODES, ADVICE)?));
+    }
+    let device = Device::default();
+    let mut course = Course::open(folder, recipe, &device)?;
+    let widths = [&[sources.width][..], &recipe.hidden, &[sources.classes]].concat();
+    let mut learner = Learner::<f32>::new(Architecture::new(widths, recipe.beta), arm.feedback());
+    let (known, held_out) = sources.divide(&recipe.tasks, seed)?;
+    let terms = arm.terms(recipe);
+    let mut clock = Instant::now();
+    while course.history.len() < recipe.meta.episodes {
+        course.episode(seed, &terms, recipe, &known, &mut learner);
+        let is_stopped = stop.load(Ordering::Relaxed);
+        if is_stopped || course.history.len().is_multiple_of(CHECKPOINT_EVERY) {
+            course.seconds += clock.elapsed().as_secs_f64();
+            clock = Instant::now();
+            course.save(folder, &device)?;
+        }
+        if is_stopped {
+            return Err(Error::Interrupted("stopped between two episodes".to_owned()));
+        }
+    }
+    course.save(folder, &device)?;
+    let result = course.judge((arm, seed), recipe, &held_out, &mut learner, clock);
+    folder.write_json(RESULT, &result)?;
+    Ok((result, course.history))
+}
+
+impl Course {
+    /// As `folder` has it, or from the start.
+    fn open(folder: &RunFolder, recipe: &MetaRecipe, device: &Device) -> Result<Self, Error> {
+        let path = folder.path().join(STATE);
+        let mut adam = AdamList::new(1);
+        if !path.exists() {
+            let theta = recipe.meta.start.to_array().map(|amount| amount as f32);
+            let theta = from_vec(theta.to_vec(), [1, Term::COUNT], device);
+            return Ok(Self { theta, adam, history: Vec::new(), seconds: 0.0 });
+        }
+        let mut state = read_safetensors(&path, device)?;
+        let damaged = |problem| Error::Data { path: path.clone(), problem };
+        adam.restore(take_part(&mut state, "adam")).map_err(damaged)?;
+        let mut number = |name| -> Result<f32, Error> {
+            Ok(take(&mut state, name).map_err(damaged)?.into_scalar())
+        };
+        let (episodes, seconds) = (number("episodes")? as usize, f64::from(number("seconds")?));
+        let theta = take(&mut state, "theta").map_err(damaged)?;
+        let mut history: Vec<EpisodeMetrics> = folder.read_lines(EPISODES, ADVICE)?;
+        history.truncate(episodes);
+        Ok(Self { theta, adam, history, seconds })
+    }
+
+    fn save(&self, folder: &RunFolder, device: &Device) -> Result<(), Error> {
+        folder.write_lines(EPISODES, &self.history)?;
+        let number = |value: f64| from_vec(vec![value as f32], [1, 1], device);
+        let mut state = as_part("adam", self.adam.state());
+        state.insert("theta".to_owned(), self.theta.clone());
+        state.insert("episodes".to_owned(), number(self.history.len() as f64));
+        state.insert("seconds".to_owned(), number(self.seconds));
+        folder.write_bytes(
+            STATE,
+            &to_safetensors(state.iter().map(|(name, tensor)| (name.clone(), tensor))),
+        )
+    }
+
+    fn coefficients(&self) -> Coefficients {
+        let theta = to_vec(self.theta.clone());
+        Coefficients::from_array(std::array::from_fn(|place| f64::from(theta[place])))
+    }
+
+    /// One more episode.
+    fn episode(
+        &mut self,
+        seed: u64,
+        terms: &[Term],
+        recipe: &MetaRecipe,
+        classes: &Classes,
+        learner: &mut Learner<f32>,
+    ) {
+        let episode = self.history.len() + 1;
+        let mut random = random::stream(seed, &format!("episode {episode}"));
+        let task = classes.draw(&recipe.tasks, &mut random);
+        let theta = self.coefficients();
+        let (outcome, mut gradient) = learner.learn_with_gradient(&theta, &task, &mut random);
+        let is_finite = outcome.loss.is_finite() && gradient.iter().all(|value| value.is_finite());
+        if is_finite {
+            let MetaConfig { clip, l1, .. } = recipe.meta;
+            for (term, gradient) in Term::ALL.into_iter().zip(&mut gradient) {
+                let amount = theta.of(term);
+                let shrinking = if amount == 0.0 { 0.0 } else { l1 * amount.signum() };
+                *gradient = if terms.contains(&term) { *gradient + shrinking } else { 0.0 };
+            }
+            let length = gradient.iter().map(|value| value * value).sum::<f64>().sqrt();
+            gradient.iter_mut().for_each(|value| *value *= (clip / length).min(1.0));
+            let gradient = gradient.iter().map(|&value| value as f32).collect();
+            let gradient = from_vec(gradient, [1, Term::COUNT], &self.theta.device());
+            self.adam.step(recipe.meta.learning_rate, vec![&mut self.theta], vec![gradient]);
+        }
+        if !is_finite {
+            // Nothing tells which term was too much; all that are not needed for learning at all back off.
+            let kept =
+                Term::ALL.map(|term| if term == Term::PseudoGradient { 1.0 } else { BACK_OFF });
+            let kept = from_vec(kept.to_vec(), [1, Term::COUNT], &self.theta.device());
+            self.theta = self.theta.clone() * kept;
+        }
+        let query_loss = is_finite.then_some(outcome.loss);
+        let query_accuracy = outcome.accuracy;
+        self.history.push(EpisodeMetrics { episode, theta, query_loss, query_accuracy });
+    }
+
+    /// What Θ does on held-out tasks.
+    fn judge(
+        &self,
+        (arm, seed): (Arm, u64),
+        recipe: &MetaRecipe,
+        classes: &Classes,
+        learner: &mut Learner<f32>,
+        clock: Instant,
+    ) -> ArmResult {
+        let theta = self.coefficients();
+        let outcomes: Vec<Outcome> = (0..recipe.meta.tests)
+            .map(|test| {
+                let mut random = random::stream(seed, &format!("held-out task {test}"));
+                let task = classes.draw(&recipe.tasks, &mut random);
+                learner.learn(&theta, &task, &mut random)
+            })
+            .collect();
+        let mean = |value: &dyn Fn(&Outcome) -> f64| {
+            outcomes.iter().map(value).sum::<f64>() / outcomes.len() as f64
+        };
+        let query_loss = Some(mean(&|outcome| outcome.loss)).filter(|loss| loss.is_finite());
+        ArmResult {
+            arm,
+            seed,
+            theta,
+            query_accuracy: mean(&|outcome| outcome.accuracy),
+            query_loss,
+            angles: (0..recipe.hidden.len())
+                .map(|layer| mean(&|outcome| outcome.angles[layer]))
+                .collect(),
+            diverged: self.history.iter().filter(|one| one.query_loss.is_none()).count(),
+            seconds: self.seconds + clock.elapsed().as_secs_f64(),
+        }
+    }
+}

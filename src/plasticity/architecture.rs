@@ -1,0 +1,88 @@
+//! The network that learns: dense layers without bias, soft rectifiers between them, a softmax on top.
+
+use std::ops::Range;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::kernels::{Real, real};
+
+/// Widths of a dense network y_l = softplus_β(W_l y_{l−1}), the last layer a softmax, and β.
+///
+/// Node k is what enters matrix k: node 0 the data, node L the classes. Values of all nodes, and elements of
+/// all matrices (row-major, a row an output), stand one after the other in one slice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Architecture {
+    widths: Vec<usize>,
+    beta: f64,
+}
+
+impl Architecture {
+    /// Of nodes as wide as `widths` says, the data first; two at least.
+    ///
+    /// # Panics
+    /// With fewer.
+    #[must_use]
+    pub fn new(widths: Vec<usize>, beta: f64) -> Self {
+        assert!(widths.len() >= 2, "a network has an input and an output");
+        Self { widths, beta }
+    }
+
+    /// How many matrices there are, L.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        self.widths.len() - 1
+    }
+
+    /// Sharpness of the rectifiers.
+    #[must_use]
+    pub fn beta(&self) -> f64 {
+        self.beta
+    }
+
+    /// How wide node `node` is.
+    #[must_use]
+    pub fn width(&self, node: usize) -> usize {
+        self.widths[node]
+    }
+
+    /// Values of all nodes.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        self.widths.iter().sum()
+    }
+
+    /// Where the values of node `node` are.
+    #[must_use]
+    pub fn node(&self, node: usize) -> Range<usize> {
+        let start = self.widths[..node].iter().sum();
+        start..start + self.widths[node]
+    }
+
+    /// Elements of all matrices.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        self.widths.windows(2).map(|pair| pair[0] * pair[1]).sum()
+    }
+
+    /// Where the elements of the matrix from node `layer` to the next are.
+    #[must_use]
+    pub fn matrix(&self, layer: usize) -> Range<usize> {
+        let sizes = self.widths.windows(2).map(|pair| pair[0] * pair[1]);
+        let start = sizes.take(layer).sum();
+        start..start + self.widths[layer] * self.widths[layer + 1]
+    }
+
+    /// Matrices drawn uniformly from ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010).
+    #[must_use]
+    pub fn draw<R: Real>(&self, random: &mut ChaCha8Rng) -> Vec<R> {
+        let mut weights = Vec::with_capacity(self.weights());
+        for pair in self.widths.windows(2) {
+            let limit = (6.0 / (pair[0] + pair[1]) as f64).sqrt();
+            let elements =
+                (0..pair[0] * pair[1]).map(|_| real::<R>(random.random_range(-limit..limit)));
+            weights.extend(elements);
+        }
+        weights
+    }
+}
