@@ -14,6 +14,9 @@ use twinprop::devices::optical::SecondHarmonicConfig;
 use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
 use twinprop::experiment::{Experiment, Place, Recipe, TwinConfig, prepare};
 use twinprop::network::Source;
+use twinprop::rules::{
+    Backpropagation, Batch, PredictiveCoding, PredictiveCodingConfig, TrainingRule,
+};
 use twinprop::training::{Adam, Awake, cross_entropy};
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
@@ -42,21 +45,28 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
     (recipe, experiment)
 }
 
-/// A training step: forward measured, backward through the twins, Adam.
+/// A training step: forward measured, a gradient by a rule, Adam.
 pub struct Step {
     /// The network on its devices.
     pub experiment: Experiment,
+    rule: Box<dyn TrainingRule>,
     optimiser: Adam,
     batch: Vec<usize>,
     rates: Vec<f64>,
 }
 
 impl Step {
-    /// On the first 32 samples of `experiment`.
+    /// On the first 32 samples of `experiment`, by backpropagation through the twins.
     #[must_use]
     pub fn new(experiment: Experiment) -> Self {
+        Self::by(Box::new(Backpropagation), experiment)
+    }
+
+    /// On the first 32 samples of `experiment`, by `rule`.
+    #[must_use]
+    pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
         let rates = vec![1e-4; experiment.network.parameters().len()];
-        Self { experiment, optimiser: Adam::default(), batch: (0..32).collect(), rates }
+        Self { experiment, rule, optimiser: Adam::default(), batch: (0..32).collect(), rates }
     }
 
     /// One step; returns the loss.
@@ -70,7 +80,9 @@ impl Step {
         let x = to_tensor(&batch.features, &Backend::Flex.device().expect("flex is built in"));
         let trace = network.forward(x, laboratory, Source::Measured).expect("the device answers");
         let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
-        let gradients = network.backward(&trace, cotangent, laboratory);
+        let batch = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step: 0 };
+        let gradients =
+            self.rule.gradients(batch, network, laboratory).expect("the device answers");
         self.optimiser.step(&self.rates, network.parameters_mut(), gradients);
         loss
     }
@@ -110,29 +122,53 @@ input_noise = 0.000625
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_oscillators() -> Step {
-    let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
-    let pixel = |image: usize, pixel: usize| 0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin();
-    let mut images: String =
-        (0..196).map(|pixel| format!("p{pixel},")).collect::<String>() + "label\n";
-    for image in 0..100 {
-        let pixels: String = (0..196).map(|place| format!("{},", pixel(image, place))).collect();
-        images += &format!("{pixels}{}\n", image % 10);
-    }
-    std::fs::write(folder.join("noise.csv"), images).expect("the temporary folder can be written");
-    let path = folder.join("recipe.toml");
-    std::fs::write(&path, MNIST_OSCILLATORS).expect("the temporary folder can be written");
-    let device = Backend::Flex.device().expect("flex is built in");
-    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let experiment = prepare(&recipe, &Place::new(&folder, &device));
-    // Left behind, the folder would only take space.
-    let _ = std::fs::remove_dir_all(&folder);
-    let mut experiment = experiment.expect("the recipe can be built");
+    let mut experiment = on_noise(MNIST_OSCILLATORS, 196);
     let nominal = experiment.nominal.drain(..).flatten();
     for (instrument, equation) in experiment.laboratory.instruments.iter_mut().zip(nominal) {
         instrument.twin = Some(Box::new(EquationTwin::new(equation)));
     }
     Step::new(experiment)
+}
+
+/// A digital network of 784, 256, 128, 64 and 10 units.
+const DIGITAL: &str = r#"
+network = [
+  "wire", { linear = { outputs = 256 } }, "tanh", { linear = { outputs = 128 } }, "tanh",
+  { linear = { outputs = 64 } }, "tanh", { linear = { outputs = 10 } }, "readout",
+]
+[data]
+source = { csv = { path = "noise.csv" } }
+"#;
+
+/// A step of predictive coding by `config` on a digital network of 784, 256, 128, 64 and 10 units.
+///
+/// # Panics
+/// If it cannot be built, or the temporary folder cannot be written.
+#[must_use]
+pub fn predictive_coding(config: PredictiveCodingConfig) -> Step {
+    Step::by(Box::new(PredictiveCoding::new(config)), on_noise(DIGITAL, 784))
+}
+
+/// The experiment of `recipe` on a hundred images of noise of ten classes.
+fn on_noise(recipe: &str, pixels: usize) -> Experiment {
+    let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
+    let pixel = |image: usize, pixel: usize| 0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin();
+    let mut images: String =
+        (0..pixels).map(|pixel| format!("p{pixel},")).collect::<String>() + "label\n";
+    for image in 0..100 {
+        let values: String = (0..pixels).map(|place| format!("{},", pixel(image, place))).collect();
+        images += &format!("{values}{}\n", image % 10);
+    }
+    std::fs::write(folder.join("noise.csv"), images).expect("the temporary folder can be written");
+    let path = folder.join("recipe.toml");
+    std::fs::write(&path, recipe).expect("the temporary folder can be written");
+    let device = Backend::Flex.device().expect("flex is built in");
+    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
+    let experiment = prepare(&recipe, &Place::new(&folder, &device));
+    // Left behind, the folder would only take space.
+    let _ = std::fs::remove_dir_all(&folder);
+    experiment.expect("the recipe can be built")
 }
 
 /// The median of some times.

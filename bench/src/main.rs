@@ -14,8 +14,9 @@ use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
 use twinprop::devices::optical::{SecondHarmonic, SecondHarmonicConfig};
 use twinprop::devices::{DeviceError, PhysicalLayer};
+use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
-use twinprop_bench::{median, mnist_oscillators};
+use twinprop_bench::{Step, median, mnist_oscillators, predictive_coding};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -28,7 +29,7 @@ struct Arguments {
     /// Shots of a device in a measurement.
     #[arg(long, default_value_t = 1024)]
     shots: usize,
-    /// Only this device, or `step`, instead of all.
+    /// Only this device, or `step`, or `predictive-coding`, instead of all.
     #[arg(long)]
     only: Option<String>,
     /// Turns of each side, twenty repetitions each.
@@ -173,25 +174,37 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
         }
     }
 
-    if !wanted("step") {
-        return Ok(());
+    if wanted("step") {
+        let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;
+        let times = steps_in_turns(arguments.turns, mnist_oscillators(), &mut torch)?;
+        println!("\nPAT step of the MNIST oscillators, batch 32 | ms | PyTorch's | share");
+        println!("196 and 206 oscillators | {}", in_words(times));
     }
-    let mut step = mnist_oscillators();
-    let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;
-    let (ours, theirs) = in_turns(
-        2 * arguments.turns,
+    if wanted("predictive-coding") {
+        println!("\nfixed-prediction step, 784-256-128-64-10, batch 32 | ms | PyTorch's | share");
+        for (eta, steps) in [(1.0, 4), (0.1, 20)] {
+            let config = PredictiveCodingConfig { eta, steps: Some(steps), ..Default::default() };
+            let options = [eta.to_string(), steps.to_string()];
+            let mut torch = Peer::start(&arguments.python, "predictive_coding_step.py", &options)?;
+            let times = steps_in_turns(arguments.turns, predictive_coding(config), &mut torch)?;
+            println!("η = {eta}, {steps} sweeps | {}", in_words(times));
+        }
+    }
+    Ok(())
+}
+
+/// Medians of a training step of ours and of the peer's.
+fn steps_in_turns(turns: usize, mut step: Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
+    in_turns(
+        2 * turns,
         || {
             step.run();
             Ok(())
         },
         || torch.seconds("step"),
-    )?;
-    println!("\nPAT step of the MNIST oscillators, batch 32 | ms | PyTorch's | share");
-    println!(
-        "196 and 206 oscillators | {:.2} | {:.2} | {:.2}",
-        1e3 * ours,
-        1e3 * theirs,
-        ours / theirs
-    );
-    Ok(())
+    )
+}
+
+fn in_words((ours, theirs): (f64, f64)) -> String {
+    format!("{:.2} | {:.2} | {:.2}", 1e3 * ours, 1e3 * theirs, ours / theirs)
 }

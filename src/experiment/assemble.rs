@@ -7,8 +7,8 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Activation, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches, Physical, Readout,
-    Scale, Skip, Slice, Stage, Wire,
+    Activation, Assemblies, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches, Physical,
+    Readout, Scale, Skip, Slice, Stage, Wire,
 };
 use crate::training::RangePenalty;
 
@@ -39,7 +39,27 @@ pub(super) fn assemble(
     for (place, config) in recipe.network.iter().enumerate() {
         assembly.add(place, config)?;
     }
-    Ok(Network { stages: assembly.stages, skips: assembly.skips })
+    let bean = assemblies(recipe, &assembly.stages)?;
+    Ok(Network { stages: assembly.stages, skips: assembly.skips, bean })
+}
+
+/// The regulariser that `recipe` asks for, on the stages that it names or all that mix but the first.
+fn assemblies(recipe: &Recipe, stages: &[Box<dyn Stage>]) -> Result<Option<Assemblies>, Error> {
+    let Some(config) = recipe.training.bean.clone() else { return Ok(None) };
+    let mixes = |place: &usize| stages.get(*place).is_some_and(|stage| stage.mixes());
+    let places = match &config.stages {
+        None => (0..stages.len()).filter(mixes).skip(1).collect(),
+        Some(named) => {
+            if let Some(place) = named.iter().find(|place| !mixes(place)) {
+                let kind = stages.get(*place).map_or("there is none", |stage| stage.kind());
+                return Err(Error::Usage(format!(
+                    "key `training.bean.stages`: stage {place} ({kind}) has no outgoing weights; name physical and digital layers by their places in `network`, from zero"
+                )));
+            }
+            named.clone()
+        }
+    };
+    Ok(Some(Assemblies { config, places }))
 }
 
 struct Assembly<'a> {

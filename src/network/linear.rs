@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, random};
 
-use super::{Laboratory, Source, Stage};
+use super::{Laboratory, Outgoing, Source, Stage};
 
 /// y = x W + b, with W `[width in, width out]`.
 pub struct Linear {
@@ -71,6 +71,10 @@ impl Stage for Linear {
 
     fn mixes(&self) -> bool {
         true
+    }
+
+    fn outgoing(&self, _x: &Tensor<2>, _laboratory: &Laboratory) -> Option<Outgoing> {
+        Some(Outgoing { weights: self.weight.clone(), parameter: Some(0) })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {

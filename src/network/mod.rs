@@ -29,12 +29,14 @@ pub use physical::Physical;
 pub use readout::Readout;
 pub use scale::Scale;
 pub use slice::Slice;
-pub use stage::{Source, Stage};
+pub use stage::{Outgoing, Source, Stage};
 pub use wire::Wire;
 
 use burn::tensor::Tensor;
 use twinprop_calibration::design::TaskDrives;
 use twinprop_devices::DeviceError;
+
+use crate::training::{BeanConfig, Regularisation};
 
 /// Stages in the order of the data, and the connections that skip some of them.
 pub struct Network {
@@ -42,6 +44,17 @@ pub struct Network {
     pub stages: Vec<Box<dyn Stage>>,
     /// Skip connections, of equal width at both ends.
     pub skips: Vec<Skip>,
+    /// What makes assemblies of the units that enter some of the stages.
+    pub bean: Option<Assemblies>,
+}
+
+/// A regulariser and the places of the stages whose inputs it is about.
+#[derive(Clone, Debug)]
+pub struct Assemblies {
+    /// The regulariser.
+    pub config: BeanConfig,
+    /// The places.
+    pub places: Vec<usize>,
 }
 
 /// Adds the value that enters stage `from` to the one that enters the later stage `to`.
@@ -131,8 +144,9 @@ impl Network {
         let mut entered: Vec<Tensor<2>> = Vec::with_capacity(self.stages.len());
         for (index, (stage, x)) in self.stages.iter().zip(&trace.inputs).enumerate().rev() {
             let other = handed_down(index, x, &cotangent);
-            let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
-            let dx = other.unwrap_or(dx);
+            let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
+            let mut dx = other.unwrap_or(dx);
+            self.regularise(index, x, laboratory, &mut dx, &mut dparameters);
             let skipped = self.skips.iter().filter(|skip| skip.from == index);
             cotangent =
                 skipped.fold(dx, |dx, skip| dx + entered[self.stages.len() - 1 - skip.to].clone());
@@ -140,6 +154,38 @@ impl Network {
             gradients.push(dparameters);
         }
         gradients.into_iter().rev().flatten().collect()
+    }
+
+    /// What the regulariser says of the stage at `place` and what enters it, `x`, and which of the stage's
+    /// parameters its weights are.
+    fn regularisation(
+        &self,
+        place: usize,
+        x: &Tensor<2>,
+        laboratory: &Laboratory,
+    ) -> Option<(Regularisation, Option<usize>)> {
+        let Assemblies { config, places } = self.bean.as_ref()?;
+        let stage = places.contains(&place).then(|| &self.stages[place])?;
+        let Outgoing { weights, parameter } = stage.outgoing(x, laboratory)?;
+        Some((config.at(x, &weights), parameter))
+    }
+
+    /// Adds the regulariser's gradients to the cotangent of what enters the stage at `place`, and to those
+    /// of the stage's parameters that are in `dparameters`.
+    pub(crate) fn regularise(
+        &self,
+        place: usize,
+        x: &Tensor<2>,
+        laboratory: &Laboratory,
+        dx: &mut Tensor<2>,
+        dparameters: &mut [Tensor<2>],
+    ) {
+        if let Some((regularisation, parameter)) = self.regularisation(place, x, laboratory) {
+            *dx = dx.clone() + regularisation.activations;
+            if let Some(dparameter) = parameter.and_then(|which| dparameters.get_mut(which)) {
+                *dparameter = dparameter.clone() + regularisation.weights;
+            }
+        }
     }
 
     /// Runs `x` through the stages and lets each set itself to the values that reach it.
@@ -216,9 +262,15 @@ impl Network {
         task
     }
 
-    /// Penalty for drives and parameters out of range, summed over the stages.
+    /// What is added to the loss at `trace`: the penalty for drives and parameters out of range, summed over
+    /// the stages, and the regulariser.
     #[must_use]
-    pub fn range_penalty(&self, trace: &Trace) -> f32 {
-        self.stages.iter().zip(&trace.inputs).map(|(stage, x)| stage.range_penalty(x)).sum()
+    pub fn penalty(&self, trace: &Trace, laboratory: &Laboratory) -> f32 {
+        let stages = self.stages.iter().zip(&trace.inputs).enumerate();
+        let penalties = stages.map(|(place, (stage, x))| {
+            let regularisation = self.regularisation(place, x, laboratory);
+            stage.range_penalty(x) + regularisation.map_or(0.0, |(found, _)| found.value)
+        });
+        penalties.sum()
     }
 }

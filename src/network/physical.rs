@@ -9,7 +9,7 @@ use twinprop_calibration::{RangeMap, Run};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
-use super::{Instrument, Laboratory, Source, Stage};
+use super::{Instrument, Laboratory, Outgoing, Source, Stage};
 use crate::training::RangePenalty;
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
@@ -181,6 +181,21 @@ impl Stage for Physical {
 
     fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
         dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.penalty.gradient(x)
+    }
+
+    /// The twin's mean Jacobian over the batch, row by row of vector-Jacobian products.
+    fn outgoing(&self, x: &Tensor<2>, laboratory: &Laboratory) -> Option<Outgoing> {
+        let bins = laboratory.instruments[self.instrument].device.interface().outputs.len();
+        let (shape, device) = ([x.dims()[0], self.shots * bins], x.device());
+        // The range penalty's share of a product does not depend on the cotangent.
+        let nothing = self.input_cotangent(x, Tensor::zeros(shape, &device), laboratory);
+        let columns = (0..shape[1]).map(|bin| {
+            let ones = Tensor::ones([shape[0], 1], &device);
+            let dy = Tensor::zeros(shape, &device).slice_assign([0..shape[0], bin..bin + 1], ones);
+            let dx = self.input_cotangent(x, dy, laboratory) - nothing.clone();
+            dx.mean_dim(0).transpose()
+        });
+        Some(Outgoing { weights: Tensor::cat(columns.collect(), 1), parameter: None })
     }
 
     fn instrument(&self) -> Option<usize> {

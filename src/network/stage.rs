@@ -16,6 +16,14 @@ pub enum Source {
     Predicted,
 }
 
+/// Weights from the inputs of a stage to its outputs.
+pub struct Outgoing {
+    /// `[width in, width out]`.
+    pub weights: Tensor<2>,
+    /// Which of the stage's parameters they are, if they are one.
+    pub parameter: Option<usize>,
+}
+
 /// One step of a network, from `[batch, width in]` to `[batch, width out]`.
 pub trait Stage {
     /// Name of the kind of stage, as recipes have it.
@@ -57,6 +65,11 @@ pub trait Stage {
     /// in range, with the gradient of the range penalty.
     fn confined(&self, _x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
         dx
+    }
+
+    /// How what enters the stage at `x` acts on what leaves it, for a stage that mixes.
+    fn outgoing(&self, _x: &Tensor<2>, _laboratory: &Laboratory) -> Option<Outgoing> {
+        None
     }
 
     /// Multiply-adds that the host does for a sample, to leading order; none where it only moves values.

@@ -130,8 +130,9 @@ impl TrainingRule for DirectFeedback {
                     cotangent = error * self.config.derivative.of(y);
                 }
                 let x = &batch.trace.inputs[place];
-                let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
+                let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
                 cotangent = dx;
+                network.regularise(place, x, laboratory, &mut cotangent, &mut dparameters);
                 gradients.push(dparameters);
             }
         }

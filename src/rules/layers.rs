@@ -119,8 +119,12 @@ impl Layers {
         network: &Network,
         laboratory: &Laboratory,
     ) -> Tensor<2> {
-        let stages = network.stages[self.stages(layer)].iter().zip(inputs).rev();
-        stages.fold(dy, |dy, (stage, x)| stage.input_cotangent(x, dy, laboratory))
+        let stages = self.stages(layer).zip(inputs).rev();
+        stages.fold(dy, |dy, (place, x)| {
+            let mut dx = network.stages[place].input_cotangent(x, dy, laboratory);
+            network.regularise(place, x, laboratory, &mut dx, &mut []);
+            dx
+        })
     }
 
     /// Gradients of layer `layer`'s parameters from the cotangent of what leaves it, at the stages'
@@ -135,9 +139,10 @@ impl Layers {
     ) -> Vec<Tensor<2>> {
         let mut cotangent = dy;
         let mut gradients = Vec::with_capacity(inputs.len());
-        for (stage, x) in network.stages[self.stages(layer)].iter().zip(inputs).rev() {
-            let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
+        for (place, x) in self.stages(layer).zip(inputs).rev() {
+            let (dx, mut dparameters) = network.stages[place].vjp(x, cotangent, laboratory);
             cotangent = dx;
+            network.regularise(place, x, laboratory, &mut cotangent, &mut dparameters);
             gradients.push(dparameters);
         }
         gradients.into_iter().rev().flatten().collect()

@@ -3,7 +3,8 @@
 //! The forward values are the same for all of them, what the devices answered; rules differ in the
 //! *credit* that they give every stage for the loss, and whether they ask a twin for it. A stage offers
 //! no more than `forward` and `vjp`, so each rule runs on physical and digital stages alike. Every rule has a
-//! module with its equations, their source, when to use it and what it costs.
+//! module with its equations, their source, when to use it and what it costs. Learned plasticity, which
+//! trains online, is a room of its own: [`crate::plasticity`].
 //!
 //! | rule | credit of a stage's output | asks a twin for | shots a step, of a batch of B |
 //! |---|---|---|---|

@@ -31,7 +31,7 @@ impl<'a> Probe<'a> {
         &self.at
     }
 
-    /// The batch's mean loss, with the range penalty, where each tensor is what `moved` makes of its place
+    /// The batch's mean loss, with the penalties, where each tensor is what `moved` makes of its place
     /// and its value.
     pub(super) fn loss(
         &mut self,
@@ -43,7 +43,7 @@ impl<'a> Probe<'a> {
         let x = self.batch.trace.inputs[0].clone();
         let trace = self.network.forward(x, self.laboratory, Source::Measured)?;
         let (loss, _) = cross_entropy(trace.logits(), self.batch.labels);
-        Ok(loss + self.network.range_penalty(&trace))
+        Ok(loss + self.network.penalty(&trace, self.laboratory))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod adam;
 mod awake;
+mod bean;
 mod loss;
 mod range_penalty;
 mod recalibration;
@@ -11,6 +12,7 @@ mod trainer;
 
 pub use adam::Adam;
 pub use awake::Awake;
+pub use bean::{BeanConfig, Order, Regularisation};
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use range_penalty::RangePenalty;
 pub use recalibration::{measure_at, recalibrate_about};

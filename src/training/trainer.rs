@@ -14,8 +14,8 @@ use twinprop_calibration::state::State;
 use twinprop_devices::{random, validate};
 
 use super::{
-    Adam, Awake, Refinement, RefinementChoice, RefinementState, Schedule, TwinCourse, accuracy,
-    cross_entropy, predictions,
+    Adam, Awake, BeanConfig, Refinement, RefinementChoice, RefinementState, Schedule, TwinCourse,
+    accuracy, cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
@@ -33,6 +33,9 @@ pub struct TrainingConfig {
     pub rule: Rule,
     /// Options of the rules that have some.
     pub rules: RulesConfig,
+    /// What makes assemblies of units, if anything shall.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bean: Option<BeanConfig>,
     /// Passes over the training data.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
@@ -63,6 +66,7 @@ impl Default for TrainingConfig {
         Self {
             rule: Rule::Pat,
             rules: RulesConfig::default(),
+            bean: None,
             epochs: 60,
             batch: 32,
             learning_rate: 0.02,
@@ -430,7 +434,7 @@ impl Trainer<'_> {
         let sums = Sums {
             loss: loss * size,
             right: accuracy(&predictions(trace.logits()), &batch.labels) * size,
-            penalty: self.network.range_penalty(&trace) * size,
+            penalty: self.network.penalty(&trace, self.laboratory) * size,
         };
         optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
         Ok(Made { sums, trace, alignment })
