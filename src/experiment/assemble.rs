@@ -7,8 +7,8 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::Split;
 use crate::network::{
-    Activation, Assemblies, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches, Physical,
-    Readout, Scale, Skip, Slice, Stage, Wire,
+    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
+    Physical, Readout, Scale, Skip, Slice, Stage, Wire,
 };
 use crate::training::RangePenalty;
 
@@ -98,6 +98,9 @@ impl Assembly<'_> {
             StageConfig::Tanh => (Box::new(Activation::Tanh), self.width),
             StageConfig::Softplus(config) => {
                 (Box::new(Activation::Softplus(config.beta)), self.width)
+            }
+            StageConfig::Dropout(config) => {
+                (Box::new(Dropout::new(config.rate, self.recipe.seed, place)), self.width)
             }
             StageConfig::Jitter(config) => {
                 (Box::new(Jitter::new(config.deviation, self.recipe.seed, place)), self.width)

@@ -38,9 +38,9 @@ pub use meta::{
 };
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
-    CalibrationConfig, DeviceEntry, JitterConfig, LinearConfig, PadConfig, PatchesConfig,
-    PhysicalConfig, Recipe, RigConfig, SkipConfig, SliceConfig, SoftplusConfig, StageConfig,
-    TwinConfig, recipe_schema,
+    CalibrationConfig, DeviceEntry, DropoutConfig, JitterConfig, LinearConfig, PadConfig,
+    PatchesConfig, PhysicalConfig, Recipe, RigConfig, SkipConfig, SliceConfig, SoftplusConfig,
+    StageConfig, TwinConfig, recipe_schema,
 };
 pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
 pub use run_folder::RunFolder;

@@ -4,6 +4,7 @@
 //! can bring its own adjoint.
 
 mod activation;
+mod dropout;
 mod encode;
 mod jitter;
 mod laboratory;
@@ -19,6 +20,7 @@ mod stage;
 mod wire;
 
 pub use activation::Activation;
+pub use dropout::Dropout;
 pub use encode::Encode;
 pub use jitter::Jitter;
 pub use laboratory::{Instrument, Laboratory};

@@ -8,6 +8,7 @@ mod range_penalty;
 mod recalibration;
 mod refinement;
 mod schedule;
+mod shrinkage;
 mod trainer;
 
 pub use adam::Adam;
@@ -18,6 +19,7 @@ pub use range_penalty::RangePenalty;
 pub use recalibration::{measure_at, recalibrate_about};
 pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};
 pub use schedule::Schedule;
+pub use shrinkage::ShrinkageConfig;
 pub use trainer::{
     Checkpoints, Ending, EpochMetrics, Judgement, Snapshot, Start, StepDone, Trainer,
     TrainingConfig, TrainingEvent, TrainingProgress, evaluate,

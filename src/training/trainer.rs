@@ -14,8 +14,8 @@ use twinprop_calibration::state::State;
 use twinprop_devices::{random, validate};
 
 use super::{
-    Adam, Awake, BeanConfig, Refinement, RefinementChoice, RefinementState, Schedule, TwinCourse,
-    accuracy, cross_entropy, predictions,
+    Adam, Awake, BeanConfig, Refinement, RefinementChoice, RefinementState, Schedule,
+    ShrinkageConfig, TwinCourse, accuracy, cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
@@ -36,6 +36,8 @@ pub struct TrainingConfig {
     /// What makes assemblies of units, if anything shall.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bean: Option<BeanConfig>,
+    /// Penalties on the size of what is trained.
+    pub shrinkage: ShrinkageConfig,
     /// Passes over the training data.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
@@ -67,6 +69,7 @@ impl Default for TrainingConfig {
             rule: Rule::Pat,
             rules: RulesConfig::default(),
             bean: None,
+            shrinkage: ShrinkageConfig::default(),
             epochs: 60,
             batch: 32,
             learning_rate: 0.02,
@@ -430,6 +433,9 @@ impl Trainer<'_> {
         let made = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step };
         let gradients = rule.gradients(made, self.network, self.laboratory)?;
         let alignment = if is_last { self.alignment(made, &gradients)? } else { None };
+        let parameters = self.network.parameters();
+        let parameters: Vec<&Tensor<2>> = parameters.iter().map(|(_, value)| *value).collect();
+        let gradients = self.config.shrinkage.shrink(&parameters, gradients);
         let size = chosen.len() as f32;
         let sums = Sums {
             loss: loss * size,

@@ -19,8 +19,8 @@ pub use self::device::{DeviceEntry, RigConfig};
 use self::overrides::set;
 pub use self::schema::recipe_schema;
 pub use self::stage::{
-    JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig, SkipConfig, SliceConfig,
-    SoftplusConfig, StageConfig,
+    DropoutConfig, JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig,
+    SkipConfig, SliceConfig, SoftplusConfig, StageConfig,
 };
 use super::accounting::AccountingConfig;
 use super::adapt::AdaptConfig;
@@ -166,6 +166,7 @@ impl Recipe {
                 | S::Pad(_)
                 | S::Slice(_)
                 | S::Jitter(_)
+                | S::Dropout(_)
                 | S::Skip(_) => {}
                 S::Physical(config) => {
                     physical += 1;

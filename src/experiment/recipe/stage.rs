@@ -23,6 +23,8 @@ pub enum StageConfig {
     Skip(SkipConfig),
     /// Noise added in training, so that the network learns to bear the device's own.
     Jitter(JitterConfig),
+    /// Values left out at random in every training step.
+    Dropout(DropoutConfig),
     /// The positive part: a digital nonlinearity, for devices that are linear.
     Relu,
     /// tanh: a digital nonlinearity.
@@ -46,6 +48,15 @@ pub struct LinearConfig {
     /// Its outputs.
     #[serde(deserialize_with = "validate::count")]
     pub outputs: usize,
+}
+
+/// How much is left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DropoutConfig {
+    /// Share of the values.
+    #[serde(deserialize_with = "validate::open_fraction")]
+    pub rate: f64,
 }
 
 /// How sharp a smooth rectifier bends.

@@ -1,0 +1,35 @@
+//! Penalties on the size of what is trained.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::validate;
+
+/// l1 · Σ |θ| + l2/2 · Σ θ² beside the loss, over all trainable tensors; in a recipe,
+/// `[training.shrinkage]`. A device's parameters count normalised to [−1, 1].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShrinkageConfig {
+    /// Weight of the sizes: what helps little becomes zero.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub l1: f64,
+    /// Weight of half the squares: weight decay.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub l2: f64,
+}
+
+impl ShrinkageConfig {
+    /// `gradients`, to which those of the penalties at `parameters` are added; both of one order.
+    #[must_use]
+    pub fn shrink(&self, parameters: &[&Tensor<2>], gradients: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+        if *self == Self::default() {
+            return gradients;
+        }
+        let pairs = parameters.iter().zip(gradients);
+        pairs
+            .map(|(&value, gradient)| {
+                gradient + value.clone().sign() * self.l1 + value.clone() * self.l2
+            })
+            .collect()
+    }
+}
