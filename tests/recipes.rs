@@ -6,7 +6,7 @@ use std::path::Path;
 
 use twinprop::Backend;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
-use twinprop::experiment::{Place, Recipe, prepare};
+use twinprop::experiment::{MetaRecipe, Place, Recipe, prepare};
 
 #[test]
 fn every_recipe_is_read_and_built() {
@@ -40,6 +40,15 @@ fn every_recipe_is_read_and_built() {
         built += 1;
     }
     assert!(built >= 8, "{built}");
+}
+
+#[test]
+fn every_recipe_of_a_meta_training_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/meta");
+    let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let hidden: Vec<usize> =
+        paths.map(|path| MetaRecipe::read(&path, &[]).unwrap().hidden.len()).collect();
+    assert_eq!(hidden, [4]);
 }
 
 #[test]
