@@ -133,7 +133,7 @@ pub fn mnist_oscillators() -> Step {
 /// A digital network of 784, 256, 128, 64 and 10 units.
 const DIGITAL: &str = r#"
 network = [
-  "wire", { linear = { outputs = 256 } }, "tanh", { linear = { outputs = 128 } }, "tanh",
+  "encode", { linear = { outputs = 256 } }, "tanh", { linear = { outputs = 128 } }, "tanh",
   { linear = { outputs = 64 } }, "tanh", { linear = { outputs = 10 } }, "readout",
 ]
 [data]

@@ -38,7 +38,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,5,10,20")]
     images: Vec<usize>,
     /// Adam's steps.
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 600)]
     steps: u64,
 }
 
@@ -64,11 +64,11 @@ fn regularisers() -> [(&'static str, Vec<Regulariser>); 6] {
     let each = |make: fn(f64) -> R, strengths: &[f64]| strengths.iter().map(|&s| make(s)).collect();
     [
         ("none", vec![R::Nothing]),
-        ("L1", each(R::L1, &[1e-5, 1e-4, 1e-3, 1e-2])),
-        ("weight decay", each(R::WeightDecay, &[1e-4, 1e-3, 1e-2, 1e-1])),
-        ("dropout", each(R::Dropout, &[0.1, 0.25, 0.5, 0.75])),
-        ("BEAN-1", each(|s| R::Bean(Order::First, s), &[0.1, 1.0, 10.0, 100.0])),
-        ("BEAN-2", each(|s| R::Bean(Order::Second, s), &[1.0, 10.0, 100.0, 1000.0])),
+        ("L1", each(R::L1, &[1e-5, 1e-4, 1e-3, 1e-2, 1e-1])),
+        ("weight decay", each(R::WeightDecay, &[1e-4, 1e-3, 1e-2, 1e-1, 1.0])),
+        ("dropout", each(R::Dropout, &[0.1, 0.25, 0.5, 0.75, 0.9])),
+        ("BEAN-1", each(|s| R::Bean(Order::First, s), &[1e-3, 1e-2, 1e-1, 1.0, 10.0])),
+        ("BEAN-2", each(|s| R::Bean(Order::Second, s), &[1e-2, 1e-1, 1.0, 10.0, 100.0])),
     ]
 }
 
