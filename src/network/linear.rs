@@ -55,9 +55,17 @@ impl Stage for Linear {
         dy: Tensor<2>,
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let dweight = x.clone().transpose().matmul(dy.clone());
-        let dbias = dy.clone().sum_dim(0);
-        (self.input_cotangent(x, dy, laboratory), vec![dweight, dbias])
+        let dparameters = self.parameter_gradients(x, dy.clone(), laboratory);
+        (self.input_cotangent(x, dy, laboratory), dparameters)
+    }
+
+    fn parameter_gradients(
+        &self,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        _laboratory: &Laboratory,
+    ) -> Vec<Tensor<2>> {
+        vec![x.clone().transpose().matmul(dy.clone()), dy.sum_dim(0)]
     }
 
     fn input_cotangent(

@@ -34,6 +34,8 @@ pub use slice::Slice;
 pub use stage::{Outgoing, Source, Stage};
 pub use wire::Wire;
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 use twinprop_calibration::design::TaskDrives;
 use twinprop_devices::DeviceError;
@@ -144,11 +146,16 @@ impl Network {
         let mut gradients = Vec::with_capacity(self.stages.len());
         // Cotangent of each stage's input, the last first.
         let mut entered: Vec<Tensor<2>> = Vec::with_capacity(self.stages.len());
+        let lowest = self.lowest_trained(0..self.stages.len());
         for (index, (stage, x)) in self.stages.iter().zip(&trace.inputs).enumerate().rev() {
+            if Some(index) == lowest {
+                gradients.push(self.gradients_of(index, x, cotangent, laboratory));
+                break;
+            }
             let other = handed_down(index, x, &cotangent);
             let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
             let mut dx = other.unwrap_or(dx);
-            self.regularise(index, x, laboratory, &mut dx, &mut dparameters);
+            self.regularise(index, x, laboratory, Some(&mut dx), &mut dparameters);
             let skipped = self.skips.iter().filter(|skip| skip.from == index);
             cotangent =
                 skipped.fold(dx, |dx, skip| dx + entered[self.stages.len() - 1 - skip.to].clone());
@@ -156,6 +163,24 @@ impl Network {
             gradients.push(dparameters);
         }
         gradients.into_iter().rev().flatten().collect()
+    }
+
+    /// The first of `places` whose stage has parameters: no gradient is wanted of what enters it or lies below.
+    pub(crate) fn lowest_trained(&self, mut places: Range<usize>) -> Option<usize> {
+        places.find(|&place| !self.stages[place].parameters().is_empty())
+    }
+
+    /// Gradients of the parameters of the stage at `place` alone, the regulariser's among them.
+    pub(crate) fn gradients_of(
+        &self,
+        place: usize,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        laboratory: &Laboratory,
+    ) -> Vec<Tensor<2>> {
+        let mut dparameters = self.stages[place].parameter_gradients(x, dy, laboratory);
+        self.regularise(place, x, laboratory, None, &mut dparameters);
+        dparameters
     }
 
     /// What the regulariser says of the stage at `place` and what enters it, `x`, and which of the stage's
@@ -172,18 +197,20 @@ impl Network {
         Some((config.at(x, &weights), parameter))
     }
 
-    /// Adds the regulariser's gradients to the cotangent of what enters the stage at `place`, and to those
-    /// of the stage's parameters that are in `dparameters`.
+    /// Adds the regulariser's gradients to the cotangent of what enters the stage at `place`, if that is
+    /// wanted, and to those of the stage's parameters that are in `dparameters`.
     pub(crate) fn regularise(
         &self,
         place: usize,
         x: &Tensor<2>,
         laboratory: &Laboratory,
-        dx: &mut Tensor<2>,
+        dx: Option<&mut Tensor<2>>,
         dparameters: &mut [Tensor<2>],
     ) {
         if let Some((regularisation, parameter)) = self.regularisation(place, x, laboratory) {
-            *dx = dx.clone() + regularisation.activations;
+            if let Some(dx) = dx {
+                *dx = dx.clone() + regularisation.activations;
+            }
             if let Some(dparameter) = parameter.and_then(|which| dparameters.get_mut(which)) {
                 *dparameter = dparameter.clone() + regularisation.weights;
             }

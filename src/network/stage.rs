@@ -54,6 +54,16 @@ pub trait Stage {
         self.vjp(x, dy, laboratory).0
     }
 
+    /// Gradients of the parameters alone, as [`vjp`](Self::vjp) has them.
+    fn parameter_gradients(
+        &self,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        laboratory: &Laboratory,
+    ) -> Vec<Tensor<2>> {
+        self.vjp(x, dy, laboratory).1
+    }
+
     /// Whether each output depends on many inputs by way of the stage's parameters: such a stage begins a
     /// [layer](crate::rules::Layers), and [`FeedbackAlignment`](crate::rules::FeedbackAlignment) puts a
     /// random matrix in the place of its transposed Jacobian.

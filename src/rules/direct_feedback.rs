@@ -132,7 +132,7 @@ impl TrainingRule for DirectFeedback {
                 let x = &batch.trace.inputs[place];
                 let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
                 cotangent = dx;
-                network.regularise(place, x, laboratory, &mut cotangent, &mut dparameters);
+                network.regularise(place, x, laboratory, Some(&mut cotangent), &mut dparameters);
                 gradients.push(dparameters);
             }
         }

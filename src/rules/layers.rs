@@ -122,7 +122,7 @@ impl Layers {
         let stages = self.stages(layer).zip(inputs).rev();
         stages.fold(dy, |dy, (place, x)| {
             let mut dx = network.stages[place].input_cotangent(x, dy, laboratory);
-            network.regularise(place, x, laboratory, &mut dx, &mut []);
+            network.regularise(place, x, laboratory, Some(&mut dx), &mut []);
             dx
         })
     }
@@ -139,10 +139,15 @@ impl Layers {
     ) -> Vec<Tensor<2>> {
         let mut cotangent = dy;
         let mut gradients = Vec::with_capacity(inputs.len());
+        let lowest = network.lowest_trained(self.stages(layer));
         for (place, x) in self.stages(layer).zip(inputs).rev() {
+            if Some(place) == lowest {
+                gradients.push(network.gradients_of(place, x, cotangent, laboratory));
+                break;
+            }
             let (dx, mut dparameters) = network.stages[place].vjp(x, cotangent, laboratory);
             cotangent = dx;
-            network.regularise(place, x, laboratory, &mut cotangent, &mut dparameters);
+            network.regularise(place, x, laboratory, Some(&mut cotangent), &mut dparameters);
             gradients.push(dparameters);
         }
         gradients.into_iter().rev().flatten().collect()
