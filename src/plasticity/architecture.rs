@@ -73,16 +73,13 @@ impl Architecture {
         start..start + self.widths[layer] * self.widths[layer + 1]
     }
 
-    /// Matrices drawn uniformly from ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010).
-    #[must_use]
-    pub fn draw<R: Real>(&self, random: &mut ChaCha8Rng) -> Vec<R> {
-        let mut weights = Vec::with_capacity(self.weights());
-        for pair in self.widths.windows(2) {
-            let limit = (6.0 / (pair[0] + pair[1]) as f64).sqrt();
-            let elements =
-                (0..pair[0] * pair[1]).map(|_| real::<R>(random.random_range(-limit..limit)));
-            weights.extend(elements);
+    /// Fills all matrices uniformly from ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010).
+    pub fn draw<R: Real>(&self, weights: &mut [R], random: &mut ChaCha8Rng) {
+        for layer in 0..self.layers() {
+            let limit = (6.0 / (self.width(layer) + self.width(layer + 1)) as f64).sqrt();
+            for weight in &mut weights[self.matrix(layer)] {
+                *weight = real(random.random_range(-limit..limit));
+            }
         }
-        weights
     }
 }

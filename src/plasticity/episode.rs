@@ -40,7 +40,7 @@ pub struct Outcome {
     pub angles: Vec<f64>,
 }
 
-/// Networks that learn tasks, one after the other, in the same room: nothing is allocated in an episode.
+/// Networks that learn tasks, one after the other, in the same room: a step allocates nothing.
 pub struct Learner<R> {
     architecture: Architecture,
     kind: FeedbackKind,
@@ -57,17 +57,9 @@ impl<R: Real> Learner<R> {
     #[must_use]
     pub fn new(architecture: Architecture, kind: FeedbackKind) -> Self {
         let cotangents = Cotangents::new(&architecture);
-        let adjoint = vec![R::zero(); architecture.weights()];
-        let feedback = Vec::new();
-        Self {
-            architecture,
-            kind,
-            feedback,
-            weights: Vec::new(),
-            traces: Vec::new(),
-            cotangents,
-            adjoint,
-        }
+        let [feedback, adjoint] = [(); 2].map(|()| vec![R::zero(); architecture.weights()]);
+        let (weights, traces) = (Vec::new(), Vec::new());
+        Self { architecture, kind, feedback, weights, traces, cotangents, adjoint }
     }
 
     /// A fresh network, drawn from `random`, learns `task` by the rule of `theta`.
@@ -109,8 +101,8 @@ impl<R: Real> Learner<R> {
             self.weights.push(vec![R::zero(); size]);
             self.traces.push(Trace::new(&self.architecture));
         }
-        self.weights[0] = self.architecture.draw(random);
-        self.feedback = self.architecture.draw(random);
+        self.architecture.draw(&mut self.weights[0], random);
+        self.architecture.draw(&mut self.feedback, random);
     }
 
     /// Learns, in the first `room` + 1 places over and over; returns where the last weights are.

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
+use crate::network::Network;
+
 /// l1 · Σ |θ| + l2/2 · Σ θ² beside the loss, over all trainable tensors; in a recipe,
 /// `[training.shrinkage]`. A device's parameters count normalised to [−1, 1].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,15 +21,16 @@ pub struct ShrinkageConfig {
 }
 
 impl ShrinkageConfig {
-    /// `gradients`, to which those of the penalties at `parameters` are added; both of one order.
+    /// `gradients` of the parameters of `network`, to which those of the penalties are added.
     #[must_use]
-    pub fn shrink(&self, parameters: &[&Tensor<2>], gradients: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+    pub fn shrink(&self, network: &Network, gradients: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
         if *self == Self::default() {
             return gradients;
         }
-        let pairs = parameters.iter().zip(gradients);
-        pairs
-            .map(|(&value, gradient)| {
+        let values = network.stages.iter().flat_map(|stage| stage.parameters());
+        values
+            .zip(gradients)
+            .map(|((_, value), gradient)| {
                 gradient + value.clone().sign() * self.l1 + value.clone() * self.l2
             })
             .collect()

@@ -433,9 +433,7 @@ impl Trainer<'_> {
         let made = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step };
         let gradients = rule.gradients(made, self.network, self.laboratory)?;
         let alignment = if is_last { self.alignment(made, &gradients)? } else { None };
-        let parameters = self.network.parameters();
-        let parameters: Vec<&Tensor<2>> = parameters.iter().map(|(_, value)| *value).collect();
-        let gradients = self.config.shrinkage.shrink(&parameters, gradients);
+        let gradients = self.config.shrinkage.shrink(self.network, gradients);
         let size = chosen.len() as f32;
         let sums = Sums {
             loss: loss * size,

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use clap::Parser;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -148,11 +148,11 @@ impl<'a> Chosen<'a> {
     /// Accuracy on the test images of the way that does best on the others.
     fn best(&self, ways: &[Regulariser], steps: u64) -> f32 {
         let trained = ways.iter().map(|&way| {
-            let mut network = self.train(way, steps);
-            (judge(&mut network, &self.validation), network)
+            let network = self.train(way, steps);
+            (judge(&network, &self.validation), network)
         });
         let best = trained.max_by(|left, right| left.0.total_cmp(&right.0));
-        best.map_or(0.0, |(_, mut network)| judge(&mut network, self.test))
+        best.map_or(0.0, |(_, network)| judge(&network, self.test))
     }
 
     fn train(&self, way: Regulariser, steps: u64) -> Network {
@@ -180,9 +180,7 @@ impl<'a> Chosen<'a> {
             let Ok(trace) = network.forward(x, &mut laboratory, Source::Predicted) else { break };
             let (_, cotangent) = cross_entropy(trace.logits(), &batch.labels);
             let gradients = network.backward(&trace, cotangent, &laboratory);
-            let parameters = network.parameters();
-            let parameters: Vec<&Tensor<2>> = parameters.iter().map(|(_, value)| *value).collect();
-            let gradients = shrinkage.shrink(&parameters, gradients);
+            let gradients = shrinkage.shrink(&network, gradients);
             adam.step(&rates, network.parameters_mut(), gradients);
         }
         network
@@ -211,7 +209,7 @@ fn network(way: Regulariser, seed: u64, device: &Device) -> Network {
     network
 }
 
-fn judge(network: &mut Network, samples: &Dataset) -> f32 {
+fn judge(network: &Network, samples: &Dataset) -> f32 {
     let x = to_tensor(&samples.features, &device());
     let trace = network.forward(x, &mut Laboratory::default(), Source::Predicted);
     trace.map_or(0.0, |trace| accuracy(&predictions(trace.logits()), &samples.labels))
