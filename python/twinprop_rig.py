@@ -118,15 +118,19 @@ def largest_payload(frame):
 # The interface.
 
 
-def bank(name, count, unit, minimum, maximum, largest_step=None):
+def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=None):
     """`count` channels with one unit and one range; banks are joined by putting them in a list.
 
-    `largest_step` is the largest change from one shot to the next that the device bears."""
+    `largest_step` is the largest change from one shot to the next that the device bears. `matrix_gain` is
+    for parameters that are the weights of a linear device, the outputs for each input in turn: the
+    readings are that gain times the drives by the weights."""
     if not (count > 0 and minimum < maximum):
         raise ValueError(f"bank {name!r}: at least one channel, and a minimum below the maximum")
     found = dict(name=name, count=count, unit=unit, minimum=float(minimum), maximum=float(maximum))
     if largest_step is not None:
         found["largest_step"] = float(largest_step)
+    if matrix_gain is not None:
+        found["matrix_gain"] = float(matrix_gain)
     return found
 
 

@@ -24,6 +24,10 @@ pub struct Bank {
     /// Largest change from one shot to the next that the device bears; none is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_step: Option<f32>,
+    /// Of parameters that are the weights of a linear device, the readings over W x: the readings are
+    /// this gain times W x, with x the drives and W the parameters, the outputs for each input in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_gain: Option<f32>,
 }
 
 impl Bank {
@@ -88,13 +92,24 @@ impl Channels {
     #[must_use]
     pub fn bank(name: &str, count: usize, unit: &str, minimum: f32, maximum: f32) -> Self {
         let (name, unit) = (name.to_owned(), unit.to_owned());
-        Self { banks: vec![Bank { name, count, unit, minimum, maximum, largest_step: None }] }
+        let (largest_step, matrix_gain) = (None, None);
+        Self {
+            banks: vec![Bank { name, count, unit, minimum, maximum, largest_step, matrix_gain }],
+        }
     }
 
     /// These channels, of which none may change by more than `largest` from one shot to the next.
     #[must_use]
     pub fn with_largest_step(mut self, largest: f32) -> Self {
         self.banks.iter_mut().for_each(|bank| bank.largest_step = Some(largest));
+        self
+    }
+
+    /// These channels, which are the weights of a linear device: its readings are `gain` times the
+    /// drives by these weights, which stand in the order of the outputs for each input in turn.
+    #[must_use]
+    pub fn with_matrix_gain(mut self, gain: f32) -> Self {
+        self.banks.iter_mut().for_each(|bank| bank.matrix_gain = Some(gain));
         self
     }
 
@@ -163,7 +178,7 @@ impl Channels {
 impl fmt::Display for Channels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, bank) in self.banks.iter().enumerate() {
-            let Bank { name, count, unit, minimum, maximum, largest_step } = bank;
+            let Bank { name, count, unit, minimum, maximum, largest_step, .. } = bank;
             let comma = if place == 0 { "" } else { ", " };
             write!(f, "{comma}{count} × `{name}` from {minimum} to {maximum} {unit}")?;
             if let Some(step) = largest_step {
@@ -191,6 +206,18 @@ pub struct Interface {
 }
 
 impl Interface {
+    /// The readings over drives and weights that are normalised to [−1, 1], for a linear device whose
+    /// parameters are its weights, if all its drives, and all its weights, have one range about zero.
+    #[must_use]
+    pub fn normalised_matrix_gain(&self) -> Option<f32> {
+        let ([inputs], [weights]) = (self.inputs.banks(), self.parameters.banks()) else {
+            return None;
+        };
+        let is_centred = inputs.middle() == 0.0 && weights.middle() == 0.0;
+        let gain = weights.matrix_gain.filter(|_| is_centred)?;
+        Some(gain * inputs.half_span() * weights.half_span())
+    }
+
     /// First difference between this interface and `other`, in words: what this one says, and what
     /// the other one. The time of a shot is none.
     #[must_use]

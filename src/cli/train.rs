@@ -70,6 +70,12 @@ pub fn run(command: &Train) -> Result<(), Error> {
         summary.device_shots,
         summary.seconds
     );
+    if !summary.only_pseudo_gradient.is_empty() {
+        println!(
+            "no matrices, on which only the pseudo-gradient acts: {}",
+            summary.only_pseudo_gradient.join(", ")
+        );
+    }
     for link in summary.links {
         if let Some(failure) = link.failure {
             println!("{} was dropped after {} shots: {failure}", link.target, link.shots);

@@ -20,7 +20,7 @@ use super::twins::save_twins;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 use crate::training::{
-    Adam, Refinement, RefinementState, Snapshot, Start, TrainingProgress, TwinCourse,
+    OptimiserKind, Refinement, RefinementState, Snapshot, Start, TrainingProgress, TwinCourse,
 };
 
 /// What a checkpoint keeps beside its tensors.
@@ -155,6 +155,7 @@ impl Checkpoint {
         network: &mut Network,
         laboratory: &mut Laboratory,
         refinement: Option<&mut Refinement>,
+        optimiser: OptimiserKind,
         backend: &Device,
     ) -> Result<Start, Error> {
         self.folder.load_network(network, backend)?;
@@ -176,7 +177,8 @@ impl Checkpoint {
             let saved = (read(REFINEMENT)?, notes);
             refinement.restore(saved, laboratory).map_err(broken(REFINEMENT))?;
         }
-        let optimiser = Adam::resume(self.steps(), read(OPTIMISER)?).map_err(broken(OPTIMISER))?;
+        let optimiser = optimiser.resume(self.steps(), read(OPTIMISER)?);
+        let optimiser = optimiser.map_err(broken(OPTIMISER))?;
         Ok(Start { progress: self.notes.progress.clone(), optimiser })
     }
 }

@@ -3,6 +3,7 @@
 mod accounting;
 mod adapt;
 mod assemble;
+mod assemblies;
 mod baseline;
 mod build;
 mod calibrate;
@@ -23,6 +24,7 @@ mod watch;
 
 pub use accounting::{Accounting, AccountingConfig, Cost, PeerCost};
 pub use adapt::{AdaptConfig, Adaptation};
+pub use assemblies::{Correlations, StageAssemblies};
 pub use baseline::{Baseline, DigitalPeer, baselines, digital_peer};
 pub use build::{Experiment, Place, Usages, prepare};
 pub use calibrate::{Calibrated, TwinSummary};

@@ -8,6 +8,7 @@ use burn::tensor::Device;
 use twinprop_calibration::fidelity::Verdict;
 
 use super::accounting::Accounting;
+use super::assemblies::StageAssemblies;
 use super::baseline::{DigitalPeer, digital_peer};
 use super::build::{Experiment, Place, prepare};
 use super::calibrate::{Calibrated, calibrate, reload, take_exact_twins};
@@ -251,7 +252,10 @@ impl Run<'_> {
         });
         let (network, laboratory) = (&mut experiment.network, &mut experiment.laboratory);
         let begin = checkpoint
-            .map(|from| from.restore(network, laboratory, refinement.as_mut(), backend))
+            .map(|from| {
+                let optimiser = recipe.training.optimiser;
+                from.restore(network, laboratory, refinement.as_mut(), optimiser, backend)
+            })
             .transpose()?;
         let batches = experiment.split.train.len().div_ceil(recipe.training.batch) as u64;
         let steps_before = begin.as_ref().map_or(0, |Start { progress, .. }| progress.steps);
@@ -263,6 +267,11 @@ impl Run<'_> {
             .then(|| EventFile::create(folder.path(), &history))
             .transpose()
             .map_err(Error::file(&events_path, EVENTS_ADVICE))?;
+        if begin.is_none() && network.bean.is_some() {
+            let test = &experiment.split.test;
+            let assemblies = StageAssemblies::before(network, laboratory, test, backend)?;
+            folder.write_json(RunFolder::ASSEMBLIES, &assemblies)?;
+        }
         let (mut twins_at_start, seconds_before) = match checkpoint {
             Some(Checkpoint { notes, .. }) => (notes.twins_at_start.clone(), notes.seconds),
             None => (Vec::new(), 0.0),
@@ -344,6 +353,12 @@ impl Run<'_> {
         let watch = &recipe.calibration.watch;
         let split = &experiment.split;
         save_reference(network, laboratory, split, watch, recipe.seed, &folder, &backend)?;
+        let mut assemblies = folder.assemblies()?;
+        if !assemblies.is_empty() {
+            let test = &experiment.split.test;
+            StageAssemblies::complete(&mut assemblies, network, laboratory, test, &backend)?;
+            folder.write_json(RunFolder::ASSEMBLIES, &assemblies)?;
+        }
         folder.save_usages(laboratory)?;
         for recording in &experiment.recordings {
             recording.finish()?;
@@ -355,7 +370,7 @@ impl Run<'_> {
             .then(|| find_peer(&experiment, judgement.accuracy, recipe.seed, &backend))
             .flatten();
         let accounting = Accounting::of(&experiment, &recipe, peer);
-        let (laboratory, split) = (&experiment.laboratory, &experiment.split);
+        let Experiment { network, laboratory, split, .. } = &experiment;
         let summary = Summary {
             recipe: begun.recipe.clone(),
             rule: recipe.training.rule,
@@ -373,6 +388,7 @@ impl Run<'_> {
             refinement_seconds,
             twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
             accounting: Some(accounting),
+            only_pseudo_gradient: recipe.training.only_pseudo_gradient(network),
             classes: split.classes.clone(),
             confusion: confusion(&split.test.labels, &judgement.predicted, split.classes.len()),
         };
@@ -382,6 +398,7 @@ impl Run<'_> {
             summary: &summary,
             history: &history,
             twins: &twins,
+            assemblies: &assemblies,
             recipe: &recipe.to_toml(),
         };
         folder.write(RunFolder::REPORT, &report.to_html())?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
 use twinprop_devices::write_whole;
 
+use super::assemblies::StageAssemblies;
 use super::build::Usages;
 use super::recipe::Recipe;
 use crate::Error;
@@ -45,6 +46,8 @@ impl RunFolder {
     pub(super) const BEGUN: &'static str = "begun.json";
     /// Name of the metrics, a line an epoch.
     pub const METRICS: &'static str = "metrics.jsonl";
+    /// Name of the file of what units answer alike.
+    pub const ASSEMBLIES: &'static str = "assemblies.json";
     /// Name of the summary.
     pub const SUMMARY: &'static str = "summary.json";
     /// Name of the file that says where use has left the devices.
@@ -72,8 +75,9 @@ impl RunFolder {
     /// Name of a plasticity rule's coefficients.
     pub const PLASTICITY: &'static str = "plasticity.json";
     /// What must not be written over: what was measured, and what came out.
-    const RESULTS: [&'static str; 7] = [
+    const RESULTS: [&'static str; 8] = [
         Self::METRICS,
+        Self::ASSEMBLIES,
         Self::SHOTS,
         Self::CALIBRATION,
         Self::PROBE,
@@ -375,6 +379,17 @@ impl RunFolder {
     /// As [`write`](Self::write).
     pub fn save_usages(&self, laboratory: &Laboratory) -> Result<(), Error> {
         self.write_json(Self::USAGES, &laboratory.usages())
+    }
+
+    /// Which units answered alike when the run began; nothing of a run without a regulariser of assemblies.
+    ///
+    /// # Errors
+    /// As [`usages`](Self::usages).
+    pub fn assemblies(&self) -> Result<Vec<StageAssemblies>, Error> {
+        if !self.path.join(Self::ASSEMBLIES).exists() {
+            return Ok(Vec::new());
+        }
+        self.read_json(Self::ASSEMBLIES, "let it be read, or remove it")
     }
 
     /// Where use has left the devices; nothing of a run that did not say.

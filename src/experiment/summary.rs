@@ -103,6 +103,9 @@ pub struct Summary {
     /// What it cost; missing in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounting: Option<Accounting>,
+    /// Trained tensors on which of learned plasticity's terms only the pseudo-gradient has a meaning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_pseudo_gradient: Vec<String>,
     /// Names of the classes.
     pub classes: Vec<String>,
     /// Test samples by true class (rows) and the device's answer (columns), measured after the training.

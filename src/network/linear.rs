@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, random};
 
-use super::{Laboratory, Outgoing, Source, Stage};
+use super::{Laboratory, Matrix, Source, Stage};
 
 /// y = x W + b, with W `[width in, width out]`.
 pub struct Linear {
@@ -81,8 +81,8 @@ impl Stage for Linear {
         true
     }
 
-    fn outgoing(&self, _x: &Tensor<2>, _laboratory: &Laboratory) -> Option<Outgoing> {
-        Some(Outgoing { weights: self.weight.clone(), parameter: Some(0) })
+    fn matrix(&self) -> Option<Matrix> {
+        Some(Matrix { parameter: 0, weights: self.weight.clone(), gain: 1.0 })
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {

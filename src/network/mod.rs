@@ -31,7 +31,7 @@ pub use physical::Physical;
 pub use readout::Readout;
 pub use scale::Scale;
 pub use slice::Slice;
-pub use stage::{Outgoing, Source, Stage};
+pub use stage::{Matrix, Outgoing, Source, Stage};
 pub use wire::Wire;
 
 use std::ops::Range;
@@ -134,13 +134,14 @@ impl Network {
     }
 
     /// The same, where `handed_down` may say, from a stage's place, its input and the cotangent of its
-    /// output, what it hands down in the place of its own cotangent of the input.
+    /// output, what it hands down in the place of its own cotangent of the input. It is asked from the last
+    /// stage to the lowest that is trained.
     pub(crate) fn backward_through(
         &self,
         trace: &Trace,
         logits_cotangent: Tensor<2>,
         laboratory: &Laboratory,
-        handed_down: impl Fn(usize, &Tensor<2>, &Tensor<2>) -> Option<Tensor<2>>,
+        mut handed_down: impl FnMut(usize, &Tensor<2>, &Tensor<2>) -> Option<Tensor<2>>,
     ) -> Vec<Tensor<2>> {
         let mut cotangent = logits_cotangent;
         let mut gradients = Vec::with_capacity(self.stages.len());
@@ -148,11 +149,11 @@ impl Network {
         let mut entered: Vec<Tensor<2>> = Vec::with_capacity(self.stages.len());
         let lowest = self.lowest_trained(0..self.stages.len());
         for (index, (stage, x)) in self.stages.iter().zip(&trace.inputs).enumerate().rev() {
+            let other = handed_down(index, x, &cotangent);
             if Some(index) == lowest {
                 gradients.push(self.gradients_of(index, x, cotangent, laboratory));
                 break;
             }
-            let other = handed_down(index, x, &cotangent);
             let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
             let mut dx = other.unwrap_or(dx);
             self.regularise(index, x, laboratory, Some(&mut dx), &mut dparameters);

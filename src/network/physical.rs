@@ -9,7 +9,7 @@ use twinprop_calibration::{RangeMap, Run};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
-use super::{Instrument, Laboratory, Outgoing, Source, Stage};
+use super::{Instrument, Laboratory, Matrix, Outgoing, Source, Stage};
 use crate::training::RangePenalty;
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
@@ -26,6 +26,8 @@ pub struct Physical {
     inputs: RangeMap,
     /// The device's parameters.
     channels: Channels,
+    /// Of a linear device whose parameters are its weights, as long as it plays one shot.
+    matrix_gain: Option<f32>,
     penalty: RangePenalty,
     noise: NoiseSource,
 }
@@ -56,6 +58,7 @@ impl Physical {
             parameters: from_vec(start, [settings, count], device),
             inputs: RangeMap::to_device_units(&interface.inputs, device),
             channels: interface.parameters.clone(),
+            matrix_gain: interface.normalised_matrix_gain().filter(|_| shots == 1),
             penalty,
             noise: NoiseSource::new(seed.0, format!("unexplained at stage {}", seed.1)),
         }
@@ -181,6 +184,13 @@ impl Stage for Physical {
 
     fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
         dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.penalty.gradient(x)
+    }
+
+    fn matrix(&self) -> Option<Matrix> {
+        let gain = self.matrix_gain?;
+        let rows = self.inputs.scale.dims()[1] as i32;
+        let weights = self.parameters.clone().clamp(-1.0, 1.0).reshape([rows, -1]) * gain;
+        Some(Matrix { parameter: 0, weights, gain })
     }
 
     /// The twin's mean Jacobian over the batch, row by row of vector-Jacobian products.

@@ -24,6 +24,16 @@ pub struct Outgoing {
     pub parameter: Option<usize>,
 }
 
+/// A parameter that is the matrix by which a stage maps what enters it to what leaves it.
+pub struct Matrix {
+    /// Which of the stage's parameters it is.
+    pub parameter: usize,
+    /// The matrix, `[width in, width out]`: `gain` times the parameter, row by row.
+    pub weights: Tensor<2>,
+    /// The matrix over the parameter.
+    pub gain: f32,
+}
+
 /// One step of a network, from `[batch, width in]` to `[batch, width out]`.
 pub trait Stage {
     /// Name of the kind of stage, as recipes have it.
@@ -77,9 +87,15 @@ pub trait Stage {
         dx
     }
 
+    /// The parameter that is a matrix from what enters the stage to what leaves it, if one is.
+    fn matrix(&self) -> Option<Matrix> {
+        None
+    }
+
     /// How what enters the stage at `x` acts on what leaves it, for a stage that mixes.
     fn outgoing(&self, _x: &Tensor<2>, _laboratory: &Laboratory) -> Option<Outgoing> {
-        None
+        let Matrix { parameter, weights, .. } = self.matrix()?;
+        Some(Outgoing { weights, parameter: Some(parameter) })
     }
 
     /// Multiply-adds that the host does for a sample, to leading order; none where it only moves values.

@@ -21,6 +21,7 @@
 
 mod adjoint;
 mod architecture;
+mod batch;
 mod episode;
 mod kernels;
 mod online;
@@ -29,6 +30,7 @@ mod terms;
 mod tests;
 
 pub use architecture::Architecture;
+pub use batch::Side;
 pub use episode::{FeedbackKind, Learner, Outcome, Task};
 pub use kernels::Real;
 pub use terms::{Coefficients, Term};

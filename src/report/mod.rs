@@ -1,6 +1,7 @@
 //! What a person sees: progress while something goes on, one HTML page when it is done.
 
 mod accounting_section;
+mod assembly_charts;
 mod calibration_report;
 mod compare_report;
 mod confusion;

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::accounting_section::accounting_section;
+use super::assembly_charts::assembly_charts;
 use super::confusion::confusion_chart;
 use super::page::{charts, escape, facts, page, thousands};
 use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
 use super::twin_section::TwinSection;
-use crate::experiment::Summary;
+use crate::experiment::{StageAssemblies, Summary};
 use crate::training::{EpochMetrics, TwinCourse};
 
 /// Everything the page shows.
@@ -22,6 +23,8 @@ pub struct RunReport<'a> {
     pub history: &'a [EpochMetrics],
     /// Its fitted twins.
     pub twins: &'a [TwinSection<'a>],
+    /// Which units of regularised stages answer alike.
+    pub assemblies: &'a [StageAssemblies],
     /// The resolved recipe.
     pub recipe: &'a str,
 }
@@ -31,6 +34,7 @@ impl RunReport<'_> {
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut body = self.facts();
+        body += &self.only_pseudo_gradient();
         body += "<h2>Training</h2>\n<div class=\"charts\">\n";
         body += &self.learning_curves();
         body += &self.gradient_cosines();
@@ -42,6 +46,8 @@ impl RunReport<'_> {
         let Summary { classes, confusion, accounting, .. } = self.summary;
         let confusion = confusion_chart("Test samples on the device", classes, confusion);
         body += &charts("Confusion matrix", [confusion.as_str()].into_iter());
+        let assemblies = assembly_charts(self.assemblies);
+        body += &charts("Assemblies", assemblies.iter().map(String::as_str));
         body += &charts("Parameters", parameter_charts(self.history).iter().map(String::as_str));
         body += &accounting.as_ref().map_or(String::new(), accounting_section);
         body += &self.rigs();
@@ -64,6 +70,18 @@ impl RunReport<'_> {
             ("Values clamped", thousands(summary.clamped)),
             ("Backend", summary.backend.to_string()),
         ])
+    }
+
+    /// What learned plasticity's terms leave alone.
+    fn only_pseudo_gradient(&self) -> String {
+        let names = &self.summary.only_pseudo_gradient;
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(
+            "<p>No matrices, on which of the plasticity's terms only the pseudo-gradient acts: {}.</p>\n",
+            escape(&names.join(", "))
+        )
     }
 
     fn learning_curves(&self) -> String {

@@ -30,6 +30,8 @@ pub enum Rule {
     DirectFeedbackAlignment,
     /// The same without a derivative of what follows a layer (Nakajima et al. 2022).
     AugmentedDirectFeedbackAlignment,
+    /// Local terms whose weights were meta-learned (Shervani-Tabar & Rosenbaum 2023).
+    LearnedPlasticity,
     /// Simultaneous perturbation of all parameters, without a twin (Spall 1992).
     Spsa,
     /// Central finite differences of every parameter, without a twin.
@@ -37,7 +39,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    const NAMES: [(&'static str, Self); 9] = [
+    const NAMES: [(&'static str, Self); 10] = [
         ("pat", Self::Pat),
         ("in-silico", Self::InSilico),
         ("ideal", Self::Ideal),
@@ -45,6 +47,7 @@ impl Rule {
         ("feedback-alignment", Self::FeedbackAlignment),
         ("direct-feedback-alignment", Self::DirectFeedbackAlignment),
         ("augmented-direct-feedback-alignment", Self::AugmentedDirectFeedbackAlignment),
+        ("learned-plasticity", Self::LearnedPlasticity),
         ("spsa", Self::Spsa),
         ("finite-differences", Self::FiniteDifferences),
     ];

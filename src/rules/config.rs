@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Backpropagation, DirectFeedback, DirectFeedbackConfig, FeedbackAlignment,
-    FeedbackAlignmentConfig, FiniteDifferences, FiniteDifferencesConfig, Perturbation,
-    PerturbationConfig, PredictiveCoding, PredictiveCodingConfig, Rule, TrainingRule,
+    FeedbackAlignmentConfig, FiniteDifferences, FiniteDifferencesConfig, LearnedPlasticity,
+    LearnedPlasticityConfig, Perturbation, PerturbationConfig, PredictiveCoding,
+    PredictiveCodingConfig, Rule, TrainingRule,
 };
 
 /// Options of the rules; in a recipe, `[training.rules]`.
@@ -19,6 +20,8 @@ pub struct RulesConfig {
     pub feedback_alignment: FeedbackAlignmentConfig,
     /// Of direct feedback alignment.
     pub direct_feedback_alignment: DirectFeedbackConfig,
+    /// Of learned plasticity.
+    pub learned_plasticity: LearnedPlasticityConfig,
     /// Of simultaneous perturbation.
     pub spsa: PerturbationConfig,
     /// Of central finite differences.
@@ -43,6 +46,9 @@ impl RulesConfig {
             }
             Rule::DirectFeedbackAlignment => direct(false),
             Rule::AugmentedDirectFeedbackAlignment => direct(true),
+            Rule::LearnedPlasticity => {
+                Box::new(LearnedPlasticity::new(self.learned_plasticity.clone(), seed))
+            }
             Rule::Spsa => Box::new(Perturbation::new(self.spsa.clone(), seed)),
             Rule::FiniteDifferences => {
                 Box::new(FiniteDifferences::new(self.finite_differences.clone()))

@@ -60,20 +60,33 @@ impl FeedbackAlignment {
         Self { config, seed: 0, matrices: Some(matrices) }
     }
 
+    /// The matrices, but none where nothing below is trained.
     fn draw(&self, network: &Network, trace: &Trace) -> Vec<Option<Tensor<2>>> {
-        let values = trace.inputs.iter().zip(&trace.outputs);
-        let stages = network.stages.iter().zip(values).enumerate();
-        stages
-            .map(|(place, (stage, (x, y)))| {
-                let shape = [y.dims()[1], x.dims()[1]];
-                let scale = self.config.scale / (shape[0] as f64).sqrt();
-                let purpose = format!("feedback of stage {place}");
-                stage
-                    .mixes()
-                    .then(|| fixed_random((self.seed, &purpose), shape, scale, &x.device()))
-            })
-            .collect()
+        let mut matrices = feedback_matrices((self.seed, self.config.scale), network, trace);
+        if let Some(lowest) = network.lowest_trained(0..network.stages.len()) {
+            matrices[..=lowest].fill(None);
+        }
+        matrices
     }
+}
+
+/// A fixed random matrix `[width out, width in]` of every stage that mixes, drawn from `seed`, with a deviation
+/// of `scale` / √(width out).
+pub(super) fn feedback_matrices(
+    (seed, scale): (u64, f64),
+    network: &Network,
+    trace: &Trace,
+) -> Vec<Option<Tensor<2>>> {
+    let values = trace.inputs.iter().zip(&trace.outputs);
+    let stages = network.stages.iter().zip(values).enumerate();
+    stages
+        .map(|(place, (stage, (x, y)))| {
+            let shape = [y.dims()[1], x.dims()[1]];
+            let deviation = scale / (shape[0] as f64).sqrt();
+            let purpose = format!("feedback of stage {place}");
+            stage.mixes().then(|| fixed_random((seed, &purpose), shape, deviation, &x.device()))
+        })
+        .collect()
 }
 
 /// A matrix of normal elements of deviation `deviation`, the same whenever it is drawn.

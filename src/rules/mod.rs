@@ -3,8 +3,8 @@
 //! The forward values are the same for all of them, what the devices answered; rules differ in the
 //! *credit* that they give every stage for the loss, and whether they ask a twin for it. A stage offers
 //! no more than `forward` and `vjp`, so each rule runs on physical and digital stages alike. Every rule has a
-//! module with its equations, their source, when to use it and what it costs. Learned plasticity, which
-//! trains online, is a room of its own: [`crate::plasticity`].
+//! module with its equations, their source, when to use it and what it costs. How the terms of learned
+//! plasticity are found is a room of its own: [`crate::plasticity`].
 //!
 //! | rule | credit of a stage's output | asks a twin for | shots a step, of a batch of B |
 //! |---|---|---|---|
@@ -13,6 +13,7 @@
 //! | [`PredictiveCoding`] `strict` | errors of predictions that are measured anew | credit, gradients | (1 + steps) B and more |
 //! | [`FeedbackAlignment`] | down through fixed random matrices | gradients | B |
 //! | [`DirectFeedback`] | straight from the loss through fixed random matrices | gradients | B |
+//! | [`LearnedPlasticity`] | down through fixed random matrices, to local terms | gradients | B |
 //! | [`Perturbation`] (`spsa`) | none: the loss at perturbed parameters | nothing | (1 + 2 · directions) B |
 //! | [`FiniteDifferences`] | none: the loss at parameters moved one by one | nothing | (1 + 2 · parameters) B |
 
@@ -24,6 +25,7 @@ pub mod direct_feedback;
 pub mod feedback_alignment;
 pub mod finite_differences;
 mod layers;
+pub mod learned_plasticity;
 mod passes;
 pub mod perturbation;
 pub mod predictive_coding;
@@ -37,6 +39,7 @@ pub use direct_feedback::{Derivative, DirectFeedback, DirectFeedbackConfig};
 pub use feedback_alignment::{FeedbackAlignment, FeedbackAlignmentConfig};
 pub use finite_differences::{FiniteDifferences, FiniteDifferencesConfig};
 pub use layers::Layers;
+pub use learned_plasticity::{LearnedPlasticity, LearnedPlasticityConfig};
 pub use passes::Passes;
 pub use perturbation::{Perturbation, PerturbationConfig};
 pub use predictive_coding::{Inference, PredictiveCoding, PredictiveCodingConfig};

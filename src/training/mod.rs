@@ -1,9 +1,10 @@
-//! Training: minibatches forward by the rule, gradients backward stage by stage, Adam.
+//! Training: minibatches forward by the rule, gradients backward stage by stage, an optimiser.
 
 mod adam;
 mod awake;
 mod bean;
 mod loss;
+mod optimiser;
 mod range_penalty;
 mod recalibration;
 mod refinement;
@@ -15,6 +16,7 @@ pub use adam::Adam;
 pub use awake::Awake;
 pub use bean::{BeanConfig, Order, Regularisation};
 pub use loss::{accuracy, cross_entropy, predictions};
+pub use optimiser::{Optimiser, OptimiserKind};
 pub use range_penalty::RangePenalty;
 pub use recalibration::{measure_at, recalibrate_about};
 pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};

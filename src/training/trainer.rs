@@ -14,8 +14,8 @@ use twinprop_calibration::state::State;
 use twinprop_devices::{random, validate};
 
 use super::{
-    Adam, Awake, BeanConfig, Refinement, RefinementChoice, RefinementState, Schedule,
-    ShrinkageConfig, TwinCourse, accuracy, cross_entropy, predictions,
+    Awake, BeanConfig, Optimiser, OptimiserKind, Refinement, RefinementChoice, RefinementState,
+    Schedule, ShrinkageConfig, TwinCourse, accuracy, cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
@@ -44,7 +44,9 @@ pub struct TrainingConfig {
     /// Samples a step.
     #[serde(deserialize_with = "validate::count")]
     pub batch: usize,
-    /// Adam's first learning rate, for parameters normalised to [−1, 1].
+    /// What moves the parameters.
+    pub optimiser: OptimiserKind,
+    /// The optimiser's first learning rate, for parameters normalised to [−1, 1].
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
     /// That of digital stages' parameters (scales, offsets, the readout's temperature), where it is
@@ -72,6 +74,7 @@ impl Default for TrainingConfig {
             shrinkage: ShrinkageConfig::default(),
             epochs: 60,
             batch: 32,
+            optimiser: OptimiserKind::Adam,
             learning_rate: 0.02,
             digital_learning_rate: None,
             schedule: Schedule::Cosine,
@@ -81,12 +84,24 @@ impl Default for TrainingConfig {
     }
 }
 
+impl TrainingConfig {
+    /// Trained tensors of `network` that are no matrices, so that of the rule's terms only the pseudo-gradient
+    /// acts on them; none where the rule has no terms.
+    #[must_use]
+    pub fn only_pseudo_gradient(&self, network: &Network) -> Vec<String> {
+        match self.rule {
+            Rule::LearnedPlasticity => self.rules.learned_plasticity.without_matrix(network),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// The epoch, from one.
     pub epoch: usize,
-    /// Adam's learning rate in the last step.
+    /// The learning rate in the last step.
     pub learning_rate: f64,
     /// Mean cross-entropy of the batches, as the rule sees them.
     pub train_loss: f32,
@@ -149,7 +164,7 @@ pub struct Snapshot<'a> {
     /// Its devices and their twins.
     pub laboratory: &'a Laboratory,
     /// What moves the network.
-    pub optimiser: &'a Adam,
+    pub optimiser: &'a Optimiser,
     /// Where the twins stand that are refined.
     pub refinement: Option<&'a (State, RefinementState)>,
 }
@@ -165,13 +180,12 @@ pub struct TrainingProgress {
     pub seconds: f64,
 }
 
-/// Where a training starts.
-#[derive(Default)]
+/// Where a training goes on.
 pub struct Start {
     /// How far it has come before.
     pub progress: TrainingProgress,
     /// What has moved the network so far.
-    pub optimiser: Adam,
+    pub optimiser: Optimiser,
 }
 
 /// How a training ended.
@@ -250,7 +264,10 @@ impl Trainer<'_> {
         mut observe: impl FnMut(TrainingEvent) -> Result<(), Error>,
     ) -> Result<Ending, Error> {
         let is_new = start.is_none();
-        let Start { mut progress, mut optimiser } = start.unwrap_or_default();
+        let Start { mut progress, mut optimiser } = start.unwrap_or_else(|| Start {
+            progress: TrainingProgress::default(),
+            optimiser: self.config.optimiser.start(),
+        });
         let mut rule = self.config.rules.start(self.rule, self.seed);
         let mut clock = Clock::new(&progress, self.checkpoints);
         let first_rates = self.learning_rates();
@@ -354,7 +371,7 @@ impl Trainer<'_> {
     fn snapshot(
         &mut self,
         progress: &TrainingProgress,
-        optimiser: &Adam,
+        optimiser: &Optimiser,
         observe: &mut impl FnMut(TrainingEvent) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let refinement = self.refinement.as_mut().map(Refinement::state);
@@ -422,7 +439,7 @@ impl Trainer<'_> {
         chosen: &[usize],
         (epoch, is_last): (usize, bool),
         learning_rates: &[f64],
-        optimiser: &mut Adam,
+        optimiser: &mut Optimiser,
     ) -> Result<Made, Error> {
         let _awake = Awake::keep();
         let batch = self.split.training_batch(chosen, epoch);

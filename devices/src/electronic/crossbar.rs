@@ -177,7 +177,8 @@ impl Crossbar {
             interface: Interface {
                 device: "crossbar".to_owned(),
                 inputs: Channels::bank("row", inputs, "read voltage", -1.0, 1.0),
-                parameters: Channels::bank("weight", inputs * outputs, "1", -1.0, 1.0),
+                parameters: Channels::bank("weight", inputs * outputs, "1", -1.0, 1.0)
+                    .with_matrix_gain((inputs as f32).sqrt().recip()),
                 outputs: Channels::bank("column", outputs, "1", -full_scale, full_scale),
                 seconds_per_shot: config.seconds_per_shot,
             },

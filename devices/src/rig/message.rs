@@ -120,6 +120,16 @@ impl Description {
         if inputs.is_empty() || outputs.is_empty() {
             return Some("it has no inputs or no outputs".to_owned());
         }
+        let weights = inputs.len() * outputs.len();
+        for bank in parameters.banks() {
+            let Some(gain) = bank.matrix_gain else { continue };
+            if !gain.is_normal() || bank.count != weights {
+                return Some(format!(
+                    "bank `{}` of its parameters has the gain of a matrix, {gain}, and {} channels; the gain must not be zero, and a matrix from its inputs to its outputs has {weights}",
+                    bank.name, bank.count
+                ));
+            }
+        }
         if !(seconds_per_shot.is_finite() && (0.0..=3600.0).contains(seconds_per_shot)) {
             return Some(format!("a shot takes {seconds_per_shot} s, it says; 0 to 3600 may be"));
         }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod plasticity;
+
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
@@ -70,13 +72,13 @@ fn relative(left: &[f32], right: &[f32]) -> f64 {
     norm(&difference) / norm(right)
 }
 
-/// y = tanh(W x + b) from layer to layer, the last without tanh; W as `[out][in]`.
-fn perceptron(weights: &[Vec<Vec<f64>>], biases: &[Vec<f64>]) -> Network {
+/// y = g(W x + b) from layer to layer, the last without g; W as `[out][in]`.
+fn perceptron(g: Activation, weights: &[Vec<Vec<f64>>], biases: &[Vec<f64>]) -> Network {
     let device = Device::flex();
     let mut network = Network { stages: Vec::new(), skips: Vec::new(), bean: None };
     for (place, weight) in weights.iter().enumerate() {
         if place > 0 {
-            network.stages.push(Box::new(Activation::Tanh));
+            network.stages.push(Box::new(g));
         }
         let linear = Linear::new(weight[0].len(), weight.len(), (0, place), &device);
         network.stages.push(Box::new(linear));
@@ -118,7 +120,7 @@ fn small() -> Case {
         .collect();
     let x: Vec<Vec<f64>> =
         (0..2).map(|b| (0..4).map(|k| (0.7 * f64::from(4 * b + k)).sin()).collect()).collect();
-    let network = perceptron(&weights, &biases);
+    let network = perceptron(Activation::Tanh, &weights, &biases);
     Case::new(network, Laboratory::default(), tensor(&x), vec![1, 2])
 }
 
@@ -151,7 +153,7 @@ fn predictive_coding_has_the_published_codes_gradients() {
 fn predictive_coding_has_all_reference_gradients() {
     let Some(file) = reference("predictive-coding.json") else { return };
     let weights: Vec<Vec<Vec<f64>>> = parse(&file["weights"]);
-    let network = perceptron(&weights, &parse::<Vec<Vec<f64>>>(&file["biases"]));
+    let network = perceptron(Activation::Tanh, &weights, &parse::<Vec<Vec<f64>>>(&file["biases"]));
     let x: Vec<Vec<f64>> = parse(&file["x"]);
     let mut case = Case::new(network, Laboratory::default(), tensor(&x), parse(&file["labels"]));
     let cases = file["cases"].as_array().unwrap();
