@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid};
 use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{Laboratory, Pullback, Source, Stage};
 
 /// y = g(x), channel by channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +15,17 @@ pub enum Activation {
     Tanh,
     /// ln(1 + exp(βx)) / β, a smooth rectifier; β is above zero.
     Softplus(f64),
+}
+
+impl Activation {
+    /// g′(x).
+    fn slope(&self, x: &Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Relu => x.clone().greater_scalar(0.0).float(),
+            Self::Tanh => x.clone().tanh().square().neg() + 1.0,
+            Self::Softplus(beta) => sigmoid(x.clone() * *beta),
+        }
+    }
 }
 
 impl Stage for Activation {
@@ -48,11 +59,11 @@ impl Stage for Activation {
         dy: Tensor<2>,
         _laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let dx = match self {
-            Self::Relu => dy.mask_fill(x.clone().lower_equal_scalar(0.0), 0.0),
-            Self::Tanh => dy * (x.clone().tanh().square().neg() + 1.0),
-            Self::Softplus(beta) => dy * sigmoid(x.clone() * *beta),
-        };
-        (dx, Vec::new())
+        (dy * self.slope(x), Vec::new())
+    }
+
+    fn pullback<'a>(&'a self, x: &'a Tensor<2>, _laboratory: &'a Laboratory) -> Pullback<'a> {
+        let slope = self.slope(x);
+        Box::new(move |dy| dy * slope.clone())
     }
 }

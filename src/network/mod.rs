@@ -31,7 +31,7 @@ pub use physical::Physical;
 pub use readout::Readout;
 pub use scale::Scale;
 pub use slice::Slice;
-pub use stage::{Matrix, Outgoing, Source, Stage};
+pub use stage::{Matrix, Outgoing, Pullback, Source, Stage};
 pub use wire::Wire;
 
 use std::ops::Range;
@@ -186,7 +186,7 @@ impl Network {
 
     /// What the regulariser says of the stage at `place` and what enters it, `x`, and which of the stage's
     /// parameters its weights are.
-    fn regularisation(
+    pub(crate) fn regularisation(
         &self,
         place: usize,
         x: &Tensor<2>,

@@ -34,6 +34,9 @@ pub struct Matrix {
     pub gain: f32,
 }
 
+/// A stage's vector-Jacobian product at one input: cotangent of the output → cotangent of the input.
+pub type Pullback<'a> = Box<dyn Fn(Tensor<2>) -> Tensor<2> + 'a>;
+
 /// One step of a network, from `[batch, width in]` to `[batch, width out]`.
 pub trait Stage {
     /// Name of the kind of stage, as recipes have it.
@@ -62,6 +65,11 @@ pub trait Stage {
     /// Cotangent of the input alone, as [`vjp`](Self::vjp) has it.
     fn input_cotangent(&self, x: &Tensor<2>, dy: Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
         self.vjp(x, dy, laboratory).0
+    }
+
+    /// The same at one `x` for many cotangents: what depends on `x` alone is worked out once.
+    fn pullback<'a>(&'a self, x: &'a Tensor<2>, laboratory: &'a Laboratory) -> Pullback<'a> {
+        Box::new(move |dy| self.input_cotangent(x, dy, laboratory))
     }
 
     /// Gradients of the parameters alone, as [`vjp`](Self::vjp) has them.

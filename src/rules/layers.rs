@@ -5,7 +5,8 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
 
-use crate::network::{Laboratory, Network, Source, Trace};
+use crate::network::{Laboratory, Network, Pullback, Source, Trace};
+use crate::training::Regularisation;
 
 /// Layers of a network. One begins at every stage that mixes its inputs (a physical or a digital layer),
 /// and wherever a skip connection starts or ends; what stands before the first belongs to it.
@@ -110,45 +111,85 @@ impl Layers {
         &trace.inputs[self.stages(layer)]
     }
 
-    /// Cotangent of what enters layer `layer` from that of what leaves it, at the stages' `inputs`.
-    pub(super) fn cotangent(
+    /// Layer `layer` at the stages' `inputs`, to send cotangents down through.
+    pub(super) fn linearise<'a>(
         &self,
         layer: usize,
-        inputs: &[Tensor<2>],
-        dy: Tensor<2>,
-        network: &Network,
-        laboratory: &Laboratory,
-    ) -> Tensor<2> {
-        let stages = self.stages(layer).zip(inputs).rev();
-        stages.fold(dy, |dy, (place, x)| {
-            let mut dx = network.stages[place].input_cotangent(x, dy, laboratory);
-            network.regularise(place, x, laboratory, Some(&mut dx), &mut []);
-            dx
-        })
+        inputs: &'a [Tensor<2>],
+        network: &'a Network,
+        laboratory: &'a Laboratory,
+    ) -> LinearLayer<'a> {
+        let stages = self.stages(layer).zip(inputs).map(|(place, x)| LinearStage {
+            place,
+            x,
+            pullback: network.stages[place].pullback(x, laboratory),
+            regularisation: network.regularisation(place, x, laboratory),
+        });
+        LinearLayer { stages: stages.collect(), network, laboratory }
+    }
+}
+
+/// A layer at fixed inputs of its stages. What depends on these alone is worked out once, however many
+/// cotangents are sent down.
+pub(super) struct LinearLayer<'a> {
+    stages: Vec<LinearStage<'a>>,
+    network: &'a Network,
+    laboratory: &'a Laboratory,
+}
+
+struct LinearStage<'a> {
+    place: usize,
+    x: &'a Tensor<2>,
+    pullback: Pullback<'a>,
+    regularisation: Option<(Regularisation, Option<usize>)>,
+}
+
+impl LinearStage<'_> {
+    /// `dx`, and what the regulariser adds to it.
+    fn regularised(&self, dx: Tensor<2>) -> Tensor<2> {
+        match &self.regularisation {
+            Some((regularisation, _)) => dx + regularisation.activations.clone(),
+            None => dx,
+        }
+    }
+}
+
+impl LinearLayer<'_> {
+    /// Cotangent of what enters the layer from that of what leaves it.
+    pub(super) fn cotangent(&self, dy: Tensor<2>) -> Tensor<2> {
+        self.stages.iter().rev().fold(dy, |dy, stage| stage.regularised((stage.pullback)(dy)))
     }
 
-    /// Gradients of layer `layer`'s parameters from the cotangent of what leaves it, at the stages'
-    /// `inputs`.
-    pub(super) fn gradients(
-        &self,
-        layer: usize,
-        inputs: &[Tensor<2>],
-        dy: Tensor<2>,
-        network: &Network,
-        laboratory: &Laboratory,
-    ) -> Vec<Tensor<2>> {
+    /// Gradients of the layer's parameters from the cotangent of what leaves it.
+    pub(super) fn gradients(&self, dy: Tensor<2>) -> Vec<Tensor<2>> {
         let mut cotangent = dy;
-        let mut gradients = Vec::with_capacity(inputs.len());
-        let lowest = network.lowest_trained(self.stages(layer));
-        for (place, x) in self.stages(layer).zip(inputs).rev() {
-            if Some(place) == lowest {
-                gradients.push(network.gradients_of(place, x, cotangent, laboratory));
+        let mut gradients = Vec::with_capacity(self.stages.len());
+        let places = self.stages.iter().map(|stage| stage.place);
+        let trained = |place: &usize| !self.network.stages[*place].parameters().is_empty();
+        let lowest = places.clone().find(trained);
+        for linear in self.stages.iter().rev() {
+            let stage = &self.network.stages[linear.place];
+            let dy = cotangent.clone();
+            let is_lowest = Some(linear.place) == lowest;
+            let mut dparameters = if !trained(&linear.place) {
+                cotangent = (linear.pullback)(dy);
+                Vec::new()
+            } else if is_lowest {
+                stage.parameter_gradients(linear.x, dy, self.laboratory)
+            } else {
+                let (dx, dparameters) = stage.vjp(linear.x, dy, self.laboratory);
+                cotangent = dx;
+                dparameters
+            };
+            if let Some((regularisation, Some(parameter))) = &linear.regularisation {
+                let gradient = &mut dparameters[*parameter];
+                *gradient = gradient.clone() + regularisation.weights.clone();
+            }
+            gradients.push(dparameters);
+            if is_lowest {
                 break;
             }
-            let (dx, mut dparameters) = network.stages[place].vjp(x, cotangent, laboratory);
-            cotangent = dx;
-            network.regularise(place, x, laboratory, Some(&mut cotangent), &mut dparameters);
-            gradients.push(dparameters);
+            cotangent = linear.regularised(cotangent);
         }
         gradients.into_iter().rev().flatten().collect()
     }

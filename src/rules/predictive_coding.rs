@@ -34,6 +34,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, validate};
 
+use super::layers::LinearLayer;
 use super::{Backpropagation, Batch, Layers, TrainingRule};
 use crate::network::{Laboratory, Network};
 use crate::training::cross_entropy;
@@ -104,22 +105,23 @@ impl PredictiveCoding {
         errors[top] = batch.cotangent.clone();
         // v̂ − v of every node.
         let mut lags = errors.clone();
+        let linear: Vec<LinearLayer> = (0..top)
+            .map(|layer| {
+                let inputs = layers.entering(layer, batch.trace);
+                layers.linearise(layer, inputs, network, laboratory)
+            })
+            .collect();
         for sweep in 0..self.steps(&layers) {
             errors[1..top].clone_from_slice(&lags[1..top]);
             // The error of node l arrives in sweep L − l.
             for node in (1..top).rev().take_while(|node| top - node <= sweep + 1) {
-                let inputs = layers.entering(node, batch.trace);
-                let error = errors[node + 1].clone();
-                let down = layers.cotangent(node, inputs, error, network, laboratory);
+                let down = linear[node].cotangent(errors[node + 1].clone());
                 let down = layers.returning(node, down, &errors);
                 lags[node] = lags[node].clone() - (errors[node].clone() - down) * self.config.eta;
             }
         }
-        let gradients = (0..top).flat_map(|layer| {
-            let inputs = layers.entering(layer, batch.trace);
-            layers.gradients(layer, inputs, errors[layer + 1].clone(), network, laboratory)
-        });
-        gradients.collect()
+        let above = errors.into_iter().skip(1);
+        linear.iter().zip(above).flat_map(|(layer, error)| layer.gradients(error)).collect()
     }
 
     fn strict(
@@ -142,7 +144,8 @@ impl PredictiveCoding {
                 let predicted = layers.arriving(node, layer.logits().clone(), &beliefs);
                 errors[node] = predicted - beliefs[node].clone();
                 let error = errors[node + 1].clone();
-                let down = layers.cotangent(node, &above.inputs, error, network, laboratory);
+                let down =
+                    layers.linearise(node, &above.inputs, network, laboratory).cotangent(error);
                 let down = layers.returning(node, down, &errors);
                 let moved = (errors[node].clone() - down) * self.config.eta;
                 beliefs[node] = beliefs[node].clone() + moved;
@@ -153,7 +156,8 @@ impl PredictiveCoding {
         for layer in 0..top {
             let inputs = layers.measure_inputs(layer, &beliefs[layer], network, laboratory)?;
             let error = errors[layer + 1].clone();
-            gradients.extend(layers.gradients(layer, &inputs, error, network, laboratory));
+            let linear = layers.linearise(layer, &inputs, network, laboratory);
+            gradients.extend(linear.gradients(error));
         }
         Ok(gradients)
     }
