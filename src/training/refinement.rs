@@ -45,7 +45,7 @@ pub struct RefinementConfig {
     /// How much is measured after an epoch to compare the gradients.
     pub fidelity: FidelityConfig,
     /// A twin is calibrated anew whose gradient's cosine is below this, and surely below that of a fit
-    /// one.
+    /// one or, if that is more, surely below this.
     #[serde(deserialize_with = "validate::fraction")]
     pub threshold: f64,
     /// Shots that this takes; none, and it is never done.
@@ -59,10 +59,10 @@ impl Default for RefinementConfig {
     fn default() -> Self {
         Self {
             budget: 0.1,
-            fresh: 1,
-            replayed: 1,
+            fresh: 2,
+            replayed: 6,
             kept: 256,
-            pace: 1.0,
+            pace: 3.0,
             fidelity: FidelityConfig { points: 16, directions: 1, repeats: 4 },
             threshold: 0.5,
             recalibration_shots: 1024,
@@ -294,7 +294,9 @@ impl<'a> Refinement<'a> {
             )?;
             let cosine = gradient.cosine;
             // A few points say little: what may be fit all the same is left alone.
-            let is_astray = f64::from(cosine.value) < self.config.threshold && cosine.high < FIT;
+            let threshold = self.config.threshold;
+            let surely = f64::from(FIT).max(threshold);
+            let is_astray = f64::from(cosine.value) < threshold && f64::from(cosine.high) < surely;
             let is_far = readings.over_the_floor().is_none_or(|factor| factor > FAR_OVER_THE_FLOOR);
             let is_lost = is_astray || (is_far && readings.r2.value < LEAST_R2);
             let recalibration_shots = if is_lost { self.config.recalibration_shots } else { 0 };
