@@ -468,3 +468,30 @@ fn a_run_says_what_it_costs_beside_a_digital_network() {
     let report = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     assert!(report.contains("<h2>Cost</h2>") && report.contains("8.000 nJ"));
 }
+
+/// Local terms and assemblies on a digital network: what the run says of both.
+#[test]
+fn a_run_by_learned_plasticity_names_what_is_no_matrix_and_shows_assemblies() {
+    let folder = TempDir::new().unwrap();
+    let digital = r#"
+network = ["encode", { linear = { outputs = 12 } }, "tanh", { linear = { outputs = 10 } }, "readout"]
+data = { source = "digits" }
+training = { rule = "learned-plasticity", optimiser = "descent", learning_rate = 1.0, epochs = 1, bean = { strength = 0.1 } }
+"#;
+    recipe(&folder, digital);
+    let said = train(&folder, "run", &[]);
+    let named = "1.linear.bias, 3.linear.bias, 4.readout.temperature";
+    assert!(said.contains(&format!("only the pseudo-gradient acts: {named}\n")), "{said}");
+    let report = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(report.contains(named) && report.contains("<h2>Assemblies</h2>"));
+    assert!(report.contains("12 units that enter 3.linear, after training"));
+    let text = fs::read_to_string(folder.path().join("run/assemblies.json")).unwrap();
+    let stages: Vec<twinprop::experiment::StageAssemblies> = serde_json::from_str(&text).unwrap();
+    let after = stages[0].after.as_ref().unwrap();
+    let mut units = after.units.clone();
+    units.sort_unstable();
+    assert_eq!((stages.len(), units), (1, (0..12).collect()));
+    for (unit, row) in after.values.iter().enumerate() {
+        assert!((row[unit] - 1.0).abs() < 1e-4 && row.iter().all(|r| r.abs() < 1.001));
+    }
+}
