@@ -15,7 +15,8 @@
 //! linear device whose parameters are its weights, such as a crossbar tile, if its stage plays one shot.
 //! All other parameters (phases of a mesh, pulse shapers, biases, scales) have only a
 //! gradient, by their stage's vector-Jacobian product with e: on them the pseudo-gradient acts, and the other
-//! terms have no meaning. A run says which these are.
+//! terms have no meaning. A run says which these are. Range penalty and regulariser act at the rate of the
+//! pseudo-gradient.
 //!
 //! e below the lowest matrix is what comes down to the data; with `data_sharpness` = β it is multiplied by
 //! 1 − exp(−βx), as the paper does, as if the data x had left a soft rectifier. Where what enters a matrix is
@@ -179,8 +180,9 @@ impl LearnedPlasticity {
             },
             (_, below) => below.clone()?,
         };
-        let sides = (Side { activity: x, error: &error }, Side { activity: y, error: above });
-        Some(self.config.terms.change(&matrix.weights, sides.0, sides.1))
+        let (below, above) =
+            (Side { activity: x, error: &error }, Side { activity: y, error: above });
+        Some(self.config.terms.change(&matrix.weights, below, above))
     }
 }
 
@@ -194,18 +196,20 @@ impl TrainingRule for LearnedPlasticity {
         let Descent { signals, mut gradients } = self.descend(batch, network, laboratory);
         let pseudo = self.config.terms.of(Term::PseudoGradient);
         for (place, gradients) in gradients.iter_mut().enumerate() {
+            gradients.iter_mut().for_each(|gradient| *gradient = gradient.clone() * pseudo);
             let matrix = network.stages[place].matrix();
             let changed = matrix.and_then(|matrix| {
                 let change = self.change((place, &matrix), &signals, batch, network)?;
                 Some((matrix, change))
             });
-            gradients.iter_mut().for_each(|gradient| *gradient = gradient.clone() * pseudo);
             let Some((Matrix { parameter, gain, .. }, change)) = changed else { continue };
-            // The range penalty and the regulariser, which do not come from the loss.
+            // The range penalty and the regulariser, which do not come from the loss, at the rate of the
+            // pseudo-gradient.
             let x = &batch.trace.inputs[place];
             let nothing = batch.trace.outputs[place].zeros_like();
             let kept = network.gradients_of(place, x, nothing, laboratory).swap_remove(parameter);
-            gradients[parameter] = kept.clone() - (change / gain).reshape(kept.dims());
+            let change = (change / gain).reshape(kept.dims());
+            gradients[parameter] = kept * pseudo - change;
         }
         Ok(gradients.into_iter().flatten().collect())
     }
