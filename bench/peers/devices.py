@@ -131,11 +131,31 @@ def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
     return play
 
 
+def mzi_mesh(modes=16):
+    """The unitary column by column of interferometers, then one product with the shots; powers."""
+    columns = [np.arange(column % 2, modes - 1, 2) for column in range(modes)]
+    phases = [(uniform(len(column), 1), uniform(len(column), 1)) for column in columns]
+    data, half = uniform(SHOTS, modes), real(0.5**0.5)
+    unit = np.result_type(real, np.complex64).type(1j)
+
+    def play():
+        unitary = np.eye(modes, dtype=type(unit))
+        for upper, (theta, phi) in zip(columns, phases):
+            a, b = unitary[upper] * np.exp(unit * phi), unitary[upper + 1]
+            a, b = half * (a + unit * b) * np.exp(unit * theta), half * (unit * a + b)
+            unitary[upper], unitary[upper + 1] = half * (a + unit * b), half * (unit * a + b)
+        real_part, imaginary_part = data @ unitary.real.T, data @ unitary.imag.T
+        return np.clip(real_part**2 + imaginary_part**2, real(-0.2), real(4))
+
+    return play
+
+
 players = {
     "second_harmonic": second_harmonic(),
     "oscillators": oscillators(),
     "plate": plate(),
     "transistor": transistor(),
+    "mzi_mesh": mzi_mesh(),
 }
 for line in sys.stdin:
     with np.errstate(over="ignore"):

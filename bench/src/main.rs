@@ -1,22 +1,28 @@
 //! Side by side with the peers: devices against NumPy, a training step against PyTorch.
 //!
 //! `cargo run --release -p twinprop-bench -- --python python3` plays both in turns, so that both
-//! see the same machine, and prints medians and their ratio. The Python needs numpy, scipy and torch.
+//! see the same machine, and prints medians and their ratio. The Python needs numpy, scipy and torch;
+//! `bench/run.sh` sees to that.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+mod peer;
+mod results;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use nalgebra::{DMatrix, DVector};
+use twinprop::Backend;
 use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
-use twinprop::devices::optical::{SecondHarmonic, SecondHarmonicConfig};
-use twinprop::devices::{DeviceError, PhysicalLayer};
+use twinprop::devices::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
+use twinprop::devices::{Channels, DeviceError, PhysicalLayer};
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
-use twinprop_bench::{Step, median, mnist_oscillators, predictive_coding};
+use twinprop_bench::{Step, mnist_oscillators, predictive_coding, vowels_optical};
+
+use peer::{Peer, in_turns, steps_in_turns};
+use results::{Results, Row};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -29,82 +35,21 @@ struct Arguments {
     /// Shots of a device in a measurement.
     #[arg(long, default_value_t = 1024)]
     shots: usize,
-    /// Only this device, or `step`, or `predictive-coding`, instead of all.
+    /// Only this device, or `step`, `vowels-step` or `predictive-coding`, instead of all.
     #[arg(long)]
     only: Option<String>,
     /// Turns of each side, twenty repetitions each.
     #[arg(long, default_value_t = 5)]
     turns: usize,
+    /// Also writes the results to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
-/// A Python script that answers a line with the seconds that its work took.
-struct Peer {
-    process: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn start(python: &str, script: &str, arguments: &[String]) -> Outcome<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
-        let mut process = Command::new(python)
-            .arg(path)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let (Some(requests), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
-            return Err("the peer has no pipes".into());
-        };
-        Ok(Self { process, requests, answers: BufReader::new(answers) })
+impl Arguments {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == name)
     }
-
-    fn seconds(&mut self, work: &str) -> Outcome<f64> {
-        writeln!(self.requests, "{work}")?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        Ok(answer.trim().parse().map_err(|_| format!("the peer did not answer to `{work}`"))?)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended already; then there is nothing to stop.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Repetitions in a turn.
-const REPETITIONS: usize = 20;
-/// Between two turns: threads that wait for work by spinning have gone to sleep by then.
-const PAUSE: Duration = Duration::from_millis(300);
-
-/// Medians of ours and of the peer's over all repetitions, turn by turn; the first repetition of a
-/// turn warms up and does not count.
-fn in_turns(
-    turns: usize,
-    mut ours: impl FnMut() -> Outcome<()>,
-    mut theirs: impl FnMut() -> Outcome<f64>,
-) -> Outcome<(f64, f64)> {
-    let mut timed = || -> Outcome<f64> {
-        let start = Instant::now();
-        ours()?;
-        Ok(start.elapsed().as_secs_f64())
-    };
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    for _ in 0..turns {
-        for (seconds, side) in
-            [(&mut timed as &mut dyn FnMut() -> Outcome<f64>, &mut left), (&mut theirs, &mut right)]
-        {
-            std::thread::sleep(PAUSE);
-            seconds()?;
-            for _ in 0..REPETITIONS {
-                side.push(seconds()?);
-            }
-        }
-    }
-    Ok((median(left), median(right)))
 }
 
 fn devices() -> Result<Vec<Box<dyn PhysicalLayer>>, DeviceError> {
@@ -113,6 +58,7 @@ fn devices() -> Result<Vec<Box<dyn PhysicalLayer>>, DeviceError> {
         Box::new(Oscillators::nominal(&OscillatorsConfig::default())?),
         Box::new(Plate::nominal(&PlateConfig::default())?),
         Box::new(Transistor::nominal(&TransistorConfig::default())?),
+        Box::new(MziMesh::nominal(&MziMeshConfig::default())?),
     ])
 }
 
@@ -132,79 +78,71 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: &Arguments) -> Outcome<()> {
-    let shots = arguments.shots;
-    println!("device, {shots} shots a turn | NumPy in | shots a second | NumPy's | ratio");
-    let wanted = |name: &str| arguments.only.as_deref().is_none_or(|only| only == name);
-    for mut device in devices()? {
-        let interface = device.interface().clone();
-        if !wanted(&interface.device) {
-            continue;
-        }
-        let middle = |channels: &twinprop::devices::Channels| -> Vec<f32> {
-            channels.iter().map(|c| c.minimum + 0.6 * c.span()).collect()
-        };
-        let drive = middle(&interface.inputs);
-        let wave = |row: usize, shot: usize| {
-            drive[row] * (1.0 + 0.3 * ((row * 7 + shot * 3) as f32).sin())
-        };
-        let inputs = DMatrix::from_fn(drive.len(), shots, wave);
-        let parameters = DVector::from_vec(middle(&interface.parameters)) * 0.1;
-        let mut outputs = DMatrix::zeros(interface.outputs.len(), shots);
-        // Ours computes in 32 bits; NumPy's own default is 64.
-        for real in ["float32", "float64"] {
-            let sizes = [shots.to_string(), real.to_owned()];
-            let mut numpy = Peer::start(&arguments.python, "devices.py", &sizes)?;
-            let (ours, theirs) = in_turns(
-                arguments.turns,
-                || {
-                    // As in a training step.
-                    let _awake = Awake::keep();
-                    Ok(device.measure(&inputs, &parameters, &mut outputs)?)
-                },
-                || numpy.seconds(&interface.device),
-            )?;
-            let rate = |seconds: f64| shots as f64 / seconds;
-            println!(
-                "{} | {real} | {:.0} | {:.0} | {:.1}",
-                interface.device,
-                rate(ours),
-                rate(theirs),
-                theirs / ours
-            );
+    let mut results = Results::default();
+    Results::begin();
+    for device in devices()? {
+        if arguments.wants(&device.interface().device) {
+            compare_device(device, arguments, &mut results)?;
         }
     }
-
-    if wanted("step") {
+    if arguments.wants("step") {
         let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;
         let times = steps_in_turns(arguments.turns, mnist_oscillators(), &mut torch)?;
-        println!("\nPAT step of the MNIST oscillators, batch 32 | ms | PyTorch's | share");
-        println!("196 and 206 oscillators | {}", in_words(times));
+        let subject = "PAT step, 196 and 206 oscillators, batch 32".to_owned();
+        results.add(Row::of_step(subject, times));
     }
-    if wanted("predictive-coding") {
-        println!("\nfixed-prediction step, 784-256-128-64-10, batch 32 | ms | PyTorch's | share");
+    if arguments.wants("vowels-step") {
+        let mut torch = Peer::start(&arguments.python, "vowels_step.py", &[])?;
+        let (_, experiment) = vowels_optical(Backend::Flex);
+        let times = steps_in_turns(arguments.turns, Step::new(experiment), &mut torch)?;
+        let subject = "PAT step, vowels-optical with its neural twin, batch 32".to_owned();
+        results.add(Row::of_step(subject, times));
+    }
+    if arguments.wants("predictive-coding") {
         for (eta, steps) in [(1.0, 4), (0.1, 20)] {
             let config = PredictiveCodingConfig { eta, steps: Some(steps), ..Default::default() };
             let options = [eta.to_string(), steps.to_string()];
             let mut torch = Peer::start(&arguments.python, "predictive_coding_step.py", &options)?;
             let times = steps_in_turns(arguments.turns, predictive_coding(config), &mut torch)?;
-            println!("η = {eta}, {steps} sweeps | {}", in_words(times));
+            let subject =
+                format!("fixed prediction, η = {eta}, {steps} sweeps, 784-256-128-64-10, batch 32");
+            results.add(Row::of_step(subject, times));
         }
     }
+    arguments.json.as_deref().map_or(Ok(()), |path| results.write(path))
+}
+
+fn compare_device(
+    mut device: Box<dyn PhysicalLayer>,
+    arguments: &Arguments,
+    results: &mut Results,
+) -> Outcome<()> {
+    let shots = arguments.shots;
+    let interface = device.interface().clone();
+    let middle = |channels: &Channels| -> Vec<f32> {
+        channels.iter().map(|c| c.minimum + 0.6 * c.span()).collect()
+    };
+    let drive = middle(&interface.inputs);
+    let wave =
+        |row: usize, shot: usize| drive[row] * (1.0 + 0.3 * ((row * 7 + shot * 3) as f32).sin());
+    let inputs = DMatrix::from_fn(drive.len(), shots, wave);
+    let parameters = DVector::from_vec(middle(&interface.parameters)) * 0.1;
+    let mut outputs = DMatrix::zeros(interface.outputs.len(), shots);
+    // Ours computes in 32 bits; NumPy's own default is 64.
+    for real in ["float32", "float64"] {
+        let sizes = [shots.to_string(), real.to_owned()];
+        let mut numpy = Peer::start(&arguments.python, "devices.py", &sizes)?;
+        let (seconds, peer_seconds) = in_turns(
+            arguments.turns,
+            || {
+                // As in a training step.
+                let _awake = Awake::keep();
+                Ok(device.measure(&inputs, &parameters, &mut outputs)?)
+            },
+            || numpy.seconds(&interface.device),
+        )?;
+        let (subject, peer) = (interface.device.clone(), format!("NumPy, {real}"));
+        results.add(Row { subject, peer, seconds, peer_seconds, shots: Some(shots) });
+    }
     Ok(())
-}
-
-/// Medians of a training step of ours and of the peer's.
-fn steps_in_turns(turns: usize, mut step: Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
-    in_turns(
-        2 * turns,
-        || {
-            step.run();
-            Ok(())
-        },
-        || torch.seconds("step"),
-    )
-}
-
-fn in_words((ours, theirs): (f64, f64)) -> String {
-    format!("{:.2} | {:.2} | {:.2}", 1e3 * ours, 1e3 * theirs, ours / theirs)
 }

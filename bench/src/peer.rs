@@ -1,0 +1,94 @@
+//! The other side of a comparison: a Python script, and turns with it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use twinprop_bench::{Step, median};
+
+use crate::Outcome;
+
+/// A Python script that answers a line with the seconds that its work took.
+pub struct Peer {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Starts `script` of `bench/peers` with `arguments`.
+    pub fn start(python: &str, script: &str, arguments: &[String]) -> Outcome<Self> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
+        let mut process = Command::new(python)
+            .arg(path)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (Some(requests), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err("the peer has no pipes".into());
+        };
+        Ok(Self { process, requests, answers: BufReader::new(answers) })
+    }
+
+    /// What it took for `work`.
+    pub fn seconds(&mut self, work: &str) -> Outcome<f64> {
+        writeln!(self.requests, "{work}")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        Ok(answer.trim().parse().map_err(|_| format!("the peer did not answer to `{work}`"))?)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to stop.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Repetitions in a turn.
+const REPETITIONS: usize = 20;
+/// Between two turns: threads that wait for work by spinning have gone to sleep by then.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Medians of ours and of the peer's over all repetitions, turn by turn; the first repetition of a
+/// turn warms up and does not count.
+pub fn in_turns(
+    turns: usize,
+    mut ours: impl FnMut() -> Outcome<()>,
+    mut theirs: impl FnMut() -> Outcome<f64>,
+) -> Outcome<(f64, f64)> {
+    let mut timed = || -> Outcome<f64> {
+        let start = Instant::now();
+        ours()?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for _ in 0..turns {
+        for (seconds, side) in
+            [(&mut timed as &mut dyn FnMut() -> Outcome<f64>, &mut left), (&mut theirs, &mut right)]
+        {
+            std::thread::sleep(PAUSE);
+            seconds()?;
+            for _ in 0..REPETITIONS {
+                side.push(seconds()?);
+            }
+        }
+    }
+    Ok((median(left), median(right)))
+}
+
+/// Medians of a training step of ours and of the peer's.
+pub fn steps_in_turns(turns: usize, mut step: Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
+    in_turns(
+        2 * turns,
+        || {
+            step.run();
+            Ok(())
+        },
+        || torch.seconds("step"),
+    )
+}
