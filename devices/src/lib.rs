@@ -33,7 +33,7 @@ pub mod whole_file;
 
 pub use boundary::Boundary;
 pub use differentiable::{Constant, Differentiable};
-pub use elementary::vectorised;
+pub use elementary::{tanh, vectorised};
 pub use error::DeviceError;
 pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};

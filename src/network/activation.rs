@@ -1,7 +1,8 @@
 //! Digital nonlinearities, element by element, for devices that are linear.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::{Device, Tensor};
+use twinprop_calibration::bridge::{from_vec, to_vec};
 use twinprop_devices::DeviceError;
 
 use super::{Laboratory, Pullback, Source, Stage};
@@ -17,12 +18,23 @@ pub enum Activation {
     Softplus(f64),
 }
 
+/// tanh x: on the host vectorised, which the backend's is not.
+fn tanh(x: &Tensor<2>) -> Tensor<2> {
+    let (shape, device) = (x.dims(), x.device());
+    if device != Device::flex() {
+        return x.clone().tanh();
+    }
+    let mut values = to_vec(x.clone());
+    twinprop_devices::tanh(&mut values);
+    from_vec(values, shape, &device)
+}
+
 impl Activation {
     /// g′(x).
     fn slope(&self, x: &Tensor<2>) -> Tensor<2> {
         match self {
             Self::Relu => x.clone().greater_scalar(0.0).float(),
-            Self::Tanh => x.clone().tanh().square().neg() + 1.0,
+            Self::Tanh => tanh(x).square().neg() + 1.0,
             Self::Softplus(beta) => sigmoid(x.clone() * *beta),
         }
     }
@@ -45,7 +57,7 @@ impl Stage for Activation {
     ) -> Result<Tensor<2>, DeviceError> {
         Ok(match self {
             Self::Relu => relu(x.clone()),
-            Self::Tanh => x.clone().tanh(),
+            Self::Tanh => tanh(x),
             // As max(x, 0) + ln(1 + exp(−β|x|)) / β, which does not overflow.
             Self::Softplus(beta) => {
                 relu(x.clone()) + (x.clone().abs() * -*beta).exp().log1p() / *beta
