@@ -14,7 +14,8 @@
 //! # When to use it
 //! Where errors can only come down through matrices that nobody can set, and samples come one by one and are
 //! few. `twinprop meta-train` says for a kind of task what backpropagation, feedback alignment and the
-//! learned rule reach there.
+//! learned rule reach there; [`learned_plasticity`](crate::rules::learned_plasticity) takes the terms to any
+//! network.
 //!
 //! # What it costs
 //! A shot a sample and layer, as feedback alignment does; the meta-training happens in silico.
