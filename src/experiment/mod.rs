@@ -12,6 +12,7 @@ mod checkpoint;
 mod compare;
 mod evaluate;
 mod meta;
+mod outcome;
 mod recalibrate;
 mod recipe;
 mod run;

@@ -3,6 +3,8 @@
 mod adam;
 mod awake;
 mod bean;
+mod config;
+mod events;
 mod loss;
 mod optimiser;
 mod range_penalty;
@@ -15,6 +17,8 @@ mod trainer;
 pub use adam::Adam;
 pub use awake::Awake;
 pub use bean::{BeanConfig, Order, Regularisation};
+pub use config::TrainingConfig;
+pub use events::{EpochMetrics, Snapshot, Start, StepDone, TrainingEvent, TrainingProgress};
 pub use loss::{accuracy, cross_entropy, predictions};
 pub use optimiser::{Optimiser, OptimiserKind};
 pub use range_penalty::RangePenalty;
@@ -22,7 +26,4 @@ pub use recalibration::{measure_at, recalibrate_about};
 pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};
 pub use schedule::Schedule;
 pub use shrinkage::ShrinkageConfig;
-pub use trainer::{
-    Checkpoints, Ending, EpochMetrics, Judgement, Snapshot, Start, StepDone, Trainer,
-    TrainingConfig, TrainingEvent, TrainingProgress, evaluate,
-};
+pub use trainer::{Checkpoints, Ending, Judgement, Trainer, evaluate};

@@ -1,192 +1,26 @@
 //! The training loop.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
-use twinprop_calibration::state::State;
-use twinprop_devices::{random, validate};
+use twinprop_devices::random;
 
+use super::events::Sums;
 use super::{
-    Awake, BeanConfig, Optimiser, OptimiserKind, Refinement, RefinementChoice, RefinementState,
-    Schedule, ShrinkageConfig, TwinCourse, accuracy, cross_entropy, predictions,
+    Awake, EpochMetrics, Optimiser, Refinement, Snapshot, Start, StepDone, TrainingConfig,
+    TrainingEvent, TrainingProgress, accuracy, cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
 use crate::network::{Laboratory, Network, Source, Trace};
-use crate::rules::{Alignment, Backpropagation, Batch, RulesConfig, TrainingRule};
+use crate::rules::{Alignment, Backpropagation, Batch, TrainingRule};
 use crate::{Error, Rule};
 
 /// Rows that are run at once where no gradient is wanted.
 const EVALUATION_BATCH: usize = 256;
-
-/// How a network is trained; in a recipe, `[training]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainingConfig {
-    /// The rule, unless the command line names another.
-    pub rule: Rule,
-    /// Options of the rules that have some.
-    pub rules: RulesConfig,
-    /// What makes assemblies of units, if anything shall.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bean: Option<BeanConfig>,
-    /// Penalties on the size of what is trained.
-    pub shrinkage: ShrinkageConfig,
-    /// Passes over the training data.
-    #[serde(deserialize_with = "validate::count")]
-    pub epochs: usize,
-    /// Samples a step.
-    #[serde(deserialize_with = "validate::count")]
-    pub batch: usize,
-    /// What moves the parameters.
-    pub optimiser: OptimiserKind,
-    /// The optimiser's first learning rate, for parameters normalised to [−1, 1].
-    #[serde(deserialize_with = "validate::positive")]
-    pub learning_rate: f64,
-    /// That of digital stages' parameters (scales, offsets, the readout's temperature), where it is
-    /// another one.
-    #[serde(
-        deserialize_with = "validate::optional_positive",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub digital_learning_rate: Option<f64>,
-    /// How the learning rate changes over the training.
-    pub schedule: Schedule,
-    /// Strength of the penalty on drives and parameters out of range.
-    #[serde(deserialize_with = "validate::non_negative")]
-    pub range_penalty: f64,
-    /// Whether and how twins go on learning while a network is trained by `pat`.
-    pub refinement: RefinementChoice,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        Self {
-            rule: Rule::Pat,
-            rules: RulesConfig::default(),
-            bean: None,
-            shrinkage: ShrinkageConfig::default(),
-            epochs: 60,
-            batch: 32,
-            optimiser: OptimiserKind::Adam,
-            learning_rate: 0.02,
-            digital_learning_rate: None,
-            schedule: Schedule::Cosine,
-            range_penalty: 1.0,
-            refinement: RefinementChoice::Auto,
-        }
-    }
-}
-
-impl TrainingConfig {
-    /// Trained tensors of `network` that are no matrices, so that of the rule's terms only the pseudo-gradient
-    /// acts on them; none where the rule has no terms.
-    #[must_use]
-    pub fn only_pseudo_gradient(&self, network: &Network) -> Vec<String> {
-        match self.rule {
-            Rule::LearnedPlasticity => self.rules.learned_plasticity.without_matrix(network),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochMetrics {
-    /// The epoch, from one.
-    pub epoch: usize,
-    /// The learning rate in the last step.
-    pub learning_rate: f64,
-    /// Mean cross-entropy of the batches, as the rule sees them.
-    pub train_loss: f32,
-    /// Accuracy of the batches, as the rule sees them.
-    pub train_accuracy: f32,
-    /// Mean range penalty of the batches.
-    pub range_penalty: f32,
-    /// Cross-entropy of the test data, measured on the device.
-    pub test_loss: f32,
-    /// Accuracy on the test data, measured on the device.
-    pub test_accuracy: f32,
-    /// Shots played so far, calibration included.
-    pub device_shots: u64,
-    /// Values clamped so far.
-    pub clamped: u64,
-    /// How the rule's gradient of the last batch lies to backpropagation's, where it is another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alignment: Option<Alignment>,
-    /// How the twins that are refined do.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub twins: Vec<TwinCourse>,
-    /// Root mean square of each trainable tensor, by `STAGE.KIND.NAME`.
-    #[serde(default)]
-    pub parameters: BTreeMap<String, f32>,
-    /// Seconds since the training began.
-    pub seconds: f64,
-}
-
-/// What a training has to tell.
-#[derive(Clone, Copy)]
-pub enum TrainingEvent<'a> {
-    /// A step is done.
-    Step(StepDone<'a>),
-    /// The twins that are refined do so before the first step.
-    Twins(&'a [TwinCourse]),
-    /// An epoch is over.
-    Epoch(&'a EpochMetrics),
-    /// All that a later process needs to go on.
-    Checkpoint(Snapshot<'a>),
-}
-
-/// A step that is done.
-#[derive(Clone, Copy)]
-pub struct StepDone<'a> {
-    /// Steps made, over all epochs.
-    pub done: usize,
-    /// Mean cross-entropy of its samples, before it.
-    pub loss: f32,
-    /// The devices after it.
-    pub laboratory: &'a Laboratory,
-}
-
-/// A training between two steps.
-#[derive(Clone, Copy)]
-pub struct Snapshot<'a> {
-    /// Where it stands.
-    pub progress: &'a TrainingProgress,
-    /// The network.
-    pub network: &'a Network,
-    /// Its devices and their twins.
-    pub laboratory: &'a Laboratory,
-    /// What moves the network.
-    pub optimiser: &'a Optimiser,
-    /// Where the twins stand that are refined.
-    pub refinement: Option<&'a (State, RefinementState)>,
-}
-
-/// Where a training stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TrainingProgress {
-    /// Steps made, over all epochs.
-    pub steps: u64,
-    /// Sums over the samples of the epoch that is under way.
-    sums: Sums,
-    /// Seconds spent.
-    pub seconds: f64,
-}
-
-/// Where a training goes on.
-pub struct Start {
-    /// How far it has come before.
-    pub progress: TrainingProgress,
-    /// What has moved the network so far.
-    pub optimiser: Optimiser,
-}
 
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -487,22 +321,6 @@ struct Made {
 /// A tensor's name and root mean square.
 fn size((name, tensor): (String, &Tensor<2>)) -> (String, f32) {
     (name, tensor.clone().square().mean().sqrt().into_scalar())
-}
-
-/// Sums over samples.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Sums {
-    loss: f32,
-    right: f32,
-    penalty: f32,
-}
-
-impl Sums {
-    fn add(&mut self, other: &Self) {
-        self.loss += other.loss;
-        self.right += other.right;
-        self.penalty += other.penalty;
-    }
 }
 
 /// The time that a training has taken, and when its next checkpoint is due.

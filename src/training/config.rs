@@ -1,0 +1,81 @@
+//! How a network is trained.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use twinprop_devices::validate;
+
+use super::{BeanConfig, OptimiserKind, RefinementChoice, Schedule, ShrinkageConfig};
+use crate::Rule;
+use crate::network::Network;
+use crate::rules::RulesConfig;
+
+/// How a network is trained; in a recipe, `[training]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// The rule, unless the command line names another.
+    pub rule: Rule,
+    /// Options of the rules that have some.
+    pub rules: RulesConfig,
+    /// What makes assemblies of units, if anything shall.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bean: Option<BeanConfig>,
+    /// Penalties on the size of what is trained.
+    pub shrinkage: ShrinkageConfig,
+    /// Passes over the training data.
+    #[serde(deserialize_with = "validate::count")]
+    pub epochs: usize,
+    /// Samples a step.
+    #[serde(deserialize_with = "validate::count")]
+    pub batch: usize,
+    /// What moves the parameters.
+    pub optimiser: OptimiserKind,
+    /// The optimiser's first learning rate, for parameters normalised to [−1, 1].
+    #[serde(deserialize_with = "validate::positive")]
+    pub learning_rate: f64,
+    /// That of digital stages' parameters (scales, offsets, the readout's temperature), where it is
+    /// another one.
+    #[serde(
+        deserialize_with = "validate::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub digital_learning_rate: Option<f64>,
+    /// How the learning rate changes over the training.
+    pub schedule: Schedule,
+    /// Strength of the penalty on drives and parameters out of range.
+    #[serde(deserialize_with = "validate::non_negative")]
+    pub range_penalty: f64,
+    /// Whether and how twins go on learning while a network is trained by `pat`.
+    pub refinement: RefinementChoice,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            rule: Rule::Pat,
+            rules: RulesConfig::default(),
+            bean: None,
+            shrinkage: ShrinkageConfig::default(),
+            epochs: 60,
+            batch: 32,
+            optimiser: OptimiserKind::Adam,
+            learning_rate: 0.02,
+            digital_learning_rate: None,
+            schedule: Schedule::Cosine,
+            range_penalty: 1.0,
+            refinement: RefinementChoice::Auto,
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// Trained tensors of `network` that are no matrices, so that of the rule's terms only the pseudo-gradient
+    /// acts on them; none where the rule has no terms.
+    #[must_use]
+    pub fn only_pseudo_gradient(&self, network: &Network) -> Vec<String> {
+        match self.rule {
+            Rule::LearnedPlasticity => self.rules.learned_plasticity.without_matrix(network),
+            _ => Vec::new(),
+        }
+    }
+}
