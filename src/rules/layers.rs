@@ -125,7 +125,8 @@ impl Layers {
             pullback: network.stages[place].pullback(x, laboratory),
             regularisation: network.regularisation(place, x, laboratory),
         });
-        LinearLayer { stages: stages.collect(), network, laboratory }
+        let lowest = network.lowest_trained(self.stages(layer));
+        LinearLayer { stages: stages.collect(), lowest, network, laboratory }
     }
 }
 
@@ -133,6 +134,8 @@ impl Layers {
 /// cotangents are sent down.
 pub(super) struct LinearLayer<'a> {
     stages: Vec<LinearStage<'a>>,
+    /// Place of the lowest stage that has parameters.
+    lowest: Option<usize>,
     network: &'a Network,
     laboratory: &'a Laboratory,
 }
@@ -164,14 +167,11 @@ impl LinearLayer<'_> {
     pub(super) fn gradients(&self, dy: Tensor<2>) -> Vec<Tensor<2>> {
         let mut cotangent = dy;
         let mut gradients = Vec::with_capacity(self.stages.len());
-        let places = self.stages.iter().map(|stage| stage.place);
-        let trained = |place: &usize| !self.network.stages[*place].parameters().is_empty();
-        let lowest = places.clone().find(trained);
         for linear in self.stages.iter().rev() {
             let stage = &self.network.stages[linear.place];
             let dy = cotangent.clone();
-            let is_lowest = Some(linear.place) == lowest;
-            let mut dparameters = if !trained(&linear.place) {
+            let is_lowest = Some(linear.place) == self.lowest;
+            let mut dparameters = if stage.parameters().is_empty() {
                 cotangent = (linear.pullback)(dy);
                 Vec::new()
             } else if is_lowest {
