@@ -5,19 +5,19 @@
 //!
 //! Matrices are slices, column by column.
 
-/// C ← A B_k on the calling thread, with A `[n × k]`, B and C `[n × any]`, and B_k the
+/// C ← A B_k on the calling thread, with A `[m × k]`, C `[m × any]`, B `[n × any]`, and B_k the
 /// first k rows of B, k ≤ n.
 ///
-/// Nothing is packed where n is a multiple of 16.
+/// Nothing is packed where m is a multiple of 16.
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub(crate) fn multiply(result: &mut [f32], left: &[f32], right: &[f32], n: usize) {
-    let (columns, k) = (result.len() / n, left.len() / n);
+pub(crate) fn multiply(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: usize) {
+    let (columns, k) = (result.len() / m, left.len() / m);
     let fits =
-        left.len() == n * k && k <= n && right.len() == n * columns && result.len() == n * columns;
+        left.len() == m * k && k <= n && right.len() == n * columns && result.len() == m * columns;
     assert!(fits, "the shapes of a matrix product fit");
-    product((n, columns, k), result, left, right, (1, n), 0.0);
+    product((m, columns, k), result, left, right, (1, n), 0.0);
 }
 
 /// C ← C + A B_rᵀ on the calling thread, with A and B `[n × k]`, C `[n × any]`, and B_r the rows of B
@@ -94,7 +94,7 @@ mod tests {
         let (left, right) = (DMatrix::from_fn(9, 9, value), DMatrix::from_fn(9, 6, value));
         let start = DMatrix::from_fn(9, 6, |i, j| value(i + j, j));
         let mut result = start.clone();
-        multiply(result.as_mut_slice(), &left.as_slice()[..63], right.as_slice(), 9);
+        multiply(result.as_mut_slice(), &left.as_slice()[..63], right.as_slice(), 9, 9);
         assert_eq!(result, left.columns(0, 7) * right.rows(0, 7));
         let mut result = DMatrix::from_fn(9, 4, value);
         let expected = &result + &right * start.rows(2, 4).transpose();
@@ -105,6 +105,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "the shapes of a matrix product fit")]
     fn shapes_that_do_not_fit_are_refused() {
-        multiply(&mut [0.0; 6], &[0.0; 9], &[0.0; 5], 3);
+        multiply(&mut [0.0; 6], &[0.0; 9], &[0.0; 5], 3, 3);
     }
 }

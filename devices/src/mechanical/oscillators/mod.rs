@@ -329,7 +329,7 @@ impl<'a> Block<'a> {
         for shot in sines.chunks_exact_mut(rows) {
             shot[count] = 1.0;
         }
-        multiply(&mut self.accelerations[stage], self.matrix, sines, rows);
+        multiply(&mut self.accelerations[stage], self.matrix, sines, rows, rows);
     }
 
     /// The step from the four accelerations.
@@ -393,7 +393,8 @@ impl<'a> Block<'a> {
                 let (in_velocity, in_acceleration) = (in_velocity * h, in_acceleration * h * h);
                 let first = slot(step, stage) * size;
                 let (before, here) = pulls.split_at_mut(first);
-                multiply(&mut pulled, self.couplings(), &here[..size], self.device.rows);
+                let rows = self.device.rows;
+                multiply(&mut pulled, self.couplings(), &here[..size], rows, rows);
                 let slopes = &self.slopes[first..first + size];
                 if !self.angles.is_empty() {
                     // ∂ sin((1 + η) Q) / ∂η = Q cos((1 + η) Q).

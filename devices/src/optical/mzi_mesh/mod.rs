@@ -24,16 +24,28 @@
 //! neighbours in the column by the share κ; there is loss. Its detectors are off by the mismatch. Left out: reflections, and the spectrum
 //! of the light. Errors after Bandyopadhyay, Hamerly & Englund, Optica 8, 1247 (2021), eq. 1.
 
+mod field;
+mod interferometer;
+
 use std::f32::consts::PI;
 
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::elementary::vectorised;
+use crate::matrix_product::multiply;
 use crate::{
     Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
 };
+
+use field::Field;
+use interferometer::{Interferometers, Linearised};
+
+/// Shots a worker plays at a time.
+const SHOTS_A_TASK: usize = 256;
 
 /// A mesh of interferometers, as a recipe writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,101 +107,6 @@ pub struct MziMesh {
     phases: Vec<f32>,
     /// s of each detector.
     sensitivity: Vec<f32>,
-}
-
-/// A complex matrix `[rows × rows]`, row by row.
-#[derive(Clone)]
-struct Field {
-    real: Vec<f32>,
-    imaginary: Vec<f32>,
-    width: usize,
-}
-
-impl Field {
-    fn identity(width: usize) -> Self {
-        let mut real = vec![0.0; width * width];
-        (0..width).for_each(|place| real[place * (width + 1)] = 1.0);
-        Self { real, imaginary: vec![0.0; width * width], width }
-    }
-
-    /// Rows (i, i + 1) ← T rows (i, i + 1).
-    fn mix(&mut self, i: usize, t: &[Complex32; 4]) {
-        let width = self.width;
-        let rows = i * width..(i + 2) * width;
-        let (a_re, b_re) = self.real[rows.clone()].split_at_mut(width);
-        let (a_im, b_im) = self.imaginary[rows].split_at_mut(width);
-        for ((a_re, a_im), (b_re, b_im)) in a_re.iter_mut().zip(a_im).zip(b_re.iter_mut().zip(b_im))
-        {
-            let (a, b) = (Complex32::new(*a_re, *a_im), Complex32::new(*b_re, *b_im));
-            let (first, second) = (t[0] * a + t[1] * b, t[2] * a + t[3] * b);
-            (*a_re, *a_im, *b_re, *b_im) = (first.re, first.im, second.re, second.im);
-        }
-    }
-
-    /// Σ over the columns of rows (i, i + 1) of this, outer conjugated rows of `other`.
-    fn overlap(&self, i: usize, other: &Self) -> [Complex32; 4] {
-        let row = |field: &Self, row: usize| -> Vec<Complex32> {
-            let place = row * field.width..(row + 1) * field.width;
-            let values = field.real[place.clone()].iter().zip(&field.imaginary[place]);
-            values.map(|(&re, &im)| Complex32::new(re, im)).collect()
-        };
-        let product = |left: usize, right: usize| -> Complex32 {
-            row(self, left).iter().zip(row(other, right)).map(|(l, r)| l * r.conj()).sum()
-        };
-        [product(i, i), product(i, i + 1), product(i + 1, i), product(i + 1, i + 1)]
-    }
-
-    /// The same as two matrices.
-    fn matrices(&self) -> [DMatrix<f32>; 2] {
-        [&self.real, &self.imaginary]
-            .map(|part| DMatrix::from_row_slice(self.width, self.width, part))
-    }
-}
-
-/// One interferometer and its derivatives by φ, θ, δ₁ and δ₂.
-struct Interferometer {
-    matrix: [Complex32; 4],
-    by: [[Complex32; 4]; 4],
-}
-
-fn product(l: &[Complex32; 4], r: &[Complex32; 4]) -> [Complex32; 4] {
-    [
-        l[0] * r[0] + l[1] * r[2],
-        l[0] * r[1] + l[1] * r[3],
-        l[2] * r[0] + l[3] * r[2],
-        l[2] * r[1] + l[3] * r[3],
-    ]
-}
-
-impl Interferometer {
-    fn new(phi: f32, theta: f32, splitters: [f32; 2], transmission: f32) -> Self {
-        let (zero, i) = (Complex32::ZERO, Complex32::I);
-        let phase = |angle: f32| [Complex32::cis(angle), zero, zero, Complex32::ONE];
-        let turn = |angle: f32| [i * Complex32::cis(angle), zero, zero, zero];
-        // B and its derivative, which is B a quarter turn on.
-        let split = |angle: f32| {
-            let (sine, cosine) = angle.sin_cos();
-            let (cross, bar) = (i * sine, Complex32::from(cosine));
-            [bar, cross, cross, bar]
-        };
-        let [first, second] = splitters.map(|error| PI / 4.0 + error);
-        let chain = |second: [Complex32; 4],
-                     theta: [Complex32; 4],
-                     first: [Complex32; 4],
-                     phi: [Complex32; 4]| {
-            product(&product(&second, &theta), &product(&first, &phi)).map(|t| t * transmission)
-        };
-        let (s2, t, s1, p) = (split(second), phase(theta), split(first), phase(phi));
-        Self {
-            matrix: chain(s2, t, s1, p),
-            by: [
-                chain(s2, t, s1, turn(phi)),
-                chain(s2, turn(theta), s1, p),
-                chain(s2, t, split(first + PI / 2.0), p),
-                chain(split(second + PI / 2.0), t, s1, p),
-            ],
-        }
-    }
 }
 
 impl MziMesh {
@@ -266,26 +183,27 @@ impl MziMesh {
     #[must_use]
     pub fn matrix(&self, parameters: &DVector<f32>) -> [DMatrix<f32>; 2] {
         assert_eq!(parameters.len(), self.phases.len(), "a mesh has N (N − 1) phases");
-        let mut field = Field::identity(self.modes);
-        let interferometers = self.interferometers(parameters.as_slice());
-        for (interferometer, &place) in interferometers.iter().zip(&self.places) {
-            field.mix(place, &interferometer.matrix);
-        }
-        field.matrices()
+        self.transfer(parameters).matrices()
     }
 
-    fn interferometers(&self, parameters: &[f32]) -> Vec<Interferometer> {
+    fn transfer(&self, parameters: &DVector<f32>) -> Field {
+        let mut field = Field::identity(self.modes);
+        let interferometers = self.interferometers(parameters.as_slice());
+        vectorised(
+            #[inline(always)]
+            || {
+                for (matrix, place) in interferometers.matrices().zip(&self.places) {
+                    field.mix(*place, &matrix);
+                }
+            },
+        );
+        field
+    }
+
+    fn interferometers(&self, parameters: &[f32]) -> Interferometers {
         let heated = self.heat(parameters);
-        let offset = heated.iter().zip(&self.phases).map(|(phase, error)| phase + error);
-        let actual: Vec<f32> = offset.collect();
-        actual
-            .chunks_exact(2)
-            .zip(self.splitters.chunks_exact(2))
-            .map(|(phases, splitters)| {
-                let errors = [splitters[0], splitters[1]];
-                Interferometer::new(phases[0], phases[1], errors, self.transmission)
-            })
-            .collect()
+        let actual = heated.iter().zip(&self.phases).map(|(phase, error)| phase + error);
+        Interferometers::new(&self.splitters, actual, self.transmission)
     }
 
     /// Phases with what their neighbours in the column add; symmetric, so its own adjoint.
@@ -312,7 +230,8 @@ impl MziMesh {
         cotangents: &DMatrix<f32>,
     ) -> Result<Adjoint, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
-        let interferometers = self.interferometers(parameters.as_slice());
+        let interferometers: Vec<Linearised> =
+            self.interferometers(parameters.as_slice()).linearised().collect();
         // The field before each column, and behind the last.
         let mut fields = vec![Field::identity(self.modes)];
         for column in self.columns.windows(2) {
@@ -412,16 +331,32 @@ impl Differentiable for MziMesh {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
-        let [real, imaginary] = self.matrix(parameters);
-        outputs.gemm(1.0, &real, inputs, 0.0);
-        let field_im = imaginary * inputs;
-        for (mut powers, field_im) in outputs.column_iter_mut().zip(field_im.column_iter()) {
-            for ((power, im), sensitivity) in
-                powers.iter_mut().zip(field_im.iter()).zip(&self.sensitivity)
-            {
-                *power = (sensitivity * (*power * *power + im * im)).min(self.full_scale);
-            }
-        }
+        let transfer = self.transfer(parameters).stacked();
+        let modes = self.modes;
+        let task = SHOTS_A_TASK * modes;
+        let play = |(inputs, outputs): (&[f32], &mut [f32])| {
+            let mut fields = vec![0.0; 2 * inputs.len()];
+            multiply(&mut fields, &transfer, inputs, 2 * modes, modes);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (field, powers) in
+                        fields.chunks_exact(2 * modes).zip(outputs.chunks_exact_mut(modes))
+                    {
+                        let (real, imaginary) = field.split_at(modes);
+                        let parts = real.iter().zip(imaginary).zip(&self.sensitivity);
+                        for (power, ((re, im), sensitivity)) in powers.iter_mut().zip(parts) {
+                            *power = (sensitivity * (re * re + im * im)).min(self.full_scale);
+                        }
+                    }
+                },
+            );
+        };
+        inputs
+            .as_slice()
+            .par_chunks(task)
+            .zip(outputs.as_mut_slice().par_chunks_mut(task))
+            .for_each(play);
         Ok(())
     }
 
