@@ -12,6 +12,9 @@ use crate::{Constant, DeviceError, Differentiable, Interface, PhysicalLayer};
 /// Shots in a block.
 pub const LANES: usize = 16;
 
+/// Multiply-adds that are worth handing over to another core: some microseconds.
+const WORTH_A_TASK: u64 = 1 << 18;
+
 /// One quantity of the shots of a block.
 pub type Lane = [f32; LANES];
 
@@ -111,6 +114,11 @@ impl<E: Equation> Simulation<E> {
         Self { equation }
     }
 
+    /// The fewest blocks that a core is given at once.
+    fn blocks_a_task(&self) -> usize {
+        (WORTH_A_TASK / (LANES as u64 * self.equation.multiply_adds()).max(1)).max(1) as usize
+    }
+
     fn differentiate(
         &self,
         inputs: &DMatrix<f32>,
@@ -129,6 +137,7 @@ impl<E: Equation> Simulation<E> {
             .par_chunks(LANES * width)
             .zip(cotangents.as_slice().par_chunks(LANES * bins))
             .zip(input_cotangents.as_mut_slice().par_chunks_mut(LANES * width))
+            .with_min_len(self.blocks_a_task())
             .map(|((inputs, cotangents), input_cotangents)| {
                 let mut sums = zeros.clone();
                 let (x, dy) = (to_lanes(inputs, width), to_lanes(cotangents, bins));
@@ -174,6 +183,7 @@ impl<E: Equation> Differentiable for Simulation<E> {
             .as_slice()
             .par_chunks(LANES * width)
             .zip(outputs.as_mut_slice().par_chunks_mut(LANES * bins))
+            .with_min_len(self.blocks_a_task())
             .for_each(|(inputs, outputs)| {
                 let (x, mut y) = (to_lanes(inputs, width), vec![ZERO; bins]);
                 vectorised(

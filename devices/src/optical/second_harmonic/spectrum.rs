@@ -1,0 +1,90 @@
+//! Complex spectra of the shots of a block, and their products.
+//!
+//! The products are direct sums. For as many shots side by side as a vector holds they are quicker than
+//! Fourier transforms of one shot after the other up to a thousand channels or more.
+
+use rustfft::num_complex::Complex32;
+
+use crate::lanes::{LANES, Lane, ZERO};
+
+/// A complex quantity of every shot of a block.
+#[derive(Clone, Copy)]
+pub(super) struct Complex {
+    pub re: Lane,
+    pub im: Lane,
+}
+
+impl Complex {
+    pub const ZERO: Self = Self { re: ZERO, im: ZERO };
+
+    /// z x, with z the same for all shots.
+    #[inline(always)]
+    pub fn scaled(z: Complex32, x: &Lane) -> Self {
+        let mut product = Self::ZERO;
+        for ((re, im), x) in product.re.iter_mut().zip(&mut product.im).zip(x) {
+            (*re, *im) = (z.re * x, z.im * x);
+        }
+        product
+    }
+
+    #[inline(always)]
+    pub fn norm_sqr(&self) -> Lane {
+        let mut norm = ZERO;
+        for (norm, (re, im)) in norm.iter_mut().zip(self.re.iter().zip(&self.im)) {
+            *norm = re * re + im * im;
+        }
+        norm
+    }
+}
+
+/// S_n = Σ E_k E_l over k + l = n: every pair once, and doubled.
+#[inline(always)]
+pub(super) fn autoconvolution(spectrum: &[Complex], n: usize) -> Complex {
+    let last = spectrum.len() - 1;
+    let (first, pairs) = (n.saturating_sub(last), n.div_ceil(2));
+    let below = &spectrum[first..pairs];
+    let above = &spectrum[n - first + 1 - below.len()..n - first + 1];
+    // Four sums, each of products of its own, so that none waits for another.
+    let [mut rr, mut ii, mut ri, mut ir] = [ZERO; 4];
+    for (a, b) in below.iter().zip(above.iter().rev()) {
+        for lane in 0..LANES {
+            rr[lane] += a.re[lane] * b.re[lane];
+            ii[lane] += a.im[lane] * b.im[lane];
+            ri[lane] += a.re[lane] * b.im[lane];
+            ir[lane] += a.im[lane] * b.re[lane];
+        }
+    }
+    let mut sum = Complex::ZERO;
+    for lane in 0..LANES {
+        sum.re[lane] = 2.0 * (rr[lane] - ii[lane]);
+        sum.im[lane] = 2.0 * (ri[lane] + ir[lane]);
+    }
+    if n.is_multiple_of(2) {
+        let middle = &spectrum[n / 2];
+        for lane in 0..LANES {
+            sum.re[lane] += middle.re[lane] * middle.re[lane] - middle.im[lane] * middle.im[lane];
+            sum.im[lane] += 2.0 * middle.re[lane] * middle.im[lane];
+        }
+    }
+    sum
+}
+
+/// Σ C_{k+l} E_l over all l.
+#[inline(always)]
+pub(super) fn correlation(cotangents: &[Complex], spectrum: &[Complex], k: usize) -> Complex {
+    let [mut rr, mut ii, mut ri, mut ir] = [ZERO; 4];
+    for (a, b) in cotangents[k..].iter().zip(spectrum) {
+        for lane in 0..LANES {
+            rr[lane] += a.re[lane] * b.re[lane];
+            ii[lane] += a.im[lane] * b.im[lane];
+            ri[lane] += a.re[lane] * b.im[lane];
+            ir[lane] += a.im[lane] * b.re[lane];
+        }
+    }
+    let mut sum = Complex::ZERO;
+    for lane in 0..LANES {
+        sum.re[lane] = rr[lane] - ii[lane];
+        sum.im[lane] = ri[lane] + ir[lane];
+    }
+    sum
+}
