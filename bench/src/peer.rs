@@ -53,9 +53,12 @@ impl Drop for Peer {
 const REPETITIONS: usize = 20;
 /// Between two turns: threads that wait for work by spinning have gone to sleep by then.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Before a turn's repetitions: the operating system has spread the threads that it finds asleep over
+/// the cores by then.
+const WARM_UP: Duration = Duration::from_millis(50);
 
-/// Medians of ours and of the peer's over all repetitions, turn by turn; the first repetition of a
-/// turn warms up and does not count.
+/// Medians of ours and of the peer's over all repetitions, turn by turn; what
+/// warms a turn up does not count.
 pub fn in_turns(
     turns: usize,
     mut ours: impl FnMut() -> Outcome<()>,
@@ -72,7 +75,10 @@ pub fn in_turns(
             [(&mut timed as &mut dyn FnMut() -> Outcome<f64>, &mut left), (&mut theirs, &mut right)]
         {
             std::thread::sleep(PAUSE);
-            seconds()?;
+            let start = Instant::now();
+            while start.elapsed() < WARM_UP {
+                seconds()?;
+            }
             for _ in 0..REPETITIONS {
                 side.push(seconds()?);
             }
