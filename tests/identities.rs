@@ -7,7 +7,8 @@ use burn::tensor::Tensor;
 use twinprop::Backend;
 use twinprop::Rule;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
-use twinprop::calibration::{AdamList, EquationTwin};
+use twinprop::calibration::{AdamList, EquationTwin, NeuralTwin, NeuralTwinConfig};
+use twinprop::devices::PhysicalLayer;
 use twinprop::experiment::{Experiment, Place, Recipe, prepare};
 use twinprop::network::{Source, Trace};
 use twinprop::training::cross_entropy;
@@ -117,6 +118,33 @@ fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
             let relative = difference / norm(pat.iter().copied());
             assert!(relative < 1e-5, "{rule} on {backend}: {relative}");
         }
+    }
+}
+
+#[test]
+fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
+    for (backend, residual) in backends().into_iter().flat_map(|b| [(b, false), (b, true)]) {
+        let mut experiment = exact_experiment(RECIPE, backend);
+        let size = NeuralTwinConfig { width: 24, depth: 3, residual };
+        for instrument in &mut experiment.laboratory.instruments {
+            let interface = instrument.device.interface();
+            let bins = interface.outputs.len();
+            let moments = (vec![0.1; bins], vec![0.5; bins]);
+            let device = backend.device().unwrap();
+            let twin = NeuralTwin::new(&size, interface, moments, 2, &device);
+            instrument.twin = Some(Box::new(twin));
+        }
+        let expected = gradients(&mut experiment, Rule::Pat, backend);
+        let (x, labels) = batch(&experiment, backend);
+        let Experiment { network, laboratory, .. } = &mut experiment;
+        let trace = network.measure_and_linearise(x, laboratory).unwrap();
+        assert_eq!(trace.linearised.iter().flatten().count(), 2);
+        let (_, cotangent) = cross_entropy(trace.logits(), &labels);
+        let found = network.backward(&trace, cotangent, laboratory);
+        let found: Vec<f32> = found.into_iter().flat_map(to_vec).collect();
+        let difference = norm(found.iter().zip(&expected).map(|(left, right)| left - right));
+        assert!(norm(expected.iter().copied()) > 1e-3, "a gradient of zero compares nothing");
+        assert!(difference <= 1e-6 * norm(expected.iter().copied()), "{backend}: {difference}");
     }
 }
 

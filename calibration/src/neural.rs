@@ -27,10 +27,11 @@ use twinprop_devices::{Interface, random, validate};
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::fit::Network;
+use crate::gate::activate;
 use crate::ranges::RangeMap;
 use crate::refine::{Learner, NetworkLearner};
 use crate::store::{Description, Stored, save_network};
-use crate::twin::DigitalTwin;
+use crate::twin::{DigitalTwin, Linearised};
 
 /// Size of a neural twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,12 +68,12 @@ pub struct NeuralTwin {
     parameters: RangeMap,
 }
 
-/// What a forward pass leaves for its adjoint: each layer's input, and each hidden layer's r.
+/// What a forward pass leaves for its adjoint: each layer's input, and each hidden layer's a′.
 pub(crate) struct Trace {
     inputs: Tensor<2>,
     parameters: Tensor<2>,
     activations: Vec<Tensor<2>>,
-    ratios: Vec<Tensor<2>>,
+    slopes: Vec<Tensor<2>>,
     /// Normalised readings z_L.
     pub(crate) output: Tensor<2>,
 }
@@ -145,16 +146,16 @@ impl NeuralTwin {
         let mut z = inputs.clone().matmul(self.weights[0].clone()) + spread(shared, shots);
         debug_assert_eq!(shots % groups, 0, "groups are runs of equal length");
         let mut activations = Vec::with_capacity(self.config.depth);
-        let mut ratios = Vec::with_capacity(self.config.depth);
+        let mut slopes = Vec::with_capacity(self.config.depth);
         for (index, layer) in self.weights[3..].chunks_exact(2).enumerate() {
-            let ratio = z.clone() / (z.clone() * z.clone() + 1.0).sqrt();
-            let activation = z.clone() * (ratio.clone() * 0.5 + 0.5);
+            let added = self.adds(index).then(|| z.clone());
+            let (activation, slope) = activate(z);
             let next = activation.clone().matmul(layer[0].clone()) + layer[1].clone();
-            z = if self.adds(index) { next + z } else { next };
+            z = if let Some(added) = added { next + added } else { next };
             activations.push(activation);
-            ratios.push(ratio);
+            slopes.push(slope);
         }
-        Trace { inputs, parameters, activations, ratios, output: z }
+        Trace { inputs, parameters, activations, slopes, output: z }
     }
 
     /// Whether what layer `layer` computes is added to what entered it.
@@ -172,12 +173,20 @@ impl NeuralTwin {
     ) -> Tensor<2> {
         for layer in (0..self.config.depth).rev() {
             visit(layer, &trace.activations[layer], &dz);
-            let ratio = trace.ratios[layer].clone();
-            let slope = ratio.clone() * (1.0 - ratio.clone() * ratio * 0.5) + 0.5;
-            let before = dz.clone().matmul(self.weights[3 + 2 * layer].clone().transpose()) * slope;
+            let before = dz.clone().matmul(self.weights[3 + 2 * layer].clone().transpose());
+            let before = before * trace.slopes[layer].clone();
             dz = if self.adds(layer) { before + dz } else { before };
         }
         dz
+    }
+
+    /// Cotangents of the drives and parameters where the forward pass left `trace`.
+    fn vjp_at(&self, trace: &Trace, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let [groups, _] = trace.parameters.dims();
+        let dz = self.descend(trace, dy * self.reading_deviation.clone(), |_, _, _| ());
+        let dx = dz.clone().matmul(self.weights[0].clone().transpose());
+        let dtheta = gather(dz, groups).matmul(self.weights[1].clone().transpose());
+        (dx * self.inputs.scale.clone(), dtheta * self.parameters.scale.clone())
     }
 
     /// Gradients of the weights, in their order, from the cotangent `dz` of the normalised readings.
@@ -193,6 +202,18 @@ impl NeuralTwin {
         gradients[1] = Some(trace.parameters.clone().transpose().matmul(by_group.clone()));
         gradients[2] = Some(by_group.sum_dim(0));
         gradients.into_iter().flatten().collect()
+    }
+}
+
+/// A neural twin and the forward pass at a point.
+struct LinearisedNeural {
+    twin: NeuralTwin,
+    trace: Trace,
+}
+
+impl Linearised for LinearisedNeural {
+    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        self.twin.vjp_at(&self.trace, dy)
     }
 }
 
@@ -266,12 +287,11 @@ impl DigitalTwin for NeuralTwin {
     }
 
     fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let [groups, _] = theta.dims();
-        let trace = self.forward(x, theta);
-        let dz = self.descend(&trace, dy * self.reading_deviation.clone(), |_, _, _| ());
-        let dx = dz.clone().matmul(self.weights[0].clone().transpose());
-        let dtheta = gather(dz, groups).matmul(self.weights[1].clone().transpose());
-        (dx * self.inputs.scale.clone(), dtheta * self.parameters.scale.clone())
+        self.vjp_at(&self.forward(x, theta), dy)
+    }
+
+    fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
+        Some(Box::new(LinearisedNeural { trace: self.forward(x, theta), twin: self.clone() }))
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -24,6 +24,7 @@ use twinprop_devices::{Interface, interleave, random, validate};
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::fit::Network;
+use crate::gate::ratio;
 use crate::neural::spread;
 use crate::ranges::RangeMap;
 use crate::refine::{Learner, NetworkLearner};
@@ -151,8 +152,7 @@ impl TemporalTwin {
             let z = self.look_back(&a, 1 << layer).matmul(weights[0].clone()) + weights[1].clone();
             let z: Tensor<3> = z.reshape([shots, samples, self.config.width]);
             let z = if layer > 0 { z + a } else { z };
-            let ratio = z.clone() / (z.clone() * z.clone() + 1.0).sqrt();
-            a = z * (ratio * 0.5 + 0.5);
+            a = z.clone() * (ratio(&z) * 0.5 + 0.5);
         }
         let outputs = self.interface.outputs.len();
         let read = a.select(1, self.read_at.clone());

@@ -13,7 +13,7 @@ use crate::refine::Learner;
 /// Shots come in groups that share parameters: the rows of `x` are `groups` runs of equal length,
 /// and row `g` of `theta` holds the parameters of run `g`. One group is a batch on one setting of
 /// the device; as many groups as shots is a calibration, where every shot has its own.
-pub trait DigitalTwin: Send {
+pub trait DigitalTwin: Send + Sync {
     /// The interface of the device that the twin stands for.
     fn interface(&self) -> &Interface;
 
@@ -30,6 +30,12 @@ pub trait DigitalTwin: Send {
     /// adjoint overrides it.
     fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         autodiff_vjp(self, x, theta, dy)
+    }
+
+    /// What [`vjp`](Self::vjp) at (`x`, `theta`) can do before the cotangents are known, while the device
+    /// plays; none where there is little.
+    fn linearise(&self, _x: Tensor<2>, _theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
+        None
     }
 
     /// Multiply-adds of one shot's prediction, to leading order; a vector-Jacobian product takes about
@@ -49,6 +55,13 @@ pub trait DigitalTwin: Send {
     fn save(&self, _folder: &Path, _name: &str) -> Result<(), CalibrationError> {
         Ok(())
     }
+}
+
+/// A twin at one point, whatever becomes of the twin.
+pub trait Linearised: Send {
+    /// The twin's [`vjp`](DigitalTwin::vjp) there: cotangents `dy` of the outputs → cotangents of `x` and
+    /// `theta`.
+    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);
 }
 
 /// The vector-Jacobian product of `twin.predict` by burn's autodiff.

@@ -37,6 +37,7 @@ pub use wire::Wire;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
+use twinprop_calibration::Linearised;
 use twinprop_calibration::design::TaskDrives;
 use twinprop_devices::DeviceError;
 
@@ -71,17 +72,22 @@ pub struct Skip {
 }
 
 /// What a forward pass leaves for the backward pass.
-#[derive(Clone)]
 pub struct Trace {
     /// Input of each stage, `[batch, width]`.
     pub inputs: Vec<Tensor<2>>,
     /// Output of each stage, `[batch, width]`.
     pub outputs: Vec<Tensor<2>>,
+    /// The twin of each stage at its input, as far as it was linearised there.
+    pub linearised: Vec<Option<Box<dyn Linearised>>>,
 }
 
 impl Trace {
-    fn for_stages(count: usize) -> Self {
-        Self { inputs: Vec::with_capacity(count), outputs: Vec::with_capacity(count) }
+    pub(crate) fn for_stages(count: usize) -> Self {
+        Self {
+            inputs: Vec::with_capacity(count),
+            outputs: Vec::with_capacity(count),
+            linearised: Vec::new(),
+        }
     }
 
     /// What enters stage `index`: `x` or the output before it, and what skips to it.
@@ -121,6 +127,27 @@ impl Network {
         Ok(trace)
     }
 
+    /// The same, measured, with the twins linearised at what enters them while the devices play:
+    /// [`backward`](Self::backward) has less to do then.
+    ///
+    /// # Errors
+    /// Whatever a device answers.
+    pub fn measure_and_linearise(
+        &self,
+        x: Tensor<2>,
+        laboratory: &mut Laboratory,
+    ) -> Result<Trace, DeviceError> {
+        let mut trace = Trace::for_stages(self.stages.len());
+        for (index, stage) in self.stages.iter().enumerate() {
+            let entering = trace.entering(index, &x, &self.skips);
+            let (output, linearised) = stage.measure_and_linearise(&entering, laboratory)?;
+            trace.outputs.push(output);
+            trace.linearised.push(linearised);
+            trace.inputs.push(entering);
+        }
+        Ok(trace)
+    }
+
     /// Gradients of the parameters, in the order of [`parameters_mut`](Self::parameters_mut), from
     /// the logits' cotangent `[batch, classes]`; each stage adds its range penalty.
     #[must_use]
@@ -150,18 +177,26 @@ impl Network {
         let lowest = self.lowest_trained(0..self.stages.len());
         for (index, (stage, x)) in self.stages.iter().zip(&trace.inputs).enumerate().rev() {
             let other = handed_down(index, x, &cotangent);
-            if Some(index) == lowest {
-                gradients.push(self.gradients_of(index, x, cotangent, laboratory));
-                break;
-            }
-            let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
-            let mut dx = other.unwrap_or(dx);
-            self.regularise(index, x, laboratory, Some(&mut dx), &mut dparameters);
+            let is_lowest = Some(index) == lowest;
+            let (dx, mut dparameters) = match trace.linearised.get(index) {
+                Some(Some(twin)) => {
+                    let (dx, dparameters) = stage.vjp_by(&**twin, x, cotangent, laboratory);
+                    (Some(dx), dparameters)
+                }
+                _ if is_lowest => (None, stage.parameter_gradients(x, cotangent, laboratory)),
+                _ => {
+                    let (dx, dparameters) = stage.vjp(x, cotangent, laboratory);
+                    (Some(dx), dparameters)
+                }
+            };
+            let mut dx = if is_lowest { None } else { other.or(dx) };
+            self.regularise(index, x, laboratory, dx.as_mut(), &mut dparameters);
+            gradients.push(dparameters);
+            let Some(dx) = dx else { break };
             let skipped = self.skips.iter().filter(|skip| skip.from == index);
             cotangent =
                 skipped.fold(dx, |dx, skip| dx + entered[self.stages.len() - 1 - skip.to].clone());
             entered.push(cotangent.clone());
-            gradients.push(dparameters);
         }
         gradients.into_iter().rev().flatten().collect()
     }

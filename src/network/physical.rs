@@ -5,8 +5,8 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{RangeMap, Run};
-use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
+use twinprop_calibration::{Linearised, RangeMap, Run};
+use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
 use super::{Instrument, Laboratory, Matrix, Outgoing, Source, Stage};
@@ -110,22 +110,25 @@ impl Physical {
         from_vec(gradient, shape, &device)
     }
 
-    fn measure(
-        &self,
-        x: &Tensor<2>,
-        laboratory: &mut Laboratory,
-    ) -> Result<Tensor<2>, DeviceError> {
-        // Unclamped: the boundary clamps and counts.
+    /// What goes to the device, unclamped (the boundary clamps and counts): drives a shot, and the settings
+    /// one after the other.
+    fn asked(&self, x: &Tensor<2>) -> (DMatrix<f32>, Vec<f32>) {
         let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
-        let drives = to_matrix(drives);
-        let settings = self.settings_of(|value| value);
-        let device = &mut laboratory.instruments[self.instrument].device;
+        (to_matrix(drives), self.settings_of(|value| value))
+    }
+
+    /// Plays `asked`, setting by setting.
+    fn play(
+        &self,
+        (drives, settings): (DMatrix<f32>, Vec<f32>),
+        device: &mut Boundary,
+    ) -> Result<DMatrix<f32>, DeviceError> {
         let [groups, _] = self.parameters.dims();
         let bins = device.interface().outputs.len();
         let mut readings = DMatrix::zeros(bins, drives.ncols());
         if groups == 1 {
             device.measure(&drives, &DVector::from_vec(settings), &mut readings)?;
-            return Ok(to_tensor(&readings, &x.device()));
+            return Ok(readings);
         }
         let run = drives.ncols() / groups;
         let mut part = DMatrix::zeros(bins, run);
@@ -134,7 +137,17 @@ impl Physical {
             device.measure(&drives, &DVector::from_column_slice(setting), &mut part)?;
             readings.columns_mut(group * run, run).copy_from(&part);
         }
-        Ok(to_tensor(&readings, &x.device()))
+        Ok(readings)
+    }
+
+    /// The stage's cotangents from the twin's.
+    fn pulled_back(
+        &self,
+        x: &Tensor<2>,
+        (dx, dtheta): (Tensor<2>, Tensor<2>),
+    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
+        (self.confined(x, dx), vec![self.parameter_gradient(dtheta)])
     }
 
     fn predict(&self, x: &Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
@@ -160,7 +173,10 @@ impl Stage for Physical {
         source: Source,
     ) -> Result<Tensor<2>, DeviceError> {
         let readings = match source {
-            Source::Measured => self.measure(x, laboratory)?,
+            Source::Measured => {
+                let device = &mut laboratory.instruments[self.instrument].device;
+                to_tensor(&self.play(self.asked(x), device)?, &x.device())
+            }
             Source::Predicted => self.predict(x, laboratory),
         };
         Ok(by_sample(readings, self.shots))
@@ -173,9 +189,36 @@ impl Stage for Physical {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
         let twin = laboratory.instruments[self.instrument].twin();
-        let (dx, dtheta) = twin.vjp(self.drives(x), self.settings(), by_shot(dy, self.shots));
-        let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
-        (self.confined(x, dx), vec![self.parameter_gradient(dtheta)])
+        self.pulled_back(x, twin.vjp(self.drives(x), self.settings(), by_shot(dy, self.shots)))
+    }
+
+    fn measure_and_linearise(
+        &self,
+        x: &Tensor<2>,
+        laboratory: &mut Laboratory,
+    ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
+        let Instrument { device, twin, .. } = &mut laboratory.instruments[self.instrument];
+        let asked = self.asked(x);
+        let (drives, settings) = (self.drives(x), self.settings());
+        let mut linearised = None;
+        // The device is not kept waiting for another core to wake: that one has the twin.
+        let readings = rayon::in_place_scope(|scope| {
+            if let Some(twin) = twin {
+                scope.spawn(|_| linearised = twin.linearise(drives, settings));
+            }
+            self.play(asked, device)
+        })?;
+        Ok((by_sample(to_tensor(&readings, &x.device()), self.shots), linearised))
+    }
+
+    fn vjp_by(
+        &self,
+        twin: &dyn Linearised,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        _laboratory: &Laboratory,
+    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        self.pulled_back(x, twin.vjp(by_shot(dy, self.shots)))
     }
 
     fn mixes(&self) -> bool {

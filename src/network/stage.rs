@@ -1,8 +1,8 @@
 //! The contract of a stage.
 
 use burn::tensor::Tensor;
-use twinprop_calibration::Run;
 use twinprop_calibration::design::TaskDrives;
+use twinprop_calibration::{Linearised, Run};
 use twinprop_devices::DeviceError;
 
 use super::Laboratory;
@@ -53,6 +53,19 @@ pub trait Stage {
         source: Source,
     ) -> Result<Tensor<2>, DeviceError>;
 
+    /// The output measured, and what [`vjp_by`](Self::vjp_by) at `x` can use, worked out while the device
+    /// plays.
+    ///
+    /// # Errors
+    /// Whatever a device answers.
+    fn measure_and_linearise(
+        &self,
+        x: &Tensor<2>,
+        laboratory: &mut Laboratory,
+    ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
+        Ok((self.forward(x, laboratory, Source::Measured)?, None))
+    }
+
     /// Vector-Jacobian product at `x`: cotangent of the output → cotangent of the input and
     /// gradients of the parameters, in the order of [`parameters`](Self::parameters).
     fn vjp(
@@ -61,6 +74,17 @@ pub trait Stage {
         dy: Tensor<2>,
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>);
+
+    /// The same, of a twin that was linearised at `x` before.
+    fn vjp_by(
+        &self,
+        _twin: &dyn Linearised,
+        x: &Tensor<2>,
+        dy: Tensor<2>,
+        laboratory: &Laboratory,
+    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        self.vjp(x, dy, laboratory)
+    }
 
     /// Cotangent of the input alone, as [`vjp`](Self::vjp) has it.
     fn input_cotangent(&self, x: &Tensor<2>, dy: Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {

@@ -79,7 +79,7 @@ impl Layers {
         network: &Network,
         laboratory: &mut Laboratory,
     ) -> Result<Trace, DeviceError> {
-        let mut trace = Trace { inputs: Vec::new(), outputs: Vec::new() };
+        let mut trace = Trace::for_stages(self.stages(layer).len());
         let mut value = x.clone();
         for stage in &network.stages[self.stages(layer)] {
             let output = stage.forward(&value, laboratory, Source::Measured)?;

@@ -278,7 +278,11 @@ impl Trainer<'_> {
         let _awake = Awake::keep();
         let batch = self.split.training_batch(chosen, epoch);
         let x = to_tensor(&batch.features, self.backend);
-        let trace = self.network.forward(x, self.laboratory, self.rule.forward())?;
+        let trace = if self.rule == Rule::Pat {
+            self.network.measure_and_linearise(x, self.laboratory)?
+        } else {
+            self.network.forward(x, self.laboratory, self.rule.forward())?
+        };
         let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
         let step = self.laboratory.training_step.unwrap_or_default();
         let made = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step };
