@@ -495,3 +495,34 @@ training = { rule = "learned-plasticity", optimiser = "descent", learning_rate =
         assert!((row[unit] - 1.0).abs() < 1e-4 && row.iter().all(|r| r.abs() < 1.001));
     }
 }
+
+#[test]
+fn the_runs_of_a_comparison_can_be_made_one_by_one() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, QUICK);
+    let succeed = |arguments: &[&str]| -> String {
+        let output = twinprop(arguments, folder.path());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plan = ["compare", "recipe.toml", "--rules", "pat,ideal", "--seeds", "1", "--out", "all"];
+    let said = succeed(&[&plan[..], &["--plan"]].concat());
+    assert!(said.starts_with("all: runs 1 to 2;"), "{said}");
+    assert!(!folder.path().join("all/pat-3").exists());
+
+    let said = succeed(&["compare", "--resume", "all", "--cell", "2"]);
+    assert!(said.starts_with("run 2: ideal-3, test accuracy"), "{said}");
+    assert!(!folder.path().join("all/pat-3").exists());
+    let kept = folder.path().join("all/ideal-3/summary.json");
+    let before = fs::metadata(&kept).unwrap().modified().unwrap();
+
+    let table = succeed(&["compare", "--resume", "all"]);
+    assert!(table.contains("pat") && table.contains("ideal"), "{table}");
+    assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), before);
+    assert!(folder.path().join("all/compare.html").exists());
+
+    let wrong = twinprop(&["compare", "--resume", "all", "--cell", "3"], folder.path());
+    assert_eq!(wrong.status.code(), Some(2));
+    let message = String::from_utf8(wrong.stderr).unwrap();
+    assert!(message.contains("there is no run 3 in all; its runs are 1 to 2"), "{message}");
+}

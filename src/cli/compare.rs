@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use twinprop::experiment::{Comparison, Effort, RunFolder, Sweep, compare, resume_comparison};
+use twinprop::experiment::{
+    Comparison, Effort, RunFolder, Sweep, compare, make_cell, plan_comparison, resume_comparison,
+};
 use twinprop::{Error, Rule};
 
 use super::{Settings, jobs_or_cores, stop_on_interrupt};
@@ -28,6 +30,12 @@ pub struct Compare {
     /// Go through values of the recipe, such as imperfections.mismatch=0,0.1,0.2; may be given again.
     #[arg(long, value_name = "KEY=VALUE,…")]
     sweep: Vec<Sweep>,
+    /// Lay the comparison out and stop; its runs are made one by one with --resume and --cell.
+    #[arg(long, conflicts_with_all = ["resume", "cell", "jobs"])]
+    plan: bool,
+    /// Make this run alone, from 1, of the comparison in the folder of --resume.
+    #[arg(long, value_name = "NUMBER", requires = "resume", conflicts_with = "jobs")]
+    cell: Option<usize>,
     /// Runs at a time; without it as many as there are cores.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     jobs: Option<u64>,
@@ -38,12 +46,25 @@ pub fn run(command: &Compare) -> Result<(), Error> {
     let stop = stop_on_interrupt()?;
     let jobs = jobs_or_cores(command.jobs);
     let options = command.settings.options();
+    if let (Some(folder), Some(number)) = (&command.resume, command.cell) {
+        let cell = make_cell(folder, number, &options, &stop)?;
+        let accuracy = 100.0 * cell.summary.test_accuracy;
+        println!("run {number}: {}, test accuracy {accuracy:.1} %", cell.folder);
+        return Ok(());
+    }
+    let what = (command.rules.as_slice(), command.seeds, command.sweep.as_slice());
+    if let (true, Some(recipe)) = (command.plan, &command.recipe) {
+        let (plan, folder) = plan_comparison(recipe, what, &options)?;
+        let (runs, path) = (plan.cells().len(), folder.path().display());
+        println!(
+            "{path}: runs 1 to {runs}; `twinprop compare --resume {path} --cell NUMBER` makes one, \
+             without --cell all that are left and the report"
+        );
+        return Ok(());
+    }
     let (comparison, folder) = match (&command.resume, &command.recipe) {
         (Some(folder), _) => resume_comparison(folder, jobs, &options, &stop)?,
-        (None, Some(recipe)) => {
-            let what = (command.rules.as_slice(), command.seeds, command.sweep.as_slice());
-            compare(recipe, what, jobs, &options, &stop)?
-        }
+        (None, Some(recipe)) => compare(recipe, what, jobs, &options, &stop)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     print(&comparison);

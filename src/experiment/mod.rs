@@ -32,7 +32,8 @@ pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
 pub(crate) use compare::mean_and_deviation;
 pub use compare::{
-    Cell, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare, resume_comparison,
+    Cell, CellKey, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare, make_cell,
+    plan_comparison, resume_comparison,
 };
 pub use evaluate::evaluate_run;
 pub use meta::{

@@ -2,6 +2,7 @@
 //!
 //! A comparison is a folder of runs, each of which can be gone on with; so can the comparison.
 
+mod cell;
 mod pool;
 mod statistics;
 mod sweep;
@@ -12,20 +13,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+pub use cell::{Cell, CellKey};
 pub use sweep::{Settings, Sweep};
 
+use self::cell::overrides;
 pub(super) use self::pool::in_parallel;
 pub(crate) use self::statistics::mean_and_deviation;
 use self::statistics::paired_p_value;
 use self::sweep::combinations;
 use super::baseline::{Baseline, baselines};
 use super::recipe::Recipe;
-use super::run::{RunOptions, resume, train};
+use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use super::summary::Summary;
 use crate::data::Locator;
 use crate::report::{CompareReport, Progress};
-use crate::training::EpochMetrics;
 use crate::{Error, Rule};
 
 /// What is compared.
@@ -46,6 +48,19 @@ impl Plan {
     #[must_use]
     pub fn settings(&self) -> Vec<Settings> {
         combinations(&self.sweeps)
+    }
+
+    /// Every run: all rules on all combinations of the first seed, then of the next.
+    #[must_use]
+    pub fn cells(&self) -> Vec<CellKey> {
+        let settings = self.settings();
+        let of_seed = |seed: u64| {
+            settings.iter().flat_map(move |settings| {
+                let of_rule = move |&rule| CellKey { settings: settings.clone(), rule, seed };
+                self.rules.iter().map(of_rule)
+            })
+        };
+        self.seeds.iter().flat_map(|&seed| of_seed(seed)).collect()
     }
 }
 
@@ -117,24 +132,6 @@ impl Effort {
     }
 }
 
-/// One run of a comparison.
-#[derive(Clone, Debug, Serialize)]
-pub struct Cell {
-    /// Values of the swept keys.
-    pub settings: Settings,
-    /// The rule.
-    pub rule: Rule,
-    /// The seed.
-    pub seed: u64,
-    /// Name of its folder, in the comparison's.
-    pub folder: String,
-    /// The run in numbers.
-    pub summary: Summary,
-    /// Its epochs.
-    #[serde(skip)]
-    pub history: Vec<EpochMetrics>,
-}
-
 impl ComparisonRow {
     fn new(settings: Settings, name: String, test_accuracy: Vec<f32>) -> Self {
         let (mean, standard_deviation) = mean_and_deviation(&test_accuracy);
@@ -152,19 +149,17 @@ impl ComparisonRow {
 
 const ADVICE: &str = "name the folder of a comparison that has begun";
 
-/// Trains the recipe at `path` by each of `rules` on `seeds` seeds, counting from the recipe's (or the
-/// options'), and every combination of swept values; `jobs` runs at a time. Returns the results and the
-/// folder with `compare.json`, `compare.html` and its figures.
+/// Lays the comparison of the recipe at `path` out: each of `rules` on `seeds` seeds, counting from the recipe's
+/// (or the options'), and every combination of swept values. Nothing is trained yet. Returns what it
+/// will hold and its folder.
 ///
 /// # Errors
-/// As [`train`]; runs that ended are kept, and [`resume_comparison`] makes the others.
-pub fn compare(
+/// [`Error::Recipe`] and [`Error::File`] where the recipe or the folder is no good.
+pub fn plan_comparison(
     path: &Path,
     (rules, seeds, sweeps): (&[Rule], u64, &[Sweep]),
-    jobs: usize,
     options: &RunOptions,
-    stop: &AtomicBool,
-) -> Result<(Comparison, PathBuf), Error> {
+) -> Result<(Plan, RunFolder), Error> {
     let recipe = options.recipe(path)?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"))?;
@@ -180,7 +175,47 @@ pub fn compare(
         Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
     }
     folder.write_json(RunFolder::PLAN, &plan)?;
+    Ok((plan, folder))
+}
+
+/// Trains what [`plan_comparison`] lays out, `jobs` runs at a time. Returns the results and the
+/// folder with `compare.json`, `compare.html` and its figures.
+///
+/// # Errors
+/// As [`train`](super::train); runs that ended are kept, and [`resume_comparison`] makes the others.
+pub fn compare(
+    path: &Path,
+    what: (&[Rule], u64, &[Sweep]),
+    jobs: usize,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<(Comparison, PathBuf), Error> {
+    let (plan, folder) = plan_comparison(path, what, options)?;
     carry_out(plan, folder, jobs, options, stop)
+}
+
+/// Makes run `number`, from one, of the comparison in `path`, or goes on with it: on a host of many that
+/// share the folder, each with runs of its own. [`resume_comparison`] gathers them.
+///
+/// # Errors
+/// As [`resume_comparison`], and [`Error::Usage`] where the comparison has fewer runs.
+pub fn make_cell(
+    path: &Path,
+    number: usize,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<Cell, Error> {
+    let folder = RunFolder::at(path);
+    let plan: Plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
+    let cells = plan.cells();
+    let key = number.checked_sub(1).and_then(|place| cells.get(place)).ok_or_else(|| {
+        Error::Usage(format!(
+            "there is no run {number} in {}; its runs are 1 to {}",
+            path.display(),
+            cells.len()
+        ))
+    })?;
+    cell::make(&folder, &plan.recipe, key, options, stop)
 }
 
 /// Goes on with the comparison in `path`: runs that ended are kept, one that was cut off goes on from its
@@ -199,13 +234,9 @@ pub fn resume_comparison(
     carry_out(plan, folder, jobs, options, stop)
 }
 
-fn overrides(settings: &Settings) -> Vec<String> {
-    settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
-}
-
 /// A piece of a comparison's work.
 enum Task {
-    Train(Settings, Rule, u64),
+    Train(CellKey),
     /// The digital networks on the data of a seed.
     Baselines(u64),
 }
@@ -223,13 +254,7 @@ fn carry_out(
     options: &RunOptions,
     stop: &AtomicBool,
 ) -> Result<(Comparison, PathBuf), Error> {
-    let settings = plan.settings();
-    let mut tasks: Vec<Task> = Vec::new();
-    for &seed in &plan.seeds {
-        for settings in &settings {
-            tasks.extend(plan.rules.iter().map(|&rule| Task::Train(settings.clone(), rule, seed)));
-        }
-    }
+    let mut tasks: Vec<Task> = plan.cells().into_iter().map(Task::Train).collect();
     // Other data would need other digital networks.
     if !plan.sweeps.iter().any(|sweep| sweep.key.starts_with("data")) {
         tasks.extend(plan.seeds.iter().map(|&seed| Task::Baselines(seed)));
@@ -246,8 +271,9 @@ fn carry_out(
         jobs,
         || stop.load(Ordering::Relaxed),
         |number| match &tasks[number] {
-            Task::Train(settings, rule, seed) => {
-                run_cell(&recipe, &folder, (settings, *rule, *seed), options, stop)
+            Task::Train(key) => {
+                let cell = cell::make(&folder, &plan.recipe, key, options, stop)?;
+                Ok(Outcome::Trained(Box::new(cell)))
             }
             Task::Baselines(seed) => run_baselines(&recipe, *seed, options),
         },
@@ -276,7 +302,7 @@ fn carry_out(
             }
         }
     }
-    let mut rows = rows(&plan, &settings, &cells);
+    let mut rows = rows(&plan, &cells);
     rows.extend(
         digital.into_iter().map(|(name, all)| ComparisonRow::new(Vec::new(), name.to_owned(), all)),
     );
@@ -293,7 +319,7 @@ fn carry_out(
 /// How a task went, for the progress line.
 fn in_words(task: &Task, outcome: &Result<Outcome, Error>) -> String {
     match (task, outcome) {
-        (Task::Train(settings, rule, seed), Ok(Outcome::Trained(cell))) => {
+        (Task::Train(CellKey { settings, rule, seed }), Ok(Outcome::Trained(cell))) => {
             let settings: String =
                 settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
             let accuracy = 100.0 * cell.summary.test_accuracy;
@@ -304,53 +330,6 @@ fn in_words(task: &Task, outcome: &Result<Outcome, Error>) -> String {
     }
 }
 
-/// Trains one cell, or goes on with it, or reads what came of it.
-fn run_cell(
-    recipe: &Path,
-    folder: &RunFolder,
-    (settings, rule, seed): (&Settings, Rule, u64),
-    options: &RunOptions,
-    stop: &AtomicBool,
-) -> Result<Outcome, Error> {
-    let name = cell_name(settings, rule, seed);
-    let path = folder.path().join(&name);
-    let options = RunOptions {
-        rule: Some(rule),
-        seed: Some(seed),
-        out: Some(path.clone()),
-        // Digital networks are rows of their own.
-        set: overrides(settings)
-            .into_iter()
-            .chain(["accounting.digital_peer=false".to_owned()])
-            .collect(),
-        ..options.clone()
-    };
-    let run = RunFolder::at(&path);
-    let summary = if path.join(RunFolder::SUMMARY).exists() {
-        run.read_json(RunFolder::SUMMARY, ADVICE)?
-    } else if path.join(RunFolder::BEGUN).exists() {
-        resume(&path, &options, stop)?.0
-    } else {
-        train(recipe, &options, stop)?.0
-    };
-    let history = run.read_metrics()?;
-    let settings = settings.clone();
-    Ok(Outcome::Trained(Box::new(Cell { settings, rule, seed, folder: name, summary, history })))
-}
-
-/// Name of a cell's folder: its values, its rule, its seed.
-fn cell_name(settings: &Settings, rule: Rule, seed: u64) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
-    let values: String = settings
-        .iter()
-        .map(|(key, value)| {
-            let key = key.rsplit('.').next().unwrap_or(key);
-            format!("{key}={value}-").chars().map(plain).collect::<String>()
-        })
-        .collect();
-    format!("{values}{rule}-{seed}")
-}
-
 fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outcome, Error> {
     let folder = recipe.parent().unwrap_or(Path::new("."));
     let locator = Locator::new(folder, options.data_dir.as_deref());
@@ -359,9 +338,9 @@ fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outco
 }
 
 /// The rows of the rules, each tested against the first rule on the same values.
-fn rows(plan: &Plan, settings: &[Settings], cells: &[Cell]) -> Vec<ComparisonRow> {
+fn rows(plan: &Plan, cells: &[Cell]) -> Vec<ComparisonRow> {
     let mut rows = Vec::new();
-    for settings in settings {
+    for settings in &plan.settings() {
         let of_rule = |rule: Rule| -> Vec<&Cell> {
             let own = cells.iter().filter(|cell| cell.settings == *settings && cell.rule == rule);
             own.collect()

@@ -1,0 +1,97 @@
+//! One run of a comparison.
+
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+use super::{ADVICE, Settings};
+use crate::experiment::run::{RunOptions, resume, train};
+use crate::experiment::run_folder::RunFolder;
+use crate::experiment::summary::Summary;
+use crate::training::EpochMetrics;
+use crate::{Error, Rule};
+
+/// Which run of a comparison it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellKey {
+    /// Values of the swept keys.
+    pub settings: Settings,
+    /// The rule.
+    pub rule: Rule,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl CellKey {
+    /// Name of its folder: its values, its rule, its seed.
+    fn folder(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
+        let values: String = self
+            .settings
+            .iter()
+            .map(|(key, value)| {
+                let key = key.rsplit('.').next().unwrap_or(key);
+                format!("{key}={value}-").chars().map(plain).collect::<String>()
+            })
+            .collect();
+        format!("{values}{}-{}", self.rule, self.seed)
+    }
+}
+
+/// One run of a comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cell {
+    /// Values of the swept keys.
+    pub settings: Settings,
+    /// The rule.
+    pub rule: Rule,
+    /// The seed.
+    pub seed: u64,
+    /// Name of its folder, in the comparison's.
+    pub folder: String,
+    /// The run in numbers.
+    pub summary: Summary,
+    /// Its epochs.
+    #[serde(skip)]
+    pub history: Vec<EpochMetrics>,
+}
+
+/// The recipe's values as the command line gives them.
+pub(super) fn overrides(settings: &Settings) -> Vec<String> {
+    settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// Trains the cell `key` of the comparison in `folder`, or goes on with it, or reads what came of it.
+pub(super) fn make(
+    folder: &RunFolder,
+    recipe: &str,
+    key: &CellKey,
+    options: &RunOptions,
+    stop: &AtomicBool,
+) -> Result<Cell, Error> {
+    let CellKey { settings, rule, seed } = key;
+    let (recipe, name) = (folder.path().join(recipe), key.folder());
+    let path = folder.path().join(&name);
+    let options = RunOptions {
+        rule: Some(*rule),
+        seed: Some(*seed),
+        out: Some(path.clone()),
+        // Digital networks are rows of their own.
+        set: overrides(settings)
+            .into_iter()
+            .chain(["accounting.digital_peer=false".to_owned()])
+            .collect(),
+        ..options.clone()
+    };
+    let run = RunFolder::at(&path);
+    let summary = if path.join(RunFolder::SUMMARY).exists() {
+        run.read_json(RunFolder::SUMMARY, ADVICE)?
+    } else if path.join(RunFolder::BEGUN).exists() {
+        resume(&path, &options, stop)?.0
+    } else {
+        train(&recipe, &options, stop)?.0
+    };
+    let history = run.read_metrics()?;
+    let CellKey { settings, rule, seed } = key.clone();
+    Ok(Cell { settings, rule, seed, folder: name, summary, history })
+}
