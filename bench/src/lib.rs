@@ -3,6 +3,8 @@
 //! `cargo bench -p twinprop-bench` prints the times; `cargo run --release -p twinprop-bench` sets them
 //! beside NumPy's and PyTorch's.
 
+mod device_clock;
+
 use std::path::Path;
 
 use twinprop::Backend;
@@ -18,6 +20,8 @@ use twinprop::rules::{
     Backpropagation, Batch, PredictiveCoding, PredictiveCodingConfig, TrainingRule,
 };
 use twinprop::training::{Adam, Awake, cross_entropy};
+
+pub use device_clock::DeviceClock;
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
 /// device: a step costs what it costs after calibration.
@@ -50,6 +54,8 @@ pub struct Step {
     /// The network on its devices.
     pub experiment: Experiment,
     rule: Box<dyn TrainingRule>,
+    /// Whether the rule asks the twins at the measured points.
+    linearises: bool,
     optimiser: Adam,
     batch: Vec<usize>,
     rates: Vec<f64>,
@@ -59,14 +65,21 @@ impl Step {
     /// On the first 32 samples of `experiment`, by backpropagation through the twins.
     #[must_use]
     pub fn new(experiment: Experiment) -> Self {
-        Self::by(Box::new(Backpropagation), experiment)
+        Self { linearises: true, ..Self::by(Box::new(Backpropagation), experiment) }
     }
 
     /// On the first 32 samples of `experiment`, by `rule`.
     #[must_use]
     pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
         let rates = vec![1e-4; experiment.network.parameters().len()];
-        Self { experiment, rule, optimiser: Adam::default(), batch: (0..32).collect(), rates }
+        Self {
+            experiment,
+            rule,
+            linearises: false,
+            optimiser: Adam::default(),
+            batch: (0..32).collect(),
+            rates,
+        }
     }
 
     /// One step; returns the loss.
@@ -78,7 +91,12 @@ impl Step {
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
         let batch = split.train.choose(&self.batch);
         let x = to_tensor(&batch.features, &Backend::Flex.device().expect("flex is built in"));
-        let trace = network.forward(x, laboratory, Source::Measured).expect("the device answers");
+        let trace = if self.linearises {
+            network.measure_and_linearise(x, laboratory)
+        } else {
+            network.forward(x, laboratory, Source::Measured)
+        };
+        let trace = trace.expect("the device answers");
         let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
         let batch = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step: 0 };
         let gradients =

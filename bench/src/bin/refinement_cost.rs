@@ -4,19 +4,15 @@
 //! `experiments/vowels-optical.toml` on its simulated device, and on one that takes 5 ms a layer, with
 //! refinement and without in turns.
 
-use std::mem::replace;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use nalgebra::{DMatrix, DVector};
-use twinprop::devices::{Boundary, DeviceError, Interface, PhysicalLayer};
 use twinprop::training::{
     Checkpoints, Refinement, RefinementChoice, RefinementConfig, StepDone, Trainer, TrainingConfig,
     TrainingEvent,
 };
 use twinprop::{Backend, Rule};
-use twinprop_bench::{median, vowels_optical};
+use twinprop_bench::{DeviceClock, median, vowels_optical};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,56 +22,6 @@ const TURNS: usize = 5;
 const EPOCHS: usize = 4;
 /// Measurements that a layer of the network is.
 const SHOTS_A_LAYER: u32 = 22;
-
-/// A device that counts its time.
-struct Timed {
-    layer: Layer,
-    busy: Arc<AtomicU64>,
-}
-
-/// What answers.
-enum Layer {
-    /// The simulation, on the processor that trains as well.
-    Simulated(Boundary),
-    /// Something elsewhere that takes its time, and leaves the processor alone.
-    Elsewhere(Interface, Duration),
-}
-
-impl PhysicalLayer for Timed {
-    fn interface(&self) -> &Interface {
-        match &self.layer {
-            Layer::Simulated(device) => device.interface(),
-            Layer::Elsewhere(interface, _) => interface,
-        }
-    }
-
-    fn measure(
-        &mut self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        outputs: &mut DMatrix<f32>,
-    ) -> Result<(), DeviceError> {
-        let start = Instant::now();
-        match &mut self.layer {
-            Layer::Simulated(device) => device.measure(inputs, parameters, outputs)?,
-            Layer::Elsewhere(interface, takes) => {
-                for (mut reading, drive) in outputs.column_iter_mut().zip(inputs.column_iter()) {
-                    let phase = drive.sum();
-                    for ((place, value), channel) in
-                        reading.iter_mut().enumerate().zip(interface.outputs.iter())
-                    {
-                        let share = 0.5 + 0.2 * (phase + place as f32).sin();
-                        *value = channel.minimum + share * channel.span();
-                    }
-                }
-                std::thread::sleep(takes.saturating_sub(start.elapsed()));
-            }
-        }
-        let busy = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.busy.fetch_add(busy, Ordering::Relaxed);
-        Ok(())
-    }
-}
 
 /// What a step took.
 struct Turn {
@@ -90,21 +36,9 @@ struct Turn {
 fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::Error> {
     let (recipe, mut experiment) = vowels_optical(Backend::Flex);
     let backend = Backend::Flex.device()?;
-    let busy = Arc::new(AtomicU64::new(0));
-    for instrument in &mut experiment.laboratory.instruments {
-        let interface = instrument.device.interface().clone();
-        let layer = match layer_takes {
-            Some(takes) => Layer::Elsewhere(interface, takes / SHOTS_A_LAYER),
-            None => {
-                let stand_in = Layer::Elsewhere(interface, Duration::ZERO);
-                let stand_in = Timed { layer: stand_in, busy: Arc::clone(&busy) };
-                let stand_in = Boundary::new(Box::new(stand_in));
-                Layer::Simulated(replace(&mut instrument.device, stand_in))
-            }
-        };
-        let timed = Timed { layer, busy: Arc::clone(&busy) };
-        instrument.device = Boundary::new(Box::new(timed));
-    }
+    let clock = DeviceClock::default();
+    let takes = layer_takes.map(|takes| takes / SHOTS_A_LAYER);
+    clock.install(&mut experiment.laboratory, takes);
     // An untrained twin is no reason to calibrate anew: the steps are what is timed.
     let config = RefinementConfig { recalibration_shots: 0, ..RefinementConfig::default() };
     let training = TrainingConfig {
@@ -132,13 +66,13 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::
     let mut start = None;
     trainer.train(None, &AtomicBool::new(false), |event| {
         if let TrainingEvent::Step(StepDone { done: 1, .. }) = event {
-            busy.store(0, Ordering::Relaxed);
             start = Some(Instant::now());
         }
         Ok(())
     })?;
-    let seconds = start.map_or(0.0, |start| start.elapsed().as_secs_f64());
-    let busy = Duration::from_nanos(busy.load(Ordering::Relaxed)).as_secs_f64();
+    let start = start.unwrap_or_else(Instant::now);
+    let seconds = start.elapsed().as_secs_f64();
+    let busy = clock.busy_since(start).as_secs_f64();
     let lessons = trainer.refinement.map_or(0.0, |refinement| refinement.seconds());
     let steps = (steps - 1) as f64;
     Ok(Turn { step: seconds / steps, busy: busy / seconds, lessons: lessons / steps })

@@ -1,0 +1,178 @@
+//! How much of the time a device elsewhere is kept busy, and ten steps as a picture.
+//!
+//! `cargo run --release -p twinprop-bench --bin device_busy -- --figure bench/device-busy.svg` trains the network
+//! of `experiments/vowels-optical.toml`, with its neural twin, and the MNIST oscillators, with their physics
+//! twins, on devices that take 20 ms a layer and batch.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use plotters::prelude::*;
+use twinprop::devices::write_whole;
+use twinprop::experiment::Experiment;
+use twinprop::training::{
+    Checkpoints, RefinementChoice, StepDone, Trainer, TrainingConfig, TrainingEvent,
+};
+use twinprop::{Backend, Rule};
+use twinprop_bench::{DeviceClock, median, mnist_oscillators, vowels_optical};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// The device's share of the time of a training step.
+#[derive(Parser)]
+struct Arguments {
+    /// Milliseconds that the device takes for a layer and batch.
+    #[arg(long, default_value_t = 20)]
+    milliseconds: u32,
+    /// Writes ten steps as a picture to this SVG file.
+    #[arg(long, value_name = "FILE")]
+    figure: Option<PathBuf>,
+}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Steps that are timed, after as many that are not as the first epoch has.
+const STEPS: usize = 60;
+/// Steps in the picture.
+const SHOWN: usize = 10;
+
+/// One training, and its name.
+struct Timeline {
+    name: &'static str,
+    /// When each step ended.
+    steps: Vec<Instant>,
+    /// From when to when the device played.
+    played: Vec<(Instant, Instant)>,
+}
+
+impl Timeline {
+    /// Trains `experiment` on devices of which a layer is `measurements` measurements, in `takes`.
+    fn of(
+        name: &'static str,
+        mut experiment: Experiment,
+        measurements: u32,
+        takes: Duration,
+    ) -> Outcome<Self> {
+        let clock = DeviceClock::default();
+        clock.install(&mut experiment.laboratory, Some(takes / measurements));
+        let backend = Backend::Flex.device()?;
+        let batches = experiment.split.train.len().div_ceil(32);
+        let training = TrainingConfig {
+            epochs: 1 + STEPS.div_ceil(batches),
+            batch: 32,
+            refinement: RefinementChoice::Off,
+            ..TrainingConfig::default()
+        };
+        let mut steps = Vec::new();
+        let mut trainer = Trainer {
+            network: &mut experiment.network,
+            laboratory: &mut experiment.laboratory,
+            split: &experiment.split,
+            config: &training,
+            rule: Rule::Pat,
+            refinement: None,
+            judges_epochs: false,
+            checkpoints: Checkpoints::Never,
+            seed: 1,
+            backend: &backend,
+        };
+        trainer.train(None, &AtomicBool::new(false), |event| {
+            if let TrainingEvent::Step(StepDone { done, .. }) = event
+                && done >= batches
+            {
+                steps.push(Instant::now());
+            }
+            Ok(())
+        })?;
+        Ok(Self { name, steps, played: clock.played() })
+    }
+
+    /// Milliseconds from the end of one step to that of the next, and the device's share of them.
+    fn step(&self, number: usize) -> (f64, f64) {
+        let (start, end) = (self.steps[number], self.steps[number + 1]);
+        let within = self.played.iter().filter(|(from, _)| (start..end).contains(from));
+        let busy: Duration = within.map(|(from, to)| *to - *from).sum();
+        let all = (end - start).as_secs_f64();
+        (1e3 * all, busy.as_secs_f64() / all)
+    }
+}
+
+/// Ten steps of each training: what the device plays, and when a step ends.
+fn picture(timelines: &[Timeline], path: &Path) -> Outcome<()> {
+    let mut svg = String::new();
+    {
+        let height = 70 * timelines.len() as u32 + 60;
+        let area = SVGBackend::with_string(&mut svg, (800, height)).into_drawing_area();
+        area.fill(&WHITE)?;
+        let origin = |timeline: &Timeline| timeline.steps[0];
+        let after = |timeline: &Timeline, time: Instant| {
+            1e3 * time.saturating_duration_since(origin(timeline)).as_secs_f64()
+        };
+        let longest = timelines.iter().map(|t| after(t, t.steps[SHOWN])).fold(0.0, f64::max);
+        let rows = timelines.len() as f64;
+        let mut chart = ChartBuilder::on(&area)
+            .margin(12)
+            .x_label_area_size(36)
+            .build_cartesian_2d(0.0..longest, 0.0..rows)?;
+        chart
+            .configure_mesh()
+            .disable_mesh()
+            .disable_y_axis()
+            .x_desc("ms; blue: the device plays; a line: a step ends")
+            .draw()?;
+        for (row, timeline) in timelines.iter().rev().enumerate() {
+            let bottom = row as f64;
+            let end = timeline.steps[SHOWN];
+            let shown =
+                timeline.played.iter().filter(|(from, _)| (origin(timeline)..end).contains(from));
+            chart.draw_series(shown.map(|&(from, to)| {
+                let corners =
+                    [(after(timeline, from), bottom + 0.15), (after(timeline, to), bottom + 0.6)];
+                Rectangle::new(corners, RGBColor(31, 119, 180).filled())
+            }))?;
+            chart.draw_series(timeline.steps[..=SHOWN].iter().map(|&step| {
+                let x = after(timeline, step);
+                PathElement::new([(x, bottom + 0.08), (x, bottom + 0.67)], BLACK)
+            }))?;
+            let label = ("sans-serif", 14).into_text_style(&area);
+            chart.draw_series([Text::new(timeline.name, (0.0, bottom + 0.9), label)])?;
+        }
+        area.present()?;
+    }
+    Ok(write_whole(path, svg.as_bytes())?)
+}
+
+fn run(arguments: &Arguments) -> Outcome<()> {
+    let takes = Duration::from_millis(arguments.milliseconds.into());
+    let timelines = [
+        Timeline::of("vowels-optical, neural twin", vowels_optical(Backend::Flex).1, 22, takes)?,
+        Timeline::of("MNIST oscillators, physics twins", mnist_oscillators().experiment, 1, takes)?,
+    ];
+    println!("| training | device, ms a layer | ms a step | host alone, ms | device busy |");
+    println!("|---|---|---|---|---|");
+    for timeline in &timelines {
+        let steps: Vec<(f64, f64)> = (0..STEPS).map(|number| timeline.step(number)).collect();
+        let ms = median(steps.iter().map(|step| step.0).collect());
+        let busy = median(steps.iter().map(|step| step.1).collect());
+        let (name, host) = (timeline.name, ms * (1.0 - busy));
+        let takes = arguments.milliseconds;
+        println!("| {name} | {takes} | {ms:.2} | {host:.2} | {:.1} % |", 100.0 * busy);
+    }
+    arguments.figure.as_deref().map_or(Ok(()), |path| picture(&timelines, path))
+}
+
+fn main() -> ExitCode {
+    // As the program does.
+    let outcome = rayon::scope(|_| run(&Arguments::parse()).map_err(|error| error.to_string()));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
