@@ -4,6 +4,7 @@
 //! see the same machine, and prints medians and their ratio. The Python needs numpy, scipy and torch;
 //! `bench/run.sh` sees to that.
 
+mod limit;
 mod peer;
 mod results;
 
@@ -16,11 +17,12 @@ use twinprop::Backend;
 use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
 use twinprop::devices::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
-use twinprop::devices::{Channels, DeviceError, PhysicalLayer};
+use twinprop::devices::{Channels, DeviceError, Differentiable};
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
 use twinprop_bench::{Step, mnist_oscillators, predictive_coding, vowels_optical};
 
+use limit::{Machine, Work};
 use peer::{Peer, in_turns, steps_in_turns};
 use results::{Results, Row};
 
@@ -52,7 +54,7 @@ impl Arguments {
     }
 }
 
-fn devices() -> Result<Vec<Box<dyn PhysicalLayer>>, DeviceError> {
+fn devices() -> Result<Vec<Box<dyn Differentiable>>, DeviceError> {
     Ok(vec![
         Box::new(SecondHarmonic::nominal(&SecondHarmonicConfig::default())?),
         Box::new(Oscillators::nominal(&OscillatorsConfig::default())?),
@@ -61,6 +63,14 @@ fn devices() -> Result<Vec<Box<dyn PhysicalLayer>>, DeviceError> {
         Box::new(MziMesh::nominal(&MziMeshConfig::default())?),
     ])
 }
+
+/// Four times eighteen products of matrices a layer: the device's, the twin's, its adjoint's and its
+/// couplings' gradient's.
+const OSCILLATORS_STEP: Work =
+    Work { multiply_adds: 4 * 18 * 32 * (196 * 196 + 206 * 206), bytes: 0 };
+/// Forward and back through the twin of 18, 256, 256 and 22 units, for 704 shots a layer.
+const VOWELS_STEP: Work =
+    Work { multiply_adds: 2 * 2 * 704 * (18 * 256 + 256 * 256 + 256 * 22), bytes: 0 };
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -78,7 +88,9 @@ fn main() -> ExitCode {
 }
 
 fn compare(arguments: &Arguments) -> Outcome<()> {
-    let mut results = Results::default();
+    let machine = Machine::measure();
+    println!("{}\n", machine.in_words());
+    let mut results = Results::new(machine);
     Results::begin();
     for device in devices()? {
         if arguments.wants(&device.interface().device) {
@@ -89,14 +101,14 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
         let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;
         let times = steps_in_turns(arguments.turns, mnist_oscillators(), &mut torch)?;
         let subject = "PAT step, 196 and 206 oscillators, batch 32".to_owned();
-        results.add(Row::of_step(subject, times));
+        results.add(Row::of_step(subject, times), Some(OSCILLATORS_STEP));
     }
     if arguments.wants("vowels-step") {
         let mut torch = Peer::start(&arguments.python, "vowels_step.py", &[])?;
         let (_, experiment) = vowels_optical(Backend::Flex);
         let times = steps_in_turns(arguments.turns, Step::new(experiment), &mut torch)?;
         let subject = "PAT step, vowels-optical with its neural twin, batch 32".to_owned();
-        results.add(Row::of_step(subject, times));
+        results.add(Row::of_step(subject, times), Some(VOWELS_STEP));
     }
     if arguments.wants("predictive-coding") {
         for (eta, steps) in [(1.0, 4), (0.1, 20)] {
@@ -106,14 +118,14 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             let times = steps_in_turns(arguments.turns, predictive_coding(config), &mut torch)?;
             let subject =
                 format!("fixed prediction, η = {eta}, {steps} sweeps, 784-256-128-64-10, batch 32");
-            results.add(Row::of_step(subject, times));
+            results.add(Row::of_step(subject, times), None);
         }
     }
     arguments.json.as_deref().map_or(Ok(()), |path| results.write(path))
 }
 
 fn compare_device(
-    mut device: Box<dyn PhysicalLayer>,
+    mut device: Box<dyn Differentiable>,
     arguments: &Arguments,
     results: &mut Results,
 ) -> Outcome<()> {
@@ -128,6 +140,10 @@ fn compare_device(
     let inputs = DMatrix::from_fn(drive.len(), shots, wave);
     let parameters = DVector::from_vec(middle(&interface.parameters)) * 0.1;
     let mut outputs = DMatrix::zeros(interface.outputs.len(), shots);
+    let work = Work {
+        multiply_adds: shots as u64 * device.multiply_adds(),
+        bytes: 4 * (inputs.len() + outputs.len()) as u64,
+    };
     // Ours computes in 32 bits; NumPy's own default is 64.
     for real in ["float32", "float64"] {
         let sizes = [shots.to_string(), real.to_owned()];
@@ -142,7 +158,8 @@ fn compare_device(
             || numpy.seconds(&interface.device),
         )?;
         let (subject, peer) = (interface.device.clone(), format!("NumPy, {real}"));
-        results.add(Row { subject, peer, seconds, peer_seconds, shots: Some(shots) });
+        let row = Row { subject, peer, seconds, peer_seconds, limit: None, shots: Some(shots) };
+        results.add(row, Some(work));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use twinprop::devices::write_whole;
 
 use crate::Outcome;
+use crate::limit::{Machine, Work};
 
 /// One subject beside its peer.
 #[derive(Serialize)]
@@ -18,6 +19,9 @@ pub struct Row {
     pub seconds: f64,
     /// Median of the peer's, in seconds.
     pub peer_seconds: f64,
+    /// The shortest time that the machine allows, in seconds, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
     /// Shots in that time; none of a training step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
@@ -26,37 +30,57 @@ pub struct Row {
 impl Row {
     /// A training step that took as long as the first of `times`, and PyTorch's as the second.
     pub fn of_step(subject: String, (seconds, peer_seconds): (f64, f64)) -> Self {
-        Self { subject, peer: "PyTorch".to_owned(), seconds, peer_seconds, shots: None }
+        Self {
+            subject,
+            peer: "PyTorch".to_owned(),
+            seconds,
+            peer_seconds,
+            limit: None,
+            shots: None,
+        }
     }
 }
 
 /// All that has been measured so far.
-#[derive(Default)]
-pub struct Results(Vec<Row>);
+pub struct Results {
+    machine: Machine,
+    rows: Vec<Row>,
+}
 
 impl Results {
-    /// Takes `row` in, and prints it.
-    pub fn add(&mut self, row: Row) {
-        let Row { subject, peer, seconds, peer_seconds, shots } = &row;
+    /// Nothing yet, on `machine`.
+    pub fn new(machine: Machine) -> Self {
+        Self { machine, rows: Vec::new() }
+    }
+
+    /// Takes `row` in, with the least that there is to do, and prints it.
+    pub fn add(&mut self, mut row: Row, work: Option<Work>) {
+        row.limit = work.map(|work| self.machine.limit(work));
+        let Row { subject, peer, seconds, peer_seconds, limit, shots } = &row;
         let (ms, peer_ms) = (1e3 * seconds, 1e3 * peer_seconds);
         let share = seconds / peer_seconds;
         let rate = shots.map_or(String::new(), |shots| format!("{:.0}", shots as f64 / seconds));
+        let limit = limit.map_or(" | ".to_owned(), |limit| {
+            format!("{:.3} | {:.1}", 1e3 * limit, seconds / limit)
+        });
         println!(
-            "| {subject} | {peer} | {ms:.3} | {peer_ms:.3} | {share:.3} | {:.1} | {rate} |",
+            "| {subject} | {peer} | {ms:.3} | {peer_ms:.3} | {share:.3} | {:.1} | {limit} | {rate} |",
             share.recip()
         );
-        self.0.push(row);
+        self.rows.push(row);
     }
 
     /// Prints the table's head.
     pub fn begin() {
-        println!("| subject | peer | ms | peer's | share | times as fast | shots a second |");
-        println!("|---|---|---|---|---|---|---|");
+        println!(
+            "| subject | peer | ms | peer's | share | times as fast | limit, ms | of it | shots a second |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|");
     }
 
     /// Writes everything to the JSON file `path`.
     pub fn write(&self, path: &Path) -> Outcome<()> {
-        let text = serde_json::to_string_pretty(&self.0)?;
+        let text = serde_json::to_string_pretty(&self.rows)?;
         write_whole(path, (text + "\n").as_bytes())
             .map_err(|error| format!("{}: {error}", path.display()).into())
     }

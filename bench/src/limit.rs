@@ -1,0 +1,74 @@
+//! What the machine allows: arithmetic at the rate of its products of matrices, bytes at that of its memory.
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+
+/// Rows, columns and depth of the product that is timed: large enough for its best rate.
+const SIZE: usize = 1024;
+/// Values that are copied: more than any cache holds.
+const COPIED: usize = 1 << 26;
+/// Of so many repetitions the fastest counts.
+const REPETITIONS: usize = 20;
+
+/// The rates of a machine, all cores together.
+pub struct Machine {
+    /// Multiply-adds a second.
+    multiply_adds: f64,
+    /// Bytes a second, read or written.
+    bytes: f64,
+}
+
+/// What there is to do at the least.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// Multiply-adds; an elementary function counts as ten.
+    pub multiply_adds: u64,
+    /// Bytes that are read or written.
+    pub bytes: u64,
+}
+
+impl Machine {
+    /// Measures both rates.
+    pub fn measure() -> Self {
+        let device = Device::flex();
+        let matrix = Tensor::<2>::ones([SIZE, SIZE], &device);
+        let product = || drop(matrix.clone().matmul(matrix.clone()));
+        let source = vec![1.0f32; COPIED];
+        let mut target = vec![0.0f32; COPIED];
+        let share = COPIED.div_ceil(rayon::current_num_threads());
+        let copy = || {
+            let parts = source.par_chunks(share).zip(target.par_chunks_mut(share));
+            parts.for_each(|(source, target)| target.copy_from_slice(source));
+        };
+        Self {
+            multiply_adds: (SIZE as f64).powi(3) / fastest(product),
+            bytes: 8.0 * COPIED as f64 / fastest(copy),
+        }
+    }
+
+    /// The shortest time for `work`, in seconds.
+    pub fn limit(&self, work: Work) -> f64 {
+        let arithmetic = work.multiply_adds as f64 / self.multiply_adds;
+        arithmetic.max(work.bytes as f64 / self.bytes)
+    }
+
+    /// The rates in words.
+    pub fn in_words(&self) -> String {
+        format!(
+            "limit: products of matrices at {:.0} GFLOP/s, memory at {:.0} GB/s",
+            2e-9 * self.multiply_adds,
+            1e-9 * self.bytes
+        )
+    }
+}
+
+fn fastest(mut work: impl FnMut()) -> f64 {
+    let seconds = (0..REPETITIONS).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    });
+    seconds.fold(f64::INFINITY, f64::min)
+}
