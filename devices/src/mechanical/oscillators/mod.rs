@@ -90,6 +90,8 @@ impl Default for OscillatorsConfig {
 
 /// Shots one worker integrates at a time.
 const SHOTS_A_TASK: usize = 16;
+/// The same in a large batch: a multiple of the six columns that the product's kernel takes at once.
+const LARGE_TASK: usize = 30;
 /// A matrix has a multiple of this many rows: the widest vector of 32-bit floats.
 const LANES: usize = 16;
 /// Columns of ∂L/∂A one worker computes at a time.
@@ -462,7 +464,9 @@ impl Differentiable for Oscillators {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
         let matrix = self.dynamics(parameters);
-        let task = SHOTS_A_TASK * self.count;
+        // A shot's bits do not depend on those beside it; larger tasks are quicker where there are enough.
+        let is_large = inputs.ncols() >= 4 * LARGE_TASK * rayon::current_num_threads();
+        let task = if is_large { LARGE_TASK } else { SHOTS_A_TASK } * self.count;
         inputs
             .as_slice()
             .par_chunks(task)
