@@ -37,16 +37,11 @@ impl Complex {
     }
 }
 
-/// S_n = Σ E_k E_l over k + l = n: every pair once, and doubled.
+/// Σ a b: four sums, each of products of its own, so that none waits for another.
 #[inline(always)]
-pub(super) fn autoconvolution(spectrum: &[Complex], n: usize) -> Complex {
-    let last = spectrum.len() - 1;
-    let (first, pairs) = (n.saturating_sub(last), n.div_ceil(2));
-    let below = &spectrum[first..pairs];
-    let above = &spectrum[n - first + 1 - below.len()..n - first + 1];
-    // Four sums, each of products of its own, so that none waits for another.
+fn sum_of_products<'a>(pairs: impl Iterator<Item = (&'a Complex, &'a Complex)>) -> Complex {
     let [mut rr, mut ii, mut ri, mut ir] = [ZERO; 4];
-    for (a, b) in below.iter().zip(above.iter().rev()) {
+    for (a, b) in pairs {
         for lane in 0..LANES {
             rr[lane] += a.re[lane] * b.re[lane];
             ii[lane] += a.im[lane] * b.im[lane];
@@ -56,8 +51,23 @@ pub(super) fn autoconvolution(spectrum: &[Complex], n: usize) -> Complex {
     }
     let mut sum = Complex::ZERO;
     for lane in 0..LANES {
-        sum.re[lane] = 2.0 * (rr[lane] - ii[lane]);
-        sum.im[lane] = 2.0 * (ri[lane] + ir[lane]);
+        sum.re[lane] = rr[lane] - ii[lane];
+        sum.im[lane] = ri[lane] + ir[lane];
+    }
+    sum
+}
+
+/// S_n = Σ E_k E_l over k + l = n: every pair once, and doubled.
+#[inline(always)]
+pub(super) fn autoconvolution(spectrum: &[Complex], n: usize) -> Complex {
+    let last = spectrum.len() - 1;
+    let (first, pairs) = (n.saturating_sub(last), n.div_ceil(2));
+    let below = &spectrum[first..pairs];
+    let above = &spectrum[n - first + 1 - below.len()..n - first + 1];
+    let mut sum = sum_of_products(below.iter().zip(above.iter().rev()));
+    for lane in 0..LANES {
+        sum.re[lane] *= 2.0;
+        sum.im[lane] *= 2.0;
     }
     if n.is_multiple_of(2) {
         let middle = &spectrum[n / 2];
@@ -72,19 +82,5 @@ pub(super) fn autoconvolution(spectrum: &[Complex], n: usize) -> Complex {
 /// Σ C_{k+l} E_l over all l.
 #[inline(always)]
 pub(super) fn correlation(cotangents: &[Complex], spectrum: &[Complex], k: usize) -> Complex {
-    let [mut rr, mut ii, mut ri, mut ir] = [ZERO; 4];
-    for (a, b) in cotangents[k..].iter().zip(spectrum) {
-        for lane in 0..LANES {
-            rr[lane] += a.re[lane] * b.re[lane];
-            ii[lane] += a.im[lane] * b.im[lane];
-            ri[lane] += a.re[lane] * b.im[lane];
-            ir[lane] += a.im[lane] * b.re[lane];
-        }
-    }
-    let mut sum = Complex::ZERO;
-    for lane in 0..LANES {
-        sum.re[lane] = rr[lane] - ii[lane];
-        sum.im[lane] = ri[lane] + ir[lane];
-    }
-    sum
+    sum_of_products(cotangents[k..].iter().zip(spectrum))
 }
