@@ -118,13 +118,7 @@ impl Network {
         laboratory: &mut Laboratory,
         source: Source,
     ) -> Result<Trace, DeviceError> {
-        let mut trace = Trace::for_stages(self.stages.len());
-        for (index, stage) in self.stages.iter().enumerate() {
-            let entering = trace.entering(index, &x, &self.skips);
-            trace.outputs.push(stage.forward(&entering, laboratory, source)?);
-            trace.inputs.push(entering);
-        }
-        Ok(trace)
+        self.trace(x, |stage, entering| Ok((stage.forward(entering, laboratory, source)?, None)))
     }
 
     /// The same, measured, with the twins linearised at what enters them while the devices play:
@@ -137,13 +131,25 @@ impl Network {
         x: Tensor<2>,
         laboratory: &mut Laboratory,
     ) -> Result<Trace, DeviceError> {
+        self.trace(x, |stage, entering| stage.measure_and_linearise(entering, laboratory))
+    }
+
+    /// The stages one after the other, each by `run`.
+    fn trace(
+        &self,
+        x: Tensor<2>,
+        mut run: impl FnMut(
+            &dyn Stage,
+            &Tensor<2>,
+        ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError>,
+    ) -> Result<Trace, DeviceError> {
         let mut trace = Trace::for_stages(self.stages.len());
         for (index, stage) in self.stages.iter().enumerate() {
             let entering = trace.entering(index, &x, &self.skips);
-            let (output, linearised) = stage.measure_and_linearise(&entering, laboratory)?;
+            let (output, linearised) = run(&**stage, &entering)?;
+            trace.inputs.push(entering);
             trace.outputs.push(output);
             trace.linearised.push(linearised);
-            trace.inputs.push(entering);
         }
         Ok(trace)
     }

@@ -199,12 +199,11 @@ impl Stage for Physical {
     ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
         let Instrument { device, twin, .. } = &mut laboratory.instruments[self.instrument];
         let asked = self.asked(x);
-        let (drives, settings) = (self.drives(x), self.settings());
         let mut linearised = None;
         // The device is not kept waiting for another core to wake: that one has the twin.
         let readings = rayon::in_place_scope(|scope| {
             if let Some(twin) = twin {
-                scope.spawn(|_| linearised = twin.linearise(drives, settings));
+                scope.spawn(|_| linearised = twin.linearise(self.drives(x), self.settings()));
             }
             self.play(asked, device)
         })?;
