@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
+use super::image::{Images, Labelled};
 use super::{
-    AugmentConfig, Augmentation, Locator, SoundConfig, Split, csv, idx, speech, split, table,
+    AugmentConfig, Augmentation, Dataset, Locator, SoundConfig, Split, csv, idx, speech, split,
+    table,
 };
 use crate::Error;
 
@@ -131,35 +133,45 @@ impl DataConfig {
                     }
                 }
             }
-            SourceConfig::Idx(config) => idx::read(locator, &config.folder)?,
+            SourceConfig::Idx(config) => {
+                let (train, test) = idx::read(locator, &config.folder)?;
+                let labels = train.labels.iter().chain(&test.labels);
+                let last = labels.max().copied().unwrap_or(0);
+                let classes = (0..=last).map(|class| class.to_string()).collect();
+                return Ok(self.view(train, test, classes, seed));
+            }
             SourceConfig::Speech(config) => {
                 let table = speech::read(&locator.find(&config.folder)?, config, aside)?;
                 split::divide(table, &self.split, seed)?
             }
         };
-        self.view(split, seed)
-    }
-
-    /// The images of `split` subsampled and, for training, changed.
-    fn view(&self, mut split: Split, seed: u64) -> Result<Split, Error> {
         if self.every == 1 && self.augment.is_none() {
             return Ok(split);
         }
         let size = split.image.ok_or_else(|| {
             Error::Usage("the data are no images; leave out data.every and data.augment".to_owned())
         })?;
-        let subsampled = size.subsample(&split.train.features, self.every);
-        let images = std::mem::replace(&mut split.train.features, subsampled);
-        split.test.features = size.subsample(&split.test.features, self.every);
-        split.image = Some(size.subsampled(self.every));
-        split.augmentation = self.augment.clone().map(|config| Augmentation {
-            config,
-            images,
-            size,
-            every: self.every,
-            seed,
-        });
-        Ok(split)
+        let Split { train, test, classes, .. } = split;
+        let [train, test] = [train, test].map(|half| Labelled::of_levels(half, size));
+        Ok(self.view(train, test, classes, seed))
+    }
+
+    /// Labelled images subsampled and, for training, changed.
+    fn view(&self, train: Labelled, test: Labelled, classes: Vec<String>, seed: u64) -> Split {
+        let seen = |images: &Images| images.features(self.every);
+        let Labelled { images, labels } = train;
+        Split {
+            train: Dataset { features: seen(&images), labels },
+            test: Dataset { features: seen(&test.images), labels: test.labels },
+            classes,
+            image: Some(images.size.subsampled(self.every)),
+            augmentation: self.augment.clone().map(|config| Augmentation {
+                config,
+                images,
+                every: self.every,
+                seed,
+            }),
+        }
     }
 }
 

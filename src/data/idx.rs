@@ -1,23 +1,22 @@
 //! MNIST's file format (LeCun): a big-endian header, then bytes; gzip or not.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
-use nalgebra::DMatrix;
-
-use super::{Dataset, ImageSize, Locator, Split};
+use super::image::{Images, Labelled};
+use super::{ImageSize, Locator};
 use crate::Error;
+use flate2::read::GzDecoder;
 
 /// Element type: unsigned byte.
 const UNSIGNED_BYTE: u8 = 8;
 
-/// Reads the four files of the folder `folder`; pixels become 0 to 1.
-pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Split, Error> {
+/// Reads the training and the test images of the four files of the folder `folder`; pixels are 0 to 1 as features.
+pub(super) fn read(locator: &Locator, folder: &Path) -> Result<(Labelled, Labelled), Error> {
     let folder = locator.find(folder)?;
-    let (train, size) = dataset(&folder, "train")?;
-    let (test, test_size) = dataset(&folder, "t10k")?;
+    let (train, test) = (labelled(&folder, "train")?, labelled(&folder, "t10k")?);
+    let (size, test_size) = (train.images.size, test.images.size);
     if size != test_size {
         return Err(Error::Data {
             path: folder,
@@ -27,20 +26,14 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Split, Error> {
             ),
         });
     }
-    let last = train.labels.iter().chain(&test.labels).max().copied().unwrap_or(0);
-    Ok(Split {
-        train,
-        test,
-        classes: (0..=last).map(|class| class.to_string()).collect(),
-        image: Some(size),
-        augmentation: None,
-    })
+    Ok((train, test))
 }
 
-fn dataset(folder: &Path, part: &str) -> Result<(Dataset, ImageSize), Error> {
+fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
     let (images_path, sizes, pixels) = array(folder, &format!("{part}-images-idx3-ubyte"))?;
     let (labels_path, label_sizes, labels) = array(folder, &format!("{part}-labels-idx1-ubyte"))?;
-    let ([samples, rows, columns], [labelled]) = (sizes.as_slice(), label_sizes.as_slice()) else {
+    let (&[samples, rows, columns], &[labelled]) = (sizes.as_slice(), label_sizes.as_slice())
+    else {
         return Err(Error::Data {
             path: images_path,
             problem: format!(
@@ -51,22 +44,17 @@ fn dataset(folder: &Path, part: &str) -> Result<(Dataset, ImageSize), Error> {
             ),
         });
     };
-    if samples != labelled || *samples == 0 {
+    if samples != labelled || pixels.is_empty() {
         return Err(Error::Data {
             path: images_path,
             problem: format!(
-                "{samples} images, but {labelled} labels in {}",
+                "{samples} images of {rows} × {columns} pixels, but {labelled} labels in {}",
                 labels_path.display()
             ),
         });
     }
-    let features = DMatrix::from_iterator(
-        rows * columns,
-        *samples,
-        pixels.iter().map(|&pixel| f32::from(pixel) / 255.0),
-    );
-    let labels = labels.into_iter().map(usize::from).collect();
-    Ok((Dataset { features, labels }, ImageSize { rows: *rows, columns: *columns }))
+    let images = Images { size: ImageSize { rows, columns }, pixels, one: 255.0 };
+    Ok(Labelled { images, labels: labels.into_iter().map(usize::from).collect() })
 }
 
 /// Path, sizes and bytes of one array file.
@@ -78,36 +66,42 @@ fn array(folder: &Path, name: &str) -> Result<(PathBuf, Vec<usize>, Vec<u8>), Er
         &path,
         "the folder needs MNIST's four files, as they are or gzipped",
     ))?;
-    let mut bytes = Vec::new();
-    let mut reader = BufReader::new(file);
-    let outcome = if path.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(reader).read_to_end(&mut bytes)
-    } else {
-        reader.read_to_end(&mut bytes)
-    };
-    outcome.map_err(Error::file(&path, "the file is damaged; fetch it again"))?;
-
+    let zipped = path.extension().is_some_and(|extension| extension == "gz");
+    let reader = BufReader::new(file);
+    let mut reader: Box<dyn Read> =
+        if zipped { Box::new(GzDecoder::new(reader)) } else { Box::new(reader) };
+    let damaged = |error| Error::file(&path, "the file is damaged; fetch it again")(error);
     let broken = |problem: String| Error::Data { path: path.clone(), problem };
-    let (&[zero, also_zero, kind, dimensions], rest) =
-        bytes.split_first_chunk::<4>().ok_or_else(|| broken("shorter than a header".to_owned()))?;
-    if zero != 0 || also_zero != 0 || kind != UNSIGNED_BYTE {
+    let mut fill = |buffer: &mut [u8]| {
+        reader.read_exact(buffer).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => broken("the header ends early".to_owned()),
+            _ => damaged(error),
+        })
+    };
+    let mut start = [0; 4];
+    fill(&mut start)?;
+    let [0, 0, UNSIGNED_BYTE, dimensions] = start else {
         return Err(broken("not an IDX file of unsigned bytes".to_owned()));
-    }
-    let header = 4 * usize::from(dimensions);
-    if rest.len() < header {
-        return Err(broken("the header ends early".to_owned()));
-    }
-    let (sizes, values) = rest.split_at(header);
-    let sizes: Vec<usize> = sizes
+    };
+    let mut header = vec![0; 4 * usize::from(dimensions)];
+    fill(&mut header)?;
+    let sizes: Vec<usize> = header
         .chunks_exact(4)
         .map(|size| u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize)
         .collect();
+    let mut values = Vec::new();
     let expected = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+    if let Some(expected) =
+        expected.filter(|&expected| values.try_reserve_exact(expected + 1).is_ok())
+    {
+        // One more would be too many.
+        reader.take(expected as u64 + 1).read_to_end(&mut values).map_err(damaged)?;
+    }
     if expected != Some(values.len()) {
         return Err(broken(format!(
             "the header says {sizes:?} values, but {} follow; the file is cut short or damaged",
             values.len()
         )));
     }
-    Ok((path.clone(), sizes, values.to_vec()))
+    Ok((path, sizes, values))
 }

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{random, validate};
 
+use super::Dataset;
+
 /// Rows and columns of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageSize {
@@ -27,12 +29,55 @@ impl ImageSize {
             .step_by(every)
             .flat_map(move |row| (0..self.columns).step_by(every).map(move |column| (row, column)))
     }
+}
 
-    /// Every `every`-th row and column of `images` `[pixels × samples]`.
-    pub(super) fn subsample(self, images: &DMatrix<f32>, every: usize) -> DMatrix<f32> {
-        let kept: Vec<usize> =
-            self.pixels_left(every).map(|(row, column)| row * self.columns + column).collect();
-        images.select_rows(&kept)
+/// Images as most files have them: a byte a pixel, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Images {
+    pub(super) size: ImageSize,
+    /// Image after image.
+    pub(super) pixels: Vec<u8>,
+    /// The byte that is 1 as a feature.
+    pub(super) one: f32,
+}
+
+impl Images {
+    /// Features `[pixels × samples]` that are whole numbers from 0 to 255.
+    pub(super) fn of_levels(levels: &DMatrix<f32>, size: ImageSize) -> Self {
+        Self { size, pixels: levels.iter().map(|&level| level as u8).collect(), one: 1.0 }
+    }
+
+    fn one_by_one(&self) -> std::slice::ChunksExact<'_, u8> {
+        self.pixels.chunks_exact(self.size.rows * self.size.columns)
+    }
+
+    /// Every `every`-th row and column of all images, `[features × samples]`.
+    pub(super) fn features(&self, every: usize) -> DMatrix<f32> {
+        let kept: Vec<usize> = self
+            .size
+            .pixels_left(every)
+            .map(|(row, column)| row * self.size.columns + column)
+            .collect();
+        let images = self.one_by_one();
+        let features = images.clone().flat_map(|image| kept.iter().map(|&pixel| image[pixel]));
+        DMatrix::from_iterator(
+            kept.len(),
+            images.len(),
+            features.map(|byte| f32::from(byte) / self.one),
+        )
+    }
+}
+
+/// Images with the class of each.
+pub(super) struct Labelled {
+    pub images: Images,
+    pub labels: Vec<usize>,
+}
+
+impl Labelled {
+    /// The same with features that are whole numbers from 0 to 255.
+    pub fn of_levels(dataset: Dataset, size: ImageSize) -> Self {
+        Self { images: Images::of_levels(&dataset.features, size), labels: dataset.labels }
     }
 }
 
@@ -64,9 +109,7 @@ pub struct AugmentConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmentation {
     pub(super) config: AugmentConfig,
-    /// `[pixels × samples]`.
-    pub(super) images: DMatrix<f32>,
-    pub(super) size: ImageSize,
+    pub(super) images: Images,
     pub(super) every: usize,
     pub(super) seed: u64,
 }
@@ -83,20 +126,21 @@ impl Augmentation {
     /// The samples `chosen`, changed as epoch `epoch` has them, subsampled: `[features × chosen]`.
     pub(super) fn draw(&self, chosen: &[usize], epoch: usize) -> DMatrix<f32> {
         let mut random = random::stream(self.seed, &format!("augmentation {epoch}"));
-        let left = self.size.subsampled(self.every);
+        let Images { size, pixels, one } = &self.images;
+        let left = size.subsampled(self.every);
         let mut features = DMatrix::zeros(left.rows * left.columns, chosen.len());
         for (&sample, mut changed) in chosen.iter().zip(features.column_iter_mut()) {
             random::seek(&mut random, sample as u64, WORDS_A_SAMPLE);
             let mut either_way = |largest: f64| largest as f32 * random.random_range(-1.0..1.0f32);
             let place = Placement {
                 angle: either_way(self.config.rotation).to_radians(),
-                down: either_way(self.config.vertical_shift) * self.size.rows as f32,
-                right: either_way(self.config.horizontal_shift) * self.size.columns as f32,
+                down: either_way(self.config.vertical_shift) * size.rows as f32,
+                right: either_way(self.config.horizontal_shift) * size.columns as f32,
                 scale: 1.0 + either_way(self.config.scale),
                 mirrored: self.config.horizontal_flip && random.random::<bool>(),
             };
-            let image = &self.images.as_slice()[sample * self.images.nrows()..];
-            place.view(image, self.size, self.every, changed.as_mut_slice());
+            let image = &pixels[sample * size.rows * size.columns..];
+            place.view((image, *one), *size, self.every, changed.as_mut_slice());
         }
         features
     }
@@ -114,7 +158,7 @@ struct Placement {
 impl Placement {
     /// Every `every`-th row and column of the moved `image`: each pixel is the nearest one to the place
     /// that it came from, so that the image stays as sharp as those that are tested; outside is zero.
-    fn view(&self, image: &[f32], size: ImageSize, every: usize, seen: &mut [f32]) {
+    fn view(&self, (image, one): (&[u8], f32), size: ImageSize, every: usize, seen: &mut [f32]) {
         let middle = (0.5 * (size.rows as f32 - 1.0), 0.5 * (size.columns as f32 - 1.0));
         let (sine, cosine) = (self.angle.sin() / self.scale, self.angle.cos() / self.scale);
         let inside = |place: f32, length: usize| {
@@ -128,7 +172,7 @@ impl Placement {
             let from_row = cosine * down - sine * right + middle.0;
             let from_column = sine * down + cosine * right + middle.1;
             *seen = match (inside(from_row, size.rows), inside(from_column, size.columns)) {
-                (Some(row), Some(column)) => image[row * size.columns + column],
+                (Some(row), Some(column)) => f32::from(image[row * size.columns + column]) / one,
                 _ => 0.0,
             };
         }
@@ -145,6 +189,10 @@ mod tests {
         (0..20).map(|pixel| pixel as f32).collect()
     }
 
+    fn images(samples: usize) -> Images {
+        Images::of_levels(&DMatrix::from_fn(20, samples, |pixel, _| pixel as f32), SIZE)
+    }
+
     fn place() -> Placement {
         Placement { angle: 0.0, down: 0.0, right: 0.0, scale: 1.0, mirrored: false }
     }
@@ -152,14 +200,14 @@ mod tests {
     fn view(place: &Placement, every: usize) -> Vec<f32> {
         let left = SIZE.subsampled(every);
         let mut seen = vec![0.0; left.rows * left.columns];
-        place.view(&image(), SIZE, every, &mut seen);
+        place.view((&images(1).pixels, 1.0), SIZE, every, &mut seen);
         seen
     }
 
     #[test]
     fn an_image_left_in_place_is_only_subsampled() {
         assert_eq!(view(&place(), 1), image());
-        let subsampled = SIZE.subsample(&DMatrix::from_vec(20, 1, image()), 2);
+        let subsampled = images(1).features(2);
         assert_eq!(subsampled.as_slice(), [0.0, 2.0, 8.0, 10.0, 16.0, 18.0]);
         assert_eq!(view(&place(), 2), subsampled.as_slice());
     }
@@ -181,8 +229,7 @@ mod tests {
     fn a_sample_changes_with_the_epoch_and_not_with_its_batch() {
         let augmentation = Augmentation {
             config: AugmentConfig { rotation: 90.0, scale: 0.3, ..Default::default() },
-            images: DMatrix::from_fn(20, 3, |pixel, sample| (pixel * sample) as f32),
-            size: SIZE,
+            images: images(3),
             every: 1,
             seed: 4,
         };

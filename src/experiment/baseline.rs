@@ -2,6 +2,7 @@
 //! network does as well.
 
 use burn::tensor::{Device, Tensor};
+use nalgebra::DMatrix;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -92,11 +93,10 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
     let (minimum, maximum) = split.train.extremes();
     let features = minimum.len();
     let encode = Encode::new(&minimum, &maximum, features, backend);
-    let encoded = |data: &nalgebra::DMatrix<f32>| {
+    let encoded = |data: &DMatrix<f32>| {
         let x = to_tensor(data, backend);
         encode.forward(&x, &mut Laboratory::default(), Source::Measured).unwrap_or(x)
     };
-    let (train, test) = (encoded(&split.train.features), encoded(&split.test.features));
     let mut random = random::stream(seed, "baseline initialisation");
     let sizes: Vec<usize> =
         [Some(features), hidden, Some(split.classes.len())].into_iter().flatten().collect();
@@ -108,17 +108,16 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
         weights.push(Tensor::zeros([1, pair[1]], backend));
     }
     let mut optimiser = AdamList::new(weights.len());
-    let labels = &split.train.labels;
-    let mut order: Vec<usize> = (0..labels.len()).collect();
+    // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
+    let whole = (split.train.len() <= BATCH)
+        .then(|| (encoded(&split.train.features), split.train.labels.clone()));
+    let mut order: Vec<usize> = (0..split.train.len()).collect();
     for _ in 0..STEPS {
-        let (train, labels) = if labels.len() > BATCH {
+        let (train, labels) = whole.clone().unwrap_or_else(|| {
             let (chosen, _) = order.partial_shuffle(&mut random, BATCH);
-            let places: Vec<i32> = chosen.iter().map(|&place| place as i32).collect();
-            let rows = train.clone().select(0, Tensor::from_data(places.as_slice(), backend));
-            (rows, chosen.iter().map(|&place| labels[place]).collect())
-        } else {
-            (train.clone(), labels.clone())
-        };
+            let batch = split.train.choose(chosen);
+            (encoded(&batch.features), batch.labels)
+        });
         let tracked: Vec<Tensor<2>> =
             weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
         let logits = forward(Tensor::from_inner(train), &tracked);
@@ -133,7 +132,8 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
             .collect();
         optimiser.step(LEARNING_RATE, weights.iter_mut().collect(), gradients);
     }
-    accuracy(&predictions(&forward(test, &weights)), &split.test.labels)
+    let logits = forward(encoded(&split.test.features), &weights);
+    accuracy(&predictions(&logits), &split.test.labels)
 }
 
 fn forward(x: Tensor<2>, weights: &[Tensor<2>]) -> Tensor<2> {
