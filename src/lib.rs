@@ -21,6 +21,8 @@ pub mod rules;
 pub mod training;
 
 pub use backend::Backend;
+#[cfg(feature = "remote")]
+pub use backend::{TOKEN, lend};
 pub use error::Error;
 pub use rules::Rule;
 pub use twinprop_calibration as calibration;

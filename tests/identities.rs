@@ -57,10 +57,27 @@ range_penalty = 2.0
 "#;
 
 fn backends() -> Vec<Backend> {
-    [Backend::Flex, Backend::Ndarray, Backend::Wgpu]
-        .into_iter()
-        .filter(|backend| backend.device().is_ok())
-        .collect()
+    let local = [Backend::Flex, Backend::Ndarray, Backend::Wgpu].into_iter();
+    local.chain(lent()).filter(|backend| backend.device().is_ok()).collect()
+}
+
+/// A backend that is lent to this process, where that is built in.
+#[cfg(not(feature = "remote"))]
+fn lent() -> Option<Backend> {
+    None
+}
+
+/// A backend that this process lends itself.
+#[cfg(feature = "remote")]
+fn lent() -> Option<Backend> {
+    static LENT: std::sync::OnceLock<Backend> = std::sync::OnceLock::new();
+    let lend = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("ws://{}", listener.local_addr().unwrap());
+        std::thread::spawn(|| twinprop::lend(&Backend::Flex, listener));
+        Backend::Remote(address)
+    };
+    Some(LENT.get_or_init(lend).clone())
 }
 
 fn recipes_on_backends() -> Vec<(&'static str, Backend)> {
@@ -72,7 +89,7 @@ fn recipes_on_backends() -> Vec<(&'static str, Backend)> {
 }
 
 /// The network with every device's own equation as its twin.
-fn exact_experiment(recipe: &str, backend: Backend) -> Experiment {
+fn exact_experiment(recipe: &str, backend: &Backend) -> Experiment {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");
     std::fs::write(&path, recipe).unwrap();
@@ -87,13 +104,13 @@ fn exact_experiment(recipe: &str, backend: Backend) -> Experiment {
     experiment
 }
 
-fn batch(experiment: &Experiment, backend: Backend) -> (Tensor<2>, Vec<usize>) {
+fn batch(experiment: &Experiment, backend: &Backend) -> (Tensor<2>, Vec<usize>) {
     let chosen: Vec<usize> = (0..24).map(|sample| sample * 30).collect();
     let batch = experiment.split.train.choose(&chosen);
     (to_tensor(&batch.features, &backend.device().unwrap()), batch.labels)
 }
 
-fn gradients(experiment: &mut Experiment, rule: Rule, backend: Backend) -> Vec<f32> {
+fn gradients(experiment: &mut Experiment, rule: Rule, backend: &Backend) -> Vec<f32> {
     let (x, labels) = batch(experiment, backend);
     let trace: Trace =
         experiment.network.forward(x, &mut experiment.laboratory, rule.forward()).unwrap();
@@ -109,11 +126,11 @@ fn norm(values: impl Iterator<Item = f32>) -> f64 {
 #[test]
 fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
     for (recipe, backend) in recipes_on_backends() {
-        let mut experiment = exact_experiment(recipe, backend);
-        let pat = gradients(&mut experiment, Rule::Pat, backend);
+        let mut experiment = exact_experiment(recipe, &backend);
+        let pat = gradients(&mut experiment, Rule::Pat, &backend);
         assert!(norm(pat.iter().copied()) > 1e-3, "a gradient of zero compares nothing");
         for rule in [Rule::Ideal, Rule::InSilico] {
-            let other = gradients(&mut experiment, rule, backend);
+            let other = gradients(&mut experiment, rule, &backend);
             let difference = norm(pat.iter().zip(&other).map(|(left, right)| left - right));
             let relative = difference / norm(pat.iter().copied());
             assert!(relative < 1e-5, "{rule} on {backend}: {relative}");
@@ -123,8 +140,9 @@ fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
 
 #[test]
 fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
-    for (backend, residual) in backends().into_iter().flat_map(|b| [(b, false), (b, true)]) {
-        let mut experiment = exact_experiment(RECIPE, backend);
+    for (backend, residual) in backends().into_iter().flat_map(|b| [(b.clone(), false), (b, true)])
+    {
+        let mut experiment = exact_experiment(RECIPE, &backend);
         let size = NeuralTwinConfig { width: 24, depth: 3, residual };
         for instrument in &mut experiment.laboratory.instruments {
             let interface = instrument.device.interface();
@@ -134,8 +152,8 @@ fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
             let twin = NeuralTwin::new(&size, interface, moments, 2, &device);
             instrument.twin = Some(Box::new(twin));
         }
-        let expected = gradients(&mut experiment, Rule::Pat, backend);
-        let (x, labels) = batch(&experiment, backend);
+        let expected = gradients(&mut experiment, Rule::Pat, &backend);
+        let (x, labels) = batch(&experiment, &backend);
         let Experiment { network, laboratory, .. } = &mut experiment;
         let trace = network.measure_and_linearise(x, laboratory).unwrap();
         assert_eq!(trace.linearised.iter().flatten().count(), 2);
@@ -151,9 +169,9 @@ fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
 #[test]
 fn every_stage_vjp_agrees_with_central_differences() {
     for (recipe, backend) in recipes_on_backends() {
-        let mut experiment = exact_experiment(recipe, backend);
+        let mut experiment = exact_experiment(recipe, &backend);
         let device = backend.device().unwrap();
-        let (x, _) = batch(&experiment, backend);
+        let (x, _) = batch(&experiment, &backend);
         let trace =
             experiment.network.forward(x, &mut experiment.laboratory, Source::Measured).unwrap();
         let mut outputs = trace.inputs[1..].to_vec();
@@ -223,10 +241,10 @@ fn every_stage_vjp_agrees_with_central_differences() {
 fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_does() {
     for backend in backends() {
         let loss_after = |rule: Rule, steps: usize| -> f32 {
-            let mut experiment = exact_experiment(RECIPE, backend);
+            let mut experiment = exact_experiment(RECIPE, &backend);
             let mut optimiser = AdamList::new(experiment.network.parameters().len());
             for _ in 0..steps {
-                let (x, labels) = batch(&experiment, backend);
+                let (x, labels) = batch(&experiment, &backend);
                 let trace = experiment
                     .network
                     .forward(x, &mut experiment.laboratory, rule.forward())
@@ -236,7 +254,7 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
                     experiment.network.backward(&trace, cotangent, &experiment.laboratory);
                 optimiser.step(0.01, experiment.network.parameters_mut(), gradients);
             }
-            let (x, labels) = batch(&experiment, backend);
+            let (x, labels) = batch(&experiment, &backend);
             let trace = experiment
                 .network
                 .forward(x, &mut experiment.laboratory, Source::Measured)
@@ -255,7 +273,7 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
 #[test]
 fn beyond_the_range_only_the_penalty_pulls() {
     let backend = Backend::Flex;
-    let mut experiment = exact_experiment(RECIPE, backend);
+    let mut experiment = exact_experiment(RECIPE, &backend);
     let clamped_before = experiment.laboratory.clamped();
     let stage = &mut experiment.network.stages[2];
     let x = Tensor::<2>::full([3, 24], 1.5, &backend.device().unwrap());

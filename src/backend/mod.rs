@@ -1,5 +1,11 @@
 //! Which compute backend runs the twins: a burn device by name.
 
+#[cfg(feature = "remote")]
+mod remote;
+
+#[cfg(feature = "remote")]
+pub use remote::{TOKEN, lend};
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// A compute backend by its name on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Backend {
     /// burn's own CPU backend, always there.
     #[default]
@@ -19,17 +25,20 @@ pub enum Backend {
     Ndarray,
     /// Any GPU through wgpu; needs the cargo feature `wgpu`.
     Wgpu,
+    /// The backend of another machine, which lends it by `twinprop serve` at this WebSocket address, such as
+    /// `ws://gpu:3000`; needs the cargo feature `remote`.
+    Remote(String),
 }
 
 impl Backend {
-    const NAMES: [(&'static str, Self); 3] =
+    const LOCAL: [(&'static str, Self); 3] =
         [("flex", Self::Flex), ("ndarray", Self::Ndarray), ("wgpu", Self::Wgpu)];
 
-    /// The burn device of this backend.
+    /// The burn device of this backend; a remote one is connected.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the program was built without the backend.
-    pub fn device(self) -> Result<Device, Error> {
+    /// [`Error::Usage`] where the program was built without the backend, or nobody lends one at its address.
+    pub fn device(&self) -> Result<Device, Error> {
         match self {
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Device::flex()),
@@ -38,18 +47,29 @@ impl Backend {
             Self::Ndarray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "remote")]
+            Self::Remote(address) => remote::connect(address),
             #[allow(unreachable_patterns, reason = "reached where a backend is built out")]
             other => Err(Error::Usage(format!(
-                "this program was built without the backend `{other}`; build it with `cargo build --release --features {other}`"
+                "this program was built without the backend `{other}`; build it with `cargo build --release --features {}`",
+                other.feature()
             ))),
         }
+    }
+
+    /// The cargo feature that builds it in.
+    fn feature(&self) -> &'static str {
+        let local = Self::LOCAL.iter().find(|(_, backend)| backend == self);
+        local.map_or("remote", |(name, _)| name)
     }
 }
 
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::NAMES.iter().find(|(_, backend)| backend == self);
-        f.write_str(name.map_or("", |(name, _)| name))
+        match self {
+            Self::Remote(address) => write!(f, "remote:{address}"),
+            local => f.write_str(local.feature()),
+        }
     }
 }
 
@@ -57,9 +77,32 @@ impl FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
-        found
-            .map(|(_, backend)| *backend)
-            .ok_or_else(|| format!("unknown backend `{text}`, expected flex, ndarray or wgpu"))
+        if let Some(address) = text.strip_prefix("remote:") {
+            return if address.starts_with("ws://") && address.len() > "ws://".len() {
+                Ok(Self::Remote(address.to_owned()))
+            } else {
+                Err(format!("`{address}` is no WebSocket address, such as ws://gpu:3000"))
+            };
+        }
+        let found = Self::LOCAL.into_iter().find(|(name, _)| *name == text);
+        found.map(|(_, backend)| backend).ok_or_else(|| {
+            format!(
+                "unknown backend `{text}`, expected flex, ndarray, wgpu or remote:ws://HOST:PORT"
+            )
+        })
+    }
+}
+
+impl TryFrom<String> for Backend {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Backend> for String {
+    fn from(backend: Backend) -> Self {
+        backend.to_string()
     }
 }

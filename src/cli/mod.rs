@@ -9,6 +9,8 @@ mod meta_train;
 mod new;
 mod recalibrate;
 mod schema;
+#[cfg(feature = "remote")]
+mod serve;
 mod train;
 mod transfer;
 
@@ -51,6 +53,9 @@ enum Command {
     Schema,
     /// Print the completions of a shell.
     Completions(completions::Completions),
+    /// Lend this machine's backend to trainings on other machines.
+    #[cfg(feature = "remote")]
+    Serve(serve::Serve),
     /// Ask about devices.
     #[command(subcommand)]
     Device(device::Device),
@@ -69,6 +74,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::New(command) => new::run(&command),
         Command::Schema => schema::run(),
         Command::Completions(command) => completions::run(&command),
+        #[cfg(feature = "remote")]
+        Command::Serve(command) => serve::run(&command),
         Command::Device(command) => device::run(&command),
     }
 }
@@ -79,7 +86,7 @@ struct Settings {
     /// Seed of everything random, instead of the recipe's.
     #[arg(long)]
     seed: Option<u64>,
-    /// Where the twins are computed: flex, ndarray or wgpu.
+    /// Where the twins are computed: flex, ndarray, wgpu or remote:ws://HOST:PORT.
     #[arg(long, default_value = "flex")]
     backend: Backend,
     /// Folder of the results; without it the next free one under runs/.
@@ -97,7 +104,7 @@ impl Settings {
     fn options(&self) -> RunOptions {
         RunOptions {
             seed: self.seed,
-            backend: self.backend,
+            backend: self.backend.clone(),
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
@@ -109,7 +116,7 @@ impl Settings {
 /// What every command takes that opens a run again.
 #[derive(Args)]
 struct Reopen {
-    /// Where the host computes: flex, ndarray or wgpu.
+    /// Where the host computes: flex, ndarray, wgpu or remote:ws://HOST:PORT.
     #[arg(long, default_value = "flex")]
     backend: Backend,
     /// A real device instead of the run's: TARGET or NAME=TARGET; may be given again.
@@ -126,7 +133,7 @@ struct Reopen {
 impl Reopen {
     fn reopening(&self) -> Reopening {
         Reopening {
-            backend: self.backend,
+            backend: self.backend.clone(),
             devices: self.device.clone(),
             data_dir: self.data_dir.clone(),
             record: self.record.clone(),

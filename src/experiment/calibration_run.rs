@@ -34,14 +34,14 @@ impl CalibrationSummary {
         calibrated: &[Calibrated],
         recipe: &Recipe,
         folder: &RunFolder,
-        backend: Backend,
+        backend: &Backend,
         start: Instant,
     ) -> Result<Self, Error> {
         let twins = calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone()));
         Ok(Self {
             recipe: folder.begun()?.recipe,
             seed: recipe.seed,
-            backend,
+            backend: backend.clone(),
             seconds: start.elapsed().as_secs_f64(),
             twins: twins.collect(),
         })
@@ -97,7 +97,7 @@ fn run(
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
     let mut experiment = options.prepare(recipe, recipe_folder, &backend)?;
     let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
-    let summary = CalibrationSummary::of(&calibrated, recipe, &folder, options.backend, start)?;
+    let summary = CalibrationSummary::of(&calibrated, recipe, &folder, &options.backend, start)?;
     let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();
     let report = CalibrationReport { summary: &summary, twins: &twins, recipe: &recipe.to_toml() };
     folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())?;

@@ -57,7 +57,7 @@ impl Run<'_> {
             recipe: begun.recipe.clone(),
             rule: recipe.training.rule,
             seed: recipe.seed,
-            backend: options.backend,
+            backend: options.backend.clone(),
             test_accuracy: history.last().map_or(0.0, |last| last.test_accuracy),
             best_test_accuracy: history.iter().map(|m| m.test_accuracy).fold(0.0, f32::max),
             epochs: history.len(),

@@ -225,7 +225,7 @@ impl Run<'_> {
             return reload(experiment, recipe, folder, backend);
         }
         let made = calibrate(experiment, recipe, folder, backend)?;
-        let backend = self.options.backend;
+        let backend = &self.options.backend;
         let summary = CalibrationSummary::of(&made, recipe, folder, backend, *start)?;
         folder.write_json(RunFolder::CALIBRATION, &summary)?;
         Ok(made)

@@ -83,7 +83,7 @@ fn from_scratch(
     stop: &AtomicBool,
 ) -> Result<Scratch, Error> {
     let options = RunOptions {
-        backend: reopening.backend,
+        backend: reopening.backend.clone(),
         out: Some(folder.path().join("scratch")),
         data_dir: reopening.data_dir.clone(),
         set: vec![format!("device_seed={copy}")],
