@@ -11,9 +11,12 @@
 //! derivative without the noise, which would make every twin look worse than it is. The step h is as
 //! large as the curvature allows: see [`choose_steps`].
 
+use std::ops::Range;
+
 use burn::tensor::Device;
 use nalgebra::{DMatrix, DVector};
 use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random};
@@ -134,15 +137,15 @@ pub(super) fn compare(
         let points = bench.points(unseen, config.points, group);
         let (cotangents, gradients) = bench.gradients(twin, &points, backend);
         let about = About { points, cotangents, gradients };
-        let directions: Vec<_> =
+        let directions: Vec<Directions> =
             (0..config.points).map(|_| bench.directions(group, config.directions)).collect();
         let mut steps = choose_steps(case, &bench, &about, &directions);
         let mut products = vec![[0.0; 4]; config.points];
         for (point, sums) in products.iter_mut().enumerate() {
-            let directions = &directions[point];
+            let directions = directions[point].drawn(&bench.channels);
             let measured = bench.derivatives(
                 &about.points.column(point).into_owned(),
-                directions,
+                &directions,
                 &about.cotangents.column(point).into_owned(),
                 group,
                 steps[point],
@@ -179,6 +182,40 @@ struct About {
     gradients: DMatrix<f32>,
 }
 
+/// Values that are worked on at a time, at the least those of one point: a device may have millions of
+/// parameters.
+const VALUES_AT_A_TIME: usize = 1 << 20;
+
+/// Directions about a point, drawn when they are wanted: all together they would fill the memory.
+struct Directions {
+    /// From here.
+    random: ChaCha8Rng,
+    places: Range<usize>,
+    count: usize,
+}
+
+impl Directions {
+    /// `[channels × count]`: ± its range on each channel of the group.
+    fn drawn(&self, channels: &Channels) -> DMatrix<f32> {
+        self.first(channels, self.count)
+    }
+
+    /// The first `count` of them.
+    fn first(&self, channels: &Channels, count: usize) -> DMatrix<f32> {
+        let mut random = self.random.clone();
+        let mut directions = DMatrix::zeros(channels.len(), count);
+        for mut direction in directions.column_iter_mut() {
+            let places =
+                channels.iter().enumerate().skip(self.places.start).take(self.places.len());
+            for (place, channel) in places {
+                let span = channel.span();
+                direction[place] = if random.random::<bool>() { span } else { -span };
+            }
+        }
+        directions
+    }
+}
+
 /// The step of the central differences about each point: the largest at which curvature bends the
 /// cosine little beside what noise does to it.
 ///
@@ -190,12 +227,12 @@ fn choose_steps(
     case: &Comparison<'_>,
     bench: &Bench<'_>,
     about: &About,
-    directions: &[DMatrix<f32>],
+    directions: &[Directions],
 ) -> Vec<f32> {
     let &Comparison { twin, noise, config, backend, .. } = case;
-    let along = |point: usize| directions[point].column(0);
+    let along = |point: usize| directions[point].first(&bench.channels, 1);
     let slopes: Vec<f64> = (0..config.points)
-        .map(|point| f64::from(about.gradients.column(point).dot(&along(point))))
+        .map(|point| f64::from(about.gradients.column(point).dot(&along(point).column(0))))
         .collect();
     let count = config.points as f64;
     let square = slopes.iter().map(|slope| slope * slope).sum::<f64>() / count;
@@ -208,19 +245,28 @@ fn choose_steps(
     let mut steps = vec![LARGEST_STEP; config.points];
     let mut bent: Vec<usize> = (0..config.points).collect();
     while !bent.is_empty() {
-        let ends = DMatrix::from_fn(about.points.nrows(), 2 * bent.len(), |row, end| {
-            let point = bent[end / 2];
-            let sign = if end % 2 == 0 { steps[point] } else { -steps[point] };
-            about.points[(row, point)] + sign * along(point)[row]
-        });
-        let (x, theta) = bench.split(&ends);
-        let y = predict(twin, &x, &theta, backend);
-        let mut ends = y.column_iter();
+        let mut errors = Vec::with_capacity(bent.len());
+        for points in bent.chunks(bench.points_at_a_time()) {
+            // A point's two ends, one beside the other.
+            let mut ends = DMatrix::zeros(about.points.nrows(), 2 * points.len());
+            for (number, &point) in points.iter().enumerate() {
+                let (middle, way) = (about.points.column(point), steps[point] * along(point));
+                ends.set_column(2 * number, &(middle + &way));
+                ends.set_column(2 * number + 1, &(middle - way));
+            }
+            let (x, theta) = bench.split(&ends);
+            let y = predict(twin, &x, &theta, backend);
+            errors.extend(points.iter().enumerate().map(|(number, &point)| {
+                let weighed =
+                    |end: usize| f64::from(y.column(end).dot(&about.cotangents.column(point)));
+                let difference = weighed(2 * number) - weighed(2 * number + 1);
+                difference / (2.0 * f64::from(steps[point])) - slopes[point]
+            }));
+        }
+        let mut errors = errors.into_iter();
         bent.retain(|&point| {
-            let cotangent = about.cotangents.column(point);
-            let mut weighed = || ends.next().map_or(f64::NAN, |y| f64::from(y.dot(&cotangent)));
+            let error = errors.next().unwrap_or(f64::NAN);
             let h = f64::from(steps[point]);
-            let error = (weighed() - weighed()) / (2.0 * h) - slopes[point];
             let is_bent = error * error / (2.0 * square) > (BEND * scatter / h).max(NO_BEND);
             if is_bent {
                 steps[point] *= STEP_RATIO;
@@ -240,7 +286,7 @@ struct Bench<'a> {
     width: usize,
     /// Shots at each end, an even number.
     repeats: usize,
-    random: rand_chacha::ChaCha8Rng,
+    random: ChaCha8Rng,
 }
 
 impl Bench<'_> {
@@ -269,18 +315,20 @@ impl Bench<'_> {
         DMatrix::from_fn(rows, columns, |_, _| normal(&mut self.random))
     }
 
-    /// Directions `[channels × count]`: ± its range on each channel of the group.
-    fn directions(&mut self, group: &Group, count: usize) -> DMatrix<f32> {
-        let mut directions = DMatrix::zeros(self.channels.len(), count);
-        for mut direction in directions.column_iter_mut() {
-            for (place, channel) in
-                self.channels.iter().enumerate().skip(group.first).take(group.count)
-            {
-                let span = channel.span();
-                direction[place] = if self.random.random::<bool>() { span } else { -span };
-            }
-        }
+    /// `count` directions that move the group.
+    fn directions(&mut self, group: &Group, count: usize) -> Directions {
+        let places = group.first..group.first + group.count;
+        let directions = Directions { random: self.random.clone(), places, count };
+        // They are drawn when they are wanted; what comes next begins behind them.
+        (0..group.count * count).for_each(|_| {
+            self.random.random::<bool>();
+        });
         directions
+    }
+
+    /// Points that are worked on at a time.
+    fn points_at_a_time(&self) -> usize {
+        (VALUES_AT_A_TIME / self.channels.len().max(1)).max(1)
     }
 
     /// Cotangents c, `[outputs × points]`, random but for the length at which the twin's gradient of c·y
@@ -292,13 +340,18 @@ impl Bench<'_> {
         backend: &Device,
     ) -> (DMatrix<f32>, DMatrix<f32>) {
         let mut cotangents = self.normals(twin.interface().outputs.len(), points.ncols());
-        let (x, theta) = self.split(points);
         let row = |matrix: &DMatrix<f32>| to_tensor(matrix, backend);
-        let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&cotangents));
-        let (dx, dtheta) = (to_matrix(dx), to_matrix(dtheta));
-        let mut gradients = DMatrix::from_fn(points.nrows(), points.ncols(), |row, point| {
-            if row < self.width { dx[(row, point)] } else { dtheta[(row - self.width, point)] }
-        });
+        let mut gradients = DMatrix::zeros(points.nrows(), points.ncols());
+        let together = self.points_at_a_time();
+        for first in (0..points.ncols()).step_by(together) {
+            let count = together.min(points.ncols() - first);
+            let (x, theta) = self.split(&points.columns(first, count).into_owned());
+            let dy = cotangents.columns(first, count).into_owned();
+            let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&dy));
+            let mut gradients = gradients.columns_mut(first, count);
+            gradients.rows_mut(0, self.width).copy_from(&to_matrix(dx));
+            gradients.rows_mut(self.width, theta.nrows()).copy_from(&to_matrix(dtheta));
+        }
         for (mut gradient, mut cotangent) in
             gradients.column_iter_mut().zip(cotangents.column_iter_mut())
         {
