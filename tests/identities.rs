@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use burn::tensor::Tensor;
 use twinprop::Backend;
 use twinprop::Rule;
@@ -11,7 +14,9 @@ use twinprop::calibration::{AdamList, EquationTwin, NeuralTwin, NeuralTwinConfig
 use twinprop::devices::PhysicalLayer;
 use twinprop::experiment::{Experiment, Place, Recipe, prepare};
 use twinprop::network::{Source, Trace};
-use twinprop::training::cross_entropy;
+use twinprop::training::{
+    Checkpoints, OptimiserKind, RefinementChoice, Trainer, TrainingConfig, cross_entropy,
+};
 
 /// A small network on a mismatched, noiseless device; every backend that was built in runs it.
 const RECIPE: &str = r#"
@@ -99,7 +104,7 @@ fn exact_experiment(recipe: &str, backend: &Backend) -> Experiment {
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..).flatten())
     {
-        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
+        instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
     }
     experiment
 }
@@ -150,7 +155,7 @@ fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
             let moments = (vec![0.1; bins], vec![0.5; bins]);
             let device = backend.device().unwrap();
             let twin = NeuralTwin::new(&size, interface, moments, 2, &device);
-            instrument.twin = Some(Box::new(twin));
+            instrument.twin = Some(Arc::new(twin));
         }
         let expected = gradients(&mut experiment, Rule::Pat, &backend);
         let (x, labels) = batch(&experiment, &backend);
@@ -285,4 +290,55 @@ fn beyond_the_range_only_the_penalty_pulls() {
         assert!((gradient - 2.0 * 2.0 * 0.5 / 72.0).abs() < 1e-6, "{gradient}");
     }
     assert!((stage.range_penalty(&x) - 2.0 * 0.25).abs() < 1e-6);
+}
+
+/// Parameters after an epoch of physics-aware training on a noiseless device, each batch in `parts`.
+fn trained_in(recipe: &str, parts: usize) -> Vec<f32> {
+    let backend = Backend::Flex;
+    let mut experiment = exact_experiment(recipe, &backend);
+    let config = TrainingConfig {
+        epochs: 1,
+        parts,
+        refinement: RefinementChoice::Off,
+        range_penalty: 2.0,
+        optimiser: OptimiserKind::Descent,
+        ..TrainingConfig::default()
+    };
+    let Experiment { network, laboratory, split, .. } = &mut experiment;
+    let mut trainer = Trainer {
+        network,
+        laboratory,
+        split,
+        config: &config,
+        rule: Rule::Pat,
+        refinement: None,
+        judges_epochs: false,
+        checkpoints: Checkpoints::Never,
+        seed: 3,
+        backend: &backend.device().unwrap(),
+    };
+    trainer.train(None, &AtomicBool::new(false), |_| Ok(())).unwrap();
+    experiment
+        .network
+        .parameters()
+        .into_iter()
+        .flat_map(|(_, tensor)| to_vec(tensor.clone()))
+        .collect()
+}
+
+#[test]
+fn a_batch_in_parts_is_trained_as_the_whole() {
+    let noisy = STAGES.replace(
+        "\"wire\", { pad",
+        "\"wire\", { jitter = { deviation = 0.1 } }, { dropout = { rate = 0.1 } }, { pad",
+    );
+    assert_ne!(noisy, STAGES);
+    for recipe in [RECIPE, noisy.as_str()] {
+        let whole = trained_in(recipe, 1);
+        // The last batch of an epoch has fewer samples, and one part fewer.
+        let parts = trained_in(recipe, 5);
+        let furthest = whole.iter().zip(&parts).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let moved = whole.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        assert!(furthest < 1e-4 * moved, "{furthest} apart, of {moved}");
+    }
 }

@@ -13,7 +13,7 @@ use twinprop::network::Laboratory;
 pub struct DeviceClock(Arc<Mutex<Vec<(Instant, Instant)>>>);
 
 impl DeviceClock {
-    /// Puts the clock in front of every device of `laboratory`; if `takes` says how long a measurement
+    /// Puts the clock in front of every device of `laboratory`; if `takes` says how long a shot
     /// takes, with something in the device's place that takes as long and leaves the processor alone.
     pub fn install(&self, laboratory: &mut Laboratory, takes: Option<Duration>) {
         for instrument in &mut laboratory.instruments {
@@ -103,7 +103,7 @@ impl PhysicalLayer for Elsewhere {
                 *value = channel.minimum + share * channel.span();
             }
         }
-        self.owed += self.takes.as_secs_f64();
+        self.owed += inputs.ncols() as f64 * self.takes.as_secs_f64();
         let left = self.owed - start.elapsed().as_secs_f64();
         std::thread::sleep(Duration::from_secs_f64(left.max(0.0)));
         self.owed -= start.elapsed().as_secs_f64();

@@ -44,4 +44,4 @@ pub use ranges::RangeMap;
 pub use refine::{Learner, Refiner, Replay};
 pub use shots::{Run, Shots};
 pub use temporal::{TemporalTwin, TemporalTwinConfig};
-pub use twin::{DigitalTwin, Linearised};
+pub use twin::{DigitalTwin, Linearised, at_point};

@@ -1,6 +1,7 @@
 //! The contract of every digital twin.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use twinprop_devices::Interface;
@@ -62,6 +63,30 @@ pub trait Linearised: Send {
     /// The twin's [`vjp`](DigitalTwin::vjp) there: cotangents `dy` of the outputs → cotangents of `x` and
     /// `theta`.
     fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);
+}
+
+/// `twin` at (`x`, `theta`), with as much as it can do before the cotangents are known done.
+#[must_use]
+pub fn at_point(
+    twin: &Arc<dyn DigitalTwin>,
+    x: Tensor<2>,
+    theta: Tensor<2>,
+) -> Box<dyn Linearised> {
+    twin.linearise(x.clone(), theta.clone())
+        .unwrap_or_else(|| Box::new(AtPoint { twin: Arc::clone(twin), x, theta }))
+}
+
+/// A twin that has done nothing yet.
+struct AtPoint {
+    twin: Arc<dyn DigitalTwin>,
+    x: Tensor<2>,
+    theta: Tensor<2>,
+}
+
+impl Linearised for AtPoint {
+    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        self.twin.vjp(self.x.clone(), self.theta.clone(), dy)
+    }
 }
 
 /// The vector-Jacobian product of `twin.predict` by burn's autodiff.

@@ -1,6 +1,7 @@
 //! Twins for the devices of an experiment: measured, fitted and judged, or loaded.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
@@ -123,7 +124,7 @@ pub(super) fn calibrate(
             predicted,
             outputs: interface.outputs,
         });
-        instrument.twin = Some(twin);
+        instrument.twin = Some(twin.into());
     }
     Ok(calibrated)
 }
@@ -305,7 +306,7 @@ pub(super) fn take_exact_twins(experiment: &mut Experiment, rule: Rule) -> Resul
             )));
         }
         instrument.twin =
-            equation.map(|equation| Box::new(EquationTwin::new(equation)) as Box<dyn DigitalTwin>);
+            equation.map(|equation| Arc::new(EquationTwin::new(equation)) as Arc<dyn DigitalTwin>);
     }
     Ok(())
 }

@@ -172,7 +172,7 @@ pub(super) fn load_twins(
         let interface = instrument.device.interface().clone();
         let (name, nominal) = (&instrument.name, nominal.clone());
         let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
-        instrument.twin = Some(subject.load(&recipe.calibration, folder)?);
+        instrument.twin = Some(subject.load(&recipe.calibration, folder)?.into());
     }
     Ok(())
 }

@@ -22,8 +22,8 @@ impl Dropout {
     }
 
     fn masked(&self, values: Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
-        let Some(step) = laboratory.training_step else { return values };
-        let kept = self.noise.kept(step, 1.0 - self.rate, values.dims(), &values.device());
+        let Some(moment) = laboratory.moment else { return values };
+        let kept = self.noise.kept(moment, 1.0 - self.rate, values.dims(), &values.device());
         values * kept / (1.0 - self.rate)
     }
 }

@@ -37,8 +37,8 @@ impl Stage for Jitter {
         laboratory: &mut Laboratory,
         _source: Source,
     ) -> Result<Tensor<2>, DeviceError> {
-        let Some(step) = laboratory.training_step else { return Ok(x.clone()) };
-        Ok(x.clone() + self.noise.normal(step, x.dims(), &x.device()) * self.deviation)
+        let Some(moment) = laboratory.moment else { return Ok(x.clone()) };
+        Ok(x.clone() + self.noise.normal(moment, 1, x.dims(), &x.device()) * self.deviation)
     }
 
     fn vjp(

@@ -1,6 +1,7 @@
 //! The devices that a network plays on, each behind its boundary and beside its twin.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use twinprop_calibration::DigitalTwin;
 use twinprop_devices::{Boundary, PhysicalLayer, Usage};
@@ -12,7 +13,7 @@ pub struct Instrument {
     /// The device, guarded.
     pub device: Boundary,
     /// What the backward pass runs through; none before calibration.
-    pub twin: Option<Box<dyn DigitalTwin>>,
+    pub twin: Option<Arc<dyn DigitalTwin>>,
     /// Standard deviation of what the twin leaves of each reading, where it is known: predictions add
     /// noise of it in a training step, so that a network that is trained in silico learns to bear it.
     pub unexplained: Option<Vec<f32>>,
@@ -24,11 +25,28 @@ pub struct Instrument {
 pub struct Laboratory {
     /// The devices.
     pub instruments: Vec<Instrument>,
-    /// The training step that is being made, from zero; none while a network is judged.
-    pub training_step: Option<u64>,
+    /// What of a training is played; none while a network is judged.
+    pub moment: Option<Moment>,
+}
+
+/// Samples of a training step: to each belong random numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The step, from zero.
+    pub step: u64,
+    /// Samples of the step's batch.
+    pub batch: usize,
+    /// The first of them that is played.
+    pub first: usize,
 }
 
 impl Laboratory {
+    /// Without devices, for a backward pass that needs none.
+    #[must_use]
+    pub fn without_devices(moment: Option<Moment>) -> Self {
+        Self { instruments: Vec::new(), moment }
+    }
+
     /// Whether every device has its twin.
     #[must_use]
     pub fn has_twins(&self) -> bool {

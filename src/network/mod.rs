@@ -23,7 +23,7 @@ pub use activation::Activation;
 pub use dropout::Dropout;
 pub use encode::Encode;
 pub use jitter::Jitter;
-pub use laboratory::{Instrument, Laboratory};
+pub use laboratory::{Instrument, Laboratory, Moment};
 pub use linear::Linear;
 pub use pad::Pad;
 pub use patches::Patches;
@@ -97,6 +97,27 @@ impl Trace {
         arriving.fold(value, |value, skip| value + self.inputs[skip.from].clone())
     }
 
+    /// The trace of a batch whose parts left `parts`, one after the other; without the twins.
+    ///
+    /// # Panics
+    /// Without a part.
+    #[must_use]
+    pub fn joined(parts: &[Self]) -> Self {
+        let join = |of: fn(&Self) -> &Vec<Tensor<2>>| {
+            let places = 0..of(&parts[0]).len();
+            places
+                .map(|place| {
+                    Tensor::cat(parts.iter().map(|part| of(part)[place].clone()).collect(), 0)
+                })
+                .collect()
+        };
+        Self {
+            inputs: join(|part| &part.inputs),
+            outputs: join(|part| &part.outputs),
+            linearised: Vec::new(),
+        }
+    }
+
     /// Output of the last stage, `[batch, classes]`.
     ///
     /// # Panics
@@ -122,7 +143,7 @@ impl Network {
     }
 
     /// The same, measured, with the twins linearised at what enters them while the devices play:
-    /// [`backward`](Self::backward) has less to do then.
+    /// [`backward`](Self::backward) has less to do then, and, without a regulariser, asks no device and no twin.
     ///
     /// # Errors
     /// Whatever a device answers.

@@ -7,6 +7,8 @@ use rand_distr::{Distribution, StandardNormal};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::random;
 
+use super::Moment;
+
 /// Where noise comes from: the seed of everything, and what it is for.
 pub(super) struct NoiseSource {
     seed: u64,
@@ -18,25 +20,34 @@ impl NoiseSource {
         Self { seed, purpose }
     }
 
-    /// Standard normal numbers `[rows, columns]` of training step `step`.
-    pub(super) fn normal(&self, step: u64, shape: [usize; 2], device: &Device) -> Tensor<2> {
-        self.draw(step, shape, device, |random| StandardNormal.sample(random))
+    /// Standard normal numbers `[rows, columns]` at `moment`, `rows_a_sample` rows for each sample.
+    pub(super) fn normal(
+        &self,
+        moment: Moment,
+        rows_a_sample: usize,
+        shape: [usize; 2],
+        device: &Device,
+    ) -> Tensor<2> {
+        let normal = |random: &mut ChaCha8Rng| StandardNormal.sample(random);
+        self.draw(moment, rows_a_sample, shape, device, normal)
     }
 
-    /// Ones `[rows, columns]` of training step `step` with probability `share`, and zeros.
+    /// Ones `[samples, columns]` at `moment` with probability `share`, and zeros.
     pub(super) fn kept(
         &self,
-        step: u64,
+        moment: Moment,
         share: f64,
         shape: [usize; 2],
         device: &Device,
     ) -> Tensor<2> {
-        self.draw(step, shape, device, |random| f32::from(u8::from(random.random_bool(share))))
+        let kept = |random: &mut ChaCha8Rng| f32::from(u8::from(random.random_bool(share)));
+        self.draw(moment, 1, shape, device, kept)
     }
 
     fn draw(
         &self,
-        step: u64,
+        Moment { step, batch, first }: Moment,
+        rows_a_sample: usize,
         shape: [usize; 2],
         device: &Device,
         sample: impl Fn(&mut ChaCha8Rng) -> f32 + Sync,
@@ -44,7 +55,8 @@ impl NoiseSource {
         let [rows, columns] = shape;
         let mut noise = vec![0.0; rows * columns];
         let random = random::stream(self.seed, &self.purpose);
-        random::each_shot(&random, step * rows as u64, columns, &mut noise, |random, _, noise| {
+        let before = (step * batch as u64 + first as u64) * rows_a_sample as u64;
+        random::each_shot(&random, before, columns, &mut noise, |random, _, noise| {
             for value in noise {
                 *value = sample(random);
             }

@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{Linearised, RangeMap, Run};
+use twinprop_calibration::{Linearised, RangeMap, Run, at_point};
 use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
@@ -154,10 +154,10 @@ impl Physical {
         let instrument = &laboratory.instruments[self.instrument];
         let readings = instrument.twin().predict(self.drives(x), self.settings());
         let Instrument { unexplained: Some(deviation), .. } = instrument else { return readings };
-        let Some(step) = laboratory.training_step else { return readings };
+        let Some(moment) = laboratory.moment else { return readings };
         let (shape, device) = (readings.dims(), readings.device());
         let deviation = from_vec(deviation.clone(), [1, deviation.len()], &device);
-        readings + self.noise.normal(step, shape, &device) * deviation
+        readings + self.noise.normal(moment, self.shots, shape, &device) * deviation
     }
 }
 
@@ -203,7 +203,7 @@ impl Stage for Physical {
         // The device is not kept waiting for another core to wake: that one has the twin.
         let readings = rayon::in_place_scope(|scope| {
             if let Some(twin) = twin {
-                scope.spawn(|_| linearised = twin.linearise(self.drives(x), self.settings()));
+                scope.spawn(|_| linearised = Some(at_point(twin, self.drives(x), self.settings())));
             }
             self.play(asked, device)
         })?;

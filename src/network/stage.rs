@@ -38,7 +38,7 @@ pub struct Matrix {
 pub type Pullback<'a> = Box<dyn Fn(Tensor<2>) -> Tensor<2> + 'a>;
 
 /// One step of a network, from `[batch, width in]` to `[batch, width out]`.
-pub trait Stage {
+pub trait Stage: Send + Sync {
     /// Name of the kind of stage, as recipes have it.
     fn kind(&self) -> &'static str;
 
@@ -75,7 +75,7 @@ pub trait Stage {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>);
 
-    /// The same, of a twin that was linearised at `x` before.
+    /// The same, of a twin that was linearised at `x` before; a stage that has one asks no device.
     fn vjp_by(
         &self,
         _twin: &dyn Linearised,

@@ -28,6 +28,11 @@ pub struct TrainingConfig {
     /// Samples a step.
     #[serde(deserialize_with = "validate::count")]
     pub batch: usize,
+    /// Parts of a batch that go to the devices one after the other, of `pat`: while one is played, the way
+    /// back of the one before is worked out. Worth it where a batch takes a device much longer than the host;
+    /// every part sets the devices' parameters anew. Not beside `bean`.
+    #[serde(deserialize_with = "validate::count")]
+    pub parts: usize,
     /// What moves the parameters.
     pub optimiser: OptimiserKind,
     /// The optimiser's first learning rate, for parameters normalised to [−1, 1].
@@ -58,6 +63,7 @@ impl Default for TrainingConfig {
             shrinkage: ShrinkageConfig::default(),
             epochs: 60,
             batch: 32,
+            parts: 1,
             optimiser: OptimiserKind::Adam,
             learning_rate: 0.02,
             digital_learning_rate: None,

@@ -7,6 +7,7 @@ mod config;
 mod events;
 mod loss;
 mod optimiser;
+mod parts;
 mod range_penalty;
 mod recalibration;
 mod refinement;

@@ -39,7 +39,7 @@ pub fn recalibrate_about(
     let nearby = TaskLikeConfig::default();
     let shots = measure(&nearby, task, (shots, SHOTS_A_SETTING), instrument, random)?;
     if let Some(twin) = recalibrate(instrument.twin(), &shots, steps, random, backend)? {
-        instrument.twin = Some(twin);
+        instrument.twin = Some(twin.into());
     }
     let predicted = predict(instrument.twin(), &shots.inputs, &shots.parameters, backend);
     let left = shots.outputs - predicted;

@@ -326,7 +326,7 @@ impl Pupil {
     fn adopt(&mut self, instrument: &mut Instrument, backend: &Device) -> f64 {
         match self.refiner.learned() {
             Ok(Some(learned)) => {
-                instrument.twin = Some(learned.twin);
+                instrument.twin = Some(learned.twin.into());
                 self.errors.push(learned.error_before);
                 learned.seconds
             }

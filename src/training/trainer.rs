@@ -10,12 +10,13 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::random;
 
 use super::events::Sums;
+use super::parts::{self, Played};
 use super::{
     Awake, EpochMetrics, Optimiser, Refinement, Snapshot, Start, StepDone, TrainingConfig,
     TrainingEvent, TrainingProgress, accuracy, cross_entropy, predictions,
 };
 use crate::data::{Dataset, Split};
-use crate::network::{Laboratory, Network, Source, Trace};
+use crate::network::{Laboratory, Moment, Network, Source, Trace};
 use crate::rules::{Alignment, Backpropagation, Batch, TrainingRule};
 use crate::{Error, Rule};
 
@@ -127,7 +128,8 @@ impl Trainer<'_> {
                 let factor = self.config.schedule.factor(step as f64 / self.steps() as f64);
                 learning_rate = self.config.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
-                self.laboratory.training_step = Some(step);
+                let moment = Moment { step, batch: chosen.len(), first: 0 };
+                self.laboratory.moment = Some(moment);
                 let is_last = step + 1 == before + batches;
                 let of_epoch = (epoch, is_last);
                 let made = self.step(&mut *rule, chosen, of_epoch, &rates, &mut optimiser);
@@ -164,7 +166,7 @@ impl Trainer<'_> {
                     return Ok(Ending::Stopped(progress.steps));
                 }
             }
-            self.laboratory.training_step = None;
+            self.laboratory.moment = None;
             let sums = std::mem::take(&mut progress.sums);
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
@@ -277,6 +279,32 @@ impl Trainer<'_> {
     ) -> Result<Made, Error> {
         let _awake = Awake::keep();
         let batch = self.split.training_batch(chosen, epoch);
+        let (sums, trace, gradients, alignment) = if self.rule == Rule::Pat && self.config.parts > 1
+        {
+            let (network, parts) = (&*self.network, self.config.parts);
+            let Played { mut traces, sums, gradients } =
+                parts::play(network, self.laboratory, &batch, parts, self.backend)?;
+            let trace = match (&self.refinement, traces.len()) {
+                (None, _) | (_, 1) => traces.swap_remove(0),
+                _ => Trace::joined(&traces),
+            };
+            (sums, trace, gradients, None)
+        } else {
+            self.by_rule(rule, &batch, is_last)?
+        };
+        let gradients = self.config.shrinkage.shrink(self.network, gradients);
+        optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
+        Ok(Made { sums, trace, alignment })
+    }
+
+    /// What the whole of `batch` leaves at once, perhaps the last of an epoch: sums, trace, gradients and
+    /// how they lie.
+    fn by_rule(
+        &mut self,
+        rule: &mut dyn TrainingRule,
+        batch: &Dataset,
+        is_last: bool,
+    ) -> Result<(Sums, Trace, Vec<Tensor<2>>, Option<Alignment>), Error> {
         let x = to_tensor(&batch.features, self.backend);
         let trace = if self.rule == Rule::Pat {
             self.network.measure_and_linearise(x, self.laboratory)?
@@ -284,19 +312,17 @@ impl Trainer<'_> {
             self.network.forward(x, self.laboratory, self.rule.forward())?
         };
         let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
-        let step = self.laboratory.training_step.unwrap_or_default();
+        let step = self.laboratory.moment.map_or(0, |moment| moment.step);
         let made = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step };
         let gradients = rule.gradients(made, self.network, self.laboratory)?;
         let alignment = if is_last { self.alignment(made, &gradients)? } else { None };
-        let gradients = self.config.shrinkage.shrink(self.network, gradients);
-        let size = chosen.len() as f32;
+        let size = batch.len() as f32;
         let sums = Sums {
             loss: loss * size,
             right: accuracy(&predictions(trace.logits()), &batch.labels) * size,
             penalty: self.network.penalty(&trace, self.laboratory) * size,
         };
-        optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
-        Ok(Made { sums, trace, alignment })
+        Ok((sums, trace, gradients, alignment))
     }
 
     /// How `gradients` lie to those of backpropagation, where they are others and there are twins to say so.

@@ -6,6 +6,7 @@
 mod plasticity;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
@@ -233,7 +234,7 @@ fn case(recipe: &str, samples: usize) -> Case {
         prepare(&recipe, &Place::new(folder.path(), &Device::flex())).unwrap();
     for (instrument, equation) in laboratory.instruments.iter_mut().zip(exact.into_iter().flatten())
     {
-        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
+        instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
     }
     let chosen: Vec<usize> = (0..samples).map(|sample| sample * 30).collect();
     let batch = split.train.choose(&chosen);

@@ -27,6 +27,9 @@ struct Arguments {
     /// Milliseconds that the device takes for a layer and batch.
     #[arg(long, default_value_t = 20)]
     milliseconds: u32,
+    /// Parts of a batch, as `training.parts` has them.
+    #[arg(long, default_value_t = 1)]
+    parts: usize,
     /// Writes ten steps as a picture to this SVG file.
     #[arg(long, value_name = "FILE")]
     figure: Option<PathBuf>,
@@ -35,6 +38,8 @@ struct Arguments {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Samples of a step.
+const BATCH: usize = 32;
 /// Steps that are timed, after as many that are not as the first epoch has.
 const STEPS: usize = 60;
 /// Steps in the picture.
@@ -50,20 +55,22 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// Trains `experiment` on devices of which a layer is `measurements` measurements, in `takes`.
+    /// Trains `experiment` on devices of which a layer is `shots` shots of each sample.
     fn of(
         name: &'static str,
         mut experiment: Experiment,
-        measurements: u32,
-        takes: Duration,
+        shots: u32,
+        arguments: &Arguments,
     ) -> Outcome<Self> {
+        let takes = Duration::from_millis(arguments.milliseconds.into());
         let clock = DeviceClock::default();
-        clock.install(&mut experiment.laboratory, Some(takes / measurements));
+        clock.install(&mut experiment.laboratory, Some(takes / (BATCH as u32 * shots)));
         let backend = Backend::Flex.device()?;
-        let batches = experiment.split.train.len().div_ceil(32);
+        let batches = experiment.split.train.len().div_ceil(BATCH);
         let training = TrainingConfig {
             epochs: 1 + STEPS.div_ceil(batches),
-            batch: 32,
+            batch: BATCH,
+            parts: arguments.parts,
             refinement: RefinementChoice::Off,
             ..TrainingConfig::default()
         };
@@ -147,10 +154,19 @@ fn picture(timelines: &[Timeline], path: &Path) -> Outcome<()> {
 }
 
 fn run(arguments: &Arguments) -> Outcome<()> {
-    let takes = Duration::from_millis(arguments.milliseconds.into());
     let timelines = [
-        Timeline::of("vowels-optical, neural twin", vowels_optical(Backend::Flex).1, 22, takes)?,
-        Timeline::of("MNIST oscillators, physics twins", mnist_oscillators().experiment, 1, takes)?,
+        Timeline::of(
+            "vowels-optical, neural twin",
+            vowels_optical(Backend::Flex).1,
+            22,
+            arguments,
+        )?,
+        Timeline::of(
+            "MNIST oscillators, physics twins",
+            mnist_oscillators().experiment,
+            1,
+            arguments,
+        )?,
     ];
     println!("| training | device, ms a layer | ms a step | host alone, ms | device busy |");
     println!("|---|---|---|---|---|");

@@ -17,7 +17,9 @@ use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::data::{DataConfig, Dataset, IdxConfig, Locator, SourceConfig, Split};
 use twinprop::devices::random;
-use twinprop::network::{Activation, Assemblies, Dropout, Laboratory, Linear, Network, Source};
+use twinprop::network::{
+    Activation, Assemblies, Dropout, Laboratory, Linear, Moment, Network, Source,
+};
 use twinprop::training::{
     Adam, BeanConfig, Order, ShrinkageConfig, accuracy, cross_entropy, predictions,
 };
@@ -175,7 +177,7 @@ impl<'a> Chosen<'a> {
             let batch = &order[position..(position + BATCH).min(order.len())];
             position += BATCH;
             let batch = self.training.choose(batch);
-            laboratory.training_step = Some(step);
+            laboratory.moment = Some(Moment { step, batch: batch.len(), first: 0 });
             let x = to_tensor(&batch.features, &device);
             let Ok(trace) = network.forward(x, &mut laboratory, Source::Predicted) else { break };
             let (_, cotangent) = cross_entropy(trace.logits(), &batch.labels);

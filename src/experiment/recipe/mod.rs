@@ -196,6 +196,9 @@ impl Recipe {
                 "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a neural twin"
             ));
         }
+        if self.training.parts > 1 && self.training.bean.is_some() {
+            return Err("key `training.parts`: the regulariser of `training.bean` sees whole batches; leave one of them out".to_owned());
+        }
         if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
             return Err("key `calibration.load`: a physics twin on its nominal constants has no files to load; leave out `load`, or ask for a twin that is fitted".to_owned());
         }
