@@ -76,7 +76,8 @@ def step():
     optimiser.step()
 
 
-for _ in sys.stdin:
-    start = time.perf_counter()
-    step()
-    print(time.perf_counter() - start, flush=True)
+if __name__ == "__main__":
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        step()
+        print(time.perf_counter() - start, flush=True)

@@ -4,8 +4,11 @@
 //! beside NumPy's and PyTorch's.
 
 mod device_clock;
+mod device_play;
+mod pat_steps;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
@@ -22,6 +25,8 @@ use twinprop::rules::{
 use twinprop::training::{Adam, Awake, cross_entropy};
 
 pub use device_clock::DeviceClock;
+pub use device_play::DevicePlay;
+pub use pat_steps::{PAT_STEPS, PatStep};
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
 /// device: a step costs what it costs after calibration.
@@ -30,12 +35,8 @@ pub use device_clock::DeviceClock;
 /// If the recipe cannot be read or built.
 #[must_use]
 pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = root.join("experiments/vowels-optical.toml");
     let device = backend.device().expect("the backend is built in");
-    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let mut experiment =
-        prepare(&recipe, &Place::new(&root, &device)).expect("the recipe can be built");
+    let (recipe, mut experiment) = of_recipe("vowels-optical", backend);
     let TwinConfig::Neural(config) = &recipe.calibration.twin else {
         panic!("the recipe has a neural twin");
     };
@@ -44,7 +45,7 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
         let bins = interface.outputs.len();
         let moments = (vec![0.0; bins], vec![1.0; bins]);
         let twin = NeuralTwin::new(config, interface, moments, recipe.seed, &device);
-        instrument.twin = Some(Box::new(twin));
+        instrument.twin = Some(Arc::new(twin));
     }
     (recipe, experiment)
 }
@@ -68,6 +69,13 @@ impl Step {
         Self { linearises: true, ..Self::by(Box::new(Backpropagation), experiment) }
     }
 
+    /// The same on `batch` samples, some more than once where there are fewer.
+    #[must_use]
+    pub fn on_batch(self, batch: usize) -> Self {
+        let samples = self.experiment.split.train.len();
+        Self { batch: (0..batch).map(|sample| sample % samples).collect(), ..self }
+    }
+
     /// On the first 32 samples of `experiment`, by `rule`.
     #[must_use]
     pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
@@ -80,6 +88,23 @@ impl Step {
             batch: (0..32).collect(),
             rates,
         }
+    }
+
+    /// Multiply-adds of a step on devices whose twins are their equations, in the digital stages three times
+    /// those of the forward pass: the device's, the twin's, and twice as many in the adjoint.
+    ///
+    /// # Panics
+    /// If a device has no twin.
+    #[must_use]
+    pub fn multiply_adds(&self) -> u64 {
+        let Experiment { network, laboratory, .. } = &self.experiment;
+        let of_a_sample = network.stages.iter().map(|stage| {
+            let shots = stage.instrument().map_or(0, |place| {
+                laboratory.instruments[place].twin().multiply_adds() * stage.slots() as u64
+            });
+            4 * shots + 3 * stage.multiply_adds()
+        });
+        self.batch.len() as u64 * of_a_sample.sum::<u64>()
     }
 
     /// One step; returns the loss.
@@ -140,12 +165,92 @@ input_noise = 0.000625
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_oscillators() -> Step {
-    let mut experiment = on_noise(MNIST_OSCILLATORS, 196);
+    Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196)))
+}
+
+/// A step of `layers` layers of `count` coupled oscillators, at least ten, on images of noise; all layers on one
+/// device.
+///
+/// # Panics
+/// If it cannot be built, or the temporary folder cannot be written.
+#[must_use]
+pub fn oscillator_layers(count: usize, layers: usize) -> Step {
+    let layer = r#"{ physical = { device = "oscillators", start = 0.005 } }, "#.repeat(layers);
+    let recipe = format!(
+        r#"
+network = ["wire", {layer} {{ slice = {{ from = 0, count = 10 }} }}, "readout"]
+[data]
+source = {{ csv = {{ path = "noise.csv" }} }}
+[devices.oscillators.model.oscillators]
+count = {count}
+largest_angle = 16.0
+largest_parameter = 8.0
+[devices.oscillators.imperfections]
+input_noise = 0.000625
+"#
+    );
+    Step::new(with_equations(on_noise(&recipe, count)))
+}
+
+/// The network and the device of `experiments/mnist-optical.toml`, without its images.
+const MNIST_OPTICAL: &str = r#"
+network = [
+  "encode", { linear = { outputs = 396 } },
+  "scale", { physical = { device = "shg", shots = 22 } },
+  "scale", { physical = { device = "shg", shots = 22 } },
+  "scale", "readout",
+]
+[data]
+source = { csv = { path = "noise.csv" } }
+[devices.shg.model.second_harmonic]
+inputs = 18
+parameters = 18
+outputs = 22
+chirp_fs2 = 6000.0
+exposure = 2.0
+[devices.shg.imperfections]
+mismatch = 0.05
+input_noise = 0.01
+readout_noise = 0.01
+"#;
+
+/// A step of the MNIST hybrid, a digital layer before second-harmonic generation, on images of noise.
+///
+/// # Panics
+/// If it cannot be built, or the temporary folder cannot be written.
+#[must_use]
+pub fn mnist_optical() -> Step {
+    Step::new(with_equations(on_noise(MNIST_OPTICAL, 196)))
+}
+
+/// A step of `experiments/digits-plate.toml`.
+///
+/// # Panics
+/// If the recipe cannot be read or built.
+#[must_use]
+pub fn digits_plate() -> Step {
+    Step::new(with_equations(of_recipe("digits-plate", Backend::Flex).1))
+}
+
+/// The equations of an experiment's devices as their twins: a step costs what it costs with constants that
+/// were learned.
+fn with_equations(mut experiment: Experiment) -> Experiment {
     let nominal = experiment.nominal.drain(..).flatten();
     for (instrument, equation) in experiment.laboratory.instruments.iter_mut().zip(nominal) {
-        instrument.twin = Some(Box::new(EquationTwin::new(equation)));
+        instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
     }
-    Step::new(experiment)
+    experiment
+}
+
+/// The recipe `name` of `experiments` and its experiment, without twins.
+fn of_recipe(name: &str, backend: Backend) -> (Recipe, Experiment) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let path = root.join("experiments").join(name).with_extension("toml");
+    let device = backend.device().expect("the backend is built in");
+    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
+    let experiment =
+        prepare(&recipe, &Place::new(&root, &device)).expect("the recipe can be built");
+    (recipe, experiment)
 }
 
 /// A digital network of 784, 256, 128, 64 and 10 units.

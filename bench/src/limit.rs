@@ -9,8 +9,8 @@ use rayon::prelude::*;
 const SIZE: usize = 1024;
 /// Values that are copied: more than any cache holds.
 const COPIED: usize = 1 << 26;
-/// Of so many repetitions the fastest counts.
-const REPETITIONS: usize = 20;
+/// Of so many repetitions, or those of a second, the fastest counts.
+const REPETITIONS: usize = 200;
 
 /// The rates of a machine, all cores together.
 pub struct Machine {
@@ -27,14 +27,13 @@ pub struct Work {
     pub multiply_adds: u64,
     /// Bytes that are read or written.
     pub bytes: u64,
+    /// Rows, depth and columns of the products that they are: their rate counts then, not the best.
+    pub product: Option<[usize; 3]>,
 }
 
 impl Machine {
     /// Measures both rates.
     pub fn measure() -> Self {
-        let device = Device::flex();
-        let matrix = Tensor::<2>::ones([SIZE, SIZE], &device);
-        let product = || drop(matrix.clone().matmul(matrix.clone()));
         let source = vec![1.0f32; COPIED];
         let mut target = vec![0.0f32; COPIED];
         let share = COPIED.div_ceil(rayon::current_num_threads());
@@ -43,14 +42,15 @@ impl Machine {
             parts.for_each(|(source, target)| target.copy_from_slice(source));
         };
         Self {
-            multiply_adds: (SIZE as f64).powi(3) / fastest(product),
+            multiply_adds: multiply_adds_of([SIZE; 3]),
             bytes: 8.0 * COPIED as f64 / fastest(copy),
         }
     }
 
     /// The shortest time for `work`, in seconds.
     pub fn limit(&self, work: Work) -> f64 {
-        let arithmetic = work.multiply_adds as f64 / self.multiply_adds;
+        let rate = work.product.map_or(self.multiply_adds, multiply_adds_of);
+        let arithmetic = work.multiply_adds as f64 / rate;
         arithmetic.max(work.bytes as f64 / self.bytes)
     }
 
@@ -64,8 +64,19 @@ impl Machine {
     }
 }
 
+/// Multiply-adds a second of products of so many rows, depth and columns, on all cores.
+fn multiply_adds_of([rows, depth, columns]: [usize; 3]) -> f64 {
+    let device = Device::flex();
+    let left = Tensor::<2>::ones([rows, depth], &device);
+    let right = Tensor::<2>::ones([depth, columns], &device);
+    let product = || drop(left.clone().matmul(right.clone()));
+    (rows * depth * columns) as f64 / fastest(product)
+}
+
 fn fastest(mut work: impl FnMut()) -> f64 {
-    let seconds = (0..REPETITIONS).map(|_| {
+    let begun = Instant::now();
+    let in_time = |&repetition: &usize| repetition < 5 || begun.elapsed().as_secs_f64() < 1.0;
+    let seconds = (0..REPETITIONS).take_while(in_time).map(|_| {
         let start = Instant::now();
         work();
         start.elapsed().as_secs_f64()

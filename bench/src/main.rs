@@ -12,15 +12,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use nalgebra::{DMatrix, DVector};
-use twinprop::Backend;
-use twinprop::devices::electronic::{Transistor, TransistorConfig};
-use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
-use twinprop::devices::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
-use twinprop::devices::{Channels, DeviceError, Differentiable};
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
-use twinprop_bench::{Step, mnist_oscillators, predictive_coding, vowels_optical};
+use twinprop_bench::{DevicePlay, PAT_STEPS, PatStep, predictive_coding};
 
 use limit::{Machine, Work};
 use peer::{Peer, in_turns, steps_in_turns};
@@ -37,7 +31,7 @@ struct Arguments {
     /// Shots of a device in a measurement.
     #[arg(long, default_value_t = 1024)]
     shots: usize,
-    /// Only this device, or `step`, `vowels-step` or `predictive-coding`, instead of all.
+    /// Only this device, or `step`, `vowels-step`, `plate-step`, `hybrid-step` or `predictive-coding`.
     #[arg(long)]
     only: Option<String>,
     /// Turns of each side, twenty repetitions each.
@@ -53,24 +47,6 @@ impl Arguments {
         self.only.as_deref().is_none_or(|only| only == name)
     }
 }
-
-fn devices() -> Result<Vec<Box<dyn Differentiable>>, DeviceError> {
-    Ok(vec![
-        Box::new(SecondHarmonic::nominal(&SecondHarmonicConfig::default())?),
-        Box::new(Oscillators::nominal(&OscillatorsConfig::default())?),
-        Box::new(Plate::nominal(&PlateConfig::default())?),
-        Box::new(Transistor::nominal(&TransistorConfig::default())?),
-        Box::new(MziMesh::nominal(&MziMeshConfig::default())?),
-    ])
-}
-
-/// Four times eighteen products of matrices a layer: the device's, the twin's, its adjoint's and its
-/// couplings' gradient's.
-const OSCILLATORS_STEP: Work =
-    Work { multiply_adds: 4 * 18 * 32 * (196 * 196 + 206 * 206), bytes: 0 };
-/// Forward and back through the twin of 18, 256, 256 and 22 units, for 704 shots a layer.
-const VOWELS_STEP: Work =
-    Work { multiply_adds: 2 * 2 * 704 * (18 * 256 + 256 * 256 + 256 * 22), bytes: 0 };
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -92,23 +68,21 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
     println!("{}\n", machine.in_words());
     let mut results = Results::new(machine);
     Results::begin();
-    for device in devices()? {
-        if arguments.wants(&device.interface().device) {
-            compare_device(device, arguments, &mut results)?;
+    for play in DevicePlay::of_each(arguments.shots)? {
+        if arguments.wants(play.name()) {
+            compare_device(play, arguments, &mut results)?;
         }
     }
-    if arguments.wants("step") {
-        let mut torch = Peer::start(&arguments.python, "oscillator_step.py", &[])?;
-        let times = steps_in_turns(arguments.turns, mnist_oscillators(), &mut torch)?;
-        let subject = "PAT step, 196 and 206 oscillators, batch 32".to_owned();
-        results.add(Row::of_step(subject, times), Some(OSCILLATORS_STEP));
-    }
-    if arguments.wants("vowels-step") {
-        let mut torch = Peer::start(&arguments.python, "vowels_step.py", &[])?;
-        let (_, experiment) = vowels_optical(Backend::Flex);
-        let times = steps_in_turns(arguments.turns, Step::new(experiment), &mut torch)?;
-        let subject = "PAT step, vowels-optical with its neural twin, batch 32".to_owned();
-        results.add(Row::of_step(subject, times), Some(VOWELS_STEP));
+    for PatStep { name, subject, peer, step, multiply_adds, product } in PAT_STEPS {
+        if arguments.wants(name) {
+            let mut torch = Peer::start(&arguments.python, peer, &[])?;
+            let step = step();
+            let multiply_adds = multiply_adds.unwrap_or_else(|| step.multiply_adds());
+            let times = steps_in_turns(arguments.turns, step, &mut torch)?;
+            let subject = format!("PAT step, {subject}, batch 32");
+            results
+                .add(Row::of_step(subject, times), Some(Work { multiply_adds, bytes: 0, product }));
+        }
     }
     if arguments.wants("predictive-coding") {
         for (eta, steps) in [(1.0, 4), (0.1, 20)] {
@@ -125,25 +99,13 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
 }
 
 fn compare_device(
-    mut device: Box<dyn Differentiable>,
+    mut play: DevicePlay,
     arguments: &Arguments,
     results: &mut Results,
 ) -> Outcome<()> {
     let shots = arguments.shots;
-    let interface = device.interface().clone();
-    let middle = |channels: &Channels| -> Vec<f32> {
-        channels.iter().map(|c| c.minimum + 0.6 * c.span()).collect()
-    };
-    let drive = middle(&interface.inputs);
-    let wave =
-        |row: usize, shot: usize| drive[row] * (1.0 + 0.3 * ((row * 7 + shot * 3) as f32).sin());
-    let inputs = DMatrix::from_fn(drive.len(), shots, wave);
-    let parameters = DVector::from_vec(middle(&interface.parameters)) * 0.1;
-    let mut outputs = DMatrix::zeros(interface.outputs.len(), shots);
-    let work = Work {
-        multiply_adds: shots as u64 * device.multiply_adds(),
-        bytes: 4 * (inputs.len() + outputs.len()) as u64,
-    };
+    let work = Work { multiply_adds: play.multiply_adds(), bytes: play.bytes(), product: None };
+    let name = play.name().to_owned();
     // Ours computes in 32 bits; NumPy's own default is 64.
     for real in ["float32", "float64"] {
         let sizes = [shots.to_string(), real.to_owned()];
@@ -153,11 +115,11 @@ fn compare_device(
             || {
                 // As in a training step.
                 let _awake = Awake::keep();
-                Ok(device.measure(&inputs, &parameters, &mut outputs)?)
+                Ok(play.run()?)
             },
-            || numpy.seconds(&interface.device),
+            || numpy.seconds(&name),
         )?;
-        let (subject, peer) = (interface.device.clone(), format!("NumPy, {real}"));
+        let (subject, peer) = (name.clone(), format!("NumPy, {real}"));
         let row = Row { subject, peer, seconds, peer_seconds, limit: None, shots: Some(shots) };
         results.add(row, Some(work));
     }

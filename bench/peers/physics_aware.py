@@ -1,0 +1,94 @@
+"""What PyTorch's side of every training step shares: a layer that plays on a device and goes back through its
+twin, scales, the penalty on what is out of range, and the answers to the benchmark.
+
+Eager, as many threads as cores.
+"""
+
+import os
+import sys
+import time
+
+import torch
+
+torch.set_num_threads(len(os.sched_getaffinity(0)))
+torch.manual_seed(1)
+BATCH = 32
+
+
+def layer(measure, predict):
+    """A function of (x, *parameters): forward on the device, backward through the twin at the same drive."""
+
+    class PhysicsAware(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *drives):
+            ctx.save_for_backward(*drives)
+            return measure(*drives)
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            drives = [value.detach().requires_grad_() for value in ctx.saved_tensors]
+            with torch.enable_grad():
+                y = predict(*drives)
+            return torch.autograd.grad(y, drives, cotangent)
+
+    return PhysicsAware.apply
+
+
+def noisy(values, deviation):
+    return values + deviation * torch.randn_like(values)
+
+
+class Scale(torch.nn.Module):
+    """Element-wise scale and offset from one width to another."""
+
+    def __init__(self, width_in, width_out):
+        super().__init__()
+        self.place = torch.arange(width_out) * width_in // width_out
+        self.factor = torch.nn.Parameter(torch.ones(width_out))
+        self.offset = torch.nn.Parameter(torch.zeros(width_out))
+
+    def forward(self, x):
+        return x[:, self.place] * self.factor + self.offset
+
+
+def outside(value):
+    """The penalty on what is out of range."""
+    return torch.relu(value.abs() - 1).square().mean()
+
+
+def readout(x, temperature, classes):
+    """Logits: the mean of each class's readings; what is left over is not read."""
+    window = x.shape[1] // classes
+    return temperature.exp() * x[:, : classes * window].reshape(BATCH, classes, window).mean(dim=2)
+
+
+def serve(loss, trained):
+    """Reads a line a step, makes it with Adam, and answers with the seconds that it took."""
+    optimiser = torch.optim.Adam(trained, lr=1e-4)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        optimiser.zero_grad()
+        loss().backward()
+        optimiser.step()
+        print(time.perf_counter() - start, flush=True)
+
+
+def layers_of_shots(features, digital, scales, settings, device_layer, classes):
+    """Serves a network of an optional digital layer, then scales with a layer of shots between each two."""
+    temperature = torch.nn.Parameter(torch.tensor(0.0))
+    labels = torch.arange(BATCH) % classes
+    modules = [module for module in [digital, *scales] if module is not None]
+    trained = [value for module in modules for value in module.parameters()] + settings + [temperature]
+
+    def loss():
+        x, penalty = features, 0
+        if digital is not None:
+            x = digital(x)
+        for scale, theta in zip(scales, settings):
+            x = scale(x)
+            penalty = penalty + outside(x) + outside(theta)
+            x = device_layer(x, theta)
+        logits = readout(scales[-1](x), temperature, classes)
+        return torch.nn.functional.cross_entropy(logits, labels) + penalty
+
+    serve(loss, trained)

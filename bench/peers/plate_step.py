@@ -1,0 +1,55 @@
+"""PyTorch's side of the step benchmark: one physics-aware training step of the digits on the driven plate.
+
+Three layers of four shots, every shot 64 samples of data between 64 trainable ones; 16 modes, four steps of the
+modal propagator a sample, 64 readings; noise on drives and readings; the twin is the equation; scale and offset
+between the layers; batch 32, Adam.
+"""
+
+import torch
+
+from physics_aware import BATCH, Scale, layer, layers_of_shots, noisy
+
+CLASSES, FEATURES, LAYERS, SHOTS = 10, 64, 3, 4
+INPUTS, PARAMETERS, OUTPUTS, MODES, STEPS_PER_SAMPLE, KICK = 64, 64, 64, 16, 4, 0.01
+STEPS = (INPUTS + PARAMETERS) * STEPS_PER_SAMPLE
+
+a, b, c, d, g, r, ratio, shape = (0.1 + 0.4 * torch.rand(MODES, 1) for _ in range(8))
+
+
+def predict(x, theta):
+    """Exact modal propagator with a kick of the common tension before it."""
+    data = x.clamp(-1, 1).reshape(-1, SHOTS, INPUTS)
+    settings = theta.clamp(-1, 1).expand(len(data), -1, -1)
+    # [samples, batch · shots], data and trainable samples in turns.
+    waveform = torch.stack([data, settings], dim=3).reshape(-1, INPUTS + PARAMETERS).T
+    drive, push = g * waveform[:, None], r * waveform[:, None]
+    q = torch.zeros(MODES, waveform.shape[1])
+    v = torch.zeros(MODES, waveform.shape[1])
+    readings = []
+    for step in range(STEPS):
+        sample = step // STEPS_PER_SAMPLE
+        stretch = (ratio * q * q).sum(dim=0)
+        v = v - KICK * ratio * q * stretch
+        q, v = a * q + b * v + drive[sample], d * v - c * q + push[sample]
+        if step + 1 == (len(readings) + 1) * STEPS // OUTPUTS:
+            readings.append((shape * v).sum(dim=0))
+    return torch.stack(readings, dim=1).clamp(-1, 1).reshape(-1, SHOTS * OUTPUTS)
+
+
+def measure(x, theta):
+    """The same with noise on drives and readings."""
+    return noisy(predict(noisy(x, 0.01), theta), 0.01)
+
+
+layers_of_shots(
+    features=torch.rand(BATCH, FEATURES) - 0.5,
+    digital=None,
+    scales=[
+        Scale(FEATURES, SHOTS * INPUTS),
+        *(Scale(SHOTS * OUTPUTS, SHOTS * INPUTS) for _ in range(LAYERS - 1)),
+        Scale(SHOTS * OUTPUTS, SHOTS * OUTPUTS),
+    ],
+    settings=[torch.nn.Parameter(torch.rand(SHOTS, PARAMETERS) - 0.5) for _ in range(LAYERS)],
+    device_layer=layer(measure, predict),
+    classes=CLASSES,
+)

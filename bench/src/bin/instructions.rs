@@ -1,0 +1,148 @@
+//! Instructions of the hot paths, counted by valgrind's callgrind: a check against regressions without the
+//! noise of times.
+//!
+//! `cargo run --release -p twinprop-bench --bin instructions` compares with `bench/instructions.json` and fails
+//! where a count has grown by more than five per cent; `--write` puts the counts there instead. Valgrind knows no
+//! AVX-512: what is counted is the AVX2 code of the same kernels, on one thread.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+use twinprop::devices::write_whole;
+use twinprop_bench::{DevicePlay, PAT_STEPS};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Instructions of the hot paths.
+#[derive(Parser)]
+struct Arguments {
+    /// Writes the counts to `bench/instructions.json` instead of comparing with it.
+    #[arg(long)]
+    write: bool,
+    /// Runs this alone, `repetitions` times: what callgrind watches.
+    #[arg(long, hide = true, requires = "repetitions")]
+    subject: Option<String>,
+    #[arg(long, hide = true)]
+    repetitions: Option<u32>,
+}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Largest growth of a count that is let pass.
+const TOLERANCE: f64 = 0.05;
+/// Repetitions beyond those that warm up.
+const COUNTED: u32 = 2;
+const WARM_UP: u32 = 1;
+const SHOTS: usize = 64;
+
+type Work = Box<dyn FnMut() -> Outcome<()>>;
+
+/// What is counted.
+fn names() -> Outcome<Vec<String>> {
+    let devices = DevicePlay::of_each(SHOTS)?;
+    let devices = devices.iter().map(|play| play.name().to_owned());
+    Ok(devices.chain(PAT_STEPS.iter().map(|step| step.name.to_owned())).collect())
+}
+
+/// The work that `name` is.
+fn work(name: &str) -> Outcome<Work> {
+    if let Some(found) = PAT_STEPS.iter().find(|step| step.name == name) {
+        let mut step = (found.step)();
+        return Ok(Box::new(move || {
+            step.run();
+            Ok(())
+        }));
+    }
+    let found = DevicePlay::of_each(SHOTS)?.into_iter().find(|play| play.name() == name);
+    let mut play = found.ok_or_else(|| format!("nothing is called `{name}`"))?;
+    Ok(Box::new(move || Ok(play.run()?)))
+}
+
+/// Instructions of one repetition of `subject`: the difference of two runs that repeat it more and less often.
+fn count(subject: &str) -> Outcome<u64> {
+    let of = |repetitions: u32| -> Outcome<u64> {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(std::env::current_exe()?)
+            .args(["--subject", subject, "--repetitions", &repetitions.to_string()])
+            .env("RAYON_NUM_THREADS", "1")
+            .output()
+            .map_err(|error| format!("valgrind: {error}; install it to count instructions"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let collected = said.lines().find_map(|line| line.split_once("Collected : "));
+        let counted = collected.and_then(|(_, number)| number.trim().parse().ok());
+        counted.ok_or_else(|| format!("{subject}: callgrind did not count: {said}").into())
+    };
+    Ok((of(WARM_UP + COUNTED)?.saturating_sub(of(WARM_UP)?)) / u64::from(COUNTED))
+}
+
+fn reference() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.json")
+}
+
+fn compare(arguments: &Arguments) -> Outcome<ExitCode> {
+    let path = reference();
+    let before: BTreeMap<String, u64> = if arguments.write {
+        BTreeMap::new()
+    } else {
+        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?
+    };
+    let mut counts = BTreeMap::new();
+    let mut outcome = ExitCode::SUCCESS;
+    println!("| subject | instructions | before | change |");
+    println!("|---|---|---|---|");
+    for subject in names()? {
+        let now = count(&subject)?;
+        let (was, change) = before.get(&subject).map_or_else(Default::default, |&was| {
+            let growth = now as f64 / was as f64 - 1.0;
+            if growth > TOLERANCE {
+                outcome = ExitCode::FAILURE;
+            }
+            (was.to_string(), format!("{:+.2} %", 100.0 * growth))
+        });
+        println!("| {subject} | {now} | {was} | {change} |");
+        counts.insert(subject, now);
+    }
+    if arguments.write {
+        let text = serde_json::to_string_pretty(&counts)? + "\n";
+        write_whole(&path, text.as_bytes())
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+    } else if counts.keys().ne(before.keys()) {
+        return Err(format!("{} counts other subjects; --write it", path.display()).into());
+    } else if outcome == ExitCode::FAILURE {
+        eprintln!(
+            "more instructions than {} allows: find out why, or --write it with the reason in the commit",
+            path.display()
+        );
+    }
+    Ok(outcome)
+}
+
+/// Repeats one subject.
+fn repeat(subject: &str, repetitions: u32) -> Outcome<ExitCode> {
+    let mut work = work(subject)?;
+    for _ in 0..repetitions {
+        work()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // As the program does.
+    let outcome = rayon::scope(|_| {
+        let outcome = match (&arguments.subject, arguments.repetitions) {
+            (Some(subject), Some(repetitions)) => repeat(subject, repetitions),
+            _ => compare(&arguments),
+        };
+        outcome.map_err(|error| error.to_string())
+    });
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

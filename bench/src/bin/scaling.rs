@@ -1,0 +1,221 @@
+//! How time and memory grow: a training step against oscillators, batch and layers, and the memory of a whole
+//! epoch beside PyTorch's.
+//!
+//! `cargo run --release -p twinprop-bench --bin scaling -- --mnist ../shared/data --python python3`; without
+//! `--mnist`, a folder that has MNIST's in `mnist`, the last is left out. Memory is the peak of the resident set of
+//! a process of its own, as Linux tells it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use clap::Parser;
+use twinprop::experiment::{RunOptions, train};
+use twinprop_bench::{Step, median, oscillator_layers};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Growth of time and memory.
+#[derive(Parser)]
+struct Arguments {
+    /// A folder with MNIST's four files in `mnist`.
+    #[arg(long)]
+    mnist: Option<PathBuf>,
+    /// The Python that runs the peer.
+    #[arg(long, default_value = "python3")]
+    python: String,
+    /// Prints the memory of some steps of this batch, and ends: what a process of its own is for.
+    #[arg(long, hide = true)]
+    memory_of_batch: Option<usize>,
+    /// The same of an epoch.
+    #[arg(long, hide = true)]
+    memory_of_epoch: bool,
+}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Oscillators, batch and layers, where they do not vary.
+const COUNT: usize = 256;
+const BATCH: usize = 32;
+const LAYERS: usize = 1;
+/// A step is repeated for so long, and so often at the least.
+const SECONDS: f64 = 1.0;
+const REPETITIONS: usize = 7;
+
+/// Seconds of a step, the median.
+fn seconds(mut step: Step) -> f64 {
+    let start = Instant::now();
+    step.run();
+    let mut times = Vec::new();
+    while times.len() < REPETITIONS || start.elapsed().as_secs_f64() < SECONDS {
+        let start = Instant::now();
+        step.run();
+        times.push(start.elapsed().as_secs_f64());
+    }
+    median(times)
+}
+
+/// y = a + b xᵖ by least squares of the relative errors: a, b and p, none of them below zero.
+fn power_law(points: &[(f64, f64)]) -> (f64, f64, f64) {
+    let fit = |exponent: f64| {
+        // With u = 1 / y and v = xᵖ / y, 1 = a u + b v.
+        let rows = points.iter().map(|&(x, y)| (1.0 / y, x.powf(exponent) / y));
+        let (mut uu, mut uv, mut vv, mut u1, mut v1) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (u, v) in rows {
+            (uu, uv, vv, u1, v1) = (uu + u * u, uv + u * v, vv + v * v, u1 + u, v1 + v);
+        }
+        let determinant = uu * vv - uv * uv;
+        let (a, b) = ((u1 * vv - v1 * uv) / determinant, (uu * v1 - uv * u1) / determinant);
+        let (a, b) = if a < 0.0 { (0.0, v1 / vv) } else { (a, b) };
+        let error: f64 =
+            points.iter().map(|&(x, y)| (1.0 - (a + b * x.powf(exponent)) / y).powi(2)).sum();
+        (error, (a, b, exponent))
+    };
+    let tried = (10..=300).map(|hundredths| fit(f64::from(hundredths) / 100.0));
+    let best = tried.min_by(|one, other| one.0.total_cmp(&other.0));
+    best.map_or((0.0, 0.0, 0.0), |(_, found)| found)
+}
+
+/// Times steps of growing `sizes`, and prints how they and their arithmetic grow.
+fn grow(what: &str, sizes: &[usize], step: impl Fn(usize) -> Step) {
+    let (mut times, mut work) = (Vec::new(), Vec::new());
+    for &size in sizes {
+        let step = step(size);
+        let multiply_adds = step.multiply_adds() as f64;
+        let seconds = seconds(step);
+        println!(
+            "| {size} {what} | {:.3} | {:.1} | {:.0} |",
+            1e3 * seconds,
+            1e-6 * multiply_adds,
+            2e-9 * multiply_adds / seconds
+        );
+        times.push((size as f64, seconds));
+        work.push((size as f64, multiply_adds));
+    }
+    let (start, _, exponent) = power_law(&times);
+    let (_, _, arithmetic) = power_law(&work);
+    println!(
+        "| fitted exponent, after {:.2} ms | {exponent:.2} | {arithmetic:.2} | |",
+        1e3 * start
+    );
+}
+
+/// Peak resident memory of this process so far, in bytes.
+fn peak_memory() -> Outcome<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").map_err(|error| {
+        format!("/proc/self/status: {error}; memory is measured on Linux alone")
+    })?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    Ok(1024.0 * kilobytes.ok_or("/proc/self/status has no VmHWM")?.trim().parse::<f64>()?)
+}
+
+/// What another process prints as its memory.
+fn memory_of(command: &mut Command) -> Outcome<f64> {
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let last = said.lines().last().and_then(|line| line.trim().parse().ok());
+    last.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned().into())
+}
+
+/// This program again, to be asked for its memory.
+fn again() -> Outcome<Command> {
+    Ok(Command::new(std::env::current_exe()?))
+}
+
+fn memory_by_batch() -> Outcome<()> {
+    println!("\n| batch | peak memory, MB |");
+    println!("|---|---|");
+    let mut points = Vec::new();
+    for batch in [1usize, 128, 256, 512, 1024, 2048] {
+        let bytes = memory_of(again()?.args(["--memory-of-batch", &batch.to_string()]))?;
+        println!("| {batch} | {:.1} |", 1e-6 * bytes);
+        points.push((batch as f64, bytes));
+    }
+    let count = points.len() as f64;
+    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let products = |of: fn((f64, f64)) -> f64| -> f64 {
+        points.iter().map(|point| of((point.0 - x, point.1 - y))).sum()
+    };
+    let (xx, xy, yy) = (products(|d| d.0 * d.0), products(|d| d.0 * d.1), products(|d| d.1 * d.1));
+    println!("| a sample more | {:.4}; R² {:.4} |", 1e-6 * xy / xx, xy * xy / (xx * yy));
+    Ok(())
+}
+
+/// The folder of the project.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// An epoch of the MNIST oscillators, from the files to the report.
+fn epoch(data: &Path) -> Outcome<()> {
+    let out = std::env::temp_dir().join(format!("twinprop-epoch-{}", std::process::id()));
+    let options = RunOptions {
+        data_dir: Some(data.to_owned()),
+        out: Some(out.clone()),
+        set: vec!["training.epochs=1".to_owned(), "accounting.digital_peer=false".to_owned()],
+        ..RunOptions::default()
+    };
+    let recipe = root().join("experiments/mnist-oscillators.toml");
+    let outcome = train(&recipe, &options, &AtomicBool::new(false));
+    // Left behind, the folder would only take space.
+    let _ = std::fs::remove_dir_all(out);
+    outcome?;
+    Ok(())
+}
+
+fn memory_of_epochs(data: &Path, python: &str) -> Outcome<()> {
+    let ours = memory_of(again()?.arg("--memory-of-epoch").arg("--mnist").arg(data))?;
+    let script = root().join("bench/peers/mnist_epoch.py");
+    let theirs = memory_of(Command::new(python).arg(script).arg(data.join("mnist")))?;
+    println!("\n| an epoch of `mnist-oscillators` | PyTorch | share |");
+    println!("|---|---|---|");
+    println!("| {:.0} MB | {:.0} MB | {:.2} |", 1e-6 * ours, 1e-6 * theirs, ours / theirs);
+    Ok(())
+}
+
+fn run(arguments: &Arguments) -> Outcome<()> {
+    if let Some(batch) = arguments.memory_of_batch {
+        let mut step = oscillator_layers(COUNT, LAYERS).on_batch(batch);
+        for _ in 0..REPETITIONS {
+            step.run();
+        }
+        println!("{}", peak_memory()?);
+        return Ok(());
+    }
+    if let (true, Some(data)) = (arguments.memory_of_epoch, &arguments.mnist) {
+        epoch(data)?;
+        println!("{}", peak_memory()?);
+        return Ok(());
+    }
+    println!("{COUNT} oscillators, batch {BATCH}, {LAYERS} layer, but for what varies\n");
+    println!("| PAT step | ms | million multiply-adds | GFLOP/s |");
+    println!("|---|---|---|---|");
+    grow("oscillators", &[64, 128, 256, 512, 1024, 2048], |count| {
+        oscillator_layers(count, LAYERS).on_batch(BATCH)
+    });
+    grow("samples a batch", &[1, 4, 16, 64, 256, 1024], |batch| {
+        oscillator_layers(COUNT, LAYERS).on_batch(batch)
+    });
+    grow("layers", &[1, 2, 4, 8, 16], |layers| oscillator_layers(COUNT, layers).on_batch(BATCH));
+    memory_by_batch()?;
+    match &arguments.mnist {
+        Some(data) => memory_of_epochs(data, &arguments.python),
+        None => Ok(()),
+    }
+}
+
+fn main() -> ExitCode {
+    // As the program does.
+    let outcome = rayon::scope(|_| run(&Arguments::parse()).map_err(|error| error.to_string()));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Devices playing shots, as the benchmarks time them.
+
+use nalgebra::{DMatrix, DVector};
+use twinprop::devices::electronic::{Transistor, TransistorConfig};
+use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
+use twinprop::devices::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
+use twinprop::devices::{Channels, DeviceError, Differentiable};
+
+/// A device and the shots that it plays again and again.
+pub struct DevicePlay {
+    /// The device, nominal.
+    pub device: Box<dyn Differentiable>,
+    inputs: DMatrix<f32>,
+    parameters: DVector<f32>,
+    outputs: DMatrix<f32>,
+}
+
+impl DevicePlay {
+    /// `shots` shots of each device of the benchmarks.
+    ///
+    /// # Errors
+    /// Whatever is wrong with a device's settings.
+    pub fn of_each(shots: usize) -> Result<Vec<Self>, DeviceError> {
+        let devices: Vec<Box<dyn Differentiable>> = vec![
+            Box::new(SecondHarmonic::nominal(&SecondHarmonicConfig::default())?),
+            Box::new(Oscillators::nominal(&OscillatorsConfig::default())?),
+            Box::new(Plate::nominal(&PlateConfig::default())?),
+            Box::new(Transistor::nominal(&TransistorConfig::default())?),
+            Box::new(MziMesh::nominal(&MziMeshConfig::default())?),
+        ];
+        Ok(devices.into_iter().map(|device| Self::new(device, shots)).collect())
+    }
+
+    fn new(device: Box<dyn Differentiable>, shots: usize) -> Self {
+        let interface = device.interface();
+        let middle = |channels: &Channels| -> Vec<f32> {
+            channels.iter().map(|c| c.minimum + 0.6 * c.span()).collect()
+        };
+        let drive = middle(&interface.inputs);
+        let wave = |row: usize, shot: usize| {
+            drive[row] * (1.0 + 0.3 * ((row * 7 + shot * 3) as f32).sin())
+        };
+        let inputs = DMatrix::from_fn(drive.len(), shots, wave);
+        let parameters = DVector::from_vec(middle(&interface.parameters)) * 0.1;
+        let outputs = DMatrix::zeros(interface.outputs.len(), shots);
+        Self { device, inputs, parameters, outputs }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.device.interface().device
+    }
+
+    /// Multiply-adds of its shots.
+    #[must_use]
+    pub fn multiply_adds(&self) -> u64 {
+        self.inputs.ncols() as u64 * self.device.multiply_adds()
+    }
+
+    /// Bytes of its drives and readings.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        4 * (self.inputs.len() + self.outputs.len()) as u64
+    }
+
+    /// Plays the shots.
+    ///
+    /// # Errors
+    /// Whatever the device answers.
+    pub fn run(&mut self) -> Result<(), DeviceError> {
+        self.device.measure(&self.inputs, &self.parameters, &mut self.outputs)
+    }
+}

@@ -1,0 +1,60 @@
+//! The steps of physics-aware training that the benchmarks time and count.
+
+use twinprop::Backend;
+
+use crate::{Step, digits_plate, mnist_optical, mnist_oscillators, vowels_optical};
+
+/// A step of physics-aware training, and its peer.
+pub struct PatStep {
+    /// Name.
+    pub name: &'static str,
+    /// What it is of, for the table.
+    pub subject: &'static str,
+    /// PyTorch's script.
+    pub peer: &'static str,
+    /// Makes it.
+    pub step: fn() -> Step,
+    /// Multiply-adds that it cannot do without; by [`Step::multiply_adds`] where the twins are equations.
+    pub multiply_adds: Option<u64>,
+    /// Rows, depth and columns of the products of matrices that most of them are.
+    pub product: Option<[usize; 3]>,
+}
+
+/// The steps of physics-aware training that are benchmarked.
+pub const PAT_STEPS: [PatStep; 4] = [
+    PatStep {
+        name: "step",
+        subject: "196 and 206 oscillators",
+        peer: "oscillator_step.py",
+        step: mnist_oscillators,
+        // Four times eighteen products of matrices a layer: the device's, the twin's, its adjoint's and its
+        // couplings' gradient's.
+        multiply_adds: Some(4 * 18 * 32 * (196 * 196 + 206 * 206)),
+        product: Some([32, 206, 206]),
+    },
+    PatStep {
+        name: "vowels-step",
+        subject: "`vowels-optical` with its neural twin",
+        peer: "vowels_step.py",
+        step: || Step::new(vowels_optical(Backend::Flex).1),
+        // Forward and back through the twin of 18, 256, 256 and 22 units, for 704 shots a layer.
+        multiply_adds: Some(2 * 2 * 704 * (18 * 256 + 256 * 256 + 256 * 22)),
+        product: Some([704, 256, 256]),
+    },
+    PatStep {
+        name: "plate-step",
+        subject: "`digits-plate`",
+        peer: "plate_step.py",
+        step: digits_plate,
+        multiply_adds: None,
+        product: None,
+    },
+    PatStep {
+        name: "hybrid-step",
+        subject: "`mnist-optical`, a digital layer before the optical ones",
+        peer: "mnist_hybrid_step.py",
+        step: mnist_optical,
+        multiply_adds: None,
+        product: None,
+    },
+];
