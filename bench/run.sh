@@ -18,7 +18,6 @@ if ! $python -c 'import numpy, scipy, torch' 2>/dev/null; then
         "$python" -m pip install --quiet numpy scipy torch
     fi
 fi
-cargo build --release -p twinprop-bench --bins
 cargo run --release -p twinprop-bench -- --python "$python" --json "$folder/results.json"
 mnist=
 [ -d "${TWINPROP_DATA:-}/mnist" ] && mnist="--mnist $TWINPROP_DATA"

@@ -1,8 +1,7 @@
 """PyTorch's side of the memory comparison: an epoch of the MNIST oscillators, from MNIST's files to the test.
 
 196 oscillators, then 206 of which the last ten are the classes; images kept as bytes, turned, shifted and scaled
-batch by batch, every second pixel of every second row; batch 32, Adam. Eager, as many threads as cores. Argument:
-the folder with MNIST's files. Prints the peak resident memory in bytes.
+batch by batch, every second pixel of every second row; batch 32, Adam. Argument: the folder with MNIST's files. Prints the peak resident memory in bytes.
 """
 
 import gzip
@@ -12,9 +11,10 @@ from pathlib import Path
 
 import torch
 
-from oscillator_step import evolve, layers, factor, optimiser
+from oscillator_step import evolve, factor, layers, parameters
+from timed import BATCH
 
-BATCH = 32
+optimiser = torch.optim.Adam(parameters)
 
 
 def array(name, header):

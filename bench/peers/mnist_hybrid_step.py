@@ -7,8 +7,9 @@ scale and offset between the layers; batch 32, Adam.
 
 import torch
 
-from physics_aware import BATCH, Scale, layer, layers_of_shots
+from physics_aware import Scale, layer, layers_of_shots
 from second_harmonic import BINS, INPUTS, PARAMETERS, SHOTS, measure, predict
+from timed import BATCH
 
 CLASSES, PIXELS = 10, 196
 

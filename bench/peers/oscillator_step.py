@@ -1,19 +1,15 @@
 """PyTorch's side of the step benchmark: one physics-aware training step of the MNIST oscillators.
 
 196 oscillators, then 206 of which the last ten are the classes; the true device has J_noise 0.2, a
-bend of 0.1 and input noise of 0.02; batch 32, Adam. Eager, as many threads as cores. Reads a line a
-step and answers with the seconds that it took.
+bend of 0.1 and input noise of 0.02; batch 32, Adam.
 """
-
-import os
-import sys
-import time
 
 import torch
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))
-torch.manual_seed(1)
-STEPS, H, BATCH, BEND = 5, 0.1, 32, 0.1
+from physics_aware import layer, noisy, serve
+from timed import BATCH
+
+STEPS, H, BEND = 5, 0.1, 0.1
 
 
 def coupling(free):
@@ -43,41 +39,27 @@ def evolve(q, free, e, bend, error):
     return q
 
 
-class PhysicsAware(torch.autograd.Function):
-    """Forward on the true device, backward through the twin at the same drive."""
-
-    @staticmethod
-    def forward(ctx, q, free, e, error):
-        ctx.save_for_backward(q, free, e)
-        return evolve(q + 0.02 * torch.randn_like(q), free, e, 1 + BEND, error)
-
-    @staticmethod
-    def backward(ctx, cotangent):
-        q, free, e = (value.detach().requires_grad_() for value in ctx.saved_tensors)
-        with torch.enable_grad():
-            y = evolve(q, free, e, 1.0, None)
-        return (*torch.autograd.grad(y, (q, free, e), cotangent), None)
+def oscillators(count):
+    """A layer of the true device, whose twin is the nominal one."""
+    error = coupling(0.2 * 2**0.5 * torch.randn(count, count))
+    return layer(
+        lambda q, free, e: evolve(noisy(q, 0.02), free, e, 1 + BEND, error),
+        lambda q, free, e: evolve(q, free, e, 1.0, None),
+    )
 
 
 layers = [torch.nn.Linear(size, size) for size in (196, 206)]
-errors = [coupling(0.2 * 2**0.5 * torch.randn(size, size)) for size in (196, 206)]
 factor = torch.nn.Parameter(torch.tensor(1.0))
-parameters = [value for layer in layers for value in layer.parameters()] + [factor]
-optimiser = torch.optim.Adam(parameters)
-images, labels = torch.rand(BATCH, 196), torch.randint(0, 10, (BATCH,))
-
-
-def step():
-    optimiser.zero_grad()
-    q = PhysicsAware.apply(images, layers[0].weight, layers[0].bias, errors[0])
-    q = torch.cat([q, torch.zeros(BATCH, 10)], dim=1)
-    q = PhysicsAware.apply(q, layers[1].weight, layers[1].bias, errors[1])
-    torch.nn.functional.cross_entropy(factor * q[:, -10:], labels).backward()
-    optimiser.step()
-
+parameters = [value for one in layers for value in one.parameters()] + [factor]
 
 if __name__ == "__main__":
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        step()
-        print(time.perf_counter() - start, flush=True)
+    first, second = oscillators(196), oscillators(206)
+    images, labels = torch.rand(BATCH, 196), torch.randint(0, 10, (BATCH,))
+
+    def loss():
+        q = first(images, layers[0].weight, layers[0].bias)
+        q = torch.cat([q, torch.zeros(BATCH, 10)], dim=1)
+        q = second(q, layers[1].weight, layers[1].bias)
+        return torch.nn.functional.cross_entropy(factor * q[:, -10:], labels)
+
+    serve(loss, parameters)

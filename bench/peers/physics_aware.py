@@ -1,18 +1,10 @@
-"""What PyTorch's side of every training step shares: a layer that plays on a device and goes back through its
-twin, scales, the penalty on what is out of range, and the answers to the benchmark.
-
-Eager, as many threads as cores.
+"""Physics-aware training in PyTorch: a layer that plays on a device and goes back through its twin, scales, the
+penalty on what is out of range, and networks of layers of shots.
 """
-
-import os
-import sys
-import time
 
 import torch
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))
-torch.manual_seed(1)
-BATCH = 32
+from timed import BATCH, answer
 
 
 def layer(measure, predict):
@@ -63,14 +55,15 @@ def readout(x, temperature, classes):
 
 
 def serve(loss, trained):
-    """Reads a line a step, makes it with Adam, and answers with the seconds that it took."""
+    """Answers with the seconds that a step by Adam takes."""
     optimiser = torch.optim.Adam(trained, lr=1e-4)
-    for _ in sys.stdin:
-        start = time.perf_counter()
+
+    def step():
         optimiser.zero_grad()
         loss().backward()
         optimiser.step()
-        print(time.perf_counter() - start, flush=True)
+
+    answer(step)
 
 
 def layers_of_shots(features, digital, scales, settings, device_layer, classes):

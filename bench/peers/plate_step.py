@@ -7,7 +7,8 @@ between the layers; batch 32, Adam.
 
 import torch
 
-from physics_aware import BATCH, Scale, layer, layers_of_shots, noisy
+from physics_aware import Scale, layer, layers_of_shots, noisy
+from timed import BATCH
 
 CLASSES, FEATURES, LAYERS, SHOTS = 10, 64, 3, 4
 INPUTS, PARAMETERS, OUTPUTS, MODES, STEPS_PER_SAMPLE, KICK = 64, 64, 64, 16, 4, 0.01

@@ -2,19 +2,16 @@
 
 784-256-128-64-10 with tanh, batch 32, Adam, by fixed-prediction predictive coding (Rosenbaum 2022,
 algorithm 2): predictions and Jacobians stay where the forward pass has them, so its graph is kept and
-asked for the vector-Jacobian products of every sweep. Eager, as many threads as cores. Called with η
-and the number of sweeps; reads a line a step and answers with the seconds that it took.
+asked for the vector-Jacobian products of every sweep. Called with η and the number of sweeps.
 """
 
-import os
 import sys
-import time
 
 import torch
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))
-torch.manual_seed(1)
-ETA, SWEEPS, BATCH = float(sys.argv[1]), int(sys.argv[2]), 32
+from timed import BATCH, answer
+
+ETA, SWEEPS = float(sys.argv[1]), int(sys.argv[2])
 WIDTHS = [784, 256, 128, 64, 10]
 
 layers = [
@@ -55,7 +52,4 @@ def step():
     optimiser.step()
 
 
-for _ in sys.stdin:
-    start = time.perf_counter()
-    step()
-    print(time.perf_counter() - start, flush=True)
+answer(step)

@@ -7,8 +7,9 @@ offset between the layers; batch 32, Adam.
 
 import torch
 
-from physics_aware import BATCH, Scale, layer, layers_of_shots
+from physics_aware import Scale, layer, layers_of_shots
 from second_harmonic import BINS, CHANNELS, INPUTS, PARAMETERS, SHOTS, drives, measure
+from timed import BATCH
 
 WIDTH, CLASSES, FEATURES = 256, 11, 10
 

@@ -6,6 +6,7 @@
 mod device_clock;
 mod device_play;
 mod pat_steps;
+mod program;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use twinprop::training::{Adam, Awake, cross_entropy};
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
 pub use pat_steps::{PAT_STEPS, PatStep};
+pub use program::{Outcome, run};
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
 /// device: a step costs what it costs after calibration.

@@ -14,13 +14,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
-use twinprop_bench::{DevicePlay, PAT_STEPS, PatStep, predictive_coding};
+use twinprop_bench::{DevicePlay, Outcome, PAT_STEPS, PatStep, predictive_coding, run};
 
 use limit::{Machine, Work};
 use peer::{Peer, in_turns, steps_in_turns};
 use results::{Results, Row};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// twinprop's devices and training step side by side with NumPy's and PyTorch's.
 #[derive(Parser)]
@@ -52,15 +50,7 @@ impl Arguments {
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // As the program does: the work runs on a worker, so that no call waits for one to wake.
-    let outcome = rayon::scope(|_| compare(&Arguments::parse()).map_err(|error| error.to_string()));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run(|| compare(&Arguments::parse()))
 }
 
 fn compare(arguments: &Arguments) -> Outcome<()> {

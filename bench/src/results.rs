@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use twinprop::devices::write_whole;
+use twinprop_bench::Outcome;
 
-use crate::Outcome;
 use crate::limit::{Machine, Work};
 
 /// One subject beside its peer.

@@ -17,9 +17,7 @@ use twinprop::training::{
     Checkpoints, RefinementChoice, StepDone, Trainer, TrainingConfig, TrainingEvent,
 };
 use twinprop::{Backend, Rule};
-use twinprop_bench::{DeviceClock, median, mnist_oscillators, vowels_optical};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use twinprop_bench::{DeviceClock, Outcome, median, mnist_oscillators, run, vowels_optical};
 
 /// The device's share of the time of a training step.
 #[derive(Parser)]
@@ -153,7 +151,7 @@ fn picture(timelines: &[Timeline], path: &Path) -> Outcome<()> {
     Ok(write_whole(path, svg.as_bytes())?)
 }
 
-fn run(arguments: &Arguments) -> Outcome<()> {
+fn compare(arguments: &Arguments) -> Outcome<()> {
     let timelines = [
         Timeline::of(
             "vowels-optical, neural twin",
@@ -182,13 +180,5 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 }
 
 fn main() -> ExitCode {
-    // As the program does.
-    let outcome = rayon::scope(|_| run(&Arguments::parse()).map_err(|error| error.to_string()));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run(|| compare(&Arguments::parse()))
 }

@@ -11,9 +11,7 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use twinprop::devices::write_whole;
-use twinprop_bench::{DevicePlay, PAT_STEPS};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use twinprop_bench::{DevicePlay, Outcome, PAT_STEPS, run};
 
 /// Instructions of the hot paths.
 #[derive(Parser)]
@@ -83,7 +81,7 @@ fn reference() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions.json")
 }
 
-fn compare(arguments: &Arguments) -> Outcome<ExitCode> {
+fn compare(arguments: &Arguments) -> Outcome<()> {
     let path = reference();
     let before: BTreeMap<String, u64> = if arguments.write {
         BTreeMap::new()
@@ -92,16 +90,14 @@ fn compare(arguments: &Arguments) -> Outcome<ExitCode> {
         serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))?
     };
     let mut counts = BTreeMap::new();
-    let mut outcome = ExitCode::SUCCESS;
+    let mut has_grown = false;
     println!("| subject | instructions | before | change |");
     println!("|---|---|---|---|");
     for subject in names()? {
         let now = count(&subject)?;
         let (was, change) = before.get(&subject).map_or_else(Default::default, |&was| {
             let growth = now as f64 / was as f64 - 1.0;
-            if growth > TOLERANCE {
-                outcome = ExitCode::FAILURE;
-            }
+            has_grown |= growth > TOLERANCE;
             (was.to_string(), format!("{:+.2} %", 100.0 * growth))
         });
         println!("| {subject} | {now} | {was} | {change} |");
@@ -113,36 +109,31 @@ fn compare(arguments: &Arguments) -> Outcome<ExitCode> {
             .map_err(|error| format!("{}: {error}", path.display()))?;
     } else if counts.keys().ne(before.keys()) {
         return Err(format!("{} counts other subjects; --write it", path.display()).into());
-    } else if outcome == ExitCode::FAILURE {
-        eprintln!(
+    } else if has_grown {
+        return Err(format!(
             "more instructions than {} allows: find out why, or --write it with the reason in the commit",
             path.display()
-        );
+        )
+        .into());
     }
-    Ok(outcome)
+    Ok(())
 }
 
 /// Repeats one subject.
-fn repeat(subject: &str, repetitions: u32) -> Outcome<ExitCode> {
+fn repeat(subject: &str, repetitions: u32) -> Outcome<()> {
     let mut work = work(subject)?;
     for _ in 0..repetitions {
         work()?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    // As the program does.
-    let outcome = rayon::scope(|_| {
-        let outcome = match (&arguments.subject, arguments.repetitions) {
+    run(|| {
+        let arguments = Arguments::parse();
+        match (&arguments.subject, arguments.repetitions) {
             (Some(subject), Some(repetitions)) => repeat(subject, repetitions),
             _ => compare(&arguments),
-        };
-        outcome.map_err(|error| error.to_string())
-    });
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
-        ExitCode::FAILURE
+        }
     })
 }

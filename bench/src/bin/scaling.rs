@@ -12,9 +12,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use twinprop::experiment::{RunOptions, train};
-use twinprop_bench::{Step, median, oscillator_layers};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use twinprop_bench::{Outcome, Step, median, oscillator_layers, run};
 
 /// Growth of time and memory.
 #[derive(Parser)]
@@ -177,7 +175,7 @@ fn memory_of_epochs(data: &Path, python: &str) -> Outcome<()> {
     Ok(())
 }
 
-fn run(arguments: &Arguments) -> Outcome<()> {
+fn measure(arguments: &Arguments) -> Outcome<()> {
     if let Some(batch) = arguments.memory_of_batch {
         let mut step = oscillator_layers(COUNT, LAYERS).on_batch(batch);
         for _ in 0..REPETITIONS {
@@ -209,13 +207,5 @@ fn run(arguments: &Arguments) -> Outcome<()> {
 }
 
 fn main() -> ExitCode {
-    // As the program does.
-    let outcome = rayon::scope(|_| run(&Arguments::parse()).map_err(|error| error.to_string()));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run(|| measure(&Arguments::parse()))
 }

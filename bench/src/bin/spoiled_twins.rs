@@ -41,13 +41,7 @@ const WAYS: [(&str, Rule, &str); 4] = [
 ];
 
 fn main() -> ExitCode {
-    match rayon::scope(|_| table(&Arguments::parse()).map_err(|error| error.to_string())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    twinprop_bench::run(|| table(&Arguments::parse()))
 }
 
 /// The run of `way` with `seed` on a device that is `mismatch` off.

@@ -23,13 +23,7 @@ const TEST_SHOTS: usize = 500;
 const COPIES: u64 = 3;
 
 fn main() -> ExitCode {
-    match rayon::scope(|_| table().map_err(|error| error.to_string())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    twinprop_bench::run(table)
 }
 
 /// What a network asks for that starts in the middle half of the parameters: 22 settings, and drives

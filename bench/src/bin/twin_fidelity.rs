@@ -40,13 +40,7 @@ const TEST_SHOTS: usize = 1000;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match rayon::scope(|_| table(&Arguments::parse()).map_err(|error| error.to_string())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    twinprop_bench::run(|| table(&Arguments::parse()))
 }
 
 fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {

@@ -142,7 +142,7 @@ pub(super) fn compare(
         let mut steps = choose_steps(case, &bench, &about, &directions);
         let mut products = vec![[0.0; 4]; config.points];
         for (point, sums) in products.iter_mut().enumerate() {
-            let directions = directions[point].drawn(&bench.channels);
+            let directions = directions[point].first(&bench.channels, config.directions);
             let measured = bench.derivatives(
                 &about.points.column(point).into_owned(),
                 &directions,
@@ -191,16 +191,10 @@ struct Directions {
     /// From here.
     random: ChaCha8Rng,
     places: Range<usize>,
-    count: usize,
 }
 
 impl Directions {
-    /// `[channels × count]`: ± its range on each channel of the group.
-    fn drawn(&self, channels: &Channels) -> DMatrix<f32> {
-        self.first(channels, self.count)
-    }
-
-    /// The first `count` of them.
+    /// The first `count` of them, `[channels × count]`: ± its range on each channel of the group.
     fn first(&self, channels: &Channels, count: usize) -> DMatrix<f32> {
         let mut random = self.random.clone();
         let mut directions = DMatrix::zeros(channels.len(), count);
@@ -318,7 +312,7 @@ impl Bench<'_> {
     /// `count` directions that move the group.
     fn directions(&mut self, group: &Group, count: usize) -> Directions {
         let places = group.first..group.first + group.count;
-        let directions = Directions { random: self.random.clone(), places, count };
+        let directions = Directions { random: self.random.clone(), places };
         // They are drawn when they are wanted; what comes next begins behind them.
         (0..group.count * count).for_each(|_| {
             self.random.random::<bool>();
