@@ -37,3 +37,10 @@ pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 pub fn from_vec(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
+
+/// Whether `device` is this machine's processor by its own backend, where values cross over without a copy
+/// and the host's vectorised loops are quicker than operations of tensors.
+#[must_use]
+pub fn is_host(device: &Device) -> bool {
+    *device == Device::flex()
+}

@@ -1,6 +1,7 @@
 //! A twin by physics: a simulated device's equation and its adjoint.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
@@ -10,7 +11,8 @@ use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
 use crate::refine::{ConstantLearner, Learner};
 use crate::store::save_constants;
-use crate::twin::DigitalTwin;
+use crate::tensors::{TensorEquation, in_tensors};
+use crate::twin::{DigitalTwin, Linearised};
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
 ///
@@ -19,25 +21,32 @@ use crate::twin::DigitalTwin;
 pub struct EquationTwin {
     equation: Box<dyn Differentiable>,
     is_learned: bool,
+    /// The same in tensors, where the host's backend has use for them.
+    tensors: OnceLock<Option<Arc<dyn TensorEquation>>>,
 }
 
 impl EquationTwin {
     /// The twin of `equation`.
     #[must_use]
     pub fn new(equation: Box<dyn Differentiable>) -> Self {
-        Self { equation, is_learned: false }
+        Self { equation, is_learned: false, tensors: OnceLock::new() }
     }
 
     /// The twin of `equation`, whose constants were learned from shots.
     #[must_use]
     pub fn learned(equation: Box<dyn Differentiable>) -> Self {
-        Self { equation, is_learned: true }
+        Self { equation, is_learned: true, tensors: OnceLock::new() }
     }
 
     /// The equation.
     #[must_use]
     pub fn equation(&self) -> &dyn Differentiable {
         &*self.equation
+    }
+
+    /// The equation in tensors of `backend`, the host's.
+    fn tensors(&self, backend: &Device) -> Option<&Arc<dyn TensorEquation>> {
+        self.tensors.get_or_init(|| in_tensors(&*self.equation, backend)).as_ref()
     }
 
     /// A copy of the equation.
@@ -55,6 +64,10 @@ impl DigitalTwin for EquationTwin {
 
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let device = x.device();
+        if let Some(tensors) = self.tensors(&device) {
+            let groups = by_setting(x, &theta).map(|(x, setting)| tensors.respond(x, setting));
+            return Tensor::cat(groups.collect(), 0);
+        }
         let bins = self.interface().outputs.len();
         let (x, settings) = (to_matrix(x), settings(theta));
         let mut y = DMatrix::zeros(bins, x.ncols());
@@ -74,6 +87,14 @@ impl DigitalTwin for EquationTwin {
 
     fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let (device, shape) = (x.device(), theta.dims());
+        if let Some(tensors) = self.tensors(&device) {
+            let run = dy.dims()[0] / shape[0];
+            let groups = by_setting(x, &theta).enumerate().map(|(group, (x, setting))| {
+                tensors.linearise(x, setting).vjp(dy.clone().narrow(0, group * run, run))
+            });
+            let (dx, dtheta) = groups.unzip();
+            return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
+        }
         let (x, settings, dy) = (to_matrix(x), settings(theta), to_matrix(dy));
         let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
         let mut of_setting = DVector::zeros(shape[1]);
@@ -95,6 +116,11 @@ impl DigitalTwin for EquationTwin {
         (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))
     }
 
+    fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
+        let tensors = self.tensors(&x.device()).filter(|_| theta.dims()[0] == 1)?;
+        Some(tensors.linearise(x, theta))
+    }
+
     fn multiply_adds(&self) -> u64 {
         self.equation.multiply_adds()
     }
@@ -108,6 +134,15 @@ impl DigitalTwin for EquationTwin {
     fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
         if self.is_learned { save_constants(self.equation(), folder, name) } else { Ok(()) }
     }
+}
+
+/// Each setting's run of `x` and its row of `theta`.
+fn by_setting(x: Tensor<2>, theta: &Tensor<2>) -> impl Iterator<Item = (Tensor<2>, Tensor<2>)> {
+    let groups = theta.dims()[0];
+    let run = x.dims()[0] / groups;
+    (0..groups).map(move |group| {
+        (x.clone().narrow(0, group * run, run), theta.clone().narrow(0, group, 1))
+    })
 }
 
 /// The rows of `theta`; a single one is not copied.

@@ -1,11 +1,11 @@
 //! The activation of the neural twins, a(z) = ½ z (1 + r) with r = z / √(1 + z²), and its slope
 //! a′ = ½ + r − ½ r³.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 use twinprop_devices::vectorised;
 
-use crate::bridge::{from_vec, to_vec};
+use crate::bridge::{from_vec, is_host, to_vec};
 
 /// Values that one worker takes at a time.
 const VALUES_A_TASK: usize = 8192;
@@ -16,7 +16,7 @@ const VALUES_A_TASK: usize = 8192;
 /// matrices.
 pub(crate) fn activate(z: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let (shape, device) = (z.dims(), z.device());
-    if device != Device::flex() || z.is_autodiff() {
+    if !is_host(&device) || z.is_autodiff() {
         let ratio = ratio(&z);
         let slope = ratio.clone() * (1.0 - ratio.clone() * ratio.clone() * 0.5) + 0.5;
         return (z * (ratio * 0.5 + 0.5), slope);

@@ -28,6 +28,7 @@ pub mod shots;
 pub mod state;
 pub mod store;
 pub mod temporal;
+pub mod tensors;
 pub mod twin;
 
 pub use adam::AdamList;
@@ -44,4 +45,5 @@ pub use ranges::RangeMap;
 pub use refine::{Learner, Refiner, Replay};
 pub use shots::{Run, Shots};
 pub use temporal::{TemporalTwin, TemporalTwinConfig};
+pub use tensors::{TensorEquation, in_tensors};
 pub use twin::{DigitalTwin, Linearised, at_point};

@@ -47,6 +47,21 @@ impl RangeMap {
         }
     }
 
+    /// The same as [`to_device_units`](Self::to_device_units), in a single column where all channels have one
+    /// range.
+    #[must_use]
+    pub fn to_device_units_at_once(channels: &Channels, device: &Device) -> Self {
+        let mut all = channels.iter();
+        let Some(first) = all.next() else { return Self::to_device_units(channels, device) };
+        if all.any(|one| (one.minimum, one.maximum) != (first.minimum, first.maximum)) {
+            return Self::to_device_units(channels, device);
+        }
+        Self {
+            scale: row(std::iter::once(0.5 * first.span()), device),
+            offset: row(std::iter::once(0.5 * (first.maximum + first.minimum)), device),
+        }
+    }
+
     /// Maps `values` `[rows, channels]`.
     #[must_use]
     pub fn apply(&self, values: Tensor<2>) -> Tensor<2> {

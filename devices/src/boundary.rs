@@ -45,6 +45,22 @@ impl Boundary {
         self.shots
     }
 
+    /// Takes in `shots` that the same device, simulated, played by other means, clamped in `clamped` places to
+    /// the same ranges.
+    pub fn take_in(&mut self, shots: u64, clamped: u64) {
+        (self.shots, self.clamped) = (self.shots + shots, self.clamped + clamped);
+    }
+
+    /// Whether drives `[n_inputs × shots]` are numbers, and `outputs` `[n_outputs × shots]`, what came back,
+    /// in range.
+    ///
+    /// # Errors
+    /// [`DeviceError::NonFiniteDrive`] and [`DeviceError::BadMeasurement`] name the first that is not.
+    pub fn check(&self, inputs: &DMatrix<f32>, outputs: &DMatrix<f32>) -> Result<(), DeviceError> {
+        outside(self.interface(), &self.interface().inputs, inputs.as_slice())?;
+        check_measurements(self.interface(), outputs.as_slice())
+    }
+
     /// Time that the shots played so far take on the device, in seconds.
     #[must_use]
     pub fn device_seconds(&self) -> f64 {

@@ -1,5 +1,7 @@
 //! What a simulated device can offer and a real one cannot: its exact gradient.
 
+use std::any::Any;
+
 use dyn_clone::DynClone;
 use nalgebra::{DMatrix, DVector};
 
@@ -8,8 +10,9 @@ use crate::{DeviceError, PhysicalLayer};
 /// A simulated device with a hand-written adjoint of its noiseless equation.
 ///
 /// Ideal training runs backward through the *fabricated* device's adjoint; a physics twin is the
-/// same equation on the *nominal* constants.
-pub trait Differentiable: PhysicalLayer + DynClone + Sync {
+/// same equation on the *nominal* constants. Who can do more with a certain device than this tells of it
+/// finds out by [`Any`] which one it is.
+pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
     /// The noiseless response; operands as for [`PhysicalLayer::measure`].
     ///
     /// # Errors

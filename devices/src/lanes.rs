@@ -39,7 +39,7 @@ pub(crate) fn dot(a: &Lane, x: &Lane) -> f32 {
 ///
 /// `respond` and `vjp` see one block. They are compiled for several generations of processors, so
 /// they and what they call are `#[inline(always)]`.
-pub trait Equation: Clone + Send + Sync {
+pub trait Equation: Clone + Send + Sync + 'static {
     /// What a batch's parameters mean: worked out once a batch.
     type Setting: Send + Sync;
 

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
+use twinprop_calibration::in_tensors;
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Monitor, Opened};
 use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, Usage, random};
@@ -104,12 +105,22 @@ pub fn prepare(
         if let Some(usage) = usages.and_then(|usages| usages.get(name)) {
             device.resume(usage);
         }
+        // What is recorded, and what noise or use changes, is played shot by shot.
+        let tensors = match (&equation, entry.simulated()) {
+            (Some(equation), Some(config))
+                if record.is_none() && config.imperfections.leave_the_equation() =>
+            {
+                in_tensors(&**equation, backend)
+            }
+            _ => None,
+        };
         exact.push(equation);
         nominal.push(design);
         let device = Boundary::new(device);
         laboratory.instruments.push(Instrument {
             name: name.clone(),
             device,
+            tensors,
             twin: None,
             unexplained: None,
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use twinprop_calibration::DigitalTwin;
+use twinprop_calibration::{DigitalTwin, TensorEquation};
 use twinprop_devices::{Boundary, PhysicalLayer, Usage};
 
 /// A device with its twin.
@@ -12,6 +12,9 @@ pub struct Instrument {
     pub name: String,
     /// The device, guarded.
     pub device: Boundary,
+    /// The device's own equation in tensors of the host's backend, if it is simulated, noiseless and has one: it
+    /// is played by it then, and the boundary only counts.
+    pub tensors: Option<Arc<dyn TensorEquation>>,
     /// What the backward pass runs through; none before calibration.
     pub twin: Option<Arc<dyn DigitalTwin>>,
     /// Standard deviation of what the twin leaves of each reading, where it is known: predictions add

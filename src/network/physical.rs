@@ -3,9 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
-use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_host, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{Linearised, RangeMap, Run, at_point};
+use twinprop_calibration::{Linearised, RangeMap, Run, TensorEquation, at_point};
 use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
@@ -26,6 +26,9 @@ pub struct Physical {
     inputs: RangeMap,
     /// The device's parameters.
     channels: Channels,
+    /// From normalised parameters to the device's units by the host's backend; none where the backend is the
+    /// host's own processor, which does it in one pass.
+    settings: Option<RangeMap>,
     /// Of a linear device whose parameters are its weights, as long as it plays one shot.
     matrix_gain: Option<f32>,
     penalty: RangePenalty,
@@ -58,6 +61,8 @@ impl Physical {
             parameters: from_vec(start, [settings, count], device),
             inputs: RangeMap::to_device_units(&interface.inputs, device),
             channels: interface.parameters.clone(),
+            settings: (!is_host(device))
+                .then(|| RangeMap::to_device_units_at_once(&interface.parameters, device)),
             matrix_gain: interface.normalised_matrix_gain().filter(|_| shots == 1),
             penalty,
             noise: NoiseSource::new(seed.0, format!("unexplained at stage {}", seed.1)),
@@ -72,6 +77,9 @@ impl Physical {
 
     /// Parameters within range, in the device's units: `[settings, n_parameters]`.
     fn settings(&self) -> Tensor<2> {
+        if let Some(map) = &self.settings {
+            return map.apply(self.parameters.clone().clamp(-1.0, 1.0));
+        }
         let settings = self.settings_of(|value| value.clamp(-1.0, 1.0));
         from_vec(settings, self.parameters.dims(), &self.parameters.device())
     }
@@ -94,6 +102,9 @@ impl Physical {
 
     /// Gradient of the normalised parameters from the cotangent of the settings.
     fn parameter_gradient(&self, of_settings: Tensor<2>) -> Tensor<2> {
+        if let Some(map) = &self.settings {
+            return self.confined(&self.parameters, of_settings * map.scale.clone());
+        }
         let (shape, device) = (of_settings.dims(), of_settings.device());
         let (mut gradient, values) = (to_vec(of_settings), to_vec(self.parameters.clone()));
         let (count, total) = (self.channels.len().max(1), values.len());
@@ -140,6 +151,54 @@ impl Physical {
         Ok(readings)
     }
 
+    /// Plays the simulated device's own equation in tensors; only counts come back from the backend: of drives and
+    /// parameters that were clamped, of readings in range, and of drives that are numbers.
+    fn play_in_tensors(
+        &self,
+        equation: &dyn TensorEquation,
+        x: &Tensor<2>,
+        boundary: &mut Boundary,
+    ) -> Result<Tensor<2>, DeviceError> {
+        let (drives, settings) = (self.drives(x), self.settings());
+        let [groups, _] = settings.dims();
+        let [shots, _] = drives.dims();
+        let run = shots / groups;
+        let readings = Tensor::cat(
+            (0..groups)
+                .map(|group| {
+                    let drives = drives.clone().narrow(0, group * run, run);
+                    equation.respond(drives, settings.clone().narrow(0, group, 1))
+                })
+                .collect(),
+            0,
+        );
+        let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
+        let normalised =
+            RangeMap::normalising(&boundary.interface().outputs, &readings.device())
+                .apply(readings.clone());
+        let inside = normalised.abs().lower_equal_scalar(1.0).int().sum();
+        let finite = x.clone().is_finite().int().sum();
+        let counts = vec![beyond(x), beyond(&self.parameters), inside, finite];
+        let counts: Vec<i64> =
+            Tensor::cat(counts, 0).try_into_vec_as().expect("the backend's device answers");
+        let all = |values: &Tensor<2>| values.shape().num_elements() as i64;
+        if counts[2] != all(&readings) || counts[3] != all(x) {
+            let asked = self.inputs.apply(by_shot(x.clone(), self.shots));
+            boundary.check(&to_matrix(asked), &to_matrix(readings.clone()))?;
+        }
+        boundary.take_in(shots as u64, (counts[0] + counts[1]) as u64);
+        Ok(readings)
+    }
+
+    /// Readings of the device, `[shots · batch, n_outputs]`.
+    fn measured(&self, x: &Tensor<2>, instrument: &mut Instrument) -> Result<Tensor<2>, DeviceError> {
+        let Instrument { device, tensors, .. } = instrument;
+        match tensors {
+            Some(equation) => self.play_in_tensors(&**equation, x, device),
+            None => Ok(to_tensor(&self.play(self.asked(x), device)?, &x.device())),
+        }
+    }
+
     /// The stage's cotangents from the twin's.
     fn pulled_back(
         &self,
@@ -174,8 +233,7 @@ impl Stage for Physical {
     ) -> Result<Tensor<2>, DeviceError> {
         let readings = match source {
             Source::Measured => {
-                let device = &mut laboratory.instruments[self.instrument].device;
-                to_tensor(&self.play(self.asked(x), device)?, &x.device())
+                self.measured(x, &mut laboratory.instruments[self.instrument])?
             }
             Source::Predicted => self.predict(x, laboratory),
         };
@@ -197,7 +255,15 @@ impl Stage for Physical {
         x: &Tensor<2>,
         laboratory: &mut Laboratory,
     ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
-        let Instrument { device, twin, .. } = &mut laboratory.instruments[self.instrument];
+        let instrument = &mut laboratory.instruments[self.instrument];
+        if instrument.tensors.is_some() {
+            // The backend works through both in the order in which it is told.
+            let readings = self.measured(x, instrument)?;
+            let twin = instrument.twin.as_ref();
+            let linearised = twin.map(|twin| at_point(twin, self.drives(x), self.settings()));
+            return Ok((by_sample(readings, self.shots), linearised));
+        }
+        let Instrument { device, twin, .. } = instrument;
         let asked = self.asked(x);
         let mut linearised = None;
         // The device is not kept waiting for another core to wake: that one has the twin.
@@ -283,7 +349,11 @@ impl Stage for Physical {
     }
 
     fn range_penalty(&self, x: &Tensor<2>) -> f32 {
-        self.penalty.value(x) + self.penalty.value_of(&to_vec(self.parameters.clone()))
+        let of_parameters = match &self.settings {
+            Some(_) => self.penalty.value(&self.parameters),
+            None => self.penalty.value_of(&to_vec(self.parameters.clone())),
+        };
+        self.penalty.value(x) + of_parameters
     }
 
     fn task_drives(&self, x: &Tensor<2>) -> Option<(usize, TaskDrives)> {

@@ -4,9 +4,9 @@
 //! burn's Adam walks them and their gradient a dozen times, one tensor operation each; of a layer of
 //! millions that takes longer than the adjoint.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
-use twinprop_calibration::bridge::{from_vec, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_host, to_vec};
 use twinprop_calibration::state::{State, take};
 
 const BETA_1: f32 = 0.9;
@@ -19,8 +19,41 @@ const VALUES_A_TASK: usize = 1 << 14;
 #[derive(Default)]
 pub struct Adam {
     time: i32,
-    /// First and second moments of each tensor's gradient.
-    moments: Vec<(Vec<f32>, Vec<f32>)>,
+    /// Of each tensor's gradient.
+    moments: Vec<Moments>,
+}
+
+/// First and second moment of a gradient, where the host computes.
+enum Moments {
+    /// On its own processor.
+    Host(Vec<f32>, Vec<f32>),
+    /// On another backend, `[1, 1]` before the first step.
+    Tensors(Tensor<2>, Tensor<2>),
+}
+
+impl Moments {
+    fn new(device: &Device) -> Self {
+        if is_host(device) {
+            return Self::Host(Vec::new(), Vec::new());
+        }
+        let zero = Tensor::zeros([1, 1], device);
+        Self::Tensors(zero.clone(), zero)
+    }
+
+    fn to_tensors(&self, like: &Tensor<2>) -> [Tensor<2>; 2] {
+        match self {
+            Self::Host(first, second) => [first, second]
+                .map(|moment| from_vec(moment.clone(), like.dims(), &like.device())),
+            Self::Tensors(first, second) => [first.clone(), second.clone()],
+        }
+    }
+
+    fn from_tensors(first: Tensor<2>, second: Tensor<2>) -> Self {
+        if is_host(&first.device()) {
+            return Self::Host(to_vec(first), to_vec(second));
+        }
+        Self::Tensors(first, second)
+    }
 }
 
 impl Adam {
@@ -28,10 +61,10 @@ impl Adam {
     #[must_use]
     pub fn state(&self, like: &[&Tensor<2>]) -> State {
         let mut state = State::new();
-        for (place, ((first, second), tensor)) in self.moments.iter().zip(like).enumerate() {
-            let (shape, device) = (tensor.dims(), tensor.device());
-            state.insert(format!("{place}.first"), from_vec(first.clone(), shape, &device));
-            state.insert(format!("{place}.second"), from_vec(second.clone(), shape, &device));
+        for (place, (moments, tensor)) in self.moments.iter().zip(like).enumerate() {
+            let [first, second] = moments.to_tensors(tensor);
+            state.insert(format!("{place}.first"), first);
+            state.insert(format!("{place}.second"), second);
         }
         state
     }
@@ -44,7 +77,7 @@ impl Adam {
         let moments = (0..state.len() / 2)
             .map(|place| {
                 let mut moment = |name: &str| take(&mut state, &format!("{place}.{name}"));
-                Ok((to_vec(moment("first")?), to_vec(moment("second")?)))
+                Ok(Moments::from_tensors(moment("first")?, moment("second")?))
             })
             .collect::<Result<_, String>>()?;
         let time = i32::try_from(time).map_err(|_| format!("{time} steps are too many"))?;
@@ -62,39 +95,83 @@ impl Adam {
         self.time += 1;
         let second = (1.0 - BETA_2.powi(self.time)).sqrt();
         let factor = second / (1.0 - BETA_1.powi(self.time));
-        self.moments.resize_with(gradients.len(), Default::default);
         let operands = tensors.into_iter().zip(gradients).zip(learning_rates);
-        for (((tensor, gradient), rate), (first_moment, second_moment)) in
-            operands.zip(&mut self.moments)
-        {
-            let (shape, device, rate) = (tensor.dims(), tensor.device(), *rate as f32);
-            let gradient = to_vec(gradient);
-            first_moment.resize(gradient.len(), 0.0);
-            second_moment.resize(gradient.len(), 0.0);
-            // Taken out, so that nobody shares its memory and it need not be copied.
-            let mut values = to_vec(std::mem::replace(tensor, Tensor::zeros([1, 1], &device)));
-            values
-                .par_chunks_mut(VALUES_A_TASK)
-                .zip(gradient.par_chunks(VALUES_A_TASK))
-                .zip(first_moment.par_chunks_mut(VALUES_A_TASK))
-                .zip(second_moment.par_chunks_mut(VALUES_A_TASK))
-                .for_each(|(((values, gradient), first_moment), second_moment)| {
-                    let moments = first_moment.iter_mut().zip(second_moment);
-                    for ((value, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
-                        *m = *m * BETA_1 + g * (1.0 - BETA_1);
-                        *v = *v * BETA_2 + g * g * (1.0 - BETA_2);
-                        *value -= *m * factor / (v.sqrt() + EPSILON * second) * rate;
-                    }
-                });
-            *tensor = from_vec(values, shape, &device);
+        for (place, ((tensor, gradient), rate)) in operands.enumerate() {
+            if place == self.moments.len() {
+                self.moments.push(Moments::new(&tensor.device()));
+            }
+            let move_by = Move { factor, epsilon: EPSILON * second, rate: *rate as f32 };
+            match &mut self.moments[place] {
+                Moments::Host(first, second) => move_by.on_host(tensor, gradient, first, second),
+                Moments::Tensors(first, second) => {
+                    move_by.in_tensors(tensor, gradient, first, second);
+                }
+            }
         }
+    }
+}
+
+/// What a step makes of the moments: factor · m / (√v + ε) · rate.
+struct Move {
+    factor: f32,
+    epsilon: f32,
+    rate: f32,
+}
+
+impl Move {
+    fn on_host(
+        &self,
+        tensor: &mut Tensor<2>,
+        gradient: Tensor<2>,
+        first_moment: &mut Vec<f32>,
+        second_moment: &mut Vec<f32>,
+    ) {
+        let Self { factor, epsilon, rate } = *self;
+        let (shape, device) = (tensor.dims(), tensor.device());
+        let gradient = to_vec(gradient);
+        first_moment.resize(gradient.len(), 0.0);
+        second_moment.resize(gradient.len(), 0.0);
+        // Taken out, so that nobody shares its memory and it need not be copied.
+        let mut values = to_vec(std::mem::replace(tensor, Tensor::zeros([1, 1], &device)));
+        values
+            .par_chunks_mut(VALUES_A_TASK)
+            .zip(gradient.par_chunks(VALUES_A_TASK))
+            .zip(first_moment.par_chunks_mut(VALUES_A_TASK))
+            .zip(second_moment.par_chunks_mut(VALUES_A_TASK))
+            .for_each(|(((values, gradient), first_moment), second_moment)| {
+                let moments = first_moment.iter_mut().zip(second_moment);
+                for ((value, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+                    *m = *m * BETA_1 + g * (1.0 - BETA_1);
+                    *v = *v * BETA_2 + g * g * (1.0 - BETA_2);
+                    *value -= *m * factor / (v.sqrt() + epsilon) * rate;
+                }
+            });
+        *tensor = from_vec(values, shape, &device);
+    }
+
+    fn in_tensors(
+        &self,
+        tensor: &mut Tensor<2>,
+        gradient: Tensor<2>,
+        first_moment: &mut Tensor<2>,
+        second_moment: &mut Tensor<2>,
+    ) {
+        // Taken out, so that their memory can be used again.
+        let take = |place: &mut Tensor<2>| {
+            let empty = Tensor::zeros([1, 1], &place.device());
+            std::mem::replace(place, empty)
+        };
+        let m = take(first_moment) * BETA_1 + gradient.clone() * (1.0 - BETA_1);
+        let v = take(second_moment) * BETA_2 + gradient.square() * (1.0 - BETA_2);
+        let change = m.clone() * (self.factor * self.rate) / (v.clone().sqrt() + self.epsilon);
+        *tensor = take(tensor) - change;
+        (*first_moment, *second_moment) = (m, v);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
     use twinprop_calibration::AdamList;
 
     #[test]

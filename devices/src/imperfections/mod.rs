@@ -47,6 +47,16 @@ pub struct ImperfectionsConfig {
     pub drift: Option<DriftConfig>,
 }
 
+impl ImperfectionsConfig {
+    /// Whether a device answers by the equation of its fabricated constants alone: without noise, converters
+    /// and drift.
+    #[must_use]
+    pub fn leave_the_equation(&self) -> bool {
+        let fabrication = Self { mismatch: self.mismatch, ..Self::default() };
+        *self == fabrication
+    }
+}
+
 /// Wraps `device` in the noise and the converters that `config` asks for; the noise is drawn from
 /// `seed`.
 pub fn wrap(

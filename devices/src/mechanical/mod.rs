@@ -5,6 +5,6 @@ mod oscillators;
 mod pendula;
 mod plate;
 
-pub use oscillators::{Oscillators, OscillatorsConfig};
+pub use oscillators::{OscillatorConstants, Oscillators, OscillatorsConfig};
 pub use pendula::{Pendula, PendulaConfig};
 pub use plate::{Detection, Plate, PlateConfig};

@@ -88,6 +88,21 @@ impl Default for OscillatorsConfig {
     }
 }
 
+/// What the equation of a copy needs besides couplings and drives.
+#[derive(Clone, Copy, Debug)]
+pub struct OscillatorConstants<'a> {
+    /// Number of oscillators N.
+    pub count: usize,
+    /// Runge-Kutta steps.
+    pub steps: usize,
+    /// h, the time of a step, in units of the inverse natural frequency.
+    pub step: f32,
+    /// 1 + η.
+    pub bend: f32,
+    /// What the copy adds to J, `[N × N]`; symmetric, its diagonal zero.
+    pub coupling_error: Option<&'a DMatrix<f32>>,
+}
+
 /// Shots one worker integrates at a time.
 const SHOTS_A_TASK: usize = 16;
 /// The same in a large batch: a multiple of the six columns that the product's kernel takes at once.
@@ -154,6 +169,18 @@ impl Oscillators {
 }
 
 impl Oscillators {
+    /// The constants of this copy's equation, for who integrates it by other means.
+    #[must_use]
+    pub fn as_built(&self) -> OscillatorConstants<'_> {
+        OscillatorConstants {
+            count: self.count,
+            steps: self.steps,
+            step: self.step,
+            bend: self.bend,
+            coupling_error: self.coupling_error.as_ref(),
+        }
+    }
+
     fn assemble(
         config: &OscillatorsConfig,
         bend: f64,

@@ -1,0 +1,38 @@
+//! Simulated devices' equations in burn's tensors: what a device and its twin run by where the host's backend is
+//! not its own processor, so that a study of simulated devices stays on the GPU.
+
+mod oscillators;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use twinprop_devices::Differentiable;
+use twinprop_devices::mechanical::Oscillators;
+
+pub use oscillators::OscillatorTensors;
+
+use crate::bridge::is_host;
+use crate::twin::Linearised;
+
+/// A simulated device's noiseless equation and its adjoint in tensors.
+pub trait TensorEquation: Send + Sync {
+    /// The response to the drives `x` `[shots, n_inputs]` at one setting `theta` `[1, n_parameters]`, both in the
+    /// device's units: `[shots, n_outputs]`.
+    fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2>;
+
+    /// The same equation at (`x`, `theta`), ready for cotangents.
+    fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised>;
+}
+
+/// `equation` in tensors of `backend`; none on the host's own processor, whose loops are quicker, and for devices
+/// that have no such equation yet.
+#[must_use]
+pub fn in_tensors(
+    equation: &dyn Differentiable,
+    backend: &Device,
+) -> Option<Arc<dyn TensorEquation>> {
+    let equation: &dyn Any = equation;
+    let oscillators = equation.downcast_ref::<Oscillators>().filter(|_| !is_host(backend))?;
+    Some(Arc::new(OscillatorTensors::new(oscillators, backend)))
+}
