@@ -6,11 +6,13 @@
 mod device_clock;
 mod device_play;
 mod pat_steps;
+mod peer;
 mod program;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::calibration::{EquationTwin, NeuralTwin};
@@ -28,6 +30,7 @@ use twinprop::training::{Adam, Awake, cross_entropy};
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
 pub use pat_steps::{PAT_STEPS, PatStep};
+pub use peer::{Peer, in_turns, steps_in_turns};
 pub use program::{Outcome, run};
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
@@ -62,6 +65,8 @@ pub struct Step {
     optimiser: Adam,
     batch: Vec<usize>,
     rates: Vec<f64>,
+    /// Where the host computes.
+    backend: Device,
 }
 
 impl Step {
@@ -81,8 +86,11 @@ impl Step {
     /// On the first 32 samples of `experiment`, by `rule`.
     #[must_use]
     pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
-        let rates = vec![1e-4; experiment.network.parameters().len()];
+        let parameters = experiment.network.parameters();
+        let rates = vec![1e-4; parameters.len()];
+        let backend = parameters.first().map_or_else(Device::flex, |(_, first)| first.device());
         Self {
+            backend,
             experiment,
             rule,
             linearises: false,
@@ -109,6 +117,14 @@ impl Step {
         self.batch.len() as u64 * of_a_sample.sum::<u64>()
     }
 
+    /// Waits until the backend has done what it was told.
+    ///
+    /// # Errors
+    /// What the backend says of what it could not do.
+    pub fn finish(&self) -> Outcome<()> {
+        Ok(self.backend.sync()?)
+    }
+
     /// One step; returns the loss.
     ///
     /// # Panics
@@ -117,7 +133,7 @@ impl Step {
         let _awake = Awake::keep();
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
         let batch = split.train.choose(&self.batch);
-        let x = to_tensor(&batch.features, &Backend::Flex.device().expect("flex is built in"));
+        let x = to_tensor(&batch.features, &self.backend);
         let trace = if self.linearises {
             network.measure_and_linearise(x, laboratory)
         } else {
@@ -167,17 +183,18 @@ input_noise = 0.000625
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_oscillators() -> Step {
-    Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196)))
+    Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196, &Backend::Flex)))
 }
 
 /// A step of `layers` layers of `count` coupled oscillators, at least ten, on images of noise; all layers on one
-/// device.
+/// device, which is noisy unless `backend` plays it.
 ///
 /// # Panics
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
-pub fn oscillator_layers(count: usize, layers: usize) -> Step {
+pub fn oscillator_layers(count: usize, layers: usize, backend: &Backend) -> Step {
     let layer = r#"{ physical = { device = "oscillators", start = 0.005 } }, "#.repeat(layers);
+    let noise = if *backend == Backend::Flex { 0.000625 } else { 0.0 };
     let recipe = format!(
         r#"
 network = ["wire", {layer} {{ slice = {{ from = 0, count = 10 }} }}, "readout"]
@@ -188,10 +205,10 @@ count = {count}
 largest_angle = 16.0
 largest_parameter = 8.0
 [devices.oscillators.imperfections]
-input_noise = 0.000625
+input_noise = {noise}
 "#
     );
-    Step::new(with_equations(on_noise(&recipe, count)))
+    Step::new(with_equations(on_noise(&recipe, count, backend)))
 }
 
 /// The network and the device of `experiments/mnist-optical.toml`, without its images.
@@ -222,7 +239,7 @@ readout_noise = 0.01
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_optical() -> Step {
-    Step::new(with_equations(on_noise(MNIST_OPTICAL, 196)))
+    Step::new(with_equations(on_noise(MNIST_OPTICAL, 196, &Backend::Flex)))
 }
 
 /// A step of `experiments/digits-plate.toml`.
@@ -271,11 +288,11 @@ source = { csv = { path = "noise.csv" } }
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn predictive_coding(config: PredictiveCodingConfig) -> Step {
-    Step::by(Box::new(PredictiveCoding::new(config)), on_noise(DIGITAL, 784))
+    Step::by(Box::new(PredictiveCoding::new(config)), on_noise(DIGITAL, 784, &Backend::Flex))
 }
 
 /// The experiment of `recipe` on a hundred images of noise of ten classes.
-fn on_noise(recipe: &str, pixels: usize) -> Experiment {
+fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> Experiment {
     let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
     let pixel = |image: usize, pixel: usize| 0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin();
@@ -288,7 +305,7 @@ fn on_noise(recipe: &str, pixels: usize) -> Experiment {
     std::fs::write(folder.join("noise.csv"), images).expect("the temporary folder can be written");
     let path = folder.join("recipe.toml");
     std::fs::write(&path, recipe).expect("the temporary folder can be written");
-    let device = Backend::Flex.device().expect("flex is built in");
+    let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
     let experiment = prepare(&recipe, &Place::new(&folder, &device));
     // Left behind, the folder would only take space.

@@ -5,7 +5,6 @@
 //! `bench/run.sh` sees to that.
 
 mod limit;
-mod peer;
 mod results;
 
 use std::path::PathBuf;
@@ -15,9 +14,9 @@ use clap::Parser;
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
 use twinprop_bench::{DevicePlay, Outcome, PAT_STEPS, PatStep, predictive_coding, run};
+use twinprop_bench::{Peer, in_turns, steps_in_turns};
 
 use limit::{Machine, Work};
-use peer::{Peer, in_turns, steps_in_turns};
 use results::{Results, Row};
 
 /// twinprop's devices and training step side by side with NumPy's and PyTorch's.

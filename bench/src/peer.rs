@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use twinprop_bench::{Outcome, Step, median};
+use crate::{Outcome, Step, median};
 
 /// A Python script that answers a line with the seconds that its work took.
 pub struct Peer {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
-use twinprop_devices::{Differentiable, Interface};
+use twinprop_devices::{AtPoint, Differentiable, Interface};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
@@ -117,8 +117,16 @@ impl DigitalTwin for EquationTwin {
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
-        let tensors = self.tensors(&x.device()).filter(|_| theta.dims()[0] == 1)?;
-        Some(tensors.linearise(x, theta))
+        let (device, [settings, parameters]) = (x.device(), theta.dims());
+        if settings > 1 {
+            return None;
+        }
+        if let Some(tensors) = self.tensors(&device) {
+            return Some(tensors.linearise(x, theta));
+        }
+        let (x, theta) = (to_matrix(x), DVector::from_vec(to_vec(theta)));
+        let equation = self.equation.linearise(&x, &theta)?;
+        Some(Box::new(OnHost { equation, inputs: x.shape(), parameters, device }))
     }
 
     fn multiply_adds(&self) -> u64 {
@@ -133,6 +141,25 @@ impl DigitalTwin for EquationTwin {
     /// Saves the constants, if they were learned.
     fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
         if self.is_learned { save_constants(self.equation(), folder, name) } else { Ok(()) }
+    }
+}
+
+/// The equation at a point of one setting.
+struct OnHost {
+    equation: Box<dyn AtPoint>,
+    /// Of the drives, `[n_inputs × shots]`.
+    inputs: (usize, usize),
+    parameters: usize,
+    device: Device,
+}
+
+impl Linearised for OnHost {
+    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
+        let mut dtheta = DVector::zeros(self.parameters);
+        self.equation.vjp(&to_matrix(dy), &mut dx, &mut dtheta);
+        let dtheta = from_vec(dtheta.data.into(), [1, self.parameters], &self.device);
+        (to_tensor(&dx, &self.device), dtheta)
     }
 }
 

@@ -42,6 +42,16 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError>;
 
+    /// What [`vjp`](Self::vjp) at (`inputs`, `parameters`), which fit the interface, can do before the cotangents
+    /// are known; none where there is little.
+    fn linearise(
+        &self,
+        _inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+    ) -> Option<Box<dyn AtPoint>> {
+        None
+    }
+
     /// Multiply-adds of one shot's response, to leading order; an elementary function or a division
     /// counts as ten.
     fn multiply_adds(&self) -> u64;
@@ -69,6 +79,17 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
 }
 
 dyn_clone::clone_trait_object!(Differentiable);
+
+/// A device's equation at one point.
+pub trait AtPoint: Send + Sync {
+    /// [`Differentiable::vjp`] there; operands, which fit the interface and the point, as for it.
+    fn vjp(
+        &self,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    );
+}
 
 /// A constant of a device's equation, relative to what the data sheet says: one is as designed, or
 /// zero where the design has none.

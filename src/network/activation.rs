@@ -1,7 +1,7 @@
 //! Digital nonlinearities, element by element, for devices that are linear.
 
-use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, sigmoid};
 use twinprop_calibration::bridge::{from_vec, is_host, to_vec};
 use twinprop_devices::DeviceError;
 

@@ -157,9 +157,9 @@ impl Physical {
         &self,
         equation: &dyn TensorEquation,
         x: &Tensor<2>,
+        (drives, settings): (Tensor<2>, Tensor<2>),
         boundary: &mut Boundary,
     ) -> Result<Tensor<2>, DeviceError> {
-        let (drives, settings) = (self.drives(x), self.settings());
         let [groups, _] = settings.dims();
         let [shots, _] = drives.dims();
         let run = shots / groups;
@@ -173,9 +173,8 @@ impl Physical {
             0,
         );
         let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
-        let normalised =
-            RangeMap::normalising(&boundary.interface().outputs, &readings.device())
-                .apply(readings.clone());
+        let normalised = RangeMap::normalising(&boundary.interface().outputs, &readings.device())
+            .apply(readings.clone());
         let inside = normalised.abs().lower_equal_scalar(1.0).int().sum();
         let finite = x.clone().is_finite().int().sum();
         let counts = vec![beyond(x), beyond(&self.parameters), inside, finite];
@@ -188,15 +187,6 @@ impl Physical {
         }
         boundary.take_in(shots as u64, (counts[0] + counts[1]) as u64);
         Ok(readings)
-    }
-
-    /// Readings of the device, `[shots · batch, n_outputs]`.
-    fn measured(&self, x: &Tensor<2>, instrument: &mut Instrument) -> Result<Tensor<2>, DeviceError> {
-        let Instrument { device, tensors, .. } = instrument;
-        match tensors {
-            Some(equation) => self.play_in_tensors(&**equation, x, device),
-            None => Ok(to_tensor(&self.play(self.asked(x), device)?, &x.device())),
-        }
     }
 
     /// The stage's cotangents from the twin's.
@@ -233,7 +223,15 @@ impl Stage for Physical {
     ) -> Result<Tensor<2>, DeviceError> {
         let readings = match source {
             Source::Measured => {
-                self.measured(x, &mut laboratory.instruments[self.instrument])?
+                let Instrument { device, tensors, .. } =
+                    &mut laboratory.instruments[self.instrument];
+                match tensors {
+                    Some(equation) => {
+                        let at = (self.drives(x), self.settings());
+                        self.play_in_tensors(&**equation, x, at, device)?
+                    }
+                    None => to_tensor(&self.play(self.asked(x), device)?, &x.device()),
+                }
             }
             Source::Predicted => self.predict(x, laboratory),
         };
@@ -255,15 +253,14 @@ impl Stage for Physical {
         x: &Tensor<2>,
         laboratory: &mut Laboratory,
     ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
-        let instrument = &mut laboratory.instruments[self.instrument];
-        if instrument.tensors.is_some() {
+        let Instrument { device, tensors, twin, .. } = &mut laboratory.instruments[self.instrument];
+        if let Some(equation) = tensors {
             // The backend works through both in the order in which it is told.
-            let readings = self.measured(x, instrument)?;
-            let twin = instrument.twin.as_ref();
-            let linearised = twin.map(|twin| at_point(twin, self.drives(x), self.settings()));
+            let at = (self.drives(x), self.settings());
+            let linearised = twin.as_ref().map(|twin| at_point(twin, at.0.clone(), at.1.clone()));
+            let readings = self.play_in_tensors(&**equation, x, at, device)?;
             return Ok((by_sample(readings, self.shots), linearised));
         }
-        let Instrument { device, twin, .. } = instrument;
         let asked = self.asked(x);
         let mut linearised = None;
         // The device is not kept waiting for another core to wake: that one has the twin.

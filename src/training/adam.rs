@@ -42,8 +42,9 @@ impl Moments {
 
     fn to_tensors(&self, like: &Tensor<2>) -> [Tensor<2>; 2] {
         match self {
-            Self::Host(first, second) => [first, second]
-                .map(|moment| from_vec(moment.clone(), like.dims(), &like.device())),
+            Self::Host(first, second) => {
+                [first, second].map(|moment| from_vec(moment.clone(), like.dims(), &like.device()))
+            }
             Self::Tensors(first, second) => [first.clone(), second.clone()],
         }
     }

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Parser;
+use twinprop::Backend;
 use twinprop::experiment::{RunOptions, train};
 use twinprop_bench::{Outcome, Step, median, oscillator_layers, run};
 
@@ -177,7 +178,7 @@ fn memory_of_epochs(data: &Path, python: &str) -> Outcome<()> {
 
 fn measure(arguments: &Arguments) -> Outcome<()> {
     if let Some(batch) = arguments.memory_of_batch {
-        let mut step = oscillator_layers(COUNT, LAYERS).on_batch(batch);
+        let mut step = oscillator_layers(COUNT, LAYERS, &Backend::Flex).on_batch(batch);
         for _ in 0..REPETITIONS {
             step.run();
         }
@@ -193,12 +194,14 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
     println!("| PAT step | ms | million multiply-adds | GFLOP/s |");
     println!("|---|---|---|---|");
     grow("oscillators", &[64, 128, 256, 512, 1024, 2048], |count| {
-        oscillator_layers(count, LAYERS).on_batch(BATCH)
+        oscillator_layers(count, LAYERS, &Backend::Flex).on_batch(BATCH)
     });
     grow("samples a batch", &[1, 4, 16, 64, 256, 1024], |batch| {
-        oscillator_layers(COUNT, LAYERS).on_batch(batch)
+        oscillator_layers(COUNT, LAYERS, &Backend::Flex).on_batch(batch)
     });
-    grow("layers", &[1, 2, 4, 8, 16], |layers| oscillator_layers(COUNT, layers).on_batch(BATCH));
+    grow("layers", &[1, 2, 4, 8, 16], |layers| {
+        oscillator_layers(COUNT, layers, &Backend::Flex).on_batch(BATCH)
+    });
     memory_by_batch()?;
     match &arguments.mnist {
         Some(data) => memory_of_epochs(data, &arguments.python),

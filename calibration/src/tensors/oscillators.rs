@@ -12,7 +12,7 @@
 //! couplings' gradient to a single product over all stages, ∂L/∂J = sᵀ ∂L/∂a.
 
 use burn::tensor::{Device, Tensor};
-use twinprop_devices::mechanical::{Oscillators, OscillatorConstants};
+use twinprop_devices::mechanical::{OscillatorConstants, Oscillators};
 
 use super::TensorEquation;
 use crate::bridge::from_vec;
@@ -99,9 +99,7 @@ impl OscillatorTensors {
             let mut next = || accelerations.next();
             let (Some(first), Some(second), Some(third)) = (next(), next(), next()) else { break };
             let middle = second + third;
-            angle = angle
-                + velocity.clone() * h
-                + (first.clone() + middle.clone()) * (h * h / 6.0);
+            angle = angle + velocity.clone() * h + (first.clone() + middle.clone()) * (h * h / 6.0);
             // After the last step nobody reads the velocity.
             if let Some(fourth) = next() {
                 velocity = velocity + (first + middle * 2.0 + fourth) * (h / 6.0);

@@ -1,17 +1,10 @@
 //! Memory that is used again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Memory of earlier adjoints: clearing it anew would take as long as an eighth of one. A copy of it
-/// starts empty.
-#[derive(Default)]
-pub(super) struct Buffers(Mutex<Vec<Vec<f32>>>);
-
-impl Clone for Buffers {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
+/// Memory of earlier adjoints: clearing it anew would take as long as an eighth of one. Copies share it.
+#[derive(Clone, Default)]
+pub(super) struct Buffers(Arc<Mutex<Vec<Vec<f32>>>>);
 
 impl Buffers {
     /// `length` values, of any content.

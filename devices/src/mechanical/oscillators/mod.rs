@@ -27,6 +27,8 @@
 mod buffers;
 mod square;
 
+use std::sync::Arc;
+
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
@@ -39,7 +41,8 @@ use super::nystrom::{STAGE, is_computed, is_used, slot, slots};
 use crate::elementary::{MULTIPLY_ADDS, sin, sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
 use crate::{
-    Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random, validate,
+    AtPoint, Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random,
+    validate,
 };
 
 /// Coupled nonlinear oscillators, as a recipe writes them.
@@ -127,7 +130,7 @@ pub struct Oscillators {
     /// 1 + η.
     bend: f32,
     /// What the copy adds to J; symmetric, its diagonal zero.
-    coupling_error: Option<DMatrix<f32>>,
+    coupling_error: Option<Arc<DMatrix<f32>>>,
     buffers: Buffers,
 }
 
@@ -177,7 +180,7 @@ impl Oscillators {
             steps: self.steps,
             step: self.step,
             bend: self.bend,
-            coupling_error: self.coupling_error.as_ref(),
+            coupling_error: self.coupling_error.as_deref(),
         }
     }
 
@@ -202,7 +205,7 @@ impl Oscillators {
             steps: config.steps,
             step: (config.time / config.steps as f64) as f32,
             bend: 1.0 + bend as f32,
-            coupling_error,
+            coupling_error: coupling_error.map(Arc::new),
             buffers: Buffers::default(),
         }
     }
@@ -297,11 +300,6 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// A without e.
-    fn couplings(&self) -> &[f32] {
-        &self.matrix[..self.device.rows * self.device.count]
-    }
-
     /// Integrates to the end of the evolution time.
     fn integrate(&mut self) {
         for step in 0..self.device.steps {
@@ -378,13 +376,34 @@ impl<'a> Block<'a> {
         );
     }
 
+    /// What the adjoint needs of the way.
+    fn kept(self) -> Kept {
+        Kept { size: self.size, sines: self.sines, slopes: self.slopes, angles: self.angles }
+    }
+}
+
+/// A block of shots that went its way, as a [`Block`] has it.
+struct Kept {
+    size: usize,
+    sines: Vec<f32>,
+    slopes: Vec<f32>,
+    angles: Vec<f32>,
+}
+
+impl Kept {
     /// From the cotangent of the final angles to that of the initial ones, the cotangents of the
     /// accelerations, slot by slot as the sines, and, where the angles were kept, that of η.
-    fn adjoint(&self, mut of_angle: Vec<f32>) -> (Vec<f32>, Vec<f32>, f32) {
-        let (h, size, steps) = (self.device.step, self.size, self.device.steps);
+    fn adjoint(
+        &self,
+        device: &Oscillators,
+        matrix: &[f32],
+        mut of_angle: Vec<f32>,
+    ) -> (Vec<f32>, Vec<f32>, f32) {
+        let (h, size, steps) = (device.step, self.size, device.steps);
+        let (rows, couplings) = (device.rows, &matrix[..device.rows * device.count]);
         let mut of_velocity = vec![0.0; size];
         let mut pulled = vec![0.0; size];
-        let mut pulls = self.device.buffers.take(self.sines.len());
+        let mut pulls = device.buffers.take(self.sines.len());
         let mut of_bend = 0.0;
         for step in (0..steps).rev() {
             // The stages' shares in the step, as the weights of `STEP` have them: in units of h²/6 of
@@ -422,14 +441,13 @@ impl<'a> Block<'a> {
                 let (in_velocity, in_acceleration) = (in_velocity * h, in_acceleration * h * h);
                 let first = slot(step, stage) * size;
                 let (before, here) = pulls.split_at_mut(first);
-                let rows = self.device.rows;
-                multiply(&mut pulled, self.couplings(), &here[..size], rows, rows);
+                multiply(&mut pulled, couplings, &here[..size], rows, rows);
                 let slopes = &self.slopes[first..first + size];
                 if !self.angles.is_empty() {
                     // ∂ sin((1 + η) Q) / ∂η = Q cos((1 + η) Q).
                     let kept = slopes.iter().zip(&self.angles[first..first + size]);
                     let along = kept.zip(&pulled).map(|((slope, angle), of)| slope * angle * of);
-                    of_bend += along.sum::<f32>() / self.device.bend;
+                    of_bend += along.sum::<f32>() / device.bend;
                 }
                 let cotangents = of_angle.iter_mut().zip(&mut of_velocity);
                 let pulled = pulled.iter().zip(slopes);
@@ -520,6 +538,14 @@ impl Differentiable for Oscillators {
         Ok(())
     }
 
+    fn linearise(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+    ) -> Option<Box<dyn AtPoint>> {
+        Some(Box::new(self.went(inputs, parameters, Keep::Slopes)))
+    }
+
     fn constants(&self) -> Vec<Constant> {
         let errors: Vec<f32> = match &self.coupling_error {
             Some(error) => pairs(self.count).map(|pair| error[pair]).collect(),
@@ -536,7 +562,7 @@ impl Differentiable for Oscillators {
             error[(row, column)] = *value;
             error[(column, row)] = *value;
         }
-        self.coupling_error = Some(error);
+        self.coupling_error = Some(Arc::new(error));
     }
 
     fn constant_cotangents(
@@ -589,30 +615,62 @@ impl Oscillators {
         keep: Keep,
     ) -> Result<f32, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
+        let way = self.went(inputs, parameters, keep);
+        Ok(way.back(cotangents, input_cotangents, parameter_cotangents))
+    }
+
+    /// The way of a batch through the equation.
+    fn went(&self, inputs: &DMatrix<f32>, parameters: &DVector<f32>, keep: Keep) -> Way {
         let matrix = self.dynamics(parameters);
-        let (count, rows) = (self.count, self.rows);
+        let blocks = inputs.as_slice().par_chunks(SHOTS_A_TASK * self.count);
+        let blocks = blocks.map(|inputs| {
+            let mut block = Block::new(self, &matrix, inputs, keep);
+            block.integrate();
+            block.kept()
+        });
+        let blocks = blocks.collect();
+        Way { device: self.clone(), matrix, blocks }
+    }
+}
+
+/// A batch that went through the equation.
+struct Way {
+    device: Oscillators,
+    /// Of its [`dynamics`](Oscillators::dynamics).
+    matrix: Vec<f32>,
+    /// In the order of the shots.
+    blocks: Vec<Kept>,
+}
+
+impl Way {
+    /// Cotangents of the drives and of C and e, both overwritten; returns that of η, zero unless the
+    /// angles were kept.
+    fn back(
+        &self,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut [f32],
+    ) -> f32 {
+        let Self { device, matrix, blocks } = self;
+        let (count, rows) = (device.count, device.rows);
         let task = SHOTS_A_TASK * count;
-        // What each task saw and pulled, in task order: the same bits on any number of threads.
-        let tasks: Vec<(Vec<f32>, Vec<f32>, f32)> = inputs
-            .as_slice()
-            .par_chunks(task)
+        // What each task pulled, in task order: the same bits on any number of threads.
+        let pulled: Vec<(Vec<f32>, f32)> = blocks
+            .par_iter()
             .zip(cotangents.as_slice().par_chunks(task))
             .zip(input_cotangents.as_mut_slice().par_chunks_mut(task))
-            .map(|((inputs, cotangents), input_cotangents)| {
-                let mut block = Block::new(self, &matrix, inputs, keep);
-                block.integrate();
-                let (of_angle, pulls, of_bend) = block.adjoint(self.padded(cotangents));
-                self.unpad(&of_angle, input_cotangents);
-                self.buffers.give_back([block.slopes]);
-                (block.sines, pulls, of_bend)
+            .map(|((block, cotangents), input_cotangents)| {
+                let (of_angle, pulls, of_bend) =
+                    block.adjoint(device, matrix, device.padded(cotangents));
+                device.unpad(&of_angle, input_cotangents);
+                (pulls, of_bend)
             })
             .collect();
         // ∂L/∂A = Σ pull sinᵀ, columns in parallel.
-        let mut of_matrix = matrix;
-        of_matrix.fill(0.0);
+        let mut of_matrix = vec![0.0; matrix.len()];
         of_matrix.par_chunks_mut(COLUMNS_A_TASK * rows).enumerate().for_each(|(place, columns)| {
-            for (sines, pulls, _) in &tasks {
-                multiply_transposed(columns, pulls, sines, rows, place * COLUMNS_A_TASK);
+            for (block, (pulls, _)) in blocks.iter().zip(&pulled) {
+                multiply_transposed(columns, pulls, &block.sines, rows, place * COLUMNS_A_TASK);
             }
         });
         // ∂A_ij = ∂J_ij off the diagonal and A_ii = −1 − Σ_{j≠i} J_ij, with J = (C + Cᵀ) / 2.
@@ -628,8 +686,26 @@ impl Oscillators {
             },
             |_, _| (),
         );
-        let of_bend = tasks.iter().map(|(_, _, of_bend)| of_bend).sum();
-        self.buffers.give_back(tasks.into_iter().flat_map(|(sines, pulls, _)| [sines, pulls]));
-        Ok(of_bend)
+        let of_bend = pulled.iter().map(|(_, of_bend)| of_bend).sum();
+        device.buffers.give_back(pulled.into_iter().map(|(pulls, _)| pulls));
+        of_bend
+    }
+}
+
+impl AtPoint for Way {
+    fn vjp(
+        &self,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) {
+        self.back(cotangents, input_cotangents, parameter_cotangents.as_mut_slice());
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        let used = self.blocks.drain(..).flat_map(|block| [block.sines, block.slopes]);
+        self.device.buffers.give_back(used);
     }
 }

@@ -1,0 +1,32 @@
+"""PyTorch's side of the GPU benchmark: one physics-aware training step of a layer of oscillators, of which the
+first ten are the classes, as `oscillator_layer_step.py COUNT DEVICE [compile]`; the device is noiseless and its
+twin its equation.
+"""
+
+import sys
+
+import torch
+
+from oscillator_step import evolve
+from physics_aware import layer, serve
+from timed import BATCH
+
+if __name__ == "__main__":
+    count, device = int(sys.argv[1]), sys.argv[2]
+    with torch.device(device):
+        linear = torch.nn.Linear(count, count)
+        factor = torch.nn.Parameter(torch.tensor(1.0))
+        images, labels = torch.rand(BATCH, count), torch.randint(0, 10, (BATCH,))
+
+    def nominal(q, free, e):
+        return evolve(q, free, e, 1.0, None)
+
+    if "compile" in sys.argv:
+        nominal = torch.compile(nominal)
+    oscillators = layer(nominal, nominal)
+
+    def loss():
+        q = oscillators(images, linear.weight, linear.bias)
+        return torch.nn.functional.cross_entropy(factor * q[:, :10], labels)
+
+    serve(loss, [linear.weight, linear.bias, factor])
