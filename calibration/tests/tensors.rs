@@ -20,9 +20,9 @@ fn difference(ours: &[f32], reference: &[f32]) -> f32 {
 #[test]
 fn oscillators_answer_and_differentiate_as_on_the_host() {
     let device = Device::flex();
-    for steps in [1, 2, 5] {
+    for (count, steps) in [(12, 1), (12, 2), (12, 5), (256, 3)] {
         let config = OscillatorsConfig {
-            count: 12,
+            count,
             steps,
             bend: 0.1,
             coupling_deviation: 0.2,
@@ -31,12 +31,12 @@ fn oscillators_answer_and_differentiate_as_on_the_host() {
         let oscillators = Oscillators::fabricated(&config, 0.05, 3).unwrap();
         let tensors = OscillatorTensors::new(&oscillators, &device);
         let wave = |place: usize| (place as f32 * 1.7).sin();
-        let x = DMatrix::from_fn(12, 7, |row, column| 2.0 * wave(row + 12 * column));
+        let x = DMatrix::from_fn(count, 7, |row, column| 2.0 * wave(row + count * column));
         let parameters = oscillators.interface().parameters.len();
         let theta = DVector::from_fn(parameters, |place, _| wave(3 * place + 1));
-        let dy = DMatrix::from_fn(12, 7, |row, column| wave(5 * row + 60 * column + 2));
+        let dy = DMatrix::from_fn(count, 7, |row, column| wave(5 * row + 60 * column + 2));
 
-        let (mut y, mut dx) = (DMatrix::zeros(12, 7), DMatrix::zeros(12, 7));
+        let (mut y, mut dx) = (DMatrix::zeros(count, 7), DMatrix::zeros(count, 7));
         let mut dtheta = DVector::zeros(parameters);
         oscillators.respond(&x, &theta, &mut y).unwrap();
         oscillators.vjp(&x, &theta, &dy, &mut dx, &mut dtheta).unwrap();
@@ -44,10 +44,16 @@ fn oscillators_answer_and_differentiate_as_on_the_host() {
         let x = to_tensor(&x, &device);
         let theta = from_vec(theta.as_slice().to_vec(), [1, parameters], &device);
         let ours = to_matrix(tensors.respond(x.clone(), theta.clone()));
-        assert!(difference(ours.as_slice(), y.as_slice()) < 2e-6, "{steps} steps: response");
+        assert!(
+            difference(ours.as_slice(), y.as_slice()) < 2e-6,
+            "{count} oscillators, {steps} steps: response"
+        );
         let (of_x, of_theta) = tensors.linearise(x, theta).vjp(to_tensor(&dy, &device));
-        assert!(difference(&to_vec(of_x), dx.as_slice()) < 2e-6, "{steps} steps: drives");
+        assert!(
+            difference(&to_vec(of_x), dx.as_slice()) < 2e-6,
+            "{count} oscillators, {steps} steps: drives"
+        );
         let of_theta = difference(&to_vec(of_theta), dtheta.as_slice());
-        assert!(of_theta < 2e-6, "{steps} steps: parameters: {of_theta}");
+        assert!(of_theta < 2e-6, "{count} oscillators, {steps} steps: parameters: {of_theta}");
     }
 }

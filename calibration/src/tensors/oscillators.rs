@@ -21,6 +21,10 @@ use crate::twin::Linearised;
 /// Weights of the velocity (in h) and of the last acceleration but one (in h²) in a stage's angle.
 const STAGE: [(f64, f64); 4] = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (1.0, 0.5)];
 
+/// The most parts that a product's sums are cut into, and the fewest oscillators of one.
+const LARGEST_PARTS: usize = 16;
+const SHORTEST_SUM: usize = 128;
+
 /// Coupled nonlinear oscillators on a backend.
 pub struct OscillatorTensors {
     count: usize,
@@ -142,7 +146,20 @@ struct Couplings {
 impl Couplings {
     /// s J − (1 + r) ∘ s, for the sines of a batch or a cotangent of accelerations: it is symmetric.
     fn pull(&self, rows: Tensor<2>) -> Tensor<2> {
-        rows.clone().matmul(self.symmetric.clone()) - rows * self.restoring.clone()
+        self.product(rows.clone()) - rows * self.restoring.clone()
+    }
+
+    /// s J. A batch is short and J is wide, so that tiles of the result would keep a fraction of a GPU busy with
+    /// long sums: the sums are cut into parts, each a product of its own.
+    fn product(&self, rows: Tensor<2>) -> Tensor<2> {
+        let [shots, count] = rows.dims();
+        let parts =
+            (1..=LARGEST_PARTS.min(count / SHORTEST_SUM)).rev().find(|parts| count % parts == 0);
+        let Some(parts @ 2..) = parts else { return rows.matmul(self.symmetric.clone()) };
+        let length = count / parts;
+        let rows = rows.reshape([shots, parts, length]).swap_dims(0, 1);
+        let products = rows.matmul(self.symmetric.clone().reshape([parts, length, count]));
+        products.sum_dim(0).reshape([shots, count])
     }
 
     fn accelerations(&self, sines: Tensor<2>) -> Tensor<2> {
