@@ -24,6 +24,10 @@ pub struct Adam {
 }
 
 /// First and second moment of a gradient, where the host computes.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one a tensor, and a tensor's handle is no load"
+)]
 enum Moments {
     /// On its own processor.
     Host(Vec<f32>, Vec<f32>),

@@ -71,7 +71,7 @@ impl OscillatorTensors {
         all.filter(move |&place| place != (0, 1) && place != (last, 3))
     }
 
-    /// The final angles from the first ones; `see` is told every stage's angles and gives its sines.
+    /// The final angles from the first ones; `sines_at` is told every stage's angles.
     fn integrate(
         &self,
         mut angle: Tensor<2>,
@@ -153,8 +153,9 @@ impl Couplings {
     /// long sums: the sums are cut into parts, each a product of its own.
     fn product(&self, rows: Tensor<2>) -> Tensor<2> {
         let [shots, count] = rows.dims();
-        let parts =
-            (1..=LARGEST_PARTS.min(count / SHORTEST_SUM)).rev().find(|parts| count % parts == 0);
+        let parts = (1..=LARGEST_PARTS.min(count / SHORTEST_SUM))
+            .rev()
+            .find(|parts| count.is_multiple_of(*parts));
         let Some(parts @ 2..) = parts else { return rows.matmul(self.symmetric.clone()) };
         let length = count / parts;
         let rows = rows.reshape([shots, parts, length]).swap_dims(0, 1);
