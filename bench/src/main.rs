@@ -13,8 +13,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
-use twinprop_bench::{DevicePlay, Outcome, PAT_STEPS, PatStep, predictive_coding, run};
-use twinprop_bench::{Peer, in_turns, steps_in_turns};
+use twinprop_bench::{
+    DevicePlay, Outcome, PAT_STEPS, PatStep, Peer, in_turns, predictive_coding, run, steps_in_turns,
+};
 
 use limit::{Machine, Work};
 use results::{Results, Row};

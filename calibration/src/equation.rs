@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
-use twinprop_devices::{AtPoint, Differentiable, Interface};
+use twinprop_devices::{Differentiable, Interface, LinearisedEquation};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
 use crate::refine::{ConstantLearner, Learner};
 use crate::store::save_constants;
-use crate::tensors::{TensorEquation, in_tensors};
+use crate::tensors::{TensorEquation, by_setting, in_tensors};
 use crate::twin::{DigitalTwin, Linearised};
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
@@ -65,8 +65,7 @@ impl DigitalTwin for EquationTwin {
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let device = x.device();
         if let Some(tensors) = self.tensors(&device) {
-            let groups = by_setting(x, &theta).map(|(x, setting)| tensors.respond(x, setting));
-            return Tensor::cat(groups.collect(), 0);
+            return tensors.respond_by_setting(&x, &theta);
         }
         let bins = self.interface().outputs.len();
         let (x, settings) = (to_matrix(x), settings(theta));
@@ -88,11 +87,9 @@ impl DigitalTwin for EquationTwin {
     fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let (device, shape) = (x.device(), theta.dims());
         if let Some(tensors) = self.tensors(&device) {
-            let run = dy.dims()[0] / shape[0];
-            let groups = by_setting(x, &theta).enumerate().map(|(group, (x, setting))| {
-                tensors.linearise(x, setting).vjp(dy.clone().narrow(0, group * run, run))
-            });
-            let (dx, dtheta) = groups.unzip();
+            let groups = by_setting(&x, &theta).zip(by_setting(&dy, &theta));
+            let (dx, dtheta) =
+                groups.map(|((x, setting), (dy, _))| tensors.linearise(x, setting).vjp(dy)).unzip();
             return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
         }
         let (x, settings, dy) = (to_matrix(x), settings(theta), to_matrix(dy));
@@ -146,7 +143,7 @@ impl DigitalTwin for EquationTwin {
 
 /// The equation at a point of one setting.
 struct OnHost {
-    equation: Box<dyn AtPoint>,
+    equation: Box<dyn LinearisedEquation>,
     /// Of the drives, `[n_inputs × shots]`.
     inputs: (usize, usize),
     parameters: usize,
@@ -161,15 +158,6 @@ impl Linearised for OnHost {
         let dtheta = from_vec(dtheta.data.into(), [1, self.parameters], &self.device);
         (to_tensor(&dx, &self.device), dtheta)
     }
-}
-
-/// Each setting's run of `x` and its row of `theta`.
-fn by_setting(x: Tensor<2>, theta: &Tensor<2>) -> impl Iterator<Item = (Tensor<2>, Tensor<2>)> {
-    let groups = theta.dims()[0];
-    let run = x.dims()[0] / groups;
-    (0..groups).map(move |group| {
-        (x.clone().narrow(0, group * run, run), theta.clone().narrow(0, group, 1))
-    })
 }
 
 /// The rows of `theta`; a single one is not copied.

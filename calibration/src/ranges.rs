@@ -38,12 +38,16 @@ impl RangeMap {
     /// [−1, 1] → device units.
     #[must_use]
     pub fn to_device_units(channels: &Channels, device: &Device) -> Self {
+        Self::to_device_units_each(channels.iter(), device)
+    }
+
+    fn to_device_units_each<'a>(
+        channels: impl Iterator<Item = Channel<'a>> + Clone,
+        device: &Device,
+    ) -> Self {
         Self {
-            scale: row(channels.iter().map(|channel| 0.5 * channel.span()), device),
-            offset: row(
-                channels.iter().map(|channel| 0.5 * (channel.maximum + channel.minimum)),
-                device,
-            ),
+            scale: row(channels.clone().map(|channel| 0.5 * channel.span()), device),
+            offset: row(channels.map(|channel| 0.5 * (channel.maximum + channel.minimum)), device),
         }
     }
 
@@ -51,15 +55,11 @@ impl RangeMap {
     /// range.
     #[must_use]
     pub fn to_device_units_at_once(channels: &Channels, device: &Device) -> Self {
-        let mut all = channels.iter();
-        let Some(first) = all.next() else { return Self::to_device_units(channels, device) };
-        if all.any(|one| (one.minimum, one.maximum) != (first.minimum, first.maximum)) {
-            return Self::to_device_units(channels, device);
-        }
-        Self {
-            scale: row(std::iter::once(0.5 * first.span()), device),
-            offset: row(std::iter::once(0.5 * (first.maximum + first.minimum)), device),
-        }
+        let range = |channel: Channel| (channel.minimum, channel.maximum);
+        let first = channels.iter().next().map(range);
+        let is_one = channels.iter().all(|channel| Some(range(channel)) == first);
+        let columns = if is_one { 1 } else { channels.len() };
+        Self::to_device_units_each(channels.iter().take(columns), device)
     }
 
     /// Maps `values` `[rows, channels]`.

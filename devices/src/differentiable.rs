@@ -48,7 +48,7 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         &self,
         _inputs: &DMatrix<f32>,
         _parameters: &DVector<f32>,
-    ) -> Option<Box<dyn AtPoint>> {
+    ) -> Option<Box<dyn LinearisedEquation>> {
         None
     }
 
@@ -81,7 +81,7 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
 dyn_clone::clone_trait_object!(Differentiable);
 
 /// A device's equation at one point.
-pub trait AtPoint: Send + Sync {
+pub trait LinearisedEquation: Send + Sync {
     /// [`Differentiable::vjp`] there; operands, which fit the interface and the point, as for it.
     fn vjp(
         &self,

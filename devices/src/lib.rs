@@ -32,7 +32,7 @@ mod waveform;
 pub mod whole_file;
 
 pub use boundary::Boundary;
-pub use differentiable::{AtPoint, Constant, Differentiable};
+pub use differentiable::{Constant, Differentiable, LinearisedEquation};
 pub use elementary::{tanh, vectorised};
 pub use error::DeviceError;
 pub use imperfections::ImperfectionsConfig;

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::in_tensors;
+use twinprop_calibration::{RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Monitor, Opened};
 use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, Usage, random};
@@ -16,7 +16,7 @@ use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
 use crate::Error;
 use crate::data::{Locator, Split};
-use crate::network::{Instrument, Laboratory, Network};
+use crate::network::{Instrument, Laboratory, Network, TensorDevice};
 
 /// Training samples that set the normalisation and show what the network will ask of a device.
 const INITIAL_SAMPLES: usize = 256;
@@ -110,7 +110,10 @@ pub fn prepare(
             (Some(equation), Some(config))
                 if record.is_none() && config.imperfections.leave_the_equation() =>
             {
-                in_tensors(&**equation, backend)
+                in_tensors(&**equation, backend).map(|of_device| TensorDevice {
+                    equation: of_device,
+                    readings: RangeMap::normalising(&equation.interface().outputs, backend),
+                })
             }
             _ => None,
         };

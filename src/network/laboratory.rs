@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use twinprop_calibration::{DigitalTwin, TensorEquation};
+use twinprop_calibration::{DigitalTwin, RangeMap, TensorEquation};
 use twinprop_devices::{Boundary, PhysicalLayer, Usage};
 
 /// A device with its twin.
@@ -12,14 +12,22 @@ pub struct Instrument {
     pub name: String,
     /// The device, guarded.
     pub device: Boundary,
-    /// The device's own equation in tensors of the host's backend, if it is simulated, noiseless and has one: it
-    /// is played by it then, and the boundary only counts.
-    pub tensors: Option<Arc<dyn TensorEquation>>,
+    /// The device in tensors of the host's backend, if it is simulated, noiseless and has such an equation: it is
+    /// played by it then, and the boundary only counts.
+    pub tensors: Option<TensorDevice>,
     /// What the backward pass runs through; none before calibration.
     pub twin: Option<Arc<dyn DigitalTwin>>,
     /// Standard deviation of what the twin leaves of each reading, where it is known: predictions add
     /// noise of it in a training step, so that a network that is trained in silico learns to bear it.
     pub unexplained: Option<Vec<f32>>,
+}
+
+/// A simulated device by its own equation in tensors.
+pub struct TensorDevice {
+    /// The equation.
+    pub equation: Arc<dyn TensorEquation>,
+    /// Readings in range → [−1, 1].
+    pub readings: RangeMap,
 }
 
 /// All devices of a network. Stages name a device by its place here; stages that share a device

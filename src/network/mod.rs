@@ -23,7 +23,7 @@ pub use activation::Activation;
 pub use dropout::Dropout;
 pub use encode::Encode;
 pub use jitter::Jitter;
-pub use laboratory::{Instrument, Laboratory, Moment};
+pub use laboratory::{Instrument, Laboratory, Moment, TensorDevice};
 pub use linear::Linear;
 pub use pad::Pad;
 pub use patches::Patches;

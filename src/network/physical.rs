@@ -5,11 +5,11 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_calibration::bridge::{from_vec, is_host, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{Linearised, RangeMap, Run, TensorEquation, at_point};
+use twinprop_calibration::{Linearised, RangeMap, Run, at_point};
 use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
-use super::{Instrument, Laboratory, Matrix, Outgoing, Source, Stage};
+use super::{Instrument, Laboratory, Matrix, Outgoing, Source, Stage, TensorDevice};
 use crate::training::RangePenalty;
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
@@ -155,27 +155,14 @@ impl Physical {
     /// parameters that were clamped, of readings in range, and of drives that are numbers.
     fn play_in_tensors(
         &self,
-        equation: &dyn TensorEquation,
+        TensorDevice { equation, readings: range }: &TensorDevice,
         x: &Tensor<2>,
         (drives, settings): (Tensor<2>, Tensor<2>),
         boundary: &mut Boundary,
     ) -> Result<Tensor<2>, DeviceError> {
-        let [groups, _] = settings.dims();
-        let [shots, _] = drives.dims();
-        let run = shots / groups;
-        let readings = Tensor::cat(
-            (0..groups)
-                .map(|group| {
-                    let drives = drives.clone().narrow(0, group * run, run);
-                    equation.respond(drives, settings.clone().narrow(0, group, 1))
-                })
-                .collect(),
-            0,
-        );
+        let readings = equation.respond_by_setting(&drives, &settings);
         let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
-        let normalised = RangeMap::normalising(&boundary.interface().outputs, &readings.device())
-            .apply(readings.clone());
-        let inside = normalised.abs().lower_equal_scalar(1.0).int().sum();
+        let inside = range.apply(readings.clone()).abs().lower_equal_scalar(1.0).int().sum();
         let finite = x.clone().is_finite().int().sum();
         let counts = vec![beyond(x), beyond(&self.parameters), inside, finite];
         let counts: Vec<i64> =
@@ -185,7 +172,7 @@ impl Physical {
             let asked = self.inputs.apply(by_shot(x.clone(), self.shots));
             boundary.check(&to_matrix(asked), &to_matrix(readings.clone()))?;
         }
-        boundary.take_in(shots as u64, (counts[0] + counts[1]) as u64);
+        boundary.take_in(drives.dims()[0] as u64, (counts[0] + counts[1]) as u64);
         Ok(readings)
     }
 
@@ -226,9 +213,9 @@ impl Stage for Physical {
                 let Instrument { device, tensors, .. } =
                     &mut laboratory.instruments[self.instrument];
                 match tensors {
-                    Some(equation) => {
+                    Some(simulated) => {
                         let at = (self.drives(x), self.settings());
-                        self.play_in_tensors(&**equation, x, at, device)?
+                        self.play_in_tensors(simulated, x, at, device)?
                     }
                     None => to_tensor(&self.play(self.asked(x), device)?, &x.device()),
                 }
@@ -254,11 +241,11 @@ impl Stage for Physical {
         laboratory: &mut Laboratory,
     ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
         let Instrument { device, tensors, twin, .. } = &mut laboratory.instruments[self.instrument];
-        if let Some(equation) = tensors {
+        if let Some(simulated) = tensors {
             // The backend works through both in the order in which it is told.
             let at = (self.drives(x), self.settings());
             let linearised = twin.as_ref().map(|twin| at_point(twin, at.0.clone(), at.1.clone()));
-            let readings = self.play_in_tensors(&**equation, x, at, device)?;
+            let readings = self.play_in_tensors(simulated, x, at, device)?;
             return Ok((by_sample(readings, self.shots), linearised));
         }
         let asked = self.asked(x);

@@ -183,15 +183,24 @@ mod tests {
     fn steps_are_those_of_burn() {
         let device = Device::flex();
         let start = || from_vec((0..6).map(|i| i as f32 - 2.5).collect(), [2, 3], &device);
-        let (mut ours, mut burns) = (start(), start());
+        let (mut ours, mut in_tensors, mut burns) = (start(), start(), start());
         let (mut adam, mut list) = (Adam::default(), AdamList::new(1));
+        let zero = Tensor::zeros([1, 1], &device);
+        let moments = vec![Moments::Tensors(zero.clone(), zero)];
+        let mut elsewhere = Adam { time: 0, moments };
         for step in 0..20 {
             let gradient = |x: &Tensor<2>| (x.clone() * (step as f64 * 0.3 - 1.0)).sin();
             let (of_ours, of_burns) = (gradient(&ours), gradient(&burns));
             adam.step(&[0.05], vec![&mut ours], vec![of_ours]);
+            let of_tensors = gradient(&in_tensors);
+            elsewhere.step(&[0.05], vec![&mut in_tensors], vec![of_tensors]);
             list.step(0.05, vec![&mut burns], vec![of_burns]);
         }
-        for (ours, burns) in to_vec(ours).iter().zip(to_vec(burns)) {
+        let burns = to_vec(burns);
+        for (ours, burns) in to_vec(in_tensors).iter().zip(&burns) {
+            assert!((ours - burns).abs() < 1e-6, "in tensors {ours} {burns}");
+        }
+        for (ours, burns) in to_vec(ours).iter().zip(&burns) {
             assert!((ours - burns).abs() < 1e-6, "{ours} {burns}");
         }
     }

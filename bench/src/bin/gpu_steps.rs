@@ -50,22 +50,16 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
         let start = Instant::now();
         done(&mut step)?;
         let first = start.elapsed().as_secs_f64();
-        for is_compiled in [false, true] {
-            if is_compiled && !arguments.compiled {
-                continue;
-            }
-            let mut given = vec![count.to_string(), arguments.torch.clone()];
-            if is_compiled {
-                given.push("compile".to_owned());
-            }
+        let kinds: &[&str] = if arguments.compiled { &["eager", "compile"] } else { &["eager"] };
+        for kind in kinds {
+            let given = [count.to_string(), arguments.torch.clone(), (*kind).to_owned()];
             let mut peer = Peer::start(&arguments.python, "oscillator_layer_step.py", &given)?;
             let peer_first = peer.seconds("step")?;
             let (ours, theirs) = in_turns(TURNS, || done(&mut step), || peer.seconds("step"))?;
             println!(
-                "| {count} | {first:.2} | {:.2} | {peer_first:.2} | {:.2}{} | {:.3} |",
+                "| {count} | {first:.2} | {:.2} | {peer_first:.2} | {:.2} {kind} | {:.3} |",
                 1e3 * ours,
                 1e3 * theirs,
-                if is_compiled { " compiled" } else { "" },
                 ours / theirs
             );
         }

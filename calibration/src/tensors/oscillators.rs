@@ -12,14 +12,17 @@
 //! couplings' gradient to a single product over all stages, ∂L/∂J = sᵀ ∂L/∂a.
 
 use burn::tensor::{Device, Tensor};
+use twinprop_devices::mechanical::nystrom::{STAGE, is_computed, is_used};
 use twinprop_devices::mechanical::{OscillatorConstants, Oscillators};
 
 use super::TensorEquation;
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
 
-/// Weights of the velocity (in h) and of the last acceleration but one (in h²) in a stage's angle.
-const STAGE: [(f64, f64); 4] = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (1.0, 0.5)];
+/// Weights of the velocity and of the last acceleration but one in the stages' angles, with a step of `h`.
+fn stage_weights(h: f64) -> [(f64, f64); 4] {
+    STAGE.map(|(velocity, acceleration)| (f64::from(velocity) * h, f64::from(acceleration) * h * h))
+}
 
 /// The most parts that a product's sums are cut into, and the fewest oscillators of one.
 const LARGEST_PARTS: usize = 16;
@@ -64,11 +67,9 @@ impl OscillatorTensors {
     }
 
     /// The accelerations that are computed, in order: step, stage.
-    fn stages(&self) -> impl DoubleEndedIterator<Item = (usize, usize)> {
-        let last = self.steps - 1;
+    fn stages(&self) -> Vec<(usize, usize)> {
         let all = (0..self.steps).flat_map(|step| (0..4).map(move |stage| (step, stage)));
-        // From rest the first two stages coincide, and nothing reads the last of the last step.
-        all.filter(move |&place| place != (0, 1) && place != (last, 3))
+        all.filter(|&(step, stage)| is_computed(step, stage, self.steps)).collect()
     }
 
     /// The final angles from the first ones; `sines_at` is told every stage's angles.
@@ -82,20 +83,21 @@ impl OscillatorTensors {
         let mut velocity = angle.zeros_like();
         for step in 0..self.steps {
             let mut accelerations: Vec<Tensor<2>> = Vec::with_capacity(4);
-            for (stage, (of_velocity, of_acceleration)) in STAGE.into_iter().enumerate() {
-                if step + 1 == self.steps && stage == 3 {
+            for (stage, (of_velocity, of_acceleration)) in stage_weights(h).into_iter().enumerate()
+            {
+                if !is_used(step, stage, self.steps) {
                     break;
                 }
-                if (step, stage) == (0, 1) {
+                if !is_computed(step, stage, self.steps) {
                     accelerations.push(accelerations[0].clone());
                     continue;
                 }
                 let mut at = angle.clone();
                 if of_velocity > 0.0 {
-                    at = at + velocity.clone() * (of_velocity * h);
+                    at = at + velocity.clone() * of_velocity;
                 }
                 if of_acceleration > 0.0 {
-                    at = at + accelerations[stage - 2].clone() * (of_acceleration * h * h);
+                    at = at + accelerations[stage - 2].clone() * of_acceleration;
                 }
                 accelerations.push(couplings.accelerations(sines_at(at)));
             }
@@ -128,7 +130,7 @@ impl TensorEquation for OscillatorTensors {
             sines.push(sine.clone());
             sine
         });
-        let (step, stages) = (self.step, self.stages().collect());
+        let (step, stages) = (self.step, self.stages());
         Box::new(Trajectory { couplings, step, stages, sines, slopes })
     }
 }
@@ -183,6 +185,7 @@ struct Trajectory {
 impl Linearised for Trajectory {
     fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let h = self.step;
+        let weights = stage_weights(h);
         let last = self.stages.last().map_or(0, |&(step, _)| step);
         let mut of_angle = dy;
         let mut of_velocity = of_angle.zeros_like();
@@ -212,15 +215,13 @@ impl Linearised for Trajectory {
             let pulled = self.couplings.pull(pull.clone()) * self.slopes[place].clone();
             done.push(pull);
             of_angle = of_angle + pulled.clone();
-            let (in_velocity, in_acceleration) = STAGE[stage];
+            let (in_velocity, in_acceleration) = weights[stage];
             if in_acceleration > 0.0 {
                 let earlier = &mut pulls[stage - 2];
-                *earlier = earlier
-                    .take()
-                    .map(|earlier| earlier + pulled.clone() * (in_acceleration * h * h));
+                *earlier = earlier.take().map(|earlier| earlier + pulled.clone() * in_acceleration);
             }
             if in_velocity > 0.0 {
-                of_velocity = of_velocity + pulled * (in_velocity * h);
+                of_velocity = of_velocity + pulled * in_velocity;
             }
         }
         done.reverse();

@@ -1,6 +1,6 @@
 //! Mechanical devices.
 
-mod nystrom;
+pub mod nystrom;
 mod oscillators;
 mod pendula;
 mod plate;

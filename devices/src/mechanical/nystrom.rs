@@ -14,29 +14,33 @@
 //! the last step is not needed: K steps take 4 K − 2 accelerations, each with a [`slot`] of its own.
 
 /// Weights of the velocity (in h) and of the last acceleration but one (in h²) in stage k's angle.
-pub(super) const STAGE: [(f32, f32); 4] = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (1.0, 0.5)];
+pub const STAGE: [(f32, f32); 4] = [(0.0, 0.0), (0.5, 0.0), (0.5, 0.25), (1.0, 0.5)];
 
 /// Weights of the stages' accelerations in the step's angle (in h²) and velocity (in h).
-pub(super) const STEP: [(f32, f32); 4] =
+pub const STEP: [(f32, f32); 4] =
     [(1.0 / 6.0, 1.0 / 6.0), (1.0 / 6.0, 1.0 / 3.0), (1.0 / 6.0, 1.0 / 3.0), (0.0, 1.0 / 6.0)];
 
 /// Number of accelerations that `steps` steps compute.
-pub(super) fn slots(steps: usize) -> usize {
+#[must_use]
+pub fn slots(steps: usize) -> usize {
     4 * steps - 2
 }
 
 /// Place of a stage's acceleration among those that are computed.
-pub(super) fn slot(step: usize, stage: usize) -> usize {
+#[must_use]
+pub fn slot(step: usize, stage: usize) -> usize {
     (4 * step + stage).saturating_sub(1)
 }
 
 /// Whether a stage is computed: the second of the first step is the first, and nothing reads the last
 /// of the last.
-pub(super) fn is_computed(step: usize, stage: usize, steps: usize) -> bool {
+#[must_use]
+pub fn is_computed(step: usize, stage: usize, steps: usize) -> bool {
     (step, stage) != (0, 1) && is_used(step, stage, steps)
 }
 
 /// Whether anything reads a stage's acceleration.
-pub(super) fn is_used(step: usize, stage: usize, steps: usize) -> bool {
+#[must_use]
+pub fn is_used(step: usize, stage: usize, steps: usize) -> bool {
     (step + 1, stage) != (steps, 3)
 }

@@ -41,8 +41,8 @@ use super::nystrom::{STAGE, is_computed, is_used, slot, slots};
 use crate::elementary::{MULTIPLY_ADDS, sin, sin_cos, vectorised};
 use crate::matrix_product::{multiply, multiply_transposed};
 use crate::{
-    AtPoint, Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random,
-    validate,
+    Channels, Constant, DeviceError, Differentiable, Interface, LinearisedEquation, PhysicalLayer,
+    random, validate,
 };
 
 /// Coupled nonlinear oscillators, as a recipe writes them.
@@ -542,7 +542,7 @@ impl Differentiable for Oscillators {
         &self,
         inputs: &DMatrix<f32>,
         parameters: &DVector<f32>,
-    ) -> Option<Box<dyn AtPoint>> {
+    ) -> Option<Box<dyn LinearisedEquation>> {
         Some(Box::new(self.went(inputs, parameters, Keep::Slopes)))
     }
 
@@ -692,7 +692,7 @@ impl Way {
     }
 }
 
-impl AtPoint for Way {
+impl LinearisedEquation for Way {
     fn vjp(
         &self,
         cotangents: &DMatrix<f32>,
