@@ -24,19 +24,22 @@ pub(crate) fn activate(z: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let mut values = to_vec(z);
     let mut slopes = vec![0.0; values.len()];
     let tasks = values.par_chunks_mut(VALUES_A_TASK).zip(slopes.par_chunks_mut(VALUES_A_TASK));
-    tasks.for_each(|(values, slopes)| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (z, slope) in values.iter_mut().zip(slopes) {
-                    let ratio = *z / (*z * *z + 1.0).sqrt();
-                    *slope = ratio * (1.0 - 0.5 * ratio * ratio) + 0.5;
-                    *z *= 0.5 * ratio + 0.5;
-                }
-            },
-        );
-    });
+    tasks.for_each(|(values, slopes)| activate_on_host(values, slopes));
     (from_vec(values, shape, &device), from_vec(slopes, shape, &device))
+}
+
+/// a(z) in the place of every z of `values`, and a′(z) in `slopes`.
+pub(crate) fn activate_on_host(values: &mut [f32], slopes: &mut [f32]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (z, slope) in values.iter_mut().zip(slopes) {
+                let ratio = *z / (*z * *z + 1.0).sqrt();
+                *slope = ratio * (1.0 - 0.5 * ratio * ratio) + 0.5;
+                *z *= 0.5 * ratio + 0.5;
+            }
+        },
+    );
 }
 
 /// r of every z.

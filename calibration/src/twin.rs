@@ -59,7 +59,7 @@ pub trait DigitalTwin: Send + Sync {
 }
 
 /// A twin at one point, whatever becomes of the twin.
-pub trait Linearised: Send {
+pub trait Linearised: Send + Sync {
     /// The twin's [`vjp`](DigitalTwin::vjp) there: cotangents `dy` of the outputs → cotangents of `x` and
     /// `theta`.
     fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);

@@ -88,18 +88,24 @@ impl PhysicalLayer for Boundary {
     ) -> Result<(), DeviceError> {
         let interface = self.layer.interface();
         let shots = interface.check_shapes(inputs, parameters, outputs)?;
-        let clamped = outside(interface, &interface.inputs, inputs.as_slice())?
-            + outside(interface, &interface.parameters, parameters.as_slice())?;
-        if clamped == 0 {
-            self.layer.measure(inputs, parameters, outputs)?;
+        let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
+        let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
+        let inputs = if stray_inputs == 0 {
+            inputs
         } else {
             self.inputs.clone_from(inputs);
-            self.parameters.clone_from(parameters);
             clamp(&interface.inputs, self.inputs.as_mut_slice());
+            &self.inputs
+        };
+        let parameters = if stray_parameters == 0 {
+            parameters
+        } else {
+            self.parameters.clone_from(parameters);
             clamp(&interface.parameters, self.parameters.as_mut_slice());
-            self.layer.measure(&self.inputs, &self.parameters, outputs)?;
-        }
-        self.clamped += clamped;
+            &self.parameters
+        };
+        self.layer.measure(inputs, parameters, outputs)?;
+        self.clamped += stray_inputs + stray_parameters;
         self.shots += shots as u64;
         check_measurements(self.layer.interface(), outputs.as_slice())
     }
@@ -151,8 +157,14 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
 /// Moves `values` (channels fastest) to the nearest end of the range that they are out of.
 fn clamp(channels: &Channels, values: &mut [f32]) {
     for values in values.chunks_mut(channels.len().max(1)) {
-        for (value, channel) in values.iter_mut().zip(channels.iter()) {
-            *value = value.clamp(channel.minimum, channel.maximum);
+        for (bank, run) in channels.runs_mut(values) {
+            vectorised(
+                #[inline(always)]
+                || {
+                    run.iter_mut()
+                        .for_each(|value| *value = value.clamp(bank.minimum, bank.maximum))
+                },
+            );
         }
     }
 }

@@ -39,6 +39,7 @@ pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
 pub use layer::PhysicalLayer;
+pub use matrix_product::multiply;
 pub use nalgebra;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;

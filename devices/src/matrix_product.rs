@@ -12,7 +12,7 @@
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub(crate) fn multiply(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: usize) {
+pub fn multiply(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: usize) {
     let (columns, k) = (result.len() / m, left.len() / m);
     let fits =
         left.len() == m * k && k <= n && right.len() == n * columns && result.len() == m * columns;

@@ -64,6 +64,12 @@ impl Laboratory {
         self.instruments.iter().all(|instrument| instrument.twin.is_some())
     }
 
+    /// Whether the host's backend plays one of the devices, in tensors.
+    #[must_use]
+    pub fn is_in_tensors(&self) -> bool {
+        self.instruments.iter().any(|instrument| instrument.tensors.is_some())
+    }
+
     /// Shots played on all devices.
     #[must_use]
     pub fn shots(&self) -> u64 {

@@ -1,11 +1,13 @@
 //! A physical layer in a network: several shots of one device, each with its own parameters.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_calibration::bridge::{from_vec, is_host, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{Linearised, RangeMap, Run, at_point};
+use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, Run, at_point};
 use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
@@ -33,6 +35,14 @@ pub struct Physical {
     matrix_gain: Option<f32>,
     penalty: RangePenalty,
     noise: NoiseSource,
+}
+
+/// What a physical stage asks of its device, unclamped: the boundary clamps and counts.
+pub(super) struct Asked {
+    /// `[n_inputs × shots · batch]`, a run a shot.
+    drives: DMatrix<f32>,
+    /// The settings one after the other.
+    settings: Vec<f32>,
 }
 
 impl Physical {
@@ -121,34 +131,48 @@ impl Physical {
         from_vec(gradient, shape, &device)
     }
 
-    /// What goes to the device, unclamped (the boundary clamps and counts): drives a shot, and the settings
-    /// one after the other.
-    fn asked(&self, x: &Tensor<2>) -> (DMatrix<f32>, Vec<f32>) {
-        let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
-        (to_matrix(drives), self.settings_of(|value| value))
+    /// The place in the laboratory of the device.
+    #[must_use]
+    pub fn instrument(&self) -> usize {
+        self.instrument
     }
 
-    /// Plays `asked`, setting by setting.
-    fn play(
+    /// What goes to the device at `x` `[batch, width in]`.
+    pub(super) fn ask(&self, x: &Tensor<2>) -> Asked {
+        let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
+        Asked { drives: to_matrix(drives), settings: self.settings_of(|value| value) }
+    }
+
+    /// Plays `asked`, setting by setting: the stage's output `[batch, width out]`.
+    pub(super) fn play(
         &self,
-        (drives, settings): (DMatrix<f32>, Vec<f32>),
+        Asked { drives, settings }: Asked,
         device: &mut Boundary,
-    ) -> Result<DMatrix<f32>, DeviceError> {
+    ) -> Result<Tensor<2>, DeviceError> {
         let [groups, _] = self.parameters.dims();
         let bins = device.interface().outputs.len();
         let mut readings = DMatrix::zeros(bins, drives.ncols());
         if groups == 1 {
             device.measure(&drives, &DVector::from_vec(settings), &mut readings)?;
-            return Ok(readings);
+        } else {
+            let run = drives.ncols() / groups;
+            let mut part = DMatrix::zeros(bins, run);
+            for (group, setting) in settings.chunks(self.channels.len()).enumerate() {
+                let drives = drives.columns(group * run, run).into_owned();
+                device.measure(&drives, &DVector::from_column_slice(setting), &mut part)?;
+                readings.columns_mut(group * run, run).copy_from(&part);
+            }
         }
-        let run = drives.ncols() / groups;
-        let mut part = DMatrix::zeros(bins, run);
-        for (group, setting) in settings.chunks(self.channels.len()).enumerate() {
-            let drives = drives.columns(group * run, run).into_owned();
-            device.measure(&drives, &DVector::from_column_slice(setting), &mut part)?;
-            readings.columns_mut(group * run, run).copy_from(&part);
-        }
-        Ok(readings)
+        Ok(by_sample(to_tensor(&readings, &self.parameters.device()), self.shots))
+    }
+
+    /// The twin at `x` `[batch, width in]`.
+    pub(super) fn linearise(
+        &self,
+        x: &Tensor<2>,
+        twin: &Arc<dyn DigitalTwin>,
+    ) -> Box<dyn Linearised> {
+        at_point(twin, self.drives(x), self.settings())
     }
 
     /// Plays the simulated device's own equation in tensors; only counts come back from the backend: of drives and
@@ -173,7 +197,7 @@ impl Physical {
             boundary.check(&to_matrix(asked), &to_matrix(readings.clone()))?;
         }
         boundary.take_in(drives.dims()[0] as u64, (counts[0] + counts[1]) as u64);
-        Ok(readings)
+        Ok(by_sample(readings, self.shots))
     }
 
     /// The stage's cotangents from the twin's.
@@ -208,21 +232,20 @@ impl Stage for Physical {
         laboratory: &mut Laboratory,
         source: Source,
     ) -> Result<Tensor<2>, DeviceError> {
-        let readings = match source {
+        match source {
             Source::Measured => {
                 let Instrument { device, tensors, .. } =
                     &mut laboratory.instruments[self.instrument];
                 match tensors {
                     Some(simulated) => {
                         let at = (self.drives(x), self.settings());
-                        self.play_in_tensors(simulated, x, at, device)?
+                        self.play_in_tensors(simulated, x, at, device)
                     }
-                    None => to_tensor(&self.play(self.asked(x), device)?, &x.device()),
+                    None => self.play(self.ask(x), device),
                 }
             }
-            Source::Predicted => self.predict(x, laboratory),
-        };
-        Ok(by_sample(readings, self.shots))
+            Source::Predicted => Ok(by_sample(self.predict(x, laboratory), self.shots)),
+        }
     }
 
     fn vjp(
@@ -245,19 +268,22 @@ impl Stage for Physical {
             // The backend works through both in the order in which it is told.
             let at = (self.drives(x), self.settings());
             let linearised = twin.as_ref().map(|twin| at_point(twin, at.0.clone(), at.1.clone()));
-            let readings = self.play_in_tensors(simulated, x, at, device)?;
-            return Ok((by_sample(readings, self.shots), linearised));
+            return Ok((self.play_in_tensors(simulated, x, at, device)?, linearised));
         }
-        let asked = self.asked(x);
+        let asked = self.ask(x);
         let mut linearised = None;
         // The device is not kept waiting for another core to wake: that one has the twin.
-        let readings = rayon::in_place_scope(|scope| {
+        let output = rayon::in_place_scope(|scope| {
             if let Some(twin) = twin {
-                scope.spawn(|_| linearised = Some(at_point(twin, self.drives(x), self.settings())));
+                scope.spawn(|_| linearised = Some(self.linearise(x, twin)));
             }
             self.play(asked, device)
         })?;
-        Ok((by_sample(to_tensor(&readings, &x.device()), self.shots), linearised))
+        Ok((output, linearised))
+    }
+
+    fn physical(&self) -> Option<&Physical> {
+        Some(self)
     }
 
     fn vjp_by(
@@ -298,10 +324,6 @@ impl Stage for Physical {
             dx.mean_dim(0).transpose()
         });
         Some(Outgoing { weights: Tensor::cat(columns.collect(), 1), parameter: None })
-    }
-
-    fn instrument(&self) -> Option<usize> {
-        Some(self.instrument)
     }
 
     fn slots(&self) -> usize {

@@ -5,7 +5,7 @@ use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{Linearised, Run};
 use twinprop_devices::DeviceError;
 
-use super::Laboratory;
+use super::{Laboratory, Physical};
 
 /// Where a physical stage's forward values come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,11 @@ pub trait Stage: Send + Sync {
         laboratory: &mut Laboratory,
     ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
         Ok((self.forward(x, laboratory, Source::Measured)?, None))
+    }
+
+    /// The stage as one that plays on a device, if it does.
+    fn physical(&self) -> Option<&Physical> {
+        None
     }
 
     /// Vector-Jacobian product at `x`: cotangent of the output → cotangent of the input and
@@ -173,7 +178,7 @@ pub trait Stage: Send + Sync {
 
     /// The place in the laboratory of the device that the stage plays on, if it is physical.
     fn instrument(&self) -> Option<usize> {
-        None
+        self.physical().map(Physical::instrument)
     }
 
     /// Batches of shots that the stage plays in a step, side by side.

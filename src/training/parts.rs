@@ -1,8 +1,14 @@
-//! A step of physics-aware training by parts of its batch: while the devices play one, the way back of the one
-//! before is worked out, and a device that takes its time hardly waits.
+//! A step of physics-aware training by parts of its batch, so that a device that takes its time hardly waits.
+//!
+//! Two parts are under way at once: while the devices play one, the host brings the other to its next device,
+//! linearises the twin, and works out the way back of the part that was done last. Only the way back of the last
+//! part, which is the smallest, keeps the devices waiting.
 //!
 //! The gradient of the batch's mean loss is the mean of the parts', by their samples. What random stages draw
 //! belongs to the sample, so that it is the same in any number of parts.
+
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use burn::tensor::{Device, Tensor};
 use twinprop_calibration::bridge::to_tensor;
@@ -11,7 +17,7 @@ use twinprop_devices::DeviceError;
 use super::events::Sums;
 use super::{accuracy, cross_entropy, predictions};
 use crate::data::Dataset;
-use crate::network::{Laboratory, Moment, Network, Trace};
+use crate::network::{Laboratory, Moment, Network, Passage, Trace};
 
 /// What a batch leaves.
 #[derive(Default)]
@@ -23,11 +29,11 @@ pub(super) struct Played {
     pub gradients: Vec<Tensor<2>>,
 }
 
-/// A part that went forward.
-struct Forward<'a> {
+/// A part on its way forward.
+struct Part<'a> {
     labels: &'a [usize],
-    trace: Trace,
     moment: Option<Moment>,
+    passage: Passage<'a>,
 }
 
 /// Plays `batch` in `parts`, at most one a sample, and goes back through the twins.
@@ -38,47 +44,66 @@ pub(super) fn play(
     parts: usize,
     backend: &Device,
 ) -> Result<Played, DeviceError> {
-    let size = batch.len().div_ceil(parts);
-    let whole = laboratory.moment;
     let x = to_tensor(&batch.features, backend);
+    let whole = laboratory.moment;
+    let mut waiting = ranges(batch.len(), parts).map(|samples| {
+        let moment = whole.map(|moment| Moment { first: samples.start, ..moment });
+        let x = x.clone().narrow(0, samples.start, samples.len());
+        Part { labels: &batch.labels[samples], moment, passage: Passage::new(network, x, moment) }
+    });
+    let instruments = laboratory.instruments.iter_mut();
+    let (mut devices, twins): (Vec<_>, Vec<_>) =
+        instruments.map(|instrument| (&mut instrument.device, instrument.twin.clone())).unzip();
     let mut played = Played::default();
-    let mut waiting: Option<Forward> = None;
-    for (number, labels) in batch.labels.chunks(size).enumerate() {
-        let first = number * size;
-        let moment = whole.map(|moment| Moment { first, ..moment });
-        laboratory.moment = moment;
-        let x = x.clone().narrow(0, first, labels.len());
-        let before = waiting.take();
-        // The devices are not kept waiting for another core to wake: that one goes back.
-        let trace = rayon::in_place_scope(|scope| {
-            if let Some(before) = before {
-                scope.spawn(|_| played.take_back(before, network, batch.len()));
+    let mut under_way: VecDeque<Part> = waiting.by_ref().take(2).collect();
+    let mut done: Option<Part> = None;
+    while let Some(mut playing) = under_way.pop_front() {
+        let (coming, before) = (under_way.front_mut(), done.take());
+        playing.passage.go_on();
+        playing.passage.play(&mut devices, &twins, || {
+            if let Some(coming) = coming {
+                coming.passage.go_on();
             }
-            network.measure_and_linearise(x, laboratory)
-        });
-        laboratory.moment = whole;
-        waiting = Some(Forward { labels, trace: trace?, moment });
+            if let Some(before) = before {
+                played.take_back(before, network, batch.len());
+            }
+        })?;
+        if playing.passage.is_to_play() {
+            under_way.push_back(playing);
+        } else {
+            done = Some(playing);
+            under_way.extend(waiting.next());
+        }
     }
-    if let Some(last) = waiting {
+    if let Some(last) = done {
         played.take_back(last, network, batch.len());
     }
     Ok(played)
 }
 
+/// The samples of each of `parts` of a batch; the last are about half as many as the others, and none is empty.
+fn ranges(batch: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let halves = 2 * parts - 1;
+    let end = move |number: usize| ((4 * number * batch + halves) / (2 * halves)).min(batch);
+    (0..parts).map(move |number| end(number)..end(number + 1)).filter(|samples| !samples.is_empty())
+}
+
 impl Played {
     /// Takes in a part of `batch` samples, with its share of the gradient of their mean loss.
-    fn take_back(&mut self, part: Forward, network: &Network, batch: usize) {
-        let Forward { labels, trace, moment } = part;
-        let away = Laboratory::without_devices(moment);
+    fn take_back(&mut self, part: Part, network: &Network, batch: usize) {
+        let Part { labels, moment, passage } = part;
+        let away = || Laboratory::without_devices(moment);
+        let trace = passage.finish();
         let (loss, cotangent) = cross_entropy(trace.logits(), labels);
         let size = labels.len() as f32;
-        self.sums.add(&Sums {
+        let sums = || Sums {
             loss: loss * size,
             right: accuracy(&predictions(trace.logits()), labels) * size,
-            penalty: network.penalty(&trace, &away) * size,
-        });
+            penalty: network.penalty(&trace, &away()) * size,
+        };
+        let (gradients, sums) = rayon::join(|| network.backward(&trace, cotangent, &away()), sums);
+        self.sums.add(&sums);
         let share = labels.len() as f64 / batch as f64;
-        let gradients = network.backward(&trace, cotangent, &away);
         let mut shares = gradients.into_iter().map(|gradient| gradient * share);
         self.gradients = if self.gradients.is_empty() {
             shares.collect()

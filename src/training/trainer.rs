@@ -279,8 +279,9 @@ impl Trainer<'_> {
     ) -> Result<Made, Error> {
         let _awake = Awake::keep();
         let batch = self.split.training_batch(chosen, epoch);
-        let (sums, trace, gradients, alignment) = if self.rule == Rule::Pat && self.config.parts > 1
-        {
+        // A backend that plays the devices itself keeps none of them waiting.
+        let in_parts = self.config.parts > 1 && !self.laboratory.is_in_tensors();
+        let (sums, trace, gradients, alignment) = if self.rule == Rule::Pat && in_parts {
             let (network, parts) = (&*self.network, self.config.parts);
             let Played { mut traces, sums, gradients } =
                 parts::play(network, self.laboratory, &batch, parts, self.backend)?;

@@ -17,7 +17,7 @@ use twinprop::training::{
     Checkpoints, RefinementChoice, StepDone, Trainer, TrainingConfig, TrainingEvent,
 };
 use twinprop::{Backend, Rule};
-use twinprop_bench::{DeviceClock, Outcome, median, mnist_oscillators, run, vowels_optical};
+use twinprop_bench::{DeviceClock, Outcome, mnist_oscillators, run, vowels_optical};
 
 /// The device's share of the time of a training step.
 #[derive(Parser)]
@@ -96,13 +96,13 @@ impl Timeline {
         Ok(Self { name, steps, played: clock.played() })
     }
 
-    /// Milliseconds from the end of one step to that of the next, and the device's share of them.
-    fn step(&self, number: usize) -> (f64, f64) {
-        let (start, end) = (self.steps[number], self.steps[number + 1]);
+    /// Mean milliseconds of a step, and the device's share of the time from the first to the last.
+    fn step(&self) -> (f64, f64) {
+        let (start, end) = (self.steps[0], self.steps[STEPS]);
         let within = self.played.iter().filter(|(from, _)| (start..end).contains(from));
         let busy: Duration = within.map(|(from, to)| *to - *from).sum();
         let all = (end - start).as_secs_f64();
-        (1e3 * all, busy.as_secs_f64() / all)
+        (1e3 * all / STEPS as f64, busy.as_secs_f64() / all)
     }
 }
 
@@ -169,9 +169,7 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
     println!("| training | device, ms a layer | ms a step | host alone, ms | device busy |");
     println!("|---|---|---|---|---|");
     for timeline in &timelines {
-        let steps: Vec<(f64, f64)> = (0..STEPS).map(|number| timeline.step(number)).collect();
-        let ms = median(steps.iter().map(|step| step.0).collect());
-        let busy = median(steps.iter().map(|step| step.1).collect());
+        let (ms, busy) = timeline.step();
         let (name, host) = (timeline.name, ms * (1.0 - busy));
         let takes = arguments.milliseconds;
         println!("| {name} | {takes} | {ms:.2} | {host:.2} | {:.1} % |", 100.0 * busy);
