@@ -1,0 +1,146 @@
+//! A neural twin at a point on this machine's processor: a block of shots goes through all layers while it is in the
+//! cache, and only the slopes are kept. Layer by layer, what lies between the products of matrices took longer than
+//! they do.
+
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+use twinprop_devices::{multiply, vectorised};
+
+use super::{NeuralTwin, gather};
+use crate::bridge::{from_vec, to_vec};
+use crate::gate::activate_on_host;
+use crate::twin::Linearised;
+
+/// Shots in a block: a multiple of the six columns that a product's innermost loop takes.
+const ROWS: usize = 24;
+
+/// A neural twin's slopes at a point, and what its adjoint needs of its weights.
+pub(super) struct LinearisedOnHost {
+    /// Block by block, of each hidden layer in turn: `[shots of the block, width]`.
+    slopes: Vec<f32>,
+    /// W_xᵀ and W_lᵀ, row by row: `[width, n_inputs]`, then `[columns, width]`.
+    of_inputs: Vec<f32>,
+    of_layers: Vec<Vec<f32>>,
+    /// W_θᵀ with the parameters' scale, `[width, n_parameters]`.
+    of_parameters: Tensor<2>,
+    /// From readings to the network's output, and from its inputs to drives: `[1, n_outputs]`, `[1, n_inputs]`.
+    reading_scale: Tensor<2>,
+    input_scale: Tensor<2>,
+    width: usize,
+    residual: bool,
+    groups: usize,
+    device: Device,
+}
+
+impl LinearisedOnHost {
+    /// `twin` at `x` `[shots, n_inputs]` and `theta` `[groups, n_parameters]`, in the device's units.
+    pub(super) fn at(twin: &NeuralTwin, x: Tensor<2>, theta: Tensor<2>) -> Self {
+        let device = x.device();
+        let ([shots, inputs], [groups, _]) = (x.dims(), theta.dims());
+        let (width, depth, residual) = (twin.config.width, twin.config.depth, twin.config.residual);
+        let [of_inputs, of_parameters, bias] = [0, 1, 2].map(|place| twin.weights[place].clone());
+        let shared = twin.parameters.apply(theta).matmul(of_parameters.clone()) + bias;
+        let shared = to_vec(shared);
+        let x = to_vec(twin.inputs.apply(x));
+        let first = to_vec(of_inputs.clone());
+        let hidden: Vec<(Vec<f32>, Vec<f32>)> = twin.weights[3..]
+            .chunks_exact(2)
+            .take(depth - 1)
+            .map(|layer| (to_vec(layer[0].clone()), to_vec(layer[1].clone())))
+            .collect();
+        let mut slopes = vec![0.0; shots * depth * width];
+        let scratch = || (vec![0.0; ROWS * width], vec![0.0; ROWS * width]);
+        let blocks = slopes.par_chunks_mut(ROWS * depth * width).zip(x.par_chunks(ROWS * inputs));
+        blocks.enumerate().for_each_init(scratch, |(z, next), (block, (slopes, x))| {
+            let size = x.len() / inputs * width;
+            let (z, next) = (&mut z[..size], &mut next[..size]);
+            multiply(z, &first, x, width, inputs);
+            for (row, z) in z.chunks_exact_mut(width).enumerate() {
+                let group = (block * ROWS + row) * groups / shots;
+                add(z, &shared[group * width..][..width]);
+            }
+            for (layer, slopes) in slopes.chunks_exact_mut(size).enumerate() {
+                let Some((weights, bias)) = hidden.get(layer) else {
+                    activate_on_host(z, slopes);
+                    break;
+                };
+                let before = residual.then(|| z.to_vec());
+                activate_on_host(z, slopes);
+                multiply(next, weights, z, width, width);
+                next.chunks_exact_mut(width).for_each(|next| add(next, bias));
+                if let Some(before) = before {
+                    add(next, &before);
+                }
+                z.copy_from_slice(next);
+            }
+        });
+        Self {
+            slopes,
+            of_inputs: to_vec(of_inputs.transpose()),
+            of_layers: twin.weights[3..]
+                .chunks_exact(2)
+                .map(|layer| to_vec(layer[0].clone().transpose()))
+                .collect(),
+            of_parameters: of_parameters.transpose() * twin.parameters.scale.clone(),
+            reading_scale: twin.reading_deviation.clone(),
+            input_scale: twin.inputs.scale.clone(),
+            width,
+            residual,
+            groups,
+            device,
+        }
+    }
+}
+
+impl Linearised for LinearisedOnHost {
+    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let ([shots, outputs], inputs) = (dy.dims(), self.input_scale.dims()[1]);
+        let (width, depth) = (self.width, self.of_layers.len());
+        let dy = to_vec(dy * self.reading_scale.clone());
+        let mut dx = vec![0.0; shots * inputs];
+        let mut dz = vec![0.0; shots * width];
+        let blocks = (dx.par_chunks_mut(ROWS * inputs).zip(dz.par_chunks_mut(ROWS * width)))
+            .zip(dy.par_chunks(ROWS * outputs).zip(self.slopes.par_chunks(ROWS * depth * width)));
+        blocks.for_each_init(
+            || vec![0.0; ROWS * width],
+            |before, ((dx, dz), (dy, slopes))| {
+                let size = dz.len();
+                let before = &mut before[..size];
+                let layers = self.of_layers.iter().zip(slopes.chunks_exact(size));
+                for (layer, (weights, slopes)) in layers.enumerate().rev() {
+                    if layer + 1 == depth {
+                        multiply(dz, weights, dy, width, outputs);
+                        vectorised(
+                            #[inline(always)]
+                            || dz.iter_mut().zip(slopes).for_each(|(dz, slope)| *dz *= slope),
+                        );
+                        continue;
+                    }
+                    multiply(before, weights, dz, width, width);
+                    let kept = if self.residual { 1.0 } else { 0.0 };
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for ((dz, before), slope) in dz.iter_mut().zip(&*before).zip(slopes) {
+                                *dz = before * slope + kept * *dz;
+                            }
+                        },
+                    );
+                }
+                multiply(dx, &self.of_inputs, dz, inputs, width);
+            },
+        );
+        let dx = from_vec(dx, [shots, inputs], &self.device);
+        let dz = from_vec(dz, [shots, width], &self.device);
+        let dtheta = gather(dz, self.groups).matmul(self.of_parameters.clone());
+        (dx * self.input_scale.clone(), dtheta)
+    }
+}
+
+/// y ← y + x.
+fn add(y: &mut [f32], x: &[f32]) {
+    vectorised(
+        #[inline(always)]
+        || y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
+    );
+}
