@@ -7,7 +7,7 @@ scale and offset between the layers; batch 32, Adam.
 
 import torch
 
-from physics_aware import Scale, layer, layers_of_shots
+from physics_aware import Layer, Scale, layers_of_shots
 from second_harmonic import BINS, INPUTS, PARAMETERS, SHOTS, measure, predict
 from timed import BATCH
 
@@ -22,6 +22,6 @@ layers_of_shots(
         Scale(SHOTS * BINS, SHOTS * BINS),
     ],
     settings=[torch.nn.Parameter(torch.rand(SHOTS, PARAMETERS) - 0.5) for _ in range(2)],
-    device_layer=layer(measure, predict),
+    device_layer=Layer(measure, predict),
     classes=CLASSES,
 )

@@ -8,7 +8,7 @@ import sys
 import torch
 
 from oscillator_step import evolve
-from physics_aware import layer, serve
+from physics_aware import Layer, serve
 from timed import BATCH
 
 if __name__ == "__main__":
@@ -23,7 +23,7 @@ if __name__ == "__main__":
 
     if sys.argv[3] == "compile":
         nominal = torch.compile(nominal)
-    oscillators = layer(nominal, nominal)
+    oscillators = Layer(nominal, nominal)
 
     def loss():
         q = oscillators(images, linear.weight, linear.bias)

@@ -6,7 +6,7 @@ bend of 0.1 and input noise of 0.02; batch 32, Adam.
 
 import torch
 
-from physics_aware import layer, noisy, serve
+from physics_aware import Layer, noisy, serve
 from timed import BATCH
 
 STEPS, H, BEND = 5, 0.1, 0.1
@@ -42,7 +42,7 @@ def evolve(q, free, e, bend, error):
 def oscillators(count):
     """A layer of the true device, whose twin is the nominal one."""
     error = coupling(0.2 * 2**0.5 * torch.randn(count, count))
-    return layer(
+    return Layer(
         lambda q, free, e: evolve(noisy(q, 0.02), free, e, 1 + BEND, error),
         lambda q, free, e: evolve(q, free, e, 1.0, None),
     )
@@ -62,4 +62,5 @@ if __name__ == "__main__":
         q = second(q, layers[1].weight, layers[1].bias)
         return torch.nn.functional.cross_entropy(factor * q[:, -10:], labels)
 
-    serve(loss, parameters)
+    at = (images - 0.5, layers[0].weight.detach(), layers[0].bias.detach())
+    serve(loss, parameters, first.vjp_at(*at))

@@ -2,28 +2,51 @@
 penalty on what is out of range, and networks of layers of shots.
 """
 
+import sys
+
 import torch
 
 from timed import BATCH, answer
 
 
-def layer(measure, predict):
-    """A function of (x, *parameters): forward on the device, backward through the twin at the same drive."""
+class Layer:
+    """Forward on the device, backward through the twin at the same drive, both functions of (x, *parameters).
 
-    class PhysicsAware(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, *drives):
-            ctx.save_for_backward(*drives)
-            return measure(*drives)
+    With the option `--compiled` both are what `torch.compile` makes of them; it cannot see into a gradient within a
+    function's backward pass, and so not into a whole step.
+    """
 
-        @staticmethod
-        def backward(ctx, cotangent):
-            drives = [value.detach().requires_grad_() for value in ctx.saved_tensors]
-            with torch.enable_grad():
-                y = predict(*drives)
-            return torch.autograd.grad(y, drives, cotangent)
+    def __init__(self, measure, predict):
+        if "--compiled" in sys.argv:
+            measure, predict = torch.compile(measure), torch.compile(predict)
 
-    return PhysicsAware.apply
+        class PhysicsAware(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, *drives):
+                ctx.save_for_backward(*drives)
+                return measure(*drives)
+
+            @staticmethod
+            def backward(ctx, cotangent):
+                return Layer.vjp(predict, ctx.saved_tensors, cotangent)
+
+        self.predict, self.apply = predict, PhysicsAware.apply
+
+    def __call__(self, *drives):
+        return self.apply(*drives)
+
+    @staticmethod
+    def vjp(predict, drives, cotangent):
+        """Cotangents of the drives."""
+        drives = [value.detach().requires_grad_() for value in drives]
+        with torch.enable_grad():
+            y = predict(*drives)
+        return torch.autograd.grad(y, drives, cotangent)
+
+    def vjp_at(self, *drives):
+        """What works out one vector-Jacobian product of the twin."""
+        cotangent = torch.randn_like(self.predict(*drives))
+        return lambda: Layer.vjp(self.predict, drives, cotangent)
 
 
 def noisy(values, deviation):
@@ -54,8 +77,8 @@ def readout(x, temperature, classes):
     return temperature.exp() * x[:, : classes * window].reshape(BATCH, classes, window).mean(dim=2)
 
 
-def serve(loss, trained):
-    """Answers with the seconds that a step by Adam takes."""
+def serve(loss, trained, vjp=None):
+    """Answers with the seconds that a step by Adam takes, or the vector-Jacobian product `vjp`."""
     optimiser = torch.optim.Adam(trained, lr=1e-4)
 
     def step():
@@ -63,7 +86,7 @@ def serve(loss, trained):
         loss().backward()
         optimiser.step()
 
-    answer(step)
+    answer(step=step, vjp=vjp)
 
 
 def layers_of_shots(features, digital, scales, settings, device_layer, classes):
@@ -84,4 +107,5 @@ def layers_of_shots(features, digital, scales, settings, device_layer, classes):
         logits = readout(scales[-1](x), temperature, classes)
         return torch.nn.functional.cross_entropy(logits, labels) + penalty
 
-    serve(loss, trained)
+    x = torch.rand(BATCH, len(scales[0].place)) - 0.5
+    serve(loss, trained, device_layer.vjp_at(x, settings[0].detach()))

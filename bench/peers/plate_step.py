@@ -7,7 +7,7 @@ between the layers; batch 32, Adam.
 
 import torch
 
-from physics_aware import Scale, layer, layers_of_shots, noisy
+from physics_aware import Layer, Scale, layers_of_shots, noisy
 from timed import BATCH
 
 CLASSES, FEATURES, LAYERS, SHOTS = 10, 64, 3, 4
@@ -51,6 +51,6 @@ layers_of_shots(
         Scale(SHOTS * OUTPUTS, SHOTS * OUTPUTS),
     ],
     settings=[torch.nn.Parameter(torch.rand(SHOTS, PARAMETERS) - 0.5) for _ in range(LAYERS)],
-    device_layer=layer(measure, predict),
+    device_layer=Layer(measure, predict),
     classes=CLASSES,
 )

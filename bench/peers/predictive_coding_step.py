@@ -52,4 +52,4 @@ def step():
     optimiser.step()
 
 
-answer(step)
+answer(step=step)

@@ -7,7 +7,7 @@ offset between the layers; batch 32, Adam.
 
 import torch
 
-from physics_aware import Scale, layer, layers_of_shots
+from physics_aware import Layer, Scale, layers_of_shots
 from second_harmonic import BINS, CHANNELS, INPUTS, PARAMETERS, SHOTS, drives, measure
 from timed import BATCH
 
@@ -30,6 +30,6 @@ layers_of_shots(
         Scale(SHOTS * BINS, SHOTS * BINS),
     ],
     settings=[torch.nn.Parameter(torch.rand(SHOTS, PARAMETERS) - 0.5) for _ in range(2)],
-    device_layer=layer(measure, lambda x, theta: twin(drives(x, theta)).reshape(-1, SHOTS * BINS)),
+    device_layer=Layer(measure, lambda x, theta: twin(drives(x, theta)).reshape(-1, SHOTS * BINS)),
     classes=CLASSES,
 )

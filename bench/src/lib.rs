@@ -117,6 +117,25 @@ impl Step {
         self.batch.len() as u64 * of_a_sample.sum::<u64>()
     }
 
+    /// What works out the vector-Jacobian product of the first device's twin at what the step's batch plays.
+    ///
+    /// # Panics
+    /// If there is no device, or it does not answer.
+    pub fn twin_vjp(&mut self) -> impl FnMut() {
+        let Experiment { split, network, laboratory, .. } = &mut self.experiment;
+        let x = to_tensor(&split.train.choose(&self.batch).features, &self.backend);
+        let trace = network.forward(x, laboratory, Source::Measured).expect("the device answers");
+        let stages = network.stages.iter().zip(trace.inputs).zip(trace.outputs);
+        let ((stage, x), y) = stages
+            .into_iter()
+            .find(|((stage, _), _)| stage.physical().is_some())
+            .expect("the network has a device");
+        let laboratory = &*laboratory;
+        move || {
+            stage.vjp(&x, y.clone(), laboratory);
+        }
+    }
+
     /// Waits until the backend has done what it was told.
     ///
     /// # Errors

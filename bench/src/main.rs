@@ -63,15 +63,9 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             compare_device(play, arguments, &mut results)?;
         }
     }
-    for PatStep { name, subject, peer, step, multiply_adds, product } in PAT_STEPS {
-        if arguments.wants(name) {
-            let mut torch = Peer::start(&arguments.python, peer, &[])?;
-            let step = step();
-            let multiply_adds = multiply_adds.unwrap_or_else(|| step.multiply_adds());
-            let times = steps_in_turns(arguments.turns, step, &mut torch)?;
-            let subject = format!("PAT step, {subject}, batch 32");
-            results
-                .add(Row::of_step(subject, times), Some(Work { multiply_adds, bytes: 0, product }));
+    for pat in &PAT_STEPS {
+        if arguments.wants(pat.name) {
+            compare_step(pat, arguments, &mut results)?;
         }
     }
     if arguments.wants("predictive-coding") {
@@ -79,10 +73,11 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             let config = PredictiveCodingConfig { eta, steps: Some(steps), ..Default::default() };
             let options = [eta.to_string(), steps.to_string()];
             let mut torch = Peer::start(&arguments.python, "predictive_coding_step.py", &options)?;
-            let times = steps_in_turns(arguments.turns, predictive_coding(config), &mut torch)?;
+            let mut step = predictive_coding(config);
+            let times = steps_in_turns(arguments.turns, &mut step, &mut torch)?;
             let subject =
                 format!("fixed prediction, η = {eta}, {steps} sweeps, 784-256-128-64-10, batch 32");
-            results.add(Row::of_step(subject, times), None);
+            results.add(Row::of_step(subject, TORCH, times), None);
         }
     }
     arguments.json.as_deref().map_or(Ok(()), |path| results.write(path))
@@ -112,6 +107,37 @@ fn compare_device(
         let (subject, peer) = (name.clone(), format!("NumPy, {real}"));
         let row = Row { subject, peer, seconds, peer_seconds, limit: None, shots: Some(shots) };
         results.add(row, Some(work));
+    }
+    Ok(())
+}
+
+/// What the rows call PyTorch as it is.
+const TORCH: &str = "PyTorch";
+
+/// A training step and the vector-Jacobian product of its first layer's twin, beside PyTorch eager and, where it
+/// compiles that, compiled.
+fn compare_step(pat: &PatStep, arguments: &Arguments, results: &mut Results) -> Outcome<()> {
+    let PatStep { subject, peer, compiles, product, .. } = *pat;
+    let mut step = (pat.step)();
+    let multiply_adds = pat.multiply_adds.unwrap_or_else(|| step.multiply_adds());
+    let compiled = ["--compiled".to_owned()];
+    for (name, options) in [(TORCH, &[][..]), ("PyTorch, compiled", &compiled)] {
+        if !(compiles || options.is_empty()) {
+            continue;
+        }
+        let mut torch = Peer::start(&arguments.python, peer, options)?;
+        let times = steps_in_turns(arguments.turns, &mut step, &mut torch)?;
+        let row = Row::of_step(format!("PAT step, {subject}, batch 32"), name, times);
+        results.add(row, Some(Work { multiply_adds, bytes: 0, product }));
+        let mut vjp = step.twin_vjp();
+        let ours = || {
+            let _awake = Awake::keep();
+            vjp();
+            Ok(())
+        };
+        let times = in_turns(arguments.turns, ours, || torch.seconds("vjp"))?;
+        let row = Row::of_step(format!("a layer's twin's VJP, {subject}"), name, times);
+        results.add(row, None);
     }
     Ok(())
 }

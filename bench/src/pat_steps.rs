@@ -12,6 +12,8 @@ pub struct PatStep {
     pub subject: &'static str,
     /// PyTorch's script.
     pub peer: &'static str,
+    /// Whether PyTorch compiles its device and its twin within minutes.
+    pub compiles: bool,
     /// Makes it.
     pub step: fn() -> Step,
     /// Multiply-adds that it cannot do without; by [`Step::multiply_adds`] where the twins are equations.
@@ -26,6 +28,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         name: "step",
         subject: "196 and 206 oscillators",
         peer: "oscillator_step.py",
+        compiles: true,
         step: mnist_oscillators,
         // Four times eighteen products of matrices a layer: the device's, the twin's, its adjoint's and its
         // couplings' gradient's.
@@ -36,6 +39,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         name: "vowels-step",
         subject: "`vowels-optical` with its neural twin",
         peer: "vowels_step.py",
+        compiles: true,
         step: || Step::new(vowels_optical(Backend::Flex).1),
         // Forward and back through the twin of 18, 256, 256 and 22 units, for 704 shots a layer.
         multiply_adds: Some(2 * 2 * 704 * (18 * 256 + 256 * 256 + 256 * 22)),
@@ -45,6 +49,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         name: "plate-step",
         subject: "`digits-plate`",
         peer: "plate_step.py",
+        compiles: false,
         step: digits_plate,
         multiply_adds: None,
         product: None,
@@ -53,6 +58,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         name: "hybrid-step",
         subject: "`mnist-optical`, a digital layer before the optical ones",
         peer: "mnist_hybrid_step.py",
+        compiles: true,
         step: mnist_optical,
         multiply_adds: None,
         product: None,

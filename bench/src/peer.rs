@@ -86,7 +86,7 @@ pub fn in_turns(
 }
 
 /// Medians of a training step of ours and of the peer's.
-pub fn steps_in_turns(turns: usize, mut step: Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
+pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
     in_turns(
         2 * turns,
         || {

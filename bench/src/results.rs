@@ -28,16 +28,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// A training step that took as long as the first of `times`, and PyTorch's as the second.
-    pub fn of_step(subject: String, (seconds, peer_seconds): (f64, f64)) -> Self {
-        Self {
-            subject,
-            peer: "PyTorch".to_owned(),
-            seconds,
-            peer_seconds,
-            limit: None,
-            shots: None,
-        }
+    /// A training step, or a part of one, that took as long as the first of the times, and `peer`'s as the second.
+    pub fn of_step(subject: String, peer: &str, (seconds, peer_seconds): (f64, f64)) -> Self {
+        Self { subject, peer: peer.to_owned(), seconds, peer_seconds, limit: None, shots: None }
     }
 }
 
