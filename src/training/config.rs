@@ -28,9 +28,9 @@ pub struct TrainingConfig {
     /// Samples a step.
     #[serde(deserialize_with = "validate::count")]
     pub batch: usize,
-    /// Parts of a batch that go to the devices one after the other, of `pat`: while one is played, the way
-    /// back of the one before is worked out. Worth it where a batch takes a device much longer than the host;
-    /// every part sets the devices' parameters anew. Not beside `bean`.
+    /// Parts of a batch that go to the devices in turns, of `pat`: while one is played, another is brought to its
+    /// next device, and the way back of the one before is worked out. Worth it where a batch takes a device much
+    /// longer than the host; every part sets the devices' parameters anew. Not beside `bean`.
     #[serde(deserialize_with = "validate::count")]
     pub parts: usize,
     /// What moves the parameters.
