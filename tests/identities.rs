@@ -61,6 +61,13 @@ coupling_deviation = 0.2
 range_penalty = 2.0
 "#;
 
+/// No device at all.
+const DIGITAL: &str = r#"
+network = ["encode", { linear = { outputs = 11 } }, "tanh", { linear = { outputs = 11 } }, "readout"]
+[data]
+source = "vowels"
+"#;
+
 fn backends() -> Vec<Backend> {
     let local = [Backend::Flex, Backend::Ndarray, Backend::Wgpu].into_iter();
     local.chain(lent()).filter(|backend| backend.device().is_ok()).collect()
@@ -333,7 +340,7 @@ fn a_batch_in_parts_is_trained_as_the_whole() {
         "\"wire\", { jitter = { deviation = 0.1 } }, { dropout = { rate = 0.1 } }, { pad",
     );
     assert_ne!(noisy, STAGES);
-    for recipe in [RECIPE, noisy.as_str()] {
+    for recipe in [RECIPE, noisy.as_str(), DIGITAL] {
         let whole = trained_in(recipe, 1);
         // The last batch of an epoch has fewer samples, and one part fewer.
         let parts = trained_in(recipe, 5);

@@ -59,7 +59,8 @@ impl<'a> Passage<'a> {
     }
 
     /// Plays where the pass has stopped, on the device of that place in `devices`, the laboratory's; its twin
-    /// in `twins`, if there is one, is linearised and `meanwhile` done while it plays.
+    /// in `twins`, if there is one, is linearised and `meanwhile` done while it plays. At the end of the pass only
+    /// `meanwhile` is done.
     ///
     /// # Errors
     /// Whatever the device answers.
@@ -69,9 +70,10 @@ impl<'a> Passage<'a> {
         twins: &[Option<Arc<dyn DigitalTwin>>],
         meanwhile: impl FnOnce() + Send,
     ) -> Result<(), DeviceError> {
-        let stage = &self.network.stages[self.trace.outputs.len()];
+        let stage = self.network.stages.get(self.trace.outputs.len());
+        let physical = stage.and_then(|stage| stage.physical());
         let (Some(physical), Some(asked), Some(entering)) =
-            (stage.physical(), self.asked.take(), self.trace.inputs.last())
+            (physical, self.asked.take(), self.trace.inputs.last())
         else {
             meanwhile();
             return Ok(());
