@@ -27,7 +27,8 @@ pub(super) struct LinearisedOnHost {
     reading_scale: Tensor<2>,
     input_scale: Tensor<2>,
     width: usize,
-    residual: bool,
+    /// Share of what entered a hidden layer that is added to what it computes: 1 of a residual twin, otherwise 0.
+    kept: f32,
     groups: usize,
     device: Device,
 }
@@ -37,7 +38,7 @@ impl LinearisedOnHost {
     pub(super) fn at(twin: &NeuralTwin, x: Tensor<2>, theta: Tensor<2>) -> Self {
         let device = x.device();
         let ([shots, inputs], [groups, _]) = (x.dims(), theta.dims());
-        let (width, depth, residual) = (twin.config.width, twin.config.depth, twin.config.residual);
+        let (width, depth) = (twin.config.width, twin.config.depth);
         let [of_inputs, of_parameters, bias] = [0, 1, 2].map(|place| twin.weights[place].clone());
         let shared = twin.parameters.apply(theta).matmul(of_parameters.clone()) + bias;
         let shared = to_vec(shared);
@@ -49,29 +50,32 @@ impl LinearisedOnHost {
             .map(|layer| (to_vec(layer[0].clone()), to_vec(layer[1].clone())))
             .collect();
         let mut slopes = vec![0.0; shots * depth * width];
-        let scratch = || (vec![0.0; ROWS * width], vec![0.0; ROWS * width]);
+        let kept = if twin.config.residual { 1.0 } else { 0.0 };
+        let scratch = || [(); 3].map(|()| vec![0.0; ROWS * width]);
         let blocks = slopes.par_chunks_mut(ROWS * depth * width).zip(x.par_chunks(ROWS * inputs));
-        blocks.enumerate().for_each_init(scratch, |(z, next), (block, (slopes, x))| {
+        blocks.enumerate().for_each_init(scratch, |scratch, (block, (slopes, x))| {
             let size = x.len() / inputs * width;
-            let (z, next) = (&mut z[..size], &mut next[..size]);
+            let [z, activation, next] = scratch.each_mut().map(|values| &mut values[..size]);
             multiply(z, &first, x, width, inputs);
             for (row, z) in z.chunks_exact_mut(width).enumerate() {
                 let group = (block * ROWS + row) * groups / shots;
                 add(z, &shared[group * width..][..width]);
             }
             for (layer, slopes) in slopes.chunks_exact_mut(size).enumerate() {
-                let Some((weights, bias)) = hidden.get(layer) else {
-                    activate_on_host(z, slopes);
-                    break;
-                };
-                let before = residual.then(|| z.to_vec());
-                activate_on_host(z, slopes);
-                multiply(next, weights, z, width, width);
-                next.chunks_exact_mut(width).for_each(|next| add(next, bias));
-                if let Some(before) = before {
-                    add(next, &before);
+                activation.copy_from_slice(z);
+                activate_on_host(activation, slopes);
+                let Some((weights, bias)) = hidden.get(layer) else { break };
+                multiply(next, weights, activation, width, width);
+                for (z, next) in z.chunks_exact_mut(width).zip(next.chunks_exact(width)) {
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for ((z, next), bias) in z.iter_mut().zip(next).zip(bias) {
+                                *z = next + bias + kept * *z;
+                            }
+                        },
+                    );
                 }
-                z.copy_from_slice(next);
             }
         });
         Self {
@@ -85,7 +89,7 @@ impl LinearisedOnHost {
             reading_scale: twin.reading_deviation.clone(),
             input_scale: twin.inputs.scale.clone(),
             width,
-            residual,
+            kept,
             groups,
             device,
         }
@@ -117,12 +121,11 @@ impl Linearised for LinearisedOnHost {
                         continue;
                     }
                     multiply(before, weights, dz, width, width);
-                    let kept = if self.residual { 1.0 } else { 0.0 };
                     vectorised(
                         #[inline(always)]
                         || {
                             for ((dz, before), slope) in dz.iter_mut().zip(&*before).zip(slopes) {
-                                *dz = before * slope + kept * *dz;
+                                *dz = before * slope + self.kept * *dz;
                             }
                         },
                     );
