@@ -1,5 +1,5 @@
 """PyTorch's side of the GPU benchmark: one physics-aware training step of a layer of oscillators, of which the
-first ten are the classes, as `oscillator_layer_step.py COUNT DEVICE eager|compile`; the device is noiseless and its
+first ten are the classes, as `oscillator_layer_step.py COUNT DEVICE [--compiled]`; the device is noiseless and its
 twin its equation.
 """
 
@@ -21,8 +21,6 @@ if __name__ == "__main__":
     def nominal(q, free, e):
         return evolve(q, free, e, 1.0, None)
 
-    if sys.argv[3] == "compile":
-        nominal = torch.compile(nominal)
     oscillators = Layer(nominal, nominal)
 
     def loss():

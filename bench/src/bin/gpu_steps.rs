@@ -50,9 +50,9 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
         let start = Instant::now();
         done(&mut step)?;
         let first = start.elapsed().as_secs_f64();
-        let kinds: &[&str] = if arguments.compiled { &["eager", "compile"] } else { &["eager"] };
+        let kinds: &[&str] = if arguments.compiled { &["eager", "compiled"] } else { &["eager"] };
         for kind in kinds {
-            let given = [count.to_string(), arguments.torch.clone(), (*kind).to_owned()];
+            let given = [count.to_string(), arguments.torch.clone(), format!("--{kind}")];
             let mut peer = Peer::start(&arguments.python, "oscillator_layer_step.py", &given)?;
             let peer_first = peer.seconds("step")?;
             let (ours, theirs) = in_turns(TURNS, || done(&mut step), || peer.seconds("step"))?;
