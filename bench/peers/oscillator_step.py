@@ -1,4 +1,4 @@
-"""PyTorch's side of the step benchmark: one physics-aware training step of the MNIST oscillators.
+"""PyTorch's side of the MNIST oscillators, as `oscillator_step.py SAMPLES [--compiled]`.
 
 196 oscillators, then 206 of which the last ten are the classes; the true device has J_noise 0.2, a
 bend of 0.1 and input noise of 0.02; batch 32, Adam.
@@ -7,7 +7,7 @@ bend of 0.1 and input noise of 0.02; batch 32, Adam.
 import torch
 
 from physics_aware import Layer, noisy, serve
-from timed import BATCH
+from timed import BATCH, samples
 
 STEPS, H, BEND = 5, 0.1, 0.1
 
@@ -54,13 +54,13 @@ parameters = [value for one in layers for value in one.parameters()] + [factor]
 
 if __name__ == "__main__":
     first, second = oscillators(196), oscillators(206)
-    images, labels = torch.rand(BATCH, 196), torch.randint(0, 10, (BATCH,))
+    images, labels = torch.rand(samples(), 196), torch.randint(0, 10, (samples(),))
 
-    def loss():
+    def loss(images, labels):
         q = first(images, layers[0].weight, layers[0].bias)
-        q = torch.cat([q, torch.zeros(BATCH, 10)], dim=1)
+        q = torch.cat([q, torch.zeros(len(q), 10)], dim=1)
         q = second(q, layers[1].weight, layers[1].bias)
         return torch.nn.functional.cross_entropy(factor * q[:, -10:], labels)
 
-    at = (images - 0.5, layers[0].weight.detach(), layers[0].bias.detach())
-    serve(loss, parameters, first.vjp_at(*at))
+    at = (torch.rand(BATCH, 196) - 0.5, layers[0].weight.detach(), layers[0].bias.detach())
+    serve(loss, parameters, images, labels, vjp=first.vjp_at(*at))

@@ -2,11 +2,9 @@
 penalty on what is out of range, and networks of layers of shots.
 """
 
-import sys
-
 import torch
 
-from timed import BATCH, answer
+from timed import BATCH, answer, compiled
 
 
 class Layer:
@@ -17,8 +15,7 @@ class Layer:
     """
 
     def __init__(self, measure, predict):
-        if "--compiled" in sys.argv:
-            measure, predict = torch.compile(measure), torch.compile(predict)
+        measure, predict = compiled(measure), compiled(predict)
 
         class PhysicsAware(torch.autograd.Function):
             @staticmethod
@@ -74,30 +71,34 @@ def outside(value):
 def readout(x, temperature, classes):
     """Logits: the mean of each class's readings; what is left over is not read."""
     window = x.shape[1] // classes
-    return temperature.exp() * x[:, : classes * window].reshape(BATCH, classes, window).mean(dim=2)
+    return temperature.exp() * x[:, : classes * window].reshape(len(x), classes, window).mean(dim=2)
 
 
-def serve(loss, trained, vjp=None):
-    """Answers with the seconds that a step by Adam takes, or the vector-Jacobian product `vjp`."""
+def serve(loss, trained, features, labels, **works):
+    """Answers with the seconds that a step by Adam takes, an epoch of all samples, or another of the `works`."""
     optimiser = torch.optim.Adam(trained, lr=1e-4)
 
-    def step():
+    def learn(chosen):
         optimiser.zero_grad()
-        loss().backward()
+        loss(features[chosen], labels[chosen]).backward()
         optimiser.step()
 
-    answer(step=step, vjp=vjp)
+    def epoch():
+        for chosen in torch.randperm(len(labels)).split(BATCH):
+            learn(chosen)
+
+    answer(step=lambda: learn(slice(BATCH)), epoch=epoch, **works)
 
 
-def layers_of_shots(features, digital, scales, settings, device_layer, classes):
+def layers_of_shots(features, digital, scales, settings, device_layer, classes, **works):
     """Serves a network of an optional digital layer, then scales with a layer of shots between each two."""
     temperature = torch.nn.Parameter(torch.tensor(0.0))
-    labels = torch.arange(BATCH) % classes
+    labels = torch.arange(len(features)) % classes
     modules = [module for module in [digital, *scales] if module is not None]
     trained = [value for module in modules for value in module.parameters()] + settings + [temperature]
 
-    def loss():
-        x, penalty = features, 0
+    def loss(x, labels):
+        penalty = 0
         if digital is not None:
             x = digital(x)
         for scale, theta in zip(scales, settings):
@@ -108,4 +109,4 @@ def layers_of_shots(features, digital, scales, settings, device_layer, classes):
         return torch.nn.functional.cross_entropy(logits, labels) + penalty
 
     x = torch.rand(BATCH, len(scales[0].place)) - 0.5
-    serve(loss, trained, device_layer.vjp_at(x, settings[0].detach()))
+    serve(loss, trained, features, labels, vjp=device_layer.vjp_at(x, settings[0].detach()), **works)

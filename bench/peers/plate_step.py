@@ -1,20 +1,23 @@
-"""PyTorch's side of the step benchmark: one physics-aware training step of the digits on the driven plate.
+"""PyTorch's side of the digits on the driven plate, as `plate_step.py SAMPLES`.
 
 Three layers of four shots, every shot 64 samples of data between 64 trainable ones; 16 modes, four steps of the
 modal propagator a sample, 64 readings; noise on drives and readings; the twin is the equation; scale and offset
-between the layers; batch 32, Adam.
+between the layers; batch 32, Adam. Its constants are learned from 2,000 shots, 64 a step.
 """
 
 import torch
 
+from fitting import passes
 from physics_aware import Layer, Scale, layers_of_shots, noisy
-from timed import BATCH
+from timed import samples
 
 CLASSES, FEATURES, LAYERS, SHOTS = 10, 64, 3, 4
 INPUTS, PARAMETERS, OUTPUTS, MODES, STEPS_PER_SAMPLE, KICK = 64, 64, 64, 16, 4, 0.01
 STEPS = (INPUTS + PARAMETERS) * STEPS_PER_SAMPLE
+CALIBRATION_SHOTS, CALIBRATION_BATCH = 2000, 64
 
-a, b, c, d, g, r, ratio, shape = (0.1 + 0.4 * torch.rand(MODES, 1) for _ in range(8))
+CONSTANTS = [0.1 + 0.4 * torch.rand(MODES, 1) for _ in range(8)]
+a, b, c, d, g, r, ratio, shape = CONSTANTS
 
 
 def predict(x, theta):
@@ -43,7 +46,7 @@ def measure(x, theta):
 
 
 layers_of_shots(
-    features=torch.rand(BATCH, FEATURES) - 0.5,
+    features=torch.rand(samples(), FEATURES) - 0.5,
     digital=None,
     scales=[
         Scale(FEATURES, SHOTS * INPUTS),
@@ -53,4 +56,14 @@ layers_of_shots(
     settings=[torch.nn.Parameter(torch.rand(SHOTS, PARAMETERS) - 0.5) for _ in range(LAYERS)],
     device_layer=Layer(measure, predict),
     classes=CLASSES,
+    fit=passes(
+        predict,
+        CONSTANTS,
+        [
+            torch.rand(CALIBRATION_SHOTS // SHOTS, SHOTS * INPUTS),
+            torch.rand(CALIBRATION_SHOTS // SHOTS, SHOTS, PARAMETERS),
+        ],
+        torch.rand(CALIBRATION_SHOTS // SHOTS, SHOTS * OUTPUTS),
+        CALIBRATION_BATCH // SHOTS,
+    ),
 )

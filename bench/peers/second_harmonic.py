@@ -13,6 +13,7 @@ spectrum = torch.randn(CHANNELS, dtype=torch.complex64)
 matching = 1 - 0.1 * torch.rand(FREQUENCIES)
 places = torch.arange(FREQUENCIES) * BINS // FREQUENCIES
 gain = 1e-3 / torch.bincount(places)
+CONSTANTS = [response, spectrum, matching]
 
 
 def drives(x, theta):
@@ -21,15 +22,20 @@ def drives(x, theta):
     return torch.cat([x, theta.clamp(-1, 1).expand(len(x), -1, -1)], dim=2).reshape(-1, CHANNELS)
 
 
-def predict(x, theta):
-    """S_n = sum of E_k E_(n-k), read as power in bins."""
-    u = drives(x, theta) / 2 + 0.5
+def respond(drives):
+    """S_n = sum of E_k E_(n-k), read as power in bins: [shots, channels] → [shots, bins]."""
+    u = drives / 2 + 0.5
     field = spectrum * torch.sin(torch.pi / 2 * response * u)
     transform = torch.fft.fft(field, 72)
     harmonic = torch.fft.ifft(transform * transform)[:, :FREQUENCIES]
     power = matching * (harmonic.real**2 + harmonic.imag**2)
     y = torch.zeros(len(u), BINS).index_add_(1, places, power) * gain
-    return y.clamp(max=1).reshape(-1, SHOTS * BINS)
+    return y.clamp(max=1)
+
+
+def predict(x, theta):
+    """The readings of all shots, side by side."""
+    return respond(drives(x, theta)).reshape(-1, SHOTS * BINS)
 
 
 def measure(x, theta):

@@ -1,4 +1,4 @@
-"""What every script shares that times a training step: eager PyTorch on as many threads as cores."""
+"""What every script shares that times PyTorch: as many threads as cores, and `torch.compile` with the option `--compiled`."""
 
 import os
 import sys
@@ -9,6 +9,16 @@ import torch
 torch.set_num_threads(len(os.sched_getaffinity(0)))
 torch.manual_seed(1)
 BATCH = 32
+
+
+def compiled(function):
+    """What `torch.compile` makes of it, where that is asked for."""
+    return torch.compile(function) if "--compiled" in sys.argv else function
+
+
+def samples():
+    """How many there are to train on: the first argument."""
+    return int(sys.argv[1])
 
 
 def answer(**works):

@@ -5,9 +5,11 @@
 
 mod device_clock;
 mod device_play;
+mod fit;
 mod pat_steps;
 mod peer;
 mod program;
+mod training;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,13 +27,15 @@ use twinprop::network::Source;
 use twinprop::rules::{
     Backpropagation, Batch, PredictiveCoding, PredictiveCodingConfig, TrainingRule,
 };
-use twinprop::training::{Adam, Awake, cross_entropy};
+use twinprop::training::{Adam, Awake, RefinementChoice, TrainingConfig, cross_entropy};
 
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
+pub use fit::Fit;
 pub use pat_steps::{PAT_STEPS, PatStep};
-pub use peer::{Peer, in_turns, steps_in_turns};
+pub use peer::{Peer, in_turns, steps_in_turns, vjps_in_turns};
 pub use program::{Outcome, run};
+pub use training::train;
 
 /// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
 /// device: a step costs what it costs after calibration.
@@ -144,6 +148,27 @@ impl Step {
         Ok(self.backend.sync()?)
     }
 
+    /// Samples of an epoch.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.experiment.split.train.len()
+    }
+
+    /// An epoch in batches of 32 by physics-aware training as [`train`] has it; Adam makes its first step anew.
+    ///
+    /// # Errors
+    /// Whatever the training answers.
+    pub fn epoch(&mut self) -> Outcome<()> {
+        let config = TrainingConfig {
+            epochs: 1,
+            batch: 32,
+            refinement: RefinementChoice::Off,
+            ..TrainingConfig::default()
+        };
+        train(&mut self.experiment, &config, None, &self.backend, |_| Ok(()))?;
+        Ok(())
+    }
+
     /// One step; returns the loss.
     ///
     /// # Panics
@@ -202,7 +227,7 @@ input_noise = 0.000625
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_oscillators() -> Step {
-    Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196, &Backend::Flex)))
+    Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196, &Backend::Flex).1))
 }
 
 /// A step of `layers` layers of `count` coupled oscillators, at least ten, on images of noise; all layers on one
@@ -227,10 +252,10 @@ largest_parameter = 8.0
 input_noise = {noise}
 "#
     );
-    Step::new(with_equations(on_noise(&recipe, count, backend)))
+    Step::new(with_equations(on_noise(&recipe, count, backend).1))
 }
 
-/// The network and the device of `experiments/mnist-optical.toml`, without its images.
+/// The network, the device and the calibration of `experiments/mnist-optical.toml`, without its images.
 const MNIST_OPTICAL: &str = r#"
 network = [
   "encode", { linear = { outputs = 396 } },
@@ -250,6 +275,9 @@ exposure = 2.0
 mismatch = 0.05
 input_noise = 0.01
 readout_noise = 0.01
+[calibration]
+twin = { learned_physics = {} }
+shots = 4096
 "#;
 
 /// A step of the MNIST hybrid, a digital layer before second-harmonic generation, on images of noise.
@@ -258,7 +286,18 @@ readout_noise = 0.01
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_optical() -> Step {
-    Step::new(with_equations(on_noise(MNIST_OPTICAL, 196, &Backend::Flex)))
+    Step::new(with_equations(on_noise(MNIST_OPTICAL, 196, &Backend::Flex).1))
+}
+
+/// The calibration of the MNIST hybrid's device for images of noise.
+///
+/// # Errors
+/// As [`Fit::new`].
+///
+/// # Panics
+/// If it cannot be built, or the temporary folder cannot be written.
+pub fn fit_of_mnist_optical() -> Outcome<Fit> {
+    Fit::new(on_noise(MNIST_OPTICAL, 196, &Backend::Flex))
 }
 
 /// A step of `experiments/digits-plate.toml`.
@@ -268,6 +307,17 @@ pub fn mnist_optical() -> Step {
 #[must_use]
 pub fn digits_plate() -> Step {
     Step::new(with_equations(of_recipe("digits-plate", Backend::Flex).1))
+}
+
+/// The calibration of the device of the recipe `name` of `experiments`.
+///
+/// # Errors
+/// As [`Fit::new`].
+///
+/// # Panics
+/// If the recipe cannot be read or built.
+pub fn fit_of_recipe(name: &str) -> Outcome<Fit> {
+    Fit::new(of_recipe(name, Backend::Flex))
 }
 
 /// The equations of an experiment's devices as their twins: a step costs what it costs with constants that
@@ -307,12 +357,12 @@ source = { csv = { path = "noise.csv" } }
 /// If it cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn predictive_coding(config: PredictiveCodingConfig) -> Step {
-    Step::by(Box::new(PredictiveCoding::new(config)), on_noise(DIGITAL, 784, &Backend::Flex))
+    Step::by(Box::new(PredictiveCoding::new(config)), on_noise(DIGITAL, 784, &Backend::Flex).1)
 }
 
-/// The experiment of `recipe` on 210 images of noise of ten classes; 160 of them, five batches of 32, are trained
+/// `recipe` and its experiment on 210 images of noise of ten classes; 160 of them, five batches of 32, are trained
 /// on.
-fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> Experiment {
+fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experiment) {
     let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
     let pixel = |image: usize, pixel: usize| 0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin();
@@ -330,7 +380,7 @@ fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> Experiment {
     let experiment = prepare(&recipe, &Place::new(&folder, &device));
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(&folder);
-    experiment.expect("the recipe can be built")
+    (recipe, experiment.expect("the recipe can be built"))
 }
 
 /// The median of some times.

@@ -14,7 +14,8 @@ use clap::Parser;
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
 use twinprop_bench::{
-    DevicePlay, Outcome, PAT_STEPS, PatStep, Peer, in_turns, predictive_coding, run, steps_in_turns,
+    DevicePlay, Outcome, PAT_STEPS, PatStep, Peer, in_turns, predictive_coding, run,
+    steps_in_turns, vjps_in_turns,
 };
 
 use limit::{Machine, Work};
@@ -114,30 +115,37 @@ fn compare_device(
 /// What the rows call PyTorch as it is.
 const TORCH: &str = "PyTorch";
 
-/// A training step and the vector-Jacobian product of its first layer's twin, beside PyTorch eager and, where it
-/// compiles that, compiled.
+/// Turns of what takes long, such as an epoch.
+const LONG_TURNS: usize = 3;
+
+/// A training step, the vector-Jacobian product of its first layer's twin, an epoch and a pass of the twin's
+/// calibration, beside PyTorch eager and, where it compiles that, compiled.
 fn compare_step(pat: &PatStep, arguments: &Arguments, results: &mut Results) -> Outcome<()> {
     let PatStep { subject, peer, compiles, product, .. } = *pat;
     let mut step = (pat.step)();
     let multiply_adds = pat.multiply_adds.unwrap_or_else(|| step.multiply_adds());
-    let compiled = ["--compiled".to_owned()];
-    for (name, options) in [(TORCH, &[][..]), ("PyTorch, compiled", &compiled)] {
-        if !(compiles || options.is_empty()) {
+    let work = Work { multiply_adds, bytes: 0, product };
+    let mut fit = pat.fit.map(|fit| fit()).transpose()?;
+    let samples = step.samples();
+    let options = [samples.to_string(), "--compiled".to_owned()];
+    for (name, options) in [(TORCH, &options[..1]), ("PyTorch, compiled", &options)] {
+        if !(compiles || name == TORCH) {
             continue;
         }
+        let mut add = |of: &str, times, work| {
+            results.add(Row::of_step(format!("{of}, {subject}"), name, times), work);
+        };
         let mut torch = Peer::start(&arguments.python, peer, options)?;
         let times = steps_in_turns(arguments.turns, &mut step, &mut torch)?;
-        let row = Row::of_step(format!("PAT step, {subject}, batch 32"), name, times);
-        results.add(row, Some(Work { multiply_adds, bytes: 0, product }));
-        let mut vjp = step.twin_vjp();
-        let ours = || {
-            let _awake = Awake::keep();
-            vjp();
-            Ok(())
-        };
-        let times = in_turns(arguments.turns, ours, || torch.seconds("vjp"))?;
-        let row = Row::of_step(format!("a layer's twin's VJP, {subject}"), name, times);
-        results.add(row, None);
+        add("PAT step, batch 32", times, Some(work));
+        let times = vjps_in_turns(arguments.turns, &mut step, &mut torch)?;
+        add("a layer's twin's VJP", times, None);
+        let times = in_turns(LONG_TURNS, || step.epoch(), || torch.seconds("epoch"))?;
+        add(&format!("an epoch of {samples} samples"), times, None);
+        if let Some(fit) = &mut fit {
+            let times = in_turns(LONG_TURNS, || fit.pass(), || torch.seconds("fit"))?;
+            add(&format!("a calibration's pass over {} shots", fit.shots()), times, None);
+        }
     }
     Ok(())
 }

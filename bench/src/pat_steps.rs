@@ -2,7 +2,10 @@
 
 use twinprop::Backend;
 
-use crate::{Step, digits_plate, mnist_optical, mnist_oscillators, vowels_optical};
+use crate::{
+    Fit, Outcome, Step, digits_plate, fit_of_mnist_optical, fit_of_recipe, mnist_optical,
+    mnist_oscillators, vowels_optical,
+};
 
 /// A step of physics-aware training, and its peer.
 pub struct PatStep {
@@ -16,6 +19,8 @@ pub struct PatStep {
     pub compiles: bool,
     /// Makes it.
     pub step: fn() -> Step,
+    /// Makes the calibration of its device, where the twin is learned.
+    pub fit: Option<fn() -> Outcome<Fit>>,
     /// Multiply-adds that it cannot do without; by [`Step::multiply_adds`] where the twins are equations.
     pub multiply_adds: Option<u64>,
     /// Rows, depth and columns of the products of matrices that most of them are.
@@ -30,6 +35,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         peer: "oscillator_step.py",
         compiles: true,
         step: mnist_oscillators,
+        fit: None,
         // Four times eighteen products of matrices a layer: the device's, the twin's, its adjoint's and its
         // couplings' gradient's.
         multiply_adds: Some(4 * 18 * 32 * (196 * 196 + 206 * 206)),
@@ -41,6 +47,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         peer: "vowels_step.py",
         compiles: true,
         step: || Step::new(vowels_optical(Backend::Flex).1),
+        fit: Some(|| fit_of_recipe("vowels-optical")),
         // Forward and back through the twin of 18, 256, 256 and 22 units, for 704 shots a layer.
         multiply_adds: Some(2 * 2 * 704 * (18 * 256 + 256 * 256 + 256 * 22)),
         product: Some([704, 256, 256]),
@@ -51,6 +58,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         peer: "plate_step.py",
         compiles: false,
         step: digits_plate,
+        fit: Some(|| fit_of_recipe("digits-plate")),
         multiply_adds: None,
         product: None,
     },
@@ -60,6 +68,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         peer: "mnist_hybrid_step.py",
         compiles: true,
         step: mnist_optical,
+        fit: Some(fit_of_mnist_optical),
         multiply_adds: None,
         product: None,
     },

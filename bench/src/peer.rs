@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use twinprop::training::Awake;
+
 use crate::{Outcome, Step, median};
 
 /// A Python script that answers a line with the seconds that its work took.
@@ -47,8 +49,9 @@ impl Drop for Peer {
     }
 }
 
-/// Repetitions in a turn.
+/// Repetitions in a turn, or fewer that take a turn's time.
 const REPETITIONS: usize = 20;
+const TURN: Duration = Duration::from_secs(2);
 /// Between two turns: threads that wait for work by spinning have gone to sleep by then.
 const PAUSE: Duration = Duration::from_millis(300);
 /// Before a turn's repetitions: the operating system has spread the threads that it finds asleep over
@@ -56,7 +59,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 const WARM_UP: Duration = Duration::from_millis(50);
 
 /// Medians of ours and of the peer's over all repetitions, turn by turn; what
-/// warms a turn up does not count.
+/// warms a turn up does not count, unless it takes a turn's time itself.
 pub fn in_turns(
     turns: usize,
     mut ours: impl FnMut() -> Outcome<()>,
@@ -74,11 +77,20 @@ pub fn in_turns(
         {
             std::thread::sleep(PAUSE);
             let start = Instant::now();
+            let mut last = seconds()?;
             while start.elapsed() < WARM_UP {
-                seconds()?;
+                last = seconds()?;
             }
+            if start.elapsed() >= TURN {
+                side.push(last);
+                continue;
+            }
+            let start = Instant::now();
             for _ in 0..REPETITIONS {
                 side.push(seconds()?);
+                if start.elapsed() >= TURN {
+                    break;
+                }
             }
         }
     }
@@ -94,5 +106,20 @@ pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcom
             Ok(())
         },
         || torch.seconds("step"),
+    )
+}
+
+/// Medians of the vector-Jacobian product of the first layer's twin, ours and the peer's.
+pub fn vjps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
+    let mut vjp = step.twin_vjp();
+    in_turns(
+        turns,
+        || {
+            // As in a training step.
+            let _awake = Awake::keep();
+            vjp();
+            Ok(())
+        },
+        || torch.seconds("vjp"),
     )
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::design::{DesignConfig, TaskDrives, share_settings};
+use twinprop_calibration::design::{DesignConfig, TaskDrives};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::shots::beside;
 use twinprop_calibration::{DigitalTwin, EquationTwin, Fidelity, Shots};
@@ -195,11 +195,7 @@ impl ShotSource<'_> {
 
     fn draw(&self, count: usize) -> Result<(DMatrix<f32>, DMatrix<f32>), Error> {
         let Self { config, interface, task, recipe, .. } = self;
-        let (inputs, mut parameters) = config.design.draw(interface, count, *task, recipe.seed)?;
-        if let Some(identify) = config.twin.identify() {
-            share_settings(&mut parameters, identify.shots_per_setting);
-        }
-        Ok((inputs, parameters))
+        Ok(config.draw(interface, count, *task, recipe.seed)?)
     }
 }
 

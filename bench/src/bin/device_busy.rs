@@ -6,18 +6,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use plotters::prelude::*;
+use twinprop::Backend;
 use twinprop::devices::write_whole;
 use twinprop::experiment::Experiment;
-use twinprop::training::{
-    Checkpoints, RefinementChoice, StepDone, Trainer, TrainingConfig, TrainingEvent,
-};
-use twinprop::{Backend, Rule};
-use twinprop_bench::{DeviceClock, Outcome, mnist_oscillators, run, vowels_optical};
+use twinprop::training::{RefinementChoice, StepDone, TrainingConfig, TrainingEvent};
+use twinprop_bench::{DeviceClock, Outcome, mnist_oscillators, run, train, vowels_optical};
 
 /// The device's share of the time of a training step.
 #[derive(Parser)]
@@ -73,19 +70,7 @@ impl Timeline {
             ..TrainingConfig::default()
         };
         let mut steps = Vec::new();
-        let mut trainer = Trainer {
-            network: &mut experiment.network,
-            laboratory: &mut experiment.laboratory,
-            split: &experiment.split,
-            config: &training,
-            rule: Rule::Pat,
-            refinement: None,
-            judges_epochs: false,
-            checkpoints: Checkpoints::Never,
-            seed: 1,
-            backend: &backend,
-        };
-        trainer.train(None, &AtomicBool::new(false), |event| {
+        train(&mut experiment, &training, None, &backend, |event| {
             if let TrainingEvent::Step(StepDone { done, .. }) = event
                 && done >= batches
             {

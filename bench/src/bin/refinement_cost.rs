@@ -4,15 +4,13 @@
 //! `experiments/vowels-optical.toml` on its simulated device, and on one that takes 5 ms a layer, with
 //! refinement and without in turns.
 
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use twinprop::Backend;
 use twinprop::training::{
-    Checkpoints, Refinement, RefinementChoice, RefinementConfig, StepDone, Trainer, TrainingConfig,
-    TrainingEvent,
+    Refinement, RefinementChoice, RefinementConfig, StepDone, TrainingConfig, TrainingEvent,
 };
-use twinprop::{Backend, Rule};
-use twinprop_bench::{DeviceClock, median, vowels_optical};
+use twinprop_bench::{DeviceClock, median, train, vowels_optical};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,31 +47,20 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::
     let (network, laboratory) = (&experiment.network, &experiment.laboratory);
     let refinement = refined
         .then(|| Refinement::new(config, &[true], network, laboratory, recipe.seed, &backend));
-    let mut trainer = Trainer {
-        network: &mut experiment.network,
-        laboratory: &mut experiment.laboratory,
-        split: &experiment.split,
-        config: &training,
-        rule: Rule::Pat,
-        refinement,
-        judges_epochs: false,
-        checkpoints: Checkpoints::Never,
-        seed: recipe.seed,
-        backend: &backend,
-    };
-    let steps = trainer.steps();
+    let mut steps = 0;
     // The first step comes after the first look at the twins, which is not part of it.
     let mut start = None;
-    trainer.train(None, &AtomicBool::new(false), |event| {
-        if let TrainingEvent::Step(StepDone { done: 1, .. }) = event {
-            start = Some(Instant::now());
+    let refinement = train(&mut experiment, &training, refinement, &backend, |event| {
+        if let TrainingEvent::Step(StepDone { done, .. }) = event {
+            start.get_or_insert_with(Instant::now);
+            steps = done;
         }
         Ok(())
     })?;
     let start = start.unwrap_or_else(Instant::now);
     let seconds = start.elapsed().as_secs_f64();
     let busy = clock.busy_since(start).as_secs_f64();
-    let lessons = trainer.refinement.map_or(0.0, |refinement| refinement.seconds());
+    let lessons = refinement.map_or(0.0, |refinement| refinement.seconds());
     let steps = (steps - 1) as f64;
     Ok(Turn { step: seconds / steps, busy: busy / seconds, lessons: lessons / steps })
 }

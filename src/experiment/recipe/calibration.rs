@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use nalgebra::DMatrix;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
+use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
 use twinprop_calibration::{
-    EnsembleConfig, FidelityConfig, FitConfig, HybridConfig, IdentifyConfig, NeuralTwinConfig,
-    TemporalTwinConfig, WatchConfig,
+    CalibrationError, EnsembleConfig, FidelityConfig, FitConfig, HybridConfig, IdentifyConfig,
+    NeuralTwinConfig, TemporalTwinConfig, WatchConfig,
 };
 use twinprop_devices::{Interface, validate};
 
@@ -75,6 +76,26 @@ impl CalibrationConfig {
             "calibration.device_seconds = {seconds}: a shot of `{}` takes {} s; give calibration.shots instead, or more time",
             interface.device, interface.seconds_per_shot
         )))
+    }
+
+    /// Drives of `count` shots on a device of `interface`, inputs `[n_inputs × shots]` and parameters
+    /// `[n_parameters × shots]` in its units: as the design draws them, and where constants are learned, with
+    /// settings shared by runs of shots. `task` is what the network will ask for.
+    ///
+    /// # Errors
+    /// As [`DesignConfig::draw`].
+    pub fn draw(
+        &self,
+        interface: &Interface,
+        count: usize,
+        task: Option<&TaskDrives>,
+        seed: u64,
+    ) -> Result<(DMatrix<f32>, DMatrix<f32>), CalibrationError> {
+        let (inputs, mut parameters) = self.design.draw(interface, count, task, seed)?;
+        if let Some(identify) = self.twin.identify() {
+            share_settings(&mut parameters, identify.shots_per_setting);
+        }
+        Ok((inputs, parameters))
     }
 
     /// Replaces the folder of the twins by where it is, so that a run's recipe can be read from
