@@ -5,7 +5,7 @@
 use burn::tensor::Device;
 use nalgebra::{DMatrix, DVector};
 use twinprop_calibration::TensorEquation;
-use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor, to_vec};
+use twinprop_calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop_calibration::tensors::OscillatorTensors;
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
 use twinprop_devices::{Differentiable, PhysicalLayer};
@@ -19,8 +19,21 @@ fn difference(ours: &[f32], reference: &[f32]) -> f32 {
 
 #[test]
 fn oscillators_answer_and_differentiate_as_on_the_host() {
-    let device = Device::flex();
-    for (count, steps) in [(12, 1), (12, 2), (12, 5), (256, 3)] {
+    agree_on(&Device::flex(), 2e-6, &[(12, 1, 7), (12, 2, 7), (12, 5, 7), (256, 3, 7)]);
+}
+
+/// The kernel of wide products takes blocks of 32 shots and strips of 256 columns.
+#[cfg(feature = "wgpu")]
+#[test]
+fn wide_oscillators_answer_and_differentiate_on_a_gpu_as_on_the_host() {
+    let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+    agree_on(&device, 1e-4, &[(12, 2, 7), (256, 1, 32), (300, 2, 37), (1030, 1, 3)]);
+}
+
+/// The host's answers and those in tensors of `device` are the same to `tolerance`, for so many oscillators, steps and
+/// shots.
+fn agree_on(device: &Device, tolerance: f32, cases: &[(usize, usize, usize)]) {
+    for &(count, steps, shots) in cases {
         let config = OscillatorsConfig {
             count,
             steps,
@@ -29,31 +42,30 @@ fn oscillators_answer_and_differentiate_as_on_the_host() {
             ..Default::default()
         };
         let oscillators = Oscillators::fabricated(&config, 0.05, 3).unwrap();
-        let tensors = OscillatorTensors::new(&oscillators, &device);
+        let tensors = OscillatorTensors::new(&oscillators, device);
         let wave = |place: usize| (place as f32 * 1.7).sin();
-        let x = DMatrix::from_fn(count, 7, |row, column| 2.0 * wave(row + count * column));
+        let x = DMatrix::from_fn(count, shots, |row, column| 2.0 * wave(row + count * column));
         let parameters = oscillators.interface().parameters.len();
         let theta = DVector::from_fn(parameters, |place, _| wave(3 * place + 1));
-        let dy = DMatrix::from_fn(count, 7, |row, column| wave(5 * row + 60 * column + 2));
+        let dy = DMatrix::from_fn(count, shots, |row, column| wave(5 * row + 60 * column + 2));
 
-        let (mut y, mut dx) = (DMatrix::zeros(count, 7), DMatrix::zeros(count, 7));
+        let (mut y, mut dx) = (DMatrix::zeros(count, shots), DMatrix::zeros(count, shots));
         let mut dtheta = DVector::zeros(parameters);
         oscillators.respond(&x, &theta, &mut y).unwrap();
         oscillators.vjp(&x, &theta, &dy, &mut dx, &mut dtheta).unwrap();
 
-        let x = to_tensor(&x, &device);
-        let theta = from_vec(theta.as_slice().to_vec(), [1, parameters], &device);
-        let ours = to_matrix(tensors.respond(x.clone(), theta.clone()));
-        assert!(
-            difference(ours.as_slice(), y.as_slice()) < 2e-6,
-            "{count} oscillators, {steps} steps: response"
-        );
-        let (of_x, of_theta) = tensors.linearise(x, theta).vjp(to_tensor(&dy, &device));
-        assert!(
-            difference(&to_vec(of_x), dx.as_slice()) < 2e-6,
-            "{count} oscillators, {steps} steps: drives"
-        );
-        let of_theta = difference(&to_vec(of_theta), dtheta.as_slice());
-        assert!(of_theta < 2e-6, "{count} oscillators, {steps} steps: parameters: {of_theta}");
+        let x = to_tensor(&x, device);
+        let theta = from_vec(theta.as_slice().to_vec(), [1, parameters], device);
+        let case = format!("{count} oscillators, {steps} steps, {shots} shots");
+        let of_y = to_vec(tensors.respond(x.clone(), theta.clone()));
+        let (of_x, of_theta) = tensors.linearise(x, theta).vjp(to_tensor(&dy, device));
+        for (ours, reference, what) in [
+            (of_y, y.as_slice(), "response"),
+            (to_vec(of_x), dx.as_slice(), "drives"),
+            (to_vec(of_theta), dtheta.as_slice(), "parameters"),
+        ] {
+            let difference = difference(&ours, reference);
+            assert!(difference < tolerance, "{case}: {what} off by {difference}");
+        }
     }
 }

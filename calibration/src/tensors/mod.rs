@@ -2,6 +2,8 @@
 //! not its own processor, so that a study of simulated devices stays on the GPU.
 
 mod oscillators;
+#[cfg(feature = "wgpu")]
+mod wide_product;
 
 use std::any::Any;
 use std::sync::Arc;

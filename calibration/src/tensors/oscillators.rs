@@ -27,6 +27,9 @@ fn stage_weights(h: f64) -> [(f64, f64); 4] {
 /// The most parts that a product's sums are cut into, and the fewest oscillators of one.
 const LARGEST_PARTS: usize = 16;
 const SHORTEST_SUM: usize = 128;
+/// The fewest oscillators for whose products there is a kernel of their own.
+#[cfg(feature = "wgpu")]
+const NARROWEST: usize = 256;
 
 /// Coupled nonlinear oscillators on a backend.
 pub struct OscillatorTensors {
@@ -60,7 +63,7 @@ impl OscillatorTensors {
             symmetric = symmetric + error.clone();
         }
         Couplings {
-            restoring: symmetric.clone().sum_dim(0) + 1.0,
+            restoring: column_sums(symmetric.clone()) + 1.0,
             symmetric,
             drives: theta.clone().narrow(1, square, self.count),
         }
@@ -135,6 +138,21 @@ impl TensorEquation for OscillatorTensors {
     }
 }
 
+/// Into how many equal parts sums of `count` terms are cut, where there are many: a GPU adds up few long sums no
+/// quicker than one processor.
+fn parts_of(count: usize) -> usize {
+    let most = LARGEST_PARTS.min(count / SHORTEST_SUM).max(1);
+    (1..=most).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
+}
+
+/// The sums of each column of a square matrix, `[1, N]`.
+fn column_sums(matrix: Tensor<2>) -> Tensor<2> {
+    let [count, _] = matrix.dims();
+    let parts = parts_of(count);
+    let sums = matrix.reshape([parts, count / parts, count]).sum_dim(1);
+    sums.reshape([parts, count]).sum_dim(0)
+}
+
 /// What the accelerations are linear in.
 struct Couplings {
     /// J, `[N, N]`.
@@ -155,10 +173,16 @@ impl Couplings {
     /// long sums: the sums are cut into parts, each a product of its own.
     fn product(&self, rows: Tensor<2>) -> Tensor<2> {
         let [shots, count] = rows.dims();
-        let parts = (1..=LARGEST_PARTS.min(count / SHORTEST_SUM))
-            .rev()
-            .find(|parts| count.is_multiple_of(*parts));
-        let Some(parts @ 2..) = parts else { return rows.matmul(self.symmetric.clone()) };
+        #[cfg(feature = "wgpu")]
+        if count >= NARROWEST
+            && let Some(product) = super::wide_product::wide_product(&rows, &self.symmetric)
+        {
+            return product;
+        }
+        let parts = parts_of(count);
+        if parts == 1 {
+            return rows.matmul(self.symmetric.clone());
+        }
         let length = count / parts;
         let rows = rows.reshape([shots, parts, length]).swap_dims(0, 1);
         let products = rows.matmul(self.symmetric.clone().reshape([parts, length, count]));
