@@ -19,6 +19,7 @@
 mod on_host;
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
@@ -26,7 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
-use self::on_host::LinearisedOnHost;
+use self::on_host::{LinearisedOnHost, WeightsOnHost};
 use crate::bridge::{from_vec, is_host};
 use crate::error::CalibrationError;
 use crate::fit::Network;
@@ -63,12 +64,15 @@ pub struct NeuralTwin {
     interface: Interface,
     /// `W_x` `[n_inputs, width]`, `W_θ` `[n_parameters, width]`, then `b_0`, `W_1`, `b_1`, …, with
     /// each bias `[1, width]`.
-    pub(crate) weights: Vec<Tensor<2>>,
+    weights: Vec<Tensor<2>>,
     /// Mean and standard deviation of the readings, each `[1, n_outputs]`.
     reading_mean: Tensor<2>,
     reading_deviation: Tensor<2>,
     inputs: RangeMap,
     parameters: RangeMap,
+    /// The weights as loops on the host's processor read them, from when they are first asked for until the weights
+    /// move.
+    on_host: OnceLock<Arc<WeightsOnHost>>,
 }
 
 /// What a forward pass leaves for its adjoint: each layer's input, and each hidden layer's a′.
@@ -131,7 +135,18 @@ impl NeuralTwin {
             config,
             interface,
             weights,
+            on_host: OnceLock::new(),
         }
+    }
+
+    /// The weights as loops on the host's processor read them.
+    fn weights_on_host(&self) -> Arc<WeightsOnHost> {
+        self.on_host.get_or_init(|| Arc::new(WeightsOnHost::of(self))).clone()
+    }
+
+    /// What a group's shots share of z_0, from its normalised parameters: `[groups, width]`.
+    fn shared(&self, parameters: Tensor<2>) -> Tensor<2> {
+        parameters.matmul(self.weights[1].clone()) + self.weights[2].clone()
     }
 
     /// Readings in units of their own deviation.
@@ -145,7 +160,7 @@ impl NeuralTwin {
         let parameters = self.parameters.apply(theta);
         let [shots, _] = inputs.dims();
         let [groups, _] = parameters.dims();
-        let shared = parameters.clone().matmul(self.weights[1].clone()) + self.weights[2].clone();
+        let shared = self.shared(parameters.clone());
         let mut z = inputs.clone().matmul(self.weights[0].clone()) + spread(shared, shots);
         debug_assert_eq!(shots % groups, 0, "groups are runs of equal length");
         let mut activations = Vec::with_capacity(self.config.depth);
@@ -234,6 +249,7 @@ impl Network for NeuralTwin {
     }
 
     fn weights_mut(&mut self) -> &mut [Tensor<2>] {
+        self.on_host.take();
         &mut self.weights
     }
 

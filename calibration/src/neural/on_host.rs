@@ -2,6 +2,8 @@
 //! cache, and only the slopes are kept. Layer by layer, what lies between the products of matrices took longer than
 //! they do.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use twinprop_devices::{multiply, vectorised};
@@ -14,15 +16,39 @@ use crate::twin::Linearised;
 /// Shots in a block: a multiple of the six columns that a product's innermost loop takes.
 const ROWS: usize = 24;
 
-/// A neural twin's slopes at a point, and what its adjoint needs of its weights.
-pub(super) struct LinearisedOnHost {
-    /// Block by block, of each hidden layer in turn: `[shots of the block, width]`.
-    slopes: Vec<f32>,
-    /// W_xᵀ and W_lᵀ, row by row: `[width, n_inputs]`, then `[columns, width]`.
+/// A neural twin's weights as its loops read them, row by row.
+pub(super) struct WeightsOnHost {
+    /// W_x, `[n_inputs, width]`, and of each hidden layer but the last, which has no slopes after it, W_l `[width,
+    /// width]` and b_l.
+    first: Vec<f32>,
+    hidden: Vec<(Vec<f32>, Vec<f32>)>,
+    /// W_xᵀ and W_lᵀ: `[width, n_inputs]`, then `[columns, width]`.
     of_inputs: Vec<f32>,
     of_layers: Vec<Vec<f32>>,
     /// W_θᵀ with the parameters' scale, `[width, n_parameters]`.
     of_parameters: Tensor<2>,
+}
+
+impl WeightsOnHost {
+    /// Those of `twin`.
+    pub(super) fn of(twin: &NeuralTwin) -> Self {
+        let layers = || twin.weights[3..].chunks_exact(2);
+        let whole = |layer: &[Tensor<2>]| (to_vec(layer[0].clone()), to_vec(layer[1].clone()));
+        Self {
+            first: to_vec(twin.weights[0].clone()),
+            hidden: layers().take(twin.config.depth - 1).map(whole).collect(),
+            of_inputs: to_vec(twin.weights[0].clone().transpose()),
+            of_layers: layers().map(|layer| to_vec(layer[0].clone().transpose())).collect(),
+            of_parameters: twin.weights[1].clone().transpose() * twin.parameters.scale.clone(),
+        }
+    }
+}
+
+/// A neural twin's slopes at a point, and what its adjoint needs besides.
+pub(super) struct LinearisedOnHost {
+    weights: Arc<WeightsOnHost>,
+    /// Block by block, of each hidden layer in turn: `[shots of the block, width]`.
+    slopes: Vec<f32>,
     /// From readings to the network's output, and from its inputs to drives: `[1, n_outputs]`, `[1, n_inputs]`.
     reading_scale: Tensor<2>,
     input_scale: Tensor<2>,
@@ -39,16 +65,9 @@ impl LinearisedOnHost {
         let device = x.device();
         let ([shots, inputs], [groups, _]) = (x.dims(), theta.dims());
         let (width, depth) = (twin.config.width, twin.config.depth);
-        let [of_inputs, of_parameters, bias] = [0, 1, 2].map(|place| twin.weights[place].clone());
-        let shared = twin.parameters.apply(theta).matmul(of_parameters.clone()) + bias;
-        let shared = to_vec(shared);
+        let weights = twin.weights_on_host();
+        let shared = to_vec(twin.shared(twin.parameters.apply(theta)));
         let x = to_vec(twin.inputs.apply(x));
-        let first = to_vec(of_inputs.clone());
-        let hidden: Vec<(Vec<f32>, Vec<f32>)> = twin.weights[3..]
-            .chunks_exact(2)
-            .take(depth - 1)
-            .map(|layer| (to_vec(layer[0].clone()), to_vec(layer[1].clone())))
-            .collect();
         let mut slopes = vec![0.0; shots * depth * width];
         let kept = if twin.config.residual { 1.0 } else { 0.0 };
         let scratch = || [(); 3].map(|()| vec![0.0; ROWS * width]);
@@ -56,7 +75,7 @@ impl LinearisedOnHost {
         blocks.enumerate().for_each_init(scratch, |scratch, (block, (slopes, x))| {
             let size = x.len() / inputs * width;
             let [z, activation, next] = scratch.each_mut().map(|values| &mut values[..size]);
-            multiply(z, &first, x, width, inputs);
+            multiply(z, &weights.first, x, width, inputs);
             for (row, z) in z.chunks_exact_mut(width).enumerate() {
                 let group = (block * ROWS + row) * groups / shots;
                 add(z, &shared[group * width..][..width]);
@@ -64,8 +83,8 @@ impl LinearisedOnHost {
             for (layer, slopes) in slopes.chunks_exact_mut(size).enumerate() {
                 activation.copy_from_slice(z);
                 activate_on_host(activation, slopes);
-                let Some((weights, bias)) = hidden.get(layer) else { break };
-                multiply(next, weights, activation, width, width);
+                let Some((matrix, bias)) = weights.hidden.get(layer) else { break };
+                multiply(next, matrix, activation, width, width);
                 for (z, next) in z.chunks_exact_mut(width).zip(next.chunks_exact(width)) {
                     vectorised(
                         #[inline(always)]
@@ -79,13 +98,8 @@ impl LinearisedOnHost {
             }
         });
         Self {
+            weights,
             slopes,
-            of_inputs: to_vec(of_inputs.transpose()),
-            of_layers: twin.weights[3..]
-                .chunks_exact(2)
-                .map(|layer| to_vec(layer[0].clone().transpose()))
-                .collect(),
-            of_parameters: of_parameters.transpose() * twin.parameters.scale.clone(),
             reading_scale: twin.reading_deviation.clone(),
             input_scale: twin.inputs.scale.clone(),
             width,
@@ -99,7 +113,8 @@ impl LinearisedOnHost {
 impl Linearised for LinearisedOnHost {
     fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let ([shots, outputs], inputs) = (dy.dims(), self.input_scale.dims()[1]);
-        let (width, depth) = (self.width, self.of_layers.len());
+        let (width, weights) = (self.width, &*self.weights);
+        let depth = weights.of_layers.len();
         let dy = to_vec(dy * self.reading_scale.clone());
         let mut dx = vec![0.0; shots * inputs];
         let mut dz = vec![0.0; shots * width];
@@ -110,17 +125,17 @@ impl Linearised for LinearisedOnHost {
             |before, ((dx, dz), (dy, slopes))| {
                 let size = dz.len();
                 let before = &mut before[..size];
-                let layers = self.of_layers.iter().zip(slopes.chunks_exact(size));
-                for (layer, (weights, slopes)) in layers.enumerate().rev() {
+                let layers = weights.of_layers.iter().zip(slopes.chunks_exact(size));
+                for (layer, (matrix, slopes)) in layers.enumerate().rev() {
                     if layer + 1 == depth {
-                        multiply(dz, weights, dy, width, outputs);
+                        multiply(dz, matrix, dy, width, outputs);
                         vectorised(
                             #[inline(always)]
                             || dz.iter_mut().zip(slopes).for_each(|(dz, slope)| *dz *= slope),
                         );
                         continue;
                     }
-                    multiply(before, weights, dz, width, width);
+                    multiply(before, matrix, dz, width, width);
                     vectorised(
                         #[inline(always)]
                         || {
@@ -130,12 +145,12 @@ impl Linearised for LinearisedOnHost {
                         },
                     );
                 }
-                multiply(dx, &self.of_inputs, dz, inputs, width);
+                multiply(dx, &weights.of_inputs, dz, inputs, width);
             },
         );
         let dx = from_vec(dx, [shots, inputs], &self.device);
         let dz = from_vec(dz, [shots, width], &self.device);
-        let dtheta = gather(dz, self.groups).matmul(self.of_parameters.clone());
+        let dtheta = gather(dz, self.groups).matmul(weights.of_parameters.clone());
         (dx * self.input_scale.clone(), dtheta)
     }
 }
