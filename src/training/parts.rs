@@ -81,10 +81,11 @@ pub(super) fn play(
     Ok(played)
 }
 
-/// The samples of each of `parts` of a batch; the last are about half as many as the others, and none is empty.
+/// The samples of each of `parts` of a batch. The last are about a third as many as the others: with fewer, devices
+/// would have played them before the part before them is taken back. None is empty.
 fn ranges(batch: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
-    let halves = 2 * parts - 1;
-    let end = move |number: usize| ((4 * number * batch + halves) / (2 * halves)).min(batch);
+    let thirds = 3 * parts - 2;
+    let end = move |number: usize| ((6 * number * batch + thirds) / (2 * thirds)).min(batch);
     (0..parts).map(move |number| end(number)..end(number + 1)).filter(|samples| !samples.is_empty())
 }
 
