@@ -11,13 +11,14 @@ mod peer;
 mod program;
 mod training;
 
+use std::iter::repeat;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
-use twinprop::calibration::{EquationTwin, NeuralTwin};
+use twinprop::calibration::{Adam, EquationTwin, NeuralTwin};
 use twinprop::devices::electronic::TransistorConfig;
 use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
 use twinprop::devices::optical::SecondHarmonicConfig;
@@ -27,7 +28,7 @@ use twinprop::network::Source;
 use twinprop::rules::{
     Backpropagation, Batch, PredictiveCoding, PredictiveCodingConfig, TrainingRule,
 };
-use twinprop::training::{Adam, Awake, RefinementChoice, TrainingConfig, cross_entropy};
+use twinprop::training::{Awake, RefinementChoice, TrainingConfig, cross_entropy};
 
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
@@ -68,7 +69,6 @@ pub struct Step {
     linearises: bool,
     optimiser: Adam,
     batch: Vec<usize>,
-    rates: Vec<f64>,
     /// Where the host computes.
     backend: Device,
 }
@@ -91,7 +91,6 @@ impl Step {
     #[must_use]
     pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
         let parameters = experiment.network.parameters();
-        let rates = vec![1e-4; parameters.len()];
         let backend = parameters.first().map_or_else(Device::flex, |(_, first)| first.device());
         Self {
             backend,
@@ -100,7 +99,6 @@ impl Step {
             linearises: false,
             optimiser: Adam::default(),
             batch: (0..32).collect(),
-            rates,
         }
     }
 
@@ -188,7 +186,7 @@ impl Step {
         let batch = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step: 0 };
         let gradients =
             self.rule.gradients(batch, network, laboratory).expect("the device answers");
-        self.optimiser.step(&self.rates, network.parameters_mut(), gradients);
+        self.optimiser.step(repeat(1e-4), network.parameters_mut(), gradients);
         loss
     }
 }

@@ -1,9 +1,19 @@
-//! burn's Adam over a list of tensors.
+//! Adam in one pass over each parameter.
+//!
+//! A physical layer's parameters visit the host in every step, so that the device can be set to them.
+//! burn's Adam walks them and their gradient a dozen times, one tensor operation each; of a layer of
+//! millions that takes longer than the adjoint.
 
-use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
 
+use crate::bridge::{from_vec, is_host, to_vec};
 use crate::state::{State, take};
+
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+/// Values one worker moves at a time.
+const VALUES_A_TASK: usize = 1 << 14;
 
 /// Factor of a learning rate that falls to zero along a half cosine, when the share `done` (0 to 1) of the
 /// steps is done (Loshchilov & Hutter 2017, eq. 5, without restarts).
@@ -12,76 +22,230 @@ pub fn half_cosine(done: f64) -> f64 {
     0.5 * (1.0 + (std::f64::consts::PI * done).cos())
 }
 
-/// Adam (Kingma & Ba 2015) with one state a tensor.
-pub struct AdamList {
-    adam: Adam,
-    states: Vec<Option<AdamState<2>>>,
+/// Adam (Kingma & Ba 2015, algorithm 1) over a list of tensors.
+pub struct Adam {
+    epsilon: f32,
+    /// Steps made.
+    time: i32,
+    /// Of each tensor's gradient.
+    moments: Vec<Moments>,
 }
 
-impl AdamList {
-    /// An optimiser for `count` tensors.
-    #[must_use]
-    pub fn new(count: usize) -> Self {
-        Self::with_epsilon(count, 1e-8)
+/// First and second moment of a gradient, where the host computes.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one a tensor, and a tensor's handle is no load"
+)]
+enum Moments {
+    /// On its own processor.
+    Host(Vec<f32>, Vec<f32>),
+    /// On another backend, `[1, 1]` before the first step.
+    Tensors(Tensor<2>, Tensor<2>),
+}
+
+impl Moments {
+    fn new(device: &Device) -> Self {
+        if is_host(device) {
+            return Self::Host(Vec::new(), Vec::new());
+        }
+        let zero = Tensor::zeros([1, 1], device);
+        Self::Tensors(zero.clone(), zero)
     }
 
-    /// One in which gradients much smaller than `epsilon` move little.
-    #[must_use]
-    pub fn with_epsilon(count: usize, epsilon: f32) -> Self {
-        let adam = AdamConfig::new().with_epsilon(epsilon).build();
-        Self { adam, states: (0..count).map(|_| None).collect() }
-    }
-
-    /// Moves each tensor down its gradient. `tensors` and `gradients` match in number, order and
-    /// shape.
-    pub fn step(
-        &mut self,
-        learning_rate: f64,
-        tensors: Vec<&mut Tensor<2>>,
-        gradients: Vec<Tensor<2>>,
-    ) {
-        for ((tensor, gradient), state) in tensors.into_iter().zip(gradients).zip(&mut self.states)
-        {
-            let (moved, next) =
-                self.adam.step(learning_rate, tensor.clone(), gradient, state.take());
-            *tensor = moved;
-            *state = next;
+    fn to_tensors(&self, like: &Tensor<2>) -> [Tensor<2>; 2] {
+        match self {
+            Self::Host(first, second) => {
+                [first, second].map(|moment| from_vec(moment.clone(), like.dims(), &like.device()))
+            }
+            Self::Tensors(first, second) => [first.clone(), second.clone()],
         }
     }
 
-    /// Its moments and times, to go on with.
-    ///
-    /// # Panics
-    /// Never: a device takes a single number.
+    fn from_tensors(first: Tensor<2>, second: Tensor<2>) -> Self {
+        if is_host(&first.device()) {
+            return Self::Host(to_vec(first), to_vec(second));
+        }
+        Self::Tensors(first, second)
+    }
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self::with_epsilon(1e-8)
+    }
+}
+
+impl Adam {
+    /// One in which gradients much smaller than `epsilon` move little.
     #[must_use]
-    pub fn state(&self) -> State {
-        let states = self.states.iter().enumerate();
-        let known = states.filter_map(|(place, state)| Some((place, &state.as_ref()?.momentum)));
-        known
-            .flat_map(|(place, AdaptiveMomentumState { time, moment_1, moment_2, .. })| {
-                let time = Tensor::from_floats([[*time as f32]], &moment_1.device());
-                [
-                    (format!("{place}.time"), time),
-                    (format!("{place}.first"), moment_1.clone()),
-                    (format!("{place}.second"), moment_2.clone()),
-                ]
-            })
-            .collect()
+    pub fn with_epsilon(epsilon: f32) -> Self {
+        Self { epsilon, time: 0, moments: Vec::new() }
+    }
+
+    /// Its moments and their time, to go on with; `like` are the tensors that it moves.
+    #[must_use]
+    pub fn state(&self, like: &[&Tensor<2>]) -> State {
+        let mut state = State::new();
+        for (place, (moments, tensor)) in self.moments.iter().zip(like).enumerate() {
+            let [first, second] = moments.to_tensors(tensor);
+            let time = from_vec(vec![self.time as f32], [1, 1], &tensor.device());
+            state.insert("time".to_owned(), time);
+            state.insert(format!("{place}.first"), first);
+            state.insert(format!("{place}.second"), second);
+        }
+        state
     }
 
     /// Goes on with what [`state`](Self::state) gave.
     ///
     /// # Errors
     /// In words, where something is missing.
-    pub fn restore(&mut self, mut saved: State) -> Result<(), String> {
-        for (place, state) in self.states.iter_mut().enumerate() {
-            let Some(time) = saved.remove(&format!("{place}.time")) else { continue };
-            let mut moment = |which: &str| take(&mut saved, &format!("{place}.{which}"));
-            let (first, second) = (moment("first")?, moment("second")?);
-            let time = time.into_scalar::<f32>() as usize;
-            let momentum = AdaptiveMomentumState::new(time, first, second);
-            *state = Some(AdamState::new(momentum));
-        }
+    pub fn restore(&mut self, mut state: State) -> Result<(), String> {
+        self.time = match state.remove("time") {
+            Some(time) => time.into_scalar::<f32>() as i32,
+            None => 0,
+        };
+        let moments = (0..state.len() / 2).map(|place| {
+            let mut moment = |name: &str| take(&mut state, &format!("{place}.{name}"));
+            Ok(Moments::from_tensors(moment("first")?, moment("second")?))
+        });
+        self.moments = moments.collect::<Result<_, String>>()?;
         Ok(())
+    }
+
+    /// Moves each tensor down its gradient at its learning rate. The operands match in number, order
+    /// and shape, and are the same tensors in every step.
+    pub fn step(
+        &mut self,
+        learning_rates: impl IntoIterator<Item = f64>,
+        tensors: Vec<&mut Tensor<2>>,
+        gradients: Vec<Tensor<2>>,
+    ) {
+        self.time += 1;
+        let second = (1.0 - BETA_2.powi(self.time)).sqrt();
+        let factor = second / (1.0 - BETA_1.powi(self.time));
+        let operands = tensors.into_iter().zip(gradients).zip(learning_rates);
+        for (place, ((tensor, gradient), rate)) in operands.enumerate() {
+            if place == self.moments.len() {
+                self.moments.push(Moments::new(&tensor.device()));
+            }
+            let move_by = Move { factor, epsilon: self.epsilon * second, rate: rate as f32 };
+            match &mut self.moments[place] {
+                Moments::Host(first, second) => move_by.on_host(tensor, gradient, first, second),
+                Moments::Tensors(first, second) => {
+                    move_by.in_tensors(tensor, gradient, first, second);
+                }
+            }
+        }
+    }
+}
+
+/// What a step makes of the moments: factor · m / (√v + ε) · rate.
+struct Move {
+    factor: f32,
+    epsilon: f32,
+    rate: f32,
+}
+
+impl Move {
+    fn on_host(
+        &self,
+        tensor: &mut Tensor<2>,
+        gradient: Tensor<2>,
+        first_moment: &mut Vec<f32>,
+        second_moment: &mut Vec<f32>,
+    ) {
+        let Self { factor, epsilon, rate } = *self;
+        let (shape, device) = (tensor.dims(), tensor.device());
+        let gradient = to_vec(gradient);
+        first_moment.resize(gradient.len(), 0.0);
+        second_moment.resize(gradient.len(), 0.0);
+        // Taken out, so that nobody shares its memory and it need not be copied.
+        let mut values = to_vec(std::mem::replace(tensor, Tensor::zeros([1, 1], &device)));
+        values
+            .par_chunks_mut(VALUES_A_TASK)
+            .zip(gradient.par_chunks(VALUES_A_TASK))
+            .zip(first_moment.par_chunks_mut(VALUES_A_TASK))
+            .zip(second_moment.par_chunks_mut(VALUES_A_TASK))
+            .for_each(|(((values, gradient), first_moment), second_moment)| {
+                let moments = first_moment.iter_mut().zip(second_moment);
+                for ((value, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+                    *m = *m * BETA_1 + g * (1.0 - BETA_1);
+                    *v = *v * BETA_2 + g * g * (1.0 - BETA_2);
+                    *value -= *m * factor / (v.sqrt() + epsilon) * rate;
+                }
+            });
+        *tensor = from_vec(values, shape, &device);
+    }
+
+    fn in_tensors(
+        &self,
+        tensor: &mut Tensor<2>,
+        gradient: Tensor<2>,
+        first_moment: &mut Tensor<2>,
+        second_moment: &mut Tensor<2>,
+    ) {
+        // Taken out, so that their memory can be used again.
+        let take = |place: &mut Tensor<2>| {
+            let empty = Tensor::zeros([1, 1], &place.device());
+            std::mem::replace(place, empty)
+        };
+        let m = take(first_moment) * BETA_1 + gradient.clone() * (1.0 - BETA_1);
+        let v = take(second_moment) * BETA_2 + gradient.square() * (1.0 - BETA_2);
+        let change = m.clone() * (self.factor * self.rate) / (v.clone().sqrt() + self.epsilon);
+        *tensor = take(tensor) - change;
+        (*first_moment, *second_moment) = (m, v);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::{AdamConfig, Optimizer};
+
+    use super::*;
+
+    #[test]
+    fn steps_are_those_of_burn() {
+        let device = Device::flex();
+        let start = || from_vec((0..6).map(|i| i as f32 - 2.5).collect(), [2, 3], &device);
+        let (mut ours, mut in_tensors, mut burns) = (start(), start(), start());
+        let mut adam = Adam::default();
+        let zero = Tensor::zeros([1, 1], &device);
+        let moments = vec![Moments::Tensors(zero.clone(), zero)];
+        let mut elsewhere = Adam { moments, ..Adam::default() };
+        let (reference, mut state) = (AdamConfig::new().with_epsilon(1e-8).build(), None);
+        for step in 0..20 {
+            let gradient = |x: &Tensor<2>| (x.clone() * (step as f64 * 0.3 - 1.0)).sin();
+            let (of_ours, of_burns) = (gradient(&ours), gradient(&burns));
+            adam.step([0.05], vec![&mut ours], vec![of_ours]);
+            let of_tensors = gradient(&in_tensors);
+            elsewhere.step([0.05], vec![&mut in_tensors], vec![of_tensors]);
+            (burns, state) = reference.step(0.05, burns, of_burns, state);
+        }
+        let burns = to_vec(burns);
+        for (ours, burns) in to_vec(in_tensors).iter().zip(&burns) {
+            assert!((ours - burns).abs() < 1e-6, "in tensors {ours} {burns}");
+        }
+        for (ours, burns) in to_vec(ours).iter().zip(&burns) {
+            assert!((ours - burns).abs() < 1e-6, "{ours} {burns}");
+        }
+    }
+
+    #[test]
+    fn a_restored_one_goes_on_as_if_never_stopped() {
+        let device = Device::flex();
+        let mut whole = from_vec(vec![1.0, -2.0], [1, 2], &device);
+        let gradient = |x: &Tensor<2>| x.clone() * 0.3;
+        let mut adam = Adam::default();
+        let mut step = |adam: &mut Adam, x: &mut Tensor<2>| {
+            let of_x = gradient(x);
+            adam.step([0.1], vec![x], vec![of_x]);
+        };
+        step(&mut adam, &mut whole);
+        let (mut parted, mut other) = (whole.clone(), Adam::default());
+        other.restore(adam.state(&[&whole])).expect("the state is whole");
+        step(&mut adam, &mut whole);
+        step(&mut other, &mut parted);
+        assert_eq!(to_vec(whole), to_vec(parted));
     }
 }

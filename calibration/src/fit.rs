@@ -1,12 +1,14 @@
 //! From shots to a network: minibatch Adam on the normalised error, held-out validation, early stop.
 
+use std::iter::repeat;
+
 use burn::tensor::{Device, Tensor};
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
-use crate::adam::{AdamList, half_cosine};
+use crate::adam::{Adam, half_cosine};
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
@@ -128,7 +130,7 @@ fn fit_network<N: Network>(
     let mut twin = new(reading_moments(&learned));
     let everything: Vec<usize> = (0..held_out.len()).collect();
 
-    let mut optimiser = AdamList::new(twin.weights().len());
+    let mut optimiser = Adam::default();
     let mut history = FitHistory::default();
     let mut best = (f32::INFINITY, twin.clone());
     let mut since_best = 0;
@@ -143,7 +145,7 @@ fn fit_network<N: Network>(
             let (error, gradients) = twin.learn(inputs, parameters, readings);
             let done = (epoch * batches + batch) as f64 / steps;
             let rate = fit.learning_rate * half_cosine(done);
-            optimiser.step(rate, twin.weights_mut().iter_mut().collect(), gradients);
+            optimiser.step(repeat(rate), twin.weights_mut().iter_mut().collect(), gradients);
             sum = sum + error;
         }
         let training = sum.into_scalar::<f32>() / batches as f32;

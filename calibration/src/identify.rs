@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, Differentiable, random, validate};
 
-use crate::adam::{AdamList, half_cosine};
+use crate::adam::{Adam, half_cosine};
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
 use crate::fit::reading_moments;
@@ -111,7 +111,7 @@ pub(crate) struct ConstantFit {
     is_learned: Vec<bool>,
     /// Of each output's squared error: one over the variance of its readings.
     weight: DVector<f32>,
-    optimiser: AdamList,
+    optimiser: Adam,
 }
 
 impl ConstantFit {
@@ -131,7 +131,7 @@ impl ConstantFit {
             values: from_vec(values, shape, device),
             is_learned,
             weight: DVector::zeros(0),
-            optimiser: AdamList::with_epsilon(1, SMALL_GRADIENT),
+            optimiser: Adam::with_epsilon(SMALL_GRADIENT),
         }
     }
 
@@ -153,7 +153,7 @@ impl ConstantFit {
 
     /// What it is made of, to go on with.
     pub fn state(&self) -> State {
-        let mut state = as_part("adam", self.optimiser.state());
+        let mut state = as_part("adam", self.optimiser.state(&[&self.values]));
         state.insert("constants".to_owned(), self.values.clone());
         if self.is_weighed() {
             let weight = self.weight.as_slice().to_vec();
@@ -209,7 +209,7 @@ impl ConstantFit {
         let size = (square / gradient.len() as f32).sqrt().max(f32::MIN_POSITIVE);
         gradient.iter_mut().for_each(|value| *value /= size);
         let gradient = from_vec(gradient, self.values.dims(), &self.values.device());
-        self.optimiser.step(rate, vec![&mut self.values], vec![gradient]);
+        self.optimiser.step([rate], vec![&mut self.values], vec![gradient]);
         equation.set_constants(&to_vec(self.values.clone()));
         Ok(error)
     }

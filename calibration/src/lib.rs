@@ -31,7 +31,7 @@ pub mod temporal;
 pub mod tensors;
 pub mod twin;
 
-pub use adam::AdamList;
+pub use adam::Adam;
 pub use drift::{Drift, Reference, WatchConfig};
 pub use ensemble::{Ensemble, EnsembleConfig};
 pub use equation::EquationTwin;

@@ -37,7 +37,8 @@ impl Backend {
     /// The burn device of this backend; a remote one is connected.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the program was built without the backend, or nobody lends one at its address.
+    /// [`Error::Usage`] where the program was built without the backend, no GPU answers, or nobody lends one at its
+    /// address.
     pub fn device(&self) -> Result<Device, Error> {
         match self {
             #[cfg(feature = "flex")]
@@ -46,7 +47,14 @@ impl Backend {
             #[expect(deprecated, reason = "kept beside its successor for those who compare them")]
             Self::Ndarray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            Self::Wgpu => {
+                if Device::enumerate(burn::tensor::DeviceType::Wgpu).is_empty() {
+                    return Err(Error::Usage(
+                        "no GPU answers through Vulkan, Metal or DirectX; install its driver, or Mesa's software Vulkan (mesa-vulkan-drivers), or compute with --backend flex".to_owned(),
+                    ));
+                }
+                Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice))
+            }
             #[cfg(feature = "remote")]
             Self::Remote(address) => remote::connect(address),
             #[allow(unreachable_patterns, reason = "reached where a backend is built out")]

@@ -1,12 +1,14 @@
 //! What digital networks reach on the same inputs: how much of a result is the physics', and how large a
 //! network does as well.
 
+use std::iter::repeat;
+
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::AdamList;
+use twinprop_calibration::Adam;
 use twinprop_calibration::bridge::{from_vec, to_tensor};
 use twinprop_devices::random;
 
@@ -107,7 +109,7 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
         weights.push(from_vec(values, [pair[0], pair[1]], backend));
         weights.push(Tensor::zeros([1, pair[1]], backend));
     }
-    let mut optimiser = AdamList::new(weights.len());
+    let mut optimiser = Adam::default();
     // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
     let whole = (split.train.len() <= BATCH)
         .then(|| (encoded(&split.train.features), split.train.labels.clone()));
@@ -130,7 +132,7 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
                 gradient.expect("every weight is part of the logits")
             })
             .collect();
-        optimiser.step(LEARNING_RATE, weights.iter_mut().collect(), gradients);
+        optimiser.step(repeat(LEARNING_RATE), weights.iter_mut().collect(), gradients);
     }
     let logits = forward(encoded(&split.test.features), &weights);
     accuracy(&predictions(&logits), &split.test.labels)

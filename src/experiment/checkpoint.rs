@@ -139,11 +139,6 @@ impl Checkpoint {
         Ok(Some(Self { folder, notes }))
     }
 
-    /// Steps that had been made.
-    pub fn steps(&self) -> u64 {
-        self.notes.progress.steps
-    }
-
     /// The folder that the twins are in which were in use, if they had been refined.
     pub fn twins(&self) -> Option<&Path> {
         self.notes.refinement.as_ref().map(|_| self.folder.path())
@@ -177,7 +172,7 @@ impl Checkpoint {
             let saved = (read(REFINEMENT)?, notes);
             refinement.restore(saved, laboratory).map_err(broken(REFINEMENT))?;
         }
-        let optimiser = optimiser.resume(self.steps(), read(OPTIMISER)?);
+        let optimiser = optimiser.resume(read(OPTIMISER)?);
         let optimiser = optimiser.map_err(broken(OPTIMISER))?;
         Ok(Start { progress: self.notes.progress.clone(), optimiser })
     }

@@ -1,6 +1,5 @@
 //! Training: minibatches forward by the rule, gradients backward stage by stage, an optimiser.
 
-mod adam;
 mod awake;
 mod bean;
 mod config;
@@ -15,7 +14,6 @@ mod schedule;
 mod shrinkage;
 mod trainer;
 
-pub use adam::Adam;
 pub use awake::Awake;
 pub use bean::{BeanConfig, Order, Regularisation};
 pub use config::TrainingConfig;

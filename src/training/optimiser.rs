@@ -3,9 +3,8 @@
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::Adam;
 use twinprop_calibration::state::State;
-
-use super::Adam;
 
 /// The kinds of optimiser; in a recipe, `optimiser = "adam"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,15 +27,16 @@ impl OptimiserKind {
         }
     }
 
-    /// One that has made `steps` steps and left `state`.
+    /// One that left `state`.
     ///
     /// # Errors
     /// In words, where something is missing.
-    pub fn resume(self, steps: u64, state: State) -> Result<Optimiser, String> {
-        Ok(match self {
-            Self::Adam => Optimiser::Adam(Adam::resume(steps, state)?),
-            Self::Descent => Optimiser::Descent,
-        })
+    pub fn resume(self, state: State) -> Result<Optimiser, String> {
+        let mut optimiser = self.start();
+        if let Optimiser::Adam(adam) = &mut optimiser {
+            adam.restore(state)?;
+        }
+        Ok(optimiser)
     }
 }
 
@@ -67,7 +67,7 @@ impl Optimiser {
         gradients: Vec<Tensor<2>>,
     ) {
         match self {
-            Self::Adam(adam) => adam.step(learning_rates, tensors, gradients),
+            Self::Adam(adam) => adam.step(learning_rates.iter().copied(), tensors, gradients),
             Self::Descent => {
                 for ((tensor, gradient), &rate) in
                     tensors.into_iter().zip(gradients).zip(learning_rates)

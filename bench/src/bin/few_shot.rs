@@ -6,6 +6,7 @@
 //! regulariser.
 
 use std::error::Error;
+use std::iter::repeat;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use clap::Parser;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use twinprop::Backend;
+use twinprop::calibration::Adam;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::data::{DataConfig, Dataset, IdxConfig, Locator, SourceConfig, Split};
 use twinprop::devices::random;
@@ -21,7 +23,7 @@ use twinprop::network::{
     Activation, Assemblies, Dropout, Laboratory, Linear, Moment, Network, Source,
 };
 use twinprop::training::{
-    Adam, BeanConfig, Order, ShrinkageConfig, accuracy, cross_entropy, predictions,
+    BeanConfig, Order, ShrinkageConfig, accuracy, cross_entropy, predictions,
 };
 
 #[global_allocator]
@@ -166,7 +168,6 @@ impl<'a> Chosen<'a> {
             _ => ShrinkageConfig::default(),
         };
         let (mut laboratory, mut adam) = (Laboratory::default(), Adam::default());
-        let rates = vec![LEARNING_RATE; network.parameters().len()];
         let mut order: Vec<usize> = (0..self.training.len()).collect();
         let mut position = order.len();
         for step in 0..steps {
@@ -183,7 +184,7 @@ impl<'a> Chosen<'a> {
             let (_, cotangent) = cross_entropy(trace.logits(), &batch.labels);
             let gradients = network.backward(&trace, cotangent, &laboratory);
             let gradients = shrinkage.shrink(&network, gradients);
-            adam.step(&rates, network.parameters_mut(), gradients);
+            adam.step(repeat(LEARNING_RATE), network.parameters_mut(), gradients);
         }
         network
     }

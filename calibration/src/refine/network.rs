@@ -1,9 +1,11 @@
 //! A network whose weights go on learning.
 
+use std::iter::repeat;
+
 use burn::tensor::{Device, Tensor};
 
 use super::Learner;
-use crate::adam::AdamList;
+use crate::adam::Adam;
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::fit::{FitConfig, Network};
@@ -14,15 +16,14 @@ use crate::twin::DigitalTwin;
 /// A copy of a network that learns its weights.
 pub(crate) struct NetworkLearner<N> {
     twin: N,
-    optimiser: AdamList,
+    optimiser: Adam,
     backend: Device,
 }
 
 impl<N: Network> NetworkLearner<N> {
     /// Of a copy of `twin`.
     pub fn new(twin: &N, backend: &Device) -> Self {
-        let optimiser = AdamList::new(twin.weights().len());
-        Self { twin: twin.clone(), optimiser, backend: backend.clone() }
+        Self { twin: twin.clone(), optimiser: Adam::default(), backend: backend.clone() }
     }
 
     /// The network with what it has learned.
@@ -63,15 +64,16 @@ impl<N: Network + DigitalTwin + 'static> Learner for NetworkLearner<N> {
         if !error.is_finite() {
             return Err(CalibrationError::RefinementDiverged { error });
         }
-        self.optimiser.step(rate, self.twin.weights_mut().iter_mut().collect(), gradients);
+        self.optimiser.step(repeat(rate), self.twin.weights_mut().iter_mut().collect(), gradients);
         Ok(error)
     }
 
     fn state(&self) -> State {
-        let weights = self.twin.weights().iter().cloned().enumerate();
+        let weights: Vec<&Tensor<2>> = self.twin.weights().iter().collect();
+        let named = weights.iter().enumerate();
         let mut state: State =
-            weights.map(|(place, weight)| (format!("weight.{place}"), weight)).collect();
-        state.extend(as_part("adam", self.optimiser.state()));
+            named.map(|(place, &weight)| (format!("weight.{place}"), weight.clone())).collect();
+        state.extend(as_part("adam", self.optimiser.state(&weights)));
         state
     }
 

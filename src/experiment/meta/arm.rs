@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::AdamList;
+use twinprop_calibration::Adam;
 use twinprop_calibration::bridge::{from_vec, to_vec};
 use twinprop_calibration::state::{as_part, take, take_part};
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
@@ -106,7 +106,7 @@ const ADVICE: &str = "remove the folder, and it is made anew";
 /// Θ on its way.
 struct Course {
     theta: Tensor<2>,
-    adam: AdamList,
+    adam: Adam,
     history: Vec<EpisodeMetrics>,
     seconds: f64,
 }
@@ -151,7 +151,7 @@ impl Course {
     /// As `folder` has it, or from the start.
     fn open(folder: &RunFolder, recipe: &MetaRecipe, device: &Device) -> Result<Self, Error> {
         let path = folder.path().join(STATE);
-        let mut adam = AdamList::new(1);
+        let mut adam = Adam::default();
         if !path.exists() {
             let theta = recipe.meta.start.to_array().map(|amount| amount as f32);
             let theta = from_vec(theta.to_vec(), [1, Term::COUNT], device);
@@ -173,7 +173,7 @@ impl Course {
     fn save(&self, folder: &RunFolder, device: &Device) -> Result<(), Error> {
         folder.write_lines(EPISODES, &self.history)?;
         let number = |value: f64| from_vec(vec![value as f32], [1, 1], device);
-        let mut state = as_part("adam", self.adam.state());
+        let mut state = as_part("adam", self.adam.state(&[&self.theta]));
         state.insert("theta".to_owned(), self.theta.clone());
         state.insert("episodes".to_owned(), number(self.history.len() as f64));
         state.insert("seconds".to_owned(), number(self.seconds));
@@ -214,7 +214,7 @@ impl Course {
             gradient.iter_mut().for_each(|value| *value *= (clip / length).min(1.0));
             let gradient = gradient.iter().map(|&value| value as f32).collect();
             let gradient = from_vec(gradient, [1, Term::COUNT], &self.theta.device());
-            self.adam.step(recipe.meta.learning_rate, vec![&mut self.theta], vec![gradient]);
+            self.adam.step([recipe.meta.learning_rate], vec![&mut self.theta], vec![gradient]);
         }
         if !is_finite {
             // Nothing tells which term was too much; all that are not needed for learning at all back off.
