@@ -237,7 +237,7 @@ mod tests {
         let mut whole = from_vec(vec![1.0, -2.0], [1, 2], &device);
         let gradient = |x: &Tensor<2>| x.clone() * 0.3;
         let mut adam = Adam::default();
-        let mut step = |adam: &mut Adam, x: &mut Tensor<2>| {
+        let step = |adam: &mut Adam, x: &mut Tensor<2>| {
             let of_x = gradient(x);
             adam.step([0.1], vec![x], vec![of_x]);
         };

@@ -1,7 +1,7 @@
 //! A step of physics-aware training of wide oscillator networks on a GPU, beside PyTorch on the same GPU.
 //!
-//! `cargo run --release -p twinprop-bench --features twinprop/vulkan --bin gpu_steps -- --python python3`. What the first
-//! step takes, compilation of the kernels and the choice among them included, is told apart.
+//! `cargo run --release -p twinprop-bench --features twinprop/wgpu --bin gpu_steps -- --python python3`. What the first
+//! step takes, compilation of the kernels included, is told apart.
 
 use std::process::ExitCode;
 use std::time::Instant;
