@@ -1,4 +1,6 @@
-"""What every script shares that times PyTorch: as many threads as cores, and `torch.compile` with the option `--compiled`."""
+"""What every script shares that times PyTorch: as many threads as cores, and `torch.compile` with the option
+`--compiled`.
+"""
 
 import os
 import sys
