@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use nalgebra::{DMatrix, DVector};
 use twinprop_calibration::TensorEquation;
 use twinprop_calibration::bridge::{from_vec, to_tensor, to_vec};
-use twinprop_calibration::tensors::OscillatorTensors;
+use twinprop_calibration::tensors::{OscillatorTensors, total};
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
 use twinprop_devices::{Differentiable, PhysicalLayer};
 
@@ -20,6 +20,15 @@ fn difference(ours: &[f32], reference: &[f32]) -> f32 {
 #[test]
 fn oscillators_answer_and_differentiate_as_on_the_host() {
     agree_on(&Device::flex(), 2e-6, &[(12, 1, 7), (12, 2, 7), (12, 5, 7), (256, 3, 7)]);
+}
+
+#[test]
+fn a_total_leaves_nothing_out() {
+    for count in [1, 2, 9, 1000] {
+        let values = (0..count).map(|place| place as f32).collect();
+        let total: f32 = total(from_vec(values, [1, count], &Device::flex())).into_scalar();
+        assert_eq!(total, (count * (count - 1) / 2) as f32, "{count} values");
+    }
 }
 
 /// The kernel of wide products takes blocks of 32 shots and strips of 256 columns.

@@ -1,6 +1,7 @@
 //! A soft barrier at the ends of a device's ranges.
 
 use burn::tensor::Tensor;
+use twinprop_calibration::tensors::total;
 
 /// λ · mean of (|x| − 1)₊² over normalised drives or parameters x: zero inside the range, growing
 /// with the square of what lies beyond.
@@ -15,7 +16,8 @@ impl RangePenalty {
     #[must_use]
     pub fn value(&self, x: &Tensor<2>) -> f32 {
         let excess = x.clone() - x.clone().clamp(-1.0, 1.0);
-        (excess.square().mean() * self.strength).into_scalar::<f32>()
+        let count = x.shape().num_elements();
+        (total(excess.square()) * (self.strength / count as f64)).into_scalar::<f32>()
     }
 
     /// Its gradient, of `x`'s shape.

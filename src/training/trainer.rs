@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
+use twinprop_calibration::tensors::total;
 use twinprop_devices::random;
 
 use super::events::Sums;
@@ -351,7 +352,8 @@ struct Made {
 
 /// A tensor's name and root mean square.
 fn size((name, tensor): (String, &Tensor<2>)) -> (String, f32) {
-    (name, tensor.clone().square().mean().sqrt().into_scalar())
+    let count = tensor.shape().num_elements() as f32;
+    (name, (total(tensor.clone().square()).into_scalar::<f32>() / count).sqrt())
 }
 
 /// The time that a training has taken, and when its next checkpoint is due.
