@@ -86,10 +86,12 @@ impl Adam {
     #[must_use]
     pub fn state(&self, like: &[&Tensor<2>]) -> State {
         let mut state = State::new();
-        for (place, (moments, tensor)) in self.moments.iter().zip(like).enumerate() {
-            let [first, second] = moments.to_tensors(tensor);
+        if let (Some(_), Some(tensor)) = (self.moments.first(), like.first()) {
             let time = from_vec(vec![self.time as f32], [1, 1], &tensor.device());
             state.insert("time".to_owned(), time);
+        }
+        for (place, (moments, tensor)) in self.moments.iter().zip(like).enumerate() {
+            let [first, second] = moments.to_tensors(tensor);
             state.insert(format!("{place}.first"), first);
             state.insert(format!("{place}.second"), second);
         }
@@ -101,10 +103,12 @@ impl Adam {
     /// # Errors
     /// In words, where something is missing.
     pub fn restore(&mut self, mut state: State) -> Result<(), String> {
-        self.time = match state.remove("time") {
-            Some(time) => time.into_scalar::<f32>() as i32,
-            None => 0,
-        };
+        // Before the first step there is nothing to know.
+        if state.is_empty() {
+            *self = Self::with_epsilon(self.epsilon);
+            return Ok(());
+        }
+        self.time = take(&mut state, "time")?.into_scalar::<f32>() as i32;
         let moments = (0..state.len() / 2).map(|place| {
             let mut moment = |name: &str| take(&mut state, &format!("{place}.{name}"));
             Ok(Moments::from_tensors(moment("first")?, moment("second")?))

@@ -24,9 +24,19 @@ fn oscillators_answer_and_differentiate_as_on_the_host() {
 
 #[test]
 fn a_total_leaves_nothing_out() {
+    nothing_is_left_out_on(&Device::flex());
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_total_leaves_nothing_out_on_a_gpu() {
+    nothing_is_left_out_on(&Device::wgpu(burn::tensor::DeviceKind::DefaultDevice));
+}
+
+fn nothing_is_left_out_on(device: &Device) {
     for count in [1, 2, 9, 1000] {
         let values = (0..count).map(|place| place as f32).collect();
-        let total: f32 = total(from_vec(values, [1, count], &Device::flex())).into_scalar();
+        let total: f32 = total(from_vec(values, [1, count], device)).into_scalar();
         assert_eq!(total, (count * (count - 1) / 2) as f32, "{count} values");
     }
 }

@@ -2,6 +2,7 @@
 //! not its own processor, so that a study of simulated devices stays on the GPU.
 
 mod oscillators;
+mod sums;
 #[cfg(feature = "wgpu")]
 mod wide_product;
 
@@ -13,6 +14,7 @@ use twinprop_devices::Differentiable;
 use twinprop_devices::mechanical::Oscillators;
 
 pub use oscillators::OscillatorTensors;
+pub use sums::total;
 
 use crate::bridge::is_host;
 use crate::twin::Linearised;
@@ -31,21 +33,6 @@ pub trait TensorEquation: Send + Sync {
         let runs = by_setting(x, theta).map(|(x, setting)| self.respond(x, setting));
         Tensor::cat(runs.collect(), 0)
     }
-}
-
-/// The sum of all values. Of a single row of many a GPU adds one to the next, which takes it a second and a half for 67
-/// million: they are made a square, of which it adds up the columns beside one another.
-#[must_use]
-pub fn total(values: Tensor<2>) -> Tensor<1> {
-    let count = values.shape().num_elements();
-    let side = count.isqrt();
-    let row = values.reshape([1, count]);
-    let square = row.clone().narrow(1, 0, side * side).reshape([side, side]);
-    let sum = square.sum_dim(0).sum();
-    if side * side == count {
-        return sum;
-    }
-    sum + row.narrow(1, side * side, count - side * side).sum()
 }
 
 /// Each setting's run of the rows of `values` and its row of `theta`.

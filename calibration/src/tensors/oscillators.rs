@@ -16,6 +16,7 @@ use twinprop_devices::mechanical::nystrom::{STAGE, is_computed, is_used};
 use twinprop_devices::mechanical::{OscillatorConstants, Oscillators};
 
 use super::TensorEquation;
+use super::sums::{column_sums, parts_of};
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
 
@@ -24,9 +25,6 @@ fn stage_weights(h: f64) -> [(f64, f64); 4] {
     STAGE.map(|(velocity, acceleration)| (f64::from(velocity) * h, f64::from(acceleration) * h * h))
 }
 
-/// The most parts that a product's sums are cut into, and the fewest oscillators of one.
-const LARGEST_PARTS: usize = 16;
-const SHORTEST_SUM: usize = 128;
 /// The fewest oscillators for whose products there is a kernel of their own.
 #[cfg(feature = "wgpu")]
 const NARROWEST: usize = 256;
@@ -136,21 +134,6 @@ impl TensorEquation for OscillatorTensors {
         let (step, stages) = (self.step, self.stages());
         Box::new(Trajectory { couplings, step, stages, sines, slopes })
     }
-}
-
-/// Into how many equal parts sums of `count` terms are cut, where there are many: a GPU adds up few long sums no
-/// quicker than one processor.
-fn parts_of(count: usize) -> usize {
-    let most = LARGEST_PARTS.min(count / SHORTEST_SUM).max(1);
-    (1..=most).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
-}
-
-/// The sums of each column of a square matrix, `[1, N]`.
-fn column_sums(matrix: Tensor<2>) -> Tensor<2> {
-    let [count, _] = matrix.dims();
-    let parts = parts_of(count);
-    let sums = matrix.reshape([parts, count / parts, count]).sum_dim(1);
-    sums.reshape([parts, count]).sum_dim(0)
 }
 
 /// What the accelerations are linear in.
