@@ -10,6 +10,12 @@
 //! [`experiment`] reads a recipe and runs it; [`report`] shows what came out. Devices live in
 //! [`twinprop_devices`], twins in [`twinprop_calibration`].
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where the output is a closed pipe or a full disk; `outln!` and `errln!` do not"
+)]
+
 pub mod backend;
 pub mod data;
 pub mod error;

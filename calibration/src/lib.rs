@@ -9,6 +9,12 @@
 //! [`EquationTwin`] is a simulated device's equation: what a lab knows without a shot, or, on the
 //! fabricated constants, the upper bound.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where the output is a closed pipe or a full disk"
+)]
+
 pub mod adam;
 pub mod bridge;
 pub mod design;

@@ -8,6 +8,12 @@
 //! Every simulated device has two models: the *nominal* one (what the lab believes) and the
 //! *fabricated* one (what it has). Their difference is the reality gap.
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "they panic where the output is a closed pipe or a full disk"
+)]
+
 pub mod boundary;
 pub mod differentiable;
 pub mod electronic;

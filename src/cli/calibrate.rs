@@ -8,6 +8,7 @@ use twinprop::experiment::{RunFolder, RunOptions, calibrate_recipe, resume_calib
 use twinprop::report::verdict;
 
 use super::{Settings, make_safe_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `calibrate`.
 #[derive(Args)]
@@ -35,9 +36,9 @@ pub fn run(command: &Calibrate) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     for (device, twin) in &summary.twins {
-        println!("{device}: {}", verdict(&twin.fidelity));
+        outln!("{device}: {}", verdict(&twin.fidelity));
     }
-    println!("report: {}", folder.path().join(RunFolder::CALIBRATION_REPORT).display());
-    println!("to train by it: --set calibration.load={}", folder.path().display());
+    outln!("report: {}", folder.path().join(RunFolder::CALIBRATION_REPORT).display());
+    outln!("to train by it: --set calibration.load={}", folder.path().display());
     Ok(())
 }

@@ -9,6 +9,7 @@ use twinprop::experiment::{
 use twinprop::{Error, Rule};
 
 use super::{Settings, jobs_or_cores, stop_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `compare`.
 #[derive(Args)]
@@ -49,14 +50,14 @@ pub fn run(command: &Compare) -> Result<(), Error> {
     if let (Some(folder), Some(number)) = (&command.resume, command.cell) {
         let cell = make_cell(folder, number, &options, &stop)?;
         let accuracy = 100.0 * cell.summary.test_accuracy;
-        println!("run {number}: {}, test accuracy {accuracy:.1} %", cell.folder);
+        outln!("run {number}: {}, test accuracy {accuracy:.1} %", cell.folder);
         return Ok(());
     }
     let what = (command.rules.as_slice(), command.seeds, command.sweep.as_slice());
     if let (true, Some(recipe)) = (command.plan, &command.recipe) {
         let (plan, folder) = plan_comparison(recipe, what, &options)?;
         let (runs, path) = (plan.cells().len(), folder.path().display());
-        println!(
+        outln!(
             "{path}: runs 1 to {runs}; `twinprop compare --resume {path} --cell NUMBER` makes one, \
              without --cell all that are left and the report"
         );
@@ -68,7 +69,7 @@ pub fn run(command: &Compare) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     print(&comparison);
-    println!("report: {}", folder.join(RunFolder::COMPARISON_REPORT).display());
+    outln!("report: {}", folder.join(RunFolder::COMPARISON_REPORT).display());
     Ok(())
 }
 
@@ -76,22 +77,20 @@ fn print(Comparison { plan, rows, .. }: &Comparison) {
     let seeds = plan.seeds.len();
     let first = plan.rules.first().map_or(String::new(), Rule::to_string);
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    println!(
-        "test accuracy (%), mean ± sd of {seeds} seeds; p against {first}; shots, seconds and"
-    );
-    println!("cosine with backpropagation through the twin, on average");
+    outln!("test accuracy (%), mean ± sd of {seeds} seeds; p against {first}; shots, seconds and");
+    outln!("cosine with backpropagation through the twin, on average");
     let mut last = None;
     for row in rows {
         if last != Some(&row.settings) && !row.settings.is_empty() {
             let values = row.settings.iter().map(|(key, value)| format!("{key} = {value}"));
-            println!("{}", values.collect::<Vec<_>>().join(", "));
+            outln!("{}", values.collect::<Vec<_>>().join(", "));
         }
         last = Some(&row.settings);
         let p = row.p_value.map_or(String::new(), |p| format!("p = {p:.3}"));
         let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
         let effort = row.effort.as_ref().map_or(String::new(), in_words);
         let line = format!("{:<width$} {mean:>5.1} ± {deviation:>4.1}  {p:<9}{effort}", row.name);
-        println!("{}", line.trim_end());
+        outln!("{}", line.trim_end());
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use twinprop::Error;
+use twinprop::report::terminal;
 
 use super::Cli;
 
@@ -17,7 +18,6 @@ pub struct Completions {
 pub fn run(command: &Completions) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Cli::command(), "twinprop", &mut script);
-    // A shell that has read enough closes the pipe.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
+    terminal::out(&script);
     Ok(())
 }

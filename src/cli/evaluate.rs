@@ -9,6 +9,7 @@ use twinprop::Error;
 use twinprop::experiment::{Watch, evaluate_run};
 
 use super::{Reopen, make_safe_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `evaluate`.
 #[derive(Args)]
@@ -42,7 +43,7 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
         return watch(command);
     }
     let judgement = evaluate_run(&command.run, &command.reopen.reopening())?;
-    println!(
+    outln!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
         100.0 * judgement.accuracy,
         judgement.loss,
@@ -54,7 +55,7 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
 fn watch(command: &Evaluate) -> Result<(), Error> {
     make_safe_on_interrupt()?;
     let mut watch = Watch::open(&command.run, &command.reopen.reopening())?;
-    println!(
+    outln!(
         "an alarm is raised for a device that has not changed in {:.1} % of the looks",
         100.0 * watch.false_alarm_rate()
     );
@@ -62,7 +63,7 @@ fn watch(command: &Evaluate) -> Result<(), Error> {
     loop {
         let found = watch.look()?;
         for look in &found {
-            println!("{look}");
+            outln!("{look}");
         }
         if let Some(drifted) = found.iter().find(|look| look.drift.alarm) {
             return Err(Error::Drifted {

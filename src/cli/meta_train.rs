@@ -9,6 +9,7 @@ use twinprop::experiment::{
 };
 
 use super::{jobs_or_cores, stop_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `meta-train`.
 #[derive(Args)]
@@ -58,20 +59,20 @@ pub fn run(command: &MetaTrain) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     print(&training);
-    println!("report: {}", folder.join(RunFolder::META_REPORT).display());
+    outln!("report: {}", folder.join(RunFolder::META_REPORT).display());
     Ok(())
 }
 
 fn print(MetaTraining { plan, rows, gap_closed, theta, .. }: &MetaTraining) {
     let seeds = plan.seeds.len();
-    println!("queries of held-out tasks answered right (%), mean ± sd of {seeds} seeds");
+    outln!("queries of held-out tasks answered right (%), mean ± sd of {seeds} seeds");
     for row in rows {
         let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
-        println!("{:<10} {mean:>5.1} ± {deviation:.1}", row.arm.name());
+        outln!("{:<10} {mean:>5.1} ± {deviation:.1}", row.arm.name());
     }
     if let Some(share) = gap_closed {
-        println!("of the gap between fixed and symmetric feedback, closed: {:.0} %", 100.0 * share);
+        outln!("of the gap between fixed and symmetric feedback, closed: {:.0} %", 100.0 * share);
     }
     let terms = theta.terms().map(|term| format!("{} {:.4}", term.name(), theta.of(term)));
-    println!("Θ: {}", terms.collect::<Vec<_>>().join(", "));
+    outln!("Θ: {}", terms.collect::<Vec<_>>().join(", "));
 }

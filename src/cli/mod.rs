@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
+use twinprop::errln;
 use twinprop::error::INTERRUPTED;
 use twinprop::experiment::{Reopening, RunOptions};
 use twinprop::{Backend, Error};
@@ -59,6 +60,17 @@ enum Command {
     /// Ask about devices.
     #[command(subcommand)]
     Device(device::Device),
+}
+
+impl Cli {
+    /// Whether the lines on standard output are all that the command makes.
+    pub fn only_prints(&self) -> bool {
+        match &self.command {
+            Command::Schema | Command::Completions(_) => true,
+            Command::Device(command) => command.only_prints(),
+            _ => false,
+        }
+    }
 }
 
 /// Runs the command.
@@ -166,7 +178,7 @@ fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
             twinprop::devices::rig::make_all_safe();
             std::process::exit(INTERRUPTED.into());
         }
-        eprintln!("stopping after this step; once more to stop at once");
+        errln!("stopping after this step; once more to stop at once");
     })?;
     Ok(stop)
 }

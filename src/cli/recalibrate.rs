@@ -7,6 +7,7 @@ use twinprop::Error;
 use twinprop::experiment::recalibrate_run;
 
 use super::{Reopen, stop_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `recalibrate`.
 #[derive(Args)]
@@ -33,7 +34,7 @@ pub fn run(command: &Recalibrate) -> Result<(), Error> {
         command.out.as_deref(),
         &stop,
     )?;
-    println!(
+    outln!(
         "test accuracy {:.1} % as it was, {:.1} % through the twin calibrated with {} shots, {:.1} % after {} shots of training",
         100.0 * adaptation.as_it_is,
         100.0 * adaptation.recalibrated,
@@ -41,6 +42,6 @@ pub fn run(command: &Recalibrate) -> Result<(), Error> {
         100.0 * adaptation.fine_tuned,
         adaptation.training_shots
     );
-    println!("run: {}", folder.display());
+    outln!("run: {}", folder.display());
     Ok(())
 }

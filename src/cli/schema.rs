@@ -2,9 +2,10 @@
 
 use twinprop::Error;
 use twinprop::experiment::recipe_schema;
+use twinprop::report::terminal;
 
 /// Prints the schema.
 pub fn run() -> Result<(), Error> {
-    print!("{}", recipe_schema());
+    terminal::out(recipe_schema().as_bytes());
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 
 use clap::Args;
+use twinprop::outln;
 use twinprop::{Backend, Error, lend};
 
 /// Arguments of `serve`.
@@ -21,6 +22,6 @@ pub fn run(command: &Serve) -> Result<(), Error> {
     let listener = TcpListener::bind(command.listen)
         .map_err(|error| Error::Usage(format!("{}: {error}", command.listen)))?;
     let address = listener.local_addr().unwrap_or(command.listen);
-    println!("lending {} at remote:ws://{address}", command.backend);
+    outln!("lending {} at remote:ws://{address}", command.backend);
     lend(&command.backend, listener)
 }

@@ -1,5 +1,6 @@
 //! `twinprop train`.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,6 +8,7 @@ use twinprop::experiment::{RunFolder, RunOptions, resume, train};
 use twinprop::{Error, Rule};
 
 use super::{Settings, stop_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `train`.
 #[derive(Args)]
@@ -41,6 +43,9 @@ pub struct Train {
 
 /// Trains and says what came out and where it lies.
 pub fn run(command: &Train) -> Result<(), Error> {
+    if command.tui && !std::io::stdout().is_terminal() {
+        return Err(Error::Usage("--tui: standard output is no terminal; leave it out".to_owned()));
+    }
     let stop = stop_on_interrupt()?;
     let options = RunOptions {
         rule: command.rule,
@@ -57,12 +62,14 @@ pub fn run(command: &Train) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     if let Some(twin) = &summary.twin {
-        println!(
+        outln!(
             "twin: R² {:.4}, NRMSE {:.4}, gradient cosine {:.4}",
-            twin.r2, twin.nrmse, twin.gradient_cosine
+            twin.r2,
+            twin.nrmse,
+            twin.gradient_cosine
         );
     }
-    println!(
+    outln!(
         "{}: test accuracy {:.1} % on the device after {} epochs ({} shots, {:.1} s)",
         summary.rule,
         100.0 * summary.test_accuracy,
@@ -71,16 +78,16 @@ pub fn run(command: &Train) -> Result<(), Error> {
         summary.seconds
     );
     if !summary.only_pseudo_gradient.is_empty() {
-        println!(
+        outln!(
             "no matrices, on which only the pseudo-gradient acts: {}",
             summary.only_pseudo_gradient.join(", ")
         );
     }
     for link in summary.links {
         if let Some(failure) = link.failure {
-            println!("{} was dropped after {} shots: {failure}", link.target, link.shots);
+            outln!("{} was dropped after {} shots: {failure}", link.target, link.shots);
         }
     }
-    println!("report: {}", folder.path().join(RunFolder::REPORT).display());
+    outln!("report: {}", folder.path().join(RunFolder::REPORT).display());
     Ok(())
 }

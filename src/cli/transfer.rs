@@ -7,6 +7,7 @@ use twinprop::Error;
 use twinprop::experiment::transfer;
 
 use super::{Reopen, stop_on_interrupt};
+use twinprop::outln;
 
 /// Arguments of `transfer`.
 #[derive(Args)]
@@ -41,9 +42,9 @@ pub fn run(command: &Transfer) -> Result<(), Error> {
         command.out.as_deref(),
         &stop,
     )?;
-    println!("{:>10} {:>10} {:>20} {:>12}", "shots", "as it is", "recalibrated twin", "fine-tuned");
+    outln!("{:>10} {:>10} {:>20} {:>12}", "shots", "as it is", "recalibrated twin", "fine-tuned");
     for budget in &found.budgets {
-        println!(
+        outln!(
             "{:>10} {:>8.1} % {:>18.1} % {:>10.1} %",
             budget.shots(),
             100.0 * budget.as_it_is,
@@ -52,12 +53,8 @@ pub fn run(command: &Transfer) -> Result<(), Error> {
         );
     }
     if let Some(scratch) = &found.scratch {
-        println!(
-            "from scratch: {:.1} % with {} shots",
-            100.0 * scratch.test_accuracy,
-            scratch.shots
-        );
+        outln!("from scratch: {:.1} % with {} shots", 100.0 * scratch.test_accuracy, scratch.shots);
     }
-    println!("results: {}", folder.display());
+    outln!("results: {}", folder.display());
     Ok(())
 }

@@ -289,16 +289,14 @@ impl Run<'_> {
         };
         let label = format!("train {} by {rule}", folder.begun()?.name());
         let mut view =
-            TrainingView::new(&label, trainer.steps(), steps_before as usize, options.tui)
-                .map_err(|error| Error::Usage(format!("--tui: {error}; leave it out")))?;
+            TrainingView::new(&label, trainer.steps(), steps_before as usize, options.tui);
         for metrics in &history {
             view.epoch(metrics.epoch * batches as usize, metrics);
         }
         let ending = trainer.train(begin, stop, |event| {
             match event {
                 TrainingEvent::Step(StepDone { done, loss, laboratory }) => {
-                    view.step((done, loss), laboratory, &experiment.links, stop)
-                        .map_err(|error| Error::Usage(format!("--tui: {error}")))?;
+                    view.step((done, loss), laboratory, &experiment.links, stop);
                 }
                 TrainingEvent::Twins(twins) => twins_at_start = twins.to_vec(),
                 TrainingEvent::Epoch(metrics) => {

@@ -104,6 +104,12 @@ impl Dashboard {
         Ok(())
     }
 
+    /// Steps of the training.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.state.total
+    }
+
     /// Hears of the epoch that ended with step `step`.
     pub fn epoch(&mut self, step: usize, metrics: &EpochMetrics) {
         self.state.epoch(step, metrics);

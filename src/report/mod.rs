@@ -15,6 +15,7 @@ mod probe_report;
 mod progress;
 mod run_report;
 mod tensorboard;
+pub mod terminal;
 mod training_view;
 mod transfer_report;
 mod twin_section;

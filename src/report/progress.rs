@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use crate::errln;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Steps of work that is counted in shares.
@@ -76,9 +77,10 @@ impl Progress {
             let rate = done as f64 / seconds;
             let left = (self.total.saturating_sub(done)) as f64 / rate;
             let comma = if message.is_empty() { "" } else { ", " };
-            eprintln!(
+            errln!(
                 "{}: {done}/{}, {rate:.1} a second, {left:.0} s left{comma}{message}",
-                self.label, self.total
+                self.label,
+                self.total
             );
         }
     }
@@ -91,6 +93,6 @@ impl Progress {
         if self.is_silent {
             return;
         }
-        eprintln!("{}: {message} ({:.1} s)", self.label, self.start.elapsed().as_secs_f64());
+        errln!("{}: {message} ({:.1} s)", self.label, self.start.elapsed().as_secs_f64());
     }
 }

@@ -1,11 +1,11 @@
 //! How a training is seen while it runs: a bar or lines, or the whole terminal.
 
-use std::io::{self, IsTerminal};
 use std::sync::atomic::AtomicBool;
 
 use twinprop_devices::rig::Monitor;
 
 use super::{Dashboard, Progress};
+use crate::errln;
 use crate::network::Laboratory;
 use crate::training::{EpochMetrics, TwinCourse};
 
@@ -19,37 +19,36 @@ pub enum TrainingView {
 
 impl TrainingView {
     /// Of a training called `label` of `total` steps, of which `done` are made; on the whole terminal if
-    /// `full`.
-    ///
-    /// # Errors
-    /// Where the whole terminal is wanted and there is none.
-    pub fn new(label: &str, total: usize, done: usize, full: bool) -> io::Result<Self> {
-        if !full {
-            return Ok(Self::Progress(Progress::new(label, total), String::new()));
+    /// `full`, or in plain lines where the terminal is gone by now.
+    #[must_use]
+    pub fn new(label: &str, total: usize, done: usize, full: bool) -> Self {
+        if full {
+            match Dashboard::new(label, total, done) {
+                Ok(dashboard) => return Self::Dashboard(Box::new(dashboard), label.to_owned()),
+                Err(error) => errln!("--tui: {error}; the training continues without it"),
+            }
         }
-        if !io::stdout().is_terminal() {
-            return Err(io::Error::other("standard output is no terminal"));
-        }
-        Ok(Self::Dashboard(Box::new(Dashboard::new(label, total, done)?), label.to_owned()))
+        Self::Progress(Progress::new(label, total), String::new())
     }
 
-    /// Hears of a step; the keys of a full view may set `stop`.
-    ///
-    /// # Errors
-    /// Where the terminal is gone.
+    /// Hears of a step; the keys of a full view may set `stop`. Where the terminal is gone, the training
+    /// continues with plain lines.
     pub fn step(
         &mut self,
         (done, loss): (usize, f32),
         laboratory: &Laboratory,
         links: &[Monitor],
         stop: &AtomicBool,
-    ) -> io::Result<()> {
+    ) {
         match self {
-            Self::Progress(progress, state) => {
-                progress.set(done, state.clone());
-                Ok(())
+            Self::Progress(progress, state) => progress.set(done, state.clone()),
+            Self::Dashboard(dashboard, label) => {
+                if let Err(error) = dashboard.step((done, loss), laboratory, links, stop) {
+                    let progress = Progress::new(label, dashboard.total());
+                    *self = Self::Progress(progress, String::new());
+                    errln!("--tui: {error}; the training continues without it");
+                }
             }
-            Self::Dashboard(dashboard, _) => dashboard.step((done, loss), laboratory, links, stop),
         }
     }
 
@@ -67,7 +66,7 @@ impl TrainingView {
             Self::Progress(progress, _) => progress.finish(message),
             Self::Dashboard(dashboard, label) => {
                 drop(dashboard);
-                eprintln!("{label}: {message}");
+                errln!("{label}: {message}");
             }
         }
     }

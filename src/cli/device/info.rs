@@ -4,30 +4,31 @@ use twinprop::Error;
 use twinprop::devices::recording::Replay;
 use twinprop::devices::rig::{Encoding, Rig, Target};
 use twinprop::devices::{Channels, Interface, PhysicalLayer};
+use twinprop::outln;
 
 /// Says hello and prints what answers.
 pub fn run(target: &Target) -> Result<(), Error> {
     if let Some(folder) = target.recording() {
         let replay = Replay::open(folder)?;
-        println!("a recording of {} shots of `{}`", replay.len(), replay.interface().device);
+        outln!("a recording of {} shots of `{}`", replay.len(), replay.interface().device);
         print_interface(replay.interface());
         return Ok(());
     }
     let rig = Rig::open(target, Encoding::Floats)?;
     let (greeting, about) = (rig.identity().greeting, &rig.identity().description);
     let kind = &about.interface.device;
-    println!("{} ({kind}), serial number {}", about.name, about.serial_number);
-    println!("  firmware     {}", about.firmware);
+    outln!("{} ({kind}), serial number {}", about.name, about.serial_number);
+    outln!("  firmware     {}", about.firmware);
     print_interface(&about.interface);
     if let Some(rate) = about.largest_shot_rate {
-        println!("  at most      {rate} shots a second");
+        outln!("  at most      {rate} shots a second");
     }
     let watchdog = match greeting.watchdog_milliseconds {
         0 => "none: a host that dies leaves the device as it is".to_owned(),
         time => format!("safe state after {time} ms without a frame"),
     };
-    println!("  watchdog     {watchdog}");
-    println!(
+    outln!("  watchdog     {watchdog}");
+    outln!(
         "  link         frames of {} bytes, {} frames or {} bytes on the way{}",
         greeting.largest_frame,
         greeting.window_frames,
@@ -35,7 +36,7 @@ pub fn run(target: &Target) -> Result<(), Error> {
         if greeting.codes { ", 16-bit codes" } else { "" }
     );
     if let Some(health) = rig.health()? {
-        println!(
+        outln!(
             "  state        {}, up {:.1} s, {} shots, {} watchdog trips",
             if health.safe { "safe" } else { "driven" },
             f64::from(health.uptime_milliseconds) / 1000.0,
@@ -47,9 +48,9 @@ pub fn run(target: &Target) -> Result<(), Error> {
 }
 
 fn print_interface(interface: &Interface) {
-    let channels = |side: &str, channels: &Channels| println!("  {side:<12} {channels}");
+    let channels = |side: &str, channels: &Channels| outln!("  {side:<12} {channels}");
     channels("inputs", &interface.inputs);
     channels("parameters", &interface.parameters);
     channels("outputs", &interface.outputs);
-    println!("  a shot       {} s", interface.seconds_per_shot);
+    outln!("  a shot       {} s", interface.seconds_per_shot);
 }

@@ -3,20 +3,21 @@
 use twinprop::Error;
 use twinprop::devices::DeviceKind;
 use twinprop::devices::rig::serial_ports;
+use twinprop::outln;
 
 /// Prints the simulated devices and the ports.
 pub fn run() -> Result<(), Error> {
-    println!("simulated devices, for a recipe's [devices.NAME.model.KIND]:");
+    outln!("simulated devices, for a recipe's [devices.NAME.model.KIND]:");
     for (name, description) in DeviceKind::ALL {
-        println!("  {name:<20} {description}");
+        outln!("  {name:<20} {description}");
     }
-    println!("serial ports, for --device:");
+    outln!("serial ports, for --device:");
     let ports = serial_ports().map_err(Error::Usage)?;
     for port in &ports {
-        println!("  serial://{:<20} {}", port.path, port.description);
+        outln!("  serial://{:<20} {}", port.path, port.description);
     }
     if ports.is_empty() {
-        println!("  none");
+        outln!("  none");
     }
     Ok(())
 }

@@ -25,6 +25,13 @@ pub enum Device {
     Serve(serve::Serve),
 }
 
+impl Device {
+    /// Whether the lines on standard output are all that the command makes.
+    pub fn only_prints(&self) -> bool {
+        matches!(self, Self::List | Self::Info { .. })
+    }
+}
+
 /// Answers.
 pub fn run(command: &Device) -> Result<(), Error> {
     match command {

@@ -8,6 +8,7 @@ use twinprop::devices::probe::{Probe as Findings, ProbeConfig};
 use twinprop::devices::rig::{Encoding, Rig, Target};
 use twinprop::devices::{Boundary, SlewLimit};
 use twinprop::experiment::RunFolder;
+use twinprop::outln;
 use twinprop::report::{ProbeReport, Progress};
 
 /// Arguments of `device probe`.
@@ -56,8 +57,8 @@ pub fn run(command: &Probe) -> Result<(), Error> {
     folder.write_json(RunFolder::PROBE, &findings)?;
     folder.write(RunFolder::PROBE_REPORT, &report.to_html())?;
     for finding in report.findings() {
-        println!("{finding}");
+        outln!("{finding}");
     }
-    println!("{}", folder.path().join(RunFolder::PROBE_REPORT).display());
+    outln!("{}", folder.path().join(RunFolder::PROBE_REPORT).display());
     Ok(())
 }

@@ -10,6 +10,7 @@ use twinprop::devices::rig::transport::{Serial, SerialConfig, Tcp};
 use twinprop::devices::rig::{
     Capacity, Emulator, EmulatorConfig, EmulatorEvent, FaultsConfig, Stdio, Transport,
 };
+use twinprop::errln;
 use twinprop::experiment::Recipe;
 
 /// Arguments of `device serve`.
@@ -124,7 +125,7 @@ pub fn run(command: &Serve) -> Result<(), Error> {
         SerialConfig { path: Some(path.clone()), usb: None, usb_serial: None, baud: 115_200 };
     let mut port = Serial::new(config);
     port.open().map_err(Error::Usage)?;
-    eprintln!("serving on {path}");
+    errln!("serving on {path}");
     serve(&mut emulator, &mut port, &path)
 }
 
@@ -176,11 +177,11 @@ fn listen(emulator: &mut Emulator, address: SocketAddr, public: bool) -> Result<
     let wrong = Error::file(Path::new(&name), "listen on an address of this machine that is free");
     let listener = TcpListener::bind(address).map_err(wrong)?;
     let bound = listener.local_addr().unwrap_or(address);
-    eprintln!("serving on tcp://{bound}");
+    errln!("serving on tcp://{bound}");
     for stream in listener.incoming() {
         match stream.and_then(Tcp::accepted) {
             Ok(mut link) => serve(emulator, &mut link, &format!("tcp://{bound}"))?,
-            Err(error) => eprintln!("a connection failed: {error}"),
+            Err(error) => errln!("a connection failed: {error}"),
         }
     }
     Ok(())
@@ -188,9 +189,9 @@ fn listen(emulator: &mut Emulator, address: SocketAddr, public: bool) -> Result<
 
 fn serve(emulator: &mut Emulator, link: &mut dyn Transport, name: &str) -> Result<(), Error> {
     let say = |event| match event {
-        EmulatorEvent::WatchdogTripped => eprintln!("watchdog: safe state"),
-        EmulatorEvent::MadeSafe => eprintln!("told by the host: safe state"),
-        EmulatorEvent::LinkEnded => eprintln!("link ended: safe state"),
+        EmulatorEvent::WatchdogTripped => errln!("watchdog: safe state"),
+        EmulatorEvent::MadeSafe => errln!("told by the host: safe state"),
+        EmulatorEvent::LinkEnded => errln!("link ended: safe state"),
     };
     emulator
         .serve(link, say)

@@ -7,6 +7,7 @@ use clap::Args;
 use twinprop::Error;
 use twinprop::devices::write_whole;
 use twinprop::experiment::recipe_schema;
+use twinprop::outln;
 
 /// Arguments of `new`.
 #[derive(Args)]
@@ -30,7 +31,7 @@ const FILES: [(&str, &str); 4] = [
 /// Makes the folder and says what to do in it.
 pub fn run(New { folder }: &New) -> Result<(), Error> {
     make(folder)?;
-    println!("{} is ready: cd {0} && twinprop train recipe.toml", folder.display());
+    outln!("{} is ready: cd {0} && twinprop train recipe.toml", folder.display());
     Ok(())
 }
 

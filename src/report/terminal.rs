@@ -1,0 +1,58 @@
+//! Lines for the person at the terminal, on standard output and standard error.
+//!
+//! `println!` panics where standard output is a closed pipe, a full disk or a terminal that is gone. The
+//! files of a run count more than its lines, so [`outln!`](crate::outln) and [`errln!`](crate::errln)
+//! never fail: a line that cannot be written is dropped, and [`lost_output`] says so at the end. A pipe
+//! that its reader closed (`… | head -1`) is no fault.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
+
+/// The first fault of standard output other than a closed pipe.
+static LOST: OnceLock<ErrorKind> = OnceLock::new();
+
+/// Writes a line to standard output, formatted as `println!` does; never fails.
+#[macro_export]
+macro_rules! outln {
+    ($($argument:tt)*) => { $crate::report::terminal::out_line(format_args!($($argument)*)) };
+}
+
+/// Writes a line to standard error, formatted as `eprintln!` does; never fails.
+#[macro_export]
+macro_rules! errln {
+    ($($argument:tt)*) => { $crate::report::terminal::err_line(format_args!($($argument)*)) };
+}
+
+/// Writes `line` and a line feed to standard output; use [`outln!`](crate::outln).
+pub fn out_line(line: fmt::Arguments<'_>) {
+    note(writeln!(io::stdout().lock(), "{line}"));
+}
+
+/// Writes `text` to standard output as it is.
+pub fn out(text: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    note(stdout.write_all(text).and_then(|()| stdout.flush()));
+}
+
+/// Writes `line` and a line feed to standard error, in one piece; use [`errln!`](crate::errln).
+pub fn err_line(line: fmt::Arguments<'_>) {
+    // There is nowhere left to tell of it.
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+/// Why lines for standard output were lost, if any were: a full disk, a terminal that is gone.
+#[must_use]
+pub fn lost_output() -> Option<io::Error> {
+    // What is in the buffer of a pipe or file is written here.
+    note(io::stdout().lock().flush());
+    LOST.get().map(|&kind| io::Error::from(kind))
+}
+
+fn note(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error.kind());
+    }
+}
