@@ -8,7 +8,6 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
 
 const RECIPE: &str = r#"
@@ -34,7 +33,7 @@ fidelity = { points = 8, directions = 1, repeats = 2 }
 "#;
 
 fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(cargo_bin("twinprop"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
     command.current_dir(folder).args(arguments);
     command
 }
@@ -124,7 +123,7 @@ fn a_calibration_that_is_killed_goes_on_where_it_was() {
     let folder = laboratory();
     let path = folder.path();
     // A device of 10 ms a shot, behind the protocol.
-    let served = cargo_bin("twinprop").display().to_string();
+    let served = env!("CARGO_BIN_EXE_twinprop").to_owned();
     let device = format!("process:{served} device serve recipe.toml --stdio --real-time");
     let slow = RECIPE.replace("time = 2.0", "time = 2.0\nseconds_per_shot = 0.01");
     fs::write(path.join("recipe.toml"), slow).unwrap();

@@ -4,9 +4,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -48,7 +47,7 @@ epochs = 1
 "#;
 
 fn twinprop(arguments: &[&str], folder: &TempDir, threads: &str) -> Output {
-    let mut command = Command::cargo_bin("twinprop").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
     command.env("RAYON_NUM_THREADS", threads).current_dir(folder.path());
     command.args(arguments).output().unwrap()
 }

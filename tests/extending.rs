@@ -4,8 +4,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -13,7 +13,7 @@ fn root() -> &'static Path {
 }
 
 fn twinprop() -> Command {
-    Command::cargo_bin("twinprop").unwrap()
+    Command::new(env!("CARGO_BIN_EXE_twinprop"))
 }
 
 /// The TOML files of `folder`.

@@ -5,8 +5,6 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use assert_cmd::cargo::CommandCargoExt;
-
 const RECIPE: &str = r#"
 seed = 3
 hidden = [12, 10]
@@ -28,7 +26,7 @@ source = "digits"
 "#;
 
 fn meta_train(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::cargo_bin("twinprop").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
     command.current_dir(folder).arg("meta-train").args(arguments).output().unwrap()
 }
 

@@ -6,8 +6,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use assert_cmd::cargo::cargo_bin;
-
 /// A process that lends its backend, until it is dropped.
 struct Lender {
     process: Child,
@@ -17,7 +15,7 @@ struct Lender {
 
 impl Lender {
     fn start(token: &str) -> Self {
-        let mut process = Command::new(cargo_bin!("twinprop"))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_twinprop"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("TWINPROP_TOKEN", token)
             .stdout(Stdio::piped())
@@ -39,7 +37,7 @@ impl Drop for Lender {
 }
 
 fn train(backend: &str, token: &str, out: &Path) -> Output {
-    Command::new(cargo_bin!("twinprop"))
+    Command::new(env!("CARGO_BIN_EXE_twinprop"))
         .args(["train", "experiments/vowels-optical.toml", "--backend", backend])
         .args(["--set", "training.epochs=3", "--set", "calibration.shots=600"])
         .args(["--set", "calibration.fit.epochs=4", "--set", "accounting.digital_peer=false"])

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use assert_cmd::cargo::CommandCargoExt;
 use rand::RngExt;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -72,7 +71,7 @@ learning_rate = 0.01
 "#;
 
 fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::cargo_bin("twinprop").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
     command.current_dir(folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

@@ -11,7 +11,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
 
 const RECIPE: &str = r#"
@@ -50,7 +49,7 @@ fn laboratory() -> TempDir {
 }
 
 fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(cargo_bin("twinprop"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
     command.current_dir(folder).args(arguments);
     command
 }
@@ -141,8 +140,8 @@ impl Drop for Emulator {
 fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
     let folder = laboratory();
     let here = train(folder.path(), "here", None);
-    let program = cargo_bin("twinprop");
-    let process = format!("process:'{}' device serve recipe.toml --stdio", program.display());
+    let program = env!("CARGO_BIN_EXE_twinprop");
+    let process = format!("process:'{}' device serve recipe.toml --stdio", program);
     assert_eq!(here, train(folder.path(), "process", Some(&process)));
     let emulator = Emulator::start(folder.path(), &[]);
     assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
@@ -280,7 +279,7 @@ fn a_wrong_device_and_a_missing_one_are_said_before_anything_is_driven() {
 #[test]
 fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
     let laboratory = laboratory();
-    let served = Path::new(&cargo_bin("twinprop")).display().to_string();
+    let served = env!("CARGO_BIN_EXE_twinprop").to_owned();
     let target = format!("process:{served} device serve recipe.toml --stdio");
     let arguments = ["device", "probe", &target, "--seconds", "2", "--out", "found"];
     let output = twinprop(laboratory.path(), &arguments).output().unwrap();
