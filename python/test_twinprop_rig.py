@@ -1,8 +1,14 @@
 """python3 -m unittest discover python"""
 
+import contextlib
+import io
 import pathlib
+import queue
 import random
+import socket
 import struct
+import threading
+import time
 import unittest
 
 import twinprop_rig
@@ -88,11 +94,12 @@ class Safety(unittest.TestCase):
 
     def test_a_fault_of_the_laboratory_is_told_to_the_host(self):
         for fault, words in [(lambda xs, p: 1 / 0, b"ZeroDivisionError"),
-                             (lambda xs, p: [[float("nan")]], b"measured channel 0 of nan"),
-                             (lambda xs, p: [[0.0, 0.0]], b"no [1, 1]")]:
+                             (lambda xs, p: [[float("nan")]], b"reading `y 0` of shot 0 is NaN"),
+                             (lambda xs, p: [[0.0, 0.0]], b"row 0 has 2 readings")]:
             device = Device(fault, bank("x", 2, "V", -1, 1), bank("p", 1, "V", 0, 1),
                             bank("y", 1, "V", -4, 4), name="faulty")
-            header, payload = self.drive(device, 0.0, 0.0)
+            with contextlib.redirect_stderr(io.StringIO()):
+                header, payload = self.drive(device, 0.0, 0.0)
             self.assertEqual((header.kind, payload[:2]), (0xFF, b"\5\0"))
             self.assertIn(words, payload)
             self.assertTrue(device.is_safe)
@@ -104,6 +111,158 @@ class Safety(unittest.TestCase):
             list(device.receive(data))
         self.assertLessEqual(len(device.rest), device.largest_frame + 1)
         self.assertEqual(device.played, 0)
+
+
+class Wire:
+    """A host's end of a link to `device`, which serves in a thread."""
+
+    def __init__(self, device):
+        self.device, self.came = device, queue.Queue()
+        self.ours, theirs = socket.socketpair()
+        self.said = io.StringIO()
+        self.serving = threading.Thread(target=self.serve, args=(theirs,), daemon=True)
+        self.serving.start()
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def serve(self, link):
+        self.device.serve_files(lambda: link.recv(4096), link.sendall)
+        link.close()
+
+    def listen(self):
+        rest = b""
+        while True:
+            data = self.ours.recv(4096)
+            if not data:
+                return
+            *pieces, rest = (rest + data).split(b"\0")
+            for frame in filter(None, map(decode, filter(None, pieces))):
+                self.came.put((time.monotonic(), *frame))
+
+    def ask(self, kind, payload=b"", session=0, sequence=0, **rest):
+        fields = dict(first_shot=0, shots=0, channels=0, epoch=0, **rest)
+        self.ours.sendall(encode(Header(1, kind, session, sequence, **fields), payload))
+
+    def next(self, *kinds, within=5.0):
+        """The next frame of these kinds and how many busy frames came before it."""
+        busy = []
+        end = time.monotonic() + within
+        while True:
+            _, header, payload = self.came.get(timeout=max(0.01, end - time.monotonic()))
+            if header.kind in kinds:
+                return header, payload, busy
+            if header.kind == 0xFD:
+                busy.append(header)
+
+    def open(self, session=1):
+        self.ask(3, struct.pack("<I", self.device.boot), session)
+        self.next(0x83)
+
+    def configure(self, sequence=0, session=1):
+        self.ours.sendall(encode(Header(1, 4, session, sequence, 0, 0, 1, 1), struct.pack("<IIf", 0, 1, 0.5)))
+
+    def play(self, sequence=1, session=1, shots=1):
+        self.ours.sendall(encode(Header(1, 5, session, sequence, 0, shots, 2, 1), bytes(8 * shots)))
+
+    def until(self, condition):
+        end = time.monotonic() + 5
+        while not condition():
+            assert time.monotonic() < end, "it did not happen within 5 s"
+            time.sleep(0.005)
+
+    def health(self):
+        self.ask(7)
+        return struct.unpack("<IIIIQ", self.next(0x87)[1])
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.ours.shutdown(socket.SHUT_RDWR)
+        self.serving.join(5)
+        self.ours.close()
+
+
+class Links(unittest.TestCase):
+    def device(self, measure=None, safe=None, **options):
+        device = Device(measure or (lambda xs, p: [[0.0] for _ in xs]),
+                        bank("x", 2, "V", -1, 1), bank("p", 1, "V", 0, 1), bank("y", 1, "V", -4, 4), **options)
+        if safe:
+            device.safe(safe)
+        return device
+
+    def driven(self, **options):
+        wire = Wire(self.device(**options))
+        self.addCleanup(wire.close)
+        wire.open()
+        wire.configure()
+        wire.next(0x84)
+        return wire
+
+    def test_a_long_measurement_says_busy_and_answers_pings(self):
+        wire = self.driven(measure=lambda xs, p: time.sleep(0.8) or [[0.0] for _ in xs])
+        wire.play()
+        wire.until(lambda: wire.device.measuring)
+        self.assertEqual(wire.health()[1], 0)
+        header, _, busy = wire.next(0x85)
+        self.assertEqual((header.sequence, header.channels), (1, 1))
+        self.assertGreaterEqual(len(busy), 2)
+        self.assertEqual({(b.session, b.sequence, b.epoch, b.shots, b.channels) for b in busy}, {(1, 1, 1, 1, 2)})
+
+    def test_parameters_that_wait_behind_an_old_measurement_are_told_busy(self):
+        wire = self.driven(measure=lambda xs, p: time.sleep(0.7) or [[0.0] for _ in xs])
+        wire.play()
+        wire.until(lambda: wire.device.measuring)
+        wire.open(2)
+        wire.configure(session=2)
+        header, _, busy = wire.next(0x84)
+        self.assertEqual(header.session, 2)
+        self.assertTrue(busy)
+        self.assertEqual({(b.session, b.sequence) for b in busy}, {(2, 0)})
+
+    def test_the_safe_reply_comes_when_the_ramp_has_ended_and_it_ramps_once(self):
+        runs = []
+        wire = self.driven(safe=lambda: (time.sleep(0.7), runs.append(1)))
+        wire.play()
+        wire.next(0x85)
+        self.assertEqual(wire.health()[1], 0)
+        for sequence in (0, 0, 3):
+            wire.ask(8, session=1, sequence=sequence)
+        self.assertEqual(wire.health()[1], 0)
+        header, _, busy = wire.next(0x88)
+        self.assertEqual((runs, header.session, header.sequence), ([1], 1, 0))
+        self.assertIn((0xFD, 1, 0), {(b.kind, b.session, b.sequence) for b in busy})
+        self.assertGreaterEqual(len(busy), 2)
+        self.assertEqual(wire.next(0x88)[0].sequence, 3)
+        wire.ask(8, session=1, sequence=4)
+        self.assertEqual(wire.next(0x88)[0].sequence, 4)
+        self.assertEqual(wire.health()[1], 1)
+        wire.close()
+        self.assertEqual(runs, [1])
+
+    def test_a_safe_state_that_fails_is_told_and_tried_again(self):
+        runs = []
+
+        def off():
+            runs.append(1)
+            if len(runs) < 3:
+                raise SystemExit("no answer from the supply")
+
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            wire = self.driven(safe=off)
+            wire.play()
+            wire.next(0x85)
+            wire.ask(8, session=1, sequence=9)
+            header, payload, _ = wire.next(0xFF, 0x88)
+            self.assertEqual((header.kind, header.sequence, payload[:2]), (0xFF, 9, b"\7\0"))
+            self.assertIn(b"SystemExit: no answer from the supply", payload)
+            self.assertIn(b"test_twinprop_rig.py:", payload)
+            self.assertEqual(wire.health()[1], 0)
+            wire.ask(8, session=1, sequence=10)
+            self.assertEqual(wire.next(0xFF, 0x88)[0].kind, 0xFF)
+            wire.ask(8, session=1, sequence=11)
+            self.assertEqual(wire.next(0xFF, 0x88)[0].kind, 0x88)
+            self.assertEqual(wire.health()[1], 1)
+            wire.close()
+        self.assertEqual(len(runs), 3)
+        self.assertIn("THE SAFE STATE FAILED", said.getvalue())
 
 
 if __name__ == "__main__":

@@ -11,30 +11,74 @@
         ...  # drive the hardware
         return readings
 
+    @measure.safe
+    def off():
+        ...  # turn every drive off; return when they are off, raise where they are not
+
     measure.serve()
 
 `inputs` is [shots, channels], `parameters` [channels], the result [shots, channels]: NumPy arrays of
 float32 where NumPy is installed, lists of floats otherwise. Values are in the units of the banks and
-inside their ranges; twinprop never sends others, and this file refuses them.
+inside their ranges; twinprop never sends others, and this file refuses them. Readings are checked:
+shape, type, NaN, range. `measure(inputs, parameters)` is still an ordinary function, with the same checks.
 
     twinprop train recipe.toml --device 'process:python3 my_rig.py'
     python3 my_rig.py --tcp 127.0.0.1:7777      # then --device tcp://127.0.0.1:7777
     python3 my_rig.py --serial /dev/ttyGS0      # the device's end of a serial line
 
+In a notebook, `measure.serve()` listens on a TCP port in the background and says which;
+`measure.stop()` ends it.
+
+Options of @rig, after inputs, outputs and parameters (a bank, or a list of banks, each):
+
+    name              what the device is called (default: script and function, "my_rig.measure")
+    serial_number     tells it from others of its kind (default "1")
+    firmware          version of the script, as reports show it
+    seconds_per_shot  how long a shot takes, about (default 0.001); slow ones need not say so
+    largest_shot_rate shots a second that it may be asked for at most (default: no limit)
+    safe_seconds      time that the safe function may take (default 10): give it where a ramp is longer
+    stateful          True where a shot's outcome depends on the shots before it: none is repeated
+    watchdog          seconds without a word of the host until the device goes safe (default 2; 0: never)
+    codes             False: take 32-bit floats only, no 16-bit codes
+    largest_frame     bytes of a frame at most (default 16384, more where a shot needs it)
+    window_frames     frames on the way at most (default 8)
+
+What happens when:
+
+* measure() runs in the main thread, as drivers want it; other threads keep the link, and say "busy".
+* Whatever measure() raises goes to the host, with the last lines of its traceback; the script lives on.
+* The safe function runs, in the main thread as well, when the host asks for it, when measure() fails, when
+  the host falls silent or leaves, on Ctrl-C, SIGTERM and SIGHUP, and at the end: once, until the next
+  shot. A measurement that goes on for a second after that is interrupted. Where the safe function fails,
+  the host is told, and the script ends with exit code 1.
+* What the script and its C libraries print goes to standard error.
+
 One file, the standard library only; copy it beside your script. The protocol is described in
-devices/PROTOCOL.md. In standard input and output mode, what the script prints goes to standard error.
+devices/PROTOCOL.md.
 """
 
 import argparse
+import atexit
 import collections
+import contextlib
+import functools
+import inspect
+import io
 import json
+import linecache
+import math
+import operator
 import os
 import queue
+import select
+import signal
 import socket
+import stat
 import struct
 import sys
 import threading
 import time
+import traceback
 import zlib
 
 try:
@@ -46,13 +90,19 @@ VERSION = 1
 HELLO, DESCRIBE, OPEN, CONFIGURE, PLAY, PLAY_CODES, PING, SAFE = range(1, 9)
 HELLO_REPLY, DESCRIPTION, OPENED, CONFIGURED = 0x81, 0x82, 0x83, 0x84
 MEASURED, MEASURED_CODES, HEALTH, SAFE_REPLY = 0x85, 0x86, 0x87, 0x88
-NAK, ERROR = 0xFE, 0xFF
-NO_SESSION, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT = range(1, 6)
+BUSY, NAK, ERROR = 0xFD, 0xFE, 0xFF
+NO_SESSION, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, UNKNOWN, SAFE_FAILED = range(1, 8)
 
 HEADER = struct.Struct("<BBHIHHHH")
 Header = collections.namedtuple(
     "Header", "version kind session sequence first_shot shots channels epoch"
 )
+
+LARGEST_FRAME = 65536  # Bytes that a host takes.
+LONGEST_TEXT = 1000  # Bytes of an error's text.
+BUSY_PERIOD = 0.2  # Seconds after which, and in which, a device at work says so.
+GRACE = 1.0  # Seconds that a measurement goes on when nobody wants it any more.
+LAST_ANSWERS = 1.5  # Seconds that a script told to end stays to answer its host.
 
 
 # Frames.
@@ -124,111 +174,374 @@ def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=Non
     `largest_step` is the largest change from one shot to the next that the device bears. `matrix_gain` is
     for parameters that are the weights of a linear device, the outputs for each input in turn: the
     readings are that gain times the drives by the weights."""
-    if not (count > 0 and minimum < maximum):
-        raise ValueError(f"bank {name!r}: at least one channel, and a minimum below the maximum")
-    found = dict(name=name, count=count, unit=unit, minimum=float(minimum), maximum=float(maximum))
-    if largest_step is not None:
-        found["largest_step"] = float(largest_step)
-    if matrix_gain is not None:
-        found["matrix_gain"] = float(matrix_gain)
+    found = dict(name=str(name), count=operator.index(count), unit=str(unit),
+                 minimum=float(minimum), maximum=float(maximum))
+    low, high = _single(minimum), _single(maximum)
+    if found["count"] < 1:
+        raise ValueError(f"bank {name!r} has {count} channels; at least one is needed")
+    if not (low < high and math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"bank {name!r} goes from {minimum} to {maximum}: the minimum must be below the "
+                         "maximum, and both numbers of 32 bits")
+    for key, value in [("largest_step", largest_step), ("matrix_gain", matrix_gain)]:
+        if value is not None:
+            found[key] = float(value)
     return found
 
 
-class _Side:
-    """The channels of one side: their ranges, one by one."""
+def _single(value):
+    """`value` rounded to a 32-bit float."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
-    def __init__(self, banks):
+
+def _slack(low, high):
+    """The distance of two 32-bit floats at the larger end of a range: less is rounding."""
+    largest = max(abs(low), abs(high))
+    (bits,) = struct.unpack("<I", struct.pack("<f", largest))
+    return struct.unpack("<f", struct.pack("<I", bits + 1))[0] - largest
+
+
+class Misfit(ValueError):
+    """Values that are not those of a device's channels; the text says which, and why."""
+
+
+class _Side:
+    """The channels of one side: their ranges, one by one. `noun` is what one of its values is called."""
+
+    def __init__(self, banks, noun):
         self.banks = [banks] if isinstance(banks, dict) else list(banks or [])
-        ranges = [(b["minimum"], b["maximum"]) for b in self.banks for _ in range(b["count"])]
-        # As the 32-bit floats that travel.
-        self.ranges = [struct.unpack("<2f", struct.pack("<2f", *pair)) for pair in ranges]
-        self.count = len(ranges)
+        self.noun = noun
+        self.exact = [(b["minimum"], b["maximum"]) for b in self.banks for _ in range(b["count"])]
+        # As the 32-bit floats that travel, and how far beyond them is still the limit itself.
+        self.ranges = [(_single(low), _single(high)) for low, high in self.exact]
+        self.slack = [_slack(*pair) for b in self.banks
+                      for pair in [(_single(b["minimum"]), _single(b["maximum"]))] * b["count"]]
+        self.count = len(self.exact)
         if numpy:
             self.low, self.high = numpy.array(self.ranges or [(0, 0)], numpy.float32).T
+            slack = numpy.array(self.slack or [0], numpy.float32)
+            self.lowest, self.highest = self.low - slack, self.high + slack
 
-    def shots(self, values, coded):
-        """[shots, channels] from the bytes of a frame."""
+    def __str__(self):
+        return ", ".join("{count} × {name} from {minimum:g} to {maximum:g} {unit}".format(**b) for b in self.banks) or "none"
+
+    def channel(self, place):
+        """Name and unit of a channel."""
+        for b in self.banks:
+            if place < b["count"]:
+                return f"{b['name']} {place}", b["unit"]
+            place -= b["count"]
+
+    def read(self, payload, coded=False):
+        """[shots, channels] from the bytes of a frame; `Misfit` where one is out of its range."""
         if numpy:
-            if not coded:
-                return numpy.frombuffer(values, "<f4").reshape(-1, self.count)
-            codes = numpy.frombuffer(values, "<u2").reshape(-1, self.count).astype(numpy.float32)
-            scale = (self.high - self.low) / numpy.float32(65535)
-            return numpy.minimum(self.low + codes * scale, self.high)
+            if not self.count:
+                return numpy.zeros((1, 0), numpy.float32)
+            values = numpy.frombuffer(payload, "<u2" if coded else "<f4").reshape(-1, self.count)
+            if coded:
+                scale = (self.high - self.low) / numpy.float32(65535)
+                values = self.low + values.astype(numpy.float32) * scale
+            return self.checked(values, len(values))
+        if not self.count:
+            return [[]]
         kind = "H" if coded else "f"
-        flat = struct.unpack(f"<{len(values) // struct.calcsize(kind)}{kind}", values)
+        flat = struct.unpack(f"<{len(payload) // struct.calcsize(kind)}{kind}", payload)
         rows = [flat[i : i + self.count] for i in range(0, len(flat), self.count)]
         if coded:
-            rows = [
-                [low + code * (high - low) / 65535 for code, (low, high) in zip(row, self.ranges)]
-                for row in rows
-            ]
-        return [list(row) for row in rows]
-
-    def stray(self, shots):
-        """The first value that is no number or out of its range, in words, or None."""
-        if numpy:
-            shots = numpy.asarray(shots, numpy.float32)
-            if ((shots >= self.low) & (shots <= self.high)).all():
-                return None
-        for row in shots:
-            for place, (value, (low, high)) in enumerate(zip(row, self.ranges)):
-                if not low <= value <= high:
-                    return f"channel {place} of {value}, outside {low} to {high}"
-        return None
+            rows = [[low + code * (high - low) / 65535 for code, (low, high) in zip(row, self.ranges)]
+                    for row in rows]
+        # Python's own floats are of 64 bits: 0.1 is not to arrive as 0.10000000149.
+        return [[min(max(value, low), high) for value, (low, high) in zip(row, self.exact)]
+                for row in self.checked(rows, len(rows))]
 
     def bytes(self, shots, coded):
-        """The bytes of [shots, channels]."""
-        if numpy and not coded:
-            return numpy.ascontiguousarray(shots, "<f4").tobytes()
-        if coded:
-            flat = [
-                round((value - low) / (high - low) * 65535)
-                for row in shots
-                for value, (low, high) in zip(row, self.ranges)
-            ]
-            return struct.pack(f"<{len(flat)}H", *flat)
+        """The bytes of checked [shots, channels]."""
+        if numpy:
+            if coded:
+                low, high = self.low.astype(float), self.high.astype(float)
+                shots = numpy.rint((shots - low) / (high - low) * 65535)
+            return numpy.ascontiguousarray(shots, "<u2" if coded else "<f4").tobytes()
         flat = [value for row in shots for value in row]
-        return struct.pack(f"<{len(flat)}f", *flat)
+        if coded:
+            flat = [round((value - low) / (high - low) * 65535)
+                    for row in shots for value, (low, high) in zip(row, self.ranges)]
+        return struct.pack(f"<{len(flat)}{'H' if coded else 'f'}", *flat)
+
+    def checked(self, values, shots):
+        """`values` as float32 [shots, channels], or lists of floats; `Misfit` where they are not that.
+
+        What is beyond a limit by no more than the rounding of 32 bits is the limit."""
+        if numpy:
+            found = self._quickly(values, shots)
+            if found is not None:
+                return found
+        rows = self._rows(values, shots)
+        found = [[self._number(value, shot, place) for place, value in enumerate(row)]
+                 for shot, row in enumerate(rows)]
+        return numpy.array(found, numpy.float32).reshape(shots, self.count) if numpy else found
+
+    def _quickly(self, values, shots):
+        """The same where all is well; None where something is to be found fault with."""
+        parts = values if isinstance(values, (list, tuple)) else [values]
+        if any(isinstance(part, numpy.ma.MaskedArray) and part.mask.any() for part in parts):
+            return None
+        if isinstance(values, (list, tuple)) or hasattr(values, "__array__"):
+            try:
+                values = numpy.asarray(values)
+            except (ValueError, TypeError):
+                return None
+        if getattr(values, "shape", None) != (shots, self.count) or values.dtype.kind not in "biuf":
+            return None
+        with numpy.errstate(all="ignore"):
+            found = values.astype(numpy.float32)
+        if not ((found >= self.lowest) & (found <= self.highest)).all():
+            return None
+        return numpy.clip(found, self.low, self.high, out=found)
+
+    def _rows(self, values, shots):
+        """`values` as that many rows of that many values, or `Misfit` about their shape."""
+        wanted = f"[{shots}, {self.count}] is expected: {shots} shots of {self.count} {self.noun}s"
+        if numpy and hasattr(values, "__array__") and not isinstance(values, numpy.ndarray):
+            values = numpy.asarray(values)  # A tensor, a table.
+        kind = type(values).__name__
+        if values is None:
+            raise Misfit(f"None came (is there a `return`?), and {wanted}")
+        if inspect.isawaitable(values):
+            raise Misfit(f"a {kind} came, which asyncio.run() must run, and {wanted}")
+        shape = getattr(values, "shape", None)
+        if isinstance(shape, tuple):
+            if shape != (shots, self.count):
+                raise Misfit(f"{list(shape)} came, and {wanted}" + _advice(shape, (shots, self.count)))
+            return values
+        if not _is_row(values):
+            raise Misfit(f"a {kind} came, and {wanted}")
+        lengths = [len(row) if _is_row(row) else None for row in values]
+        if len(values) == shots and any(n is not None for n in lengths):
+            for shot, (row, length) in enumerate(zip(values, lengths)):
+                if length is None:
+                    raise Misfit(f"row {shot} is {row!r:.40}, and {self.count} {self.noun}s are expected there")
+                if length != self.count:
+                    raise Misfit(f"row {shot} has {length} {self.noun}s, and {self.count} are expected "
+                                 f"({self.channel(0)[0]} to {self.channel(self.count - 1)[0]})")
+            return values
+        inner = set(lengths)
+        shape = (len(values),) + (tuple(inner) if len(inner) == 1 and inner != {None} else ())
+        what = list(shape) if len(inner) < 2 else f"{len(values)} rows of unequal lengths"
+        raise Misfit(f"{what} came, and {wanted}" + _advice(shape, (shots, self.count)))
+
+    def _number(self, value, shot, place):
+        """One value as a float of 32 bits inside its range, or `Misfit`."""
+        name, unit = self.channel(place)
+        here = f"{self.noun} `{name}`" + ("" if self.noun == "parameter" else f" of shot {shot}")
+        kind = getattr(getattr(value, "dtype", None), "kind", "f")
+        if value is None:
+            raise Misfit(f"{here} is None")
+        if numpy and value is numpy.ma.masked:
+            raise Misfit(f"{here} is masked; fill it, or raise an error where it could not be measured")
+        if isinstance(value, (str, bytes, bytearray)) or kind in "US":
+            raise Misfit(f"{here} is the text {value!r:.40}; a number is expected")
+        if isinstance(value, complex) or kind == "c":
+            raise Misfit(f"{here} is complex, {value}; return its real part, its modulus or its phase")
+        try:
+            number = float(value) if kind in "biufO" else None
+        except OverflowError:
+            number = math.inf
+        except Exception:
+            number = None
+        if number is None:
+            raise Misfit(f"{here} is {value!r:.40}, a {type(value).__name__}; a number is expected")
+        if math.isnan(number):
+            raise Misfit(f"{here} is NaN")
+        (low, high), (exact_low, exact_high) = self.ranges[place], self.exact[place]
+        slack, rounded = self.slack[place], _single(number)
+        if not low - slack <= rounded <= high + slack:
+            raise Misfit(f"{here} is {number} {unit}, outside {exact_low} to {exact_high} {unit}")
+        return min(max(rounded, low), high)
+
+
+def _is_row(values):
+    """Whether `values` is a list of some kind."""
+    return hasattr(values, "__len__") and hasattr(values, "__getitem__") and not isinstance(values, (str, bytes, dict))
+
+
+def _advice(shape, wanted):
+    """What to do about a shape that is often meant to be another."""
+    if tuple(shape) == wanted[::-1]:
+        return "; it is the transpose: a row is a shot"
+    if len(shape) == 1 and shape[0] == wanted[0] and wanted[1] == 1:
+        return "; each shot is a row, also of one value"
+    if len(shape) == 1 and shape[0] == wanted[1] and wanted[0] == 1:
+        return "; one shot is a list with one row"
+    return ""
+
+
+# Errors in words.
+
+
+def _title(error):
+    """Type and text of an exception, whatever they do."""
+    try:
+        text = str(error)
+    except BaseException as another:
+        text = f"(no text: {type(another).__name__} in __str__)"
+    return f"{type(error).__name__}: {text[:400]}" if text else type(error).__name__
+
+
+def _tell(error, function):
+    """An exception in a few lines: type and text, then the last places in the file of `function`."""
+    try:
+        lines = [_title(error)]
+        for part in list(getattr(error, "exceptions", ()))[:3]:
+            lines.append(f"  with {_title(part)}")
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is not None:
+            lines.append(f"  after {_title(cause)}")
+        places = [(frame.f_code.co_filename, line, frame.f_code.co_name)
+                  for frame, line in traceback.walk_tb(error.__traceback__)
+                  if frame.f_code.co_filename != __file__]
+        home = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+        shown = [place for place in places if place[0] == home][-3:]
+        shown += [place for place in places[-1:] if place not in shown]
+        for file, line, name in shown:
+            lines.append(f"  {os.path.basename(file)}:{line} in {name}: {linecache.getline(file, line).strip()[:120]}")
+        return _plain("\n".join(lines))
+    except BaseException:  # An exception's own code may fail in any way.
+        return f"{type(error).__name__}, which cannot be shown"
+
+
+def _plain(text):
+    """Text of printable characters and line ends."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _say(text):
+    """Prints a line on standard error, if there is one."""
+    with contextlib.suppress(Exception):
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Interrupted(BaseException):
+    """A measurement is interrupted; raised in the main thread by the handler of signals."""
 
 
 # The device's end of a link.
 
 
 class Device:
-    """A measuring function behind the protocol, without a port: bytes in, frames out."""
+    """A measuring function behind the protocol.
+
+    `receive` is the protocol without a port: bytes in, frames out. `serve` has the threads: a link's
+    reader answers at once what changes nothing and queues the rest, which the main thread does; its
+    writer sends; the clock's thread says busy and looks after the watchdog."""
 
     def __init__(self, measure, inputs, parameters, outputs, *, name=None, serial_number="1",
-                 firmware="twinprop_rig.py 1", seconds_per_shot=1e-3, stateful=False,
-                 largest_frame=16384, window_frames=8, watchdog=2.0, codes=True, boot=None):
+                 firmware="twinprop_rig.py 2", seconds_per_shot=1e-3, largest_shot_rate=None,
+                 safe_seconds=None, stateful=False, largest_frame=None, window_frames=8, watchdog=2.0,
+                 codes=True, boot=None):
         self.measure, self.on_safe = measure, lambda: None
-        self.inputs, self.parameters, self.outputs = map(_Side, (inputs, parameters, outputs))
-        self.stateful, self.watchdog, self.codes = stateful, watchdog, codes
-        self.largest_frame, self.window_frames = largest_frame, window_frames
-        interface = dict(
-            device=name or measure.__name__,
-            inputs=self.inputs.banks,
-            parameters=self.parameters.banks,
-            outputs=self.outputs.banks,
-            seconds_per_shot=seconds_per_shot,
-        )
-        description = dict(name=name or measure.__name__, serial_number=serial_number,
-                           firmware=firmware, interface=interface)
-        self.description = json.dumps(description).encode()
+        self.inputs, self.parameters, self.outputs = (
+            _Side(banks, noun) for banks, noun in
+            [(inputs, "drive"), (parameters, "parameter"), (outputs, "reading")])
+        if not (self.inputs.count and self.outputs.count):
+            raise ValueError("a device has inputs and outputs: give a bank for each")
+        functools.update_wrapper(self, measure, updated=())
+        self.name = name or _name(measure)
+        self.stateful, self.watchdog, self.codes = bool(stateful), float(watchdog), bool(codes)
+        needed = HEADER.size + 4 + 4 * max(self.inputs.count, self.outputs.count)
+        needed += needed // 254 + 3
+        self.largest_frame = int(largest_frame or min(max(16384, needed), LARGEST_FRAME))
+        if largest_payload(self.largest_frame) < 4 * max(self.inputs.count, self.outputs.count):
+            raise ValueError(f"a frame of {self.largest_frame} bytes does not hold a shot, which needs {needed}; "
+                             f"largest_frame may be {LARGEST_FRAME} at most")
+        self.window_frames = int(window_frames)
+        interface = dict(device=self.name, inputs=self.inputs.banks, parameters=self.parameters.banks,
+                         outputs=self.outputs.banks, seconds_per_shot=float(seconds_per_shot))
+        description = dict(name=self.name, serial_number=str(serial_number), firmware=str(firmware))
+        for key, value in [("largest_shot_rate", largest_shot_rate), ("safe_seconds", safe_seconds)]:
+            if value is not None:
+                if not (float(value) > 0 and math.isfinite(float(value))):
+                    raise ValueError(f"{key} is {value}; it must be above 0")
+                description[key] = float(value)
+        self.description = json.dumps(dict(description, interface=interface)).encode()
         self.boot = boot or int.from_bytes(os.urandom(4), "little") or 1
         self.start = self.heard = time.monotonic()
         self.session = self.expected = self.epoch = self.played = self.trips = 0
-        self.setting, self.incoming = None, (0, b"")
+        self.setting, self.incoming, self.rest = None, (0, b""), b""
         self.answers = collections.OrderedDict()
-        self.is_safe, self.rest = True, b""
+
+        # What waits: frames with the time that they came; the one that is worked on; requests of the safe state.
+        self.turn = threading.Condition()
+        self.jobs, self.current, self.asked = collections.deque(), None, []
+        # Without a safe function there is nothing to turn off. With one, it must have run.
+        self.is_safe, self.failure, self.driven, self.measuring = True, None, False, False
+        self.hands = threading.RLock()  # Held while measure() or the safe function runs.
+        self.link = self.ending = self.background = None
+        self.tripped = self.interrupting = self.tried = self.used = False
+        self.told, self.process = set(), os.getpid()
+
+    def __call__(self, inputs, parameters=()):
+        """measure() as an ordinary function: what goes in and what comes out is checked."""
+        shots = len(inputs) if hasattr(inputs, "__len__") else 1
+        try:
+            inputs = self.inputs.checked(inputs, shots)
+            parameters = self.parameters.checked([parameters], 1)[0]
+        except Misfit as error:
+            raise Misfit(f"{self.name}: {error}") from None
+        with self.hands:
+            self._was_used()
+            self.is_safe = self.tried = False
+            readings = self.measure(inputs, parameters)
+        try:
+            return self.outputs.checked(readings, shots)
+        except Misfit as error:
+            raise Misfit(f"{self.name} returned no readings: {error}") from None
 
     def safe(self, function):
-        """Decorates the function that turns every drive off. It is called on the host's word, when
-        the link ends, when the host falls silent, and when a measurement fails."""
-        self.on_safe = function
+        """Decorates the function that turns every drive off: it returns when they are off, and raises an
+        exception where they are not. It is called on the host's word, when the link ends, when the host
+        falls silent, when a measurement fails, and at the end."""
+        self.on_safe, self.is_safe = function, False
         return function
 
     def receive(self, data):
-        """Yields the frames that answer `data`."""
+        """Yields the frames that answer `data`, all work done in between."""
+        for frame in self._frames(data):
+            yield from self._take(*frame)
+            while self.jobs or self.asked:
+                yield from self._work()
+
+    def watch(self):
+        """Goes to the safe state if the host has been silent for too long."""
+        if self._is_alone():
+            self.trips += 1
+            self.make_safe()
+
+    def make_safe(self):
+        """Runs the safe function, unless it ran since the last shot, and forgets the parameters. Returns
+        what went wrong, or None."""
+        with self.turn:
+            self.epoch, self.incoming, self.tried = 0, (0, b""), True
+            if self.is_safe or os.getpid() != self.process:
+                return None
+        try:
+            with self.hands:
+                result = self.on_safe()
+            if inspect.isawaitable(result) or inspect.isgenerator(result):
+                raise TypeError(f"it returned a {type(result).__name__}, which nothing has run")
+            failure = None
+        except BaseException as error:  # Also sys.exit(): only a return says that all is off.
+            failure = _tell(error, self.on_safe)
+            self._stay_out_of_children()
+            _say(f"{self.name}: THE SAFE STATE FAILED, the device may be driven: {failure}")
+        with self.turn:
+            self.failure, self.is_safe, self.driven = failure, failure is None, failure is not None
+        return failure
+
+    # What a frame asks for.
+
+    def _frames(self, data):
         pieces = (self.rest + data).split(b"\0")
         # Longer than any frame: garbage up to the next zero.
         self.rest = pieces[-1][: self.largest_frame + 1]
@@ -236,21 +549,18 @@ class Device:
             frame = decode(piece) if 0 < len(piece) <= self.largest_frame else None
             if frame:
                 self.heard = time.monotonic()
-                yield from self._take(*frame)
+                yield frame
 
-    def watch(self):
-        """Goes to the safe state if the host has been silent for too long."""
-        if self.watchdog and not self.is_safe and time.monotonic() - self.heard > self.watchdog:
-            self.trips += 1
-            self.make_safe()
-
-    def make_safe(self):
-        """Turns every drive off and forgets the parameters."""
-        self.is_safe, self.epoch = True, 0
-        self.on_safe()
+    def _is_alone(self):
+        """Whether the device is driven, and its host silent for longer than the watchdog bears."""
+        waits = self.driven and self.failure is None and self.watchdog
+        return bool(waits and time.monotonic() - self.heard > self.watchdog)
 
     def _take(self, header, payload):
+        """Yields what can be answered at once; the rest waits for `_work`."""
         kind = header.kind
+        if self.ending and kind not in (PING, SAFE):
+            return  # The end of the link follows.
         if kind == HELLO:
             window = self.largest_frame * min(self.window_frames, 3)
             watchdog = int(self.watchdog * 1000)
@@ -269,6 +579,7 @@ class Device:
             if newer:
                 self.session, self.expected, self.epoch = header.session, 0, 0
                 self.answers.clear()
+                self.jobs.clear()
             yield encode(header._replace(kind=OPENED, epoch=self.epoch),
                          struct.pack("<II", self.boot, self.expected))
         elif kind == PING:
@@ -276,8 +587,14 @@ class Device:
             yield encode(header._replace(kind=HEALTH, epoch=self.epoch), struct.pack(
                 "<IIIIQ", self.boot, self.is_safe, uptime, self.trips, self.played))
         elif kind == SAFE:
-            self.make_safe()
-            yield encode(header._replace(kind=SAFE_REPLY))
+            self.epoch, self.incoming = 0, (0, b"")
+            while self.jobs:  # They came before, and would drive the device again.
+                late, _, _ = self.jobs.popleft()
+                yield self._remember(late, self._error(late, WRONG_EPOCH, "the safe state was asked for"))
+            if self.is_safe:
+                yield encode(header._replace(kind=SAFE_REPLY))
+            elif all(header != other for other, _ in self.asked):
+                self.asked.append((header, time.monotonic()))
         elif kind in (CONFIGURE, PLAY, PLAY_CODES):
             yield from self._take_in_order(header, payload)
 
@@ -286,17 +603,45 @@ class Device:
             yield self._error(header, NO_SESSION, "the session is not open")
             return
         ahead = (header.sequence - self.expected) & 0xFFFFFFFF
-        if ahead == 0:
+        if ahead == 0 and len(self.jobs) < 2 * self.window_frames:
             self.expected = (self.expected + 1) & 0xFFFFFFFF
-            answer = self._configure if header.kind == CONFIGURE else self._play
-            self.answers[header.sequence] = frame = answer(header, payload)
-            if len(self.answers) > self.window_frames:
-                self.answers.popitem(last=False)
-            yield frame
+            self.jobs.append((header, payload, time.monotonic()))
         elif ahead < 0x7FFFFFFF:
             yield encode(Header(VERSION, NAK, self.session, self.expected, 0, 0, 0, 0))
         elif header.sequence in self.answers:
             yield self.answers[header.sequence]
+        elif any(header == job[0] for job in self.jobs) or self.current and header == self.current[0]:
+            yield encode(header._replace(kind=BUSY))
+
+    def _remember(self, header, frame):
+        """`frame`, which is sent again where `header` is asked for again."""
+        if header.session == self.session:
+            self.answers[header.sequence] = frame
+            if len(self.answers) > self.window_frames:
+                self.answers.popitem(last=False)
+        return frame
+
+    # Work, in the main thread.
+
+    def _work(self):
+        """Does what waits first, the safe state before all else, and returns the frames that answer it."""
+        with self.turn:
+            asked = bool(self.asked)
+            if not (asked or self.jobs):
+                return []
+            if not asked:
+                header, payload, _ = self.jobs.popleft()
+                self.current = (header, time.monotonic())
+        if asked:
+            failure = self.make_safe()
+            with self.turn:
+                asked, self.asked = self.asked, []
+            return [self._error(header, SAFE_FAILED, failure) if failure
+                    else encode(header._replace(kind=SAFE_REPLY)) for header, _ in asked]
+        frame = (self._configure if header.kind == CONFIGURE else self._play)(header, payload)
+        with self.turn:
+            self.current = None
+            return [self._remember(header, frame)]
 
     def _configure(self, header, payload):
         count = self.parameters.count
@@ -305,121 +650,489 @@ class Device:
         offset, total = struct.unpack_from("<II", payload)
         if total != count or offset + header.channels > count or not header.epoch:
             return self._error(header, WRONG_SHAPE, f"there are {count} parameters")
-        epoch, received = self.incoming if offset else (header.epoch, b"")
-        if epoch == header.epoch and len(received) == 4 * offset:
-            received += payload[8:]
-        if epoch == header.epoch and len(received) == 4 * count:
-            setting = self.parameters.shots(received, False) if count else [[]]
-            stray = self.parameters.stray(setting)
-            if stray:
-                return self._error(header, OUT_OF_RANGE, "parameter " + stray)
-            self.setting, self.epoch = setting[0], epoch
-        self.incoming = (epoch, received)
+        with self.turn:
+            if header.session != self.session:
+                return self._error(header, NO_SESSION, "the session is over")
+            epoch, received = self.incoming if offset else (header.epoch, b"")
+            if epoch == header.epoch and len(received) == 4 * offset:
+                received += payload[8:]
+            if epoch == header.epoch and len(received) == 4 * count:
+                try:
+                    self.setting = self.parameters.read(received)[0]
+                except Misfit as misfit:
+                    return self._error(header, OUT_OF_RANGE, str(misfit))
+                self.epoch = epoch
+            self.incoming = (epoch, received)
         return encode(header._replace(kind=CONFIGURED))
 
     def _play(self, header, payload):
-        if header.epoch != self.epoch or not self.epoch:
-            return self._error(header, WRONG_EPOCH, f"parameters {header.epoch} are asked for")
         coded = header.kind == PLAY_CODES
         width, room = 2 if coded else 4, largest_payload(self.largest_frame)
-        if (header.channels != self.inputs.count or not header.shots
-                or len(payload) != width * header.shots * header.channels
-                or width * header.shots * self.outputs.count > room):
-            text = f"a shot has {self.inputs.count} channels"
-            return self._error(header, WRONG_SHAPE, text)
-        shots = self.inputs.shots(payload, coded)
-        stray = self.inputs.stray(shots)
-        if stray:
-            return self._error(header, OUT_OF_RANGE, "drive " + stray)
-        self.is_safe = False
+        with self.turn:
+            if header.session != self.session or header.epoch != self.epoch or not self.epoch:
+                return self._error(header, WRONG_EPOCH, f"parameters {header.epoch} are asked for")
+            if (header.channels != self.inputs.count or not header.shots
+                    or len(payload) != width * header.shots * header.channels
+                    or width * header.shots * self.outputs.count > room):
+                return self._error(header, WRONG_SHAPE, f"a shot has {self.inputs.count} channels")
+            try:
+                shots = self.inputs.read(payload, coded)
+            except Misfit as misfit:
+                return self._error(header, OUT_OF_RANGE, str(misfit))
+            setting = self.setting.copy()
+            self.is_safe, self.failure, self.tried, self.driven = False, None, False, True
         try:
-            readings = self.measure(shots, self.setting)
-            if len(readings) != header.shots or any(len(r) != self.outputs.count for r in readings):
-                raise ValueError(f"measure() returned no [{header.shots}, {self.outputs.count}]")
-            stray = self.outputs.stray(readings)
-            if stray:
-                raise ValueError("it measured " + stray)
-        except Exception as error:  # Whatever a laboratory's code raises ends up with its host.
-            self.make_safe()
-            return self._error(header, FAULT, f"{type(error).__name__}: {error}")
-        self.played += header.shots
-        header = header._replace(kind=MEASURED_CODES if coded else MEASURED,
-                                 channels=self.outputs.count)
-        return encode(header, self.outputs.bytes(readings, coded))
+            with self.hands:
+                self.measuring = True
+                readings = self.measure(shots, setting)
+                self.measuring = False
+            self._stay_out_of_children()
+            readings = self.outputs.checked(readings, header.shots)
+        except BaseException as error:  # Whatever a laboratory's code raises ends up with its host.
+            self.measuring = False
+            self._stay_out_of_children(error)
+            return self._fault(header, error)
+        with self.turn:
+            self.played += header.shots
+        kind = MEASURED_CODES if coded else MEASURED
+        return encode(header._replace(kind=kind, channels=self.outputs.count),
+                      self.outputs.bytes(readings, coded))
 
-    @staticmethod
-    def _error(header, code, text):
-        return encode(header._replace(kind=ERROR), struct.pack("<H", code) + text.encode()[:160])
+    def _fault(self, header, error):
+        """The answer to shots that could not be measured; the device is safe then."""
+        if isinstance(error, _Interrupted):
+            text = "the measurement was interrupted: " + (self.ending or "the safe state was asked for")
+        elif isinstance(error, Misfit):
+            text = f"{getattr(self.measure, '__name__', 'measure')}() returned no readings: {error}"
+        else:
+            text = _tell(error, self.measure)
+            # In full, but only once: a fault that comes and goes would fill the terminal.
+            kind = (type(error), text.rpartition("\n")[2])
+            if kind not in self.told:
+                self.told.add(kind)
+                with contextlib.suppress(BaseException):
+                    _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        failure = self.make_safe()
+        if failure:
+            return self._error(header, SAFE_FAILED, f"{failure}\nafter the measurement failed: {text}")
+        return self._error(header, FAULT, text)
 
-    # Links.
+    def _error(self, header, code, text):
+        room = min(largest_payload(self.largest_frame) - 2, LONGEST_TEXT)
+        text = _plain(text).encode("utf-8", "backslashreplace")[:room].decode("utf-8", "ignore")
+        return encode(header._replace(kind=ERROR), struct.pack("<H", code) + text.encode())
+
+    def _stay_out_of_children(self, error=None):
+        """Ends a process that measure() forked, before it takes itself for the device."""
+        if os.getpid() != self.process:
+            if error is not None and not isinstance(error, SystemExit):
+                _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+            os._exit(1 if error is not None else 0)
+
+    # Serving.
 
     def serve(self, arguments=None):
-        """Serves on standard input and output, or as the command line says."""
-        parser = argparse.ArgumentParser(description=f"{self.measure.__name__} as a device")
-        parser.add_argument("--tcp", metavar="HOST:PORT", help="listen there")
-        parser.add_argument("--serial", metavar="PORT", help="the device's end of a serial line")
-        parser.add_argument("--baud", type=int, default=115200)
-        chosen = parser.parse_args(arguments)
-        try:
-            if chosen.tcp:
-                self._serve_tcp(*chosen.tcp.rsplit(":", 1))
-            elif chosen.serial:
-                port = _open_serial(chosen.serial, chosen.baud)
-                self.serve_files(lambda: os.read(port, 65536), lambda data: _write(port, data))
-            else:
-                output = os.dup(1)
-                os.dup2(2, 1)  # What the script prints must not get among the frames.
-                self.serve_files(lambda: os.read(0, 65536), lambda data: _write(output, data))
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.make_safe()
+        """Serves on standard input and output, or as the command line (or the list `arguments`) says,
+        until the host leaves or a signal ends it; on a TCP port in the background in a notebook."""
+        if self.__module__ == "__mp_main__":
+            return  # A worker of multiprocessing imports its parent's script; it is not the device.
+        interactive = _is_interactive()
+        chosen = self._parser().parse_args([] if arguments is None and interactive else arguments)
+        self.process = os.getpid()
+        self._was_used()
+        if interactive:
+            return self._serve_in_background(chosen.tcp or "127.0.0.1:0")
+        with self._signals():
+            try:
+                if chosen.tcp:
+                    with _listen(chosen.tcp) as server:
+                        self._serve_tcp(server)
+                elif chosen.serial:
+                    port = _open_serial(chosen.serial, chosen.baud)
+                    self.serve_files(lambda: os.read(port, 65536), lambda data: _write(port, data))
+                else:
+                    self._serve_standard_streams()
+            finally:
+                if not self.tried:
+                    self.make_safe()
+        if self.failure:
+            _say(f"{self.name} ends, and is not in its safe state")
+            raise SystemExit(1)
+        if self.ending:
+            _say(f"{self.name} ends by {self.ending}, in its safe state")
+            raise SystemExit(0)
 
-    def _serve_tcp(self, host, port):
-        with socket.create_server((host, int(port))) as server:
-            print(f"serving on tcp://{host}:{server.getsockname()[1]}", file=sys.stderr, flush=True)
-            while True:
+    def stop(self):
+        """Ends what serves in the background, in the safe state."""
+        if self.background and self.background.is_alive():
+            self.ending = self.ending or "stop()"
+            self.background.join()
+        self.background = self.ending = None
+
+    def serve_files(self, read, write, is_wanted=lambda: False):
+        """Serves until `read` returns nothing or `is_wanted()`: another host waits, and this one is silent.
+        `read` and `write` block, each in a thread of its own."""
+        with self.turn:
+            self.link, self.rest, self.heard = _Link(self, read, write), b"", time.monotonic()
+            self.asked, self.tripped = [], False
+            self.jobs.clear()
+        link = self.link
+        for work in (link.reads, link.writes, link.ticks):
+            threading.Thread(target=work, daemon=True).start()
+        try:
+            while not (link.ended or self.ending or is_wanted()):
+                self._attend(link)
+        finally:
+            try:
+                self.make_safe()
+                # A host that lives is to hear that its device is safe.
+                end = time.monotonic() + (LAST_ANSWERS if self.ending and link.spoke else 0)
+                while self.asked or time.monotonic() < end and not link.ended:
+                    self._attend(link)
+            finally:
+                link.close()
+
+    def _attend(self, link):
+        """Does what waits, or waits a moment for it."""
+        with self.turn:
+            if not (self.jobs or self.asked or self.tripped or link.ended or self.ending):
+                self.turn.wait(0.05)
+            tripped, self.tripped = self.tripped, False
+        if self.jobs or self.asked:
+            for frame in self._work():
+                link.outgoing.put(frame)
+        elif tripped:
+            self.trips += 1
+            self.make_safe()
+        elif self.ending:
+            time.sleep(0.01)
+
+    def _serve_standard_streams(self):
+        """Takes standard input and output for the link; what is printed goes to standard error."""
+        for file in (0, 1, 2):
+            try:
+                os.fstat(file)
+            except OSError:  # Closed: the next file to be opened would get its number.
+                os.open(os.devnull, os.O_RDWR)
+        if os.isatty(0):
+            _say(f"{self.name} waits for twinprop on standard input, which is a terminal. Either\n"
+                 f"  twinprop device info 'process:python3 {sys.argv[0]}'\n"
+                 f"which starts it, or\n  python3 {sys.argv[0]} --tcp 127.0.0.1:7777\n"
+                 "which twinprop finds at tcp://127.0.0.1:7777. Ctrl-C ends it.")
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        taken, output = os.dup(0), os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+        if os.name == "posix":
+            os.set_blocking(taken, True)
+            os.set_blocking(output, True)
+        sys.stdout = _printer()
+        if sys.stderr is None or sys.stderr is sys.__stderr__:
+            sys.stderr = sys.stdout
+        _close_in_children(taken, output)
+        self.serve_files(lambda: os.read(taken, 65536), lambda data: _write(output, data))
+
+    def _serve_tcp(self, server):
+        _say(f"{self.name} serves on {_address(server)}")
+        server.settimeout(0.2)
+        while not self.ending:
+            try:
                 link, _ = server.accept()
-                with link:
-                    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    try:
-                        self.serve_files(lambda: link.recv(65536), link.sendall)
-                    except OSError as error:
-                        print(f"link lost: {error}", file=sys.stderr)
+            except socket.timeout:
+                continue
+            with link:
+                # A secret that hosts must know would be asked for here, before the device listens.
+                link.settimeout(None)
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.serve_files(lambda: link.recv(65536), link.sendall, lambda: self._another_waits(server))
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+            if not self.ending:
+                self.tried = False
 
-    def serve_files(self, read, write):
-        """Serves until `read` returns nothing; looks after the watchdog meanwhile."""
-        pieces = queue.Queue(maxsize=64)
+    def _another_waits(self, server):
+        """Whether a host asks for the device that another one has left without a word."""
+        silence = time.monotonic() - self.heard
+        return silence > max(2 * self.watchdog, 5) and bool(select.select([server], [], [], 0)[0])
 
-        def reader():
-            data = True
-            while data:
+    def _serve_in_background(self, address):
+        self.stop()
+        earlier = _IN_BACKGROUND.pop(self.name, None)
+        if earlier:
+            earlier.stop()  # The same cell, run again.
+        server = _listen(address)
+
+        def work():
+            with server:
                 try:
-                    data = read()
-                except OSError:
-                    data = b""
-                pieces.put(data)
+                    self._serve_tcp(server)
+                finally:
+                    if not self.tried:
+                        self.make_safe()
 
-        threading.Thread(target=reader, daemon=True).start()
-        patience = min(0.05, self.watchdog / 4) if self.watchdog else 1.0
+        self.background = threading.Thread(target=work, daemon=True, name=self.name)
+        self.background.start()
+        _IN_BACKGROUND[self.name] = self
+        print(f"{self.name} serves in the background; its address for twinprop is {_address(server)}; "
+              f"{getattr(self.measure, '__name__', 'measure')}.stop() ends it")
+
+    def _parser(self):
+        about = (__doc__ or "").partition("Options of @rig")[2].partition("What happens")[0]
+        parser = argparse.ArgumentParser(
+            description=f"{self.name}, a device for twinprop: inputs {self.inputs}; parameters {self.parameters}; outputs {self.outputs}. "
+                        "Without an option it serves on standard input and output, as "
+                        "`twinprop device info 'process:python3 SCRIPT'` starts it.",
+            epilog="Options of @rig in the script" + about,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--tcp", metavar="[HOST:]PORT", help="listen there; 127.0.0.1 without a HOST")
+        parser.add_argument("--serial", metavar="PORT", help="the device's end of a serial line")
+        parser.add_argument("--baud", type=int, default=115200, help="its speed (default 115200)")
+        return parser
+
+    # Ends.
+
+    def _was_used(self):
+        """Once measure() can have run, the safe state is to follow at the end of the program."""
+        if not self.used:
+            self.used = True
+            atexit.register(self._at_exit)
+
+    def _at_exit(self):
+        if os.getpid() == self.process:
+            self.stop()
+            if not self.tried:
+                self.make_safe()
+
+    @contextlib.contextmanager
+    def _signals(self):
+        """Takes Ctrl-C and the signals that end a program, for as long as the device is served."""
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        earlier = {}
+
+        def handle(number, _):
+            if self.interrupting:
+                self.interrupting = False
+                if self.measuring:
+                    raise _Interrupted
+            elif earlier.get(number) is signal.SIG_IGN:
+                pass  # As nohup and `&` have it.
+            elif not self.ending:
+                self.ending = signal.Signals(number).name
+                self.ended_by = number
+            elif self.measuring:
+                raise _Interrupted
+
         try:
-            while True:
-                try:
-                    data = pieces.get(timeout=patience)
-                except queue.Empty:
-                    self.watch()
-                    continue
-                if not data:
-                    return
-                for frame in self.receive(data):
-                    write(frame)
+            if threading.current_thread() is threading.main_thread():
+                for number in numbers:
+                    earlier[number] = signal.signal(number, handle)
+            yield
         finally:
-            self.make_safe()
+            for number, handler in earlier.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        handler = earlier.get(getattr(self, "ended_by", None))
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(self.ended_by, None)  # The script's own; the device is safe by now.
+
+    def _interrupt(self):
+        """Has the main thread leave measure()."""
+        if self.background is None:
+            self.interrupting = True
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            else:
+                import _thread
+
+                _thread.interrupt_main()
 
 
-def rig(inputs, outputs, parameters=(), **options):
-    """Decorates `measure(inputs, parameters) -> outputs`; the options are those of `Device`."""
-    return lambda measure: Device(measure, inputs, parameters, outputs, **options)
+class _Link:
+    """A stream to a host, with a thread each for reading, writing and the clock."""
+
+    def __init__(self, device, read, write):
+        self.device, self.read, self.write = device, read, write
+        self.outgoing = queue.Queue()
+        self.ended = self.spoke = False
+        self.said = 0.0
+
+    def reads(self):
+        device = self.device
+        while not self.ended:
+            try:
+                data = self.read()
+            except (OSError, ValueError):
+                data = b""
+            while self.outgoing.qsize() > 256 and not self.ended:
+                time.sleep(0.01)  # A host that asks and does not listen.
+            with device.turn:
+                if not data or device.link is not self:
+                    break
+                for frame in device._frames(data):
+                    self.spoke = True
+                    for answer in device._take(*frame):
+                        self.outgoing.put(answer)
+                device.turn.notify_all()
+        self.end()
+
+    def writes(self):
+        while True:
+            frame = self.outgoing.get()
+            if frame is None:
+                return
+            try:
+                self.write(frame)
+            except (OSError, ValueError):
+                return self.end()
+
+    def end(self):
+        with self.device.turn:
+            self.ended = True
+            self.device.turn.notify_all()
+
+    def close(self):
+        self.end()
+        self.outgoing.put(None)
+
+    def ticks(self):
+        """Says busy, watches over the host's silence, and interrupts measurements that nobody wants."""
+        device = self.device
+        period = min(0.05, device.watchdog / 4 or 1)
+        last, unwanted = time.monotonic(), None
+        while device.link is self and not (self.ended and not device.measuring):
+            time.sleep(period)
+            with device.turn:
+                now = time.monotonic()
+                if now - last > period + 0.25:
+                    # This process stood still (a driver kept Python's lock): its host was not silent.
+                    device.heard = min(now, device.heard + now - last)
+                last = now
+                if self.outgoing.empty():
+                    for frame in self.busy(now):
+                        self.outgoing.put(frame)
+                if device._is_alone() and not device.tripped:
+                    device.tripped = True
+                    device.turn.notify_all()
+                if not (device.measuring and (self.ended or device.asked or device.ending or device.tripped)):
+                    unwanted = None
+                elif unwanted is None:
+                    unwanted = now
+                elif now - unwanted > GRACE:
+                    unwanted = now
+                    device._interrupt()
+
+    def busy(self, now):
+        """A busy frame for the oldest request of this session, and for those of the safe state."""
+        if now - self.said < BUSY_PERIOD:
+            return []
+        device = self.device
+        waiting = [device.current] if device.current else []
+        waiting += [(header, since) for header, _, since in device.jobs]
+        waiting = [wait for wait in waiting if wait[0].session == device.session][:1] + device.asked
+        late = [header for header, since in waiting if now - since > BUSY_PERIOD]
+        if late:
+            self.said = now
+        return [encode(header._replace(kind=BUSY)) for header in late]
+
+
+_IN_BACKGROUND = {}
+
+
+def rig(inputs, outputs=None, parameters=(), **options):
+    """Decorates `measure(inputs, parameters) -> outputs`; the options are those of `Device`, which the
+    head of this file lists."""
+    if callable(inputs) or outputs is None:
+        raise TypeError("write @rig(inputs=bank(…), parameters=bank(…), outputs=bank(…)) above the function")
+
+    def decorate(measure):
+        with contextlib.suppress(ValueError):  # Some built-in functions do not say what they take.
+            signature = inspect.signature(measure)
+            try:
+                signature.bind(None, None)
+            except TypeError:
+                raise TypeError(f"{_name(measure)}{signature} must take two arguments, the inputs and the parameters; "
+                                "of a method, decorate the bound one: rig(…)(laboratory.measure)") from None
+        device = Device(measure, inputs, parameters, outputs, **options)
+        if measure.__module__ == "__main__" and not _is_interactive():
+            atexit.register(_remind, device)
+        return device
+
+    return decorate
+
+
+def _remind(device):
+    """Says at the end of a script that was started as a rig that nothing served it."""
+    with contextlib.suppress(OSError):
+        if not device.used and os.getpid() == device.process and stat.S_ISFIFO(os.fstat(0).st_mode):
+            name = getattr(device.measure, "__name__", "measure")
+            _say(f"{device.name} ended, and nothing served it: the script's last line must be {name}.serve()")
+
+
+def _name(function):
+    """What a device is called: script and function."""
+    module = getattr(function, "__module__", None) or ""
+    script = module.rpartition(".")[2]
+    if script in ("__main__", "__mp_main__"):
+        file = getattr(sys.modules.get(module), "__file__", None)
+        script = os.path.splitext(os.path.basename(file))[0] if file else "notebook" if _shell() else "python"
+    name = getattr(function, "__name__", None) or type(function).__name__
+    return f"{script}.{name.strip('<>')}"
+
+
+def _shell():
+    """IPython's shell, if this is one."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
+
+
+def _is_interactive():
+    """Whether this is a notebook or a console, or has no standard input at all."""
+    try:
+        sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):
+        return True
+    return _shell() is not None or hasattr(sys, "ps1")
+
+
+def _printer():
+    """A stream to standard error that never fails: what a script prints is no reason to stop measuring."""
+
+    class Printed(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def fileno(self):
+            return 2
+
+        def isatty(self):
+            return os.isatty(2)
+
+        def write(self, data):
+            with contextlib.suppress(OSError):
+                _write(2, bytes(data))
+            return len(data)
+
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    return io.TextIOWrapper(io.BufferedWriter(Printed()), encoding, "backslashreplace", line_buffering=True)
+
+
+_PRIVATE = []
+
+
+def _close_in_children(*files):
+    """A process that the script forks must not hold the link open."""
+    if hasattr(os, "register_at_fork"):
+        if not _PRIVATE:
+            os.register_at_fork(after_in_child=lambda: [_close(file) for file in _PRIVATE])
+        _PRIVATE.extend(files)
+
+
+def _close(file):
+    with contextlib.suppress(OSError):
+        os.close(file)
 
 
 def _write(file, data):
@@ -427,13 +1140,38 @@ def _write(file, data):
         data = data[os.write(file, data) :]
 
 
-def _open_serial(path, baud):
-    import termios
-    import tty
+def _listen(address):
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not port.isdigit():
+        raise SystemExit(f"{address!r} is no address to listen at; write 127.0.0.1:7777, or 7777")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, int(port)), family=family)
+    except (OSError, OverflowError) as error:
+        raise SystemExit(f"nothing can listen at {host}:{port}: {error}") from None
 
-    port = os.open(path, os.O_RDWR | os.O_NOCTTY)
-    tty.setraw(port)
-    settings = termios.tcgetattr(port)
-    settings[4] = settings[5] = getattr(termios, f"B{baud}")
-    termios.tcsetattr(port, termios.TCSANOW, settings)
+
+def _address(server):
+    host, port = server.getsockname()[:2]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+def _open_serial(path, baud):
+    try:
+        import termios
+        import tty
+    except ImportError:
+        raise SystemExit("--serial needs Linux or macOS; use --tcp here") from None
+    speed = getattr(termios, f"B{baud}", None)
+    if speed is None:
+        raise SystemExit(f"--baud {baud} is no speed of a serial line here; 115200 is one")
+    try:
+        port = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(port)
+        settings = termios.tcgetattr(port)
+        settings[4] = settings[5] = speed
+        termios.tcsetattr(port, termios.TCSANOW, settings)
+    except (OSError, termios.error) as error:
+        raise SystemExit(f"{path} cannot be opened as a serial line: {error}") from None
     return port
