@@ -14,6 +14,7 @@ static int measure(const float *x, const float *p, float *y)
     for (int i = 0; i < 2; i++)
         analogWrite(drive_pins[i], (int)(x[i] * 51 + 0.5f));
     analogWrite(parameter_pin, (int)(p[0] * 51 + 0.5f));
+    // Longer than a quarter of a second? Then in a loop that calls twinprop_busy().
     delay(2);
     y[0] = analogRead(sense_pin) * (5.0f / 1023);
     return 0;

@@ -6,10 +6,13 @@
 enum kind {
     HELLO = 1, DESCRIBE, OPEN, CONFIGURE, PLAY, PING = 7, SAFE,
     HELLO_REPLY = 0x81, DESCRIPTION, OPENED, CONFIGURED, MEASURED, HEALTH = 0x87, SAFE_REPLY,
-    NAK = 0xfe, FAILED = 0xff
+    BUSY = 0xfd, NAK = 0xfe, FAILED = 0xff
 };
-enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT };
+enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, SAFE_FAILED = 7 };
 enum { VERSION = 1, HEADER = 16, CHECKSUM = 4 };
+
+/* Milliseconds of work after which, and in which, the device says that it is busy. */
+enum { BUSY_PERIOD = 200 };
 
 /* Where a header's fields stand. */
 enum { KIND = 1, SESSION = 2, SEQUENCE = 4, FIRST_SHOT = 8, SHOTS = 10, CHANNELS = 12, EPOCH = 14 };
@@ -34,7 +37,14 @@ static float outputs[TWINPROP_OUTPUTS];
 static uint16_t session, epoch, incoming_epoch;
 static uint32_t expected, incoming_count, heard, trips;
 static uint64_t shots_played;
-static uint8_t is_safe;
+/* Whether the safe state was reached and no shot played since; whether a shot was played since it was
+ * last tried; why it was not reached, if it was not. */
+static uint8_t is_safe, driven;
+static const char *safe_failure;
+/* Header of the frame that is worked on, with the kind of a busy frame; when it was last said. */
+static uint8_t working_on[HEADER];
+static uint8_t is_working;
+static uint32_t busy_said;
 
 static uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
 
@@ -149,9 +159,27 @@ static void refuse(const uint8_t *header, enum refusal why, const char *text)
 
 static void make_safe(void)
 {
-    is_safe = 1;
     epoch = incoming_epoch = 0;
+    driven = 0;
+    safe_failure = NULL;
     device->safe();
+    is_safe = !safe_failure;
+}
+
+/* Between these two the hardware is at work on the frame of `header`. */
+static void begin_work(const uint8_t *header)
+{
+    memcpy(working_on, header, HEADER);
+    working_on[KIND] = BUSY;
+    busy_said = device->milliseconds();
+    is_working = 1;
+}
+
+static void end_work(void)
+{
+    is_working = 0;
+    /* Nothing was read meanwhile: it was not the host that was silent. */
+    heard = device->milliseconds();
 }
 
 static void forget_session(void)
@@ -281,12 +309,16 @@ static void play(const uint8_t *header, const uint8_t *payload, size_t size)
     begin(header, MEASURED);
     set16(body + CHANNELS, TWINPROP_OUTPUTS);
     is_safe = 0;
+    driven = 1;
     for (uint16_t shot = 0; shot < shots; shot++) {
         for (size_t i = 0; i < TWINPROP_INPUTS; i++)
             inputs[i] = get_float(payload + 4 * (shot * TWINPROP_INPUTS + i));
         if (device->measure(inputs, parameters, outputs)) {
             make_safe();
-            refuse(header, FAULT, "the measurement failed");
+            if (is_safe)
+                refuse(header, FAULT, "the measurement failed");
+            else
+                refuse(header, SAFE_FAILED, safe_failure);
             return;
         }
         shots_played++;
@@ -303,10 +335,13 @@ static void take_in_order(const uint8_t *header, const uint8_t *payload, size_t 
         send();
     } else if (!ahead) {
         expected++;
-        if (header[KIND] == CONFIGURE)
+        if (header[KIND] == CONFIGURE) {
             configure(header, payload, size);
-        else
+        } else {
+            begin_work(header);
             play(header, payload, size);
+            end_work();
+        }
         answer();
     } else if (ahead < 0x7fffffff) {
         memset(body, 0, HEADER);
@@ -350,8 +385,16 @@ static void take(const uint8_t *frame, size_t size)
         health(frame);
         break;
     case SAFE:
-        make_safe();
-        begin(frame, SAFE_REPLY);
+        epoch = incoming_epoch = 0;
+        if (!is_safe) {
+            begin_work(frame);
+            make_safe();
+            end_work();
+        }
+        if (is_safe)
+            begin(frame, SAFE_REPLY);
+        else
+            refuse(frame, SAFE_FAILED, safe_failure);
         send();
         break;
     case CONFIGURE:
@@ -386,12 +429,16 @@ void twinprop_begin(const struct twinprop_device *of)
     session = 0;
     trips = 0;
     shots_played = 0;
+    is_working = 0;
     forget_session();
     make_safe();
+    heard = device->milliseconds();
 }
 
 void twinprop_receive(uint8_t byte)
 {
+    if (is_working)
+        return; /* measure() and safe() still need the frame that is there */
     if (byte) {
         /* One more than any frame has marks what is too long. */
         if (received_length < sizeof received)
@@ -408,7 +455,22 @@ void twinprop_receive(uint8_t byte)
 void twinprop_watch(void)
 {
     if (device->watchdog_ms && !is_safe && device->milliseconds() - heard > device->watchdog_ms) {
-        trips++;
+        trips += driven;
         make_safe();
+        heard = device->milliseconds(); /* where it failed, it is tried again in that time */
     }
+}
+
+void twinprop_busy(void)
+{
+    uint32_t now = device->milliseconds();
+    if (!is_working || now - busy_said < BUSY_PERIOD)
+        return;
+    busy_said = now;
+    send_body(working_on, HEADER);
+}
+
+void twinprop_safe_failed(const char *why)
+{
+    safe_failure = why ? why : "";
 }

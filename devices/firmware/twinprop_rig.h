@@ -5,6 +5,21 @@
  * twinprop_begin once, twinprop_receive for every byte that comes, and twinprop_watch in the loop.
  * Anything before the first whole frame (a modem manager's AT commands) is ignored.
  *
+ * measure() and safe() may take their time, if they call twinprop_busy() at least every quarter of a
+ * second; the host waits as long as it hears that:
+ *
+ *     static int measure(const float *x, const float *p, float *y)
+ *     {
+ *         start_exposure(x, p);
+ *         while (!exposed())
+ *             twinprop_busy();
+ *         ...
+ *
+ * A safe state is reached when safe() has returned. Where it finds that a drive is still on, it says so by
+ * twinprop_safe_failed(), and the host is told; the device tries again when it is asked again, and
+ * whenever its watchdog trips. A safe state that takes more than 10 s has "safe_seconds" in the
+ * description.
+ *
  * RAM: about (TWINPROP_WINDOW + 3) * TWINPROP_FRAME bytes and 4 a channel.
  */
 #ifndef TWINPROP_RIG_H
@@ -53,14 +68,23 @@ struct twinprop_device {
     uint8_t stateful;     /* whether a shot's outcome depends on the shots before it */
     /* Plays one shot; 0, or anything else where it failed. */
     int (*measure)(const float *inputs, const float *parameters, float *outputs);
-    /* Turns every drive off. */
+    /* Turns every drive off, and returns when they are. It runs at the start, when the host asks for it,
+     * when measure() fails, and when the watchdog trips; not again before the next shot. */
     void (*safe)(void);
     void (*write)(const uint8_t *bytes, size_t count);
     uint32_t (*milliseconds)(void);
 };
 
+/* Forgets all, and goes to the safe state. */
 void twinprop_begin(const struct twinprop_device *device);
+/* Takes a byte from the host; where it ends a frame, does what the frame asks for and answers it. What is
+ * given to it inside measure() or safe() is dropped. */
 void twinprop_receive(uint8_t byte);
+/* Goes to the safe state if no frame has come for as long as the watchdog says. */
 void twinprop_watch(void);
+/* In measure() or safe(): tells the host, at most five times a second, that the device is at work. */
+void twinprop_busy(void);
+/* In safe(): the device may still be driven. `why` is for people and must last, as a literal does. */
+void twinprop_safe_failed(const char *why);
 
 #endif

@@ -104,7 +104,7 @@ fn the_firmware_answers_as_the_conversation_says_under_the_sanitizers() {
         .output()
         .unwrap();
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    for arguments in [&[][..], &["fuzz", "200000"]] {
+    for arguments in [&[][..], &["fuzz", "200000"], &["work"]] {
         let vectors =
             fs::File::open(folder.parent().unwrap().join("vectors/conversation.txt")).unwrap();
         let output =
