@@ -57,6 +57,7 @@ One file, the standard library only; copy it beside your script. The protocol is
 devices/PROTOCOL.md.
 """
 
+import _thread
 import argparse
 import atexit
 import collections
@@ -70,7 +71,6 @@ import math
 import operator
 import os
 import queue
-import select
 import signal
 import socket
 import stat
@@ -102,6 +102,7 @@ LARGEST_FRAME = 65536  # Bytes that a host takes.
 LONGEST_TEXT = 1000  # Bytes of an error's text.
 BUSY_PERIOD = 0.2  # Seconds after which, and in which, a device at work says so.
 GRACE = 1.0  # Seconds that a measurement goes on when nobody wants it any more.
+SAFE_AGAIN = 10.0  # Seconds after which a safe state that failed is tried again while the host is silent.
 LAST_ANSWERS = 1.5  # Seconds that a script told to end stays to answer its host.
 
 
@@ -252,8 +253,9 @@ class _Side:
         if coded:
             rows = [[low + code * (high - low) / 65535 for code, (low, high) in zip(row, self.ranges)]
                     for row in rows]
-        # Python's own floats are of 64 bits: 0.1 is not to arrive as 0.10000000149.
-        return [[min(max(value, low), high) for value, (low, high) in zip(row, self.exact)]
+        # Python's own floats are of 64 bits: a limit of 0.1 is not to arrive as 0.10000000149.
+        return [[{low: least, high: most}.get(value, value)
+                 for value, (low, high), (least, most) in zip(row, self.ranges, self.exact)]
                 for row in self.checked(rows, len(rows))]
 
     def bytes(self, shots, coded):
@@ -434,7 +436,7 @@ class Device:
 
     `receive` is the protocol without a port: bytes in, frames out. `serve` has the threads: a link's
     reader answers at once what changes nothing and queues the rest, which the main thread does; its
-    writer sends; the clock's thread says busy and looks after the watchdog."""
+    writer sends; the clock says busy and looks after the watchdog. `turn` guards what they share."""
 
     def __init__(self, measure, inputs, parameters, outputs, *, name=None, serial_number="1",
                  firmware="twinprop_rig.py 2", seconds_per_shot=1e-3, largest_shot_rate=None,
@@ -478,7 +480,9 @@ class Device:
         self.is_safe, self.failure, self.driven, self.measuring = True, None, False, False
         self.hands = threading.RLock()  # Held while measure() or the safe function runs.
         self.link = self.ending = self.background = None
-        self.tripped = self.interrupting = self.tried = self.used = False
+        self.tripped = self.lost = self.tried = self.interrupting = False
+        self.has_signals = self.has_end = self.used = False
+        self.again = 0.0  # When a safe state that failed is tried again without a word of a host.
         self.told, self.process = set(), os.getpid()
 
     def __call__(self, inputs, parameters=()):
@@ -490,7 +494,7 @@ class Device:
         except Misfit as error:
             raise Misfit(f"{self.name}: {error}") from None
         with self.hands:
-            self._was_used()
+            self._comes_to_an_end()
             self.is_safe = self.tried = False
             readings = self.measure(inputs, parameters)
         try:
@@ -536,7 +540,9 @@ class Device:
             self._stay_out_of_children()
             _say(f"{self.name}: THE SAFE STATE FAILED, the device may be driven: {failure}")
         with self.turn:
-            self.failure, self.is_safe, self.driven = failure, failure is None, failure is not None
+            self.failure, self.is_safe = failure, failure is None
+            self.driven = self.driven and not self.is_safe
+            self.again = time.monotonic() + SAFE_AGAIN
         return failure
 
     # What a frame asks for.
@@ -553,8 +559,8 @@ class Device:
 
     def _is_alone(self):
         """Whether the device is driven, and its host silent for longer than the watchdog bears."""
-        waits = self.driven and self.failure is None and self.watchdog
-        return bool(waits and time.monotonic() - self.heard > self.watchdog)
+        now = time.monotonic()
+        return bool(self.watchdog and self.driven and now >= self.again and now - self.heard > self.watchdog)
 
     def _take(self, header, payload):
         """Yields what can be answered at once; the rest waits for `_work`."""
@@ -577,9 +583,9 @@ class Device:
             if newer > 0x7FFF and self.session:
                 return  # A late frame of a session that is over.
             if newer:
+                self.jobs.clear()
                 self.session, self.expected, self.epoch = header.session, 0, 0
                 self.answers.clear()
-                self.jobs.clear()
             yield encode(header._replace(kind=OPENED, epoch=self.epoch),
                          struct.pack("<II", self.boot, self.expected))
         elif kind == PING:
@@ -621,6 +627,12 @@ class Device:
                 self.answers.popitem(last=False)
         return frame
 
+    def _drop_jobs(self):
+        """What was not begun is expected again, from a host that comes back."""
+        if self.jobs:
+            self.expected = self.jobs[0][0].sequence
+            self.jobs.clear()
+
     # Work, in the main thread.
 
     def _work(self):
@@ -633,15 +645,18 @@ class Device:
                 header, payload, _ = self.jobs.popleft()
                 self.current = (header, time.monotonic())
         if asked:
-            failure = self.make_safe()
-            with self.turn:
-                asked, self.asked = self.asked, []
-            return [self._error(header, SAFE_FAILED, failure) if failure
-                    else encode(header._replace(kind=SAFE_REPLY)) for header, _ in asked]
+            return self._safe_answers(self.make_safe())
         frame = (self._configure if header.kind == CONFIGURE else self._play)(header, payload)
         with self.turn:
             self.current = None
             return [self._remember(header, frame)]
+
+    def _safe_answers(self, failure):
+        """The answers to all who asked for the safe state until now."""
+        with self.turn:
+            asked, self.asked = self.asked, []
+        return [self._error(header, SAFE_FAILED, failure) if failure
+                else encode(header._replace(kind=SAFE_REPLY)) for header, _ in asked]
 
     def _configure(self, header, payload):
         count = self.parameters.count
@@ -736,25 +751,19 @@ class Device:
         until the host leaves or a signal ends it; on a TCP port in the background in a notebook."""
         if self.__module__ == "__mp_main__":
             return  # A worker of multiprocessing imports its parent's script; it is not the device.
-        interactive = _is_interactive()
+        self.used, interactive = True, _is_interactive()
         chosen = self._parser().parse_args([] if arguments is None and interactive else arguments)
         self.process = os.getpid()
-        self._was_used()
         if interactive:
             return self._serve_in_background(chosen.tcp or "127.0.0.1:0")
         with self._signals():
-            try:
-                if chosen.tcp:
-                    with _listen(chosen.tcp) as server:
-                        self._serve_tcp(server)
-                elif chosen.serial:
-                    port = _open_serial(chosen.serial, chosen.baud)
-                    self.serve_files(lambda: os.read(port, 65536), lambda data: _write(port, data))
-                else:
-                    self._serve_standard_streams()
-            finally:
-                if not self.tried:
-                    self.make_safe()
+            if chosen.tcp:
+                self._serve_tcp(_listen(chosen.tcp))
+            elif chosen.serial:
+                port = _open_serial(chosen.serial, chosen.baud)
+                self.serve_files(lambda: os.read(port, 65536), lambda data: _write(port, data))
+            else:
+                self._serve_standard_streams()
         if self.failure:
             _say(f"{self.name} ends, and is not in its safe state")
             raise SystemExit(1)
@@ -764,48 +773,68 @@ class Device:
 
     def stop(self):
         """Ends what serves in the background, in the safe state."""
-        if self.background and self.background.is_alive():
+        if self.background is not None:
             self.ending = self.ending or "stop()"
-            self.background.join()
-        self.background = self.ending = None
+            if self.background is not threading.current_thread():
+                self.background.join()
+                self.background = self.ending = None
 
-    def serve_files(self, read, write, is_wanted=lambda: False):
-        """Serves until `read` returns nothing or `is_wanted()`: another host waits, and this one is silent.
-        `read` and `write` block, each in a thread of its own."""
-        with self.turn:
-            self.link, self.rest, self.heard = _Link(self, read, write), b"", time.monotonic()
-            self.asked, self.tripped = [], False
-            self.jobs.clear()
-        link = self.link
-        for work in (link.reads, link.writes, link.ticks):
-            threading.Thread(target=work, daemon=True).start()
+    def serve_files(self, read, write):
+        """Serves until `read` returns nothing. `read` and `write` block, each in a thread of its own."""
+        link = _Link(self, read, write)
+        link.begin()
+        self._serve_until(lambda: link.ended)
+
+    def _serve_until(self, is_over):
+        """Does in this thread what links ask for; ends in the safe state."""
+        self._comes_to_an_end()
+        self.lost = self.tripped = False
+        clock = _Clock(self)
+        clock.start()
         try:
-            while not (link.ended or self.ending or is_wanted()):
-                self._attend(link)
+            while True:
+                with self.turn:
+                    if not (self.jobs or self.asked or self.tripped or self.lost or self.ending or is_over()):
+                        self.turn.wait(0.05)
+                if self.ending or is_over():
+                    return
+                self._attend()
         finally:
             try:
-                self.make_safe()
-                # A host that lives is to hear that its device is safe.
-                end = time.monotonic() + (LAST_ANSWERS if self.ending and link.spoke else 0)
-                while self.asked or time.monotonic() < end and not link.ended:
-                    self._attend(link)
+                self._answer_safe(self.make_safe())
+                # A host that lives is to hear that its device is safe, and may ask again.
+                end = time.monotonic() + LAST_ANSWERS
+                while self.ending and self._has_host() and time.monotonic() < end:
+                    if self.asked:
+                        self._answer_safe(self.make_safe())
+                    time.sleep(0.01)
             finally:
-                link.close()
+                clock.over = True
+                if self.link:
+                    self.link.close()
 
-    def _attend(self, link):
-        """Does what waits, or waits a moment for it."""
+    def _attend(self):
+        """Does what waits first: the end of a host, then its requests."""
         with self.turn:
-            if not (self.jobs or self.asked or self.tripped or link.ended or self.ending):
-                self.turn.wait(0.05)
-            tripped, self.tripped = self.tripped, False
-        if self.jobs or self.asked:
+            left = self.tripped or self.lost
+            self.trips += self.tripped and self.failure is None
+            self.tripped = self.lost = False
+        if left:
+            self._answer_safe(self.make_safe())
+        else:
             for frame in self._work():
-                link.outgoing.put(frame)
-        elif tripped:
-            self.trips += 1
-            self.make_safe()
-        elif self.ending:
-            time.sleep(0.01)
+                self._send(frame)
+
+    def _answer_safe(self, failure):
+        for frame in self._safe_answers(failure):
+            self._send(frame)
+
+    def _send(self, frame):
+        if self.link:
+            self.link.outgoing.put(frame)
+
+    def _has_host(self):
+        return self.link is not None and self.link.spoke and not self.link.ended
 
     def _serve_standard_streams(self):
         """Takes standard input and output for the link; what is printed goes to standard error."""
@@ -815,10 +844,11 @@ class Device:
             except OSError:  # Closed: the next file to be opened would get its number.
                 os.open(os.devnull, os.O_RDWR)
         if os.isatty(0):
-            _say(f"{self.name} waits for twinprop on standard input, which is a terminal. Either\n"
+            _say(f"{self.name} waits for twinprop on standard input, which is a terminal. Either give\n"
                  f"  twinprop device info 'process:python3 {sys.argv[0]}'\n"
-                 f"which starts it, or\n  python3 {sys.argv[0]} --tcp 127.0.0.1:7777\n"
-                 "which twinprop finds at tcp://127.0.0.1:7777. Ctrl-C ends it.")
+                 f"which starts this script itself, or\n  python3 {sys.argv[0]} --tcp 127.0.0.1:7777\n"
+                 "which is at tcp://127.0.0.1:7777 then. A script that is to be imported calls serve() under\n"
+                 "`if __name__ == \"__main__\":`. Ctrl-C ends this.")
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         taken, output = os.dup(0), os.dup(1)
@@ -836,48 +866,45 @@ class Device:
         self.serve_files(lambda: os.read(taken, 65536), lambda data: _write(output, data))
 
     def _serve_tcp(self, server):
-        _say(f"{self.name} serves on {_address(server)}")
-        server.settimeout(0.2)
+        with server:
+            _say(f"{self.name} serves at {_address(server)}")
+            server.settimeout(0.2)
+            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+            self._serve_until(lambda: False)
+
+    def _accept(self, server):
+        """Takes hosts in turn. One that has left without a word gives way to the next."""
         while not self.ending:
             try:
-                link, _ = server.accept()
-            except socket.timeout:
+                stream, _ = server.accept()
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError:
+                if server.fileno() < 0:
+                    return
                 continue
-            with link:
-                # A secret that hosts must know would be asked for here, before the device listens.
-                link.settimeout(None)
-                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.serve_files(lambda: link.recv(65536), link.sendall, lambda: self._another_waits(server))
-                with contextlib.suppress(OSError):
-                    link.shutdown(socket.SHUT_RDWR)
-            if not self.ending:
-                self.tried = False
+            # A secret that hosts must know would be asked for here, before the device hears them.
+            patience = max(2 * self.watchdog, 5)
+            while self.link and not self.link.ended and time.monotonic() - self.heard < patience:
+                time.sleep(0.02)
+            if self.link:
+                self.link.close()
 
-    def _another_waits(self, server):
-        """Whether a host asks for the device that another one has left without a word."""
-        silence = time.monotonic() - self.heard
-        return silence > max(2 * self.watchdog, 5) and bool(select.select([server], [], [], 0)[0])
+            def read(stream=stream):
+                return stream.recv(65536)
+
+            _Link(self, read, stream.sendall, functools.partial(_hang_up, stream)).begin()
 
     def _serve_in_background(self, address):
-        self.stop()
         earlier = _IN_BACKGROUND.pop(self.name, None)
         if earlier:
             earlier.stop()  # The same cell, run again.
         server = _listen(address)
-
-        def work():
-            with server:
-                try:
-                    self._serve_tcp(server)
-                finally:
-                    if not self.tried:
-                        self.make_safe()
-
-        self.background = threading.Thread(target=work, daemon=True, name=self.name)
+        address = _address(server)
+        self.background = threading.Thread(target=self._serve_tcp, args=(server,), daemon=True, name=self.name)
         self.background.start()
         _IN_BACKGROUND[self.name] = self
-        print(f"{self.name} serves in the background; its address for twinprop is {_address(server)}; "
-              f"{getattr(self.measure, '__name__', 'measure')}.stop() ends it")
+        print(f"{self.name} serves in the background. Its address for twinprop is {address}; "
+              f"{getattr(self.measure, '__name__', 'measure')}.stop() ends it.")
 
     def _parser(self):
         about = (__doc__ or "").partition("Options of @rig")[2].partition("What happens")[0]
@@ -894,10 +921,11 @@ class Device:
 
     # Ends.
 
-    def _was_used(self):
-        """Once measure() can have run, the safe state is to follow at the end of the program."""
-        if not self.used:
-            self.used = True
+    def _comes_to_an_end(self):
+        """From now on measure() can have run: the safe state follows at the end of the program."""
+        self.used = True
+        if not self.has_end:
+            self.has_end = True
             atexit.register(self._at_exit)
 
     def _at_exit(self):
@@ -910,8 +938,7 @@ class Device:
     def _signals(self):
         """Takes Ctrl-C and the signals that end a program, for as long as the device is served."""
         names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        earlier = {}
+        earlier, came = {}, []
 
         def handle(number, _):
             if self.interrupting:
@@ -921,88 +948,111 @@ class Device:
             elif earlier.get(number) is signal.SIG_IGN:
                 pass  # As nohup and `&` have it.
             elif not self.ending:
+                came.append(number)
                 self.ending = signal.Signals(number).name
-                self.ended_by = number
             elif self.measuring:
                 raise _Interrupted
 
-        try:
-            if threading.current_thread() is threading.main_thread():
-                for number in numbers:
+        if threading.current_thread() is threading.main_thread():
+            for name in names:
+                if hasattr(signal, name):
+                    number = getattr(signal, name)
                     earlier[number] = signal.signal(number, handle)
+        self.has_signals = bool(earlier)
+        try:
             yield
         finally:
+            self.has_signals = False
             for number, handler in earlier.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        handler = earlier.get(getattr(self, "ended_by", None))
+                signal.signal(number, handler or signal.SIG_DFL)
+        handler = earlier.get(came[0]) if came else None
         if callable(handler) and handler is not signal.default_int_handler:
-            handler(self.ended_by, None)  # The script's own; the device is safe by now.
+            handler(came[0], None)  # The script's own; the device is safe by now.
 
     def _interrupt(self):
         """Has the main thread leave measure()."""
-        if self.background is None:
+        if self.has_signals:
             self.interrupting = True
             if hasattr(signal, "pthread_kill"):
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
             else:
-                import _thread
-
                 _thread.interrupt_main()
 
 
 class _Link:
-    """A stream to a host, with a thread each for reading, writing and the clock."""
+    """A stream to a host, with a thread for reading and one for writing."""
 
-    def __init__(self, device, read, write):
-        self.device, self.read, self.write = device, read, write
+    def __init__(self, device, read, write, hang_up=lambda: None):
+        self.device, self.read, self.write, self.hang_up = device, read, write, hang_up
         self.outgoing = queue.Queue()
         self.ended = self.spoke = False
-        self.said = 0.0
+        self.writer = threading.Thread(target=self.writes, daemon=True)
+
+    def begin(self):
+        device = self.device
+        with device.turn:
+            device.link, device.rest, device.heard = self, b"", time.monotonic()
+        threading.Thread(target=self.reads, daemon=True).start()
+        self.writer.start()
 
     def reads(self):
         device = self.device
-        while not self.ended:
-            try:
+        try:
+            while not self.ended:
                 data = self.read()
-            except (OSError, ValueError):
-                data = b""
-            while self.outgoing.qsize() > 256 and not self.ended:
-                time.sleep(0.01)  # A host that asks and does not listen.
-            with device.turn:
-                if not data or device.link is not self:
-                    break
-                for frame in device._frames(data):
-                    self.spoke = True
-                    for answer in device._take(*frame):
-                        self.outgoing.put(answer)
-                device.turn.notify_all()
-        self.end()
+                while self.outgoing.qsize() > 256 and not self.ended:
+                    time.sleep(0.01)  # A host that asks and does not listen.
+                with device.turn:
+                    if not data or self.ended:
+                        return
+                    for frame in device._frames(data):
+                        self.spoke = True
+                        for answer in device._take(*frame):
+                            self.outgoing.put(answer)
+                    device.turn.notify_all()
+        except (OSError, ValueError):
+            pass  # Lost, or closed.
+        finally:
+            self.end()
 
     def writes(self):
-        while True:
-            frame = self.outgoing.get()
-            if frame is None:
-                return
+        for frame in iter(self.outgoing.get, None):
             try:
                 self.write(frame)
             except (OSError, ValueError):
                 return self.end()
 
     def end(self):
-        with self.device.turn:
-            self.ended = True
-            self.device.turn.notify_all()
+        """The host is gone: what it asked for and was not begun is not done."""
+        device = self.device
+        with device.turn:
+            if not self.ended:
+                self.ended = device.lost = True
+                device._drop_jobs()
+                device.asked = []
+                self.outgoing.put(None)
+                device.turn.notify_all()
 
     def close(self):
-        self.end()
+        """Sends what is to be sent, for a second at most, and hangs up."""
         self.outgoing.put(None)
+        self.writer.join(1.0)
+        self.end()
+        self.hang_up()
 
-    def ticks(self):
-        """Says busy, watches over the host's silence, and interrupts measurements that nobody wants."""
+
+class _Clock(threading.Thread):
+    """Says busy, watches over the host's silence, and interrupts measurements that nobody wants."""
+
+    def __init__(self, device):
+        super().__init__(daemon=True)
+        self.device, self.over, self.said = device, False, 0.0
+
+    def run(self):
         device = self.device
         period = min(0.05, device.watchdog / 4 or 1)
         last, unwanted = time.monotonic(), None
-        while device.link is self and not (self.ended and not device.measuring):
+        while not self.over:
             time.sleep(period)
             with device.turn:
                 now = time.monotonic()
@@ -1010,13 +1060,13 @@ class _Link:
                     # This process stood still (a driver kept Python's lock): its host was not silent.
                     device.heard = min(now, device.heard + now - last)
                 last = now
-                if self.outgoing.empty():
+                if device.link and device.link.outgoing.empty():
                     for frame in self.busy(now):
-                        self.outgoing.put(frame)
+                        device._send(frame)
                 if device._is_alone() and not device.tripped:
                     device.tripped = True
                     device.turn.notify_all()
-                if not (device.measuring and (self.ended or device.asked or device.ending or device.tripped)):
+                if not (device.measuring and (device.lost or device.asked or device.ending or device.tripped)):
                     unwanted = None
                 elif unwanted is None:
                     unwanted = now
@@ -1025,7 +1075,7 @@ class _Link:
                     device._interrupt()
 
     def busy(self, now):
-        """A busy frame for the oldest request of this session, and for those of the safe state."""
+        """Busy frames for the oldest request of this session, and for those of the safe state."""
         if now - self.said < BUSY_PERIOD:
             return []
         device = self.device
@@ -1073,6 +1123,8 @@ def _remind(device):
 
 def _name(function):
     """What a device is called: script and function."""
+    while isinstance(function, functools.partial):
+        function = function.func
     module = getattr(function, "__module__", None) or ""
     script = module.rpartition(".")[2]
     if script in ("__main__", "__mp_main__"):
@@ -1133,6 +1185,12 @@ def _close_in_children(*files):
 def _close(file):
     with contextlib.suppress(OSError):
         os.close(file)
+
+
+def _hang_up(stream):
+    with contextlib.suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
+    stream.close()
 
 
 def _write(file, data):
