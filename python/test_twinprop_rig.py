@@ -651,13 +651,14 @@ class Interface(unittest.TestCase):
     def test_frames_of_any_content_do_no_harm(self):
         draw, device = random.Random(3), oracle(largest_frame=256)
         device.safe(lambda: None)
-        for number in range(4000):
-            header = Header(1, draw.randrange(12), device.session + draw.choice([0, 0, 0, 1]), draw.choice([device.expected] * 3 + [0]), 0,
+        list(device.receive(encode(Header(1, 3, 1, 0, 0, 0, 0, 0), struct.pack("<I", device.boot))))
+        for _ in range(4000):
+            header = Header(1, draw.choice([4, 5, 5, 6, draw.randrange(12)]), device.session + draw.choice([0] * 9 + [1]), draw.choice([device.expected] * 3 + [0]), 0,
                             draw.choice([1, 1, 1, draw.randrange(1 << 16)]), draw.choice([1, 2, 2, 3]), draw.choice([device.epoch, 1]))
             payload = draw.choice([b"", bytes(8), struct.pack("<I", device.boot), struct.pack("<IIf", 0, 1, 0.5),
                                    bytes(draw.randrange(256) for _ in range(draw.choice([1, 4, 8, 12, 16, 40])))])
             list(device.receive(encode(header, payload)))
-        self.assertGreater(device.played, 5)
+        self.assertGreater(device.played, 20)
         self.assertLessEqual(len(device.answers), device.window_frames)
 
 
