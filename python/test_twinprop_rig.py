@@ -120,55 +120,45 @@ class Safety(unittest.TestCase):
         self.assertEqual(device.played, 0)
 
 
-class Wire:
-    """A host's end of a link to `device`, which serves in a thread."""
+class Host:
+    """A host's end of a link."""
 
-    def __init__(self, device):
-        self.device, self.came = device, queue.Queue()
-        self.ours, theirs = socket.socketpair()
-        self.said = io.StringIO()
-        self.serving = threading.Thread(target=self.serve, args=(theirs,), daemon=True)
-        self.serving.start()
-        threading.Thread(target=self.listen, daemon=True).start()
+    def __init__(self, send, receive):
+        self.send, self.came, self.boot = send, queue.Queue(), 0
+        threading.Thread(target=self.listen, args=(receive,), daemon=True).start()
 
-    def serve(self, link):
-        self.device.serve_files(lambda: link.recv(4096), link.sendall)
-        link.close()
-
-    def listen(self):
+    def listen(self, receive):
         rest = b""
-        while True:
-            data = self.ours.recv(4096)
-            if not data:
-                return
-            *pieces, rest = (rest + data).split(b"\0")
-            for frame in filter(None, map(decode, filter(None, pieces))):
-                self.came.put((time.monotonic(), *frame))
+        with contextlib.suppress(OSError, ValueError):
+            for data in iter(receive, b""):
+                *pieces, rest = (rest + data).split(b"\0")
+                for frame in filter(None, map(decode, filter(None, pieces))):
+                    self.came.put(frame)
 
     def ask(self, kind, payload=b"", session=0, sequence=0, **rest):
         fields = dict(first_shot=0, shots=0, channels=0, epoch=0, **rest)
-        self.ours.sendall(encode(Header(1, kind, session, sequence, **fields), payload))
+        self.send(encode(Header(1, kind, session, sequence, **fields), payload))
 
     def next(self, *kinds, within=5.0):
         """The next frame of these kinds and how many busy frames came before it."""
         busy = []
         end = time.monotonic() + within
         while True:
-            _, header, payload = self.came.get(timeout=max(0.01, end - time.monotonic()))
+            header, payload = self.came.get(timeout=max(0.01, end - time.monotonic()))
             if header.kind in kinds:
                 return header, payload, busy
             if header.kind == 0xFD:
                 busy.append(header)
 
     def open(self, session=1):
-        self.ask(3, struct.pack("<I", self.device.boot), session)
-        self.next(0x83)
+        self.ask(3, struct.pack("<I", self.boot), session)
+        return struct.unpack("<II", self.next(0x83)[1])[1]
 
     def configure(self, sequence=0, session=1):
-        self.ours.sendall(encode(Header(1, 4, session, sequence, 0, 0, 1, 1), struct.pack("<IIf", 0, 1, 0.5)))
+        self.send(encode(Header(1, 4, session, sequence, 0, 0, 1, 1), struct.pack("<IIf", 0, 1, 0.5)))
 
     def play(self, sequence=1, session=1, shots=1):
-        self.ours.sendall(encode(Header(1, 5, session, sequence, 0, shots, 2, 1), bytes(8 * shots)))
+        self.send(encode(Header(1, 5, session, sequence, 0, shots, 2, 1), bytes(8 * shots)))
 
     def until(self, condition):
         end = time.monotonic() + 5
@@ -179,6 +169,21 @@ class Wire:
     def health(self):
         self.ask(7)
         return struct.unpack("<IIIIQ", self.next(0x87)[1])
+
+
+class Wire(Host):
+    """A host of `device`, which serves in a thread."""
+
+    def __init__(self, device):
+        self.ours, theirs = socket.socketpair()
+        super().__init__(self.ours.sendall, lambda: self.ours.recv(4096))
+        self.device, self.boot = device, device.boot
+        self.serving = threading.Thread(target=self.serve, args=(theirs,), daemon=True)
+        self.serving.start()
+
+    def serve(self, link):
+        self.device.serve_files(lambda: link.recv(4096), link.sendall)
+        link.close()
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -319,8 +324,7 @@ class Links(unittest.TestCase):
         wire.close()
         wire = Wire(device)
         self.addCleanup(wire.close)
-        wire.ask(3, struct.pack("<I", device.boot), 1)
-        self.assertEqual(struct.unpack("<II", wire.next(0x83)[1])[1], 2)
+        self.assertEqual(wire.open(), 2)
         wire.play(1)
         self.assertEqual(wire.next(0x85)[0].sequence, 1)
         wire.play(2)

@@ -103,6 +103,7 @@ LONGEST_TEXT = 1000  # Bytes of an error's text.
 BUSY_PERIOD = 0.2  # Seconds after which, and in which, a device at work says so.
 GRACE = 1.0  # Seconds that a measurement goes on when nobody wants it any more.
 SAFE_AGAIN = 10.0  # Seconds after which a safe state that failed is tried again while the host is silent.
+TAKE_OVER = 5.0  # Seconds of silence after which a host gives way to one that waits.
 LAST_ANSWERS = 1.5  # Seconds that a script told to end stays to answer its host.
 
 
@@ -883,7 +884,7 @@ class Device:
                     return
                 continue
             # A secret that hosts must know would be asked for here, before the device hears them.
-            patience = max(2 * self.watchdog, 5)
+            patience = max(2 * self.watchdog, TAKE_OVER)
             while self.link and not self.link.ended and time.monotonic() - self.heard < patience:
                 time.sleep(0.02)
             if self.link:
