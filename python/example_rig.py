@@ -1,4 +1,7 @@
-"""A laboratory of nine drives, nine knobs and twelve detectors, as a NumPy function."""
+"""A laboratory of nine drives, nine knobs and twelve detectors, as a NumPy function.
+
+`python3 example_rig.py --help` lists what a rig may say of itself; twinprop_rig.py says how it is run.
+"""
 
 import numpy as np
 from twinprop_rig import bank, rig
@@ -13,13 +16,16 @@ mixing = random.normal(size=(9, 12)) / 3
     outputs=bank("detector", 12, "V", -4, 4),
 )
 def measure(inputs, parameters):
+    """Readings [shots, 12] at the drives [shots, 9] and the knobs [9]."""
     waves = np.sin(3 * (inputs + parameters)) @ mixing
     return np.clip(waves + 0.01 * random.normal(size=waves.shape), -4, 4)
 
 
 @measure.safe
 def off():
+    """Turns every drive off: returns when they are off, and raises where one is not."""
     print("all drives off")
 
 
-measure.serve()
+if __name__ == "__main__":
+    measure.serve()

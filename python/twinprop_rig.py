@@ -254,10 +254,12 @@ class _Side:
         if coded:
             rows = [[low + code * (high - low) / 65535 for code, (low, high) in zip(row, self.ranges)]
                     for row in rows]
+        rows = self.checked(rows, len(rows))
+        if self.ranges == self.exact:
+            return rows
         # Python's own floats are of 64 bits: a limit of 0.1 is not to arrive as 0.10000000149.
-        return [[{low: least, high: most}.get(value, value)
-                 for value, (low, high), (least, most) in zip(row, self.ranges, self.exact)]
-                for row in self.checked(rows, len(rows))]
+        return [[least if value == low else most if value == high else value
+                 for value, (low, high), (least, most) in zip(row, self.ranges, self.exact)] for row in rows]
 
     def bytes(self, shots, coded):
         """The bytes of checked [shots, channels]."""
@@ -281,6 +283,9 @@ class _Side:
             if found is not None:
                 return found
         rows = self._rows(values, shots)
+        if not numpy and all(type(value) is float and low <= value <= high
+                             for row in rows for value, (low, high) in zip(row, self.ranges)):
+            return [list(row) for row in rows]
         found = [[self._number(value, shot, place) for place, value in enumerate(row)]
                  for shot, row in enumerate(rows)]
         return numpy.array(found, numpy.float32).reshape(shots, self.count) if numpy else found
@@ -868,7 +873,8 @@ class Device:
 
     def _serve_tcp(self, server):
         with server:
-            _say(f"{self.name} serves at {_address(server)}")
+            if self.background is None:
+                _say(f"{self.name} serves at {_address(server)}")
             server.settimeout(0.2)
             threading.Thread(target=self._accept, args=(server,), daemon=True).start()
             self._serve_until(lambda: False)
