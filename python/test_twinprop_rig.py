@@ -289,6 +289,16 @@ class Links(unittest.TestCase):
         self.assertEqual(len(runs), 2)
         self.assertTrue(wire.device.failure)
 
+    def test_a_measurement_that_fails_and_leaves_the_device_driven_is_told_as_that(self):
+        wire = self.driven(measure=lambda xs, p: xs[9], safe=lambda: {}["supply"])
+        with contextlib.redirect_stderr(io.StringIO()):
+            wire.play()
+            header, payload, _ = wire.next(0xFF)
+            self.assertEqual((header.sequence, payload[:2], wire.health()[1]), (1, b"\7\0", 0))
+            self.assertIn(b"KeyError: 'supply'", payload)
+            self.assertIn(b"after the measurement failed: IndexError", payload)
+            wire.close()
+
     def test_what_waits_when_the_safe_state_is_asked_for_is_not_played(self):
         played = []
         wire = self.driven(measure=lambda xs, p: played.append(1) or time.sleep(0.3) or [[0.0]], safe=lambda: None)
@@ -642,8 +652,9 @@ class Interface(unittest.TestCase):
                 pass
         with self.assertRaisesRegex(ValueError, "inputs and outputs"):
             twinprop_rig.rig(inputs=x, outputs=[])(lambda xs, p: 0)
-        with self.assertRaisesRegex(ValueError, "safe_seconds"):
-            twinprop_rig.rig(inputs=x, outputs=x, safe_seconds=0)(lambda xs, p: 0)
+        for option, value in [("safe_seconds", 0), ("safe_seconds", 3601), ("largest_shot_rate", -1), ("seconds_per_shot", float("nan"))]:
+            with self.assertRaisesRegex(ValueError, option):
+                twinprop_rig.rig(inputs=x, outputs=x, **{option: value})(lambda xs, p: 0)
 
     def test_a_frame_holds_a_shot_of_many_channels(self):
         x, many = bank("x", 1, "V", 0, 1), bank("pixel", 12000, "1", 0, 1)

@@ -464,13 +464,15 @@ class Device:
             raise ValueError(f"a frame of {self.largest_frame} bytes does not hold a shot, which needs {needed}; "
                              f"largest_frame may be {LARGEST_FRAME} at most")
         self.window_frames = int(window_frames)
+        if not 0 <= float(seconds_per_shot) <= 3600:
+            raise ValueError(f"seconds_per_shot is {seconds_per_shot}; 0 to 3600 may be")
         interface = dict(device=self.name, inputs=self.inputs.banks, parameters=self.parameters.banks,
                          outputs=self.outputs.banks, seconds_per_shot=float(seconds_per_shot))
         description = dict(name=self.name, serial_number=str(serial_number), firmware=str(firmware))
         for key, value in [("largest_shot_rate", largest_shot_rate), ("safe_seconds", safe_seconds)]:
             if value is not None:
-                if not (float(value) > 0 and math.isfinite(float(value))):
-                    raise ValueError(f"{key} is {value}; it must be above 0")
+                if not 0 < float(value) <= (3600 if key == "safe_seconds" else sys.float_info.max):
+                    raise ValueError(f"{key} is {value}; it must be above 0" + " and at most 3600" * (key == "safe_seconds"))
                 description[key] = float(value)
         self.description = json.dumps(dict(description, interface=interface)).encode()
         self.boot = boot or int.from_bytes(os.urandom(4), "little") or 1
