@@ -4,7 +4,8 @@
 //! T = Σ_d Σ_o w_o (ȳ_do − r̄_do)²      r̄, ȳ: means of a drive's readings then and now
 //! ```
 //!
-//! with w_o one over the variance of output o about its means. If nothing has changed, a drive's
+//! with w_o one over the variance of output o about its means, and readings in
+//! [binary units](Channels::in_binary_units). If nothing has changed, a drive's
 //! readings of then and now can change places; so T is compared with what it is when they do, at random
 //! (a permutation test; Pitman 1937). The alarm is wrong at the rate that was asked for, whatever the
 //! device's noise looks like.
@@ -13,7 +14,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{DeviceError, PhysicalLayer, random, validate};
+use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random, validate};
 
 use crate::shots::Shots;
 
@@ -41,6 +42,8 @@ impl Default for WatchConfig {
 /// A device's readings of some drives, several times each.
 #[derive(Clone, Debug)]
 pub struct Reference {
+    /// The device's outputs.
+    pub outputs: Channels,
     /// `[n_inputs × drives]`.
     pub inputs: DMatrix<f32>,
     /// `[n_parameters × drives]`.
@@ -79,7 +82,8 @@ impl Reference {
             readings.push(once.outputs);
             (inputs, parameters) = (once.inputs, once.parameters);
         }
-        Ok(Self { inputs, parameters, readings })
+        let outputs = device.interface().outputs.clone();
+        Ok(Self { outputs, inputs, parameters, readings })
     }
 
     /// Plays the same drives on `device` now, and compares.
@@ -100,12 +104,16 @@ impl Reference {
     /// What has changed from these readings to those of `now`, of the same drives.
     #[must_use]
     pub fn drift(&self, now: &Self, false_alarm_rate: f64, seed: u64) -> Drift {
-        let both: Vec<&DMatrix<f32>> = self.readings.iter().chain(&now.readings).collect();
-        let then = self.readings.len();
+        let (own, others) = (self.in_binary_units(), now.in_binary_units());
+        let both: Vec<&DMatrix<f32>> = own.iter().chain(&others).collect();
+        let then = own.len();
         let variance = within_drives(&both);
-        // Readings without noise differ by rounding alone.
-        let tiny = variance.max() * 1e-6 + f32::MIN_POSITIVE;
-        let weight = variance.map(|variance| 1.0 / variance.max(tiny).sqrt());
+        let least = LEAST_VARIANCE * variance.max();
+        let weight = variance.zip_map(&rounding(&both), |variance, rounding| {
+            let variance = variance.max(least).max(rounding * rounding);
+            // An output that is always zero says nothing.
+            if variance > 0.0 { variance.sqrt().recip() } else { 0.0 }
+        });
         // Of each drive, the products of its readings: T is a quadratic form of them in the signs and
         // counts of then and now, so that a permutation costs no more for many outputs.
         let products: Vec<DMatrix<f32>> = (0..self.inputs.ncols())
@@ -141,28 +149,46 @@ impl Reference {
             .filter(|_| permuted(&mut |side| side.shuffle(&mut random)) >= as_far)
             .count();
         let p_value = (1 + further) as f64 / (1 + permutations) as f64;
-        Drift { moved: self.moved(now), p_value, alarm: p_value <= false_alarm_rate }
+        Drift { moved: moved(&own, &others), p_value, alarm: p_value <= false_alarm_rate }
     }
 
-    fn moved(&self, now: &Self) -> f32 {
-        let (own, others): (Vec<_>, Vec<_>) =
-            (self.readings.iter().collect(), now.readings.iter().collect());
-        let (then, now_mean) = (mean(&own), mean(&others));
-        let drives = then.ncols() as f32;
-        let centre = then.column_mean();
-        let spread: f32 = then.column_iter().map(|y| (y - &centre).norm_squared()).sum();
-        let parts = 1.0 / self.readings.len() as f32 + 1.0 / now.readings.len() as f32;
-        // About the means of then and now apart, or the change itself would count as noise.
-        let (own_share, others_share) = (own.len() as f32, others.len() as f32);
-        let noise = (within_drives(&own) * own_share + within_drives(&others) * others_share)
-            / (own_share + others_share);
-        let change = (now_mean - then).norm_squared() - noise.sum() * drives * parts;
-        if spread > 0.0 { (change.max(0.0) / spread).sqrt() } else { 0.0 }
+    /// The readings in binary units of their outputs.
+    fn in_binary_units(&self) -> Vec<DMatrix<f32>> {
+        self.readings.iter().map(|once| self.outputs.in_binary_units(once)).collect()
     }
+}
+
+/// How far readings have moved from `then` to `now`, each once a repeat, as [`Drift`] has it.
+fn moved(then: &[DMatrix<f32>], now: &[DMatrix<f32>]) -> f32 {
+    let (own, others): (Vec<_>, Vec<_>) = (then.iter().collect(), now.iter().collect());
+    let (then, now) = (mean(&own), mean(&others));
+    let drives = then.ncols() as f32;
+    let centre = then.column_mean();
+    let spread: f32 = then.column_iter().map(|y| (y - &centre).norm_squared()).sum();
+    // About the means of then and now apart, or the change itself would count as noise.
+    let (own_share, others_share) = (own.len() as f32, others.len() as f32);
+    let parts = 1.0 / own_share + 1.0 / others_share;
+    let noise = (within_drives(&own) * own_share + within_drives(&others) * others_share)
+        / (own_share + others_share);
+    let change = (now - then).norm_squared() - noise.sum() * drives * parts;
+    if spread > 0.0 { (change.max(0.0) / spread).sqrt() } else { 0.0 }
 }
 
 /// Permutations, over the false-alarm rate: p-values as fine as a twentieth of it.
 const PERMUTATIONS: f64 = 20.0;
+
+/// The smallest variance that counts, as a share of the largest: readings without noise differ by rounding
+/// alone.
+const LEAST_VARIANCE: f32 = 1e-6;
+
+/// How much the rounding of 32-bit floats may change each output of `readings`.
+fn rounding(readings: &[&DMatrix<f32>]) -> DVector<f32> {
+    let outputs = readings.first().map_or(0, |once| once.nrows());
+    DVector::from_fn(outputs, |output, _| {
+        let largest = readings.iter().map(|once| once.row(output).amax());
+        f32::EPSILON * largest.fold(0.0, f32::max)
+    })
+}
 
 /// Variance of each output about its mean over the repeats, averaged over the drives; zero for a single
 /// repeat.

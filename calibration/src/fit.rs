@@ -11,6 +11,7 @@ use twinprop_devices::{Interface, random, validate};
 use crate::adam::{Adam, half_cosine};
 use crate::bridge::from_vec;
 use crate::error::CalibrationError;
+use crate::moments::reading_moments;
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
 use crate::shots::Shots;
 use crate::temporal::{TemporalTwin, TemporalTwinConfig};
@@ -89,7 +90,7 @@ pub fn fit_neural(
     progress: impl FnMut(usize, usize),
 ) -> Result<(NeuralTwin, FitHistory), CalibrationError> {
     let new = |moments| NeuralTwin::new(twin, interface, moments, seed, device);
-    fit_network(new, fit, shots, seed, device, progress)
+    fit_network(new, fit, (interface, shots), seed, device, progress)
 }
 
 /// Fits a temporal twin, as [`fit_neural`] does a neural one.
@@ -106,14 +107,14 @@ pub fn fit_temporal(
     progress: impl FnMut(usize, usize),
 ) -> Result<(TemporalTwin, FitHistory), CalibrationError> {
     let new = |moments| TemporalTwin::new(twin, interface, moments, seed, device);
-    fit_network(new, fit, shots, seed, device, progress)
+    fit_network(new, fit, (interface, shots), seed, device, progress)
 }
 
 /// Fits the network that `new` makes for the mean and deviation of its readings.
 fn fit_network<N: Network>(
     new: impl FnOnce((Vec<f32>, Vec<f32>)) -> N,
     fit: &FitConfig,
-    shots: &Shots,
+    (interface, shots): (&Interface, &Shots),
     seed: u64,
     device: &Device,
     mut progress: impl FnMut(usize, usize),
@@ -127,7 +128,7 @@ fn fit_network<N: Network>(
     let held_out =
         ((fit.validation_fraction * shots.len() as f64) as usize).clamp(1, shots.len() / 2);
     let (learned, held_out) = shots.split_last(held_out);
-    let mut twin = new(reading_moments(&learned));
+    let mut twin = new(reading_moments(&learned, &interface.outputs));
     let everything: Vec<usize> = (0..held_out.len()).collect();
 
     let mut optimiser = Adam::default();
@@ -175,14 +176,6 @@ fn fit_network<N: Network>(
 
 /// Held-out shots that are predicted at once.
 const VALIDATION_BATCH: usize = 4096;
-
-/// Mean and standard deviation of each output channel; a channel that never moves counts as one of
-/// deviation 1e-6, so that nothing is divided by zero.
-pub(crate) fn reading_moments(shots: &Shots) -> (Vec<f32>, Vec<f32>) {
-    let mean = shots.outputs.column_mean();
-    let deviation = shots.outputs.column_variance().map(|variance| variance.sqrt().max(1e-6));
-    (mean.as_slice().to_vec(), deviation.as_slice().to_vec())
-}
 
 /// Inputs, parameters and readings of the shots `chosen`, a row a shot.
 fn rows(shots: &Shots, chosen: &[usize], device: &Device) -> [Tensor<2>; 3] {

@@ -1,7 +1,7 @@
 //! A physics twin's constants from shots: minibatch Adam through the equation's own adjoint.
 
 use burn::tensor::{Device, Tensor};
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use twinprop_devices::{DeviceError, Differentiable, random, validate};
 use crate::adam::{Adam, half_cosine};
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
-use crate::fit::reading_moments;
+use crate::moments::reading_moments;
 use crate::shots::{Run, Shots};
 use crate::state::{State, as_part, take, take_part};
 
@@ -74,7 +74,8 @@ pub fn identify(
             config.learn,
         )));
     }
-    fit.weigh_by(&reading_moments(shots).1);
+    let deviation = reading_moments(shots, &equation.interface().outputs).1;
+    fit.weigh_by(&deviation);
     let runs = shots.runs(config.shots_per_setting);
     let mut order: Vec<usize> = (0..runs.len()).collect();
     let steps = (config.epochs * runs.len().div_ceil(config.settings_per_step)) as f64;
@@ -109,7 +110,9 @@ pub(crate) struct ConstantFit {
     /// `[1, constants]`.
     values: Tensor<2>,
     is_learned: Vec<bool>,
-    /// Of each output's squared error: one over the variance of its readings.
+    /// One over each output's binary unit.
+    per_unit: DVector<f32>,
+    /// Of each output's squared error in binary units: one over the variance of its readings there.
     weight: DVector<f32>,
     optimiser: Adam,
 }
@@ -127,9 +130,12 @@ impl ConstantFit {
             .collect();
         let values: Vec<f32> = constants.iter().map(|constant| constant.value).collect();
         let shape = [1, values.len()];
+        let outputs = &equation.interface().outputs;
+        let per_unit: Vec<f32> = outputs.binary_units().map(f32::recip).collect();
         Self {
             values: from_vec(values, shape, device),
             is_learned,
+            per_unit: per_unit.into(),
             weight: DVector::zeros(0),
             optimiser: Adam::with_epsilon(SMALL_GRADIENT),
         }
@@ -137,7 +143,8 @@ impl ConstantFit {
 
     /// Takes errors in units of `deviation`, the standard deviation of each output's readings.
     pub fn weigh_by(&mut self, deviation: &[f32]) {
-        let weights = deviation.iter().map(|deviation| deviation.powi(-2));
+        let scaled = deviation.iter().zip(&self.per_unit);
+        let weights = scaled.map(|(deviation, per_unit)| (deviation * per_unit).powi(-2));
         self.weight = DVector::from_iterator(deviation.len(), weights);
     }
 
@@ -191,11 +198,16 @@ impl ConstantFit {
         for Run { inputs, parameters, outputs } in runs {
             let mut predicted = outputs.clone();
             equation.respond(inputs, parameters, &mut predicted)?;
-            let difference = predicted - outputs;
+            let by_output = |values: &mut DMatrix<f32>, factor: &DVector<f32>| {
+                values.column_iter_mut().for_each(|mut shot| shot.component_mul_assign(factor));
+            };
+            let mut difference = predicted - outputs;
+            by_output(&mut difference, &self.per_unit);
             let mut cotangents = difference.clone();
-            cotangents.column_iter_mut().for_each(|mut c| c.component_mul_assign(&self.weight));
+            by_output(&mut cotangents, &self.weight);
             error += difference.dot(&cotangents) * scale;
             cotangents *= 2.0 * scale;
+            by_output(&mut cotangents, &self.per_unit);
             let part = equation.constant_cotangents(inputs, parameters, &cotangents)?;
             gradient.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         }

@@ -27,6 +27,7 @@ pub mod fit;
 mod gate;
 pub mod hybrid;
 pub mod identify;
+mod moments;
 pub mod neural;
 pub mod ranges;
 pub mod refine;

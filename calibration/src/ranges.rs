@@ -5,13 +5,24 @@ use twinprop_devices::{Channel, Channels};
 
 use crate::bridge::from_vec;
 
-/// y = scale ∘ x + offset on rows of channels.
+/// y = scale ∘ (x − start) + offset on rows of channels.
 #[derive(Clone)]
 pub struct RangeMap {
     /// `[1, channels]`; cotangents are multiplied by it.
     pub scale: Tensor<2>,
+    /// The lower end of a range that lies far from zero, as optical frequencies do, and zero of all others:
+    /// scale ∘ x would leave little of what tells its values apart. None where all are zero.
+    start: Option<Tensor<2>>,
     offset: Tensor<2>,
 }
+
+/// Whether a range is much narrower than it is far from zero.
+fn is_far(channel: &Channel) -> bool {
+    0.5 * (channel.minimum + channel.maximum).abs() > FAR * channel.span()
+}
+
+/// Widths of a range that it may lie from zero.
+const FAR: f32 = 4.0;
 
 impl RangeMap {
     /// Device units → [−1, 1].
@@ -26,13 +37,28 @@ impl RangeMap {
         channels: impl Iterator<Item = Channel<'a>> + Clone,
         device: &Device,
     ) -> Self {
+        let start = |channel: Channel| if is_far(&channel) { channel.minimum } else { 0.0 };
+        let offset = |channel: Channel| {
+            if is_far(&channel) {
+                return -1.0;
+            }
+            -(channel.maximum + channel.minimum) / channel.span()
+        };
         Self {
             scale: row(channels.clone().map(|channel| 2.0 / channel.span()), device),
-            offset: row(
-                channels.map(|channel| -(channel.maximum + channel.minimum) / channel.span()),
-                device,
-            ),
+            start: channels
+                .clone()
+                .any(|channel| is_far(&channel))
+                .then(|| row(channels.clone().map(start), device)),
+            offset: row(channels.map(offset), device),
         }
+    }
+
+    /// The map with these scales and offsets, one a channel.
+    #[must_use]
+    pub fn of(scale: Vec<f32>, offset: Vec<f32>, device: &Device) -> Self {
+        let (scale, offset) = (row(scale.into_iter(), device), row(offset.into_iter(), device));
+        Self { scale, start: None, offset }
     }
 
     /// [−1, 1] → device units.
@@ -47,6 +73,7 @@ impl RangeMap {
     ) -> Self {
         Self {
             scale: row(channels.clone().map(|channel| 0.5 * channel.span()), device),
+            start: None,
             offset: row(channels.map(|channel| 0.5 * (channel.maximum + channel.minimum)), device),
         }
     }
@@ -65,6 +92,10 @@ impl RangeMap {
     /// Maps `values` `[rows, channels]`.
     #[must_use]
     pub fn apply(&self, values: Tensor<2>) -> Tensor<2> {
+        let values = match &self.start {
+            Some(start) => values - start.clone(),
+            None => values,
+        };
         values * self.scale.clone() + self.offset.clone()
     }
 }
@@ -73,4 +104,25 @@ fn row(values: impl Iterator<Item = f32>, device: &Device) -> Tensor<2> {
     let values: Vec<f32> = values.collect();
     let width = values.len();
     from_vec(values, [1, width], device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::to_vec;
+
+    #[test]
+    fn a_narrow_range_far_from_zero_keeps_the_digits_that_its_values_have() {
+        let device = Device::flex();
+        let channels = Channels::bank("frequency", 3, "Hz", 1.999_99e14, 2.000_01e14);
+        let bank = &channels.banks()[0];
+        // The values that a 32-bit float can have there, one beside the other.
+        let next = f32::from_bits(bank.minimum.to_bits() + 1);
+        let values = vec![bank.minimum, next, bank.maximum];
+        let map = RangeMap::normalising(&channels, &device);
+        let normalised = to_vec(map.apply(from_vec(values, [1, 3], &device)));
+        let step = 2.0 * (next - bank.minimum) / (bank.maximum - bank.minimum);
+        assert!(normalised[0] == -1.0 && (normalised[2] - 1.0).abs() < 1e-6, "{normalised:?}");
+        assert!(((normalised[1] + 1.0) / step - 1.0).abs() < 1e-3, "{normalised:?}, step {step}");
+    }
 }

@@ -141,9 +141,12 @@ impl TemporalTwin {
     /// Normalised readings `[shots, n_outputs]` with `weights` for the twin's own.
     fn forward(&self, weights: &[Tensor<2>], x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let [shots, _] = x.dims();
-        let inputs = self.inputs.apply(x);
-        let parameters = spread(self.parameters.apply(theta), shots);
-        let drive = Tensor::cat(vec![inputs, parameters], 1).select(1, self.order.clone());
+        let mut drive = vec![self.inputs.apply(x)];
+        // A tensor without columns is no tensor everywhere.
+        if !self.interface.parameters.is_empty() {
+            drive.push(spread(self.parameters.apply(theta), shots));
+        }
+        let drive = Tensor::cat(drive, 1).select(1, self.order.clone());
         let data = drive.clone() * self.is_data.clone();
         let mut a: Tensor<3> = Tensor::stack(vec![data.clone(), drive - data], 2);
         let [_, samples, _] = a.dims();

@@ -42,6 +42,21 @@ impl Bank {
     pub fn half_span(&self) -> f32 {
         0.5 * (self.maximum - self.minimum)
     }
+
+    /// The value of the range that is nearest to zero: zero, where the range holds it.
+    #[must_use]
+    pub fn nearest_to_zero(&self) -> f32 {
+        0.0f32.clamp(self.minimum, self.maximum)
+    }
+
+    /// The largest power of two that is no larger than half the range. Values over it are of order one
+    /// in any unit, so that their squares stay within 32-bit floats, and the division rounds nothing.
+    #[must_use]
+    pub fn binary_unit(&self) -> f32 {
+        // The exponent alone, and one whose reciprocal is no subnormal number.
+        let exponent = (self.half_span().to_bits() >> 23) & 0xff;
+        f32::from_bits(exponent.clamp(1, 252) << 23)
+    }
 }
 
 /// One wire in or out of a device; it prints as its bank's name and its number there.
@@ -175,6 +190,28 @@ impl Channels {
     }
 }
 
+impl Channels {
+    /// The [binary unit](Bank::binary_unit) of each channel.
+    pub fn binary_units(&self) -> impl Iterator<Item = f32> + Clone {
+        self.banks.iter().flat_map(|bank| std::iter::repeat_n(bank.binary_unit(), bank.count))
+    }
+
+    /// `values` `[channels × shots]`, each from the [value nearest to zero](Bank::nearest_to_zero) of its
+    /// range on, over its [binary unit](Bank::binary_unit): what squares and sums over channels are
+    /// made of, since it has no unit.
+    #[must_use]
+    pub fn in_binary_units(&self, values: &DMatrix<f32>) -> DMatrix<f32> {
+        let mut scaled = values.clone();
+        for shot in scaled.as_mut_slice().chunks_mut(self.len().max(1)) {
+            for (bank, run) in self.runs_mut(shot) {
+                let (zero, per_unit) = (bank.nearest_to_zero(), bank.binary_unit().recip());
+                run.iter_mut().for_each(|value| *value = (*value - zero) * per_unit);
+            }
+        }
+        scaled
+    }
+}
+
 impl fmt::Display for Channels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, bank) in self.banks.iter().enumerate() {
@@ -270,5 +307,34 @@ impl Interface {
             }
         }
         Ok(shots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_binary_units_keep_their_digits_in_any_unit() {
+        let bank = |unit: f32| Channels::bank("y", 1, "any", -0.7 * unit, 1.3 * unit);
+        let readings = DMatrix::from_row_slice(1, 3, &[-0.7f32, 0.123_456, 1.3]);
+        let plain = bank(1.0).in_binary_units(&readings);
+        assert_eq!(plain, readings, "half a range of 1 to 2 is measured by one");
+        for exponent in [-100, -40, -1, 1, 3, 40, 100] {
+            let unit = 2f32.powi(exponent);
+            assert_eq!(bank(unit).in_binary_units(&(unit * &readings)), plain, "2^{exponent}");
+        }
+    }
+
+    #[test]
+    fn a_range_far_from_zero_is_measured_from_its_end() {
+        let far = Channels::bank("frequency", 1, "Hz", 2e14, 2e14 + 4e9);
+        let readings =
+            DMatrix::from_row_slice(1, 2, &[far.banks()[0].minimum, far.banks()[0].maximum]);
+        let scaled = far.in_binary_units(&readings);
+        assert_eq!(scaled[0], 0.0);
+        assert!((2.0..=4.0).contains(&scaled[1]), "{scaled}");
+        let below = Channels::bank("frequency", 1, "Hz", -3.0, -1.0);
+        assert_eq!(below.banks()[0].nearest_to_zero(), -1.0);
     }
 }

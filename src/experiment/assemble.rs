@@ -8,12 +8,14 @@ use crate::Error;
 use crate::data::Split;
 use crate::network::{
     Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
-    Physical, Readout, Scale, Skip, Slice, Stage, Wire,
+    Physical, ReadingUnit, Readout, Scale, Skip, Slice, Stage, Wire,
 };
 use crate::training::RangePenalty;
 
 /// Deviation of a normalised drive before training: two deviations fill the range.
 const DRIVE_SPREAD: f32 = 0.5;
+/// Deviation of the logits before training, where they are readings as a rig has them.
+const LOGIT_SPREAD: f32 = 1.0;
 
 /// Builds the network that `recipe` lists, for the features and classes of `split`.
 ///
@@ -35,6 +37,8 @@ pub(super) fn assemble(
         skips: Vec::new(),
         width: split.train.features.nrows(),
         normalised: false,
+        units: vec![ReadingUnit::ONE; split.train.features.nrows()],
+        is_sized: true,
     };
     for (place, config) in recipe.network.iter().enumerate() {
         assembly.add(place, config)?;
@@ -75,6 +79,10 @@ struct Assembly<'a> {
     width: usize,
     /// Whether the values there are drives in [−1, 1] already.
     normalised: bool,
+    /// Their units, where they come of readings.
+    units: Vec<ReadingUnit>,
+    /// Whether their size is known, and not what a device's readings make of their range.
+    is_sized: bool,
 }
 
 impl Assembly<'_> {
@@ -113,10 +121,57 @@ impl Assembly<'_> {
             StageConfig::Physical(_) | StageConfig::Linear(_) => false,
             _ => self.normalised,
         };
+        self.note_units(config, width);
         self.entering.push(self.width);
         self.stages.push(stage);
         self.width = width;
         Ok(())
+    }
+
+    /// Notes the units of the `width` values behind a stage.
+    fn note_units(&mut self, config: &StageConfig, width: usize) {
+        let plain = vec![ReadingUnit::ONE; width];
+        match config {
+            StageConfig::Physical(config) => {
+                let by_range = self.reads_by_range(config);
+                if by_range {
+                    let (_, interface) = self.interface(config.device.get_ref());
+                    let readings = ReadingUnit::each(&interface.outputs).cycle().take(width);
+                    self.units = readings.collect();
+                } else {
+                    self.units = plain;
+                }
+                self.is_sized = !by_range;
+            }
+            StageConfig::Pad(PadConfig { channels, runs }) => {
+                let run = (self.width / runs).max(1);
+                let padded = self.units.chunks(run).flat_map(|run| {
+                    run.iter().copied().chain(std::iter::repeat_n(ReadingUnit::ONE, *channels))
+                });
+                self.units = padded.collect();
+            }
+            StageConfig::Slice(SliceConfig { from, count }) => {
+                self.units = self.units[*from..from + count].to_vec();
+            }
+            StageConfig::Relu
+            | StageConfig::Jitter(_)
+            | StageConfig::Dropout(_)
+            | StageConfig::Skip(_) => {}
+            StageConfig::Encode | StageConfig::Wire | StageConfig::Scale => {
+                (self.units, self.is_sized) = (plain, true);
+            }
+            StageConfig::Patches(_)
+            | StageConfig::Linear(_)
+            | StageConfig::Tanh
+            | StageConfig::Softplus(_)
+            | StageConfig::Readout => self.units = plain,
+        }
+    }
+
+    /// Whether the readings of a stage leave it in units of their ranges. A model is written in units in which
+    /// its readings are of order one; a rig tells its readings in whatever its laboratory has.
+    fn reads_by_range(&self, config: &PhysicalConfig) -> bool {
+        self.recipe.devices[config.device.get_ref()].model.is_none()
     }
 
     fn interface(&self, name: &str) -> (usize, &Interface) {
@@ -169,7 +224,7 @@ impl Assembly<'_> {
                 "stage {place} of `network`, \"wire\", has no physical layer behind it whose unit its values could have"
             ))
         })?;
-        Ok((Box::new(Wire::new(channels, self.width, self.backend)), self.width))
+        Ok((Box::new(Wire::of_readings(channels, &self.units, self.backend)), self.width))
     }
 
     fn patches(&self, config: &PatchesConfig) -> Result<(Box<dyn Stage>, usize), Error> {
@@ -239,6 +294,8 @@ impl Assembly<'_> {
             (self.recipe.seed, place),
             self.backend,
         );
+        let stage =
+            if self.reads_by_range(config) { stage } else { stage.with_readings_in_device_units() };
         Ok((Box::new(stage), config.shots * interface.outputs.len()))
     }
 
@@ -250,7 +307,9 @@ impl Assembly<'_> {
                 self.width
             )));
         }
-        Ok((Box::new(Readout::new(classes, self.width, self.backend)), classes))
+        let readout = Readout::new(classes, self.width, self.backend);
+        let readout = if self.is_sized { readout } else { readout.with_spread(LOGIT_SPREAD) };
+        Ok((Box::new(readout), classes))
     }
 
     fn skip(&mut self, place: usize, over: usize) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{Drift, Reference, WatchConfig};
 use twinprop_devices::recording::{Recorded, Recorder};
-use twinprop_devices::{PhysicalLayer, random};
+use twinprop_devices::{Channels, PhysicalLayer, random};
 
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
@@ -89,7 +89,8 @@ impl Watch {
         for (place, instrument) in trained.experiment.laboratory.instruments.iter().enumerate() {
             let folder = trained.folder.reference(&instrument.name);
             if folder.exists() {
-                references.push((place, reference(Recorded::read(&folder)?, repeats)));
+                let outputs = instrument.device.interface().outputs.clone();
+                references.push((place, reference(Recorded::read(&folder)?, outputs, repeats)));
             }
         }
         if references.is_empty() {
@@ -126,10 +127,11 @@ impl Watch {
     }
 }
 
-/// The reference set that was played `repeats` times.
-fn reference(recorded: Recorded, repeats: usize) -> Reference {
+/// The reference set that was played `repeats` times on a device with `outputs`.
+fn reference(recorded: Recorded, outputs: Channels, repeats: usize) -> Reference {
     let drives = recorded.inputs.ncols() / repeats;
     Reference {
+        outputs,
         inputs: recorded.inputs.columns(0, drives).into_owned(),
         parameters: recorded.parameters.columns(0, drives).into_owned(),
         readings: (0..repeats)

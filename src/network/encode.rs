@@ -11,9 +11,15 @@ use super::{Laboratory, Source, Stage};
 /// Extremes are those of the training data; a constant feature becomes zero.
 pub struct Encode {
     scale: Tensor<2>,
+    /// The minimum of a feature whose values lie close together, far from zero, and zero of all others: scale
+    /// times value would leave little of what tells them apart. None where all are zero.
+    start: Option<Tensor<2>>,
     offset: Tensor<2>,
     place: Tensor<1, Int>,
 }
+
+/// Widths of a feature's extremes that they may lie from zero.
+const FAR: f32 = 4.0;
 
 impl Encode {
     /// For features with the given extremes, onto `channels` channels (at least one a feature).
@@ -25,16 +31,32 @@ impl Encode {
             .zip(maximum)
             .map(|(low, high)| if high > low { 2.0 / (high - low) } else { 0.0 })
             .collect();
-        let offset = minimum
-            .iter()
+        let ranges = || minimum.iter().copied().zip(maximum.iter().copied());
+        let is_far = |(low, high): (f32, f32)| high > low && low.abs() > FAR * (high - low);
+        let offset = ranges()
             .zip(&scale)
-            .map(|(low, &scale)| if scale > 0.0 { -low * scale - 1.0 } else { 0.0 })
+            .map(|(range, &scale)| match range {
+                _ if is_far(range) => -1.0,
+                (low, _) if scale > 0.0 => -low * scale - 1.0,
+                _ => 0.0,
+            })
             .collect();
+        let start = ranges().map(|range| if is_far(range) { range.0 } else { 0.0 });
         Self {
+            start: ranges().any(is_far).then(|| from_vec(start.collect(), [1, features], device)),
             scale: from_vec(scale, [1, features], device),
             offset: from_vec(offset, [1, features], device),
             place: Tensor::arange(0..channels as i64, device).remainder_scalar(features as i64),
         }
+    }
+
+    /// `x` by the features' extremes, not yet clamped.
+    fn scaled(&self, x: &Tensor<2>) -> Tensor<2> {
+        let x = match &self.start {
+            Some(start) => x.clone() - start.clone(),
+            None => x.clone(),
+        };
+        x * self.scale.clone() + self.offset.clone()
     }
 }
 
@@ -49,8 +71,7 @@ impl Stage for Encode {
         _laboratory: &mut Laboratory,
         _source: Source,
     ) -> Result<Tensor<2>, DeviceError> {
-        let scaled = x.clone() * self.scale.clone() + self.offset.clone();
-        Ok(scaled.clamp(-1.0, 1.0).select(1, self.place.clone()))
+        Ok(self.scaled(x).clamp(-1.0, 1.0).select(1, self.place.clone()))
     }
 
     fn vjp(
@@ -59,8 +80,7 @@ impl Stage for Encode {
         dy: Tensor<2>,
         _laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let scaled = x.clone() * self.scale.clone() + self.offset.clone();
-        let outside = scaled.abs().greater_scalar(1.0);
+        let outside = self.scaled(x).abs().greater_scalar(1.0);
         let dx = x.zeros_like().select_assign(1, self.place.clone(), dy, IndexingUpdateOp::Add);
         ((dx * self.scale.clone()).mask_fill(outside, 0.0), Vec::new())
     }

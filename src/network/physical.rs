@@ -11,7 +11,7 @@ use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, Run, at_point};
 use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 use super::noise::NoiseSource;
-use super::{Instrument, Laboratory, Matrix, Outgoing, Source, Stage, TensorDevice};
+use super::{Instrument, Laboratory, Matrix, Outgoing, ReadingUnits, Source, Stage, TensorDevice};
 use crate::training::RangePenalty;
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
@@ -19,7 +19,8 @@ use crate::training::RangePenalty;
 ///
 /// Drives and parameters live normalised: [−1, 1] is a channel's range. What lies beyond reaches
 /// neither the device nor the twin (it is clamped, and its gradient is zero), and the range
-/// penalty pulls it back.
+/// penalty pulls it back. Readings leave the stage in [units of their ranges](ReadingUnits), so that what
+/// stands behind it need not know the device's.
 pub struct Physical {
     instrument: usize,
     shots: usize,
@@ -31,6 +32,8 @@ pub struct Physical {
     /// From normalised parameters to the device's units by the host's backend; none where the backend is the
     /// host's own processor, which does it in one pass.
     settings: Option<RangeMap>,
+    /// None where readings leave the stage as they are.
+    readings: Option<ReadingUnits>,
     /// Of a linear device whose parameters are its weights, as long as it plays one shot.
     matrix_gain: Option<f32>,
     penalty: RangePenalty,
@@ -73,9 +76,36 @@ impl Physical {
             channels: interface.parameters.clone(),
             settings: (!is_host(device))
                 .then(|| RangeMap::to_device_units_at_once(&interface.parameters, device)),
+            readings: ReadingUnits::by_range(&interface.outputs, device),
             matrix_gain: interface.normalised_matrix_gain().filter(|_| shots == 1),
             penalty,
             noise: NoiseSource::new(seed.0, format!("unexplained at stage {}", seed.1)),
+        }
+    }
+
+    /// The stage with readings that leave it in the device's units: for a device whose equation is written in
+    /// units in which they are of order one.
+    #[must_use]
+    pub fn with_readings_in_device_units(mut self) -> Self {
+        self.readings = None;
+        self
+    }
+
+    /// The stage's output `[batch, width out]` from `readings` `[shots · batch, n_outputs]`, a run a shot.
+    fn output(&self, readings: Tensor<2>) -> Tensor<2> {
+        let seen = match &self.readings {
+            Some(units) => units.seen(readings),
+            None => readings,
+        };
+        by_sample(seen, self.shots)
+    }
+
+    /// Cotangent of the readings, a run a shot, from that of the stage's output.
+    fn reading_cotangent(&self, dy: Tensor<2>) -> Tensor<2> {
+        let dy = by_shot(dy, self.shots);
+        match &self.readings {
+            Some(units) => units.cotangent(dy),
+            None => dy,
         }
     }
 
@@ -157,13 +187,15 @@ impl Physical {
         } else {
             let run = drives.ncols() / groups;
             let mut part = DMatrix::zeros(bins, run);
-            for (group, setting) in settings.chunks(self.channels.len()).enumerate() {
+            let count = self.channels.len();
+            for group in 0..groups {
+                let setting = &settings[group * count..][..count];
                 let drives = drives.columns(group * run, run).into_owned();
                 device.measure(&drives, &DVector::from_column_slice(setting), &mut part)?;
                 readings.columns_mut(group * run, run).copy_from(&part);
             }
         }
-        Ok(by_sample(to_tensor(&readings, &self.parameters.device()), self.shots))
+        Ok(self.output(to_tensor(&readings, &self.parameters.device())))
     }
 
     /// The twin at `x` `[batch, width in]`.
@@ -197,7 +229,7 @@ impl Physical {
             boundary.check(&to_matrix(asked), &to_matrix(readings.clone()))?;
         }
         boundary.take_in(drives.dims()[0] as u64, (counts[0] + counts[1]) as u64);
-        Ok(by_sample(readings, self.shots))
+        Ok(self.output(readings))
     }
 
     /// The stage's cotangents from the twin's.
@@ -244,7 +276,7 @@ impl Stage for Physical {
                     None => self.play(self.ask(x), device),
                 }
             }
-            Source::Predicted => Ok(by_sample(self.predict(x, laboratory), self.shots)),
+            Source::Predicted => Ok(self.output(self.predict(x, laboratory))),
         }
     }
 
@@ -255,7 +287,7 @@ impl Stage for Physical {
         laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
         let twin = laboratory.instruments[self.instrument].twin();
-        self.pulled_back(x, twin.vjp(self.drives(x), self.settings(), by_shot(dy, self.shots)))
+        self.pulled_back(x, twin.vjp(self.drives(x), self.settings(), self.reading_cotangent(dy)))
     }
 
     fn measure_and_linearise(
@@ -293,7 +325,7 @@ impl Stage for Physical {
         dy: Tensor<2>,
         _laboratory: &Laboratory,
     ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        self.pulled_back(x, twin.vjp(by_shot(dy, self.shots)))
+        self.pulled_back(x, twin.vjp(self.reading_cotangent(dy)))
     }
 
     fn mixes(&self) -> bool {
@@ -305,7 +337,8 @@ impl Stage for Physical {
     }
 
     fn matrix(&self) -> Option<Matrix> {
-        let gain = self.matrix_gain?;
+        let unit = self.readings.as_ref().map_or(Some(1.0), ReadingUnits::common)?;
+        let gain = self.matrix_gain? / unit;
         let rows = self.inputs.scale.dims()[1] as i32;
         let weights = self.parameters.clone().clamp(-1.0, 1.0).reshape([rows, -1]) * gain;
         Some(Matrix { parameter: 0, weights, gain })
@@ -335,6 +368,10 @@ impl Stage for Physical {
             let width = values.dims()[1] / self.shots;
             values.clone().narrow(1, slot * width, width)
         };
+        let readings = match &self.readings {
+            Some(units) => units.readings(part(y)),
+            None => part(y),
+        };
         let setting = self.parameters.clone();
         let setting = setting.narrow(0, slot % self.parameters.dims()[0], 1);
         Some(Run {
@@ -342,7 +379,7 @@ impl Stage for Physical {
             parameters: self
                 .in_device_units(to_vec(setting), |value| value.clamp(-1.0, 1.0))
                 .into(),
-            outputs: to_matrix(part(y)),
+            outputs: to_matrix(readings),
         })
     }
 
@@ -350,8 +387,13 @@ impl Stage for Physical {
         vec![("parameters", &self.parameters)]
     }
 
+    fn constants(&self) -> Vec<(&'static str, &Tensor<2>)> {
+        self.readings.iter().flat_map(ReadingUnits::tensors).collect()
+    }
+
     fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
-        (vec![&mut self.parameters], Vec::new())
+        let units = self.readings.iter_mut().flat_map(ReadingUnits::tensors_mut);
+        (vec![&mut self.parameters], units.collect())
     }
 
     fn range_penalty(&self, x: &Tensor<2>) -> f32 {

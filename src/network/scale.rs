@@ -9,6 +9,10 @@ use super::{Laboratory, Source, Stage};
 /// mostly noise and are not blown up to full size.
 const DEVIATION_FLOOR: f32 = 0.2;
 
+/// The smallest deviation that counts, as a share of the values' mean size: what rounding makes of values that
+/// are still.
+const STILL: f32 = 1e-6;
+
 /// y_i = a_i (x_j − μ_j) / σ_j + b_i, where j = ⌊i · width in / width out⌋ places the channels.
 ///
 /// a and b are trained; μ and σ are the first values' mean and (floored) deviation, or 0 and 1
@@ -90,7 +94,9 @@ impl Stage for Scale {
         let deviation = variance.sqrt();
         let floor = deviation.clone().mean_dim(1) * DEVIATION_FLOOR;
         // Values that never move at all would divide by zero.
-        self.deviation = (deviation + floor).clamp_min(1e-6);
+        let size = x.clone().abs().mean().into_scalar::<f32>();
+        let least = if size > 0.0 { STILL * size } else { 1.0 };
+        self.deviation = (deviation + floor).clamp_min(least);
         self.mean = mean;
     }
 

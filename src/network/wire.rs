@@ -4,10 +4,10 @@ use burn::tensor::{Device, Tensor};
 use twinprop_calibration::RangeMap;
 use twinprop_devices::{Channels, DeviceError};
 
-use super::{Laboratory, Source, Stage};
+use super::{Laboratory, ReadingUnit, Source, Stage};
 
 /// Readings (or raw features) in a device's units → its normalised drives, channel by channel:
-/// nothing is trained and nothing rescaled beyond the unit.
+/// nothing is trained and nothing rescaled beyond the unit. A reading of 1 V becomes a drive of 1 V.
 pub struct Wire {
     ranges: RangeMap,
 }
@@ -17,6 +17,26 @@ impl Wire {
     #[must_use]
     pub fn new(channels: &Channels, width: usize, device: &Device) -> Self {
         Self { ranges: RangeMap::normalising_each(channels.iter().cycle().take(width), device) }
+    }
+
+    /// The same for values that come of readings, whose units in the network are `values`, one a value.
+    #[must_use]
+    pub fn of_readings(channels: &Channels, values: &[ReadingUnit], device: &Device) -> Self {
+        if values.iter().all(|value| *value == ReadingUnit::ONE) {
+            return Self::new(channels, values.len(), device);
+        }
+        let (scale, offset) = channels
+            .iter()
+            .cycle()
+            .zip(values)
+            .map(|(channel, value)| {
+                let [low, high] = [channel.minimum, channel.maximum].map(f64::from);
+                let (zero, per_drive) = (f64::from(value.zero), 2.0 / (high - low));
+                let offset = (zero - 0.5 * (low + high)) * per_drive;
+                ((f64::from(value.unit) * per_drive) as f32, offset as f32)
+            })
+            .unzip();
+        Self { ranges: RangeMap::of(scale, offset, device) }
     }
 }
 

@@ -218,6 +218,7 @@ fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
     if low > high {
         return 0.0..1.0;
     }
-    let margin = (0.03 * (high - low)).max(1e-9 * low.abs().max(1.0));
+    let size = low.abs().max(high.abs());
+    let margin = (0.03 * (high - low)).max(1e-9 * if size > 0.0 { size } else { 1.0 });
     low - margin..high + margin
 }

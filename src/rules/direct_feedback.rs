@@ -92,10 +92,16 @@ impl DirectFeedback {
     }
 }
 
+/// Deviation that is added to every output's own, as a share of the outputs' mean size.
+const STILL: f32 = 1e-6;
+
 impl Derivative {
     fn of(self, y: &Tensor<2>) -> Tensor<2> {
         let (variance, mean) = y.clone().var_mean_bias(0);
-        let standard = (y.clone() - mean) / (variance.sqrt() + 1e-6);
+        // Outputs that never move at all would divide by zero.
+        let size = y.clone().abs().mean().into_scalar::<f32>();
+        let floor = if size > 0.0 { STILL * size } else { 1.0 };
+        let standard = (y.clone() - mean) / (variance.sqrt() + floor);
         match self {
             Self::Cosine => standard.cos(),
             Self::Tanh => standard.tanh().square().neg() + 1.0,

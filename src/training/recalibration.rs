@@ -42,10 +42,15 @@ pub fn recalibrate_about(
         instrument.twin = Some(twin.into());
     }
     let predicted = predict(instrument.twin(), &shots.inputs, &shots.parameters, backend);
+    let units = instrument.device.interface().outputs.binary_units();
     let left = shots.outputs - predicted;
     let count = left.ncols().max(1) as f32;
-    instrument.unexplained =
-        Some(left.row_iter().map(|row| (row.norm_squared() / count).sqrt()).collect());
+    // In units in which no square is too small for a float, or too large.
+    let deviations = left
+        .row_iter()
+        .zip(units)
+        .map(|(row, unit)| ((row / unit).norm_squared() / count).sqrt() * unit);
+    instrument.unexplained = Some(deviations.collect());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! A twin's gradient against the device's.
 //!
-//! About a point p of the unseen shots, a cotangent c of random normals weighs the outputs. Along a
+//! About a point p of the unseen shots, a cotangent c of random normals weighs the outputs, in binary units. Along a
 //! direction v, which moves every channel of a group by ± its range at random, the derivative of c·y is
 //! once vjp(c)·v, by the twin, and once D = (c·y(p + hv) − c·y(p − hv)) / 2h, measured. Since
 //! E[(g·v)(g′·v)] = g·g′, sums of products over points and directions are those of the gradients
@@ -107,7 +107,7 @@ fn groups(inputs: &Channels, parameters: &Channels) -> Vec<Group> {
 pub(super) struct Comparison<'a> {
     pub twin: &'a dyn DigitalTwin,
     pub unseen: &'a Shots,
-    /// Variance of a shot's noise in each output.
+    /// Variance of a shot's noise in each output, in binary units.
     pub noise: &'a DVector<f32>,
     pub config: &'a FidelityConfig,
     pub seed: u64,
@@ -126,6 +126,7 @@ pub(super) fn compare(
     let mut bench = Bench {
         channels: interface.inputs.clone().and(interface.parameters.clone()),
         width: interface.inputs.len(),
+        outputs: interface.outputs.clone(),
         device,
         repeats: config.repeats.next_multiple_of(2),
         random: random::stream(seed, "gradient fidelity"),
@@ -176,7 +177,7 @@ pub(super) fn compare(
 struct About {
     /// Drives, `[channels × points]`.
     points: DMatrix<f32>,
-    /// `[outputs × points]`.
+    /// Of readings in binary units, `[outputs × points]`.
     cotangents: DMatrix<f32>,
     /// The twin's gradients, `[channels × points]`.
     gradients: DMatrix<f32>,
@@ -249,7 +250,7 @@ fn choose_steps(
                 ends.set_column(2 * number + 1, &(middle - way));
             }
             let (x, theta) = bench.split(&ends);
-            let y = predict(twin, &x, &theta, backend);
+            let y = bench.outputs.in_binary_units(&predict(twin, &x, &theta, backend));
             errors.extend(points.iter().enumerate().map(|(number, &point)| {
                 let weighed =
                     |end: usize| f64::from(y.column(end).dot(&about.cotangents.column(point)));
@@ -278,6 +279,7 @@ struct Bench<'a> {
     channels: Channels,
     /// Inputs.
     width: usize,
+    outputs: Channels,
     /// Shots at each end, an even number.
     repeats: usize,
     random: ChaCha8Rng,
@@ -325,7 +327,7 @@ impl Bench<'_> {
         (VALUES_AT_A_TIME / self.channels.len().max(1)).max(1)
     }
 
-    /// Cotangents c, `[outputs × points]`, random but for the length at which the twin's gradient of c·y
+    /// Cotangents c of readings in binary units, `[outputs × points]`, random but for the length at which the twin's gradient of c·y
     /// has length one in units of the ranges, and these gradients, `[channels × points]`.
     fn gradients(
         &mut self,
@@ -340,7 +342,10 @@ impl Bench<'_> {
         for first in (0..points.ncols()).step_by(together) {
             let count = together.min(points.ncols() - first);
             let (x, theta) = self.split(&points.columns(first, count).into_owned());
-            let dy = cotangents.columns(first, count).into_owned();
+            let mut dy = cotangents.columns(first, count).into_owned();
+            for mut dy in dy.column_iter_mut() {
+                dy.iter_mut().zip(self.outputs.binary_units()).for_each(|(dy, unit)| *dy /= unit);
+            }
             let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&dy));
             let mut gradients = gradients.columns_mut(first, count);
             gradients.rows_mut(0, self.width).copy_from(&to_matrix(dx));
@@ -409,6 +414,7 @@ impl Bench<'_> {
             let setting = parameters.column(first).into_owned();
             let mut outputs = DMatrix::zeros(cotangent.len(), drives.ncols());
             self.device.measure(&drives, &setting, &mut outputs)?;
+            let outputs = self.outputs.in_binary_units(&outputs);
             for end in 0..together {
                 let half = self.repeats / 2;
                 let mean = |from: usize| {

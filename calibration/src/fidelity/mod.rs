@@ -89,7 +89,12 @@ impl Fidelity {
         backend: &Device,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, DeviceError> {
+        // From here on readings have no unit, so that channels of several add up.
+        let outputs = &twin.interface().outputs;
         let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
+        let predicted = outputs.in_binary_units(&predicted);
+        let measured = outputs.in_binary_units(&unseen.outputs);
+        let unseen = &Shots { outputs: measured, ..unseen.clone() };
         let repeats = config.repeats.max(2);
         let noise = readings::noise(device, unseen, config.points, repeats)?;
         let (together, by_channel) = readings::judge(&predicted, &unseen.outputs, &noise);

@@ -54,7 +54,7 @@ impl Readings {
     }
 }
 
-/// The readings of all channels together, and of each.
+/// The readings of all channels together, and of each; all in binary units, `noise` as a variance.
 pub(super) fn judge(
     predicted: &DMatrix<f32>,
     measured: &DMatrix<f32>,
@@ -93,14 +93,15 @@ pub(super) fn judge(
     (overall, each.collect())
 }
 
-/// Variance of a single shot's noise in each output, from `repeats` shots of `drives` of the unseen.
+/// Variance of a single shot's noise in each output, in binary units, from `repeats` shots of `drives` of the unseen.
 pub(super) fn noise(
     device: &mut dyn PhysicalLayer,
     unseen: &Shots,
     drives: usize,
     repeats: usize,
 ) -> Result<DVector<f32>, DeviceError> {
-    let outputs = device.interface().outputs.len();
+    let channels = device.interface().outputs.clone();
+    let outputs = channels.len();
     let mut total = DVector::<f32>::zeros(outputs);
     let drives = drives.min(unseen.len());
     let mut measured = DMatrix::zeros(outputs, repeats);
@@ -110,7 +111,7 @@ pub(super) fn noise(
         let inputs = DMatrix::from_fn(input.len(), repeats, |row, _| input[row]);
         let parameters = unseen.parameters.column(shot).into_owned();
         device.measure(&inputs, &parameters, &mut measured)?;
-        total += sample_variance(&measured);
+        total += sample_variance(&channels.in_binary_units(&measured));
     }
     Ok(total / drives as f32)
 }

@@ -1,17 +1,19 @@
 //! An equation whose constants go on learning.
 
 use burn::tensor::Device;
-use twinprop_devices::Differentiable;
+use nalgebra::{DMatrix, DVectorView};
+use twinprop_devices::{Channels, Differentiable};
 
 use super::Learner;
 use crate::equation::EquationTwin;
 use crate::error::CalibrationError;
 use crate::identify::{ConstantFit, IdentifyConfig};
+use crate::moments::deviations_above;
 use crate::shots::Run;
 use crate::state::State;
 use crate::twin::DigitalTwin;
 
-/// Deviation of an output whose readings hardly move, as a share of the outputs' mean: it must not
+/// Deviation of an output whose readings hardly move, as a share of the mean of its bank: it must not
 /// weigh more than all others.
 const DEVIATION_FLOOR: f32 = 0.1;
 
@@ -51,7 +53,7 @@ impl Learner for ConstantLearner {
 
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
         if !self.fit.is_weighed() {
-            self.fit.weigh_by(&deviations(runs));
+            self.fit.weigh_by(&deviations(runs, &self.equation.interface().outputs));
         }
         let error = self.fit.step(&mut *self.equation, runs, rate)?;
         if error.is_finite() {
@@ -74,14 +76,13 @@ impl Learner for ConstantLearner {
     }
 }
 
-/// Standard deviation of each output over `runs`, none much smaller than the others.
-fn deviations(runs: &[&Run]) -> Vec<f32> {
+/// Standard deviation of each output over `runs`, none much smaller than the others of its bank.
+fn deviations(runs: &[&Run], outputs: &Channels) -> Vec<f32> {
     let columns: Vec<_> = runs.iter().flat_map(|run| run.outputs.column_iter()).collect();
     if columns.is_empty() {
         return Vec::new();
     }
-    let outputs = nalgebra::DMatrix::from_columns(&columns);
-    let deviations = outputs.column_variance().map(f32::sqrt);
-    let floor = (DEVIATION_FLOOR * deviations.mean()).max(1e-6);
-    deviations.iter().map(|deviation| deviation.max(floor)).collect()
+    let scaled = outputs.in_binary_units(&DMatrix::from_columns(&columns));
+    let floor = |bank: &[f32]| DEVIATION_FLOOR * DVectorView::from_slice(bank, bank.len()).mean();
+    deviations_above(&scaled, outputs, floor)
 }

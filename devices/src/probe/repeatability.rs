@@ -23,12 +23,13 @@ const REPEATS: usize = 16;
 impl Repeatability {
     pub(super) fn measure(bench: &mut Bench<'_>) -> Result<Self, DeviceError> {
         let (mut means, mut variances) = (Vec::new(), Vec::new());
+        let channels = bench.device.interface().outputs.clone();
         for _ in 0..DRIVES / 2 {
             let parameters = bench.any_parameters();
             for _ in 0..2 {
                 let drive = bench.any_inputs(1);
                 let inputs = DMatrix::from_fn(drive.nrows(), REPEATS, |row, _| drive[row]);
-                let measured = bench.play(&inputs, &parameters)?;
+                let measured = channels.in_binary_units(&bench.play(&inputs, &parameters)?);
                 means.push(measured.column_mean());
                 variances.push(sample_variance(&measured));
             }
@@ -37,15 +38,16 @@ impl Repeatability {
         let noise = DMatrix::from_columns(&variances).column_mean();
         let of_means = sample_variance(&DMatrix::from_columns(&means));
         let signal = (of_means - &noise / REPEATS as f32).map(|variance| variance.max(0.0));
-        let deviation = |variance: &f32| variance.sqrt();
-        Ok(Self {
-            noise: noise.iter().map(deviation).collect(),
-            signal: signal.iter().map(deviation).collect(),
-        })
+        let deviations = |variances: &DVector<f32>| {
+            let with_units = variances.iter().zip(channels.binary_units());
+            with_units.map(|(variance, unit)| variance.sqrt() * unit).collect()
+        };
+        Ok(Self { noise: deviations(&noise), signal: deviations(&signal) })
     }
 }
 
-/// Variance of each row, as of a sample: of each channel over at least two shots. Row by row: nalgebra's
+/// Variance of each row, as of a sample: of each channel over at least two shots, in
+/// [binary units](crate::Channels::in_binary_units), or it may be too small for a float. Row by row: nalgebra's
 /// `column_variance` subtracts squares, which leaves nothing of a noise that is small beside its reading.
 #[must_use]
 pub fn sample_variance(values: &DMatrix<f32>) -> DVector<f32> {

@@ -144,6 +144,12 @@ impl TwinConfig {
         }
     }
 
+    /// Whether the twin is made of the device's equation, which a rig without a model has not.
+    #[must_use]
+    pub fn needs_equation(&self) -> bool {
+        matches!(self, Self::Physics | Self::LearnedPhysics(_) | Self::Hybrid(_))
+    }
+
     /// Whether the twin is fitted to shots.
     #[must_use]
     pub fn is_fitted(&self) -> bool {

@@ -189,11 +189,10 @@ impl Recipe {
                 ));
             }
         }
-        let neural = matches!(self.calibration.twin, TwinConfig::Neural(_));
         let unmodelled = self.devices.iter().find(|(_, device)| device.model.is_none());
-        if let (false, Some((name, _))) = (neural, unmodelled) {
+        if let (true, Some((name, _))) = (self.calibration.twin.needs_equation(), unmodelled) {
             return Err(format!(
-                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a neural twin"
+                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a `neural`, `temporal` or `ensemble` twin, which needs none"
             ));
         }
         if self.training.parts > 1 && self.training.bean.is_some() {

@@ -108,7 +108,8 @@ pub struct SliceConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JitterConfig {
-    /// Its standard deviation, in the unit that the values have there.
+    /// Its standard deviation, in the unit that the values have there: of readings, the unit of the
+    /// device's model, or half the range of a rig without one.
     #[serde(deserialize_with = "validate::positive")]
     pub deviation: f64,
 }

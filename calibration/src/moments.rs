@@ -1,0 +1,127 @@
+//! Mean and standard deviation of readings, whatever their unit.
+
+use nalgebra::{DMatrix, DVector};
+use twinprop_devices::Channels;
+
+use crate::shots::Shots;
+
+/// Deviation of an output that never moves, as a share of the largest in its bank: about what the rounding of
+/// 32-bit floats makes of one that is still.
+const STILL: f32 = 1e-6;
+
+/// A variance that is a smaller share of the squared mean is lost where one is the difference of two squares.
+const CANCELLED: f32 = 1e-4;
+
+/// Mean and standard deviation of each output channel of `shots`, in the channels' units; no deviation is zero.
+pub(crate) fn reading_moments(shots: &Shots, outputs: &Channels) -> (Vec<f32>, Vec<f32>) {
+    let scaled = outputs.in_binary_units(&shots.outputs);
+    let mut mean = scaled.column_mean();
+    for (bank, run) in outputs.runs_mut(mean.as_mut_slice()) {
+        let (zero, unit) = (bank.nearest_to_zero(), bank.binary_unit());
+        run.iter_mut().for_each(|mean| *mean = *mean * unit + zero);
+    }
+    let largest = |bank: &[f32]| bank.iter().copied().fold(0.0, f32::max);
+    let deviation = deviations_above(&scaled, outputs, |bank| STILL * largest(bank));
+    (mean.as_slice().to_vec(), deviation)
+}
+
+/// Standard deviation of each row of `scaled`, readings `[n_outputs × shots]` in binary units, in the
+/// channels' units. None is below what `floor` says of all deviations of its bank, or zero: half a range
+/// is that of a bank in which nothing moves.
+pub(crate) fn deviations_above(
+    scaled: &DMatrix<f32>,
+    outputs: &Channels,
+    floor: impl Fn(&[f32]) -> f32,
+) -> Vec<f32> {
+    let mut deviations = deviations(scaled);
+    for (bank, run) in outputs.runs_mut(deviations.as_mut_slice()) {
+        let floor = floor(run);
+        let floor = if floor > 0.0 { floor } else { 1.0 };
+        run.iter_mut().for_each(|deviation| *deviation = deviation.max(floor) * bank.binary_unit());
+    }
+    deviations.as_slice().to_vec()
+}
+
+/// Standard deviation of each row.
+fn deviations(scaled: &DMatrix<f32>) -> DVector<f32> {
+    let mean = scaled.column_mean();
+    let mut variance = scaled.column_variance();
+    for (row, (variance, mean)) in variance.iter_mut().zip(&mean).enumerate() {
+        let is_sound = *variance >= CANCELLED * mean * mean;
+        if !is_sound {
+            *variance = variance_of(scaled.row(row).iter().copied().map(f64::from)) as f32;
+        }
+    }
+    variance.map(f32::sqrt)
+}
+
+/// Mean square of the distances from the mean.
+fn variance_of(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    values.map(|value| (value - mean).powi(2)).sum::<f64>() / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shots(outputs: DMatrix<f32>) -> Shots {
+        let none = || DMatrix::zeros(0, outputs.ncols());
+        Shots { inputs: none(), parameters: none(), outputs }
+    }
+
+    #[test]
+    fn moments_have_the_unit_of_the_readings_and_nothing_else() {
+        let readings = DMatrix::from_fn(3, 50, |row, shot| match row {
+            0 => (shot as f32 * 0.7).sin(),
+            1 => 0.5 + 1e-3 * (shot as f32 * 1.3).cos(),
+            _ => 0.25,
+        });
+        let of = |unit: f32| {
+            let outputs = Channels::bank("y", 3, "any", -5.0 * unit, 5.0 * unit);
+            reading_moments(&shots(unit * &readings), &outputs)
+        };
+        let (mean, deviation) = of(1.0);
+        assert!((deviation[0] - 0.707).abs() < 0.02 && (deviation[1] - 7e-4).abs() < 1e-4);
+        assert!(deviation[2] > 0.0 && deviation[2] < 1e-5, "still: {}", deviation[2]);
+        for exponent in [-100, -30, 30, 100] {
+            let unit = 2f32.powi(exponent);
+            let by_unit = |values: &[f32]| values.iter().map(|v| v * unit).collect::<Vec<_>>();
+            assert_eq!(of(unit), (by_unit(&mean), by_unit(&deviation)), "2^{exponent}");
+        }
+    }
+
+    #[test]
+    fn each_bank_has_its_own_floor_and_nothing_is_divided_by_zero() {
+        let outputs = Channels::bank("current", 2, "A", -1e-9, 1e-9)
+            .and(Channels::bank("frequency", 2, "Hz", 2e14, 2e14 + 4e9))
+            .and(Channels::bank("dead", 1, "V", -2.0, 2.0));
+        let readings = DMatrix::from_fn(5, 40, |row, shot| match row {
+            0 => 1e-9 * (shot as f32).sin(),
+            1 => 1e-12 * (shot as f32).cos(),
+            2 => 2e14 + 2e9 + 1e9 * (shot as f32).sin(),
+            3 => 2e14 + 1e9,
+            _ => 0.0,
+        });
+        let (mean, deviation) = reading_moments(&shots(readings), &outputs);
+        assert!((deviation[0] / 7e-10 - 1.0).abs() < 0.1, "{deviation:?}");
+        assert!(
+            (deviation[1] / 7e-13 - 1.0).abs() < 0.1,
+            "small beside its neighbour: {deviation:?}"
+        );
+        assert!((deviation[2] / 7e8 - 1.0).abs() < 0.1, "{deviation:?}");
+        assert!(deviation[3] > 0.0 && deviation[3] < 1e-5 * deviation[2], "{deviation:?}");
+        assert_eq!(deviation[4], 2.0, "half a range where nothing moves");
+        assert!((mean[2] / 2e14 - 1.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_small_movement_on_a_large_reading_is_seen() {
+        // From the difference of two squares, nothing would be left of it.
+        let outputs = Channels::bank("y", 1, "V", 0.0, 1000.0);
+        let readings = DMatrix::from_fn(1, 100, |_, shot| 900.0 + 0.01 * (shot % 2) as f32);
+        let (_, deviation) = reading_moments(&shots(readings), &outputs);
+        assert!((deviation[0] / 0.005 - 1.0).abs() < 0.05, "{deviation:?}");
+    }
+}

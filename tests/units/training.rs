@@ -1,0 +1,253 @@
+//! Calibrations and trainings on the device, without a recipe.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+use twinprop::Rule;
+use twinprop::calibration::bridge::{to_tensor, to_vec};
+use twinprop::calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
+use twinprop::calibration::fit::{fit_neural, fit_temporal};
+use twinprop::calibration::identify::identify;
+use twinprop::calibration::{
+    DigitalTwin, Ensemble, EnsembleConfig, EquationTwin, Fidelity, FidelityConfig, FitConfig,
+    HybridConfig, HybridTwin, IdentifyConfig, NeuralTwinConfig, Shots, TemporalTwinConfig,
+};
+use twinprop::data::Split;
+use twinprop::devices::{Boundary, Differentiable, Interface, PhysicalLayer};
+use twinprop::network::{
+    Activation, Assemblies, Dropout, Encode, Instrument, Jitter, Laboratory, Linear, Network, Pad,
+    Physical, ReadingUnit, Readout, Scale, Skip, Slice, Stage, Wire,
+};
+use twinprop::training::{
+    BeanConfig, Checkpoints, Order, RangePenalty, Refinement, RefinementConfig, Trainer,
+    TrainingConfig, evaluate,
+};
+
+use super::device::{Tangents, Units, noisy, split};
+
+/// The kinds of twin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    Neural,
+    Temporal,
+    Ensemble,
+    Physics,
+    LearnedPhysics,
+    Hybrid,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [
+        Self::Neural,
+        Self::Temporal,
+        Self::Ensemble,
+        Self::Physics,
+        Self::LearnedPhysics,
+        Self::Hybrid,
+    ];
+}
+
+/// How much is measured and learned.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    pub shots: usize,
+    pub fit_epochs: usize,
+    pub samples: usize,
+    pub epochs: usize,
+}
+
+/// What is done in tests, and in the table of figures.
+pub const SMALL: Effort = Effort { shots: 160, fit_epochs: 3, samples: 60, epochs: 2 };
+pub const WHOLE: Effort = Effort { shots: 1200, fit_epochs: 30, samples: 300, epochs: 20 };
+
+/// Stages in a row, for the device and the data.
+pub type Stages = fn(&Interface, &Split, &Device) -> Network;
+
+fn physical(
+    place: usize,
+    interface: &Interface,
+    shots: (usize, bool),
+    device: &Device,
+) -> Physical {
+    let penalty = RangePenalty { strength: 1.0 };
+    Physical::new(0, interface, shots, 0.5, penalty, (3, place), device)
+}
+
+fn encode(data: &Split, device: &Device) -> Encode {
+    let (minimum, maximum) = data.train.extremes();
+    Encode::new(&minimum, &maximum, 4, device)
+}
+
+/// The stages of a recipe as most are.
+pub fn usual(interface: &Interface, data: &Split, device: &Device) -> Network {
+    let stages: Vec<Box<dyn Stage>> = vec![
+        Box::new(encode(data, device)),
+        Box::new(Scale::new(4, 8, None, device)),
+        Box::new(physical(2, interface, (2, false), device)),
+        Box::new(Scale::new(8, 8, Some(1.0), device)),
+        Box::new(Readout::new(3, 8, device)),
+    ];
+    Network { stages, skips: Vec::new(), bean: None }
+}
+
+/// Every stage, readings as they come among them, and a regulariser.
+pub fn every_stage(interface: &Interface, data: &Split, device: &Device) -> Network {
+    let readings: Vec<ReadingUnit> = ReadingUnit::each(&interface.outputs).collect();
+    let rest = std::iter::repeat_n(ReadingUnit::ONE, 2);
+    let padded: Vec<ReadingUnit> = readings[..2].iter().copied().chain(rest).collect();
+    let stages: Vec<Box<dyn Stage>> = vec![
+        Box::new(encode(data, device)),
+        Box::new(Jitter::new(0.02, 3, 1)),
+        Box::new(physical(2, interface, (1, false), device)),
+        Box::new(Activation::Softplus(2.0)),
+        Box::new(Jitter::new(0.02, 3, 4)),
+        Box::new(Linear::new(4, 4, (3, 5), device)),
+        Box::new(Activation::Tanh),
+        Box::new(physical(7, interface, (1, true), device)),
+        Box::new(Dropout::new(0.1, 3, 8)),
+        Box::new(Slice { from: 1, count: 2 }),
+        Box::new(Pad { channels: 2, runs: 1 }),
+        Box::new(Wire::of_readings(&interface.inputs, &padded, device)),
+        Box::new(Scale::new(4, 8, None, device)),
+        Box::new(physical(13, interface, (2, false), device)),
+        Box::new(Activation::Relu),
+        Box::new(Readout::new(3, 8, device).with_spread(1.0)),
+    ];
+    let config = BeanConfig { order: Order::First, strength: 0.01, gamma: 1.0, stages: None };
+    // What enters a device is added to what leaves it.
+    let skips = vec![Skip { from: 2, to: 3 }, Skip { from: 7, to: 8 }];
+    Network { stages, skips, bean: Some(Assemblies { config, places: vec![5, 7] }) }
+}
+
+/// A device in its laboratory, and the network on it.
+pub struct Bench {
+    pub units: Units,
+    pub effort: Effort,
+    pub data: Split,
+    pub network: Network,
+    pub laboratory: Laboratory,
+    pub task: TaskDrives,
+    pub backend: Device,
+}
+
+impl Bench {
+    pub fn new(units: Units, effort: Effort, stages: Stages) -> Self {
+        Self::on(noisy(units), units, effort, stages)
+    }
+
+    pub fn on(layer: Box<dyn PhysicalLayer>, units: Units, effort: Effort, stages: Stages) -> Self {
+        let backend = Device::flex();
+        let data = split(units, effort.samples, effort.samples);
+        let mut network = stages(layer.interface(), &data, &backend);
+        let mut laboratory = Laboratory::default();
+        laboratory.instruments.push(Instrument {
+            name: "tangents".to_owned(),
+            device: Boundary::new(layer),
+            tensors: None,
+            twin: None,
+            unexplained: None,
+        });
+        let x = to_tensor(&data.train.features, &backend);
+        let trace = network.initialise(x, &mut laboratory).unwrap();
+        let task = network.task_drives(&trace, 1).swap_remove(0).unwrap();
+        Self { units, effort, data, network, laboratory, task, backend }
+    }
+
+    /// Gives the device a twin, and judges it.
+    pub fn calibrate(&mut self, kind: Kind) -> Fidelity {
+        let Self { units, effort, backend, .. } = self;
+        let device = &mut self.laboratory.instruments[0].device;
+        let interface = device.interface().clone();
+        let test = effort.shots / 4;
+        let design = DesignConfig::TaskLike(TaskLikeConfig::default());
+        let (inputs, mut parameters) =
+            design.draw(&interface, effort.shots + test, Some(&self.task), 5).unwrap();
+        share_settings(&mut parameters, 4);
+        let shots = Shots::measure(device, inputs, parameters, |_| ()).unwrap();
+        let (seen, unseen) = shots.split_last(test);
+        let fit = FitConfig {
+            epochs: effort.fit_epochs,
+            batch: 32,
+            learning_rate: 0.01,
+            ..Default::default()
+        };
+        let size = NeuralTwinConfig { width: 24, depth: 1, residual: false };
+        let mut equation: Box<dyn Differentiable> = Box::new(Tangents::nominal(*units));
+        let constants = IdentifyConfig {
+            shots_per_setting: 4,
+            epochs: effort.fit_epochs,
+            ..Default::default()
+        };
+        let twin: Arc<dyn DigitalTwin> = match kind {
+            Kind::Neural => Arc::new(
+                fit_neural(&size, &fit, &interface, &seen, 5, backend, |_, _| ()).unwrap().0,
+            ),
+            Kind::Temporal => {
+                let size = TemporalTwinConfig { width: 16, depth: 3, taps: 3 };
+                let fitted = fit_temporal(&size, &fit, &interface, &seen, 5, backend, |_, _| ());
+                Arc::new(fitted.unwrap().0)
+            }
+            Kind::Ensemble => {
+                let of = EnsembleConfig { members: 2, member: size };
+                let fitted = Ensemble::fit(&of, &fit, &interface, &seen, 5, backend, |_, _| ());
+                Arc::new(fitted.unwrap())
+            }
+            Kind::Physics => Arc::new(EquationTwin::new(equation)),
+            Kind::LearnedPhysics => {
+                identify(&mut *equation, &constants, &seen, 5, backend, |_, _| ()).unwrap();
+                Arc::new(EquationTwin::learned(equation))
+            }
+            Kind::Hybrid => {
+                let config = HybridConfig { constants, residual: size };
+                let fitted = HybridTwin::fit(equation, &config, &fit, &seen, 5, backend, |_, _| ());
+                Arc::new(fitted.unwrap())
+            }
+        };
+        let config = FidelityConfig { points: 12, directions: 2, repeats: 4 };
+        let fidelity =
+            Fidelity::measure(&*twin, device, &unseen, &config, 5, backend, |_| ()).unwrap();
+        self.laboratory.instruments[0].twin = Some(twin);
+        fidelity
+    }
+
+    /// Trains by `rule`, and refines the twin if `refined`; returns the test accuracy.
+    pub fn train(&mut self, rule: Rule, refined: bool) -> f32 {
+        let config =
+            TrainingConfig { rule, epochs: self.effort.epochs, batch: 30, ..Default::default() };
+        let refinement = refined.then(|| {
+            let refinement = RefinementConfig {
+                fidelity: FidelityConfig { points: 4, directions: 1, repeats: 2 },
+                budget: 1.0,
+                // Whatever the twin is worth, it is calibrated again.
+                threshold: 1.0,
+                recalibration_shots: 32,
+                recalibration_steps: 4,
+                ..Default::default()
+            };
+            let (network, laboratory) = (&self.network, &self.laboratory);
+            Refinement::new(refinement, &[true], network, laboratory, 9, &self.backend)
+        });
+        let mut trainer = Trainer {
+            network: &mut self.network,
+            laboratory: &mut self.laboratory,
+            split: &self.data,
+            config: &config,
+            rule,
+            refinement,
+            judges_epochs: refined,
+            checkpoints: Checkpoints::Never,
+            seed: 9,
+            backend: &self.backend,
+        };
+        trainer.train(None, &AtomicBool::new(false), |_| Ok(())).unwrap();
+        let (network, laboratory) = (&self.network, &mut self.laboratory);
+        evaluate(network, laboratory, &self.data.test, &self.backend).unwrap().accuracy
+    }
+
+    /// The trained tensors, normalised, as bits.
+    pub fn parameters(&self) -> Vec<u32> {
+        let parameters = self.network.parameters().into_iter();
+        parameters.flat_map(|(_, value)| to_vec(value.clone())).map(f32::to_bits).collect()
+    }
+}
