@@ -190,13 +190,15 @@ fn draw(
 }
 
 /// A number on an axis that is `span` wide, without the digits that say nothing.
-fn tick(value: f64, span: f64) -> String {
+pub(super) fn tick(value: f64, span: f64) -> String {
     // A sum of steps that should be zero is one only nearly.
     if value.abs() < 1e-6 * span {
         return "0".to_owned();
     }
     if value.abs() < 1e-3 || value.abs() >= 1e6 {
-        return format!("{value:.2e}");
+        // Of 200.001 THz on an axis of 1 GHz all digits tell.
+        let digits = (2.0 + (value.abs() / span).log10()).clamp(2.0, 9.0) as usize;
+        return format!("{value:.digits$e}");
     }
     // Ticks are no closer than a fiftieth of the span.
     let digits = (2.0 - span.log10()).clamp(0.0, 9.0) as usize;
@@ -221,4 +223,21 @@ fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
     let size = low.abs().max(high.abs());
     let margin = (0.03 * (high - low)).max(1e-9 * if size > 0.0 { size } else { 1.0 });
     low - margin..high + margin
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_the_digits_that_its_unit_needs() {
+        assert_eq!(tick(0.25, 1.0), "0.25");
+        assert_eq!(tick(-2.5e-9, 5e-9), "-2.50e-9");
+        assert_eq!(tick(1e-25, 5e-9), "0");
+        assert_ne!(tick(2.000_01e14, 2e9), tick(2.000_02e14, 2e9));
+        let range = range_of([1e-12, 3e-12].into_iter());
+        assert!(range.start > 0.9e-12 && range.end < 3.1e-12, "{range:?}");
+        let still = range_of([5e-9].into_iter());
+        assert!(still.start < 5e-9 && still.end > 5e-9 && still.end < 5.1e-9, "{still:?}");
+    }
 }

@@ -8,7 +8,7 @@ use twinprop_calibration::{Estimate, Fidelity};
 use twinprop_devices::Channels;
 
 use super::page::escape;
-use super::plot::{Curve, line_chart, scatter_chart};
+use super::plot::{Curve, line_chart, scatter_chart, tick};
 
 /// Readings shown in the scatter of twin against device.
 const SCATTER_POINTS: usize = 1500;
@@ -179,12 +179,13 @@ impl TwinSection<'_> {
              <tr><th>channel</th><th>from</th><th>to</th><th>NRMSE</th></tr>\n",
         );
         for place in weak {
+            let [from, to] = [place.from, place.to].map(f64::from);
             let _ = writeln!(
                 table,
-                "<tr><th>{}</th><td>{:.3}</td><td>{:.3}</td><td>{:.3}</td></tr>",
+                "<tr><th>{}</th><td>{}</td><td>{}</td><td>{:.3}</td></tr>",
                 escape(&place.channel),
-                place.from,
-                place.to,
+                tick(from, to - from),
+                tick(to, to - from),
                 place.nrmse
             );
         }

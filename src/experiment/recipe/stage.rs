@@ -35,7 +35,8 @@ pub enum StageConfig {
     Linear(LinearConfig),
     /// Trainable element-wise scale and offset, from the width before to the width behind.
     Scale,
-    /// A physical layer.
+    /// A physical layer. Its readings leave it in the unit of the device's model, or in halves of their range
+    /// where a rig has no model: what follows need not know whether they are volts or nanoamperes.
     Physical(PhysicalConfig),
     /// Windows summed into classes; the last stage.
     Readout,
