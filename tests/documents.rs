@@ -1,0 +1,175 @@
+//! Figures that several documents state are those of `experiments/results.json`.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Results {
+    /// What the file is for.
+    #[serde(rename = "about")]
+    _about: String,
+    recipes: BTreeMap<String, Row>,
+    comparison: Comparison,
+    shared: Vec<Shared>,
+}
+
+/// A recipe's row in `experiments/README.md`; what was not measured is empty.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Row {
+    pat: String,
+    in_silico: String,
+    ideal: String,
+    linear_softmax: String,
+    mlp: String,
+    time: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comparison {
+    seconds: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shared {
+    figure: String,
+    what: String,
+    /// Document, and the text around the figure, which `{}` stands for.
+    stands: Vec<(String, String)>,
+}
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn results() -> Results {
+    serde_json::from_str(&document("experiments/results.json")).unwrap()
+}
+
+/// `text` with single spaces and no line breaks.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_table_of_recipes_states_the_results() {
+    let Results { recipes, .. } = results();
+    let text = document("experiments/README.md");
+    let table = text.lines().skip_while(|line| !line.starts_with("| recipe |"));
+    let rows: Vec<Vec<&str>> = table
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for cells in &rows {
+        let name = cells[0].trim_matches('`');
+        let row = recipes.get(name).unwrap_or_else(|| {
+            panic!("experiments/README.md has a row of `{name}`, and experiments/results.json none")
+        });
+        let Row { pat, in_silico, ideal, linear_softmax, mlp, time } = row;
+        let stated = &cells[cells.len() - 6..];
+        let expected = [pat, in_silico, ideal, linear_softmax, mlp, time];
+        assert_eq!(stated, expected, "experiments/README.md, `{name}`");
+    }
+    let stated: Vec<&str> = rows.iter().map(|cells| cells[0].trim_matches('`')).collect();
+    for name in recipes.keys() {
+        assert!(stated.contains(&name.as_str()), "experiments/README.md has no row of `{name}`");
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("experiments/{name}.toml")).exists(),
+            "experiments/results.json names `{name}`, of which there is no recipe"
+        );
+    }
+}
+
+#[test]
+fn the_readme_states_the_same_of_the_first_recipe() {
+    let Results { recipes, comparison, .. } = results();
+    let Row { pat, in_silico, ideal, linear_softmax, mlp, time } = &recipes["vowels-optical"];
+    let readme = flat(&document("README.md"));
+    for (rule, figure) in [
+        ("pat", pat),
+        ("in-silico", in_silico),
+        ("ideal", ideal),
+        ("digital MLP, 64 units", mlp),
+        ("linear softmax", linear_softmax),
+    ] {
+        let line = format!("{rule} {}", figure.trim_end_matches(" %"));
+        assert!(readme.contains(&line), "README.md does not say `{line}`");
+    }
+    let line = format!(
+        "One PAT run takes {time} on two cores, calibration included; the comparison takes {}.",
+        comparison.seconds
+    );
+    assert!(readme.contains(&line), "README.md does not say `{line}`");
+}
+
+#[test]
+fn shared_figures_stand_where_they_are_said_to() {
+    for Shared { figure, what, stands } in results().shared {
+        for (name, around) in stands {
+            let sentence = flat(&around.replace("{}", &figure));
+            let found = flat(&document(&name)).contains(&sentence);
+            assert!(found, "{what}: {name} does not say `{sentence}`");
+        }
+    }
+}
+
+#[test]
+fn the_page_on_bad_twins_only_states_what_was_measured() {
+    let measured = flat(&document("experiments/README.md"));
+    let page = document("docs/twin-is-bad.md");
+    let accuracies: Vec<&str> = page
+        .split(['|', '\n'])
+        .map(str::trim)
+        .filter(|cell| cell.ends_with(" %") && cell.len() <= "92.2 ± 1.6 %".len())
+        .collect();
+    assert!(accuracies.len() > 20, "{accuracies:?}");
+    for accuracy in accuracies {
+        assert!(measured.contains(accuracy), "docs/twin-is-bad.md states {accuracy}");
+    }
+    // Cosines of the tables by shots, which are bold there.
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cosines: Vec<&str> = rows
+        .flat_map(|row| row.split('|').map(str::trim))
+        .filter(|cell| cell.len() == 5 && cell.parse::<f32>().is_ok_and(|value| value <= 1.0))
+        .collect();
+    assert!(cosines.len() > 20, "{cosines:?}");
+    for cosine in cosines {
+        let bold = format!("**{cosine}**");
+        assert!(measured.contains(&bold), "docs/twin-is-bad.md states {cosine}");
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for name in ["README.md", "experiments/README.md", "bench/README.md", "docs/twin-is-bad.md"] {
+        let text = document(name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let folder = folder.parent().unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") || target.starts_with('#') {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let path = folder.join(file);
+            assert!(path.exists(), "{name} links to {target}, which is not there");
+            if !heading.is_empty() {
+                let headings = fs::read_to_string(&path).unwrap();
+                let found = headings.lines().filter(|line| line.starts_with('#')).any(|line| {
+                    let words = line.trim_start_matches('#').trim().to_lowercase();
+                    words.replace(' ', "-") == heading
+                });
+                assert!(found, "{name} links to {target}, and there is no such heading");
+            }
+        }
+    }
+}
