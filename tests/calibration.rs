@@ -26,6 +26,7 @@ mismatch = 0.1
 input_noise = 0.01
 
 [calibration]
+require = "none"
 shots = 400
 test_shots = 100
 fit = { epochs = 2 }

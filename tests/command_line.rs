@@ -281,7 +281,7 @@ fn a_wrong_recipe_is_shown_with_line_key_and_what_was_expected() {
     for (from, to, expected) in [
         ("mismatch = 0.1", "mismach = 0.1", &["line 16", "mismach", "mismatch"][..]),
         ("input_noise = 0.01", "input_noise = -0.01", &["line 17", "input_noise", "zero or more"]),
-        ("epochs = 3\n", "epochs = \"many\"\n", &["line 27", "epochs"]),
+        ("epochs = 3\n", "epochs = \"many\"\n", &["line 28", "epochs"]),
         ("inputs = 9", "inputs = 0", &["line 11", "inputs", "1 or more"]),
         ("device = \"shg\"", "device = \"laser\"", &["line 4", "laser", "shg"]),
         (
@@ -422,7 +422,9 @@ fn a_run_says_what_it_costs_beside_a_digital_network() {
             "[devices.shg]\njoules_per_shot = 2e-9\n\n[devices.shg.model",
         ),
     );
-    train(&folder, "run", &["--set", "accounting.joules_per_multiply_add=1e-12"]);
+    let long = ["--set", "accounting.peer_share=1e6"];
+    let joules = ["--set", "accounting.joules_per_multiply_add=1e-12"];
+    train(&folder, "run", &[joules, long].concat());
     let text = fs::read_to_string(folder.path().join("run/summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
     let accounting = &summary["accounting"];

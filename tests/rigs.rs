@@ -33,6 +33,7 @@ input_noise = 0.01
 readout_noise = 0.01
 
 [calibration]
+require = "none"
 shots = 300
 test_shots = 50
 twin = { neural = { width = 16, depth = 1 } }

@@ -1,6 +1,11 @@
 //! The only door to a device: ranges are law here.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use nalgebra::{DMatrix, DVector};
+
+use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
 use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
@@ -11,8 +16,32 @@ pub struct Boundary {
     layer: Box<dyn PhysicalLayer>,
     inputs: DMatrix<f32>,
     parameters: DVector<f32>,
-    clamped: u64,
-    shots: u64,
+    counts: BoundaryCounts,
+    /// `counts.shots`, for whoever looks from another thread.
+    seen: ShotCounter,
+}
+
+/// What went through a [`Boundary`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundaryCounts {
+    /// Shots played.
+    pub shots: u64,
+    /// Values that went to the device: the drives of every shot, and the parameters of every batch.
+    pub values: u64,
+    /// Those of them that were out of range, and were set to the nearest end of it.
+    pub clamped: u64,
+}
+
+/// The shots that a device has played, as another thread sees them.
+#[derive(Clone, Debug, Default)]
+pub struct ShotCounter(Arc<AtomicU64>);
+
+impl ShotCounter {
+    /// Shots so far.
+    #[must_use]
+    pub fn shots(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Boundary {
@@ -23,32 +52,49 @@ impl Boundary {
             layer,
             inputs: DMatrix::zeros(0, 0),
             parameters: DVector::zeros(0),
-            clamped: 0,
-            shots: 0,
+            counts: BoundaryCounts::default(),
+            seen: ShotCounter::default(),
         }
     }
 
-    /// Goes on counting from `shots` played and `clamped` values clamped.
-    pub fn count_from(&mut self, shots: u64, clamped: u64) {
-        (self.shots, self.clamped) = (shots, clamped);
+    /// Continues to count from `counts`, those of an earlier process.
+    pub fn count_from(&mut self, counts: BoundaryCounts) {
+        self.counts = counts;
+        self.seen.0.store(counts.shots, Ordering::Relaxed);
+    }
+
+    /// What went through so far.
+    #[must_use]
+    pub fn counts(&self) -> BoundaryCounts {
+        self.counts
+    }
+
+    /// The shots as another thread sees them, also while a call to [`measure`](PhysicalLayer::measure) of
+    /// several batches is under way.
+    #[must_use]
+    pub fn counter(&self) -> ShotCounter {
+        self.seen.clone()
     }
 
     /// Values clamped so far, data and parameters together.
     #[must_use]
     pub fn clamped(&self) -> u64 {
-        self.clamped
+        self.counts.clamped
     }
 
     /// Shots played so far.
     #[must_use]
     pub fn shots(&self) -> u64 {
-        self.shots
+        self.counts.shots
     }
 
-    /// Takes in `shots` that the same device, simulated, played by other means, clamped in `clamped` places to
-    /// the same ranges.
-    pub fn take_in(&mut self, shots: u64, clamped: u64) {
-        (self.shots, self.clamped) = (self.shots + shots, self.clamped + clamped);
+    /// Adds what the same device, simulated, played by other means, clamped to the same ranges.
+    pub fn take_in(&mut self, played: BoundaryCounts) {
+        let BoundaryCounts { shots, values, clamped } = &mut self.counts;
+        *shots += played.shots;
+        *values += played.values;
+        *clamped += played.clamped;
+        self.seen.0.store(self.counts.shots, Ordering::Relaxed);
     }
 
     /// Whether drives `[n_inputs × shots]` are numbers, and `outputs` `[n_outputs × shots]`, what came back,
@@ -65,7 +111,7 @@ impl Boundary {
     #[must_use]
     pub fn device_seconds(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "2⁵² shots outlast any device")]
-        let shots = self.shots as f64;
+        let shots = self.counts.shots as f64;
         shots * self.interface().seconds_per_shot
     }
 }
@@ -90,6 +136,8 @@ impl PhysicalLayer for Boundary {
         let shots = interface.check_shapes(inputs, parameters, outputs)?;
         let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
         let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
+        let values = (inputs.len() + parameters.len()) as u64;
+        let clamped = stray_inputs + stray_parameters;
         let inputs = if stray_inputs == 0 {
             inputs
         } else {
@@ -105,8 +153,7 @@ impl PhysicalLayer for Boundary {
             &self.parameters
         };
         self.layer.measure(inputs, parameters, outputs)?;
-        self.clamped += stray_inputs + stray_parameters;
-        self.shots += shots as u64;
+        self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
         check_measurements(self.layer.interface(), outputs.as_slice())
     }
 

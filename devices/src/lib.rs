@@ -37,7 +37,7 @@ pub mod validate;
 mod waveform;
 pub mod whole_file;
 
-pub use boundary::Boundary;
+pub use boundary::{Boundary, BoundaryCounts, ShotCounter};
 pub use differentiable::{Constant, Differentiable, LinearisedEquation};
 pub use elementary::{tanh, vectorised};
 pub use error::DeviceError;

@@ -43,6 +43,20 @@ impl DeviceKind {
         ("crossbar", "electronic: a memristive crossbar tile"),
         ("mzi_mesh", "optical: a mesh of Mach-Zehnder interferometers"),
     ];
+
+    /// Its name in recipes.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SecondHarmonic(_) => "second_harmonic",
+            Self::Oscillators(_) => "oscillators",
+            Self::Pendula(_) => "pendula",
+            Self::Plate(_) => "plate",
+            Self::Transistor(_) => "transistor",
+            Self::Crossbar(_) => "crossbar",
+            Self::MziMesh(_) => "mzi_mesh",
+        }
+    }
 }
 
 /// A simulated device: its physics and what the laboratory adds to it.

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::{RunFolder, RunOptions, calibrate_recipe, resume_calibration};
-use twinprop::report::verdict;
+use twinprop::experiment::{
+    RunFolder, RunOptions, TwinVerdict, calibrate_recipe, resume_calibration,
+};
 
 use super::{Settings, make_safe_on_interrupt};
 use twinprop::outln;
@@ -35,8 +36,8 @@ pub fn run(command: &Calibrate) -> Result<(), Error> {
         (None, Some(recipe)) => calibrate_recipe(recipe, &options)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
-    for (device, twin) in &summary.twins {
-        outln!("{device}: {}", verdict(&twin.fidelity));
+    for line in summary.verdicts.iter().flat_map(TwinVerdict::lines) {
+        outln!("{line}");
     }
     outln!("report: {}", folder.path().join(RunFolder::CALIBRATION_REPORT).display());
     outln!("to train by it: --set calibration.load={}", folder.path().display());

@@ -69,6 +69,7 @@ pub fn run(command: &Compare) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     print(&comparison);
+    print_twins(&comparison);
     outln!("report: {}", folder.join(RunFolder::COMPARISON_REPORT).display());
     Ok(())
 }
@@ -91,6 +92,18 @@ fn print(Comparison { plan, rows, .. }: &Comparison) {
         let effort = row.effort.as_ref().map_or(String::new(), in_words);
         let line = format!("{:<width$} {mean:>5.1} ± {deviation:>4.1}  {p:<9}{effort}", row.name);
         outln!("{}", line.trim_end());
+    }
+}
+
+/// The worst twin of each device and combination of swept values.
+fn print_twins(comparison: &Comparison) {
+    for (settings, verdict, runs) in comparison.verdicts() {
+        let values: String =
+            settings.iter().map(|(key, value)| format!(", {key} = {value}")).collect();
+        outln!("the worst of {runs} runs{values}:");
+        for line in verdict.lines() {
+            outln!("  {line}");
+        }
     }
 }
 

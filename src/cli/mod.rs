@@ -120,9 +120,28 @@ impl Settings {
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
+            command: command_line(),
             ..RunOptions::default()
         }
     }
+}
+
+/// The command line, as a shell takes it.
+fn command_line() -> String {
+    let mut arguments = std::env::args();
+    let program = arguments.next().unwrap_or_default();
+    let program = std::path::Path::new(&program)
+        .file_name()
+        .map_or_else(|| "twinprop".to_owned(), |name| name.to_string_lossy().into_owned());
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,/:+@%".contains(letter);
+    let quoted = |argument: String| {
+        if !argument.is_empty() && argument.chars().all(is_plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', "'\\''"))
+        }
+    };
+    std::iter::once(program).chain(arguments.map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// What every command takes that opens a run again.

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
-use twinprop::experiment::{RunFolder, RunOptions, resume, train};
+use twinprop::experiment::{RunFolder, RunOptions, TwinVerdict, resume, train};
 use twinprop::{Error, Rule};
 
 use super::{Settings, stop_on_interrupt};
@@ -61,13 +61,8 @@ pub fn run(command: &Train) -> Result<(), Error> {
         (None, Some(recipe)) => train(recipe, &options, &stop)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
-    if let Some(twin) = &summary.twin {
-        outln!(
-            "twin: R² {:.4}, NRMSE {:.4}, gradient cosine {:.4}",
-            twin.r2,
-            twin.nrmse,
-            twin.gradient_cosine
-        );
+    for line in summary.twins.iter().flat_map(TwinVerdict::lines) {
+        outln!("{line}");
     }
     outln!(
         "{}: test accuracy {:.1} % on the device after {} epochs ({} shots, {:.1} s)",
@@ -83,10 +78,8 @@ pub fn run(command: &Train) -> Result<(), Error> {
             summary.only_pseudo_gradient.join(", ")
         );
     }
-    for link in summary.links {
-        if let Some(failure) = link.failure {
-            outln!("{} was dropped after {} shots: {failure}", link.target, link.shots);
-        }
+    for line in summary.notes(&folder.read_metrics()?) {
+        outln!("{line}");
     }
     outln!("report: {}", folder.path().join(RunFolder::REPORT).display());
     Ok(())

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-use super::baseline::DigitalPeer;
+use super::baseline::{DigitalPeer, PeerSearch};
 use super::build::Experiment;
 use super::recipe::Recipe;
 use crate::network::Source;
@@ -21,11 +21,15 @@ pub struct AccountingConfig {
     pub joules_per_multiply_add: f64,
     /// Whether the smallest digital network of the same accuracy is looked for.
     pub digital_peer: bool,
+    /// What that search may take, as a share of the run's own time. Both are reckoned from their operations, not
+    /// measured, so that the same recipe finds the same.
+    #[serde(deserialize_with = "validate::positive")]
+    pub peer_share: f64,
 }
 
 impl Default for AccountingConfig {
     fn default() -> Self {
-        Self { joules_per_multiply_add: 4.6e-12, digital_peer: true }
+        Self { joules_per_multiply_add: 4.6e-12, digital_peer: true, peer_share: 0.1 }
     }
 }
 
@@ -54,6 +58,13 @@ pub struct Accounting {
     /// those tried does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digital_peer: Option<PeerCost>,
+    /// Which digital networks were tried; nothing where none was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_search: Option<PeerSearch>,
+    /// Seconds that the training takes on two cores at the least, reckoned from its operations and, of real
+    /// devices, from what a shot takes.
+    #[serde(default)]
+    pub reckoned_seconds: f64,
 }
 
 /// A digital network, and the energy of one of its classifications.
@@ -66,12 +77,28 @@ pub struct PeerCost {
     pub joules: f64,
 }
 
+/// What a training takes at the least on two cores: seconds of a step beside its arithmetic, and multiply-adds
+/// a second of steps and of simulated devices. Measured were 0.6 to 24 thousand million a second.
+const SECONDS_A_STEP: f64 = 5e-4;
+const TRAINED_A_SECOND: f64 = 25e9;
+const SIMULATED_A_SECOND: f64 = 10e9;
+
 /// Predictions of a twin, or forward passes of a digital stage, that its vector-Jacobian product takes.
 const ADJOINT: f64 = 3.0;
 
 impl Accounting {
-    /// Of `experiment`, trained as `recipe` says through the twins that it has.
-    pub(super) fn of(experiment: &Experiment, recipe: &Recipe, peer: Option<DigitalPeer>) -> Self {
+    /// Adds the digital network that `search` found.
+    pub(super) fn compare_with(&mut self, search: PeerSearch, config: &AccountingConfig) {
+        let joules = |count: u64| count as f64 * config.joules_per_multiply_add;
+        self.digital_peer = search
+            .found
+            .clone()
+            .map(|network| PeerCost { joules: joules(network.multiply_adds), network });
+        self.peer_search = Some(search);
+    }
+
+    /// Of `experiment`, trained as `recipe` says through the twins that it has; without a digital network.
+    pub(super) fn of(experiment: &Experiment, recipe: &Recipe) -> Self {
         let Experiment { network, laboratory, split, .. } = experiment;
         let joules = |count: u64| count as f64 * recipe.accounting.joules_per_multiply_add;
         let stages = || network.stages.iter();
@@ -110,14 +137,24 @@ impl Accounting {
         let steps = ((training.epochs * split.train.len()) as f64 * of_a_sample) as u64;
         let played: Vec<u64> =
             laboratory.instruments.iter().map(|one| one.device.shots()).collect();
+        let instruments = laboratory.instruments.iter().zip(&experiment.shot_multiply_adds);
+        let of_devices: f64 = instruments
+            .map(|(instrument, simulated)| match simulated {
+                Some(count) => {
+                    instrument.device.shots() as f64 * *count as f64 / SIMULATED_A_SECOND
+                }
+                None => instrument.device.device_seconds(),
+            })
+            .sum();
+        let count = training.epochs * split.train.len().div_ceil(training.batch);
+        let reckoned_seconds =
+            count as f64 * SECONDS_A_STEP + steps as f64 / TRAINED_A_SECOND + of_devices;
         let training = Cost {
             shots: laboratory.shots(),
             device_joules: energy_of(&played),
             host_multiply_adds: steps,
             host_joules: joules(steps),
         };
-        let digital_peer =
-            peer.map(|network| PeerCost { joules: joules(network.multiply_adds), network });
-        Self { classification, training, digital_peer }
+        Self { classification, training, digital_peer: None, peer_search: None, reckoned_seconds }
     }
 }

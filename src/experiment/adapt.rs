@@ -16,7 +16,7 @@ use twinprop_devices::{random, validate};
 use super::trained::Trained;
 use crate::data::Split;
 use crate::network::Source;
-use crate::report::Progress;
+use crate::report::{Progress, ShotWatch};
 use crate::training::{
     Checkpoints, Ending, Schedule, StepDone, Trainer, TrainingConfig, TrainingEvent, evaluate,
     recalibrate_about,
@@ -94,9 +94,12 @@ pub(super) fn adapt(
     let config = trained.recipe.adaptation.clone();
     let backend = trained.backend.clone();
     let random = &mut random::stream(trained.recipe.seed, "adaptation");
+    let samples = trained.experiment.split.test.len();
+    let progress = trained.experiment.watch_shots("measure the test set", samples);
     let (network, laboratory, split) = trained.parts();
     let before = laboratory.shots();
     let as_it_is = evaluate(network, laboratory, &split.test, &backend)?.accuracy;
+    progress.finish(format!("test accuracy {:.1} % as it is", 100.0 * as_it_is));
     let shots_a_test = laboratory.shots() - before;
     let shots_a_sample = shots_a_test.div_ceil(split.test.len() as u64);
 
@@ -133,7 +136,13 @@ fn calibrate_twins(trained: &mut Trained, shots: u64, random: &mut impl Rng) -> 
     let steps = trained.recipe.adaptation.recalibration_steps;
     let batch = trained.recipe.training.batch;
     let backend = trained.backend.clone();
+    let links = trained.experiment.links.clone();
     let (network, laboratory, split) = trained.parts();
+    let progress = Progress::of_shots(
+        "recalibrate the twins",
+        shots as usize,
+        ShotWatch::new(laboratory, &links),
+    );
     let before = laboratory.shots();
     let samples: Vec<usize> = (0..split.train.len().min(batch)).collect();
     let x = to_tensor(&split.train.choose(&samples).features, &backend);
@@ -145,6 +154,7 @@ fn calibrate_twins(trained: &mut Trained, shots: u64, random: &mut impl Rng) -> 
         let effort = ((shots / devices).max(1) as usize, steps);
         recalibrate_about(&task, effort, instrument, random, &backend)?;
     }
+    progress.finish(format!("{} shots", laboratory.shots() - before));
     Ok(laboratory.shots() - before)
 }
 

@@ -44,15 +44,79 @@ pub struct DigitalPeer {
     pub multiply_adds: u64,
 }
 
-/// The smallest network whose accuracy on the test data of `split` is at least `accuracy`; none where the
-/// largest falls short. Larger networks are taken to do better.
+/// The search for the smallest digital network that does as well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerSearch {
+    /// The smallest of those tried that does as well, if one does.
+    pub found: Option<DigitalPeer>,
+    /// Those tried, in their order.
+    pub tried: Vec<DigitalPeer>,
+    /// Hidden units of the one for which there was no work left, if it ended for that.
+    pub stopped_at: Option<usize>,
+}
+
+impl PeerSearch {
+    /// What was found, and what not, and why.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let size = |units: usize| match units {
+            0 => "a linear softmax".to_owned(),
+            units => format!("{units} hidden units"),
+        };
+        let tried = self
+            .tried
+            .iter()
+            .map(|peer| format!("{} {:.1} %", size(peer.hidden_units), 100.0 * peer.test_accuracy));
+        let tried = match tried.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "none was tried".to_owned(),
+            tried => format!("tried were {tried}"),
+        };
+        let found = match &self.found {
+            Some(peer) if self.stopped_at.is_some() => {
+                format!("{} or fewer", size(peer.hidden_units))
+            }
+            Some(peer) => size(peer.hidden_units),
+            None => "none found".to_owned(),
+        };
+        let stopped = self.stopped_at.map_or_else(String::new, |units| {
+            format!(
+                "; stopped before {}, which would have taken more than accounting.peer_share of the training's time",
+                size(units)
+            )
+        });
+        format!("{found}; {tried}{stopped}")
+    }
+}
+
+/// Seconds that the training of a network of `features`, `hidden` units and `classes` takes on two cores,
+/// reckoned. Beside the products, there and back, every value of a batch is picked and scaled, every unit has
+/// its function, and a step has its own time.
+fn seconds_of(features: usize, hidden: usize, classes: usize, batch: usize) -> f64 {
+    const PASSES: usize = 3;
+    const A_VALUE: usize = 20;
+    let weights = match hidden {
+        0 => features * classes,
+        units => units * (features + classes),
+    };
+    let of_a_sample = PASSES * weights + A_VALUE * (features + hidden + classes);
+    STEPS as f64 * (SECONDS_A_STEP + (batch * of_a_sample) as f64 / MULTIPLY_ADDS_A_SECOND)
+}
+
+/// Seconds of a step beside its arithmetic, and multiply-adds a second: measured were 1 ms, and 5 to 9 thousand
+/// million.
+const SECONDS_A_STEP: f64 = 1e-3;
+const MULTIPLY_ADDS_A_SECOND: f64 = 5e9;
+
+/// The smallest network whose accuracy on the test data of `split` is at least `accuracy`, among those that
+/// can be trained in `budget` seconds together, as they are reckoned. Larger networks are taken to do better.
 #[must_use]
 pub fn digital_peer(
     split: &Split,
     accuracy: f32,
+    budget: f64,
     seed: u64,
     backend: &Device,
-) -> Option<DigitalPeer> {
+) -> PeerSearch {
     let peer = |hidden_units: usize| {
         let test_accuracy = train(split, (hidden_units > 0).then_some(hidden_units), seed, backend);
         let (features, classes) = (split.train.features.nrows(), split.classes.len());
@@ -62,24 +126,34 @@ pub fn digital_peer(
         };
         DigitalPeer { hidden_units, test_accuracy, multiply_adds: weights as u64 }
     };
-    let does = |peer: &DigitalPeer| peer.test_accuracy >= accuracy;
-    let linear = peer(0);
-    if does(&linear) {
-        return Some(linear);
-    }
-    let (mut too_small, mut best) = (0, None);
-    let mut enough = SIZES.len();
-    while too_small < enough {
-        let middle = usize::midpoint(too_small, enough);
-        let tried = peer(SIZES[middle]);
-        if does(&tried) {
-            enough = middle;
-            best = Some(tried);
-        } else {
-            too_small = middle + 1;
+    let (features, classes) = (split.train.features.nrows(), split.classes.len());
+    let batch = split.train.len().min(BATCH);
+    let mut left = budget;
+    let mut search = PeerSearch { found: None, tried: Vec::new(), stopped_at: None };
+    // The linear one first, then by halves.
+    let (mut too_small, mut enough) = (0, SIZES.len());
+    let mut next = Some(0);
+    while let Some(hidden) = next {
+        left -= seconds_of(features, hidden, classes, batch);
+        if left < 0.0 {
+            search.stopped_at = Some(hidden);
+            break;
         }
+        let tried = peer(hidden);
+        let does = tried.test_accuracy >= accuracy;
+        search.tried.push(tried.clone());
+        match (hidden, does) {
+            (0, true) => enough = 0,
+            (0, false) => {}
+            (_, true) => enough = usize::midpoint(too_small, enough),
+            (_, false) => too_small = usize::midpoint(too_small, enough) + 1,
+        }
+        if does {
+            search.found = Some(tried);
+        }
+        next = (too_small < enough).then(|| SIZES[usize::midpoint(too_small, enough)]);
     }
-    best
+    search
 }
 
 /// Trains a linear softmax and a 64-unit tanh network on the encoded features of `split`.
@@ -144,4 +218,53 @@ fn forward(x: Tensor<2>, weights: &[Tensor<2>]) -> Tensor<2> {
         let z = x.matmul(pair[0].clone()) + pair[1].clone();
         if layer < last { z.tanh() } else { z }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Dataset;
+
+    /// Two classes on either side of a circle: no linear network tells them apart.
+    fn circles() -> Split {
+        let points = |count: usize| {
+            let at = |sample: usize| {
+                let (angle, radius) =
+                    (0.7 * sample as f32, if sample.is_multiple_of(2) { 0.3 } else { 1.0 });
+                [radius * angle.cos(), radius * angle.sin()]
+            };
+            let values: Vec<f32> = (0..count).flat_map(at).collect();
+            Dataset {
+                features: DMatrix::from_vec(2, count, values),
+                labels: (0..count).map(|sample| sample % 2).collect(),
+            }
+        };
+        Split {
+            train: points(80),
+            test: points(40),
+            classes: vec!["inside".to_owned(), "outside".to_owned()],
+            image: None,
+            augmentation: None,
+        }
+    }
+
+    #[test]
+    fn the_search_for_a_peer_stays_within_its_budget_and_says_what_it_did() {
+        let (split, device) = (circles(), Device::flex());
+        let search = |budget| digital_peer(&split, 0.95, budget, 1, &device);
+        let none = search(0.0);
+        assert_eq!((none.tried.len(), none.stopped_at), (0, Some(0)));
+        let linear = seconds_of(2, 0, 2, 80);
+        let one = search(1.01 * linear);
+        assert_eq!((one.tried.len(), one.stopped_at), (1, Some(SIZES[4])));
+        assert!(one.found.is_none() && one.in_words().contains("accounting.peer_share"), "{one:?}");
+        let all = search(f64::INFINITY);
+        let found = all.found.clone().unwrap();
+        assert!(found.test_accuracy >= 0.95 && found.hidden_units > 0 && all.stopped_at.is_none());
+        let smaller = all.tried.iter().filter(|tried| tried.hidden_units < found.hidden_units);
+        assert!(
+            smaller.clone().count() > 0 && smaller.clone().all(|tried| tried.test_accuracy < 0.95)
+        );
+        assert_eq!(all, search(f64::INFINITY));
+    }
 }

@@ -17,6 +17,7 @@ use super::recipe::{Recipe, RigConfig};
 use crate::Error;
 use crate::data::{Locator, Split};
 use crate::network::{Instrument, Laboratory, Network, TensorDevice};
+use crate::report::{Progress, ShotWatch};
 
 /// Training samples that set the normalisation and show what the network will ask of a device.
 const INITIAL_SAMPLES: usize = 256;
@@ -37,8 +38,10 @@ pub struct Experiment {
     pub links: Vec<Monitor>,
     /// What is written down of the devices' shots.
     pub recordings: Vec<Recording>,
-    /// What the network asks of each device before it is trained.
+    /// What the network asks of each device before it is trained; nothing before the first shots.
     pub task: Vec<Option<TaskDrives>>,
+    /// What a shot of each device takes to simulate, in multiply-adds; nothing of a real one.
+    pub shot_multiply_adds: Vec<Option<u64>>,
 }
 
 /// Where an experiment is prepared, and with what.
@@ -67,19 +70,32 @@ impl<'a> Place<'a> {
 /// Where use has left devices, by their names.
 pub type Usages = BTreeMap<String, Usage>;
 
-/// Loads the data, fabricates the devices, builds the network and sets its normalisation by a
-/// first measurement.
+/// As [`open`], and sets the network's normalisation by a first measurement
+/// ([`play_first_shots`](Experiment::play_first_shots)).
+///
+/// # Errors
+/// As [`open`], and whatever a device answers.
+pub fn prepare(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
+    let mut experiment = open(recipe, place)?;
+    experiment.play_first_shots(recipe.seed, place.backend)?;
+    Ok(experiment)
+}
+
+/// Loads the data, opens or fabricates the devices and builds the network; plays no shot.
 ///
 /// # Errors
 /// [`Error::Data`] and [`Error::Usage`] where data and network do not fit, [`Error::Device`]
 /// where a device cannot be built or does not answer.
-pub fn prepare(
+pub fn open(
     recipe: &Recipe,
     &Place { folder, data_dir, record, usages, backend }: &Place,
 ) -> Result<Experiment, Error> {
+    let progress = Progress::of_one_piece("read the data");
     let split = recipe.data.load(&Locator::new(folder, data_dir), recipe.seed)?;
+    progress.finish_quietly();
     let mut laboratory = Laboratory::default();
     let (mut exact, mut nominal) = (Vec::new(), Vec::new());
+    let mut shot_multiply_adds = Vec::new();
     let (mut links, mut recordings) = (Vec::new(), Vec::new());
     for (place, (name, entry)) in recipe.devices.iter().enumerate() {
         let simulated = entry.simulated();
@@ -88,7 +104,9 @@ pub fn prepare(
         let (mut device, equation, design) = match (&entry.rig, simulated) {
             (Some(config), simulated) => {
                 let design = simulated.map(|simulated| simulated.nominal);
+                let progress = Progress::of_one_piece(&format!("open {name}"));
                 let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
+                progress.finish_quietly();
                 links.extend(monitors);
                 (layer, None, design)
             }
@@ -117,6 +135,7 @@ pub fn prepare(
             }
             _ => None,
         };
+        shot_multiply_adds.push(equation.as_ref().map(|equation| equation.multiply_adds()));
         exact.push(equation);
         nominal.push(design);
         let device = Boundary::new(device);
@@ -128,15 +147,60 @@ pub fn prepare(
             unexplained: None,
         });
     }
-    let mut network = assemble(recipe, &split, &laboratory, backend)?;
+    let network = assemble(recipe, &split, &laboratory, backend)?;
+    let task = laboratory.instruments.iter().map(|_| None).collect();
+    Ok(Experiment {
+        split,
+        network,
+        laboratory,
+        exact,
+        nominal,
+        links,
+        recordings,
+        task,
+        shot_multiply_adds,
+    })
+}
 
-    let mut sample: Vec<usize> = (0..split.train.len()).collect();
-    sample.shuffle(&mut random::stream(recipe.seed, "initial samples"));
-    sample.truncate(INITIAL_SAMPLES);
-    let x = to_tensor(&split.train.choose(&sample).features, backend);
-    let trace = network.initialise(x, &mut laboratory)?;
-    let task = network.task_drives(&trace, laboratory.instruments.len());
-    Ok(Experiment { split, network, laboratory, exact, nominal, links, recordings, task })
+impl Experiment {
+    /// Plays some training samples through the untrained network: its scales set themselves to the values
+    /// that arrive, and what it asks of the devices becomes known. Returns how many shots that took. A
+    /// network whose state is loaded needs none of it.
+    ///
+    /// # Errors
+    /// Whatever a device answers.
+    pub fn play_first_shots(&mut self, seed: u64, backend: &Device) -> Result<u64, Error> {
+        let mut sample: Vec<usize> = (0..self.split.train.len()).collect();
+        sample.shuffle(&mut random::stream(seed, "initial samples"));
+        sample.truncate(INITIAL_SAMPLES);
+        let shots = self.shots_of(sample.len());
+        let progress = (shots > 0)
+            .then(|| self.watch_shots("first shots, through the untrained network", sample.len()));
+        let x = to_tensor(&self.split.train.choose(&sample).features, backend);
+        let trace = self.network.initialise(x, &mut self.laboratory)?;
+        self.task = self.network.task_drives(&trace, self.laboratory.instruments.len());
+        if let Some(progress) = progress {
+            progress.finish(format!(
+                "{shots} shots of {} samples set its scales and show what it asks of the devices",
+                sample.len()
+            ));
+        }
+        Ok(shots)
+    }
+
+    /// Shots of `samples` samples once through the network.
+    #[must_use]
+    pub fn shots_of(&self, samples: usize) -> u64 {
+        let slots: usize = self.network.stages.iter().map(|stage| stage.slots()).sum();
+        (slots * samples) as u64
+    }
+
+    /// Progress of work called `label` that plays `samples` samples once through the network.
+    #[must_use]
+    pub fn watch_shots(&self, label: &str, samples: usize) -> Progress {
+        let total = self.shots_of(samples) as usize;
+        Progress::of_shots(label, total, ShotWatch::new(&self.laboratory, &self.links))
+    }
 }
 
 /// Opens a real device, which must be the one that its model describes.

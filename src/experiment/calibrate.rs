@@ -18,8 +18,8 @@ use super::calibration_run::CalibrationSummary;
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{Subject, file_name, load_twins};
+use crate::Error;
 use crate::report::{Progress, TwinSection};
-use crate::{Error, Rule};
 
 /// Shots between two looks at the clock.
 const SHOTS_A_REPORT: usize = 64;
@@ -288,21 +288,11 @@ impl<'a> Tape<'a> {
 
 /// Gives every device of `experiment` its own equation as a twin. A rule that asks no twin is only judged
 /// by it, and does without for a real device.
-///
-/// # Errors
-/// [`Error::Usage`] for a real device, whose equation nobody knows, in ideal training.
-pub(super) fn take_exact_twins(experiment: &mut Experiment, rule: Rule) -> Result<(), Error> {
+pub(super) fn take_exact_twins(experiment: &mut Experiment) {
     for (instrument, equation) in
         experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
     {
-        if equation.is_none() && rule == Rule::Ideal {
-            return Err(Error::Usage(format!(
-                "`{}` is a real device, and ideal training needs the equation that it obeys; train by pat or in-silico",
-                instrument.name
-            )));
-        }
         instrument.twin =
             equation.map(|equation| Arc::new(EquationTwin::new(equation)) as Arc<dyn DigitalTwin>);
     }
-    Ok(())
 }

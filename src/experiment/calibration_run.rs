@@ -7,9 +7,11 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibrated, TwinSummary, calibrate};
+use super::feasible;
 use super::recipe::Recipe;
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
+use super::verdict::TwinVerdict;
 use crate::report::{CalibrationReport, TwinSection};
 use crate::{Backend, Error};
 
@@ -26,6 +28,9 @@ pub struct CalibrationSummary {
     pub seconds: f64,
     /// The twins, by the names of their devices.
     pub twins: BTreeMap<String, TwinSummary>,
+    /// What they are worth, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<TwinVerdict>,
 }
 
 impl CalibrationSummary {
@@ -44,6 +49,7 @@ impl CalibrationSummary {
             backend: backend.clone(),
             seconds: start.elapsed().as_secs_f64(),
             twins: twins.collect(),
+            verdicts: verdicts(calibrated, recipe),
         })
     }
 }
@@ -60,7 +66,7 @@ pub fn calibrate_recipe(
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let name = format!("{name}-calibration-{}", recipe.seed);
     let folder = RunFolder::create(options.out.as_deref(), &name)?;
-    folder.begin(&recipe, path)?;
+    folder.begin(&recipe, path, &options.command)?;
     run(&recipe, path, folder, options)
 }
 
@@ -95,12 +101,37 @@ fn run(
     let start = Instant::now();
     let backend = options.backend.device()?;
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let mut experiment = options.prepare(recipe, recipe_folder, &backend)?;
+    let mut experiment = options.open(recipe, recipe_folder, &backend)?;
+    feasible::check_calibration(&experiment, recipe, &backend)?;
+    experiment.play_first_shots(recipe.seed, &backend)?;
     let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
     let summary = CalibrationSummary::of(&calibrated, recipe, &folder, &options.backend, start)?;
-    let twins: Vec<TwinSection> = calibrated.iter().map(|twin| twin.section()).collect();
-    let report = CalibrationReport { summary: &summary, twins: &twins, recipe: &recipe.to_toml() };
-    folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())?;
+    summary.write_report(&calibrated, recipe, &folder)?;
     folder.write_json(RunFolder::CALIBRATION, &summary)?;
     Ok((summary, folder))
+}
+
+impl CalibrationSummary {
+    /// Writes the page of what was `calibrated` in `folder`.
+    pub(super) fn write_report(
+        &self,
+        calibrated: &[Calibrated],
+        recipe: &Recipe,
+        folder: &RunFolder,
+    ) -> Result<(), Error> {
+        let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
+        let report = CalibrationReport {
+            summary: self,
+            twins: &twins,
+            verdicts: &verdicts(calibrated, recipe),
+            recipe: &recipe.to_toml(),
+        };
+        folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())
+    }
+}
+
+/// The verdicts on the twins that were `calibrated` as `recipe` says.
+pub(super) fn verdicts(calibrated: &[Calibrated], recipe: &Recipe) -> Vec<TwinVerdict> {
+    let of = |twin: &Calibrated| TwinVerdict::of(&twin.device, &twin.summary.fidelity, recipe);
+    calibrated.iter().map(of).collect()
 }

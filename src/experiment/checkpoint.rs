@@ -12,9 +12,10 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::state::State;
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
-use twinprop_devices::PhysicalLayer;
 use twinprop_devices::whole_file::sync_folder;
+use twinprop_devices::{BoundaryCounts, PhysicalLayer};
 
+use super::provenance::Spent;
 use super::run_folder::RunFolder;
 use super::twins::save_twins;
 use crate::Error;
@@ -28,14 +29,17 @@ use crate::training::{
 pub(super) struct Notes {
     /// Where the training stands.
     progress: TrainingProgress,
-    /// Shots and clamped values of each device.
-    counts: BTreeMap<String, (u64, u64)>,
+    /// What went to each device.
+    counts: BTreeMap<String, BoundaryCounts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refinement: Option<RefinementState>,
     /// How the twins that are refined did before the first step.
     pub twins_at_start: Vec<TwinCourse>,
     /// Seconds that the run has taken.
     pub seconds: f64,
+    /// Where they went.
+    #[serde(default)]
+    pub spent: Spent,
 }
 
 /// A checkpoint of a run.
@@ -57,7 +61,7 @@ pub(super) fn save(
     run: &RunFolder,
     snapshot: &Snapshot,
     twins_at_start: &[TwinCourse],
-    seconds: f64,
+    (seconds, spent): (f64, Spent),
 ) -> Result<(), Error> {
     let before = find_all(run.path())?;
     let partial = run.path().join(PARTIAL);
@@ -79,12 +83,11 @@ pub(super) fn save(
     let instruments = laboratory.instruments.iter();
     let notes = Notes {
         progress: (*progress).clone(),
-        counts: instruments
-            .map(|one| (one.name.clone(), (one.device.shots(), one.device.clamped())))
-            .collect(),
+        counts: instruments.map(|one| (one.name.clone(), one.device.counts())).collect(),
         refinement: refinement.map(|(_, notes)| notes.clone()),
         twins_at_start: twins_at_start.to_vec(),
         seconds,
+        spent,
     };
     folder.write_json(NOTES, &notes)?;
     let path = run.path().join(format!("{PREFIX}{}", progress.steps));
@@ -159,8 +162,8 @@ impl Checkpoint {
             if let Some(usage) = usages.get(&instrument.name) {
                 instrument.device.resume(usage);
             }
-            if let Some(&(shots, clamped)) = self.notes.counts.get(&instrument.name) {
-                instrument.device.count_from(shots, clamped);
+            if let Some(&counts) = self.notes.counts.get(&instrument.name) {
+                instrument.device.count_from(counts);
             }
         }
         let broken = |name: &str| {

@@ -14,8 +14,11 @@ use crate::training::{Judgement, evaluate};
 /// [`Error::Usage`] where there is no run, and whatever a device answers.
 pub fn evaluate_run(path: &Path, reopening: &Reopening) -> Result<Judgement, Error> {
     let mut trained = Trained::open(path, reopening)?;
+    let samples = trained.experiment.split.test.len();
+    let progress = trained.experiment.watch_shots("measure the test set", samples);
     let Experiment { network, laboratory, split, recordings, .. } = &mut trained.experiment;
     let judgement = evaluate(network, laboratory, &split.test, &trained.backend)?;
+    progress.finish(format!("{samples} samples, {} shots", laboratory.shots()));
     for recording in recordings {
         recording.finish()?;
     }

@@ -11,8 +11,10 @@ mod calibration_run;
 mod checkpoint;
 mod compare;
 mod evaluate;
+mod feasible;
 mod meta;
 mod outcome;
+mod provenance;
 mod recalibrate;
 mod recipe;
 mod run;
@@ -21,13 +23,14 @@ mod summary;
 mod trained;
 mod transfer;
 mod twins;
+mod verdict;
 mod watch;
 
 pub use accounting::{Accounting, AccountingConfig, Cost, PeerCost};
 pub use adapt::{AdaptConfig, Adaptation};
 pub use assemblies::{Correlations, StageAssemblies};
-pub use baseline::{Baseline, DigitalPeer, baselines, digital_peer};
-pub use build::{Experiment, Place, Usages, prepare};
+pub use baseline::{Baseline, DigitalPeer, PeerSearch, baselines, digital_peer};
+pub use build::{Experiment, Place, Usages, open, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
 pub(crate) use compare::mean_and_deviation;
@@ -36,19 +39,22 @@ pub use compare::{
     plan_comparison, resume_comparison,
 };
 pub use evaluate::evaluate_run;
+pub use feasible::why_not;
 pub use meta::{
     Arm, ArmResult, EpisodeMetrics, MetaCell, MetaConfig, MetaPlan, MetaRecipe, MetaRow,
     MetaTraining, TasksConfig, meta_training, resume_meta_training,
 };
+pub use provenance::{Provenance, Spent};
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
     CalibrationConfig, DeviceEntry, DropoutConfig, JitterConfig, LinearConfig, PadConfig,
-    PatchesConfig, PhysicalConfig, Recipe, RigConfig, SkipConfig, SliceConfig, SoftplusConfig,
-    StageConfig, TwinConfig, recipe_schema,
+    PatchesConfig, PhysicalConfig, Recipe, Requirement, RigConfig, SkipConfig, SliceConfig,
+    SoftplusConfig, StageConfig, TwinConfig, recipe_schema,
 };
 pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
 pub use run_folder::RunFolder;
-pub use summary::{LinkSummary, Summary, TwinScore};
+pub use summary::{LinkSummary, Recalibrations, Summary, TwinScore};
 pub use trained::{Reopening, Trained};
 pub use transfer::{Scratch, Transfer, transfer};
+pub use verdict::{Grade, PAGE, Remedy, TwinVerdict, as_argument};
 pub use watch::{Look, Watch};

@@ -1,13 +1,16 @@
 //! What a run leaves in its folder when the training is over.
 
+use std::time::Instant;
+
 use burn::tensor::Device;
 
 use super::accounting::Accounting;
 use super::assemblies::StageAssemblies;
-use super::baseline::{DigitalPeer, digital_peer};
+use super::baseline::{PeerSearch, digital_peer};
 use super::build::Experiment;
 use super::calibrate::Calibrated;
 use super::checkpoint;
+use super::provenance::{self, Provenance};
 use super::run::{Course, Run};
 use super::run_folder::RunFolder;
 use super::summary::{LinkSummary, Summary, TwinScore};
@@ -24,14 +27,23 @@ impl Run<'_> {
         calibrated: &[Calibrated],
         course: Course,
     ) -> Result<(Summary, RunFolder), Error> {
-        let Self { recipe, options, backend, folder, mut experiment, .. } = self;
-        let Course { history, twins_at_start, refinement_seconds, seconds } = course;
+        let Self { start, recipe, options, backend, folder, mut experiment, .. } = self;
+        let (verdicts, mut spent) = (self.verdicts, self.spent);
+        let Course { mut history, twins_at_start, refinement_seconds, seconds_before } = course;
         let (network, laboratory) = (&experiment.network, &mut experiment.laboratory);
         folder.save_network(network)?;
         if refinement_seconds.is_some() {
             save_twins(laboratory, folder.path())?;
         }
-        let judgement = evaluate(network, laboratory, &experiment.split.test, &backend)?;
+        // Runs of earlier versions kept no confusion matrix: they are judged once more, and by that alone.
+        if let Some(last) = history.last_mut().filter(|last| last.confusion.is_empty()) {
+            let test = &experiment.split.test;
+            let judgement = evaluate(network, laboratory, test, &backend)?;
+            last.test_accuracy = judgement.accuracy;
+            last.confusion = judgement.confusion(test, experiment.split.classes.len());
+        }
+        let last = history.last().cloned();
+        let test_accuracy = last.as_ref().map_or(0.0, |last| last.test_accuracy);
         let watch = &recipe.calibration.watch;
         let split = &experiment.split;
         save_reference(network, laboratory, split, watch, recipe.seed, &folder, &backend)?;
@@ -46,25 +58,30 @@ impl Run<'_> {
             recording.finish()?;
         }
         let begun = folder.begun()?;
-        let peer = recipe
-            .accounting
-            .digital_peer
-            .then(|| find_peer(&experiment, judgement.accuracy, recipe.seed, &backend))
-            .flatten();
-        let accounting = Accounting::of(&experiment, &recipe, peer);
+        let mut accounting = Accounting::of(&experiment, &recipe);
+        if recipe.accounting.digital_peer {
+            let since = Instant::now();
+            let budget = recipe.accounting.peer_share * accounting.reckoned_seconds;
+            let search = find_peer(&experiment, test_accuracy, budget, recipe.seed, &backend);
+            accounting.compare_with(search, &recipe.accounting);
+            spent.digital_peer += since.elapsed().as_secs_f64();
+        }
+        spent.total = seconds_before + start.elapsed().as_secs_f64();
         let Experiment { network, laboratory, split, .. } = &experiment;
         let summary = Summary {
             recipe: begun.recipe.clone(),
             rule: recipe.training.rule,
             seed: recipe.seed,
             backend: options.backend.clone(),
-            test_accuracy: history.last().map_or(0.0, |last| last.test_accuracy),
+            test_accuracy,
             best_test_accuracy: history.iter().map(|m| m.test_accuracy).fold(0.0, f32::max),
             epochs: history.len(),
-            seconds,
+            seconds: spent.total,
+            spent,
             device_shots: laboratory.shots(),
             device_seconds: laboratory.device_seconds(),
             clamped: laboratory.clamped(),
+            values: laboratory.values(),
             links: experiment.links.iter().map(LinkSummary::of).collect(),
             twins_at_start,
             refinement_seconds,
@@ -72,7 +89,15 @@ impl Run<'_> {
             accounting: Some(accounting),
             only_pseudo_gradient: recipe.training.only_pseudo_gradient(network),
             classes: split.classes.clone(),
-            confusion: confusion(&split.test.labels, &judgement.predicted, split.classes.len()),
+            confusion: last.map(|last| last.confusion).unwrap_or_default(),
+            twins: verdicts,
+            provenance: Provenance {
+                version: begun.version.clone(),
+                command: begun.command.clone(),
+                began: begun.began.clone(),
+                ended: provenance::now(),
+                devices: provenance::devices_in_words(&recipe, &experiment.links),
+            },
         };
         let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
         let report = RunReport {
@@ -94,26 +119,12 @@ impl Run<'_> {
 fn find_peer(
     experiment: &Experiment,
     accuracy: f32,
+    budget: f64,
     seed: u64,
     backend: &Device,
-) -> Option<DigitalPeer> {
+) -> PeerSearch {
     let progress = Progress::new("find a digital network of the same accuracy", 1);
-    let peer = digital_peer(&experiment.split, accuracy, seed, backend);
-    progress.finish(peer.as_ref().map_or_else(
-        || "none of those tried".to_owned(),
-        |peer| match peer.hidden_units {
-            0 => "a linear softmax".to_owned(),
-            units => format!("{units} hidden units"),
-        },
-    ));
-    peer
-}
-
-/// Samples by true class and answer.
-fn confusion(labels: &[usize], predicted: &[usize], classes: usize) -> Vec<Vec<usize>> {
-    let mut counts = vec![vec![0; classes]; classes];
-    for (&label, &answer) in labels.iter().zip(predicted) {
-        counts[label][answer] += 1;
-    }
-    counts
+    let search = digital_peer(&experiment.split, accuracy, budget, seed, backend);
+    progress.finish(search.in_words());
+    search
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::adapt::{Adaptation, adapt};
+use super::feasible;
+use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use crate::Error;
@@ -21,6 +23,10 @@ pub fn recalibrate_run(
     stop: &AtomicBool,
 ) -> Result<(Adaptation, PathBuf), Error> {
     RunFolder::refuse_taken(out)?;
+    let place = out.unwrap_or(Path::new("runs"));
+    RunFolder::refuse_unwritable(place, "name a folder that can be written with --out")?;
+    let recipe = Recipe::read(&RunFolder::open(path)?.path().join(RunFolder::RECIPE), &[])?;
+    feasible::check_twins(&recipe, &RunFolder::open(path)?)?;
     let mut trained = Trained::open(path, reopening)?;
     trained.load_twins()?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());

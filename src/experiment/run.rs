@@ -8,14 +8,17 @@ use burn::tensor::Device;
 use twinprop_calibration::fidelity::Verdict;
 
 use super::assemblies::StageAssemblies;
-use super::build::{Experiment, Place, prepare};
+use super::build::{Experiment, Place, open};
 use super::calibrate::{Calibrated, calibrate, reload, take_exact_twins};
-use super::calibration_run::CalibrationSummary;
+use super::calibration_run::{self, CalibrationSummary};
 use super::checkpoint::{self, Checkpoint};
+use super::feasible;
+use super::provenance::Spent;
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::summary::Summary;
 use super::twins::load_twins;
+use super::verdict::{self, TwinVerdict};
 use crate::report::{EventFile, TrainingView};
 use crate::training::{
     Checkpoints, Ending, EpochMetrics, Refinement, RefinementChoice, RefinementConfig, Start,
@@ -48,6 +51,8 @@ pub struct RunOptions {
     pub tensorboard: bool,
     /// Whether the training is shown on the whole terminal.
     pub tui: bool,
+    /// The command line that asks for the run, if one does: reports say it.
+    pub command: String,
 }
 
 const EVENTS_ADVICE: &str = "make room there, or leave out --tensorboard";
@@ -67,15 +72,21 @@ impl RunOptions {
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
         recipe.take_rigs(&self.devices)?;
+        feasible::check(&recipe, self)?;
         RunFolder::refuse_taken(self.out.as_deref())?;
+        let out = self.out.as_deref().unwrap_or(Path::new("runs"));
+        RunFolder::refuse_unwritable(out, "name a folder that can be written with --out")?;
+        if let Some(record) = &self.record {
+            RunFolder::refuse_unwritable(record, "name a new folder that can be written")?;
+        }
         let folder = path.parent().unwrap_or(Path::new("."));
         recipe.data.source.make_absolute(folder, self.data_dir.as_deref())?;
         recipe.calibration.make_absolute()?;
         Ok(recipe)
     }
 
-    /// The experiment of `recipe`, whose files are relative to `folder`.
-    pub(super) fn prepare(
+    /// The experiment of `recipe`, whose files are relative to `folder`; no shot is played.
+    pub(super) fn open(
         &self,
         recipe: &Recipe,
         folder: &Path,
@@ -86,19 +97,21 @@ impl RunOptions {
             record: self.record.as_deref(),
             ..Place::new(folder, backend)
         };
-        prepare(recipe, &place)
+        open(recipe, &place)
     }
 
-    /// The same, with the twins of a rule that needs no calibration.
+    /// The same, with the twins of a rule that needs no calibration; where one is needed, it is possible.
     fn set_up(
         &self,
         recipe: &Recipe,
         folder: &Path,
         backend: &Device,
     ) -> Result<Experiment, Error> {
-        let mut experiment = self.prepare(recipe, folder, backend)?;
-        if !recipe.training.rule.needs_calibration() {
-            take_exact_twins(&mut experiment, recipe.training.rule)?;
+        let mut experiment = self.open(recipe, folder, backend)?;
+        if recipe.training.rule.needs_calibration() {
+            feasible::check_calibration(&experiment, recipe, backend)?;
+        } else {
+            take_exact_twins(&mut experiment);
         }
         Ok(experiment)
     }
@@ -139,6 +152,7 @@ pub fn train(
 ) -> Result<(Summary, RunFolder), Error> {
     let start = Instant::now();
     let recipe = options.recipe(path)?;
+    feasible::check_rule(&recipe)?;
     let backend = options.backend.device()?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let experiment = options.set_up(&recipe, folder, &backend)?;
@@ -146,8 +160,8 @@ pub fn train(
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder =
         RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
-    folder.begin(&recipe, path)?;
-    Run { start, recipe, options, backend, folder, experiment }.carry_on(None, stop)
+    folder.begin(&recipe, path, &options.command)?;
+    Run::new(start, recipe, options, backend, folder, experiment).carry_on(None, stop)
 }
 
 /// Goes on with the run in `path`, which was cut off, from its last checkpoint. On simulated devices it
@@ -171,6 +185,8 @@ pub fn resume(
     }
     let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
     recipe.take_rigs(&options.devices)?;
+    feasible::check_rule(&recipe)?;
+    feasible::check(&recipe, options)?;
     let checkpoint = Checkpoint::last_of(&folder)?;
     // What a rig has measured is kept; a simulation plays it again, with the noise that it had.
     if checkpoint.is_none() && recipe.devices.values().all(|device| device.rig.is_none()) {
@@ -178,7 +194,8 @@ pub fn resume(
     }
     let backend = options.backend.device()?;
     let experiment = options.set_up(&recipe, path, &backend)?;
-    Run { start, recipe, options, backend, folder, experiment }.carry_on(checkpoint.as_ref(), stop)
+    let run = Run::new(start, recipe, options, backend, folder, experiment);
+    run.carry_on(checkpoint.as_ref(), stop)
 }
 
 /// A run whose experiment is set up.
@@ -189,15 +206,47 @@ pub(super) struct Run<'a> {
     pub backend: Device,
     pub folder: RunFolder,
     pub experiment: Experiment,
+    /// What its twins are worth.
+    pub verdicts: Vec<TwinVerdict>,
+    /// Where its time went, that of earlier processes included.
+    pub spent: Spent,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Of an experiment that is set up and has played no shot.
+    fn new(
+        start: Instant,
+        recipe: Recipe,
+        options: &'a RunOptions,
+        backend: Device,
+        folder: RunFolder,
+        experiment: Experiment,
+    ) -> Self {
+        let (verdicts, spent) = (Vec::new(), Spent::default());
+        Self { start, recipe, options, backend, folder, experiment, verdicts, spent }
+    }
+
     /// Calibrates, trains and reports, from `checkpoint` on if there is one.
     fn carry_on(
         mut self,
         checkpoint: Option<&Checkpoint>,
         stop: &AtomicBool,
     ) -> Result<(Summary, RunFolder), Error> {
+        if self.options.tensorboard {
+            // A folder that cannot be written must be known before the first shot.
+            let path = self.folder.path().join(EventFile::FOLDER);
+            EventFile::create(self.folder.path(), &[])
+                .map_err(Error::file(&path, EVENTS_ADVICE))?;
+        }
+        // A network that a checkpoint restores has its scales already.
+        match checkpoint {
+            Some(from) => self.spent = from.notes.spent,
+            None => {
+                let Self { experiment, recipe, backend, .. } = &mut self;
+                self.spent.first_shots = experiment.play_first_shots(recipe.seed, backend)?;
+            }
+        }
+        self.spent.opening += self.start.elapsed().as_secs_f64();
         let calibrated = self.calibrate(checkpoint.is_some())?;
         let course = self.train(&calibrated, checkpoint, stop);
         let course = course.map_err(|error| self.cut_off(error))?;
@@ -217,18 +266,32 @@ impl Run<'_> {
 
     /// Makes the twins, or loads them if they were made before.
     fn calibrate(&mut self, before: bool) -> Result<Vec<Calibrated>, Error> {
-        let Self { recipe, folder, experiment, backend, start, .. } = self;
+        let Self { recipe, folder, experiment, backend, start, verdicts, spent, .. } = self;
         if !recipe.training.rule.needs_calibration() {
             return Ok(Vec::new());
         }
         if before {
-            return reload(experiment, recipe, folder, backend);
+            let made = reload(experiment, recipe, folder, backend)?;
+            *verdicts = calibration_run::verdicts(&made, recipe);
+            return Ok(made);
         }
+        let since = Instant::now();
         let made = calibrate(experiment, recipe, folder, backend)?;
         let backend = &self.options.backend;
         let summary = CalibrationSummary::of(&made, recipe, folder, backend, *start)?;
         folder.write_json(RunFolder::CALIBRATION, &summary)?;
-        Ok(made)
+        *verdicts = calibration_run::verdicts(&made, recipe);
+        spent.calibration += since.elapsed().as_secs_f64();
+        for verdict in &*verdicts {
+            verdict.tell();
+        }
+        let page = folder.path().join(RunFolder::CALIBRATION_REPORT);
+        let met =
+            verdict::require(verdicts, recipe.calibration.require, &page.display().to_string());
+        if met.is_err() {
+            summary.write_report(&made, recipe, folder)?;
+        }
+        met.map(|()| made)
     }
 
     /// Trains the network, and keeps checkpoints.
@@ -238,7 +301,9 @@ impl Run<'_> {
         checkpoint: Option<&Checkpoint>,
         stop: &AtomicBool,
     ) -> Result<Course, Error> {
-        let Self { start, recipe, options, backend, folder, experiment } = self;
+        let since = Instant::now();
+        let Self { start, recipe, options, backend, folder, experiment, spent, .. } = self;
+        let trained_before = spent.training;
         let rule = recipe.training.rule;
         if let Some(twins) = checkpoint.and_then(Checkpoint::twins) {
             load_twins(experiment, recipe, twins, backend)?;
@@ -288,17 +353,27 @@ impl Run<'_> {
             backend,
         };
         let label = format!("train {} by {rule}", folder.begun()?.name());
-        let mut view =
-            TrainingView::new(&label, trainer.steps(), steps_before as usize, options.tui);
+        let kinds =
+            recipe.devices.iter().map(|(name, device)| (name.clone(), device.kind_in_words()));
+        let mut view = TrainingView::new(
+            (&label, kinds.collect()),
+            (trainer.steps(), steps_before as usize),
+            options.tui,
+            &experiment.links,
+        );
+        view.twins(&twins_at_start);
         for metrics in &history {
             view.epoch(metrics.epoch * batches as usize, metrics);
         }
         let ending = trainer.train(begin, stop, |event| {
             match event {
                 TrainingEvent::Step(StepDone { done, loss, laboratory }) => {
-                    view.step((done, loss), laboratory, &experiment.links, stop);
+                    view.step((done, loss), laboratory, stop);
                 }
-                TrainingEvent::Twins(twins) => twins_at_start = twins.to_vec(),
+                TrainingEvent::Twins(twins) => {
+                    view.twins(twins);
+                    twins_at_start = twins.to_vec();
+                }
                 TrainingEvent::Epoch(metrics) => {
                     metrics_file.append(metrics)?;
                     if let Some(events) = &mut events {
@@ -309,7 +384,8 @@ impl Run<'_> {
                 }
                 TrainingEvent::Checkpoint(snapshot) => {
                     let seconds = seconds_before + start.elapsed().as_secs_f64();
-                    checkpoint::save(folder, &snapshot, &twins_at_start, seconds)?;
+                    spent.training = trained_before + since.elapsed().as_secs_f64();
+                    checkpoint::save(folder, &snapshot, &twins_at_start, (seconds, *spent))?;
                 }
             }
             Ok(())
@@ -327,8 +403,8 @@ impl Run<'_> {
         }
         let last = history.last().expect("a recipe trains at least one epoch");
         view.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
-        let seconds = seconds_before + start.elapsed().as_secs_f64();
-        Ok(Course { history, twins_at_start, refinement_seconds, seconds })
+        spent.training = trained_before + since.elapsed().as_secs_f64();
+        Ok(Course { history, twins_at_start, refinement_seconds, seconds_before })
     }
 }
 
@@ -337,6 +413,6 @@ pub(super) struct Course {
     pub history: Vec<EpochMetrics>,
     pub twins_at_start: Vec<TwinCourse>,
     pub refinement_seconds: Option<f64>,
-    /// Since the run began, breaks left out.
-    pub seconds: f64,
+    /// Those of earlier processes of the run.
+    pub seconds_before: f64,
 }

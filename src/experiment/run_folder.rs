@@ -12,6 +12,7 @@ use twinprop_devices::write_whole;
 
 use super::assemblies::StageAssemblies;
 use super::build::Usages;
+use super::provenance;
 use super::recipe::Recipe;
 use crate::Error;
 use crate::network::{Laboratory, Network};
@@ -23,6 +24,15 @@ use crate::training::EpochMetrics;
 pub(super) struct Begun {
     /// The recipe's file name.
     pub recipe: String,
+    /// Version of the program.
+    #[serde(default)]
+    pub version: String,
+    /// The command line, if it was begun by one.
+    #[serde(default)]
+    pub command: String,
+    /// When, such as `2026-11-28 07:30 UTC`.
+    #[serde(default)]
+    pub began: String,
 }
 
 impl Begun {
@@ -152,14 +162,30 @@ impl RunFolder {
         }
     }
 
-    /// Says what is begun here: `recipe`, which was read at `path`.
+    /// Says what is begun here: `recipe`, which was read at `path`, by the command line `command`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub(super) fn begin(&self, recipe: &Recipe, path: &Path) -> Result<(), Error> {
+    pub(super) fn begin(&self, recipe: &Recipe, path: &Path, command: &str) -> Result<(), Error> {
         self.write(Self::RECIPE, &recipe.to_toml())?;
         let recipe = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.write_json(Self::BEGUN, &Begun { recipe })
+        let (version, command) = (provenance::version(), command.to_owned());
+        self.write_json(Self::BEGUN, &Begun { recipe, version, command, began: provenance::now() })
+    }
+
+    /// Whether something can be written at `wanted`, before anything is made or driven.
+    ///
+    /// # Errors
+    /// [`Error::File`] where a file is in the way, or the nearest folder there is cannot be written.
+    pub(super) fn refuse_unwritable(wanted: &Path, advice: &'static str) -> Result<(), Error> {
+        let mut there = wanted.ancestors();
+        let there = there.find(|path| path.as_os_str().is_empty() || path.exists());
+        let there = match there {
+            Some(path) if !path.as_os_str().is_empty() => path,
+            _ => Path::new("."),
+        };
+        tempfile::NamedTempFile::new_in(there).map_err(Error::file(wanted, advice))?;
+        Ok(())
     }
 
     /// What was begun here.

@@ -1,11 +1,17 @@
 //! A run in numbers.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::Fidelity;
 use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
 use super::accounting::Accounting;
-use crate::training::TwinCourse;
+use super::provenance::{Provenance, Spent};
+use super::verdict::TwinVerdict;
+use crate::report::{clamps_in_words, troubles};
+use crate::training::{EpochMetrics, TwinCourse};
 use crate::{Backend, Rule};
 
 /// What a twin was worth.
@@ -81,14 +87,20 @@ pub struct Summary {
     pub best_test_accuracy: f32,
     /// Epochs trained.
     pub epochs: usize,
-    /// Seconds from the first to the last.
+    /// Seconds from the first to the last, everything included; breaks are left out.
     pub seconds: f64,
+    /// Where they went.
+    #[serde(default)]
+    pub spent: Spent,
     /// Shots played on all devices, calibration included.
     pub device_shots: u64,
     /// Time that those shots take on the devices, in seconds.
     pub device_seconds: f64,
     /// Values clamped in front of the devices.
     pub clamped: u64,
+    /// Values that went to the devices: the drives of every shot, and the parameters of every batch.
+    #[serde(default)]
+    pub values: u64,
     /// The links of the real devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkSummary>,
@@ -108,6 +120,91 @@ pub struct Summary {
     pub only_pseudo_gradient: Vec<String>,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// Test samples by true class (rows) and the device's answer (columns), measured after the training.
+    /// Test samples by true class (rows) and the device's answer (columns): those of `test_accuracy`.
     pub confusion: Vec<Vec<usize>>,
+    /// What the twins were worth before the training, where the rule uses fitted ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub twins: Vec<TwinVerdict>,
+    /// Program, command, day and devices.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+impl Summary {
+    /// Recalibrations of each twin while the network was trained, by its device: how often, with how many
+    /// shots, and after which epochs the first and the last were.
+    #[must_use]
+    pub fn recalibrations(&self, history: &[EpochMetrics]) -> BTreeMap<String, Recalibrations> {
+        let start = (0, &self.twins_at_start);
+        let epochs = history.iter().map(|metrics| (metrics.epoch, &metrics.twins));
+        let mut found: BTreeMap<String, Recalibrations> = BTreeMap::new();
+        for (epoch, twins) in std::iter::once(start).chain(epochs) {
+            for twin in twins.iter().filter(|twin| twin.recalibration_shots > 0) {
+                let first = Recalibrations { times: 0, shots: 0, first: epoch, last: epoch };
+                let of_device = found.entry(twin.device.clone()).or_insert(first);
+                of_device.times += 1;
+                of_device.shots += twin.recalibration_shots;
+                of_device.last = epoch;
+            }
+        }
+        found
+    }
+}
+
+impl Summary {
+    /// What a person should know of the run beside its accuracy, a line each: restarts and faults of links,
+    /// clamped values, recalibrations. `history` is its epochs.
+    #[must_use]
+    pub fn notes(&self, history: &[EpochMetrics]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for link in &self.links {
+            if let Some(failure) = &link.failure {
+                notes.push(format!(
+                    "{} was dropped after {} shots: {failure}",
+                    link.target, link.shots
+                ));
+            }
+            let troubles = troubles(&link.counts);
+            if !troubles.is_empty() {
+                notes.push(format!("{}: {troubles}", link.target));
+            }
+        }
+        notes.extend(clamps_in_words(self.clamped, self.values));
+        for (device, recalibrations) in self.recalibrations(history) {
+            notes.push(format!("the twin of {device} was {recalibrations}"));
+        }
+        notes
+    }
+}
+
+/// How often a twin was recalibrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recalibrations {
+    /// How often.
+    pub times: usize,
+    /// With how many shots in all.
+    pub shots: usize,
+    /// After which epoch first; zero is before the training.
+    pub first: usize,
+    /// After which epoch last.
+    pub last: usize,
+}
+
+impl fmt::Display for Recalibrations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { times, shots, first, last } = *self;
+        let when = |epoch: usize| match epoch {
+            0 => "before the training".to_owned(),
+            _ => format!("after epoch {epoch}"),
+        };
+        match times {
+            1 => write!(f, "recalibrated once, with {shots} shots, {}", when(first)),
+            _ => write!(
+                f,
+                "recalibrated {times} times, with {shots} shots, first {}, last {}",
+                when(first),
+                when(last)
+            ),
+        }
+    }
 }

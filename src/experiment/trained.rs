@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::build::{Experiment, Place, Usages, prepare};
+use super::build::{Experiment, Place, Usages, open};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::twins::{load_twins, save_twins};
@@ -41,7 +41,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Opens the run in `path`.
+    /// Opens the run in `path`; plays no shot.
     ///
     /// # Errors
     /// [`Error::Usage`] where there is no run, and whatever a device answers.
@@ -61,7 +61,7 @@ impl Trained {
             usages: Some(&usages),
             ..Place::new(path, &backend)
         };
-        let mut experiment = prepare(&recipe, &place)?;
+        let mut experiment = open(&recipe, &place)?;
         folder.load_network(&mut experiment.network, &backend)?;
         Ok(Self { recipe, folder, experiment, backend })
     }

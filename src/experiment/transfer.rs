@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 
 use super::adapt::{Adaptation, adapt};
+use super::feasible;
+use super::recipe::Recipe;
 use super::run::{RunOptions, train};
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
@@ -51,7 +53,11 @@ pub fn transfer(
     stop: &AtomicBool,
 ) -> Result<(Transfer, PathBuf), Error> {
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    RunFolder::open(path)?;
+    let run = RunFolder::open(path)?;
+    let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
+    feasible::check_copy(&recipe, &reopening.devices)?;
+    recipe.take_rigs(&reopening.devices)?;
+    feasible::check_twins(&recipe, &run)?;
     let folder = RunFolder::create(out, &format!("{name}-transfer-{copy}"))?;
     let reopening = Reopening { copy: Some(copy), ..reopening.clone() };
     let mut found = Vec::new();
@@ -86,12 +92,13 @@ fn from_scratch(
         backend: reopening.backend.clone(),
         out: Some(folder.path().join("scratch")),
         data_dir: reopening.data_dir.clone(),
+        devices: reopening.devices.clone(),
         set: vec![format!("device_seed={copy}")],
         ..RunOptions::default()
     };
     let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, stop)?;
-    // After every epoch and at the end.
-    let tests = (summary.epochs as u64 + 1) * shots_a_test;
+    // After every epoch.
+    let tests = summary.epochs as u64 * shots_a_test;
     Ok(Scratch {
         test_accuracy: summary.test_accuracy,
         shots: summary.device_shots.saturating_sub(tests),

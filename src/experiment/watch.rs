@@ -17,6 +17,7 @@ use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::data::Split;
 use crate::network::{Laboratory, Network, Source};
+use crate::report::Progress;
 
 /// Training samples whose drives a reference is taken from.
 const SAMPLES: usize = 64;
@@ -32,6 +33,7 @@ pub(super) fn save_reference(
     folder: &RunFolder,
     backend: &Device,
 ) -> Result<(), Error> {
+    let progress = Progress::of_one_piece("play the reference set");
     let samples: Vec<usize> = (0..split.train.len().min(SAMPLES)).collect();
     let x = to_tensor(&split.train.choose(&samples).features, backend);
     let trace = network.forward(x, laboratory, Source::Measured)?;
@@ -49,6 +51,7 @@ pub(super) fn save_reference(
         Reference::measure(&mut recorder, inputs, parameters, config.repeats)?;
         recorder.recording().finish()?;
     }
+    progress.finish_quietly();
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use twinprop_calibration::{DigitalTwin, RangeMap, TensorEquation};
-use twinprop_devices::{Boundary, PhysicalLayer, Usage};
+use twinprop_devices::{Boundary, PhysicalLayer, ShotCounter, Usage};
 
 /// A device with its twin.
 pub struct Instrument {
@@ -87,6 +87,18 @@ impl Laboratory {
     #[must_use]
     pub fn clamped(&self) -> u64 {
         self.instruments.iter().map(|instrument| instrument.device.clamped()).sum()
+    }
+
+    /// Values that went to all devices, those that were clamped among them.
+    #[must_use]
+    pub fn values(&self) -> u64 {
+        self.instruments.iter().map(|instrument| instrument.device.counts().values).sum()
+    }
+
+    /// The shots of each device, as another thread sees them.
+    #[must_use]
+    pub fn counters(&self) -> Vec<ShotCounter> {
+        self.instruments.iter().map(|instrument| instrument.device.counter()).collect()
     }
 
     /// Time that the shots take on the devices, in seconds.

@@ -8,7 +8,9 @@ use rand::RngExt;
 use twinprop_calibration::bridge::{from_vec, is_host, to_matrix, to_tensor, to_vec};
 use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, Run, at_point};
-use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
+use twinprop_devices::{
+    Boundary, BoundaryCounts, Channels, DeviceError, Interface, PhysicalLayer, random,
+};
 
 use super::noise::NoiseSource;
 use super::{Instrument, Laboratory, Matrix, Outgoing, ReadingUnits, Source, Stage, TensorDevice};
@@ -228,7 +230,11 @@ impl Physical {
             let asked = self.inputs.apply(by_shot(x.clone(), self.shots));
             boundary.check(&to_matrix(asked), &to_matrix(readings.clone()))?;
         }
-        boundary.take_in(drives.dims()[0] as u64, (counts[0] + counts[1]) as u64);
+        boundary.take_in(BoundaryCounts {
+            shots: drives.dims()[0] as u64,
+            values: (all(x) + all(&self.parameters)) as u64,
+            clamped: (counts[0] + counts[1]) as u64,
+        });
         Ok(self.output(readings))
     }
 

@@ -11,7 +11,7 @@ pub(super) fn accounting_section(accounting: &Accounting) -> String {
         "<h2>Cost</h2>\n<div class=\"scroll\"><table>\n<tr><th></th><th>shots</th><th>energy of the devices</th>\
          <th>multiply-adds of the host</th><th>their energy</th></tr>\n",
     );
-    let Accounting { classification, training, digital_peer } = accounting;
+    let Accounting { classification, training, digital_peer, peer_search, .. } = accounting;
     for (what, cost) in [("a classification", classification), ("the run", training)] {
         let Cost { shots, device_joules, host_multiply_adds, host_joules } = cost;
         let device = device_joules.map_or_else(|| "not known".to_owned(), joules);
@@ -37,6 +37,13 @@ pub(super) fn accounting_section(accounting: &Accounting) -> String {
         );
     }
     table += "</table></div>\n";
+    if let Some(search) = peer_search {
+        let _ = writeln!(
+            table,
+            "<p>Digital networks on the same inputs: {}.</p>",
+            super::page::escape(&search.in_words())
+        );
+    }
     if classification.device_joules.is_none() {
         table += "<p>Give each device its <code>joules_per_shot</code> in the recipe to see its energy.</p>\n";
     }

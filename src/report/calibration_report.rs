@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::page::{escape, facts, page, thousands};
 use super::twin_section::TwinSection;
-use crate::experiment::CalibrationSummary;
+use super::verdict_section::verdict_section;
+use crate::experiment::{CalibrationSummary, TwinVerdict};
 
 /// A calibration as a page.
 pub struct CalibrationReport<'a> {
@@ -12,6 +13,8 @@ pub struct CalibrationReport<'a> {
     pub summary: &'a CalibrationSummary,
     /// Its twins.
     pub twins: &'a [TwinSection<'a>],
+    /// What they are worth, in words.
+    pub verdicts: &'a [TwinVerdict],
     /// The resolved recipe.
     pub recipe: &'a str,
 }
@@ -22,7 +25,8 @@ impl CalibrationReport<'_> {
     pub fn to_html(&self) -> String {
         let summary = self.summary;
         let shots: usize = summary.twins.values().map(|twin| twin.shots + twin.test_shots).sum();
-        let mut body = facts(&[
+        let mut body = verdict_section(self.verdicts);
+        body += &facts(&[
             ("Seed", summary.seed.to_string()),
             ("Shots of the designs", thousands(shots as u64)),
             ("Time", format!("{:.1} s", summary.seconds)),

@@ -11,9 +11,10 @@ use super::figure::Figure;
 use super::page::{charts, escape, facts, page, thousands};
 use super::parameters::parameter_charts;
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
+use super::verdict_section::verdict_section;
 use crate::Rule;
 use crate::experiment::{
-    Cell, Comparison, ComparisonRow, Effort, RunFolder, Settings, mean_and_deviation,
+    Cell, Comparison, ComparisonRow, Effort, RunFolder, Settings, TwinVerdict, mean_and_deviation,
 };
 
 /// A comparison as a page.
@@ -40,7 +41,15 @@ impl CompareReport<'_> {
     #[must_use]
     pub fn to_html(&self) -> String {
         let plan = &self.comparison.plan;
-        let mut body = facts(&[
+        let verdicts = self.comparison.verdicts();
+        let worst = verdicts.iter().map(|(settings, verdict, runs)| {
+            let values: String =
+                settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
+            let device = format!("{}{values}, the worst of {runs} runs", verdict.device);
+            TwinVerdict { device, ..verdict.clone() }
+        });
+        let mut body = verdict_section(&worst.collect::<Vec<_>>());
+        body += &facts(&[
             ("Recipe", plan.recipe.clone()),
             ("Seeds", plan.seeds.len().to_string()),
             ("Runs", self.comparison.cells.len().to_string()),

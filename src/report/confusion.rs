@@ -3,14 +3,15 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::legend::width_of;
 use super::plot::COLOURS;
 
 /// Sides of a cell and of the margins that hold the classes' names, in pixels.
 const CELL: i32 = 40;
 const NAMES: i32 = 90;
-const CAPTION: i32 = 64;
-/// Letters of a class's name that fit.
-const LETTERS: usize = 10;
+const CAPTION: i32 = 72;
+/// White letters on a filled cell: on a page, which may be dark, they stay as they are.
+const ON_FILL: RGBColor = RGBColor(255, 255, 254);
 
 /// A confusion matrix as SVG: a row a true class, a column the answer, shaded by the row's share, and each
 /// class's recall behind its row; `title` says what is counted.
@@ -39,7 +40,7 @@ pub fn confusion_chart(title: &str, classes: &[String], counts: &[Vec<usize>]) -
             let middle = NAMES + side / 2;
             let below = CAPTION + side + 22;
             text("answer".to_owned(), middle, below, style(13, HPos::Center, &BLACK))?;
-            text("true class".to_owned(), 8, CAPTION - 14, style(13, HPos::Left, &BLACK))?;
+            text("true class".to_owned(), 8, CAPTION - 32, style(13, HPos::Left, &BLACK))?;
             text(
                 "recall".to_owned(),
                 NAMES + side + 8,
@@ -48,11 +49,11 @@ pub fn confusion_chart(title: &str, classes: &[String], counts: &[Vec<usize>]) -
             )?;
             for (place, class) in classes.iter().enumerate() {
                 let centre = place as i32 * CELL + CELL / 2;
-                let name: String = class.chars().take(LETTERS).collect();
                 let (x, y) = (NAMES + centre, CAPTION + centre);
-                text(name.clone(), NAMES - 8, y, style(13, HPos::Right, &BLACK))?;
-                let short: String = name.chars().take(5).collect();
-                text(short, x, CAPTION - 14, style(13, HPos::Center, &BLACK))?;
+                let name = shortened(class, NAMES - 12);
+                text(name, NAMES - 8, y, style(13, HPos::Right, &BLACK))?;
+                let name = shortened(class, CELL - 2);
+                text(name, x, CAPTION - 14, style(13, HPos::Center, &BLACK))?;
             }
             for (row, counts) in counts.iter().enumerate() {
                 let total = counts.iter().sum::<usize>().max(1) as f64;
@@ -65,7 +66,7 @@ pub fn confusion_chart(title: &str, classes: &[String], counts: &[Vec<usize>]) -
                     area.draw(&Rectangle::new(corners, COLOURS[0].mix(share).filled()))?;
                     area.draw(&Rectangle::new(corners, BLACK.mix(0.2)))?;
                     if count > 0 {
-                        let ink = if share > 0.5 { &WHITE } else { &BLACK };
+                        let ink = if share > 0.5 { &ON_FILL } else { &BLACK };
                         let (x, y) = (x + CELL / 2, y + CELL / 2);
                         text(count.to_string(), x, y, style(13, HPos::Center, ink))?;
                     }
@@ -78,4 +79,19 @@ pub fn confusion_chart(title: &str, classes: &[String], counts: &[Vec<usize>]) -
         drawn.expect("drawing into text cannot fail");
     }
     svg
+}
+
+/// `name` in letters of size 13, cut where it would be wider than `width` pixels.
+fn shortened(name: &str, width: i32) -> String {
+    if width_of(name, 13) <= width {
+        return name.to_owned();
+    }
+    let mut short = String::new();
+    for letter in name.chars() {
+        if width_of(&format!("{short}{letter}…"), 13) > width {
+            break;
+        }
+        short.push(letter);
+    }
+    short + "…"
 }

@@ -1,6 +1,6 @@
 //! A training on the whole terminal: curves as they grow, the devices, the time left.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use ratatui::widgets::{
 use ratatui::{DefaultTerminal, Frame};
 use twinprop_devices::rig::Monitor;
 
+use super::troubles::{share_in_words, troubles};
 use crate::network::Laboratory;
 use crate::training::EpochMetrics;
 
@@ -48,6 +49,8 @@ struct DashboardState {
     training: Vec<(f64, f64)>,
     test: Vec<(f64, f64)>,
     last: Option<EpochMetrics>,
+    /// What each device is, by its name: simulated, a recording or real.
+    kinds: BTreeMap<String, &'static str>,
     devices: Vec<DeviceState>,
     stopping: bool,
 }
@@ -56,19 +59,24 @@ struct DashboardState {
 struct DeviceState {
     name: String,
     shots: u64,
-    clamped: u64,
+    clamped: String,
     health: String,
 }
 
 impl Dashboard {
-    /// Takes the terminal for a training called `label` of `total` steps, of which `done` are made.
+    /// Takes the terminal for a training called `label` of `total` steps, of which `done` are made, on devices
+    /// of these `kinds`: simulated, a recording or real, by their names.
     ///
     /// # Errors
     /// Where there is no terminal.
-    pub fn new(label: &str, total: usize, done: usize) -> io::Result<Self> {
+    pub fn new(
+        label: &str,
+        kinds: BTreeMap<String, &'static str>,
+        (total, done): (usize, usize),
+    ) -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
         let last_drawn = Instant::now().checked_sub(DRAW_EVERY).unwrap_or_else(Instant::now);
-        Ok(Self { terminal, last_drawn, state: DashboardState::new(label, total, done) })
+        Ok(Self { terminal, last_drawn, state: DashboardState::new(label, kinds, total, done) })
     }
 
     /// Hears of a step, and of the keys: q and Ctrl-C set `stop`.
@@ -123,7 +131,7 @@ impl Drop for Dashboard {
 }
 
 impl DashboardState {
-    fn new(label: &str, total: usize, done: usize) -> Self {
+    fn new(label: &str, kinds: BTreeMap<String, &'static str>, total: usize, done: usize) -> Self {
         Self {
             label: label.to_owned(),
             total,
@@ -134,6 +142,7 @@ impl DashboardState {
             training: Vec::new(),
             test: Vec::new(),
             last: None,
+            kinds,
             devices: Vec::new(),
             stopping: false,
         }
@@ -167,26 +176,20 @@ impl DashboardState {
             .map(|one| DeviceState {
                 name: one.name.clone(),
                 shots: one.device.shots(),
-                clamped: one.device.clamped(),
-                health: "simulated".to_owned(),
+                clamped: share_in_words(one.device.counts()),
+                health: self.kinds.get(&one.name).copied().unwrap_or("simulated").to_owned(),
             })
             .collect();
         // A farm has a line for each of its rigs; they follow the device.
         self.devices.extend(links.iter().map(|link| {
             let counts = link.counts();
             let health = link.failure().unwrap_or_else(|| {
-                format!(
-                    "works; {} sent again, {} damaged, {} reconnects",
-                    counts.frames_repeated, counts.frames_damaged, counts.reconnects
-                )
+                let troubles = troubles(&counts);
+                if troubles.is_empty() { "works".to_owned() } else { format!("works; {troubles}") }
             });
             let (name, shots) = (link.target().to_owned(), link.shots());
-            DeviceState { name, shots, clamped: 0, health }
+            DeviceState { name, shots, clamped: String::new(), health }
         }));
-        if !links.is_empty() {
-            let own = self.devices.len() - links.len();
-            self.devices[..own].iter_mut().for_each(|device| device.health = "real".to_owned());
-        }
     }
 
     /// Steps and shots a second.
@@ -289,7 +292,7 @@ impl DashboardState {
             Row::new([
                 Cell::from(device.name.as_str()),
                 Cell::from(device.shots.to_string()),
-                Cell::from(device.clamped.to_string()),
+                Cell::from(device.clamped.as_str()),
                 Cell::from(self.twin_of(&device.name)),
                 Cell::from(device.health.as_str()),
             ])
@@ -344,14 +347,15 @@ mod tests {
     use super::*;
 
     fn screen(width: u16, height: u16) -> String {
-        let mut state = DashboardState::new("train vowels by pat", 200, 0);
+        let kinds = BTreeMap::from([("shg".to_owned(), "simulated")]);
+        let mut state = DashboardState::new("train vowels by pat", kinds, 200, 0);
         for step in 1..=100 {
             state.step(step, 2.0 - 0.01 * step as f32);
         }
         state.devices = vec![DeviceState {
             name: "shg".to_owned(),
             shots: 4096,
-            clamped: 7,
+            clamped: "0.2 %".to_owned(),
             health: "simulated".to_owned(),
         }];
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();

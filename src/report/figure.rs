@@ -57,7 +57,7 @@ mod tests {
             Pixmap::decode_png(&png).unwrap()
         };
         let (titled, bare) = (pixels("Accuracy"), pixels(""));
-        assert_eq!((titled.width(), titled.height()), (1120, 720));
+        assert_eq!((titled.width(), titled.height()), (1120, 776));
         let blue = |pixel: &resvg::tiny_skia::PremultipliedColorU8| pixel.blue() > pixel.red();
         assert!(titled.pixels().iter().filter(|pixel| blue(pixel)).count() > 1000);
         // The title's letters are pixels, not missing glyphs of a font that is not there.

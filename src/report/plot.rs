@@ -1,12 +1,22 @@
-//! Charts as SVG text.
+//! Charts as SVG text: title above, legend below, nothing over the data.
 
 use std::ops::Range;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// Width and height of a chart, in pixels.
-const SIZE: (u32, u32) = (560, 360);
-const FONT: (&str, u32) = ("sans-serif", 14);
+use super::legend::{Entry, Mark, ROW, rows_of};
+
+/// Width of a chart and height of its plot with axes, in pixels.
+pub(super) const WIDTH: u32 = 560;
+const HEIGHT: u32 = 330;
+/// Height of a line of the title.
+const TITLE_LINE: u32 = 22;
+/// Letters of the title that fit a line.
+const TITLE_LETTERS: usize = 66;
+pub(super) const FONT: (&str, u32) = ("sans-serif", 15);
+/// Ticks of the horizontal axis: as many as their numbers have room for.
+const X_TICKS: usize = 7;
 /// Okabe & Ito's palette, told apart with any colour vision.
 pub(super) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
@@ -33,7 +43,7 @@ pub struct BandedCurve<'a> {
     pub deviations: Vec<f64>,
 }
 
-/// Lines with their bands over a common axis, with a legend.
+/// Lines with their bands over a common axis, with a legend below.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
@@ -47,20 +57,23 @@ pub fn band_chart(
 ) -> String {
     let points = curves.iter().flat_map(|banded| &banded.curve.points);
     let x_range = range_of(points.map(|point| point.0));
-    draw(title, x_label, y_label, x_range, y_range, |chart| {
-        for (BandedCurve { curve, deviations }, colour) in curves.iter().zip(COLOURS) {
+    let legend = entries(curves.iter().map(|banded| banded.curve.name));
+    let axes = Axes { x_label, y_label, x_range, y_range };
+    draw(title, axes, &legend, |chart| {
+        for (place, BandedCurve { curve, deviations }) in curves.iter().enumerate() {
             let side = |sign: f64| {
-                curve.points.iter().zip(deviations).map(move |(&(x, y), d)| (x, y + sign * d))
+                let points = curve.points.iter().zip(deviations);
+                points.map(move |(&(x, y), d)| (x, y + sign * d)).filter(is_finite)
             };
             let outline: Vec<(f64, f64)> =
                 side(1.0).chain(side(-1.0).collect::<Vec<_>>().into_iter().rev()).collect();
-            chart.draw_series([Polygon::new(outline, colour.mix(0.15))])?;
+            chart.draw_series([Polygon::new(outline, colour_of(place).mix(0.15))])?;
         }
         draw_lines(chart, curves.iter().map(|banded| &banded.curve))
     })
 }
 
-/// Lines over a common axis, with a legend.
+/// Lines over a common axis, with a legend below.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
@@ -75,27 +88,48 @@ pub fn line_chart(
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let x_range = range_of(points().map(|point| point.0));
     let y_range = y_range.unwrap_or_else(|| range_of(points().map(|point| point.1)));
-    draw(title, x_label, y_label, x_range, y_range, |chart| draw_lines(chart, curves))
+    let legend = entries(curves.iter().map(|curve| curve.name));
+    let axes = Axes { x_label, y_label, x_range, y_range };
+    draw(title, axes, &legend, |chart| draw_lines(chart, curves))
 }
 
-/// Draws lines, a colour each, and their legend.
+/// The colour of curve `place`; past the palette's end it comes again, dashed.
+fn colour_of(place: usize) -> RGBColor {
+    COLOURS[place % COLOURS.len()]
+}
+
+fn is_dashed(place: usize) -> bool {
+    place >= COLOURS.len()
+}
+
+fn is_finite(&(x, y): &(f64, f64)) -> bool {
+    x.is_finite() && y.is_finite()
+}
+
+/// A legend of lines called `names`.
+fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Entry<'a>> {
+    let entry = |(place, name)| {
+        let mark = if is_dashed(place) { Mark::Dashes } else { Mark::Line };
+        Entry { name, colour: colour_of(place).into(), mark }
+    };
+    names.enumerate().map(entry).collect()
+}
+
+/// Draws lines, a colour each; points that are no number are left out.
 fn draw_lines<'a, 'c>(
     chart: &mut Chart<'c>,
     curves: impl IntoIterator<Item = &'a Curve<'a>>,
 ) -> Result<(), DrawError> {
-    for (curve, colour) in curves.into_iter().zip(COLOURS) {
-        chart
-            .draw_series(LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2)))?
-            .label(curve.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    for (place, curve) in curves.into_iter().enumerate() {
+        let points = curve.points.iter().copied().filter(is_finite);
+        let style = colour_of(place).stroke_width(2);
+        if is_dashed(place) {
+            chart.draw_series(DashedLineSeries::new(points, 6, 4, style))?;
+        } else {
+            chart.draw_series(LineSeries::new(points, style))?;
+        }
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.2))
-        .label_font(FONT)
-        .draw()
+    Ok(())
 }
 
 /// Points, about the line y = x if `diagonal` names it, otherwise about zero.
@@ -123,58 +157,69 @@ pub fn scatter_chart(
         Some(_) => [(low, low), (high, high)],
         None => [(low, 0.0), (high, 0.0)],
     };
-    draw(title, x_label, y_label, x_range, y_range, |chart| {
-        let dots = points.iter().map(|&point| Circle::new(point, 2, COLOURS[0].mix(0.35).filled()));
-        chart
-            .draw_series(dots)?
-            .label("a reading")
-            .legend(|(x, y)| Circle::new((x + 9, y), 3, COLOURS[0].filled()));
-        chart
-            .draw_series(LineSeries::new(line, BLACK.mix(0.6)))?
-            .label(diagonal.unwrap_or("no error"))
-            .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], BLACK.mix(0.6)));
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.2))
-            .label_font(FONT)
-            .draw()
+    let legend = [
+        Entry { name: "a reading", colour: COLOURS[0].into(), mark: Mark::Dot },
+        Entry { name: diagonal.unwrap_or("no error"), colour: BLACK.mix(0.6), mark: Mark::Line },
+    ];
+    draw(title, Axes { x_label, y_label, x_range, y_range }, &legend, |chart| {
+        let dots = points.iter().copied().filter(is_finite);
+        let dot = |point| Circle::new(point, 2, COLOURS[0].mix(0.35).filled());
+        chart.draw_series(dots.map(dot))?;
+        chart.draw_series(LineSeries::new(line, BLACK.mix(0.6)))?;
+        Ok(())
     })
 }
 
-type Chart<'a> = ChartContext<
+pub(super) type Chart<'a> = ChartContext<
     'a,
     SVGBackend<'a>,
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
-type DrawError = DrawingAreaErrorKind<std::io::Error>;
+pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
+
+/// What the axes say, and from where to where they go.
+struct Axes<'a> {
+    x_label: &'a str,
+    y_label: &'a str,
+    x_range: Range<f64>,
+    y_range: Range<f64>,
+}
 
 fn draw(
     title: &str,
-    x_label: &str,
-    y_label: &str,
-    x_range: Range<f64>,
-    y_range: Range<f64>,
+    Axes { x_label, y_label, x_range, y_range }: Axes,
+    legend: &[Entry],
     content: impl FnOnce(&mut Chart) -> Result<(), DrawError>,
 ) -> String {
     let mut svg = String::new();
     let width = |range: &Range<f64>| range.end - range.start;
     let (x_span, y_span) = (width(&x_range), width(&y_range));
+    let titles = lines_of(title, TITLE_LETTERS);
+    let top = 8 + TITLE_LINE * titles.len() as u32;
+    let rows = rows_of(legend, WIDTH);
+    let height = top + HEIGHT + ROW * rows.len() as u32 + 6;
     {
-        let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
         let drawn = (|| -> Result<(), DrawError> {
             area.fill(&WHITE)?;
-            let mut chart = ChartBuilder::on(&area)
-                .caption(title, ("sans-serif", 17))
-                .margin(12)
-                .x_label_area_size(44)
-                .y_label_area_size(62)
+            for (line, words) in titles.iter().enumerate() {
+                let middle = (WIDTH as i32 / 2, 8 + (TITLE_LINE * line as u32) as i32 + 9);
+                let font = ("sans-serif", 17).into_font().color(&BLACK);
+                let centred = font.pos(Pos::new(HPos::Center, VPos::Center));
+                area.draw(&Text::new(words.clone(), middle, centred))?;
+            }
+            let (_, below) = area.split_vertically(top);
+            let (plot, beneath) = below.split_vertically(HEIGHT);
+            let mut chart = ChartBuilder::on(&plot)
+                .margin(10)
+                .x_label_area_size(46)
+                .y_label_area_size(78)
                 .build_cartesian_2d(x_range, y_range)?;
             chart
                 .configure_mesh()
                 .x_desc(x_label)
                 .y_desc(y_label)
+                .x_labels(X_TICKS)
                 .x_label_formatter(&|value| tick(*value, x_span))
                 .y_label_formatter(&|value| tick(*value, y_span))
                 .label_style(FONT)
@@ -182,11 +227,31 @@ fn draw(
                 .light_line_style(TRANSPARENT)
                 .draw()?;
             content(&mut chart)?;
+            for (row, entries) in rows.iter().enumerate() {
+                for placed in entries {
+                    placed.draw(&beneath, row)?;
+                }
+            }
             area.present()
         })();
         drawn.expect("drawing into text cannot fail");
     }
     svg
+}
+
+/// `title` in lines of at most `letters`, broken between words.
+fn lines_of(title: &str, letters: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in title.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= letters => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// A number on an axis that is `span` wide, without the digits that say nothing.
@@ -221,7 +286,12 @@ fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
         return 0.0..1.0;
     }
     let size = low.abs().max(high.abs());
-    let margin = (0.03 * (high - low)).max(1e-9 * if size > 0.0 { size } else { 1.0 });
+    let margin = match 0.03 * (high - low) {
+        spread if spread > 1e-9 * size => spread,
+        // All the same, such as one epoch: room for ticks that differ in few digits.
+        _ if size > 0.0 => 0.01 * size,
+        _ => 1.0,
+    };
     low - margin..high + margin
 }
 
@@ -239,5 +309,34 @@ mod tests {
         assert!(range.start > 0.9e-12 && range.end < 3.1e-12, "{range:?}");
         let still = range_of([5e-9].into_iter());
         assert!(still.start < 5e-9 && still.end > 5e-9 && still.end < 5.1e-9, "{still:?}");
+    }
+
+    /// Of the first `element` after which `text` stands: the number of its attribute `name`.
+    fn attribute(svg: &str, text: &str, name: &str) -> f64 {
+        let end = svg.find(text).unwrap_or_else(|| panic!("no {text} in {svg}"));
+        let start = svg[..end].rfind('<').unwrap();
+        let value = svg[start..end].split(&format!(" {name}=\"")).nth(1).unwrap();
+        value.split('"').next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn the_legend_is_below_the_plot_and_names_every_curve() {
+        let names: Vec<String> = (0..9).map(|place| format!("curve-{place}")).collect();
+        let curves: Vec<Curve> = names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| Curve { name, points: vec![(0.0, 0.0), (1.0, place as f64)] })
+            .collect();
+        let svg = line_chart("Nine", "the horizontal", "value", Some(0.0..9.0), &curves);
+        let axis = attribute(&svg, "\nthe horizontal\n", "y");
+        for name in &names {
+            assert!(attribute(&svg, &format!("\n{name}\n"), "y") > axis, "{name} in {svg}");
+        }
+    }
+
+    #[test]
+    fn long_titles_are_broken_between_words() {
+        let lines = lines_of("Test accuracy on the device, mean of 5 seeds", 20);
+        assert_eq!(lines, ["Test accuracy on the", "device, mean of 5", "seeds"]);
     }
 }

@@ -6,11 +6,13 @@ use std::fmt::Write;
 use super::accounting_section::accounting_section;
 use super::assembly_charts::assembly_charts;
 use super::confusion::confusion_chart;
-use super::page::{charts, escape, facts, page, thousands};
+use super::page::{charts, escape, facts, facts_of, page, thousands};
 use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
+use super::troubles::{clamps_in_words, share};
 use super::twin_section::TwinSection;
-use crate::experiment::{StageAssemblies, Summary};
+use super::verdict_section::verdict_section;
+use crate::experiment::{Provenance, StageAssemblies, Summary};
 use crate::training::{EpochMetrics, TwinCourse};
 
 /// Everything the page shows.
@@ -33,7 +35,9 @@ impl RunReport<'_> {
     /// The page.
     #[must_use]
     pub fn to_html(&self) -> String {
-        let mut body = self.facts();
+        let mut body = verdict_section(&self.summary.twins);
+        body += &self.facts();
+        body += &self.notes();
         body += &self.only_pseudo_gradient();
         body += "<h2>Training</h2>\n<div class=\"charts\">\n";
         body += &self.learning_curves();
@@ -51,6 +55,7 @@ impl RunReport<'_> {
         body += &charts("Parameters", parameter_charts(self.history).iter().map(String::as_str));
         body += &accounting.as_ref().map_or(String::new(), accounting_section);
         body += &self.rigs();
+        body += &self.provenance();
         let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
         page(self.title, &body)
     }
@@ -58,18 +63,87 @@ impl RunReport<'_> {
     fn facts(&self) -> String {
         let summary = self.summary;
         let percent = |share: f32| format!("{:.1} %", 100.0 * share);
-        facts(&[
+        let mut rows = vec![
             ("Rule", summary.rule.to_string()),
             ("Test accuracy on the device", percent(summary.test_accuracy)),
             ("Best of any epoch", percent(summary.best_test_accuracy)),
             ("Seed", summary.seed.to_string()),
             ("Epochs", summary.epochs.to_string()),
-            ("Run time", format!("{:.1} s", summary.seconds)),
+            ("Run time, everything included", seconds(summary.seconds)),
             ("Device shots", thousands(summary.device_shots)),
-            ("Time on the device", format!("{:.0} s", summary.device_seconds)),
-            ("Values clamped", thousands(summary.clamped)),
+            ("Values clamped", share(summary.clamped, summary.values)),
             ("Backend", summary.backend.to_string()),
-        ])
+        ];
+        if summary.device_seconds > 0.0 {
+            rows.push(("Time on the device", seconds(summary.device_seconds)));
+        }
+        facts(&rows)
+    }
+
+    /// What the numbers above do not say by themselves.
+    fn notes(&self) -> String {
+        let summary = self.summary;
+        let mut notes = Vec::new();
+        let spent = &summary.spent;
+        let parts: Vec<String> = spent
+            .parts()
+            .iter()
+            .filter(|(_, seconds)| *seconds >= 0.05)
+            .map(|(what, took)| format!("{what} {}", seconds(*took)))
+            .collect();
+        if !parts.is_empty() {
+            notes.push(format!(
+                "Of the run time: {}; the rest is reports and files.",
+                parts.join(", ")
+            ));
+        }
+        if spent.first_shots > 0 {
+            notes.push(format!(
+                "Of the shots, {} were played first, through the untrained network: its scales set themselves to what arrives.",
+                thousands(spent.first_shots)
+            ));
+        }
+        if summary.device_seconds > 0.0 {
+            let kind = if summary.links.is_empty() {
+                "as long as the shots would take on the device that is simulated"
+            } else {
+                "as long as the shots take by what the device declares, without the link and the host"
+            };
+            notes.push(format!("Time on the device is {kind}: shots × seconds a shot."));
+        }
+        if let Some(clamps) = clamps_in_words(summary.clamped, summary.values) {
+            notes.push(format!(
+                "{clamps} ({} of {}).",
+                thousands(summary.clamped),
+                thousands(summary.values)
+            ));
+        }
+        for (device, of_device) in summary.recalibrations(self.history) {
+            notes.push(format!("The twin of {device} was {of_device}."));
+        }
+        let items: String =
+            notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        if items.is_empty() { items } else { format!("<ul>\n{items}</ul>\n") }
+    }
+
+    /// Program, command, day and devices.
+    fn provenance(&self) -> String {
+        let Provenance { version, command, began, ended, devices } = &self.summary.provenance;
+        let mut rows = Vec::new();
+        let known = [
+            (
+                "Program",
+                if version.is_empty() { String::new() } else { format!("twinprop {version}") },
+            ),
+            ("Command", command.clone()),
+            ("Began", began.clone()),
+            ("Ended", ended.clone()),
+        ];
+        rows.extend(known.into_iter().filter(|(_, value)| !value.is_empty()));
+        for (name, what) in devices {
+            rows.push(("Device", format!("{name}: {what}")));
+        }
+        format!("<h2>Where this comes from</h2>\n{}", facts_of("facts made", &rows))
     }
 
     /// What learned plasticity's terms leave alone.
@@ -146,8 +220,9 @@ impl RunReport<'_> {
         });
         let curves: Vec<Curve> = std::iter::once(accuracy).chain(cosines).collect();
         let title = "Cosine between the twin's gradient and the device's";
-        line_chart(title, "epoch", "cosine, share", Some(0.0..1.0), &curves)
-            + &recalibrations(&courses)
+        let values = curves.iter().flat_map(|curve| &curve.points);
+        let range = if values.clone().any(|point| point.1 < 0.0) { -1.0..1.0 } else { 0.0..1.0 };
+        line_chart(title, "epoch", "cosine, share", Some(range), &curves)
     }
 
     /// The real devices: which measured what, and how their links were.
@@ -186,21 +261,12 @@ impl RunReport<'_> {
     }
 }
 
-/// When twins were calibrated anew, in words.
-fn recalibrations(courses: &[(usize, &TwinCourse)]) -> String {
-    let anew: Vec<String> = courses
-        .iter()
-        .filter(|(_, twin)| twin.recalibration_shots > 0)
-        .map(|(epoch, twin)| {
-            let when = match epoch {
-                0 => "before the first epoch".to_owned(),
-                _ => format!("after epoch {epoch}"),
-            };
-            format!("{} {when} with {} shots", escape(&twin.device), twin.recalibration_shots)
-        })
-        .collect();
-    if anew.is_empty() {
-        return String::new();
+/// A time, with the digits that say something.
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 0.1 => format!("{:.1} ms", 1e3 * seconds),
+        seconds if seconds < 100.0 => format!("{seconds:.1} s"),
+        seconds if seconds < 6000.0 => format!("{:.1} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
     }
-    format!("<p>Calibrated anew: {}.</p>\n", anew.join("; "))
 }

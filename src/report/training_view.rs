@@ -1,93 +1,146 @@
 //! How a training is seen while it runs: a bar or lines, or the whole terminal.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use twinprop_devices::rig::Monitor;
 
-use super::{Dashboard, Progress};
+use super::troubles::restarts;
+use super::{Dashboard, Progress, tell};
 use crate::errln;
 use crate::network::Laboratory;
 use crate::training::{EpochMetrics, TwinCourse};
 
 /// A training as it runs.
-pub enum TrainingView {
+pub struct TrainingView {
+    label: String,
+    view: View,
+    /// The real devices' links, and what has been told of each.
+    links: Vec<(Monitor, String)>,
+    /// The last epoch in words.
+    state: String,
+    /// Recalibrations of each device's twin so far, and their shots.
+    recalibrations: BTreeMap<String, (usize, usize)>,
+}
+
+enum View {
     /// A bar on a terminal, plain lines elsewhere.
-    Progress(Progress, String),
-    /// The whole terminal, and what is said when it is given back.
-    Dashboard(Box<Dashboard>, String),
+    Progress(Progress),
+    /// The whole terminal.
+    Dashboard(Box<Dashboard>),
 }
 
 impl TrainingView {
-    /// Of a training called `label` of `total` steps, of which `done` are made; on the whole terminal if
-    /// `full`, or in plain lines where the terminal is gone by now.
+    /// Of a training with a label, on devices of these kinds by their names; of a total of steps, of which
+    /// some are done; on the whole terminal if `full`, or in plain lines where the terminal is gone by now.
+    /// `links` are the real devices'.
     #[must_use]
-    pub fn new(label: &str, total: usize, done: usize, full: bool) -> Self {
-        if full {
-            match Dashboard::new(label, total, done) {
-                Ok(dashboard) => return Self::Dashboard(Box::new(dashboard), label.to_owned()),
-                Err(error) => errln!("--tui: {error}; the training continues without it"),
+    pub fn new(
+        (label, kinds): (&str, BTreeMap<String, &'static str>),
+        (total, done): (usize, usize),
+        full: bool,
+        links: &[Monitor],
+    ) -> Self {
+        let dashboard = full.then(|| Dashboard::new(label, kinds, (total, done)));
+        let view = match dashboard {
+            Some(Ok(dashboard)) => View::Dashboard(Box::new(dashboard)),
+            failed => {
+                if let Some(Err(error)) = failed {
+                    errln!("--tui: {error}; the training continues without it");
+                }
+                let mut progress = Progress::new(label, total);
+                progress.set(done, String::new());
+                View::Progress(progress)
             }
-        }
-        Self::Progress(Progress::new(label, total), String::new())
+        };
+        let links = links.iter().map(|link| (link.clone(), restarts(&link.counts()))).collect();
+        let (label, state) = (label.to_owned(), String::new());
+        Self { label, view, links, state, recalibrations: BTreeMap::new() }
     }
 
     /// Hears of a step; the keys of a full view may set `stop`. Where the terminal is gone, the training
     /// continues with plain lines.
-    pub fn step(
-        &mut self,
-        (done, loss): (usize, f32),
-        laboratory: &Laboratory,
-        links: &[Monitor],
-        stop: &AtomicBool,
-    ) {
-        match self {
-            Self::Progress(progress, state) => progress.set(done, state.clone()),
-            Self::Dashboard(dashboard, label) => {
-                if let Err(error) = dashboard.step((done, loss), laboratory, links, stop) {
-                    let progress = Progress::new(label, dashboard.total());
-                    *self = Self::Progress(progress, String::new());
+    pub fn step(&mut self, (done, loss): (usize, f32), laboratory: &Laboratory, stop: &AtomicBool) {
+        let mut troubled = false;
+        for (link, told) in &mut self.links {
+            let now = restarts(&link.counts());
+            troubled |= now != *told;
+            *told = now;
+        }
+        match &mut self.view {
+            View::Progress(progress) => {
+                let shots = laboratory.shots();
+                let shots = if shots > 0 { format!("{shots} shots") } else { String::new() };
+                let links = self.links.iter().filter(|(_, told)| !told.is_empty());
+                let links = links.map(|(link, told)| format!("{}: {told}", link.target()));
+                let said = std::iter::once(shots).chain([self.state.clone()]).chain(links);
+                let said: Vec<String> = said.filter(|words| !words.is_empty()).collect();
+                progress.set(done, said.join(", "));
+                // A link's trouble is told when it comes, at most as often as steps are made.
+                for (link, told) in self.links.iter().filter(|_| troubled) {
+                    if !told.is_empty() {
+                        tell(&format!("{}: {told}", link.target()));
+                    }
+                }
+            }
+            View::Dashboard(dashboard) => {
+                let links: Vec<Monitor> = self.links.iter().map(|(link, _)| link.clone()).collect();
+                if let Err(error) = dashboard.step((done, loss), laboratory, &links, stop) {
+                    let progress = Progress::new(&self.label, dashboard.total());
+                    self.view = View::Progress(progress);
                     errln!("--tui: {error}; the training continues without it");
                 }
             }
         }
     }
 
+    /// Hears how the twins did before the first step.
+    pub fn twins(&mut self, twins: &[TwinCourse]) {
+        for twin in twins.iter().filter(|twin| twin.recalibration_shots > 0) {
+            let (times, shots) = self.recalibrations.entry(twin.device.clone()).or_default();
+            *times += 1;
+            *shots += twin.recalibration_shots;
+        }
+    }
+
     /// Hears of the epoch that ended with step `step`.
     pub fn epoch(&mut self, step: usize, metrics: &EpochMetrics) {
-        match self {
-            Self::Progress(_, state) => *state = in_words(metrics),
-            Self::Dashboard(dashboard, _) => dashboard.epoch(step, metrics),
+        self.twins(&metrics.twins);
+        self.state = self.in_words(metrics);
+        if let View::Dashboard(dashboard) = &mut self.view {
+            dashboard.epoch(step, metrics);
         }
     }
 
     /// The training is over; `message` says how it went.
     pub fn finish(self, message: String) {
-        match self {
-            Self::Progress(progress, _) => progress.finish(message),
-            Self::Dashboard(dashboard, label) => {
+        match self.view {
+            View::Progress(progress) => progress.finish(message),
+            View::Dashboard(dashboard) => {
                 drop(dashboard);
-                errln!("{label}: {message}");
+                errln!("{}: {message}", self.label);
             }
         }
     }
-}
 
-/// An epoch in words.
-fn in_words(metrics: &EpochMetrics) -> String {
-    let EpochMetrics { epoch, train_loss, test_accuracy, twins, .. } = metrics;
-    let twins: String = twins.iter().map(twin_in_words).collect();
-    format!(
-        "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %{twins}",
-        100.0 * test_accuracy
-    )
-}
-
-/// A refined twin in words, behind the epoch's.
-fn twin_in_words(twin: &TwinCourse) -> String {
-    let TwinCourse { device, gradient_cosine, recalibration_shots, .. } = twin;
-    let cosine = format!(", {device}'s twin {:.2}", gradient_cosine.value);
-    match recalibration_shots {
-        0 => cosine,
-        shots => format!("{cosine}, calibrated anew with {shots} shots"),
+    /// An epoch in words; recalibrations are counted up.
+    fn in_words(&self, metrics: &EpochMetrics) -> String {
+        let EpochMetrics { epoch, train_loss, test_accuracy, twins, .. } = metrics;
+        let twins: String = twins
+            .iter()
+            .map(|TwinCourse { device, gradient_cosine, .. }| {
+                let cosine = format!(", {device}'s twin {:.2}", gradient_cosine.value);
+                match self.recalibrations.get(device) {
+                    None => cosine,
+                    Some((times, shots)) => {
+                        format!("{cosine}, recalibrated {times} times with {shots} shots")
+                    }
+                }
+            })
+            .collect();
+        format!(
+            "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %{twins}",
+            100.0 * test_accuracy
+        )
     }
 }

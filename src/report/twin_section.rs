@@ -36,9 +36,10 @@ pub fn verdict(fidelity: &Fidelity) -> String {
         Verdict::Usable => {
             "usable: its gradient points the right way, and more shots or another twin would train faster"
         }
-        Verdict::Unfit => {
-            "not fit for training: its gradient is not known to point the right way; take more shots, another twin, or raise calibration.fidelity.repeats where the device is noisy"
+        Verdict::Unfit if gradient.cosine.low > 0.0 => {
+            "not fit for training: its gradient points the right way only roughly"
         }
+        Verdict::Unfit => "not fit for training: its gradient is not known to point the right way",
     };
     let floor = readings.over_the_floor().map_or_else(String::new, |times| {
         format!(", {times:.1} times what the device's noise allows")

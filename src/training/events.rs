@@ -41,6 +41,10 @@ pub struct EpochMetrics {
     pub parameters: BTreeMap<String, f32>,
     /// Seconds since the training began.
     pub seconds: f64,
+    /// After the last epoch, test samples by true class (rows) and answer (columns): those of
+    /// [`test_accuracy`](Self::test_accuracy).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confusion: Vec<Vec<usize>>,
 }
 
 /// What a training has to tell.

@@ -55,6 +55,19 @@ pub struct Judgement {
     pub predicted: Vec<usize>,
 }
 
+impl Judgement {
+    /// The samples of `data`, which was judged and has `classes` classes, by true class (rows) and answer
+    /// (columns).
+    #[must_use]
+    pub fn confusion(&self, data: &Dataset, classes: usize) -> Vec<Vec<usize>> {
+        let mut counts = vec![vec![0; classes]; classes];
+        for (&label, &answer) in data.labels.iter().zip(&self.predicted) {
+            counts[label][answer] += 1;
+        }
+        counts
+    }
+}
+
 /// A network in training.
 pub struct Trainer<'a> {
     /// The network.
@@ -239,6 +252,12 @@ impl Trainer<'_> {
         };
         let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
         let samples = samples as f32;
+        let is_last = epoch == self.config.epochs;
+        let confusion = if is_last {
+            test.confusion(&self.split.test, self.split.classes.len())
+        } else {
+            Vec::new()
+        };
         Ok(EpochMetrics {
             epoch,
             learning_rate,
@@ -253,6 +272,7 @@ impl Trainer<'_> {
             twins,
             parameters: self.network.parameters().into_iter().map(size).collect(),
             seconds,
+            confusion,
         })
     }
 

@@ -25,6 +25,7 @@ input_noise = 0.01
 readout_noise = 0.01
 
 [calibration]
+require = "none"
 shots = 600
 test_shots = 100
 twin = { neural = { width = 32, depth = 1 } }

@@ -23,6 +23,14 @@ pub struct CellKey {
 }
 
 impl CellKey {
+    /// Its rule, its seed and its values.
+    pub(super) fn in_words(&self) -> String {
+        let Self { settings, rule, seed } = self;
+        let settings: String =
+            settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
+        format!("{rule}, seed {seed}{settings}")
+    }
+
     /// Name of its folder: its values, its rule, its seed.
     fn folder(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };

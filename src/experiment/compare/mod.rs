@@ -22,12 +22,14 @@ pub(crate) use self::statistics::mean_and_deviation;
 use self::statistics::paired_p_value;
 use self::sweep::combinations;
 use super::baseline::{Baseline, baselines};
+use super::feasible::{check_sweeps, why_not};
 use super::recipe::Recipe;
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use super::summary::Summary;
+use super::verdict::TwinVerdict;
 use crate::data::Locator;
-use crate::report::{CompareReport, Progress};
+use crate::report::{CompareReport, Progress, tell};
 use crate::{Error, Rule};
 
 /// What is compared.
@@ -147,6 +149,34 @@ impl ComparisonRow {
     }
 }
 
+impl Comparison {
+    /// What the twins were worth in the runs that use them: a verdict a device and combination of swept
+    /// values, the worst of the runs', with how many runs there were.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<(Settings, TwinVerdict, usize)> {
+        let mut found: Vec<(Settings, TwinVerdict, usize)> = Vec::new();
+        for cell in &self.cells {
+            for twin in &cell.summary.twins {
+                let same = |one: &&mut (Settings, TwinVerdict, usize)| {
+                    one.0 == cell.settings && one.1.device == twin.device
+                };
+                match found.iter_mut().find(same) {
+                    None => found.push((cell.settings.clone(), twin.clone(), 1)),
+                    Some((_, worst, runs)) => {
+                        *runs += 1;
+                        let is_worse = (twin.grade, worst.gradient_cosine.value)
+                            > (worst.grade, twin.gradient_cosine.value);
+                        if is_worse {
+                            *worst = twin.clone();
+                        }
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
 const ADVICE: &str = "name the folder of a comparison that has begun";
 
 /// Lays the comparison of the recipe at `path` out: each of `rules` on `seeds` seeds, counting from the recipe's
@@ -161,6 +191,9 @@ pub fn plan_comparison(
     options: &RunOptions,
 ) -> Result<(Plan, RunFolder), Error> {
     let recipe = options.recipe(path)?;
+    check_sweeps(sweeps, &recipe)?;
+    let rules = &possible_rules(rules, &recipe)?;
+    options.backend.device()?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"))?;
     let plan = Plan {
@@ -176,6 +209,22 @@ pub fn plan_comparison(
     }
     folder.write_json(RunFolder::PLAN, &plan)?;
     Ok((plan, folder))
+}
+
+/// Those of `rules` that can train on the devices of `recipe`; of the others it is told why not.
+///
+/// # Errors
+/// [`Error::Usage`] where none can.
+fn possible_rules(rules: &[Rule], recipe: &Recipe) -> Result<Vec<Rule>, Error> {
+    let mut possible = Vec::new();
+    for &rule in rules {
+        match why_not(rule, recipe) {
+            None => possible.push(rule),
+            Some(why) if rules.len() == 1 => return Err(Error::Usage(why)),
+            Some(why) => tell(&format!("`{rule}` is left out: {why}")),
+        }
+    }
+    Ok(possible)
 }
 
 /// Trains what [`plan_comparison`] lays out, `jobs` runs at a time. Returns the results and the
@@ -266,19 +315,30 @@ fn carry_out(
     let mut outcomes: Vec<Option<Result<Outcome, Error>>> = tasks.iter().map(|_| None).collect();
     let mut progress = Progress::new(&format!("compare on {}", plan.recipe), tasks.len());
     let mut ended = 0;
+    let is_refused = AtomicBool::new(false);
     in_parallel(
         tasks.len(),
         jobs,
-        || stop.load(Ordering::Relaxed),
-        |number| match &tasks[number] {
-            Task::Train(key) => {
-                let cell = cell::make(&folder, &plan.recipe, key, options, stop)?;
-                Ok(Outcome::Trained(Box::new(cell)))
-            }
-            Task::Baselines(seed) => run_baselines(&recipe, *seed, options),
-        },
+        || stop.load(Ordering::Relaxed) || is_refused.load(Ordering::Relaxed),
+        (
+            |number| match &tasks[number] {
+                Task::Train(key) => {
+                    let cell = cell::make(&folder, &plan.recipe, key, options, stop)?;
+                    Ok(Outcome::Trained(Box::new(cell)))
+                }
+                Task::Baselines(seed) => run_baselines(&recipe, *seed, options),
+            },
+            |number| match &tasks[number] {
+                Task::Train(key) => key.in_words(),
+                Task::Baselines(seed) => format!("digital networks, seed {seed}"),
+            },
+        ),
         |number, outcome| {
             ended += 1;
+            // What is asked for wrongly is wrong for the runs that follow as well.
+            if outcome.as_ref().is_err_and(|error| error.exit_code() == 2) {
+                is_refused.store(true, Ordering::Relaxed);
+            }
             progress.set(ended, in_words(&tasks[number], &outcome));
             outcomes[number] = Some(outcome);
         },
@@ -319,11 +379,8 @@ fn carry_out(
 /// How a task went, for the progress line.
 fn in_words(task: &Task, outcome: &Result<Outcome, Error>) -> String {
     match (task, outcome) {
-        (Task::Train(CellKey { settings, rule, seed }), Ok(Outcome::Trained(cell))) => {
-            let settings: String =
-                settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
-            let accuracy = 100.0 * cell.summary.test_accuracy;
-            format!("{rule}, seed {seed}{settings}: {accuracy:.1} %")
+        (Task::Train(key), Ok(Outcome::Trained(cell))) => {
+            format!("{}: {:.1} %", key.in_words(), 100.0 * cell.summary.test_accuracy)
         }
         (_, Err(error)) => error.to_string(),
         _ => "digital networks".to_owned(),

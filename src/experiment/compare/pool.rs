@@ -12,14 +12,14 @@ use crate::report::without_progress;
 /// Between two looks whether all is done.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Does `work` for each of `count` numbers, `jobs` at a time, each on its share of the cores; `done` hears
-/// what comes of each, in the order in which they end. Work that has not begun when `is_stopped` says so
+/// Does `work`, which has a `name`, for each of `count` numbers, `jobs` at a time, each on its share of the
+/// cores; `done` hears what comes of each, in the order in which they end. Work that has not begun when `is_stopped` says so
 /// is left out.
 pub(in crate::experiment) fn in_parallel<T: Send>(
     count: usize,
     jobs: usize,
     is_stopped: impl Fn() -> bool + Sync,
-    work: impl Fn(usize) -> T + Sync,
+    (work, name): (impl Fn(usize) -> T + Sync, impl Fn(usize) -> String + Sync),
     done: impl FnMut(usize, T) + Send,
 ) -> Result<(), Error> {
     let jobs = jobs.clamp(1, count.max(1));
@@ -34,14 +34,16 @@ pub(in crate::experiment) fn in_parallel<T: Send>(
         let workers: Vec<_> = pools
             .iter()
             .map(|pool| {
-                let (next, done, work, is_stopped) = (&next, &done, &work, &is_stopped);
+                let (next, done, is_stopped) = (&next, &done, &is_stopped);
+                let (work, name) = (&work, &name);
                 scope.spawn(move || {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number >= count || is_stopped() {
                             return;
                         }
-                        let outcome = pool.install(|| without_progress(|| work(number)));
+                        let outcome =
+                            pool.install(|| without_progress(&name(number), || work(number)));
                         let mut done =
                             done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                         done(number, outcome);

@@ -129,11 +129,14 @@ fn carry_out(
         tasks.len(),
         jobs,
         || stop.load(Ordering::Relaxed),
-        |number| {
-            let (arm, seed) = tasks[number];
-            let cell = folder.inner(&format!("{}-{seed}", arm.name()))?;
-            meta_train((arm, seed), &recipe, &sources, &cell, stop)
-        },
+        (
+            |number| {
+                let (arm, seed) = tasks[number];
+                let cell = folder.inner(&format!("{}-{seed}", arm.name()))?;
+                meta_train((arm, seed), &recipe, &sources, &cell, stop)
+            },
+            |number| format!("{}, seed {}", tasks[number].0.name(), tasks[number].1),
+        ),
         |number, outcome| {
             ended += 1;
             let (arm, seed) = tasks[number];

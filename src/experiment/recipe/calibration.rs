@@ -38,6 +38,8 @@ pub struct CalibrationConfig {
     pub fit: FitConfig,
     /// How the twin is judged.
     pub fidelity: FidelityConfig,
+    /// What a twin must be worth, or a training that uses it is stopped before its first shot.
+    pub require: Requirement,
     /// How the device is watched for drift after the training.
     pub watch: WatchConfig,
     /// Folder of an earlier run whose twins are used instead of calibrating.
@@ -55,6 +57,7 @@ impl Default for CalibrationConfig {
             twin: TwinConfig::Neural(NeuralTwinConfig::default()),
             fit: FitConfig::default(),
             fidelity: FidelityConfig::default(),
+            require: Requirement::default(),
             watch: WatchConfig::default(),
             load: None,
         }
@@ -113,6 +116,22 @@ impl CalibrationConfig {
         }
         Ok(())
     }
+}
+
+/// What a twin must be worth for a training to begin; judged by the cosine between its gradient and the
+/// device's, at the lower end of its interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Requirement {
+    /// Fit for training: 0.8 at the least.
+    Fit,
+    /// It points the right way: 0.5 at the least.
+    Usable,
+    /// Above 0, and readings that depend on the drives; otherwise a training cannot work.
+    #[default]
+    Possible,
+    /// Anything: the training begins in any case.
+    None,
 }
 
 /// The kind of twin.

@@ -40,6 +40,18 @@ pub struct RigConfig {
 }
 
 impl DeviceEntry {
+    /// What it is: simulated, real, or a recording of a real one.
+    #[must_use]
+    pub fn kind_in_words(&self) -> &'static str {
+        match &self.rig {
+            None => "simulated",
+            Some(rig) if rig.target.0.iter().all(|target| target.recording().is_some()) => {
+                "a recording"
+            }
+            Some(_) => "real",
+        }
+    }
+
     /// The simulated device, if its physics is given.
     #[must_use]
     pub fn simulated(&self) -> Option<DeviceConfig> {

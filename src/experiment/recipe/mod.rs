@@ -12,9 +12,10 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use twinprop_devices::ImperfectionsConfig;
 use twinprop_devices::rig::{Encoding, Target, Targets};
 
-pub use self::calibration::{CalibrationConfig, TwinConfig};
+pub use self::calibration::{CalibrationConfig, Requirement, TwinConfig};
 pub use self::device::{DeviceEntry, RigConfig};
 use self::overrides::set;
 pub use self::schema::recipe_schema;
@@ -128,6 +129,8 @@ impl Recipe {
                 let encoding =
                     device.rig.as_ref().map_or_else(Encoding::default, |rig| rig.encoding);
                 device.rig = Some(RigConfig { target: Targets(targets), encoding });
+                // Those of the simulated device in whose place it comes.
+                device.imperfections = ImperfectionsConfig::default();
             }
         }
         Ok(())
@@ -186,6 +189,11 @@ impl Recipe {
             if device.model.is_none() && device.rig.is_none() {
                 return Err(format!(
                     "key `devices.{name}`: a device has a `model`, which is simulated, or a `rig`, which is real, or both"
+                ));
+            }
+            if device.rig.is_some() && device.imperfections != ImperfectionsConfig::default() {
+                return Err(format!(
+                    "key `devices.{name}.imperfections`: a real device (`rig`) has its own, and only a simulated one can be given some, drift among them; leave them out"
                 ));
             }
         }

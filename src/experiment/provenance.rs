@@ -1,0 +1,123 @@
+//! Where a run comes from: program, command, day, devices; and where its time went.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use twinprop_devices::rig::Monitor;
+
+use super::recipe::{DeviceEntry, Recipe};
+
+/// Program, command, day and devices of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Version of twinprop.
+    pub version: String,
+    /// The command line, if it was made by one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub command: String,
+    /// When it began, such as `2026-11-28 07:30 UTC`.
+    pub began: String,
+    /// When its results were written.
+    pub ended: String,
+    /// Its devices, in words, by the names that the recipe gives them.
+    pub devices: Vec<(String, String)>,
+}
+
+/// Where a run's seconds went; breaks between two processes are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spent {
+    /// Shots of some training samples through the untrained network, before all else.
+    pub first_shots: u64,
+    /// Reading the data, opening the devices and the first shots.
+    pub opening: f64,
+    /// Calibrating the twins.
+    pub calibration: f64,
+    /// Training, with the tests after its epochs.
+    pub training: f64,
+    /// Searching the digital network of the same accuracy.
+    pub digital_peer: f64,
+    /// All of it, the reports and the reference set among it.
+    pub total: f64,
+}
+
+impl Spent {
+    /// The parts that have a name, in words and seconds.
+    #[must_use]
+    pub fn parts(&self) -> [(&'static str, f64); 4] {
+        [
+            ("data, devices and first shots", self.opening),
+            ("calibration", self.calibration),
+            ("training with its tests", self.training),
+            ("search for a digital peer", self.digital_peer),
+        ]
+    }
+}
+
+/// The version of this program.
+pub(super) fn version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}
+
+/// The devices of `recipe`, in words; `links` are those of the real ones, in their order.
+pub(super) fn devices_in_words(recipe: &Recipe, links: &[Monitor]) -> Vec<(String, String)> {
+    let mut links = links.iter();
+    let mut in_words = |entry: &DeviceEntry| {
+        let Some(rig) = &entry.rig else {
+            let kind = entry.model.as_ref().map_or("", |model| model.name());
+            return format!("{kind}, simulated");
+        };
+        let targets = rig.target.0.iter().map(|target| {
+            if target.recording().is_some() {
+                return format!("{target}, a recording");
+            }
+            let Some(link) = links.next() else { return target.to_string() };
+            let who = &link.identity().description;
+            let known = [&who.name, &who.serial_number, &who.firmware];
+            let known = known.into_iter().filter(|text| !text.is_empty());
+            format!("{target} ({})", known.cloned().collect::<Vec<_>>().join(", "))
+        });
+        targets.collect::<Vec<_>>().join("; ")
+    };
+    recipe.devices.iter().map(|(name, entry)| (name.clone(), in_words(entry))).collect()
+}
+
+/// Now, to the minute, as `2026-11-28 07:30 UTC`.
+pub(super) fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    date(since.map_or(0, |since| since.as_secs()))
+}
+
+/// The day and the minute `seconds` after 1970 began (the days' arithmetic: Hinnant, *chrono-compatible
+/// low-level date algorithms*, 2013).
+fn date(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + 400 * era + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3600, rest % 3600 / 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (1_709_251_200, "2024-03-01 00:00 UTC"),
+            (1_795_850_940, "2026-11-28 07:29 UTC"),
+        ] {
+            assert_eq!(date(seconds), text);
+        }
+    }
+}

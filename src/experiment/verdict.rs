@@ -1,0 +1,397 @@
+//! What a twin is worth, in words, and what to do about it: told at once, kept in the summary, acted on.
+
+use serde::{Deserialize, Serialize};
+use twinprop_calibration::fidelity::{Readings, Verdict};
+use twinprop_calibration::{Estimate, Fidelity};
+
+use super::recipe::{CalibrationConfig, DeviceEntry, Recipe, Requirement, TwinConfig};
+use crate::Error;
+use crate::report::{is_silent, tell, verdict};
+use crate::training::RefinementChoice;
+
+/// The page that says what to do with a twin that is no good.
+pub const PAGE: &str = "docs/twin-is-bad.md";
+
+/// What a twin is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grade {
+    /// Its gradient is the device's, nearly.
+    Fit,
+    /// Its gradient points the right way.
+    Usable,
+    /// Its gradient points the right way, more or less.
+    Weak,
+    /// Its gradient may point any way, for all that is known.
+    Lost,
+    /// The device's readings do not depend on its drives: no twin can help.
+    Deaf,
+}
+
+/// A twin's verdict, as a run keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TwinVerdict {
+    /// Name of the device in the recipe.
+    pub device: String,
+    /// What the twin is good for.
+    pub grade: Grade,
+    /// Cosine between its gradient and the device's.
+    pub gradient_cosine: Estimate,
+    /// The verdict in a sentence or two.
+    pub words: String,
+    /// What to try next, the most promising first; nothing for a twin that is fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<Remedy>,
+}
+
+/// Something to try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// The value to set, `KEY=VALUE`, where that is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
+    /// What it does.
+    pub does: String,
+}
+
+/// Noise over the spread of a channel's readings, above which the readings may be noise alone.
+const ALL_NOISE: f32 = 0.9;
+/// Width of a cosine's interval above which the device's noise hides its gradient.
+const WIDE: f32 = 0.4;
+/// Shots beyond which a network twin is made larger instead.
+const MANY_SHOTS: usize = 200_000;
+
+impl Remedy {
+    fn set(setting: String, does: &str) -> Self {
+        Self { set: Some(setting), does: does.to_owned() }
+    }
+
+    fn advice(does: String) -> Self {
+        Self { set: None, does }
+    }
+
+    /// The remedy as a line of a terminal: an argument that can be copied, and what it does.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match &self.set {
+            Some(setting) => format!("{}   {}", as_argument(setting), self.does),
+            None => self.does.clone(),
+        }
+    }
+}
+
+/// `--set KEY=VALUE` as a shell takes it.
+#[must_use]
+pub fn as_argument(setting: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,".contains(letter);
+    if setting.chars().all(is_plain) {
+        format!("--set {setting}")
+    } else {
+        format!("--set '{setting}'")
+    }
+}
+
+/// Whether the readings of any output depend on what is played.
+fn depends_on_drives(readings: &[Readings]) -> bool {
+    readings.iter().any(|channel| channel.r2.is_known() && channel.noise_floor < ALL_NOISE)
+}
+
+impl Grade {
+    /// Of a twin of this fidelity.
+    #[must_use]
+    pub fn of(fidelity: &Fidelity) -> Self {
+        if !depends_on_drives(&fidelity.by_channel) {
+            return Self::Deaf;
+        }
+        match fidelity.verdict() {
+            Verdict::Fit => Self::Fit,
+            Verdict::Usable => Self::Usable,
+            Verdict::Unfit if fidelity.gradient.cosine.low > 0.0 => Self::Weak,
+            Verdict::Unfit => Self::Lost,
+        }
+    }
+
+    /// Whether a training may begin on such a twin where `required` is asked for.
+    #[must_use]
+    pub fn meets(self, required: Requirement) -> bool {
+        match required {
+            Requirement::Fit => self <= Self::Fit,
+            Requirement::Usable => self <= Self::Usable,
+            Requirement::Possible => self <= Self::Weak,
+            Requirement::None => true,
+        }
+    }
+}
+
+impl TwinVerdict {
+    /// Of the twin of `device`, which `recipe` made and whose fidelity was measured.
+    #[must_use]
+    pub fn of(device: &str, fidelity: &Fidelity, recipe: &Recipe) -> Self {
+        let grade = Grade::of(fidelity);
+        Self {
+            device: device.to_owned(),
+            grade,
+            gradient_cosine: fidelity.gradient.cosine,
+            words: verdict(fidelity),
+            next: remedies(grade, fidelity, recipe, recipe.devices.get(device)),
+        }
+    }
+
+    /// The verdict and what to try next, a line each.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("twin of {}: {}", self.device, self.words)];
+        lines.extend(self.next.iter().map(|remedy| format!("  next: {}", remedy.in_words())));
+        if !self.next.is_empty() {
+            lines.push(format!("  {PAGE} says how to choose"));
+        }
+        lines
+    }
+
+    /// Tells the verdict on the terminal; of one run of many in a line, since they end with a table.
+    pub(super) fn tell(&self) {
+        if is_silent() {
+            let verdict = self.words.split('.').next().unwrap_or_default();
+            let (device, cosine) = (&self.device, self.gradient_cosine);
+            let verdict = verdict.split(':').next().unwrap_or_default();
+            return tell(&format!("twin of {device}: {verdict}, gradient cosine {cosine:.2}"));
+        }
+        for line in self.lines() {
+            tell(&line);
+        }
+    }
+}
+
+/// Refuses a training on the twins of `verdicts` where one of them does not meet what `required` asks
+/// for; `kept` is the file in which they are shown.
+///
+/// # Errors
+/// [`Error::Usage`] says which twin, why, and what to do.
+pub(super) fn require(
+    verdicts: &[TwinVerdict],
+    required: Requirement,
+    kept: &str,
+) -> Result<(), Error> {
+    let Some(refused) = verdicts.iter().find(|twin| !twin.grade.meets(required)) else {
+        return Ok(());
+    };
+    let TwinVerdict { device, grade, gradient_cosine, next, .. } = refused;
+    let asked = match required {
+        Requirement::Fit => ", and calibration.require = \"fit\" asks for 0.8 at the least",
+        Requirement::Usable => ", and calibration.require = \"usable\" asks for 0.5 at the least",
+        _ => ", so that it may be 0",
+    };
+    let why = match grade {
+        Grade::Deaf => format!(
+            "the readings of `{device}` do not depend on what is played: different drives scatter no more than the same drive repeated, or not at all"
+        ),
+        _ => format!(
+            "the cosine of the gradient of `{device}`'s twin with the device's is {gradient_cosine:.2}{asked}"
+        ),
+    };
+    let next: String = next.iter().map(|remedy| format!("\n  {}", remedy.in_words())).collect();
+    let all_the_same = as_argument("calibration.require=\"none\"");
+    Err(Error::Usage(format!(
+        "stopped before the training: {why}. Try{next}\n  {all_the_same}   trains all the same\n{kept} shows the twin, {PAGE} says how to choose"
+    )))
+}
+
+/// What to try where a twin of `grade` is not fit, two things at most.
+fn remedies(
+    grade: Grade,
+    fidelity: &Fidelity,
+    recipe: &Recipe,
+    device: Option<&DeviceEntry>,
+) -> Vec<Remedy> {
+    let config = &recipe.calibration;
+    let rig = device.and_then(|device| device.rig.as_ref());
+    if grade == Grade::Fit {
+        return Vec::new();
+    }
+    if grade == Grade::Deaf {
+        let target = rig.and_then(|rig| rig.target.0.first());
+        return vec![Remedy::advice(match target {
+            Some(target) => format!(
+                "see that the drives arrive (cables, order of the channels, amplitudes): twinprop device probe '{target}'"
+            ),
+            None => "see that the model's ranges and its noise leave a signal".to_owned(),
+        })];
+    }
+    if config.load.is_some() {
+        return vec![Remedy::advice(
+            "calibrate this device: leave calibration.load out of the recipe".to_owned(),
+        )];
+    }
+    let mut next = Vec::new();
+    let cosine = &fidelity.gradient.cosine;
+    let is_hidden = cosine.high - cosine.low > WIDE && cosine.high > 0.8;
+    if is_hidden {
+        let repeats = 4 * config.fidelity.repeats.max(2);
+        next.push(Remedy::set(
+            format!("calibration.fidelity.repeats={repeats}"),
+            "measures the gradient through the device's noise, with four times the shots",
+        ));
+    }
+    let has_model = device.is_some_and(|device| device.model.is_some());
+    match &config.twin {
+        TwinConfig::Physics => next.push(Remedy::set(
+            "calibration.twin={ learned_physics = {} }".to_owned(),
+            "learns the constants of the equation from shots",
+        )),
+        TwinConfig::LearnedPhysics(_) => next.push(Remedy::set(
+            "calibration.twin={ hybrid = {} }".to_owned(),
+            "adds a network for what the equation leaves",
+        )),
+        _ if has_model && rig.is_none() => next.push(Remedy::set(
+            "calibration.twin={ learned_physics = {} }".to_owned(),
+            "takes the device's equation and learns its constants from the same shots",
+        )),
+        TwinConfig::Hybrid(_) => {}
+        _ if has_model => next.push(Remedy::set(
+            "calibration.twin={ hybrid = {} }".to_owned(),
+            "takes the device's equation and a network for what it leaves",
+        )),
+        _ => {}
+    }
+    next.push(more_shots(config));
+    if matches!(recipe.training.refinement, RefinementChoice::Off)
+        && recipe.training.rule.refines_twins()
+    {
+        next.push(Remedy::set(
+            "training.refinement=\"auto\"".to_owned(),
+            "lets the twin learn from the shots of the training",
+        ));
+    }
+    next.truncate(2);
+    next
+}
+
+/// More of what a twin is fitted to, or a larger twin where there is much of it.
+fn more_shots(config: &CalibrationConfig) -> Remedy {
+    if let Some(seconds) = config.device_seconds {
+        return Remedy::set(
+            format!("calibration.device_seconds={}", 4.0 * seconds),
+            "calibrates with four times the shots",
+        );
+    }
+    if let (true, TwinConfig::Neural(size)) = (config.shots > MANY_SHOTS, &config.twin) {
+        return Remedy::set(
+            format!("calibration.twin={{ neural = {{ width = {} }} }}", 2 * size.width),
+            "makes the twin twice as wide",
+        );
+    }
+    Remedy::set(
+        format!("calibration.shots={}", 4 * config.shots),
+        "calibrates with four times the shots",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A fidelity of this cosine, with its interval, and of this noise over the spread of the readings.
+    fn fidelity([value, low, high]: [f32; 3], noise_floor: f32) -> Fidelity {
+        let known = |value: f32| json!({ "value": value, "low": value, "high": value });
+        let readings = json!({ "r2": known(0.9), "nrmse": known(0.3), "noise_floor": noise_floor });
+        let gradient = json!({
+            "cosine": { "value": value, "low": low, "high": high }, "length": known(1.0)
+        });
+        let sections = vec![0.1; twinprop_calibration::fidelity::SECTIONS];
+        let text: Value = json!({
+            "readings": readings, "by_channel": [readings], "gradient": gradient, "by_group": [],
+            "by_range": { "inputs": sections, "parameters": sections, "weak": [] },
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    const RECIPE: &str = r#"
+network = ["encode", "scale", { physical = { device = "shg" } }, "readout"]
+data = { source = "vowels" }
+[devices.shg.model.second_harmonic]
+"#;
+
+    #[test]
+    fn grades_follow_the_lower_end_of_the_cosine_and_the_signal() {
+        for (cosine, noise, grade) in [
+            ([0.9, 0.85, 0.95], 0.1, Grade::Fit),
+            ([0.9, 0.75, 0.95], 0.1, Grade::Usable),
+            ([0.5, 0.2, 0.7], 0.1, Grade::Weak),
+            ([0.5, -0.1, 0.8], 0.1, Grade::Lost),
+            ([-0.6, -0.8, -0.4], 0.1, Grade::Lost),
+            ([0.9, 0.85, 0.95], 0.97, Grade::Deaf),
+        ] {
+            assert_eq!(Grade::of(&fidelity(cosine, noise)), grade, "{cosine:?}");
+        }
+        let order = [Grade::Fit, Grade::Usable, Grade::Weak, Grade::Lost, Grade::Deaf];
+        for (required, met) in [
+            (Requirement::Fit, 1),
+            (Requirement::Usable, 2),
+            (Requirement::Possible, 3),
+            (Requirement::None, 5),
+        ] {
+            let meets: Vec<bool> = order.iter().map(|grade| grade.meets(required)).collect();
+            let expected: Vec<bool> = (0..order.len()).map(|place| place < met).collect();
+            assert_eq!(meets, expected, "{required:?}");
+        }
+        assert_eq!(CalibrationConfig::default().require, Requirement::Possible);
+    }
+
+    #[test]
+    fn every_remedy_is_a_setting_that_the_recipe_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        let rig = "rig = { target = \"tcp://127.0.0.1:1\" }\n";
+        let recipes = [
+            RECIPE.to_owned(),
+            RECIPE.replace("[devices.shg.model", "[devices.shg]\nRIG[devices.shg.model"),
+            RECIPE.replace("[devices.shg.model.second_harmonic]", "[devices.shg]\nRIG"),
+        ];
+        let settings: [&[&str]; 8] = [
+            &[],
+            &["calibration.twin=\"physics\""],
+            &["calibration.twin={ learned_physics = {} }"],
+            &["calibration.twin={ hybrid = {} }"],
+            &["calibration.shots=300000"],
+            &["calibration.device_seconds=3.5"],
+            &["training.refinement=\"off\"", "calibration.twin={ hybrid = {} }"],
+            &["calibration.fidelity.repeats=2"],
+        ];
+        let bad = [[0.5, -0.1, 0.9], [0.3, -0.1, 0.4], [0.6, 0.55, 0.7]];
+        let mut tried = 0;
+        for text in recipes.map(|text| text.replace("RIG", rig)) {
+            std::fs::write(&path, &text).unwrap();
+            for settings in settings {
+                let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+                // A real device without an equation takes no twin that needs one.
+                let Ok(recipe) = Recipe::read(&path, &settings) else { continue };
+                for cosine in bad {
+                    let verdict = TwinVerdict::of("shg", &fidelity(cosine, 0.1), &recipe);
+                    assert!(!verdict.next.is_empty() && verdict.next.len() <= 2, "{verdict:?}");
+                    for remedy in &verdict.next {
+                        let set = remedy.set.clone().unwrap();
+                        let all = [settings.as_slice(), &[set]].concat();
+                        let taken = Recipe::read(&path, &all).unwrap();
+                        assert_ne!(taken, recipe, "{remedy:?} changes nothing");
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried > 60, "{tried}");
+    }
+
+    #[test]
+    fn a_fit_twin_needs_nothing_and_arguments_are_quoted_where_a_shell_asks_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, RECIPE).unwrap();
+        let recipe = Recipe::read(&path, &[]).unwrap();
+        let verdict = TwinVerdict::of("shg", &fidelity([0.9, 0.85, 0.95], 0.1), &recipe);
+        assert_eq!(verdict.lines().len(), 1, "{verdict:?}");
+        assert_eq!(as_argument("calibration.shots=80000"), "--set calibration.shots=80000");
+        assert_eq!(as_argument("a={ b = {} }"), "--set 'a={ b = {} }'");
+    }
+}

@@ -1,0 +1,96 @@
+//! A chart's legend: names with their marks, in rows below the plot.
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::plot::{DrawError, FONT};
+
+/// Height of a row, in pixels.
+pub(super) const ROW: u32 = 22;
+/// Width of a mark, and of the gaps behind it and behind a name.
+const MARK: i32 = 22;
+const GAP: i32 = 8;
+const BETWEEN: i32 = 22;
+/// Where a row starts.
+const LEFT: i32 = 24;
+
+/// How a curve is drawn.
+#[derive(Clone, Copy)]
+pub(super) enum Mark {
+    Line,
+    Dashes,
+    Dot,
+}
+
+/// A name, and what it is the name of.
+pub(super) struct Entry<'a> {
+    pub name: &'a str,
+    pub colour: RGBAColor,
+    pub mark: Mark,
+}
+
+/// An entry and where its row has it.
+pub(super) struct Placed<'a> {
+    entry: &'a Entry<'a>,
+    x: i32,
+}
+
+/// `entries` in rows that are `width` wide; a name that is longer has a row of its own.
+pub(super) fn rows_of<'a>(entries: &'a [Entry<'a>], width: u32) -> Vec<Vec<Placed<'a>>> {
+    let mut rows: Vec<Vec<Placed>> = Vec::new();
+    let mut x = LEFT;
+    for entry in entries {
+        let needed = MARK + GAP + width_of(entry.name, FONT.1);
+        if rows.is_empty() || (x > LEFT && x + needed > width as i32) {
+            rows.push(Vec::new());
+            x = LEFT;
+        }
+        if let Some(row) = rows.last_mut() {
+            row.push(Placed { entry, x });
+        }
+        x += needed + BETWEEN;
+    }
+    rows
+}
+
+impl Placed<'_> {
+    /// Draws it in row `row` of `area`.
+    pub(super) fn draw(
+        &self,
+        area: &DrawingArea<SVGBackend<'_>, Shift>,
+        row: usize,
+    ) -> Result<(), DrawError> {
+        let Self { entry: Entry { name, colour, mark }, x } = self;
+        let (x, y) = (*x, (row as u32 * ROW + ROW / 2) as i32);
+        let stroke = colour.stroke_width(2);
+        let line = |from, to| PathElement::new([(x + from, y), (x + to, y)], stroke);
+        match mark {
+            Mark::Line => area.draw(&line(0, MARK))?,
+            Mark::Dashes => {
+                for from in [0, 8, 16] {
+                    area.draw(&line(from, from + 6))?;
+                }
+            }
+            Mark::Dot => area.draw(&Circle::new((x + MARK / 2, y), 4, colour.filled()))?,
+        }
+        let style = FONT.into_font().color(&BLACK).pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw(&Text::new((*name).to_owned(), (x + MARK + GAP, y), style))
+    }
+}
+
+/// About how many pixels `text` takes in letters of `size`, which plotters makes smaller by 1.24.
+pub(super) fn width_of(text: &str, size: u32) -> i32 {
+    let ems: f64 = text
+        .chars()
+        .map(|letter| match letter {
+            'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' => 0.3,
+            'f' | 'r' | 't' | ' ' | '-' | '(' | ')' => 0.42,
+            'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.95,
+            letter if letter.is_uppercase() => 0.75,
+            letter if letter.is_ascii() => 0.6,
+            _ => 1.0,
+        })
+        .sum();
+    (ems * f64::from(size) / 1.24).ceil() as i32
+}
