@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibrated, TwinSummary, calibrate};
 use super::feasible;
+use super::provenance::{self, Provenance};
 use super::recipe::Recipe;
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
@@ -31,6 +32,9 @@ pub struct CalibrationSummary {
     /// What they are worth, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<TwinVerdict>,
+    /// Program, command, day and devices.
+    #[serde(default)]
+    pub provenance: Provenance,
 }
 
 impl CalibrationSummary {
@@ -43,13 +47,16 @@ impl CalibrationSummary {
         start: Instant,
     ) -> Result<Self, Error> {
         let twins = calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone()));
+        let begun = folder.begun()?;
+        let devices = provenance::devices_in_words(recipe, &[]);
         Ok(Self {
-            recipe: folder.begun()?.recipe,
+            recipe: begun.recipe.clone(),
             seed: recipe.seed,
             backend: backend.clone(),
             seconds: start.elapsed().as_secs_f64(),
             twins: twins.collect(),
             verdicts: verdicts(calibrated, recipe),
+            provenance: begun.provenance(devices),
         })
     }
 }

@@ -10,7 +10,7 @@ use super::baseline::{PeerSearch, digital_peer};
 use super::build::Experiment;
 use super::calibrate::Calibrated;
 use super::checkpoint;
-use super::provenance::{self, Provenance};
+use super::provenance;
 use super::run::{Course, Run};
 use super::run_folder::RunFolder;
 use super::summary::{LinkSummary, Summary, TwinScore};
@@ -91,13 +91,7 @@ impl Run<'_> {
             classes: split.classes.clone(),
             confusion: last.map(|last| last.confusion).unwrap_or_default(),
             twins: verdicts,
-            provenance: Provenance {
-                version: begun.version.clone(),
-                command: begun.command.clone(),
-                began: begun.began.clone(),
-                ended: provenance::now(),
-                devices: provenance::devices_in_words(&recipe, &experiment.links),
-            },
+            provenance: begun.provenance(provenance::devices_in_words(&recipe, &experiment.links)),
         };
         let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
         let report = RunReport {

@@ -24,6 +24,40 @@ pub struct Provenance {
     pub devices: Vec<(String, String)>,
 }
 
+/// What was begun in a folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Begun {
+    /// The recipe's file name.
+    pub recipe: String,
+    /// Version of the program.
+    #[serde(default)]
+    pub version: String,
+    /// The command line, if it was begun by one.
+    #[serde(default)]
+    pub command: String,
+    /// When, such as `2026-11-28 07:30 UTC`.
+    #[serde(default)]
+    pub began: String,
+}
+
+impl Begun {
+    /// Where what ends now comes from, on `devices`, in words by their names.
+    pub fn provenance(&self, devices: Vec<(String, String)>) -> Provenance {
+        Provenance {
+            version: self.version.clone(),
+            command: self.command.clone(),
+            began: self.began.clone(),
+            ended: now(),
+            devices,
+        }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.recipe.trim_end_matches(".toml")
+    }
+}
+
 /// Where a run's seconds went; breaks between two processes are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

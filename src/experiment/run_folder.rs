@@ -5,42 +5,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
 use twinprop_devices::write_whole;
 
 use super::assemblies::StageAssemblies;
 use super::build::Usages;
-use super::provenance;
+use super::provenance::{self, Begun};
 use super::recipe::Recipe;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 use crate::report::Figure;
 use crate::training::EpochMetrics;
-
-/// What was begun in a folder.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Begun {
-    /// The recipe's file name.
-    pub recipe: String,
-    /// Version of the program.
-    #[serde(default)]
-    pub version: String,
-    /// The command line, if it was begun by one.
-    #[serde(default)]
-    pub command: String,
-    /// When, such as `2026-11-28 07:30 UTC`.
-    #[serde(default)]
-    pub began: String,
-}
-
-impl Begun {
-    /// What people call it.
-    pub fn name(&self) -> &str {
-        self.recipe.trim_end_matches(".toml")
-    }
-}
 
 /// The folder of one run.
 pub struct RunFolder {

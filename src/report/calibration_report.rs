@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::page::{escape, facts, page, thousands};
+use super::page::{escape, facts, page, provenance_section, thousands};
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
 use crate::experiment::{CalibrationSummary, TwinVerdict};
@@ -35,6 +35,7 @@ impl CalibrationReport<'_> {
         for twin in self.twins {
             body += &twin.to_html();
         }
+        body += &provenance_section(&summary.provenance);
         let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
         page(&format!("Calibration of {}", summary.recipe), &body)
     }

@@ -8,7 +8,7 @@ use twinprop_devices::recording::Recorded;
 
 use super::confusion::confusion_chart;
 use super::figure::Figure;
-use super::page::{charts, escape, facts, page, thousands};
+use super::page::{charts, escape, facts, page, provenance_section, thousands};
 use super::parameters::parameter_charts;
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
 use super::verdict_section::verdict_section;
@@ -57,6 +57,10 @@ impl CompareReport<'_> {
         body += &self.table();
         for (title, figures) in self.sections() {
             body += &charts(title, figures.iter().map(|figure| figure.svg.as_str()));
+        }
+        // What made the first run made the others.
+        if let Some(first) = self.comparison.cells.first() {
+            body += &provenance_section(&first.summary.provenance);
         }
         page(&format!("Comparison on {}", plan.recipe.trim_end_matches(".toml")), &body)
     }

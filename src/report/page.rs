@@ -1,5 +1,7 @@
 //! A report's frame: one HTML page that opens anywhere.
 
+use crate::experiment::Provenance;
+
 // Charts are drawn black on white, as a file of their own needs; on a page they take its colours. White
 // letters on a filled cell are #FFFFFE, which stays.
 const STYLE: &str = r##"
@@ -50,6 +52,24 @@ pub(super) fn facts_of(class: &str, facts: &[(&str, String)]) -> String {
         })
         .collect();
     format!("<dl class=\"{class}\">{items}</dl>\n")
+}
+
+/// Program, command, day and devices, under a heading; nothing of runs that did not say.
+pub(super) fn provenance_section(provenance: &Provenance) -> String {
+    let Provenance { version, command, began, ended, devices } = provenance;
+    if version.is_empty() {
+        return String::new();
+    }
+    let known = [
+        ("Program", format!("twinprop {version}")),
+        ("Command", command.clone()),
+        ("Began", began.clone()),
+        ("Ended", ended.clone()),
+    ];
+    let mut rows: Vec<(&str, String)> =
+        known.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    rows.extend(devices.iter().map(|(name, what)| ("Device", format!("{name}: {what}"))));
+    format!("<h2>Where this comes from</h2>\n{}", facts_of("facts made", &rows))
 }
 
 /// Charts side by side under a heading; nothing where there are none.

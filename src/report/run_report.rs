@@ -6,13 +6,13 @@ use std::fmt::Write;
 use super::accounting_section::accounting_section;
 use super::assembly_charts::assembly_charts;
 use super::confusion::confusion_chart;
-use super::page::{charts, escape, facts, facts_of, page, thousands};
+use super::page::{charts, escape, facts, page, provenance_section, thousands};
 use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
 use super::troubles::{clamps_in_words, share};
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
-use crate::experiment::{Provenance, StageAssemblies, Summary};
+use crate::experiment::{StageAssemblies, Summary};
 use crate::training::{EpochMetrics, TwinCourse};
 
 /// Everything the page shows.
@@ -55,7 +55,7 @@ impl RunReport<'_> {
         body += &charts("Parameters", parameter_charts(self.history).iter().map(String::as_str));
         body += &accounting.as_ref().map_or(String::new(), accounting_section);
         body += &self.rigs();
-        body += &self.provenance();
+        body += &provenance_section(&self.summary.provenance);
         let _ = writeln!(body, "<h2>Recipe</h2>\n<pre>{}</pre>", escape(self.recipe));
         page(self.title, &body)
     }
@@ -124,26 +124,6 @@ impl RunReport<'_> {
         let items: String =
             notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
         if items.is_empty() { items } else { format!("<ul>\n{items}</ul>\n") }
-    }
-
-    /// Program, command, day and devices.
-    fn provenance(&self) -> String {
-        let Provenance { version, command, began, ended, devices } = &self.summary.provenance;
-        let mut rows = Vec::new();
-        let known = [
-            (
-                "Program",
-                if version.is_empty() { String::new() } else { format!("twinprop {version}") },
-            ),
-            ("Command", command.clone()),
-            ("Began", began.clone()),
-            ("Ended", ended.clone()),
-        ];
-        rows.extend(known.into_iter().filter(|(_, value)| !value.is_empty()));
-        for (name, what) in devices {
-            rows.push(("Device", format!("{name}: {what}")));
-        }
-        format!("<h2>Where this comes from</h2>\n{}", facts_of("facts made", &rows))
     }
 
     /// What learned plasticity's terms leave alone.
