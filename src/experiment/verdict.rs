@@ -54,8 +54,10 @@ pub struct Remedy {
     pub does: String,
 }
 
-/// Noise over the spread of a channel's readings, above which the readings may be noise alone.
+/// Noise over the spread of all readings, above which they may be noise alone; a channel by itself, of which
+/// less is known, certainly is none below the other.
 const ALL_NOISE: f32 = 0.9;
+const CHANNEL_NOISE: f32 = 0.6;
 /// Width of a cosine's interval above which the device's noise hides its gradient.
 const WIDE: f32 = 0.4;
 /// Shots beyond which a network twin is made larger instead.
@@ -91,16 +93,17 @@ pub fn as_argument(setting: &str) -> String {
     }
 }
 
-/// Whether the readings of any output depend on what is played.
-fn depends_on_drives(readings: &[Readings]) -> bool {
-    readings.iter().any(|channel| channel.r2.is_known() && channel.noise_floor < ALL_NOISE)
+/// Whether the readings depend on what is played.
+fn depends_on_drives(Fidelity { readings, by_channel, .. }: &Fidelity) -> bool {
+    let is_heard = |of: &Readings, noise: f32| of.r2.is_known() && of.noise_floor < noise;
+    is_heard(readings, ALL_NOISE) || by_channel.iter().any(|one| is_heard(one, CHANNEL_NOISE))
 }
 
 impl Grade {
     /// Of a twin of this fidelity.
     #[must_use]
     pub fn of(fidelity: &Fidelity) -> Self {
-        if !depends_on_drives(&fidelity.by_channel) {
+        if !depends_on_drives(fidelity) {
             return Self::Deaf;
         }
         match fidelity.verdict() {
