@@ -347,11 +347,13 @@ class Network(unittest.TestCase):
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], before=before, options="watchdog=0.2")
         first = self.meet(self.host(script))
         second = self.host(script)
-        for _ in range(8):
+        for _ in range(12):
             first.health()
             time.sleep(0.1)
-        self.assertTrue(second.came.empty())
-        self.meet(second)
+        _, refusal, _ = second.next(0xFF)
+        self.assertIn(b"another host is using the device", refusal)
+        time.sleep(0.6)
+        self.meet(self.host(script))
 
     def test_a_notebook_serves_in_the_background(self):
         end = ("import io\nsys.stdin = io.StringIO()\nmeasure.serve()\nmeasure.serve()\nlog('returned')\n"

@@ -52,6 +52,8 @@ What happens when:
   shot. A measurement that goes on for a second after that is interrupted. Where the safe function fails,
   the host is told, and the script ends with exit code 1.
 * What the script and its C libraries print goes to standard error.
+* Over TCP a second host is told that the device is in use. Where TWINPROP_TOKEN is set, hosts must prove that
+  they know it; on other addresses than this machine's own (127.0.0.1) it must be set.
 
 One file, the standard library only; copy it beside your script. The protocol is described in
 devices/PROTOCOL.md.
@@ -63,8 +65,11 @@ import atexit
 import collections
 import contextlib
 import functools
+import hashlib
+import hmac
 import inspect
 import io
+import ipaddress
 import json
 import linecache
 import math
@@ -90,8 +95,9 @@ VERSION = 1
 HELLO, DESCRIBE, OPEN, CONFIGURE, PLAY, PLAY_CODES, PING, SAFE = range(1, 9)
 HELLO_REPLY, DESCRIPTION, OPENED, CONFIGURED = 0x81, 0x82, 0x83, 0x84
 MEASURED, MEASURED_CODES, HEALTH, SAFE_REPLY = 0x85, 0x86, 0x87, 0x88
+PROOF, CHALLENGE, PROVED = 0x09, 0x89, 0x8A
 BUSY, NAK, ERROR = 0xFD, 0xFE, 0xFF
-NO_SESSION, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, UNKNOWN, SAFE_FAILED = range(1, 8)
+NO_SESSION, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, UNKNOWN, SAFE_FAILED, NO_TOKEN, IN_USE = range(1, 10)
 
 HEADER = struct.Struct("<BBHIHHHH")
 Header = collections.namedtuple(
@@ -104,6 +110,9 @@ BUSY_PERIOD = 0.2  # Seconds after which, and in which, a device at work says so
 GRACE = 1.0  # Seconds that a measurement goes on when nobody wants it any more.
 SAFE_AGAIN = 10.0  # Seconds after which a safe state that failed is tried again while the host is silent.
 TAKE_OVER = 5.0  # Seconds of silence after which a host gives way to one that waits.
+GREETING = 5.0  # Seconds in which a connection shows that a host is behind it.
+LEAVING = 1.0  # Seconds within which a host that has left is noticed.
+GREETINGS = 64  # Connections that are looked at at once.
 LAST_ANSWERS = 1.5  # Seconds that a script told to end stays to answer its host.
 
 
@@ -477,7 +486,8 @@ class Device:
         self.description = json.dumps(dict(description, interface=interface)).encode()
         self.boot = boot or int.from_bytes(os.urandom(4), "little") or 1
         self.start = self.heard = time.monotonic()
-        self.session = self.expected = self.epoch = self.played = self.trips = 0
+        self.session = self.expected = self.epoch = self.played = self.trips = self.refused = 0
+        self.refused_told = -math.inf
         self.setting, self.incoming, self.rest = None, (0, b""), b""
         self.answers = collections.OrderedDict()
 
@@ -882,26 +892,63 @@ class Device:
             self._serve_until(lambda: False)
 
     def _accept(self, server):
-        """Takes hosts in turn. One that has left without a word gives way to the next."""
+        """Takes hosts in turn; a connection is looked at before the device hears it."""
+        token, door = _token(), threading.Lock()
+        greetings = threading.BoundedSemaphore(GREETINGS)
         while not self.ending:
             try:
-                stream, _ = server.accept()
+                stream, address = server.accept()
                 stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
                 if server.fileno() < 0:
                     return
                 continue
-            # A secret that hosts must know would be asked for here, before the device hears them.
-            patience = max(2 * self.watchdog, TAKE_OVER)
-            while self.link and not self.link.ended and time.monotonic() - self.heard < patience:
+            if greetings.acquire(blocking=False):
+                threading.Thread(target=self._greet, args=(stream, address[0], token, door, greetings),
+                                 daemon=True).start()
+            else:
+                self._turn_away(stream, address[0], "too many connections at once")
+
+    def _greet(self, stream, peer, token, door, greetings):
+        """Lets a host in that is one, and that knows the token, if the device is free."""
+        try:
+            stream.settimeout(GREETING)
+            heard = b"" if token else _await_frame(stream)
+            why = _challenge(stream, token) if token else None if heard else "it sent no frame"
+            stream.settimeout(None)
+        except OSError:
+            why = "it sent no frame in time"
+        finally:
+            greetings.release()
+        if why:
+            self._turn_away(stream, peer, why)
+            return
+        with door:
+            end = time.monotonic() + LEAVING
+            while self._has_live_host() and time.monotonic() < end:
                 time.sleep(0.02)
+            if self._has_live_host():
+                why = "another host is using the device"
+                _say_no(stream, IN_USE, why)
+                self._turn_away(stream, peer, why)
+                return
             if self.link:
                 self.link.close()
+            first = [heard] if heard else []
+            _Link(self, lambda: first.pop() if first else stream.recv(65536), stream.sendall,
+                  functools.partial(_hang_up, stream)).begin()
 
-            def read(stream=stream):
-                return stream.recv(65536)
+    def _has_live_host(self):
+        patience = max(2 * self.watchdog, TAKE_OVER)
+        return self.link and not self.link.ended and time.monotonic() - self.heard < patience
 
-            _Link(self, read, stream.sendall, functools.partial(_hang_up, stream)).begin()
+    def _turn_away(self, stream, peer, why):
+        """Closes a connection, and tells of it every five seconds at most."""
+        _hang_up(stream)
+        self.refused += 1
+        if time.monotonic() - self.refused_told > GREETING:
+            self.refused_told = time.monotonic()
+            _say(f"refused a connection from {peer}: {why} ({self.refused} refused so far)")
 
     def _serve_in_background(self, address):
         earlier = _IN_BACKGROUND.pop(self.name, None)
@@ -1207,11 +1254,84 @@ def _write(file, data):
         data = data[os.write(file, data) :]
 
 
+def _token():
+    """The token that hosts must know, from the environment, or None."""
+    token = os.environ.get("TWINPROP_TOKEN")
+    if token is None:
+        return None
+    token = token.strip().encode()
+    if len(token) < 16:
+        raise SystemExit(f"TWINPROP_TOKEN has {len(token)} bytes, and a token needs 16; make one with "
+                         "`openssl rand -hex 16` and set it on both sides")
+    return token
+
+
+def _proof(token, prover, challenge, nonce):
+    """What `prover` ("host" or "device") answers to a challenge (RFC 2104)."""
+    return hmac.new(token, f"twinprop {prover} 1".encode() + challenge + nonce, hashlib.sha256).digest()
+
+
+def _challenge(stream, token):
+    """Has the other end prove that it knows the token; why it does not, or None."""
+    challenge = os.urandom(32)
+    stream.sendall(encode(Header(VERSION, CHALLENGE, 0, 0, 0, 0, 0, 0), challenge))
+    end, rest = time.monotonic() + GREETING, b""
+    while time.monotonic() < end:
+        data = stream.recv(512)
+        if not data:
+            return "it left"
+        *pieces, rest = (rest + data).split(b"\0")
+        rest = rest[:257]
+        for piece in pieces:
+            frame = decode(piece) if 0 < len(piece) <= 256 else None
+            # Hello may come before the host has read the challenge; it is repeated.
+            if not frame or frame[0].kind != PROOF:
+                continue
+            nonce, proof = frame[1][:32], frame[1][32:]
+            if not hmac.compare_digest(proof, _proof(token, "host", challenge, nonce)):
+                _say_no(stream, NO_TOKEN, "TWINPROP_TOKEN is another one on this side")
+                return "it does not know the token"
+            stream.sendall(encode(Header(VERSION, PROVED, 0, 0, 0, 0, 0, 0),
+                                  _proof(token, "device", challenge, nonce)))
+            return None
+    return "it sent no proof of the token"
+
+
+def _await_frame(stream):
+    """What came until a whole frame had come, to be heard by the device; nothing where none came."""
+    end, data = time.monotonic() + GREETING, b""
+    while time.monotonic() < end and len(data) < 256:
+        more = stream.recv(256 - len(data))
+        if not more:
+            break
+        data += more
+        if any(decode(piece) for piece in data.split(b"\0")[:-1] if piece):
+            return data
+    return b""
+
+
+def _say_no(stream, code, text):
+    with contextlib.suppress(OSError):
+        stream.sendall(encode(Header(VERSION, ERROR, 0, 0, 0, 0, 0, 0),
+                              struct.pack("<H", code) + text.encode()))
+
+
+def _is_loopback(host):
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
 def _listen(address):
     host, _, port = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not port.isdigit():
         raise SystemExit(f"{address!r} is no address to listen at; write 127.0.0.1:7777, or 7777")
+    if not _is_loopback(host) and not _token():
+        raise SystemExit(
+            f"{host}:{port}: everyone who reaches this address could drive the device; set TWINPROP_TOKEN on "
+            "both sides (`export TWINPROP_TOKEN=$(openssl rand -hex 16)`), or listen on 127.0.0.1 and reach it "
+            f"through SSH: `ssh -L {port}:127.0.0.1:{port} THIS_MACHINE`")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family)

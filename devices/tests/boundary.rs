@@ -47,12 +47,13 @@ impl PhysicalLayer for Witness {
     }
 }
 
-/// Any 32 bits, NaN and infinities among them, or a value in and around the range.
+/// Mostly a value in and around the range; now and then any 32 bits, or a value that is not finite.
 fn any_value(random: &mut ChaCha8Rng, around: std::ops::Range<f32>) -> f32 {
-    if random.random_bool(0.05) {
-        f32::from_bits(random.next_u32())
-    } else {
-        random.random_range(around)
+    const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    match random.random_range(0..100) {
+        0..10 => f32::from_bits(random.next_u32()),
+        10 | 11 => NOT_FINITE[random.random_range(0..NOT_FINITE.len())],
+        _ => random.random_range(around),
     }
 }
 

@@ -52,6 +52,12 @@ pub enum RigError {
     /// Another host opened a session.
     #[error("another host took the device; stop it, then try again")]
     Taken,
+    /// The device asks for a token that this host does not have.
+    #[error("the device asks for a token: {0}")]
+    Token(String),
+    /// Another host has the device.
+    #[error("{0}; stop it, then try again")]
+    InUse(String),
     /// The program was told to stop.
     #[error("interrupted; the device was told to go to its safe state")]
     Interrupted,

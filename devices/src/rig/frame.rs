@@ -46,6 +46,8 @@ pub enum Kind {
     Ping = 0x07,
     /// To your safe state, at once.
     Safe = 0x08,
+    /// The host knows the token.
+    Proof = 0x09,
     /// The device in numbers.
     HelloReply = 0x81,
     /// A piece of the description.
@@ -62,6 +64,10 @@ pub enum Kind {
     Health = 0x87,
     /// In the safe state.
     SafeReply = 0x88,
+    /// Prove that you know the token.
+    Challenge = 0x89,
+    /// The device knows the token as well; say hello.
+    Proved = 0x8a,
     /// Still playing: slow, not hung.
     Busy = 0xfd,
     /// A frame is missing; the header's sequence is the one expected.
@@ -71,7 +77,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 22] = [
         Self::Hello,
         Self::Describe,
         Self::Open,
@@ -80,6 +86,7 @@ impl Kind {
         Self::PlayCodes,
         Self::Ping,
         Self::Safe,
+        Self::Proof,
         Self::HelloReply,
         Self::Description,
         Self::Opened,
@@ -88,6 +95,8 @@ impl Kind {
         Self::MeasuredCodes,
         Self::Health,
         Self::SafeReply,
+        Self::Challenge,
+        Self::Proved,
         Self::Busy,
         Self::Nak,
         Self::Error,

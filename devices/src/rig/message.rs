@@ -156,13 +156,25 @@ pub enum Refusal {
     Fault = 5,
     /// The device does not know the frame's kind.
     Unknown = 6,
+    /// The host does not know the device's token.
+    Token = 8,
+    /// Another host has the device.
+    InUse = 9,
 }
 
 impl Refusal {
     pub(super) fn of(code: u16) -> Option<Self> {
-        [Self::Session, Self::Epoch, Self::Shape, Self::Range, Self::Fault, Self::Unknown]
-            .into_iter()
-            .find(|refusal| *refusal as u16 == code)
+        let known = [
+            Self::Session,
+            Self::Epoch,
+            Self::Shape,
+            Self::Range,
+            Self::Fault,
+            Self::Unknown,
+            Self::Token,
+            Self::InUse,
+        ];
+        known.into_iter().find(|refusal| *refusal as u16 == code)
     }
 }
 
@@ -175,6 +187,8 @@ impl fmt::Display for Refusal {
             Self::Range => "out of range",
             Self::Fault => "device fault",
             Self::Unknown => "unknown request",
+            Self::Token => "token",
+            Self::InUse => "in use",
         })
     }
 }

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use nalgebra::{DMatrix, DVector};
 
 use super::counts::LinkCounts;
+use super::error::RigError;
 use super::host::{Host, Identity, Patience};
 use super::message::Health;
 use super::pump::Pump;
 use super::target::Target;
+use super::token::Token;
 use super::transport::Transport;
 use super::values::Encoding;
 use crate::{DeviceError, Interface, PhysicalLayer};
@@ -128,8 +130,7 @@ impl Rig {
     /// [`DeviceError::Rig`] where nothing answers, or what answers is no device.
     pub fn open(target: &Target, encoding: Encoding) -> Result<Self, DeviceError> {
         let fault = |error| DeviceError::Rig { target: target.to_string(), error };
-        let transport =
-            target.transport().map_err(|problem| fault(super::RigError::Link(problem)))?;
+        let transport = target.transport().map_err(|problem| fault(RigError::Link(problem)))?;
         Self::on(transport, &target.to_string(), Patience::default(), encoding)
     }
 
@@ -145,7 +146,9 @@ impl Rig {
     ) -> Result<Self, DeviceError> {
         let fault = |error| DeviceError::Rig { target: target.to_owned(), error };
         let stop = AtomicBool::new(false);
-        let pump = Pump::open(Host::new(patience, encoding), transport, &stop).map_err(fault)?;
+        let token = Token::from_environment().map_err(|problem| fault(RigError::Token(problem)))?;
+        let host = Host::new(patience, encoding).with_token(token);
+        let pump = Pump::open(host, transport, &stop).map_err(fault)?;
         let identity = pump.host().identity().cloned();
         let identity = identity.expect("a device that answered hello is known");
         let shared = Arc::new(Shared {

@@ -1,14 +1,16 @@
 //! `twinprop device serve`: any simulated device as a rig.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::devices::rig::transport::{Serial, SerialConfig, Tcp};
+use twinprop::devices::rig::listener::require_token;
+use twinprop::devices::rig::transport::{Serial, SerialConfig};
 use twinprop::devices::rig::{
-    Capacity, Emulator, EmulatorConfig, EmulatorEvent, FaultsConfig, Stdio, Transport,
+    Capacity, Emulator, EmulatorConfig, EmulatorEvent, FaultsConfig, Listener, Stdio, Token,
+    Transport,
 };
 use twinprop::errln;
 use twinprop::experiment::Recipe;
@@ -26,9 +28,6 @@ pub struct Serve {
     seed: Option<u64>,
     #[command(flatten)]
     link: Link,
-    /// Listen on other addresses than this machine's own.
-    #[arg(long)]
-    public: bool,
     /// Take the time that shots are declared to take.
     #[arg(long)]
     real_time: bool,
@@ -49,7 +48,8 @@ struct Link {
     /// Serve on standard input and output, as a child process.
     #[arg(long)]
     stdio: bool,
-    /// Listen on this address, such as 127.0.0.1:7777; port 0 takes a free one and says which.
+    /// Listen on this address, such as 127.0.0.1:7777; port 0 takes a free one and says which. On other
+    /// addresses than this machine's own, hosts must know the token in TWINPROP_TOKEN.
     #[arg(long, value_name = "ADDRESS")]
     tcp: Option<SocketAddr>,
     /// Serve on a serial port.
@@ -102,6 +102,8 @@ impl FaultArguments {
     }
 }
 
+/// A host that is silent for so many of the watchdog's intervals is gone: it pings thrice in each.
+const SILENT_WATCHDOGS: u32 = 5;
 /// Smallest frame that a description and a shot can travel in.
 const SMALLEST_FRAME: usize = 64;
 
@@ -118,7 +120,7 @@ pub fn run(command: &Serve) -> Result<(), Error> {
         return serve(&mut emulator, &mut Stdio::take(), "standard input and output");
     }
     if let Some(address) = command.link.tcp {
-        return listen(&mut emulator, address, command.public);
+        return listen(&mut emulator, address, Duration::from_millis(command.watchdog));
     }
     let path = command.link.serial.clone().unwrap_or_default();
     let config =
@@ -162,29 +164,20 @@ fn emulator(command: &Serve) -> Result<Emulator, Error> {
     Ok(Emulator::new(device, name, config))
 }
 
-/// Serves one host after another.
-fn listen(emulator: &mut Emulator, address: SocketAddr, public: bool) -> Result<(), Error> {
-    let loopback = match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback(),
-    };
-    if !loopback && !public {
-        return Err(Error::Usage(format!(
-            "--tcp {address}: whoever reaches that address could drive the device; give --public if that is what you want"
-        )));
-    }
+/// Serves one host after another; off loopback only those who know the token.
+fn listen(emulator: &mut Emulator, address: SocketAddr, watchdog: Duration) -> Result<(), Error> {
+    let token = Token::from_environment().map_err(Error::Usage)?;
+    require_token(address, token.as_ref(), "drive the device").map_err(Error::Usage)?;
     let name = address.to_string();
-    let wrong = Error::file(Path::new(&name), "listen on an address of this machine that is free");
-    let listener = TcpListener::bind(address).map_err(wrong)?;
-    let bound = listener.local_addr().unwrap_or(address);
+    let wrong =
+        || Error::file(Path::new(&name), "listen on an address of this machine that is free");
+    let listener = Listener::bind(address, token, |refused| errln!("{refused}")).map_err(wrong())?;
+    let bound = listener.address();
     errln!("serving on tcp://{bound}");
-    for stream in listener.incoming() {
-        match stream.and_then(Tcp::accepted) {
-            Ok(mut link) => serve(emulator, &mut link, &format!("tcp://{bound}"))?,
-            Err(error) => errln!("a connection failed: {error}"),
-        }
+    loop {
+        let mut host = listener.accept(SILENT_WATCHDOGS * watchdog).map_err(wrong())?;
+        serve(emulator, &mut host, &format!("tcp://{bound}"))?;
     }
-    Ok(())
 }
 
 fn serve(emulator: &mut Emulator, link: &mut dyn Transport, name: &str) -> Result<(), Error> {

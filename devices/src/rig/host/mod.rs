@@ -9,6 +9,7 @@
 //! room for; it plays strictly in order, and answers one that it played already from its memory.
 //! A frame whose answer does not come is sent again.
 
+mod admission;
 mod answers;
 mod handshake;
 mod patience;
@@ -17,6 +18,7 @@ mod requests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::admission::Admission;
 use self::handshake::Step;
 pub use self::patience::Patience;
 use self::patience::Timeouts;
@@ -60,6 +62,7 @@ pub struct Host {
     identity: Option<Identity>,
     session: u16,
     nonce: u32,
+    admission: Admission,
 
     parameters: Vec<f32>,
     /// Number of the parameters' setting, from one.
@@ -104,6 +107,7 @@ impl Host {
             identity: None,
             session: 0,
             nonce: 0,
+            admission: Admission::default(),
             parameters: Vec::new(),
             epoch: 0,
             unsent: Some(0),
@@ -269,6 +273,9 @@ impl Host {
             Kind::HelloReply => return self.take_greeting(now, frame).unwrap_or(false),
             Kind::Description => return self.take_description(now, frame).unwrap_or(false),
             Kind::Opened => return self.take_opened(frame).unwrap_or(false),
+            Kind::Challenge => return self.take_challenge(frame).unwrap_or(false),
+            Kind::Proved => return self.take_proved(now, frame).unwrap_or(false),
+            Kind::Error if session == 0 => return self.take_rejection(frame).unwrap_or(false),
             Kind::Health => {
                 let health = Health::read(frame.payload);
                 self.health = health.or(self.health);
@@ -333,6 +340,7 @@ impl Host {
         }
         match self.state {
             State::Closed => None,
+            State::Handshake { .. } if self.owes_proof() => self.transmit_proof(now),
             State::Handshake { .. } => self.transmit_handshake(now),
             State::Ready => self.transmit_requests(now),
         }

@@ -13,13 +13,15 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub struct Tcp {
     address: String,
     stream: Option<TcpStream>,
+    /// What was read and is to be read again.
+    rest: Vec<u8>,
 }
 
 impl Tcp {
     /// A connection to `address`, such as `127.0.0.1:7777`, not open yet.
     #[must_use]
     pub fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), stream: None }
+        Self { address: address.to_owned(), stream: None, rest: Vec::new() }
     }
 
     /// The device's end of a connection that a host opened.
@@ -29,7 +31,12 @@ impl Tcp {
     pub fn accepted(stream: TcpStream) -> io::Result<Self> {
         let address = stream.peer_addr()?.to_string();
         stream.set_nodelay(true)?;
-        Ok(Self { address, stream: Some(stream) })
+        Ok(Self { address, stream: Some(stream), rest: Vec::new() })
+    }
+
+    /// Has `bytes` read again before what comes next.
+    pub(in crate::rig) fn read_again(&mut self, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
     }
 
     fn stream(&mut self) -> io::Result<&mut TcpStream> {
@@ -40,6 +47,7 @@ impl Tcp {
 impl Transport for Tcp {
     fn open(&mut self) -> Result<(), String> {
         self.stream = None;
+        self.rest.clear();
         let refused = |error: io::Error| {
             format!("{} does not answer: {error}; is the device's program running?", self.address)
         };
@@ -60,6 +68,12 @@ impl Transport for Tcp {
     }
 
     fn read(&mut self, bytes: &mut [u8], patience: Duration) -> io::Result<usize> {
+        if !self.rest.is_empty() {
+            let count = self.rest.len().min(bytes.len());
+            bytes[..count].copy_from_slice(&self.rest[..count]);
+            self.rest.drain(..count);
+            return Ok(count);
+        }
         let stream = self.stream()?;
         // A patience of zero would mean to wait for ever.
         stream.set_read_timeout(Some(patience.max(Duration::from_micros(1))))?;

@@ -1,0 +1,92 @@
+//! How a host is admitted to a device that asks for a token, and how it is turned away.
+
+use std::time::Duration;
+
+use super::{Host, State};
+use crate::rig::error::RigError;
+use crate::rig::frame::{Frame, Header, Kind};
+use crate::rig::message::Refusal;
+use crate::rig::token::{Nonce, Prover, TOKEN_VARIABLE, Token, fresh_nonce};
+
+/// What a host knows of the token, and of the device's challenge.
+#[derive(Default)]
+pub(super) struct Admission {
+    token: Option<Token>,
+    /// The challenge that is being answered, and the host's own number.
+    challenge: Option<(Nonce, Nonce)>,
+    wants_proof: bool,
+}
+
+impl Host {
+    /// The host of a device that may ask for `token`.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<Token>) -> Self {
+        self.admission.token = token;
+        self
+    }
+
+    /// The device asks for a proof of the token.
+    pub(super) fn take_challenge(&mut self, frame: &Frame<'_>) -> Option<bool> {
+        let State::Handshake { .. } = self.state else { return None };
+        let challenge = Nonce::try_from(frame.payload).ok()?;
+        if self.admission.token.is_none() {
+            self.fail(RigError::Token(format!("set {TOKEN_VARIABLE} to the one that it has")));
+            return Some(true);
+        }
+        match fresh_nonce() {
+            Ok(nonce) => {
+                self.admission.challenge = Some((challenge, nonce));
+                self.admission.wants_proof = true;
+            }
+            Err(problem) => self.fail(RigError::Token(problem)),
+        }
+        Some(true)
+    }
+
+    /// The device proves in its turn that it knows the token: hello is next.
+    pub(super) fn take_proved(&mut self, now: Duration, frame: &Frame<'_>) -> Option<bool> {
+        let (challenge, nonce) = self.admission.challenge.take()?;
+        let token = self.admission.token.as_ref()?;
+        if token.verifies(Prover::Device, &challenge, &nonce, frame.payload) {
+            self.greet(now);
+        } else {
+            self.fail(RigError::Token(
+                "what answers does not know it; is the address right?".to_owned(),
+            ));
+        }
+        Some(true)
+    }
+
+    /// The device turns this host away before there is a session.
+    pub(super) fn take_rejection(&mut self, frame: &Frame<'_>) -> Option<bool> {
+        let State::Handshake { .. } = self.state else { return None };
+        let (code, text) = frame.payload.split_first_chunk::<2>()?;
+        let text = String::from_utf8_lossy(text).into_owned();
+        match Refusal::of(u16::from_le_bytes(*code))? {
+            Refusal::Token => self.fail(RigError::Token(text)),
+            // A device that this host had may take its lost link for a live one a little longer.
+            Refusal::InUse if self.identity.is_none() => self.fail(RigError::InUse(text)),
+            _ => return None,
+        }
+        Some(true)
+    }
+
+    /// Whether a challenge is not answered yet.
+    pub(super) fn owes_proof(&self) -> bool {
+        self.admission.wants_proof
+    }
+
+    /// The proof that is due.
+    pub(super) fn transmit_proof(&mut self, now: Duration) -> Option<&[u8]> {
+        let Admission { token, challenge, wants_proof } = &mut self.admission;
+        let (token, (challenge, nonce)) = (token.as_ref()?, challenge.as_ref()?);
+        *wants_proof = false;
+        let proof = token.prove(Prover::Host, challenge, nonce);
+        self.last_sent = now;
+        self.counts.frames_sent += 1;
+        Some(self.encoder.encode(&Header::new(Kind::Proof, 0, 0), |bytes| {
+            bytes.extend(nonce.iter());
+            bytes.extend(proof);
+        }))
+    }
+}

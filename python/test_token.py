@@ -1,0 +1,187 @@
+"""Who reaches a device over TCP: python3 -m unittest discover python"""
+
+import contextlib
+import io
+import os
+import re
+import socket
+import threading
+import time
+import unittest
+from unittest import mock
+
+import twinprop_rig
+from twinprop_rig import (CHALLENGE, ERROR, HELLO, HELLO_REPLY, PROOF, PROVED, Device, Header, bank, decode,
+                          encode)
+
+TOKEN = "a token of twenty-nine bytes."
+
+
+def frame(kind, payload=b""):
+    return encode(Header(1, kind, 0, 0, 0, 0, 0, 0), payload)
+
+
+class Client:
+    """A connection that reads frames."""
+
+    def __init__(self, address):
+        self.link = socket.create_connection(address, timeout=5)
+        self.rest = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.link.close()
+
+    def send(self, data):
+        self.link.sendall(data)
+
+    def frames(self):
+        """Frames until the link ends."""
+        while True:
+            try:
+                data = self.link.recv(4096)
+            except ConnectionError:
+                return
+            if not data:
+                return
+            *pieces, self.rest = (self.rest + data).split(b"\0")
+            for piece in pieces:
+                found = decode(piece) if piece else None
+                if found:
+                    yield found
+
+    def next(self):
+        return next(self.frames())
+
+
+class Strangers(unittest.TestCase):
+    def serve(self, token):
+        """A device that listens; its address."""
+        self.played = []
+        environment = {"TWINPROP_TOKEN": token} if token else {}
+        with mock.patch.dict(os.environ, environment):
+            if not token:
+                os.environ.pop("TWINPROP_TOKEN", None)
+            device = Device(lambda xs, p: self.played.append(len(xs)) or [[0.0]] * len(xs),
+                            bank("x", 1, "V", -1, 1), [], bank("y", 1, "V", -1, 1), name=f"d{id(self)}")
+            said = io.StringIO()
+            quiet = contextlib.ExitStack()
+            quiet.enter_context(contextlib.redirect_stderr(said))
+            quiet.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            self.addCleanup(quiet.close)
+            server = twinprop_rig._listen("127.0.0.1:0")
+            address = server.getsockname()
+            thread = threading.Thread(target=device._serve_tcp, args=(server,), daemon=True)
+            thread.start()
+            deadline = time.monotonic() + 5
+            while "serves" not in said.getvalue() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.05)  # The token is read when the device begins to accept.
+
+        def end():
+            device.ending = "test"
+            thread.join(5)
+        self.addCleanup(end)
+        return address[:2], said
+
+    def prove(self, client, token):
+        header, challenge = client.next()
+        self.assertEqual(header.kind, CHALLENGE)
+        nonce = os.urandom(32)
+        client.send(frame(PROOF, nonce + twinprop_rig._proof(token.encode(), "host", challenge, nonce)))
+        return challenge, nonce
+
+    def test_a_proof_is_that_of_the_rust_host(self):
+        proofs = [twinprop_rig._proof(TOKEN.encode(), who, b"\1" * 32, b"\2" * 32).hex()
+                  for who in ("host", "device")]
+        source = os.path.join(os.path.dirname(__file__), "../devices/src/rig/token.rs")
+        with open(source, encoding="utf-8") as file:
+            vectors = re.findall(r'const (?:HOST|DEVICE): &str = "([0-9a-f]{64})"', file.read().replace("\n        ", " "))
+        self.assertEqual(proofs, vectors)
+
+    def test_who_knows_the_token_says_hello(self):
+        address, _ = self.serve(TOKEN)
+        with Client(address) as client:
+            challenge, nonce = self.prove(client, TOKEN)
+            header, proof = client.next()
+            self.assertEqual(header.kind, PROVED)
+            self.assertEqual(proof, twinprop_rig._proof(TOKEN.encode(), "device", challenge, nonce))
+            client.send(frame(HELLO))
+            self.assertEqual(client.next()[0].kind, HELLO_REPLY)
+
+    def test_who_does_not_is_turned_away(self):
+        address, said = self.serve(TOKEN)
+        with Client(address) as client:
+            self.prove(client, "another token of some length")
+            header, payload = client.next()
+            self.assertEqual((header.kind, payload[0]), (ERROR, 8))
+            self.assertIn(b"TWINPROP_TOKEN", payload)
+            self.assertEqual(list(client.frames()), [])
+        with Client(address) as client:
+            client.next()
+            client.send(frame(PROOF, b"short") + frame(HELLO))
+            self.assertEqual([found[0].kind for found in client.frames()], [ERROR])
+        self.assertIn("does not know the token", said.getvalue())
+
+    def test_a_replayed_proof_is_worth_nothing(self):
+        address, _ = self.serve(TOKEN)
+        with Client(address) as client:
+            _, challenge = client.next()
+            nonce = os.urandom(32)
+            proof = frame(PROOF, nonce + twinprop_rig._proof(TOKEN.encode(), "host", challenge, nonce))
+            client.send(proof)
+            self.assertEqual(client.next()[0].kind, PROVED)
+        with Client(address) as client:
+            client.next()
+            client.send(proof)
+            self.assertEqual(client.next()[0].kind, ERROR)
+
+    def test_random_and_silent_clients_hold_nobody_up(self):
+        for token in (TOKEN, None):
+            address, _ = self.serve(token)
+            silent = [socket.create_connection(address) for _ in range(5)]
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(address, timeout=5) as link:
+                    link.sendall(os.urandom(300))
+            start = time.monotonic()
+            with Client(address) as client:
+                if token:
+                    self.prove(client, token)
+                    client.next()
+                client.send(frame(HELLO))
+                self.assertEqual(client.next()[0].kind, HELLO_REPLY)
+            self.assertLess(time.monotonic() - start, 3)
+            self.assertEqual(self.played, [])
+            for link in silent:
+                link.close()
+
+    def test_a_second_host_is_told_that_the_device_is_in_use(self):
+        address, _ = self.serve(None)
+        with Client(address) as first, Client(address) as second:
+            first.send(frame(HELLO))
+            self.assertEqual(first.next()[0].kind, HELLO_REPLY)
+            second.send(frame(HELLO))
+            header, payload = second.next()
+            self.assertEqual((header.kind, payload[0]), (ERROR, 9))
+            self.assertIn(b"another host", payload)
+
+    def test_off_loopback_a_token_is_needed(self):
+        with mock.patch.dict(os.environ):
+            os.environ.pop("TWINPROP_TOKEN", None)
+            for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:7777"):
+                with self.assertRaises(SystemExit) as refused:
+                    twinprop_rig._listen(address)
+                self.assertIn("openssl rand", str(refused.exception))
+                self.assertIn("ssh -L", str(refused.exception))
+            os.environ["TWINPROP_TOKEN"] = "short"
+            with self.assertRaises(SystemExit) as refused:
+                twinprop_rig._listen("0.0.0.0:0")
+            self.assertIn("needs 16", str(refused.exception))
+            os.environ["TWINPROP_TOKEN"] = TOKEN
+            twinprop_rig._listen("0.0.0.0:0").close()
+
+
+if __name__ == "__main__":
+    unittest.main()
