@@ -28,7 +28,7 @@ pub mod training;
 
 pub use backend::Backend;
 #[cfg(feature = "remote")]
-pub use backend::{TOKEN, lend};
+pub use backend::BackendServer;
 pub use error::Error;
 pub use rules::Rule;
 pub use twinprop_calibration as calibration;

@@ -1,4 +1,4 @@
-//! A backend that is lent: the twins are computed by another process, over loopback.
+//! A served backend: the twins are computed by another process, over loopback.
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -6,14 +6,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-/// A process that lends its backend, until it is dropped.
-struct Lender {
+const TOKEN: &str = "a token of twenty-nine bytes.";
+
+/// A process that serves its backend, until it is dropped.
+struct Server {
     process: Child,
     /// What `--backend` calls it.
     backend: String,
 }
 
-impl Lender {
+impl Server {
     fn start(token: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_twinprop"))
             .args(["serve", "--listen", "127.0.0.1:0"])
@@ -24,12 +26,12 @@ impl Lender {
             .unwrap();
         let mut said = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let backend = said.trim().strip_prefix("lending flex at ").unwrap().to_owned();
+        let backend = said.trim().strip_prefix("serving flex at ").unwrap().to_owned();
         Self { process, backend }
     }
 }
 
-impl Drop for Lender {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -55,25 +57,37 @@ fn last_loss(run: &Path) -> f64 {
 }
 
 #[test]
-fn a_lent_backend_trains_as_the_own_does() {
+fn a_served_backend_trains_as_a_local_one_does() {
     let folder = tempfile::tempdir().unwrap();
-    let lender = Lender::start("secret");
-    let (own, lent) = (folder.path().join("own"), folder.path().join("lent"));
-    for (backend, out) in [("flex", &own), (lender.backend.as_str(), &lent)] {
-        let output = train(backend, "secret", out);
+    let server = Server::start(TOKEN);
+    let (own, served) = (folder.path().join("own"), folder.path().join("served"));
+    for (backend, out) in [("flex", &own), (server.backend.as_str(), &served)] {
+        let output = train(backend, TOKEN, out);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
-    let (own, lent) = (last_loss(&own), last_loss(&lent));
-    assert!((own - lent).abs() < 0.02 * own, "{own} here, {lent} there");
+    let (own, served) = (last_loss(&own), last_loss(&served));
+    assert!((own - served).abs() < 0.02 * own, "{own} here, {served} there");
 }
 
 #[test]
 fn who_has_not_the_token_is_told_and_leaves_no_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let lender = Lender::start("secret");
+    let server = Server::start(TOKEN);
     let out = folder.path().join("run");
-    let output = train(&lender.backend, "another", &out);
+    let output = train(&server.backend, "another token of some length", &out);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("TWINPROP_TOKEN"), "{said}");
     assert!(!out.exists());
+}
+
+#[test]
+fn off_loopback_a_token_is_needed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_twinprop"))
+        .args(["serve", "--listen", "0.0.0.0:0"])
+        .env_remove("TWINPROP_TOKEN")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("compute on this machine") && said.contains("ssh -L"), "{said}");
 }

@@ -4,7 +4,7 @@
 mod remote;
 
 #[cfg(feature = "remote")]
-pub use remote::{TOKEN, lend};
+pub use remote::BackendServer;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,43 +1,64 @@
-//! A backend that another machine lends: burn's remote backend over WebSocket, which is not encrypted. A
-//! token keeps strangers of the same network off, not those who read its traffic.
+//! The backend of another machine: burn's remote backend over WebSocket, which is not encrypted. burn sends
+//! the token as it is, so that it keeps strangers of the same network off, and not those who read its
+//! traffic: where these are a danger, listen on 127.0.0.1 and go through SSH.
 
 use std::net::TcpListener;
 
 use burn::server::{RemoteServer, TokenAuthorizer, WebSocketTransport};
 use burn::tensor::Device;
 use burn::tensor::remote::RemoteHost;
+use twinprop_devices::rig::Token;
+use twinprop_devices::rig::listener::require_token;
+use twinprop_devices::rig::token::TOKEN_VARIABLE;
 
 use super::Backend;
 use crate::Error;
 
-/// The environment variable with what a lent backend asks of those whom it serves, if it is set.
-pub const TOKEN: &str = "TWINPROP_TOKEN";
-
-/// Connects the device that is lent at `address`, such as `ws://gpu:3000`.
+/// Connects the device that is served at `address`, such as `ws://gpu:3000`.
 pub(super) fn connect(address: &str) -> Result<Device, Error> {
     let mut host = RemoteHost::websocket(address);
-    if let Ok(token) = std::env::var(TOKEN) {
+    if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
         host = host.with_credential(token);
     }
     Device::remote_options(&host).init().map_err(|error| {
         Error::Usage(format!(
-            "remote:{address}: {error}; is `twinprop serve` running there, and {TOKEN} the same on both sides?"
+            "remote:{address}: {error}; is `twinprop serve` running there, and {TOKEN_VARIABLE} the same on both sides?"
         ))
     })
 }
 
-/// Lends `backend` to all who connect to `listener` until Ctrl-C.
-///
-/// # Errors
-/// [`Error::Usage`] where the backend is not built in or cannot be lent, or the token is empty.
-pub fn lend(backend: &Backend, listener: TcpListener) -> Result<(), Error> {
-    let mut server = RemoteServer::new([backend.device()?]);
-    if let Ok(token) = std::env::var(TOKEN) {
-        let authorizer = TokenAuthorizer::new(token)
-            .map_err(|error| Error::Usage(format!("{TOKEN}: {error}")))?;
-        server = server.with_authorizer(authorizer);
+/// A backend that trainings on other machines use.
+pub struct BackendServer {
+    server: RemoteServer,
+    listener: TcpListener,
+}
+
+impl BackendServer {
+    /// `backend` for all who connect to `listener` and, if [`TOKEN_VARIABLE`] is set, know the token.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the backend is not built in, where the token is too short, and where there is
+    /// none although other machines reach the listener's address.
+    pub fn new(backend: &Backend, listener: TcpListener) -> Result<Self, Error> {
+        let token = Token::from_environment().map_err(Error::Usage)?;
+        let address = listener.local_addr().map_err(|error| Error::Usage(error.to_string()))?;
+        require_token(address, token.as_ref(), "compute on this machine").map_err(Error::Usage)?;
+        let mut server = RemoteServer::new([backend.device()?]);
+        if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
+            let authorizer = TokenAuthorizer::new(token)
+                .map_err(|error| Error::Usage(format!("{TOKEN_VARIABLE}: {error}")))?;
+            server = server.with_authorizer(authorizer);
+        }
+        Ok(Self { server, listener })
     }
-    server
-        .serve(WebSocketTransport::from_listener(listener))
-        .map_err(|error| Error::Usage(format!("the backend cannot be lent: {error}")))
+
+    /// Serves until the program ends.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the backend cannot be served.
+    pub fn serve(self) -> Result<(), Error> {
+        self.server
+            .serve(WebSocketTransport::from_listener(self.listener))
+            .map_err(|error| Error::Usage(format!("the backend cannot be served: {error}")))
+    }
 }

@@ -54,7 +54,7 @@ enum Command {
     Schema,
     /// Print the completions of a shell.
     Completions(completions::Completions),
-    /// Lend this machine's backend to trainings on other machines.
+    /// Serve this machine's backend to trainings on other machines.
     #[cfg(feature = "remote")]
     Serve(serve::Serve),
     /// Ask about devices.

@@ -3,25 +3,26 @@
 use std::net::{SocketAddr, TcpListener};
 
 use clap::Args;
-use twinprop::outln;
-use twinprop::{Backend, Error, lend};
+use twinprop::{Backend, BackendServer, Error, outln};
 
 /// Arguments of `serve`.
 #[derive(Args)]
 pub struct Serve {
-    /// The backend that is lent: flex, ndarray or wgpu.
+    /// The backend that is served: flex, ndarray or wgpu.
     #[arg(long, default_value = "flex")]
     backend: Backend,
-    /// Address and port to listen on; from another machine only 0.0.0.0 or an address of this one is reached.
+    /// Address and port to listen on; other machines reach only 0.0.0.0 or an address of this one, for which
+    /// TWINPROP_TOKEN must be set.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 }
 
-/// Lends the backend until Ctrl-C.
+/// Serves the backend until Ctrl-C.
 pub fn run(command: &Serve) -> Result<(), Error> {
     let listener = TcpListener::bind(command.listen)
         .map_err(|error| Error::Usage(format!("{}: {error}", command.listen)))?;
     let address = listener.local_addr().unwrap_or(command.listen);
-    outln!("lending {} at remote:ws://{address}", command.backend);
-    lend(&command.backend, listener)
+    let server = BackendServer::new(&command.backend, listener)?;
+    outln!("serving {} at remote:ws://{address}", command.backend);
+    server.serve()
 }
