@@ -298,13 +298,24 @@ pub fn fit_of_mnist_optical() -> Outcome<Fit> {
     Fit::new(on_noise(MNIST_OPTICAL, 196, &Backend::Flex))
 }
 
-/// A step of `experiments/digits-plate.toml`.
+/// A step of `bench/recipes/deep-plate.toml`.
 ///
 /// # Panics
 /// If the recipe cannot be read or built.
 #[must_use]
-pub fn digits_plate() -> Step {
-    Step::new(with_equations(of_recipe("digits-plate", Backend::Flex).1))
+pub fn deep_plate() -> Step {
+    Step::new(with_equations(of_file("bench/recipes/deep-plate.toml", &Backend::Flex).1))
+}
+
+/// The calibration of its device.
+///
+/// # Errors
+/// As [`Fit::new`].
+///
+/// # Panics
+/// If the recipe cannot be read or built.
+pub fn fit_of_deep_plate() -> Outcome<Fit> {
+    Fit::new(of_file("bench/recipes/deep-plate.toml", &Backend::Flex))
 }
 
 /// The calibration of the device of the recipe `name` of `experiments`.
@@ -330,10 +341,14 @@ fn with_equations(mut experiment: Experiment) -> Experiment {
 
 /// The recipe `name` of `experiments` and its experiment, without twins.
 fn of_recipe(name: &str, backend: Backend) -> (Recipe, Experiment) {
+    of_file(&format!("experiments/{name}.toml"), &backend)
+}
+
+/// The recipe in the file `path` of the repository and its experiment, without twins.
+fn of_file(path: &str, backend: &Backend) -> (Recipe, Experiment) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let path = root.join("experiments").join(name).with_extension("toml");
     let device = backend.device().expect("the backend is built in");
-    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
+    let recipe = Recipe::read(&root.join(path), &[]).expect("the recipe is whole");
     let experiment =
         prepare(&recipe, &Place::new(&root, &device)).expect("the recipe can be built");
     (recipe, experiment)

@@ -3,8 +3,8 @@
 use twinprop::Backend;
 
 use crate::{
-    Fit, Outcome, Step, digits_plate, fit_of_mnist_optical, fit_of_recipe, mnist_optical,
-    mnist_oscillators, vowels_optical,
+    Fit, Outcome, Step, deep_plate, fit_of_deep_plate, fit_of_mnist_optical, fit_of_recipe,
+    mnist_optical, mnist_oscillators, vowels_optical,
 };
 
 /// A step of physics-aware training, and its peer.
@@ -54,11 +54,11 @@ pub const PAT_STEPS: [PatStep; 4] = [
     },
     PatStep {
         name: "plate-step",
-        subject: "`digits-plate`",
+        subject: "a plate, three layers of four shots",
         peer: "plate_step.py",
         compiles: false,
-        step: digits_plate,
-        fit: Some(|| fit_of_recipe("digits-plate")),
+        step: deep_plate,
+        fit: Some(fit_of_deep_plate),
         multiply_adds: None,
         product: None,
     },
