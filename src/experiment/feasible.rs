@@ -49,7 +49,10 @@ pub(super) fn check(recipe: &Recipe, options: &RunOptions) -> Result<(), Error> 
 /// # Errors
 /// As [`check`].
 pub(super) fn check_sweeps(sweeps: &[Sweep], recipe: &Recipe) -> Result<(), Error> {
-    for Sweep { key, .. } in sweeps {
+    let keys: Vec<String> = sweeps.iter().map(|sweep| sweep.key.clone()).collect();
+    refuse_repeated("--sweep", &keys)?;
+    for Sweep { key, values } in sweeps {
+        refuse_repeated(&format!("--sweep {key}"), values)?;
         let why = match key.as_str() {
             "seed" => Some("the seeds are counted by --seeds, from --seed".to_owned()),
             "training.rule" => Some("the rules are named by --rules".to_owned()),
@@ -57,6 +60,29 @@ pub(super) fn check_sweeps(sweeps: &[Sweep], recipe: &Recipe) -> Result<(), Erro
         };
         if let Some(why) = why {
             return Err(Error::Usage(format!("--sweep {key}: {why}")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses `values` of `option` that are the same; numbers are by their value, however they are written.
+///
+/// # Errors
+/// [`Error::Usage`] with the two.
+pub(super) fn refuse_repeated(option: &str, values: &[String]) -> Result<(), Error> {
+    let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
+    for (place, value) in values.iter().enumerate() {
+        let is_same = |before: &&String| match (number(before), number(value)) {
+            (Some(before), Some(value)) => before == value,
+            _ => *before == value,
+        };
+        if let Some(before) = values[..place].iter().find(is_same) {
+            let both = if before == value {
+                format!("`{value}` is given twice")
+            } else {
+                format!("`{before}` and `{value}` are the same")
+            };
+            return Err(Error::Usage(format!("{option}: {both}; its runs would be made twice")));
         }
     }
     Ok(())

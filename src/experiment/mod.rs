@@ -12,6 +12,7 @@ mod checkpoint;
 mod compare;
 mod evaluate;
 mod feasible;
+mod folder_lock;
 mod meta;
 mod outcome;
 mod provenance;

@@ -14,7 +14,7 @@ use super::calibration_run::{self, CalibrationSummary};
 use super::checkpoint::{self, Checkpoint};
 use super::feasible;
 use super::provenance::Spent;
-use super::recipe::Recipe;
+use super::recipe::{LARGEST_SEED, Recipe};
 use super::run_folder::RunFolder;
 use super::summary::Summary;
 use super::twins::load_twins;
@@ -71,6 +71,10 @@ impl RunOptions {
         let mut recipe = Recipe::read(path, &self.set)?;
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
+        if recipe.seed > LARGEST_SEED {
+            let seed = recipe.seed;
+            return Err(Error::Usage(format!("--seed {seed}: the largest seed is {LARGEST_SEED}")));
+        }
         recipe.take_rigs(&self.devices)?;
         feasible::check(&recipe, self)?;
         RunFolder::refuse_taken(self.out.as_deref())?;

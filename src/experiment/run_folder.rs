@@ -1,7 +1,7 @@
 //! A run's folder: made once, never written over, every file whole or absent.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
@@ -12,6 +12,7 @@ use twinprop_devices::write_whole;
 
 use super::assemblies::StageAssemblies;
 use super::build::Usages;
+use super::folder_lock::FolderLock;
 use super::provenance::{self, Begun};
 use super::recipe::Recipe;
 use crate::Error;
@@ -22,6 +23,8 @@ use crate::training::EpochMetrics;
 /// The folder of one run.
 pub struct RunFolder {
     path: PathBuf,
+    /// Held where this process writes the folder.
+    _lock: Option<FolderLock>,
 }
 
 const WRITABLE: &str = "name a folder that can be written with --out";
@@ -88,24 +91,50 @@ impl RunFolder {
     /// Makes the folder `wanted`, or `runs/NAME`, `runs/NAME-2`, … where none is named.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the folder holds a run already, [`Error::File`] where it cannot be
-    /// made or written.
+    /// [`Error::Usage`] where the folder holds a run already or another process writes it, [`Error::File`]
+    /// where it cannot be made or written.
     pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
         Self::refuse_taken(wanted)?;
         let path = match wanted {
-            Some(path) => path.to_owned(),
-            None => (1..)
-                .map(|count| match count {
-                    1 => PathBuf::from("runs").join(name),
-                    _ => PathBuf::from("runs").join(format!("{name}-{count}")),
-                })
-                .find(|path| !path.exists())
-                .unwrap_or_else(|| PathBuf::from("runs").join(name)),
+            Some(path) => {
+                std::fs::create_dir_all(path).map_err(Error::file(path, WRITABLE))?;
+                path.to_owned()
+            }
+            None => Self::next_free(name)?,
         };
-        std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
+        let lock = FolderLock::acquire(&path)?;
+        // Whoever had the lock may have left a run.
+        Self::refuse_taken(wanted)?;
         // A folder that is there but cannot be written must be known before the first shot.
         tempfile::NamedTempFile::new_in(&path).map_err(Error::file(&path, WRITABLE))?;
-        Ok(Self { path })
+        Ok(Self { path, _lock: Some(lock) })
+    }
+
+    /// Makes the first of `runs/NAME`, `runs/NAME-2`, … that is not there.
+    fn next_free(name: &str) -> Result<PathBuf, Error> {
+        let runs = Path::new("runs");
+        std::fs::create_dir_all(runs).map_err(Error::file(runs, WRITABLE))?;
+        let mut count = 1;
+        loop {
+            let path = match count {
+                1 => runs.join(name),
+                _ => runs.join(format!("{name}-{count}")),
+            };
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
+                Err(error) => return Err(Error::file(&path, WRITABLE)(error)),
+            }
+        }
+    }
+
+    /// The folder for this process alone.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where another process writes it.
+    pub(super) fn locked(mut self) -> Result<Self, Error> {
+        self._lock = Some(FolderLock::acquire(&self.path)?);
+        Ok(self)
     }
 
     /// The folder `name` in this one, made if it is not there.
@@ -115,12 +144,12 @@ impl RunFolder {
     pub(super) fn inner(&self, name: &str) -> Result<Self, Error> {
         let path = self.path.join(name);
         std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
-        Ok(Self { path })
+        Ok(Self { path, _lock: None })
     }
 
     /// The folder `path`, as it is.
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), _lock: None }
     }
 
     /// Whether `wanted` may become the folder of a run, before anything is made.
@@ -186,16 +215,16 @@ impl RunFolder {
                 )));
             }
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), _lock: None })
     }
 
     /// Opens the folder of a run or a calibration that has begun, whether or not it ended.
     ///
     /// # Errors
-    /// [`Error::Usage`] where nothing has begun there.
+    /// [`Error::Usage`] where nothing has begun there, or another process writes it.
     pub fn open_begun(path: &Path) -> Result<Self, Error> {
         if path.join(Self::RECIPE).is_file() {
-            return Ok(Self { path: path.to_owned() });
+            return Self::at(path).locked();
         }
         Err(Error::Usage(format!(
             "{}: nothing that could be resumed has begun here; name the folder that --out named",

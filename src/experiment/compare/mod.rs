@@ -22,8 +22,8 @@ pub(crate) use self::statistics::mean_and_deviation;
 use self::statistics::paired_p_value;
 use self::sweep::combinations;
 use super::baseline::{Baseline, baselines};
-use super::feasible::{check_sweeps, why_not};
-use super::recipe::Recipe;
+use super::feasible::{check_sweeps, refuse_repeated, why_not};
+use super::recipe::{LARGEST_SEED, Recipe};
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use super::summary::Summary;
@@ -191,7 +191,9 @@ pub fn plan_comparison(
     options: &RunOptions,
 ) -> Result<(Plan, RunFolder), Error> {
     let recipe = options.recipe(path)?;
+    refuse_repeated("--rules", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     check_sweeps(sweeps, &recipe)?;
+    let seeds = seeds_from(recipe.seed, seeds)?;
     let rules = &possible_rules(rules, &recipe)?;
     options.backend.device()?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
@@ -199,7 +201,7 @@ pub fn plan_comparison(
     let plan = Plan {
         recipe: format!("{name}.toml"),
         rules: rules.to_vec(),
-        seeds: (recipe.seed..recipe.seed + seeds).collect(),
+        seeds,
         sweeps: sweeps.to_vec(),
     };
     folder.write(&plan.recipe, &recipe.to_toml())?;
@@ -209,6 +211,26 @@ pub fn plan_comparison(
     }
     folder.write_json(RunFolder::PLAN, &plan)?;
     Ok((plan, folder))
+}
+
+/// Most seeds of a comparison.
+const MOST_SEEDS: u64 = 10_000;
+
+/// `count` seeds from `first` on.
+///
+/// # Errors
+/// [`Error::Usage`] where they are too many, or the last is beyond what a recipe can hold.
+fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
+    if count > MOST_SEEDS {
+        return Err(Error::Usage(format!("--seeds {count}: {MOST_SEEDS} at most")));
+    }
+    let last = first.checked_add(count.saturating_sub(1)).filter(|last| *last <= LARGEST_SEED);
+    let last = last.ok_or_else(|| {
+        Error::Usage(format!(
+            "{count} seeds from {first} on: the largest seed is {LARGEST_SEED}; begin lower with --seed"
+        ))
+    })?;
+    Ok((first..=last).collect())
 }
 
 /// Those of `rules` that can train on the devices of `recipe`; of the others it is told why not.
@@ -280,6 +302,7 @@ pub fn resume_comparison(
 ) -> Result<(Comparison, PathBuf), Error> {
     let folder = RunFolder::at(path);
     let plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
+    let folder = folder.locked()?;
     carry_out(plan, folder, jobs, options, stop)
 }
 

@@ -29,6 +29,9 @@ use crate::Error;
 use crate::data::DataConfig;
 use crate::training::TrainingConfig;
 
+/// The largest seed: a number in a recipe's file has 64 bits and a sign.
+pub const LARGEST_SEED: u64 = i64::MAX as u64;
+
 /// An experiment, as its file has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,0 +1,172 @@
+//! One process writes a folder at a time, and no comparison makes a run twice.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+mod support;
+
+use support::{QUICK, program};
+
+fn lab() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("recipe.toml"), QUICK).unwrap();
+    folder
+}
+
+fn twinprop(folder: &Path, arguments: &[&str]) -> Output {
+    program().current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Starts a process that ends when it is dropped.
+struct Running(Child);
+
+impl Running {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = program();
+        command.current_dir(folder).args(arguments);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn wait_for(folder: &Path, file: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        // A file that is there may not hold anything yet.
+        while fs::metadata(folder.join(file)).map_or(0, |file| file.len()) == 0 {
+            assert!(Instant::now() < end, "{file} is written");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A training of some minutes; it is ended long before.
+const LONG: [&str; 4] = ["--set", "training.epochs=20000", "--checkpoint", "5"];
+
+#[test]
+fn of_two_that_race_for_a_folder_one_wins() {
+    let lab = lab();
+    for round in 0..100 {
+        let out = format!("out-{round}");
+        let plan = |seeds: &'static str| {
+            let (out, path) = (out.clone(), lab.path().to_owned());
+            thread::spawn(move || {
+                twinprop(
+                    &path,
+                    &["compare", "recipe.toml", "--plan", "--seeds", seeds, "--out", &out],
+                )
+            })
+        };
+        let both = [("3", plan("3")), ("5", plan("5"))];
+        let both = both.map(|(seeds, racer)| (seeds, racer.join().unwrap()));
+        let winners: Vec<_> = both.iter().filter(|(_, output)| output.status.success()).collect();
+        let losers: Vec<_> = both.iter().filter(|(_, output)| !output.status.success()).collect();
+        assert_eq!((winners.len(), losers.len()), (1, 1), "round {round}");
+        let (_, loser) = losers[0];
+        let said = stderr(loser);
+        assert_eq!(loser.status.code(), Some(2), "round {round}: {said}");
+        assert!(
+            said.contains("is being written by process") || said.contains("holds a run already"),
+            "round {round}: {said}"
+        );
+        let plan: serde_json::Value =
+            serde_json::from_slice(&fs::read(lab.path().join(&out).join("plan.json")).unwrap())
+                .unwrap();
+        let seeds = plan["seeds"].as_array().unwrap().len().to_string();
+        assert_eq!(seeds, winners[0].0, "round {round}");
+    }
+}
+
+#[test]
+fn unnamed_folders_are_never_shared() {
+    let lab = lab();
+    let racers: Vec<_> = (0..6)
+        .map(|_| {
+            let path = lab.path().to_owned();
+            thread::spawn(move || twinprop(&path, &["compare", "recipe.toml", "--plan"]))
+        })
+        .collect();
+    for racer in racers {
+        let output = racer.join().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    assert_eq!(fs::read_dir(lab.path().join("runs")).unwrap().count(), 6);
+}
+
+#[test]
+fn a_run_at_work_is_neither_written_over_nor_resumed() {
+    let lab = lab();
+    let train = [&["train", "recipe.toml", "--out", "run"][..], &LONG].concat();
+    let running = Running::start(lab.path(), &train);
+    Running::wait_for(lab.path(), "run/metrics.jsonl");
+    let pid = running.0.id();
+    for arguments in [&["train", "--resume", "run"][..], &["train", "recipe.toml", "--out", "run"]]
+    {
+        let output = twinprop(lab.path(), arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        let has_it = said.contains(&format!("is being written by process {pid}"));
+        assert!(has_it || said.contains("holds a run already"), "{arguments:?}: {said}");
+    }
+    // Killed, it leaves a folder that can be taken over.
+    drop(running);
+    let resumed = Running::start(lab.path(), &["train", "--resume", "run"]);
+    let end = Instant::now() + Duration::from_secs(30);
+    let owner = format!("process {}", resumed.0.id());
+    while !fs::read_to_string(lab.path().join("run/.lock")).unwrap().contains(&owner) {
+        assert!(Instant::now() < end, "the resumed run has the folder");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn two_resumes_of_a_comparison_are_one() {
+    let lab = lab();
+    let plan = ["compare", "recipe.toml", "--plan", "--seeds", "2", "--rules", "pat", "--out", "c"];
+    let plan = [&plan[..], &LONG[..2]].concat();
+    assert!(twinprop(lab.path(), &plan).status.success());
+    let running = Running::start(lab.path(), &["compare", "--resume", "c"]);
+    Running::wait_for(lab.path(), "c/pat-3/begun.json");
+    let output = twinprop(lab.path(), &["compare", "--resume", "c"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("process {}", running.0.id())), "{said}");
+}
+
+#[test]
+fn what_would_be_made_twice_or_overflows_is_refused() {
+    let lab = lab();
+    for (arguments, expected) in [
+        (&["--rules", "pat,pat"][..], "`pat` is given twice"),
+        (&["--rules", "ideal,pat,ideal"], "`ideal` is given twice"),
+        (&["--sweep", "training.epochs=1,2,1"], "`1` is given twice"),
+        (&["--sweep", "imperfections.mismatch=0.1,0.10"], "`0.1` and `0.10` are the same"),
+        (&["--sweep", "imperfections.mismatch=1e-1,0.1"], "are the same"),
+        (&["--sweep", "training.epochs=1", "--sweep", "training.epochs=2"], "given twice"),
+        (&["--seed", "18446744073709551615"], "the largest seed is"),
+        (&["--seed", "9223372036854775806", "--seeds", "3"], "the largest seed is"),
+        (&["--seeds", "18446744073709551615"], "10000 at most"),
+    ] {
+        let output =
+            twinprop(lab.path(), &[&["compare", "recipe.toml", "--out", "c"], arguments].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!lab.path().join("c").exists(), "{arguments:?}");
+    }
+}
