@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use twinprop_calibration::CalibrationError;
 use twinprop_devices::DeviceError;
+use twinprop_devices::rig::RigError;
 
 /// Any failure of the program.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,8 @@ pub enum Error {
 
 /// Exit status of a program that Ctrl-C ended, as shells have it.
 pub const INTERRUPTED: u8 = 130;
+/// Exit status of a program that could not bring a device to its safe state for certain.
+pub const MAY_BE_DRIVEN: u8 = 4;
 
 impl Error {
     /// A [`File`](Self::File) error.
@@ -85,11 +88,19 @@ impl Error {
     }
 
     /// Exit status: 2 where the input is at fault, 1 where the work failed, 3 for a device that has
-    /// drifted, 130 after Ctrl-C.
+    /// drifted, 4 for a device that may still be driven, 130 after Ctrl-C.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Cut { source, .. } => source.exit_code(),
+            Self::Device(DeviceError::Rig { error, .. })
+            | Self::Calibration(CalibrationError::Device(DeviceError::Rig { error, .. })) => {
+                match error {
+                    RigError::NotSafe { .. } => MAY_BE_DRIVEN,
+                    error if error.is_interruption() => INTERRUPTED,
+                    _ => 1,
+                }
+            }
             Self::Device(DeviceError::Config { .. }) => 2,
             Self::Device(_)
             | Self::Diverged { .. }

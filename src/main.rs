@@ -8,9 +8,11 @@
 
 mod cli;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser;
+use cli::ending;
 use twinprop::errln;
 use twinprop::report::terminal;
 
@@ -22,22 +24,34 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments = cli::Cli::parse();
     let only_prints = arguments.only_prints();
+    ending::make_safe_before_abort();
     // On a worker of the pool, so that parallel work starts without waking one up.
-    match rayon::scope(|_| cli::run(arguments)) {
-        Ok(()) => match terminal::lost_output() {
-            None => ExitCode::SUCCESS,
-            Some(error) if only_prints => {
-                errln!("error: standard output: {error}");
-                ExitCode::FAILURE
-            }
-            Some(error) => {
-                errln!("standard output lost lines ({error}); the files are complete");
-                ExitCode::SUCCESS
-            }
-        },
-        Err(error) => {
+    let work = AssertUnwindSafe(|| rayon::scope(|_| cli::run(arguments)));
+    match catch_unwind(work) {
+        Ok(Ok(())) => ending::end(status_of_output(only_prints), None),
+        Ok(Err(error)) => {
             errln!("error: {error}");
-            ExitCode::from(error.exit_code())
+            ending::end(ExitCode::from(error.exit_code()), Some(&error))
+        }
+        // The panic was told by its hook.
+        Err(_) => ending::end(ExitCode::from(PANICKED), None),
+    }
+}
+
+/// Exit status of a program that panicked, as Rust has it.
+const PANICKED: u8 = 101;
+
+/// Exit status of a command that went well, if its lines could be written.
+fn status_of_output(only_prints: bool) -> ExitCode {
+    match terminal::lost_output() {
+        None => ExitCode::SUCCESS,
+        Some(error) if only_prints => {
+            errln!("error: standard output: {error}");
+            ExitCode::FAILURE
+        }
+        Some(error) => {
+            errln!("standard output lost lines ({error}); the files are complete");
+            ExitCode::SUCCESS
         }
     }
 }

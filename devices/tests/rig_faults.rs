@@ -30,6 +30,7 @@ fn description() -> Description {
         serial_number: "1".to_owned(),
         firmware: "1".to_owned(),
         largest_shot_rate: None,
+        safe_seconds: None,
         interface: Interface {
             device: "oracle".to_owned(),
             inputs: Channels::bank("x", INPUTS, "1", 0.0, 1e8),
@@ -165,7 +166,9 @@ impl Bench {
                 while let Some(piece) = self.there.arrived(self.now) {
                     self.device.receive(self.now, &piece);
                 }
-                self.device.watch(self.now);
+                if self.device.watch(self.now) || self.device.safe_is_asked() {
+                    self.device.safe_state(Ok(()));
+                }
                 self.serve(seed);
             }
             while let Some(piece) = self.back.arrived(self.now) {

@@ -56,6 +56,7 @@ impl Link {
             serial_number: "1".to_owned(),
             firmware: "1".to_owned(),
             largest_shot_rate: None,
+            safe_seconds: None,
             interface: Interface {
                 device: "echo".to_owned(),
                 inputs: Channels::bank("x", CHANNELS, "1", -1e6, 1e6),

@@ -42,6 +42,7 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
     if command.watch {
         return watch(command);
     }
+    make_safe_on_interrupt()?;
     let judgement = evaluate_run(&command.run, &command.reopen.reopening())?;
     outln!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",

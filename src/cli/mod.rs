@@ -4,6 +4,7 @@ mod calibrate;
 mod compare;
 mod completions;
 mod device;
+pub mod ending;
 mod evaluate;
 mod meta_train;
 mod new;
@@ -15,12 +16,9 @@ mod train;
 mod transfer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use self::ending::{make_safe_on_interrupt, stop_on_interrupt};
 use clap::{Args, Parser, Subcommand};
-use twinprop::errln;
-use twinprop::error::INTERRUPTED;
 use twinprop::experiment::{Reopening, RunOptions};
 use twinprop::{Backend, Error};
 
@@ -177,32 +175,4 @@ impl Reopen {
 fn jobs_or_cores(jobs: Option<u64>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     jobs.map_or_else(cores, |jobs| jobs as usize)
-}
-
-/// Ctrl-C sends the devices to their safe state and ends the program.
-fn make_safe_on_interrupt() -> Result<(), Error> {
-    on_interrupt(|| {
-        twinprop::devices::rig::make_all_safe();
-        std::process::exit(INTERRUPTED.into());
-    })
-}
-
-/// A flag that Ctrl-C sets: the first lets the step end and a checkpoint be written, the second ends
-/// the program at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    on_interrupt(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            twinprop::devices::rig::make_all_safe();
-            std::process::exit(INTERRUPTED.into());
-        }
-        errln!("stopping after this step; once more to stop at once");
-    })?;
-    Ok(stop)
-}
-
-fn on_interrupt(action: impl FnMut() + Send + 'static) -> Result<(), Error> {
-    ctrlc::set_handler(action)
-        .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))
 }

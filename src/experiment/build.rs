@@ -9,7 +9,7 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
-use twinprop_devices::rig::{self, Monitor, Opened};
+use twinprop_devices::rig::{self, Monitor, Opened, RigOptions};
 use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, Usage, random};
 
 use super::assemble::assemble;
@@ -42,6 +42,17 @@ pub struct Experiment {
     pub task: Vec<Option<TaskDrives>>,
     /// What a shot of each device takes to simulate, in multiply-adds; nothing of a real one.
     pub shot_multiply_adds: Vec<Option<u64>>,
+}
+
+impl Experiment {
+    /// Sends the real devices to their safe states, as soon as nothing more is measured. One that does
+    /// not confirm it is noted in [`rig::may_be_driven`], which ends the program with an error.
+    pub fn make_safe(&self) {
+        for link in &self.links {
+            // Noted, and told at the end: the results are complete all the same.
+            let _ = link.make_safe();
+        }
+    }
 }
 
 /// Where an experiment is prepared, and with what.
@@ -210,7 +221,8 @@ fn open_rig(
     design: Option<&dyn Differentiable>,
 ) -> Result<Opened, Error> {
     let targets = &config.target.0;
-    let opened = rig::open(targets, config.encoding)?;
+    let options = RigOptions { encoding: config.encoding, retries: config.retries };
+    let opened = rig::open(targets, options)?;
     let interface = opened.layer.interface();
     let difference = design.and_then(|design| interface.difference(design.interface()));
     if let Some((rig, model)) = difference {

@@ -57,6 +57,7 @@ impl Run<'_> {
         for recording in &experiment.recordings {
             recording.finish()?;
         }
+        experiment.make_safe();
         let begun = folder.begun()?;
         let mut accounting = Accounting::of(&experiment, &recipe);
         if recipe.accounting.digital_peer {

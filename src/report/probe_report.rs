@@ -10,6 +10,11 @@ use super::plot::{Curve, line_chart};
 /// Channels with a chart of their own: those that drift, and those that bend, the most.
 const SHOWN: usize = 4;
 
+/// A shot that takes so many times what is declared is told of.
+const MUCH_LONGER: f64 = 3.0;
+/// A probe that takes so many times what was asked for says why.
+const TOO_LONG: f64 = 1.3;
+
 /// A probe as a page.
 pub struct ProbeReport<'a> {
     /// What the device is called.
@@ -53,6 +58,21 @@ impl ProbeReport<'_> {
             timing.batch,
             rate(timing.shots_per_second)
         )];
+        let (measured, declared) =
+            (timing.seconds_per_shot(), self.probe.interface.seconds_per_shot);
+        if measured > 0.01 && measured > MUCH_LONGER * declared {
+            findings.push(format!(
+                "In batches a shot takes {}, and the device declares {declared} s: give it \
+                 `seconds_per_shot` of {measured:.2}, so that times are told and planned right.",
+                duration(measured)
+            ));
+        }
+        if self.probe.seconds > TOO_LONG * self.probe.asked_seconds {
+            findings.push(format!(
+                "The probe took {:.0} s, and {:.0} s were asked for: the device is that slow.",
+                self.probe.seconds, self.probe.asked_seconds
+            ));
+        }
         let outputs = self.outputs();
         let noises = self.noise_shares();
         let (silent, alive): (Vec<_>, Vec<_>) =

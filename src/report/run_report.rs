@@ -213,7 +213,7 @@ impl RunReport<'_> {
         }
         let mut table = String::from(
             "<h2>Rigs</h2>\n<div class=\"scroll\"><table>\n<tr><th>rig</th><th>serial number</th><th>shots</th>\
-             <th>frames sent</th><th>sent again</th><th>damaged</th><th>reconnects</th><th>restarts</th><th>state</th></tr>\n",
+             <th>frames sent</th><th>sent again</th><th>damaged</th><th>reconnects</th><th>restarts</th><th>measurements retried</th><th>state</th></tr>\n",
         );
         for link in links {
             let counts = &link.counts;
@@ -232,6 +232,7 @@ impl RunReport<'_> {
                 counts.frames_damaged,
                 counts.reconnects,
                 counts.restarts,
+                counts.retried,
             ] {
                 let _ = write!(table, "<td>{}</td>", thousands(number));
             }

@@ -10,7 +10,8 @@ pub(crate) fn troubles(counts: &LinkCounts) -> String {
         (counts.frames_repeated, "frame sent again", "frames sent again"),
         (counts.frames_damaged, "frame damaged", "frames damaged"),
     ];
-    let all = [restarts(counts), counted(&frames)];
+    let retried = [(counts.retried, "failed measurement retried", "failed measurements retried")];
+    let all = [restarts(counts), counted(&retried), counted(&frames)];
     all.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(", ")
 }
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use nalgebra::{DMatrix, DVector};
 use twinprop::devices::rig::transport::Tcp;
-use twinprop::devices::rig::{Capacity, Emulator, EmulatorConfig, Encoding, Rig};
+use twinprop::devices::rig::{Capacity, Emulator, EmulatorConfig, Rig, RigOptions};
 use twinprop::devices::{Channels, DeviceError, Interface, PhysicalLayer};
 use twinprop_bench::median;
 
@@ -157,7 +157,7 @@ fn rig(frame: usize, window_frames: usize, bytes_a_second: f64) -> Outcome<Rig> 
         ..Capacity::default()
     };
     let port = slow_link(serve_echo(capacity)?, bytes_a_second)?;
-    Ok(Rig::open(&format!("tcp://127.0.0.1:{port}").parse()?, Encoding::Floats)?)
+    Ok(Rig::open(&format!("tcp://127.0.0.1:{port}").parse()?, RigOptions::default())?)
 }
 
 /// Seconds of each batch of a turn.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Bench;
 use super::line::Line;
 use super::repeatability::Repeatability;
+use super::timing::Timing;
 use crate::DeviceError;
 
 /// How a device drifts: the same few shots, again and again.
@@ -33,8 +34,10 @@ impl Drift {
     }
 }
 
-/// Reference shots at a time.
+/// Reference shots at a time, at most; a slow device plays fewer.
 const SHOTS: usize = 16;
+/// Share of the time for each of their turns.
+const SHARE: f64 = 0.02;
 
 /// The reference shots.
 pub(super) struct Reference {
@@ -45,9 +48,15 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub fn new(bench: &mut Bench<'_>) -> Self {
-        let (inputs, parameters) = (bench.any_inputs(SHOTS), bench.any_parameters());
+    pub fn new(bench: &mut Bench<'_>, timing: &Timing, seconds: f64) -> Self {
+        let shots = ((SHARE * seconds / timing.seconds_per_shot()) as usize).clamp(1, SHOTS);
+        let (inputs, parameters) = (bench.any_inputs(shots), bench.any_parameters());
         Self { inputs, parameters, seconds: Vec::new(), readings: Vec::new() }
+    }
+
+    /// Seconds that a turn takes.
+    pub fn seconds(&self, timing: &Timing) -> f64 {
+        timing.seconds_of_batch(self.inputs.ncols())
     }
 
     /// Plays them now.
@@ -60,12 +69,13 @@ impl Reference {
 
     /// What has changed since the first time.
     pub fn drift(self, repeatability: &Repeatability) -> Drift {
+        let shots = self.inputs.ncols();
         let Self { seconds, readings, .. } = self;
         let (mut slope, mut significance) = (Vec::new(), Vec::new());
         for (channel, noise) in repeatability.noise.iter().enumerate() {
             let of_channel = readings.iter().map(|reading| f64::from(reading[channel]));
             let line = Line::through(seconds.iter().copied().zip(of_channel));
-            let error = f64::from(*noise) / (SHOTS as f64).sqrt() / line.spread.sqrt();
+            let error = f64::from(*noise) / (shots as f64).sqrt() / line.spread.sqrt();
             slope.push(line.slope as f32);
             let sure = if error > 0.0 { line.slope / error } else { 0.0 };
             significance.push(sure as f32);

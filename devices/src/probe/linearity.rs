@@ -66,7 +66,7 @@ impl Sweep {
 
 /// Values that a channel takes.
 const LEVELS: usize = 9;
-/// Shots of each.
+/// Shots of each, at most; a slow device plays fewer, or none.
 const REPEATS: usize = 8;
 /// Most channels of a side that are swept.
 const CHANNELS: usize = 64;
@@ -85,16 +85,20 @@ impl Linearity {
         reference: &mut Reference,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, DeviceError> {
+        let until = bench.start.elapsed().as_secs_f64() + seconds;
         let interface = bench.device.interface().clone();
         let inputs = bench.within(&interface.inputs, REST);
         let parameters = bench.within(&interface.parameters, REST);
-        let a_batch =
-            |shots: usize| timing.latency_median + shots as f64 / timing.shots_per_second.max(1e-9);
+        let left = seconds - 2.0 * reference.seconds(timing);
         // Levels of an input are one batch; each level of a parameter is one of its own.
-        let of_input = a_batch(LEVELS * REPEATS);
-        let of_parameter = LEVELS as f64 * a_batch(REPEATS);
-        let both = if interface.parameters.is_empty() { of_input } else { of_input + of_parameter };
-        let most = ((seconds / both) as usize).clamp(1, CHANNELS);
+        let sweep_takes = |repeats: usize| {
+            let of_input = timing.seconds_of_batch(LEVELS * repeats);
+            let of_parameter = LEVELS as f64 * timing.seconds_of_batch(repeats);
+            if interface.parameters.is_empty() { of_input } else { of_input + of_parameter }
+        };
+        let repeats = (1..=REPEATS).rev().find(|repeats| sweep_takes(*repeats) <= left);
+        let most = repeats.map_or(0, |repeats| (left / sweep_takes(repeats)) as usize);
+        let (repeats, most) = (repeats.unwrap_or(1), most.min(CHANNELS));
         let swept: Vec<(Side, usize)> = chosen(&interface.inputs, most)
             .map(|channel| (Side::Input, channel))
             .chain(chosen(&interface.parameters, most).map(|channel| (Side::Parameter, channel)))
@@ -102,10 +106,14 @@ impl Linearity {
         let mut sweeps = Vec::new();
         for (number, (side, channel)) in swept.iter().enumerate() {
             progress(number as f64 / swept.len() as f64);
-            if number % (swept.len() / REFERENCES).max(1) == 0 {
+            let remains = until - bench.start.elapsed().as_secs_f64();
+            let is_turn = number % (swept.len() / REFERENCES).max(1) == 0;
+            // A slow device has less time for the drift.
+            if is_turn && reference.seconds(timing) < 0.1 * remains {
                 reference.measure(bench)?;
             }
-            sweeps.push(sweep(bench, repeatability, (*side, *channel), &inputs, &parameters)?);
+            let levels = (repeats, (*side, *channel));
+            sweeps.push(sweep(bench, repeatability, levels, &inputs, &parameters)?);
         }
         reference.measure(bench)?;
         Ok(Self { sweeps, channels: interface.inputs.len() + interface.parameters.len() })
@@ -122,7 +130,7 @@ fn chosen(channels: &Channels, most: usize) -> impl Iterator<Item = usize> + use
 fn sweep(
     bench: &mut Bench<'_>,
     repeatability: &Repeatability,
-    (side, number): (Side, usize),
+    (repeats, (side, number)): (usize, (Side, usize)),
     inputs: &DVector<f32>,
     parameters: &DVector<f32>,
 ) -> Result<Sweep, DeviceError> {
@@ -139,17 +147,17 @@ fn sweep(
     // [n_outputs × levels]
     let means = match side {
         Side::Input => {
-            let drives = DMatrix::from_fn(inputs.len(), LEVELS * REPEATS, |row, shot| {
-                if row == number { levels[shot / REPEATS] } else { inputs[row] }
+            let drives = DMatrix::from_fn(inputs.len(), LEVELS * repeats, |row, shot| {
+                if row == number { levels[shot / repeats] } else { inputs[row] }
             });
             let measured = bench.play(&drives, parameters)?;
             let means: Vec<_> = (0..LEVELS)
-                .map(|level| measured.columns(level * REPEATS, REPEATS).column_mean())
+                .map(|level| measured.columns(level * repeats, repeats).column_mean())
                 .collect();
             DMatrix::from_columns(&means)
         }
         Side::Parameter => {
-            let drives = DMatrix::from_fn(inputs.len(), REPEATS, |row, _| inputs[row]);
+            let drives = DMatrix::from_fn(inputs.len(), repeats, |row, _| inputs[row]);
             let mut setting = parameters.clone();
             let mut means = Vec::new();
             for level in &levels {
@@ -165,7 +173,7 @@ fn sweep(
         repeatability.noise[output].max(bits).max(f32::MIN_POSITIVE)
     };
     let span = |output: usize| means.row(output).max() - means.row(output).min();
-    let seen = |output: usize| span(output) / (noise(output) / (REPEATS as f32).sqrt());
+    let seen = |output: usize| span(output) / (noise(output) / (repeats as f32).sqrt());
     let furthest = (0..means.nrows())
         .max_by(|one, other| seen(*one).total_cmp(&seen(*other)))
         .expect("a device has outputs");
@@ -174,7 +182,7 @@ fn sweep(
     let line = Line::through(points);
     // Two degrees of freedom are the line's.
     let residual = line.left / (LEVELS - 2) as f64;
-    let of_noise = f64::from(noise(furthest)).powi(2) / REPEATS as f64;
+    let of_noise = f64::from(noise(furthest)).powi(2) / repeats as f64;
     let bent = (residual - of_noise).max(0.0).sqrt();
     let output = interface.outputs.iter().nth(furthest).expect("it was found among them");
     Ok(Sweep {

@@ -28,8 +28,8 @@ use crate::{Channels, DeviceError, Interface, PhysicalLayer, random};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
-    /// Seconds that it takes, roughly: a slow device has fewer of its channels swept, a fast one is
-    /// watched for drift in what is left.
+    /// Seconds that it takes: a slow device plays fewer shots and has fewer of its channels swept, a fast
+    /// one is watched for drift in the rest. It takes ten shots at least.
     pub seconds: f64,
     /// Seed of the drives.
     pub seed: u64,
@@ -53,6 +53,9 @@ pub struct Probe {
     pub shots: u64,
     /// Seconds taken.
     pub seconds: f64,
+    /// Seconds that it was to take.
+    #[serde(default)]
+    pub asked_seconds: f64,
     /// How fast it answers.
     pub timing: Timing,
     /// How well it repeats itself.
@@ -81,11 +84,10 @@ impl Probe {
         };
         progress("latency and rate", 0.0);
         let timing = Timing::measure(&mut bench, config.seconds)?;
-        let mut reference = drift::Reference::new(&mut bench);
+        let mut reference = drift::Reference::new(&mut bench, &timing, config.seconds);
         reference.measure(&mut bench)?;
         progress("repeatability", 0.1);
-        let repeatability = Repeatability::measure(&mut bench)?;
-        reference.measure(&mut bench)?;
+        let repeatability = Repeatability::measure(&mut bench, &timing, config.seconds)?;
         let left = config.seconds - bench.start.elapsed().as_secs_f64();
         let linearity = Linearity::measure(
             &mut bench,
@@ -96,9 +98,9 @@ impl Probe {
             |share| progress("linearity", 0.2 + 0.6 * share),
         )?;
         let mut elapsed = bench.start.elapsed().as_secs_f64();
-        while elapsed < config.seconds {
+        while elapsed + reference.seconds(&timing) < config.seconds {
             progress("drift", 0.8 + 0.2 * elapsed / config.seconds);
-            let pause = DRIFT_PERIOD.min(config.seconds - elapsed);
+            let pause = DRIFT_PERIOD.min(config.seconds - elapsed - reference.seconds(&timing));
             std::thread::sleep(Duration::from_secs_f64(pause));
             reference.measure(&mut bench)?;
             elapsed = bench.start.elapsed().as_secs_f64();
@@ -108,6 +110,7 @@ impl Probe {
             interface: bench.device.interface().clone(),
             shots: bench.shots,
             seconds: bench.start.elapsed().as_secs_f64(),
+            asked_seconds: config.seconds,
             timing,
             repeatability,
             drift,

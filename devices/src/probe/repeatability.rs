@@ -4,6 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::Bench;
+use super::timing::Timing;
 use crate::DeviceError;
 
 /// How well a device repeats itself: shots of one drive and setting, many times.
@@ -15,20 +16,30 @@ pub struct Repeatability {
     pub signal: Vec<f32>,
 }
 
-/// Drives that are repeated, two a setting of the parameters.
+/// Drives that are repeated, two a setting of the parameters: most of them.
 const DRIVES: usize = 16;
-/// Shots of each.
+/// Shots of each, at most; a slow device plays fewer of both.
 const REPEATS: usize = 16;
+/// Share of the time for them.
+const SHARE: f64 = 0.25;
 
 impl Repeatability {
-    pub(super) fn measure(bench: &mut Bench<'_>) -> Result<Self, DeviceError> {
+    pub(super) fn measure(
+        bench: &mut Bench<'_>,
+        timing: &Timing,
+        seconds: f64,
+    ) -> Result<Self, DeviceError> {
+        // A variance takes two shots, and the variance of their means two drives.
+        let shots = (SHARE * seconds / timing.seconds_per_shot()) as usize;
+        let repeats = shots.isqrt().clamp(2, REPEATS);
+        let pairs = (shots / repeats / 2).clamp(1, DRIVES / 2);
         let (mut means, mut variances) = (Vec::new(), Vec::new());
         let channels = bench.device.interface().outputs.clone();
-        for _ in 0..DRIVES / 2 {
+        for _ in 0..pairs {
             let parameters = bench.any_parameters();
             for _ in 0..2 {
                 let drive = bench.any_inputs(1);
-                let inputs = DMatrix::from_fn(drive.nrows(), REPEATS, |row, _| drive[row]);
+                let inputs = DMatrix::from_fn(drive.nrows(), repeats, |row, _| drive[row]);
                 let measured = channels.in_binary_units(&bench.play(&inputs, &parameters)?);
                 means.push(measured.column_mean());
                 variances.push(sample_variance(&measured));
@@ -37,7 +48,7 @@ impl Repeatability {
         // [n_outputs]
         let noise = DMatrix::from_columns(&variances).column_mean();
         let of_means = sample_variance(&DMatrix::from_columns(&means));
-        let signal = (of_means - &noise / REPEATS as f32).map(|variance| variance.max(0.0));
+        let signal = (of_means - &noise / repeats as f32).map(|variance| variance.max(0.0));
         let deviations = |variances: &DVector<f32>| {
             let with_units = variances.iter().zip(channels.binary_units());
             with_units.map(|(variance, unit)| variance.sqrt() * unit).collect()

@@ -28,6 +28,19 @@ const SHARE: f64 = 0.05;
 const BATCH: usize = 64;
 
 impl Timing {
+    /// Seconds that a shot takes, in batches.
+    #[must_use]
+    pub fn seconds_per_shot(&self) -> f64 {
+        1.0 / self.shots_per_second.max(1e-9)
+    }
+
+    /// Seconds that a batch of `shots` takes.
+    pub(super) fn seconds_of_batch(&self, shots: usize) -> f64 {
+        // A shot alone takes its latency; on a slow device that is the shot itself.
+        let beyond = (self.latency_median - self.seconds_per_shot()).max(0.0);
+        beyond + shots as f64 * self.seconds_per_shot()
+    }
+
     pub(super) fn measure(bench: &mut Bench<'_>, seconds: f64) -> Result<Self, DeviceError> {
         let parameters = bench.any_parameters();
         let inputs = bench.any_inputs(BATCH);

@@ -26,4 +26,7 @@ pub struct LinkCounts {
     pub replayed_after_restart: u64,
     /// Times that parameters were sent because the device had lost them.
     pub reconfigured: u64,
+    /// Measurements that failed on the device, and were asked for again.
+    #[serde(default)]
+    pub retried: u64,
 }

@@ -1,15 +1,20 @@
 //! Any layer behind the protocol: a simulated device as a rig.
 
-use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
+pub use super::stdio::Stdio;
+
+use super::capacity::Capacity;
 use super::faults::{Faults, FaultsConfig};
+use super::frame::Header;
 use super::message::Description;
-use super::responder::{Capacity, Play, Responder};
+use super::responder::{Play, Responder};
 use super::transport::Transport;
 use crate::PhysicalLayer;
 
@@ -40,7 +45,7 @@ pub enum EmulatorEvent {
 /// Patience of a read: how often the watchdog is looked after.
 const LOOK_UP: Duration = Duration::from_millis(10);
 /// A device that is slow says so this often.
-const BUSY_PERIOD: Duration = Duration::from_millis(250);
+const BUSY_PERIOD: Duration = Duration::from_millis(200);
 /// A host that does not read for so long has gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,14 +59,18 @@ pub fn serve_on_stdio(layer: impl PhysicalLayer + 'static, name: &str) -> io::Re
     emulator.serve(&mut Stdio::take(), |_| ())
 }
 
+/// Turns every drive off; an error says why some may be on.
+type SafeFunction = Box<dyn FnMut() -> Result<(), String> + Send>;
+
 /// A layer behind the protocol.
 pub struct Emulator {
     layer: Box<dyn PhysicalLayer>,
+    safe_function: Option<SafeFunction>,
+    description: Description,
     responder: Responder,
     config: EmulatorConfig,
     faults: Faults,
     start: Instant,
-    outputs: DMatrix<f32>,
 }
 
 impl Emulator {
@@ -73,93 +82,219 @@ impl Emulator {
             serial_number: "emulated".to_owned(),
             firmware: concat!("twinprop ", env!("CARGO_PKG_VERSION")).to_owned(),
             largest_shot_rate: None,
+            safe_seconds: None,
             interface: layer.interface().clone(),
         };
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let boot = since_epoch.map_or(1, |time| time.as_nanos() as u32).max(1);
         Self {
-            responder: Responder::new(description, config.capacity, boot),
+            responder: Responder::new(description.clone(), config.capacity, boot()),
+            description,
             layer,
+            safe_function: None,
             faults: Faults::new(config.faults, config.seed, "emulator"),
             config,
             start: Instant::now(),
-            outputs: DMatrix::zeros(0, 0),
         }
     }
 
-    /// Serves a host on `link` until it ends, and tells `observe` what happens.
+    /// The same device, which `function` brings to its safe state, in up to `seconds`: it returns when
+    /// every drive is off, or says why one may be on.
+    #[must_use]
+    pub fn with_safe_function(
+        mut self,
+        seconds: f64,
+        function: impl FnMut() -> Result<(), String> + Send + 'static,
+    ) -> Self {
+        self.description.safe_seconds = Some(seconds);
+        self.responder = Responder::new(self.description.clone(), self.config.capacity, boot());
+        self.safe_function = Some(Box::new(function));
+        self
+    }
+
+    /// Serves a host on `link` until it ends, and tells `observe` what happens. The device is in its safe
+    /// state then.
     ///
     /// # Errors
-    /// Whatever ends the link other than its other end.
+    /// Whatever ends the link other than its other end, and a safe state that was not reached at the end.
     pub fn serve(
         &mut self,
         link: &mut dyn Transport,
-        mut observe: impl FnMut(EmulatorEvent),
+        observe: impl FnMut(EmulatorEvent),
     ) -> io::Result<()> {
-        let mut bytes = vec![0; 1 << 16];
+        let Self { layer, safe_function, responder, config, faults, start, .. } = self;
+        let real_time = config.real_time;
+        let (jobs, to_do) = channel();
+        let (is_done, done) = channel();
+        thread::scope(|scope| {
+            // Work has a thread of its own, so that the link is answered meanwhile.
+            scope.spawn(move || {
+                for job in to_do {
+                    if is_done.send(work(job, layer.as_mut(), safe_function, real_time)).is_err() {
+                        return;
+                    }
+                }
+            });
+            Desk { responder, faults, start: *start, link, jobs, done, observe }.run()
+        })
+    }
+}
+
+/// A number that no other start has.
+fn boot() -> u32 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since_epoch.map_or(1, |time| time.as_nanos() as u32).max(1)
+}
+
+/// What the device is to do.
+enum Job {
+    Measure { play: Play, parameters: DVector<f32> },
+    MakeSafe,
+}
+
+/// What it did.
+enum Done {
+    Measured(Play, Result<DMatrix<f32>, String>),
+    Safe(Result<(), String>),
+}
+
+fn work(
+    job: Job,
+    layer: &mut dyn PhysicalLayer,
+    safe_function: &mut Option<SafeFunction>,
+    real_time: bool,
+) -> Done {
+    match job {
+        Job::Measure { play, parameters } => {
+            let interface = layer.interface();
+            let (channels, shots) = (interface.outputs.len(), play.inputs.ncols());
+            if real_time {
+                thread::sleep(Duration::from_secs_f64(interface.seconds_per_shot * shots as f64));
+            }
+            let mut outputs = DMatrix::zeros(channels, shots);
+            let measured = caught(|| {
+                let outcome = layer.measure(&play.inputs, &parameters, &mut outputs);
+                outcome.map_err(|error| error.to_string())
+            });
+            Done::Measured(play, measured.map(|()| outputs))
+        }
+        Job::MakeSafe => Done::Safe(safe_function.as_mut().map_or(Ok(()), caught)),
+    }
+}
+
+/// A panic of a device's code is an error of the device.
+fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Err(format!("it panicked: {}", text.unwrap_or("without a text")))
+    })
+}
+
+/// Where a link is answered while the device works.
+struct Desk<'a, F> {
+    responder: &'a mut Responder,
+    faults: &'a mut Faults,
+    start: Instant,
+    link: &'a mut dyn Transport,
+    jobs: Sender<Job>,
+    done: Receiver<Done>,
+    observe: F,
+}
+
+impl<F: FnMut(EmulatorEvent)> Desk<'_, F> {
+    fn run(mut self) -> io::Result<()> {
         let outcome = loop {
-            let count = match link.read(&mut bytes, LOOK_UP) {
-                Ok(count) => count,
-                Err(error) => break Err(error),
-            };
-            let was_safe = self.responder.is_safe();
-            self.responder.receive(self.start.elapsed(), &bytes[..count]);
-            if !was_safe && self.responder.is_safe() {
-                observe(EmulatorEvent::MadeSafe);
-            }
-            if self.responder.watch(self.start.elapsed()) {
-                observe(EmulatorEvent::WatchdogTripped);
-            }
-            if let Err(error) = self.answer(link) {
-                break Err(error);
+            if let Err(error) = self.attend(LOOK_UP) {
+                break error;
             }
         };
-        self.responder.make_safe();
-        observe(EmulatorEvent::LinkEnded);
-        outcome.or_else(|error: io::Error| match error.kind() {
+        let safe = self.make_safe();
+        (self.observe)(EmulatorEvent::LinkEnded);
+        safe.map_err(|problem| io::Error::other(format!("the safe state failed: {problem}")))?;
+        match outcome.kind() {
             io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted => Ok(()),
-            _ => Err(error),
-        })
+            _ => Err(outcome),
+        }
     }
 
-    /// Plays what waits and sends what is to be said.
-    fn answer(&mut self, link: &mut dyn Transport) -> io::Result<()> {
-        self.send(link)?;
-        while let Some(play) = self.responder.play() {
-            self.take_time(&play, link)?;
-            let shots = play.inputs.ncols();
-            let channels = self.layer.interface().outputs.len();
-            self.outputs.resize_mut(channels, shots, 0.0);
-            let parameters = self.responder.parameters().clone();
-            let outcome = self.layer.measure(&play.inputs, &parameters, &mut self.outputs);
-            let outcome = outcome.map(|()| &self.outputs).map_err(|error| error.to_string());
-            self.responder.measured(&play, outcome);
-            self.send(link)?;
+    /// Reads for up to `patience`, does what is asked for, and answers.
+    fn attend(&mut self, patience: Duration) -> io::Result<()> {
+        self.read(patience)?;
+        if self.responder.watch(self.start.elapsed()) {
+            (self.observe)(EmulatorEvent::WatchdogTripped);
+            // It is told at the host's next question, if there is a host.
+            let _ = self.make_safe();
         }
+        loop {
+            if self.responder.safe_is_asked() && self.make_safe().is_ok() {
+                (self.observe)(EmulatorEvent::MadeSafe);
+            }
+            self.send()?;
+            let Some(play) = self.responder.play() else { return Ok(()) };
+            let header = play.header;
+            let parameters = self.responder.parameters().clone();
+            let done = self.have_done(Job::Measure { play, parameters }, Some(&header));
+            let Some(Done::Measured(play, measured)) = done else {
+                return Err(io::Error::other("the device's thread has ended"));
+            };
+            match measured {
+                Ok(outputs) => self.responder.measured(&play, Ok(&outputs)),
+                Err(problem) => match self.make_safe() {
+                    Ok(()) => self.responder.measured(&play, Err(problem)),
+                    Err(failure) => {
+                        let text = format!("{failure}\nafter the measurement failed: {problem}");
+                        self.responder.failed_unsafely(&play, &text);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Has `job` done; the link is answered meanwhile, where it is not lost.
+    fn have_done(&mut self, job: Job, play: Option<&Header>) -> Option<Done> {
+        self.jobs.send(job).ok()?;
+        let mut said = Instant::now();
+        let mut link_works = true;
+        loop {
+            match self.done.recv_timeout(LOOK_UP) {
+                Ok(done) => return Some(done),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !link_works {
+                continue;
+            }
+            if said.elapsed() >= BUSY_PERIOD {
+                said = Instant::now();
+                self.responder.busy(play);
+            }
+            // The next read finds it lost as well.
+            link_works = self.read(Duration::ZERO).and_then(|()| self.send()).is_ok();
+        }
+    }
+
+    fn make_safe(&mut self) -> Result<(), String> {
+        let outcome = if self.responder.is_safe() {
+            Ok(())
+        } else {
+            match self.have_done(Job::MakeSafe, None) {
+                Some(Done::Safe(outcome)) => outcome,
+                _ => Err("the device's thread has ended".to_owned()),
+            }
+        };
+        self.responder.safe_state(outcome.as_ref().copied().map_err(String::as_str));
+        outcome
+    }
+
+    fn read(&mut self, patience: Duration) -> io::Result<()> {
+        let mut bytes = [0; 1 << 14];
+        let count = self.link.read(&mut bytes, patience)?;
+        self.responder.receive(self.start.elapsed(), &bytes[..count]);
         Ok(())
     }
 
-    /// Waits as long as the shots take, if that is asked for.
-    fn take_time(&mut self, play: &Play, link: &mut dyn Transport) -> io::Result<()> {
-        if !self.config.real_time {
-            return Ok(());
-        }
-        let seconds = self.layer.interface().seconds_per_shot * play.inputs.ncols() as f64;
-        let end = Instant::now() + Duration::from_secs_f64(seconds);
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            thread::sleep(left.min(BUSY_PERIOD));
-            if left <= BUSY_PERIOD {
-                return Ok(());
-            }
-            self.responder.busy(play);
-            self.send(link)?;
-        }
-    }
-
-    fn send(&mut self, link: &mut dyn Transport) -> io::Result<()> {
+    fn send(&mut self) -> io::Result<()> {
         let mut bytes = Vec::new();
         while let Some(frame) = self.responder.transmit() {
             self.faults.pass(&frame, |piece| bytes.extend_from_slice(piece));
@@ -167,64 +302,12 @@ impl Emulator {
         let end = Instant::now() + WRITE_PATIENCE;
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let written = link.write(rest, LOOK_UP)?;
+            let written = self.link.write(rest, LOOK_UP)?;
             rest = &rest[written..];
             if written == 0 && Instant::now() > end {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
         }
         Ok(())
-    }
-}
-
-/// A program's own standard input and output, for a device that is a child process.
-pub struct Stdio {
-    input: Receiver<Vec<u8>>,
-    rest: Vec<u8>,
-}
-
-impl Stdio {
-    /// Takes them; nothing else may read or print from now on.
-    #[must_use]
-    pub fn take() -> Self {
-        let (was_read, input) = sync_channel(64);
-        thread::spawn(move || {
-            let mut bytes = vec![0; 1 << 16];
-            while let Ok(count @ 1..) = io::stdin().read(&mut bytes) {
-                if was_read.send(bytes[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { input, rest: Vec::new() }
-    }
-}
-
-impl Transport for Stdio {
-    fn open(&mut self) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn read(&mut self, bytes: &mut [u8], patience: Duration) -> io::Result<usize> {
-        if self.rest.is_empty() {
-            match self.input.recv_timeout(patience) {
-                Ok(piece) => self.rest = piece,
-                Err(RecvTimeoutError::Timeout) => return Ok(0),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::ErrorKind::BrokenPipe.into());
-                }
-            }
-        }
-        let count = self.rest.len().min(bytes.len());
-        bytes[..count].copy_from_slice(&self.rest[..count]);
-        self.rest.drain(..count);
-        Ok(count)
-    }
-
-    fn write(&mut self, bytes: &[u8], _patience: Duration) -> io::Result<usize> {
-        let mut output = io::stdout().lock();
-        output.write_all(bytes)?;
-        output.flush()?;
-        Ok(bytes.len())
     }
 }

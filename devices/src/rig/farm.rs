@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use nalgebra::{DMatrix, DVector};
 
+use super::notice::tell;
 use crate::{DeviceError, Interface, PhysicalLayer};
 
 /// Share of a rig's part that is its own; the rest is for whoever is done first.
@@ -128,6 +129,7 @@ impl Member {
                 let mut progress = lock(&batch.progress);
                 if let Err(error) = outcome {
                     self.works = false;
+                    tell(&format!("a rig is dropped from its farm: {error}"));
                     progress.left.push(part);
                     return Err(error);
                 }
@@ -152,6 +154,17 @@ impl Member {
         self.inputs.copy_from(&batch.inputs.columns(first, shots));
         self.outputs.resize_mut(self.layer.interface().outputs.len(), shots, 0.0);
         self.layer.measure(&self.inputs, batch.parameters, &mut self.outputs)
+    }
+}
+
+impl Drop for Farm {
+    /// Lets go of all rigs at once: each may take its time to its safe state.
+    fn drop(&mut self) {
+        thread::scope(|scope| {
+            for member in self.members.drain(..) {
+                scope.spawn(move || drop(member));
+            }
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the frames' payloads say.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -82,11 +83,23 @@ pub struct Description {
     /// Largest number of shots a second that it may be asked for; none is as fast as it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_shot_rate: Option<f64>,
+    /// Seconds that it may take to reach its safe state; none is [`SAFE_SECONDS`](Self::SAFE_SECONDS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safe_seconds: Option<f64>,
     /// Channels, ranges and units.
     pub interface: Interface,
 }
 
 impl Description {
+    /// Seconds that a device may take to reach its safe state, unless it says otherwise.
+    pub const SAFE_SECONDS: f64 = 10.0;
+
+    /// Time that it may take to reach its safe state.
+    #[must_use]
+    pub fn safe_time(&self) -> Duration {
+        Duration::from_secs_f64(self.safe_seconds.unwrap_or(Self::SAFE_SECONDS))
+    }
+
     /// As it is sent.
     ///
     /// # Panics
@@ -136,6 +149,13 @@ impl Description {
         if self.largest_shot_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
             return Some("its largest shot rate is not above zero".to_owned());
         }
+        if let Some(seconds) = self.safe_seconds
+            && !(seconds > 0.0 && seconds <= 3600.0)
+        {
+            return Some(format!(
+                "it takes {seconds} s to reach its safe state, it says; above 0 and up to 3600 may be"
+            ));
+        }
         None
     }
 }
@@ -156,6 +176,8 @@ pub enum Refusal {
     Fault = 5,
     /// The device does not know the frame's kind.
     Unknown = 6,
+    /// The device could not reach its safe state: it may still be driven.
+    SafeFailed = 7,
     /// The host does not know the device's token.
     Token = 8,
     /// Another host has the device.
@@ -171,6 +193,7 @@ impl Refusal {
             Self::Range,
             Self::Fault,
             Self::Unknown,
+            Self::SafeFailed,
             Self::Token,
             Self::InUse,
         ];
@@ -185,8 +208,9 @@ impl fmt::Display for Refusal {
             Self::Epoch => "wrong parameters",
             Self::Shape => "wrong size",
             Self::Range => "out of range",
-            Self::Fault => "device fault",
+            Self::Fault => "the measurement failed",
             Self::Unknown => "unknown request",
+            Self::SafeFailed => "the safe state failed",
             Self::Token => "token",
             Self::InUse => "in use",
         })
@@ -198,7 +222,7 @@ impl fmt::Display for Refusal {
 pub struct Health {
     /// The boot that the counters are of.
     pub boot: u32,
-    /// Whether it is in its safe state.
+    /// Whether it is in its safe state, and is sure of it.
     pub safe: bool,
     /// Milliseconds since it started.
     pub uptime_milliseconds: u32,

@@ -8,6 +8,7 @@
 //! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport, and a [`Farm`] several as
 //! one; [`emulator`] puts any layer behind a responder. The bytes are those of `devices/PROTOCOL.md`.
 
+mod capacity;
 pub mod counts;
 pub mod emulator;
 pub mod error;
@@ -17,18 +18,22 @@ pub mod frame;
 pub mod host;
 pub mod listener;
 pub mod message;
+pub mod notice;
 mod open;
 mod ports;
 mod pump;
+pub mod registry;
 pub mod responder;
 #[expect(clippy::module_inception, reason = "the rig itself, among its parts")]
 mod rig;
+mod stdio;
 pub mod target;
 mod timing;
 pub mod token;
 pub mod transport;
 pub mod values;
 
+pub use capacity::Capacity;
 pub use counts::LinkCounts;
 pub use emulator::{Emulator, EmulatorConfig, EmulatorEvent, Stdio, serve_on_stdio};
 pub use error::RigError;
@@ -37,10 +42,11 @@ pub use faults::{Faults, FaultsConfig};
 pub use host::{Host, Identity, Patience};
 pub use listener::Listener;
 pub use message::{Description, Greeting, Health, Refusal};
-pub use open::{Opened, open};
+pub use open::{Opened, RigOptions, open};
 pub use ports::{PortFound, serial_ports};
-pub use responder::{Capacity, Play, Responder};
-pub use rig::{Monitor, Rig, make_all_safe};
+pub use registry::{make_all_safe, may_be_driven};
+pub use responder::{Play, Responder};
+pub use rig::{Monitor, Rig};
 pub use target::{Target, Targets};
 pub use token::Token;
 pub use transport::Transport;

@@ -1,11 +1,27 @@
 //! From targets to a layer that can be driven.
 
 use super::farm::Farm;
+use super::host::Patience;
 use super::rig::{Monitor, Rig};
 use super::target::Target;
 use super::values::Encoding;
 use crate::recording::Replay;
 use crate::{DeviceError, PhysicalLayer, SlewLimit};
+
+/// How a rig is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RigOptions {
+    /// How values travel, where the device takes it.
+    pub encoding: Encoding,
+    /// How often in a row a measurement that failed on the device is asked for again; 0 is never.
+    pub retries: u32,
+}
+
+impl Default for RigOptions {
+    fn default() -> Self {
+        Self { encoding: Encoding::default(), retries: Patience::default().retries }
+    }
+}
 
 /// A device that is ready to be driven.
 pub struct Opened {
@@ -15,19 +31,19 @@ pub struct Opened {
     pub monitors: Vec<Monitor>,
 }
 
-/// Opens the device at `targets`; several are a farm. Values travel by `encoding` where it is taken.
+/// Opens the device at `targets`; several are a farm.
 ///
 /// # Errors
 /// [`DeviceError::Rig`] where nothing answers, [`DeviceError::Recording`] where a recording cannot be
 /// read, [`DeviceError::Config`] where the devices are of several kinds.
-pub fn open(targets: &[Target], encoding: Encoding) -> Result<Opened, DeviceError> {
+pub fn open(targets: &[Target], options: RigOptions) -> Result<Opened, DeviceError> {
     let mut monitors = Vec::new();
     let mut layers: Vec<Box<dyn PhysicalLayer>> = Vec::new();
     for target in targets {
         layers.push(match target.recording() {
             Some(folder) => Box::new(Replay::open(folder)?),
             None => {
-                let rig = Rig::open(target, encoding)?;
+                let rig = Rig::open(target, options)?;
                 monitors.push(rig.monitor());
                 Box::new(SlewLimit::new(rig))
             }

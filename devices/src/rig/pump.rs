@@ -1,9 +1,13 @@
 //! A host on a transport and on the machine's clock.
 
+mod safety;
+mod telling;
+
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use self::telling::Told;
 use super::error::RigError;
 use super::host::Host;
 use super::transport::Transport;
@@ -18,32 +22,58 @@ const BACKLOG: usize = 64 * 1024;
 const WRITE_PATIENCE: Duration = Duration::from_millis(5);
 /// A pump looks up so often, whatever it waits for.
 const LOOK_UP: Duration = Duration::from_millis(50);
-/// The safe state is confirmed within this time, or the device is left to its watchdog.
-const SAFE_PATIENCE: Duration = Duration::from_millis(300);
+/// Restarts of a device without one more shot played, after which it is given up.
+const RESTARTS: u64 = 3;
+/// The same of a link that is lost and opened again, while the device lives.
+const REOPENINGS: u64 = 10;
 
 /// Carries bytes between a host and its device.
 pub(super) struct Pump {
+    target: String,
     host: Host,
     transport: Box<dyn Transport>,
     start: Instant,
     /// Bytes on their way to the transport.
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
+    since_progress: Since,
+    told: Told,
+    /// The device was let go: nothing is sent any more.
+    is_closed: bool,
+}
+
+/// What the counters were when a shot was answered last.
+#[derive(Clone, Copy, Default)]
+struct Since {
+    shots: u64,
+    restarts: u64,
+    reconnects: u64,
 }
 
 impl Pump {
-    /// Opens `transport` and says hello.
-    pub fn open(
-        mut host: Host,
-        mut transport: Box<dyn Transport>,
-        stop: &AtomicBool,
-    ) -> Result<Self, RigError> {
-        transport.open().map_err(RigError::Link)?;
-        host.connect(Duration::ZERO);
-        let (outgoing, incoming) = (Vec::new(), vec![0; 1 << 16]);
-        let mut pump = Self { host, transport, start: Instant::now(), outgoing, incoming };
-        pump.finish(stop)?;
-        Ok(pump)
+    /// Of the device called `target` at the other end of `transport`, not open yet.
+    pub fn new(target: &str, mut host: Host, transport: Box<dyn Transport>) -> Self {
+        if transport.starts_a_program() {
+            host.wait_for_program();
+        }
+        Self {
+            target: target.to_owned(),
+            host,
+            transport,
+            start: Instant::now(),
+            outgoing: Vec::new(),
+            incoming: vec![0; 1 << 16],
+            since_progress: Since::default(),
+            told: Told::default(),
+            is_closed: false,
+        }
+    }
+
+    /// Opens the link and says hello.
+    pub fn open(&mut self, stop: &AtomicBool) -> Result<(), RigError> {
+        self.transport.open().map_err(RigError::Link)?;
+        self.host.connect(self.now());
+        self.finish(stop)
     }
 
     /// The host.
@@ -58,6 +88,9 @@ impl Pump {
         inputs: &[f32],
         stop: &AtomicBool,
     ) -> Result<(), RigError> {
+        if self.is_closed {
+            return Err(RigError::Interrupted);
+        }
         let now = self.now();
         self.host.play(now, parameters, inputs);
         self.finish(stop)
@@ -65,7 +98,7 @@ impl Pump {
 
     /// Sends what is due and takes what has come, without waiting.
     pub fn look_after(&mut self) {
-        if self.step(Duration::ZERO).is_err() {
+        if !self.is_closed && self.step(Duration::ZERO).is_err() {
             // The next batch finds the link lost, and opens it.
         }
     }
@@ -80,27 +113,13 @@ impl Pump {
         Ok(())
     }
 
-    /// Sends the device to its safe state and waits for its word, though not long.
-    pub fn make_safe(&mut self) {
-        self.host.make_safe();
-        self.await_safe();
-    }
-
-    fn await_safe(&mut self) {
-        let end = self.now() + SAFE_PATIENCE;
-        while self.host.awaits_safe() && self.now() < end {
-            if self.step(Duration::from_millis(10)).is_err() {
-                return;
-            }
-        }
-    }
-
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Works until the host has an outcome.
+    /// Works until the host has an outcome; where that is an error, until the device is safe.
     fn finish(&mut self, stop: &AtomicBool) -> Result<(), RigError> {
+        self.told.begins(&self.host);
         let outcome = loop {
             if let Some(outcome) = self.host.outcome() {
                 break outcome;
@@ -110,18 +129,44 @@ impl Pump {
                 continue;
             }
             match self.step(LOOK_UP) {
-                Ok(()) => {}
+                Ok(()) => self.tell_news(),
                 // What ends before it says who it is, would end again.
                 Err(error) if self.host.identity().is_none() => {
-                    self.host.lost(format!("it ended before it answered hello: {error}"));
+                    let words = self.transport.last_words();
+                    let words = if words.is_empty() { words } else { format!(":\n{words}") };
+                    self.host.lost(format!("it ended before it answered hello: {error}{words}"));
                 }
                 Err(error) => self.reopen(&error, stop),
             }
+            self.give_up_what_restarts();
         };
-        if outcome.is_err() {
-            self.await_safe();
+        outcome.map_err(|error| self.fail(error))
+    }
+
+    /// Gives a device up that restarts again and again without one more shot played.
+    fn give_up_what_restarts(&mut self) {
+        let counts = self.host.counts();
+        let shots = self.host.shots_answered();
+        if shots > self.since_progress.shots {
+            let (restarts, reconnects) = (counts.restarts, counts.reconnects);
+            self.since_progress = Since { shots, restarts, reconnects };
         }
-        outcome
+        if counts.restarts - self.since_progress.restarts > RESTARTS {
+            self.give_up("it is found restarted each time");
+        }
+    }
+
+    fn give_up(&mut self, why: &str) {
+        let counts = self.host.counts();
+        let restarts = match self.transport.starts_a_program() {
+            true => counts.reconnects - self.since_progress.reconnects,
+            false => counts.restarts - self.since_progress.restarts,
+        };
+        self.host.give_up(RigError::KeepsRestarting {
+            restarts: restarts as u32,
+            why: why.to_owned(),
+            last_words: self.transport.last_words(),
+        });
     }
 
     /// One round: writes what is due, then reads, waiting at most `patience` for something.
@@ -145,8 +190,21 @@ impl Pump {
         Ok(())
     }
 
+    /// Opens a lost link again, which starts the device's program again where it is one.
     fn reopen(&mut self, error: &io::Error, stop: &AtomicBool) {
         self.outgoing.clear();
+        let tried = self.host.counts().reconnects - self.since_progress.reconnects;
+        let is_program = self.transport.starts_a_program();
+        if tried >= if is_program { RESTARTS } else { REOPENINGS } {
+            if is_program {
+                return self.give_up(&error.to_string());
+            }
+            return self.host.lost(format!(
+                "the link was lost {} times without one more shot played: {error}",
+                tried + 1
+            ));
+        }
+        self.tell_reopening(error, tried + 1);
         let end = Instant::now() + REOPEN;
         loop {
             match self.transport.open() {

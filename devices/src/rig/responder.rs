@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
 
+use super::capacity::Capacity;
 use super::frame::{
     Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME, VERSION, checksum, largest_payload,
 };
@@ -17,39 +18,9 @@ use super::message::{Description, Greeting, Health, Refusal, long};
 use super::values::Encoding;
 use crate::Channels;
 
-/// How much a device takes at a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Capacity {
-    /// Largest frame, in bytes on the wire.
-    pub largest_frame: usize,
-    /// Bytes of frames not yet answered.
-    pub window_bytes: usize,
-    /// Frames whose answers it remembers.
-    pub window_frames: usize,
-    /// Whether it takes 16-bit codes.
-    pub codes: bool,
-    /// Whether a shot's outcome depends on the shots before it.
-    pub stateful: bool,
-    /// Time without a frame after which it goes to its safe state; zero is never.
-    pub watchdog: Duration,
-}
-
-impl Default for Capacity {
-    fn default() -> Self {
-        Self {
-            largest_frame: 16 * 1024,
-            window_bytes: 48 * 1024,
-            window_frames: 16,
-            codes: true,
-            stateful: false,
-            watchdog: Duration::from_secs(2),
-        }
-    }
-}
-
 /// Shots that the device is to play.
 pub struct Play {
-    header: Header,
+    pub(super) header: Header,
     encoding: Encoding,
     /// `[n_inputs × shots]`.
     pub inputs: DMatrix<f32>,
@@ -73,7 +44,10 @@ pub struct Responder {
     /// Answers by sequence, the newest last.
     answers: VecDeque<(u32, Vec<u8>)>,
 
+    /// Whether it is in its safe state, for certain.
     safe: bool,
+    /// Requests for the safe state that are not answered yet.
+    asked: Vec<Header>,
     shots: u64,
     watchdog_trips: u32,
     last_heard: Duration,
@@ -99,6 +73,7 @@ impl Responder {
             plays: VecDeque::new(),
             answers: VecDeque::new(),
             safe: true,
+            asked: Vec::new(),
             shots: 0,
             watchdog_trips: 0,
             last_heard: Duration::ZERO,
@@ -155,39 +130,69 @@ impl Responder {
                 let frame = self.encoder.encode(&header, write).to_vec();
                 self.answer(header.sequence, frame);
             }
-            Err(problem) => self.refuse(&play.header, Refusal::Fault, &problem),
+            Err(problem) => {
+                self.forget();
+                self.refuse(&play.header, Refusal::Fault, &problem);
+            }
         }
     }
 
-    /// Says that `play` is still being played.
-    pub fn busy(&mut self, play: &Play) {
-        let header = Header { kind: Kind::Busy, ..play.header };
-        self.send(&header, |_| {});
+    /// Answers `play`, which failed, as did the safe state after it.
+    pub(super) fn failed_unsafely(&mut self, play: &Play, problem: &str) {
+        self.forget();
+        self.refuse(&play.header, Refusal::SafeFailed, problem);
     }
 
-    /// Looks after the watchdog; true when it sends the device to its safe state now.
+    /// Says that it is still at `play`, or on its way to the safe state.
+    pub(super) fn busy(&mut self, play: Option<&Header>) {
+        let headers: Vec<Header> = play.into_iter().chain(&self.asked).copied().collect();
+        for header in headers {
+            self.send(&Header { kind: Kind::Busy, ..header }, |_| {});
+        }
+    }
+
+    /// Looks after the watchdog; true when the device is to go to its safe state now, which
+    /// [`safe_state`](Self::safe_state) is told of.
     pub fn watch(&mut self, now: Duration) -> bool {
         let watchdog = self.capacity.watchdog;
         let trips =
             !self.safe && !watchdog.is_zero() && now.saturating_sub(self.last_heard) > watchdog;
         if trips {
             self.watchdog_trips += 1;
-            self.make_safe();
+            self.last_heard = now;
+            self.forget();
         }
         trips
     }
 
-    /// To the safe state: nothing is driven, and the parameters are forgotten.
-    pub fn make_safe(&mut self) {
-        self.safe = true;
-        self.epoch = 0;
-        self.incoming = (0, Vec::new());
+    /// Whether the host has asked for the safe state, and the device is not known to be there.
+    #[must_use]
+    pub fn safe_is_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    /// The device is in its safe state, or could not reach it; the host is told where it asked.
+    pub fn safe_state(&mut self, outcome: Result<(), &str>) {
+        self.safe = outcome.is_ok();
+        self.forget();
+        for header in std::mem::take(&mut self.asked) {
+            match outcome {
+                Ok(()) => self.send(&Header { kind: Kind::SafeReply, ..header }, |_| {}),
+                Err(problem) => self.send_error(&header, Refusal::SafeFailed, problem),
+            }
+        }
     }
 
     /// Whether the device is in its safe state.
     #[must_use]
     pub fn is_safe(&self) -> bool {
         self.safe
+    }
+
+    /// The parameters are forgotten: shots that wait are refused.
+    fn forget(&mut self) {
+        self.epoch = 0;
+        self.incoming = (0, Vec::new());
     }
 
     /// The next frame to be sent.
@@ -213,8 +218,12 @@ impl Responder {
                 self.send(&reply, |bytes| health.write(bytes));
             }
             Kind::Safe => {
-                self.make_safe();
-                self.send(&Header { kind: Kind::SafeReply, ..header }, |_| {});
+                self.forget();
+                if self.safe {
+                    self.send(&Header { kind: Kind::SafeReply, ..header }, |_| {});
+                } else if !self.asked.contains(&header) {
+                    self.asked.push(header);
+                }
             }
             Kind::Configure | Kind::Play | Kind::PlayCodes => self.take_in_order(frame),
             _ => {}
@@ -376,15 +385,22 @@ impl Responder {
 
     fn refuse(&mut self, header: &Header, refusal: Refusal, text: &str) {
         let header = Header { kind: Kind::Error, ..*header };
-        let frame = self.encoder.encode(&header, |bytes| error_payload(refusal, text, bytes));
+        let room = self.room_for_text();
+        let frame = self.encoder.encode(&header, |bytes| error_payload(refusal, text, room, bytes));
         let frame = frame.to_vec();
         self.answer(header.sequence, frame);
     }
 
     fn send_error(&mut self, header: &Header, refusal: Refusal, text: &str) {
+        let room = self.room_for_text();
         self.send(&Header { kind: Kind::Error, ..*header }, |bytes| {
-            error_payload(refusal, text, bytes);
+            error_payload(refusal, text, room, bytes);
         });
+    }
+
+    /// Bytes of an error's text.
+    fn room_for_text(&self) -> usize {
+        (largest_payload(self.capacity.largest_frame) - 2).min(LONGEST_TEXT)
     }
 
     /// Sends an answer and remembers it.
@@ -402,10 +418,13 @@ impl Responder {
     }
 }
 
-/// Code and text, cut to what any frame has room for.
-fn error_payload(refusal: Refusal, text: &str, bytes: &mut Vec<u8>) {
+/// Bytes of an error's text at most.
+const LONGEST_TEXT: usize = 1000;
+
+/// Code and text, cut to `room`.
+fn error_payload(refusal: Refusal, text: &str, room: usize, bytes: &mut Vec<u8>) {
     bytes.extend((refusal as u16).to_le_bytes());
-    let end = text.floor_char_boundary(160);
+    let end = text.floor_char_boundary(room);
     bytes.extend_from_slice(&text.as_bytes()[..end]);
 }
 

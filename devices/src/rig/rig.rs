@@ -1,9 +1,9 @@
 //! A real device as a physical layer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
 
@@ -11,7 +11,9 @@ use super::counts::LinkCounts;
 use super::error::RigError;
 use super::host::{Host, Identity, Patience};
 use super::message::Health;
+use super::open::RigOptions;
 use super::pump::Pump;
+use super::registry;
 use super::target::Target;
 use super::token::Token;
 use super::transport::Transport;
@@ -20,14 +22,14 @@ use crate::{DeviceError, Interface, PhysicalLayer};
 
 /// The keeper looks in so often, unless the watchdog asks for more.
 const LOOK_IN: Duration = Duration::from_millis(250);
-/// A rig that is driven at the moment has so long to let go.
-const LET_GO: Duration = Duration::from_millis(500);
 
 /// A real device on its link.
 ///
 /// A thread keeps the device's watchdog content while the host is at its own work. When the rig is
-/// dropped, on an error, and on [`make_all_safe`], the device is told to go to its safe state; if the
-/// program is killed, the device's watchdog does that.
+/// dropped, on an error, and on [`make_all_safe`](super::make_all_safe), the device is told to go to its
+/// safe state, and waited for until it has confirmed that; if the program is killed, the end of the link,
+/// or the device's watchdog, does that. A rig that is dropped without a confirmed safe state is noted in
+/// [`may_be_driven`](super::may_be_driven).
 pub struct Rig {
     target: String,
     interface: Interface,
@@ -36,8 +38,9 @@ pub struct Rig {
     keeper: Option<JoinHandle<()>>,
 }
 
-/// What a rig shares with its keeper and its monitors.
-struct Shared {
+/// What a rig shares with its keeper, its monitors and the registry.
+pub(super) struct Shared {
+    target: String,
     pump: Mutex<Pump>,
     /// The rig is to be let go.
     stop: AtomicBool,
@@ -52,34 +55,32 @@ impl Shared {
         // A panic in the middle of a batch leaves a pump that can still send to the safe state.
         self.pump.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Every rig that is open, for [`make_all_safe`].
-static OPEN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-
-fn open_rigs() -> MutexGuard<'static, Vec<Weak<Shared>>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Sends every open rig to its safe state, also one that is driven at the moment; for a program that
-/// is about to end without unwinding.
-pub fn make_all_safe() {
-    let rigs: Vec<Arc<Shared>> = open_rigs().iter().filter_map(Weak::upgrade).collect();
-    for rig in &rigs {
-        rig.stop.store(true, Ordering::Relaxed);
+    fn fault(&self, error: RigError) -> DeviceError {
+        DeviceError::Rig { target: self.target.clone(), error }
     }
-    let end = Instant::now() + LET_GO;
-    for rig in &rigs {
-        loop {
-            if let Ok(mut pump) = rig.pump.try_lock() {
-                pump.make_safe();
-                break;
-            }
-            if Instant::now() > end {
-                break;
-            }
-            thread::sleep(Duration::from_millis(2));
+
+    /// Ends the batch that is played, if there is one.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends the device to its safe state, closes the link, and notes a device that may still be driven.
+    pub(super) fn let_go(&self) {
+        self.stop();
+        let outcome = self.pump().let_go();
+        if let Err(error) = outcome {
+            registry::note(&self.target, &self.fault(error));
         }
+    }
+
+    fn make_safe(&self) -> Result<(), DeviceError> {
+        let outcome = self.pump().make_safe();
+        outcome.map_err(|error| {
+            let error = self.fault(error);
+            registry::note(&self.target, &error);
+            error
+        })
     }
 }
 
@@ -116,6 +117,15 @@ impl Monitor {
         self.shared.shots.load(Ordering::Relaxed)
     }
 
+    /// Sends the device to its safe state and waits until it has confirmed that; the next batch drives it
+    /// again. A device that confirmed it since the last shot is not asked again.
+    ///
+    /// # Errors
+    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it does not: it may still be driven.
+    pub fn make_safe(&self) -> Result<(), DeviceError> {
+        self.shared.make_safe()
+    }
+
     /// Why the last batch failed, if it did.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
@@ -124,20 +134,25 @@ impl Monitor {
 }
 
 impl Rig {
-    /// Opens the device at `target`; values travel by `encoding` if the device takes it.
+    /// Opens the device at `target`.
     ///
     /// # Errors
     /// [`DeviceError::Rig`] where nothing answers, or what answers is no device.
-    pub fn open(target: &Target, encoding: Encoding) -> Result<Self, DeviceError> {
-        let fault = |error| DeviceError::Rig { target: target.to_string(), error };
-        let transport = target.transport().map_err(|problem| fault(RigError::Link(problem)))?;
-        Self::on(transport, &target.to_string(), Patience::default(), encoding)
+    pub fn open(target: &Target, options: RigOptions) -> Result<Self, DeviceError> {
+        let transport = target.transport().map_err(|problem| DeviceError::Rig {
+            target: target.to_string(),
+            error: RigError::Link(problem),
+        })?;
+        let retries = target.retries().unwrap_or(options.retries);
+        let patience = Patience { retries, ..Patience::default() };
+        Self::on(transport, &target.to_string(), patience, options.encoding)
     }
 
     /// Opens the device at the other end of `transport`, called `target` in messages.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open); [`RigError::NotSafe`] where this program let the device go before, and it
+    /// did not confirm its safe state.
     pub fn on(
         transport: Box<dyn Transport>,
         target: &str,
@@ -145,22 +160,29 @@ impl Rig {
         encoding: Encoding,
     ) -> Result<Self, DeviceError> {
         let fault = |error| DeviceError::Rig { target: target.to_owned(), error };
-        let stop = AtomicBool::new(false);
         let token = Token::from_environment().map_err(|problem| fault(RigError::Token(problem)))?;
         let host = Host::new(patience, encoding).with_token(token);
-        let pump = Pump::open(host, transport, &stop).map_err(fault)?;
-        let identity = pump.host().identity().cloned();
-        let identity = identity.expect("a device that answered hello is known");
         let shared = Arc::new(Shared {
-            pump: Mutex::new(pump),
-            stop,
+            target: target.to_owned(),
+            pump: Mutex::new(Pump::new(target, host, transport)),
+            stop: AtomicBool::new(false),
             shots: AtomicU64::new(0),
             failure: Mutex::new(None),
         });
-        let mut rigs = open_rigs();
-        rigs.retain(|rig| rig.strong_count() > 0);
-        rigs.push(Arc::downgrade(&shared));
-        drop(rigs);
+        if registry::is_noted(target) {
+            let problem =
+                "it did not confirm its safe state when this program let it go".to_owned();
+            return Err(shared.fault(RigError::NotSafe { problem, after: None }));
+        }
+        // From here on it is let go whatever happens, also while it is being opened.
+        registry::enter(&shared);
+        let opened = shared.pump().open(&shared.stop);
+        if let Err(error) = opened {
+            shared.let_go();
+            return Err(shared.fault(error));
+        }
+        let identity = shared.pump().host().identity().cloned();
+        let identity = identity.expect("a device that answered hello is known");
         let keeper = keep(&shared, identity.greeting.watchdog_milliseconds);
         Ok(Self {
             target: target.to_owned(),
@@ -169,6 +191,15 @@ impl Rig {
             shared,
             keeper: Some(keeper),
         })
+    }
+
+    /// Sends the device to its safe state and waits until it has confirmed that; the next batch drives it
+    /// again. A device that confirmed it since the last shot is not asked again.
+    ///
+    /// # Errors
+    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it does not: it may still be driven.
+    pub fn make_safe(&self) -> Result<(), DeviceError> {
+        self.shared.make_safe()
     }
 
     /// Who answered.
@@ -193,8 +224,7 @@ impl Rig {
     /// [`DeviceError::Rig`] where the link is lost.
     pub fn health(&self) -> Result<Option<Health>, DeviceError> {
         let mut pump = self.shared.pump();
-        pump.ask_health(Duration::from_secs(1))
-            .map_err(|error| DeviceError::Rig { target: self.target.clone(), error })?;
+        pump.ask_health(Duration::from_secs(1)).map_err(|error| self.shared.fault(error))?;
         Ok(pump.host().health())
     }
 }
@@ -235,7 +265,7 @@ impl PhysicalLayer for Rig {
         let played = pump.play(parameters.as_slice(), inputs.as_slice(), &self.shared.stop);
         *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) =
             played.as_ref().err().map(ToString::to_string);
-        played.map_err(|error| DeviceError::Rig { target: self.target.clone(), error })?;
+        played.map_err(|error| self.shared.fault(error))?;
         self.shared.shots.fetch_add(inputs.ncols() as u64, Ordering::Relaxed);
         outputs.copy_from_slice(pump.host().measurements());
         Ok(())
@@ -244,12 +274,12 @@ impl PhysicalLayer for Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.stop();
         if let Some(keeper) = self.keeper.take() {
             keeper.thread().unpark();
             // A keeper that panicked has nothing more to keep.
             let _ = keeper.join();
         }
-        self.shared.pump().make_safe();
+        self.shared.let_go();
     }
 }

@@ -19,7 +19,8 @@ const BAUD: u32 = 115_200;
 ///
 /// * `serial:///dev/ttyACM0?baud=115200`, `serial://COM3`: a port by its name;
 /// * `serial://?usb=2341:0043&serial=AB12`: a port by USB vendor, product and serial number;
-/// * `tcp://127.0.0.1:7777`: a program that listens;
+/// * `tcp://127.0.0.1:7777`: a program that listens; `?retries=0` has no failed measurement asked for
+///   again (as it stands 3 times), also of a serial port;
 /// * `process:python3 rig.py`: a program that is started, on its standard input and output;
 /// * `replay:shots/pulse`: a [recording](crate::recording) of another device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,8 +32,8 @@ pub struct Target {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
-    Serial(SerialConfig),
-    Tcp(String),
+    Serial(SerialConfig, Option<u32>),
+    Tcp(String, Option<u32>),
     Process(String),
     Replay(PathBuf),
 }
@@ -51,8 +52,17 @@ impl Target {
     #[must_use]
     pub fn latency_advice(&self) -> Option<String> {
         match &self.place {
-            Place::Serial(config) => Serial::new(config.clone()).latency_advice(),
+            Place::Serial(config, _) => Serial::new(config.clone()).latency_advice(),
             _ => None,
+        }
+    }
+
+    /// How often a failed measurement is asked for again, where the target says so by `?retries=`.
+    #[must_use]
+    pub fn retries(&self) -> Option<u32> {
+        match &self.place {
+            Place::Serial(_, retries) | Place::Tcp(_, retries) => *retries,
+            Place::Process(_) | Place::Replay(_) => None,
         }
     }
 
@@ -62,8 +72,8 @@ impl Target {
     /// Where a command's words cannot be told apart, and for a recording.
     pub fn transport(&self) -> Result<Box<dyn Transport>, String> {
         Ok(match &self.place {
-            Place::Serial(config) => Box::new(Serial::new(config.clone())),
-            Place::Tcp(address) => Box::new(Tcp::new(address)),
+            Place::Serial(config, _) => Box::new(Serial::new(config.clone())),
+            Place::Tcp(address, _) => Box::new(Tcp::new(address)),
             Place::Process(command) => Box::new(Process::new(command)?),
             Place::Replay(_) => return Err("a recording has no link".to_owned()),
         })
@@ -83,14 +93,24 @@ impl FromStr for Target {
             }
             Place::Replay(PathBuf::from(folder))
         } else if let Some(address) = text.strip_prefix("tcp://") {
+            let (address, query) = address.split_once('?').unwrap_or((address, ""));
+            let retries = match query.split_once('=') {
+                None if query.is_empty() => None,
+                Some(("retries", number)) => Some(
+                    number_of_retries(number).map_err(|problem| format!("`{text}`: {problem}"))?,
+                ),
+                _ => return Err(format!("`{text}`: expected tcp://HOST:PORT?retries=NUMBER")),
+            };
             match address.rsplit_once(':') {
                 Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
-                    Place::Tcp(address.to_owned())
+                    Place::Tcp(address.to_owned(), retries)
                 }
                 _ => return Err(format!("`{text}`: expected tcp://HOST:PORT")),
             }
         } else if let Some(port) = text.strip_prefix("serial://") {
-            Place::Serial(serial(port).map_err(|problem| format!("`{text}`: {problem}"))?)
+            let (config, retries) =
+                serial(port).map_err(|problem| format!("`{text}`: {problem}"))?;
+            Place::Serial(config, retries)
         } else {
             return Err(format!(
                 "`{text}` is no device; expected serial://PORT, tcp://HOST:PORT, process:COMMAND or replay:FOLDER"
@@ -101,7 +121,8 @@ impl FromStr for Target {
 }
 
 /// A port with its settings, `PATH?key=value&…`.
-fn serial(text: &str) -> Result<SerialConfig, String> {
+fn serial(text: &str) -> Result<(SerialConfig, Option<u32>), String> {
+    let mut retries = None;
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let path = (!path.is_empty()).then(|| path.to_owned());
     let mut config = SerialConfig { path, usb: None, usb_serial: None, baud: BAUD };
@@ -119,13 +140,22 @@ fn serial(text: &str) -> Result<SerialConfig, String> {
                 config.usb = Some(identity.ok_or("usb is VENDOR:PRODUCT in hexadecimal digits")?);
             }
             "serial" => config.usb_serial = Some(value.to_owned()),
-            other => return Err(format!("unknown key `{other}`, expected baud, usb or serial")),
+            "retries" => retries = Some(number_of_retries(value)?),
+            other => {
+                return Err(format!(
+                    "unknown key `{other}`, expected baud, usb, serial or retries"
+                ));
+            }
         }
     }
     if config.path.is_none() && config.usb.is_none() && config.usb_serial.is_none() {
         return Err("name a port, or a USB identity by ?usb=VENDOR:PRODUCT".to_owned());
     }
-    Ok(config)
+    Ok((config, retries))
+}
+
+fn number_of_retries(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "retries is a whole number, 0 for none".to_owned())
 }
 
 impl fmt::Display for Target {
@@ -205,6 +235,8 @@ mod tests {
             "serial://COM3",
             "serial://?usb=2341:0043&serial=AB12",
             "tcp://127.0.0.1:7777",
+            "tcp://127.0.0.1:7777?retries=0",
+            "serial:///dev/ttyACM0?baud=9600&retries=7",
             "process:python3 'my rig.py' --fast",
             "replay:runs/one/shots/pulse",
         ] {
@@ -218,6 +250,8 @@ mod tests {
         for (text, expected) in [
             ("/dev/ttyACM0", "serial://PORT"),
             ("tcp://localhost", "HOST:PORT"),
+            ("tcp://localhost:1?retries=-1", "whole number"),
+            ("tcp://localhost:1?again=1", "retries=NUMBER"),
             ("serial://?baud=9600", "USB identity"),
             ("serial:///dev/ttyS0?bd=1", "unknown key `bd`"),
             ("process:", "name a program"),

@@ -2,7 +2,7 @@
 
 use twinprop::Error;
 use twinprop::devices::recording::Replay;
-use twinprop::devices::rig::{Encoding, Rig, Target};
+use twinprop::devices::rig::{Description, Rig, RigOptions, Target};
 use twinprop::devices::{Channels, Interface, PhysicalLayer};
 use twinprop::outln;
 
@@ -14,7 +14,10 @@ pub fn run(target: &Target) -> Result<(), Error> {
         print_interface(replay.interface());
         return Ok(());
     }
-    let rig = Rig::open(target, Encoding::Floats)?;
+    crate::cli::ending::make_safe_on_interrupt()?;
+    let rig = Rig::open(target, RigOptions::default())?;
+    let found = rig.health()?;
+    let safe = rig.make_safe();
     let (greeting, about) = (rig.identity().greeting, &rig.identity().description);
     let kind = &about.interface.device;
     outln!("{} ({kind}), serial number {}", about.name, about.serial_number);
@@ -35,16 +38,25 @@ pub fn run(target: &Target) -> Result<(), Error> {
         greeting.window_bytes,
         if greeting.codes { ", 16-bit codes" } else { "" }
     );
-    if let Some(health) = rig.health()? {
+    outln!(
+        "  safe state   within {} s of being asked for",
+        about.safe_seconds.unwrap_or(Description::SAFE_SECONDS)
+    );
+    if let Some(health) = found {
         outln!(
-            "  state        {}, up {:.1} s, {} shots, {} watchdog trips",
-            if health.safe { "safe" } else { "driven" },
+            "  found        {}, up {:.1} s, {} shots, {} watchdog trips",
+            if health.safe { "in its safe state" } else { "not known to be in its safe state" },
             f64::from(health.uptime_milliseconds) / 1000.0,
             health.shots,
             health.watchdog_trips
         );
     }
-    Ok(())
+    if safe.is_ok() {
+        outln!("  state        safe: asked for, and confirmed");
+    } else {
+        outln!("  state        NOT SAFE: it may be driven");
+    }
+    Ok(safe?)
 }
 
 fn print_interface(interface: &Interface) {
@@ -52,5 +64,8 @@ fn print_interface(interface: &Interface) {
     channels("inputs", &interface.inputs);
     channels("parameters", &interface.parameters);
     channels("outputs", &interface.outputs);
-    outln!("  a shot       {} s", interface.seconds_per_shot);
+    outln!(
+        "  a shot       {} s, as declared (seconds_per_shot); `twinprop device probe` measures it",
+        interface.seconds_per_shot
+    );
 }

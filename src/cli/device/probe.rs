@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use twinprop::Error;
 use twinprop::devices::probe::{Probe as Findings, ProbeConfig};
-use twinprop::devices::rig::{Encoding, Rig, Target};
+use twinprop::devices::rig::{Rig, RigOptions, Target};
 use twinprop::devices::{Boundary, SlewLimit};
 use twinprop::experiment::RunFolder;
 use twinprop::outln;
@@ -19,6 +19,9 @@ pub struct Probe {
     /// Seconds that it may take; the more there are, the more channels are swept.
     #[arg(long, default_value_t = ProbeConfig::default().seconds)]
     seconds: f64,
+    /// How often in a row a measurement that failed on the device is asked for again; 0 is never.
+    #[arg(long, default_value_t = RigOptions::default().retries)]
+    retries: u32,
     /// Seed of the drives.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -41,10 +44,12 @@ pub fn run(command: &Probe) -> Result<(), Error> {
             command.target
         )));
     }
-    crate::cli::make_safe_on_interrupt()?;
-    let rig = Rig::open(&command.target, Encoding::Floats)?;
+    crate::cli::ending::make_safe_on_interrupt()?;
+    let options = RigOptions { retries: command.retries, ..RigOptions::default() };
+    let rig = Rig::open(&command.target, options)?;
+    let link = rig.monitor();
     let title = rig.identity().description.name.clone();
-    let advice: Vec<String> = command.target.latency_advice().into_iter().collect();
+    let mut advice: Vec<String> = command.target.latency_advice().into_iter().collect();
     let folder = RunFolder::create(command.out.as_deref(), &format!("probe-{title}"))?;
     let mut device = Boundary::new(Box::new(SlewLimit::new(rig)));
     let config = ProbeConfig { seconds: command.seconds, seed: command.seed };
@@ -53,6 +58,15 @@ pub fn run(command: &Probe) -> Result<(), Error> {
         progress.set_share(share, stage.to_owned());
     })?;
     progress.finish(format!("{} shots", findings.shots));
+    let counts = link.counts();
+    if counts.retried + counts.restarts > 0 {
+        advice.push(format!(
+            "{} measurements failed and were asked for again; the device restarted {} times.",
+            counts.retried, counts.restarts
+        ));
+    }
+    // The report waits for no ramp, and the device for no report.
+    let safe = link.make_safe();
     let report = ProbeReport { title: &title, probe: &findings, advice: &advice };
     folder.write_json(RunFolder::PROBE, &findings)?;
     folder.write(RunFolder::PROBE_REPORT, &report.to_html())?;
@@ -60,5 +74,5 @@ pub fn run(command: &Probe) -> Result<(), Error> {
         outln!("{finding}");
     }
     outln!("{}", folder.path().join(RunFolder::PROBE_REPORT).display());
-    Ok(())
+    Ok(safe?)
 }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::rig::{Encoding, Targets};
+use twinprop_devices::rig::{Encoding, RigOptions, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
 /// A device of the laboratory: simulated, real, or real with an equation that says what it should do.
@@ -37,6 +37,14 @@ pub struct RigConfig {
     /// As floats, or as 16-bit codes where the device takes them.
     #[serde(default)]
     pub encoding: Encoding,
+    /// How often in a row a measurement that failed on the device is asked for again; 0 is never. A device
+    /// whose shots depend on each other is never asked again.
+    #[serde(default = "default_retries")]
+    pub retries: u32,
+}
+
+fn default_retries() -> u32 {
+    RigOptions::default().retries
 }
 
 impl DeviceEntry {

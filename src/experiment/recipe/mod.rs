@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::ImperfectionsConfig;
-use twinprop_devices::rig::{Encoding, Target, Targets};
+use twinprop_devices::rig::{RigOptions, Target, Targets};
 
 pub use self::calibration::{CalibrationConfig, Requirement, TwinConfig};
 pub use self::device::{DeviceEntry, RigConfig};
@@ -129,9 +129,13 @@ impl Recipe {
         }
         for (name, targets) in taken {
             if let Some(device) = self.devices.get_mut(&name) {
-                let encoding =
-                    device.rig.as_ref().map_or_else(Encoding::default, |rig| rig.encoding);
-                device.rig = Some(RigConfig { target: Targets(targets), encoding });
+                let of_recipe = device.rig.as_ref();
+                let options = of_recipe.map_or_else(RigOptions::default, |rig| RigOptions {
+                    encoding: rig.encoding,
+                    retries: rig.retries,
+                });
+                let RigOptions { encoding, retries } = options;
+                device.rig = Some(RigConfig { target: Targets(targets), encoding, retries });
                 // Those of the simulated device in whose place it comes.
                 device.imperfections = ImperfectionsConfig::default();
             }

@@ -11,6 +11,10 @@ use crate::rig::frame::Frame;
 use crate::rig::message::Refusal;
 use crate::rig::values::Encoding;
 
+/// Pauses before a failed measurement is asked for again: the first time, the second, and from then on.
+const RETRY_PAUSES: [Duration; 3] =
+    [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(500)];
+
 impl Host {
     /// The pending request that `frame` answers.
     fn asked(&mut self, frame: &Frame<'_>) -> Option<&mut Pending> {
@@ -35,6 +39,8 @@ impl Host {
         let places = first * channels.len()..(first + shots) * channels.len();
         let outputs = self.batch.as_mut()?.outputs.get_mut(places)?;
         (fits && encoding.read(channels, frame.payload, outputs)).then_some(())?;
+        self.note_pace(now, header.sequence, shots);
+        (self.failures, self.shots_answered) = (0, self.shots_answered + shots as u64);
         self.answer(now, header.sequence);
         Some(())
     }
@@ -51,6 +57,7 @@ impl Host {
         let place = sequence.wrapping_sub(self.base) as usize;
         let pending = &mut self.pending[place];
         pending.answered = true;
+        self.answers += 1;
         pending.due = false;
         self.in_flight -= pending.bytes;
         if let (0, Some(sent)) = (pending.repeats, pending.sent) {
@@ -67,16 +74,17 @@ impl Host {
             self.base = self.base.wrapping_add(1);
         }
         self.timeouts = Timeouts { heard: true, ..Timeouts::default() };
-        self.busy_since = None;
+        (self.busy_since, self.last_answer) = (None, now);
         self.start_timer(now);
     }
 
     pub(super) fn take_busy(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
         self.asked(frame)?;
         let since = *self.busy_since.get_or_insert(now);
-        let patience = self.patience.busy + 10 * self.declared();
+        let patience = self.patience.busy + 10 * self.expected();
         if now.saturating_sub(since) > patience {
-            self.fail(RigError::BusyTooLong { seconds: (now - since).as_secs_f64() });
+            let (seconds, advice) = ((now - since).as_secs_f64(), self.pace_advice());
+            self.fail(RigError::BusyTooLong { seconds, advice });
         } else {
             self.timeouts.silent = 0;
             self.start_timer(now);
@@ -114,15 +122,41 @@ impl Host {
                 self.again.push_back(request);
                 if epoch == self.epoch {
                     self.counts.reconfigured += 1;
-                    self.configure_anew();
+                    self.configure_again();
                 }
             }
+            Refusal::Fault => self.take_failure(now, frame)?,
             _ => {
                 self.asked(frame)?;
                 let text = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
                 self.fail(RigError::Refused { refusal, text });
             }
         }
+        Some(())
+    }
+
+    /// The device could not measure these shots: they are asked for again, unless shots depend on each
+    /// other, or it failed too often in a row. What is behind them on the way is refused by the device,
+    /// which is in its safe state, and follows in order.
+    fn take_failure(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
+        let pending = self.asked(frame)?;
+        let (request, epoch) = (pending.request, pending.epoch);
+        let text = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
+        let is_stateful = self.identity.as_ref()?.greeting.stateful;
+        self.failures += 1;
+        self.last_failure.clone_from(&text);
+        if is_stateful || self.failures > self.patience.retries {
+            self.fail(RigError::Failed { tries: self.failures, text });
+            return Some(());
+        }
+        self.counts.retried += 1;
+        self.answer(now, frame.header.sequence);
+        self.again.push_back(request);
+        if epoch == self.epoch {
+            self.configure_again();
+        }
+        let pause = RETRY_PAUSES[(self.failures as usize - 1).min(RETRY_PAUSES.len() - 1)];
+        self.next_play = self.next_play.max(now + pause);
         Some(())
     }
 }

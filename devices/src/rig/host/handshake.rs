@@ -16,6 +16,8 @@ pub(super) enum Step {
     Open { greeting: Greeting, resumed: bool },
 }
 
+/// After so long, hello is asked less often.
+const PATIENT: Duration = Duration::from_secs(5);
 /// So often a step of the handshake is repeated before it begins again with hello.
 const TRIES_OF_A_STEP: u32 = 4;
 
@@ -143,7 +145,7 @@ impl Host {
             self.again.extend(unanswered.map(|pending| pending.request));
             self.again.retain(|request| matches!(request, Request::Play { .. }));
             (self.base, self.in_flight) = (0, 0);
-            self.configure_anew();
+            self.configure_again();
         }
         if let Some(identity) = &mut self.identity {
             identity.greeting = greeting;
@@ -185,8 +187,12 @@ impl Host {
     }
 
     pub(super) fn transmit_handshake(&mut self, now: Duration) -> Option<&[u8]> {
-        let period = self.patience.hello_period;
-        let State::Handshake { step, next_send, tries, .. } = &mut self.state else { return None };
+        let State::Handshake { step, next_send, tries, since } = &mut self.state else {
+            return None;
+        };
+        // A program that takes minutes to start need not find thousands of them.
+        let waits = now.saturating_sub(*since) > PATIENT;
+        let period = self.patience.hello_period * if waits { 4 } else { 1 };
         if now < *next_send {
             return None;
         }

@@ -11,18 +11,22 @@
 
 mod admission;
 mod answers;
+mod frame_size;
 mod handshake;
 mod patience;
 mod requests;
+mod safety;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::admission::Admission;
+use self::frame_size::FrameSize;
 use self::handshake::Step;
 pub use self::patience::Patience;
 use self::patience::Timeouts;
 use self::requests::{Batch, Pending, Request};
+use self::safety::Safety;
 use super::counts::LinkCounts;
 use super::error::RigError;
 use super::frame::{Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME};
@@ -48,11 +52,6 @@ enum State {
     /// In a session.
     Ready,
 }
-
-/// So often the safe state is asked for, unless it is confirmed.
-const SAFE_TRIES: u32 = 5;
-/// Time between two requests for the safe state.
-const SAFE_PERIOD: Duration = Duration::from_millis(20);
 
 /// The host's end of a link.
 pub struct Host {
@@ -83,11 +82,22 @@ pub struct Host {
     timeouts: Timeouts,
     last_nak: Option<(u32, Duration)>,
     busy_since: Option<Duration>,
+    /// When a frame came last, and when one that answers a request did.
+    last_heard: Duration,
+    last_answer: Duration,
+    frame_size: FrameSize,
+    /// Shots that were answered with their measurements.
+    shots_answered: u64,
+    answers: u64,
+    /// Measurements that failed since the last one that did not, and what the device said of it.
+    failures: u32,
+    last_failure: String,
     /// When the next shots may be sent, where the device limits their rate.
     next_play: Duration,
     last_sent: Duration,
 
-    wants_safe: u32,
+    safety: Safety,
+    safe_requests: u32,
     wants_ping: bool,
     health: Option<Health>,
     outcome: Option<Result<(), RigError>>,
@@ -122,9 +132,17 @@ impl Host {
             timeouts: Timeouts::default(),
             last_nak: None,
             busy_since: None,
+            last_heard: Duration::ZERO,
+            last_answer: Duration::ZERO,
+            frame_size: FrameSize::default(),
+            shots_answered: 0,
+            answers: 0,
+            failures: 0,
+            last_failure: String::new(),
             next_play: Duration::ZERO,
             last_sent: Duration::ZERO,
-            wants_safe: 0,
+            safety: Safety::Unknown,
+            safe_requests: 0,
             wants_ping: false,
             health: None,
             outcome: None,
@@ -153,13 +171,14 @@ impl Host {
         (batch.shots, batch.next) = (shots, 0);
         self.batch = Some(batch);
         self.outcome = None;
+        self.failures = 0;
         // Bits, so that a value that is no number is sent once and refused.
         let same = self.parameters.len() == parameters.len()
             && self.parameters.iter().zip(parameters).all(|(a, b)| a.to_bits() == b.to_bits());
         if !same {
             self.parameters.clear();
             self.parameters.extend_from_slice(parameters);
-            self.configure_anew();
+            self.configure_again();
         }
         match self.state {
             State::Closed => self.greet(now),
@@ -203,16 +222,28 @@ impl Host {
         LinkCounts { frames_damaged: self.decoder.rejected().frames, ..self.counts }
     }
 
-    /// Tells the device to go to its safe state; it forgets its parameters there.
-    pub fn make_safe(&mut self) {
-        self.wants_safe = SAFE_TRIES;
-        self.configure_anew();
+    /// Shots whose measurements have come, since the link was made.
+    #[must_use]
+    pub fn shots_answered(&self) -> u64 {
+        self.shots_answered
     }
 
-    /// Whether the device has not said yet that it is safe.
+    /// Answers of all kinds, since the link was made.
     #[must_use]
-    pub fn awaits_safe(&self) -> bool {
-        self.wants_safe > 0
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Shots on the way to a device that says that it is busy with them.
+    #[must_use]
+    pub fn busy_with(&self) -> Option<usize> {
+        self.busy_since.map(|_| self.shots_on_the_way())
+    }
+
+    /// What the device said of the measurement that failed last; empty where none did.
+    #[must_use]
+    pub fn last_failure(&self) -> &str {
+        &self.last_failure
     }
 
     /// The link was lost and is open again: the device is asked who it is before anything else.
@@ -221,6 +252,13 @@ impl Host {
         self.counts.reconnects += 1;
         if !matches!(self.state, State::Closed) {
             self.greet(now);
+        }
+    }
+
+    /// Ends what it is at by `error`.
+    pub fn give_up(&mut self, error: RigError) {
+        if self.outcome.is_none() {
+            self.fail(error);
         }
     }
 
@@ -241,7 +279,7 @@ impl Host {
             State::Handshake { next_send, .. } => Some(*next_send),
             _ => None,
         };
-        let safe = (self.wants_safe > 0).then(|| self.last_sent + SAFE_PERIOD);
+        let safe = self.safe_deadline();
         let pace = (self.next_is_play() && self.has_room()).then_some(self.next_play);
         [handshake, self.timer, self.ping_time(), pace, safe].into_iter().flatten().min()
     }
@@ -258,6 +296,7 @@ impl Host {
         let mut decoder = std::mem::replace(&mut self.decoder, Decoder::new(0));
         decoder.read(bytes, |frame| {
             self.counts.frames_received += 1;
+            self.last_heard = now;
             if !self.take(now, &frame) {
                 self.counts.frames_stale += 1;
             }
@@ -269,6 +308,9 @@ impl Host {
     /// Takes a frame; false if it answers nothing.
     fn take(&mut self, now: Duration, frame: &Frame<'_>) -> bool {
         let Header { kind, session, .. } = frame.header;
+        if let Some(answers) = self.take_safety(now, frame) {
+            return answers;
+        }
         match kind {
             Kind::HelloReply => return self.take_greeting(now, frame).unwrap_or(false),
             Kind::Description => return self.take_description(now, frame).unwrap_or(false),
@@ -282,10 +324,9 @@ impl Host {
                 self.timeouts.heard = true;
                 return health.is_some();
             }
-            Kind::SafeReply => {
-                let awaited = self.wants_safe > 0;
-                self.wants_safe = 0;
-                return awaited;
+            // Still at what an earlier session asked for: it lives, and answers hello later.
+            Kind::Busy if matches!(self.state, State::Handshake { .. }) => {
+                return self.wait_for_busy_device(now);
             }
             _ => {}
         }
@@ -317,6 +358,7 @@ impl Host {
     }
 
     fn fail(&mut self, error: RigError) {
+        self.make_safe();
         self.batch = None;
         self.again.clear();
         self.pending.clear();
@@ -325,18 +367,14 @@ impl Host {
         self.state = State::Closed;
         // The device may still play what is on the way: a new session sets those shots apart.
         self.session = 0;
-        self.make_safe();
         self.outcome = Some(Err(error));
     }
 
     /// The next frame to be sent, if there is one by now.
     pub fn transmit(&mut self, now: Duration) -> Option<&[u8]> {
         self.check_timers(now);
-        if self.wants_safe > 0
-            && (self.wants_safe == SAFE_TRIES || now >= self.last_sent + SAFE_PERIOD)
-        {
-            self.wants_safe -= 1;
-            return self.send_plain(now, Kind::Safe, self.session, 0);
+        if let Some(number) = self.due_safe_request(now) {
+            return self.send_plain(now, Kind::Safe, self.session, number);
         }
         match self.state {
             State::Closed => None,

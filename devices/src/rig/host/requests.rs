@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::safety::Safety;
 use super::{Host, Identity, State};
 use crate::rig::frame::{Header, Kind, largest_payload};
 use crate::rig::message::Greeting;
@@ -25,6 +26,8 @@ pub(super) struct Pending {
     pub due: bool,
     pub sent: Option<Duration>,
     pub repeats: u32,
+    /// When it was sent for the first time.
+    pub first_sent: Duration,
     /// Sent again because a later answer overtook its own.
     pub overtaken: bool,
     pub answered: bool,
@@ -42,7 +45,7 @@ pub(super) struct Batch {
 
 impl Host {
     /// The parameters are sent before the next shots, as a new setting.
-    pub(super) fn configure_anew(&mut self) {
+    pub(super) fn configure_again(&mut self) {
         self.epoch = self.epoch.wrapping_add(1).max(1);
         self.unsent = Some(0);
         self.again.retain(|request| matches!(request, Request::Play { .. }));
@@ -89,6 +92,7 @@ impl Host {
             let widest = interface.inputs.len().max(interface.outputs.len());
             let width = if greeting.codes { self.encoding } else { Encoding::Floats }.width();
             let room = (payload / (widest * width)).min(usize::from(u16::MAX));
+            let room = room.min(self.frame_size.shots());
             let (first, shots) = (batch.next, room.min(batch.shots - batch.next));
             batch.next += shots;
             (shots > 0).then_some(Request::Play { first, shots })
@@ -118,6 +122,7 @@ impl Host {
             bytes: 0,
             due: true,
             sent: None,
+            first_sent: now,
             repeats: 0,
             overtaken: false,
             answered: false,
@@ -174,6 +179,9 @@ impl Host {
                 self.encoder.encode(&header, |bytes| encoding.write(channels, values, bytes))
             }
         };
+        if matches!(pending.request, Request::Play { .. }) {
+            self.safety = Safety::Unknown;
+        }
         if first_time {
             pending.bytes = frame.len();
             self.in_flight += frame.len();

@@ -30,6 +30,40 @@ pub trait Transport: Send {
     /// # Errors
     /// Where the link is lost.
     fn write(&mut self, bytes: &[u8], patience: Duration) -> io::Result<usize>;
+
+    /// Whether opening the link starts the device's program, which is waited for as long as it runs, and
+    /// is not started for ever.
+    fn starts_a_program(&self) -> bool {
+        false
+    }
+
+    /// What to look at where nothing answers.
+    fn advice(&self) -> &'static str {
+        "is the device on, is it the right port, and do both ends use one baud rate?"
+    }
+
+    /// The last lines that the device's program printed, where they are known.
+    fn last_words(&self) -> String {
+        String::new()
+    }
+
+    /// Closes the link for good. A program that was started is waited for up to `patience`, in which it
+    /// goes to its safe state.
+    fn close(&mut self, patience: Duration) -> Ended {
+        let _ = patience;
+        Ended::Unknown
+    }
+}
+
+/// How the other end of a link ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It is not known.
+    Unknown,
+    /// By itself, with exit status 0: in its safe state.
+    Well,
+    /// Otherwise; the text says how.
+    Badly(String),
 }
 
 /// The outcome of a call that ends early where nothing is there yet.

@@ -1,33 +1,49 @@
 //! A child process on its standard input and output: any program in any language is a device.
 //!
 //! Pipes know no timeouts. A thread reads the child's output and another writes its input, each
-//! through a bounded queue, so that a child that hangs hangs nobody else.
+//! through a bounded queue, so that a child that hangs hangs nobody else. What it prints on standard
+//! error is passed on, and its last lines are kept.
+//!
+//! The child has a process group of its own: a Ctrl-C in the terminal is its host's, which tells it to go
+//! to its safe state. The end of its input tells it so as well, also where the host was killed.
 
-use std::io::{self, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, PipeReader, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Transport, lost};
+use super::{Ended, Transport};
+use crate::rig::message::Description;
+use crate::rig::notice::tell;
 
 /// Pieces that wait in a queue.
 const QUEUE: usize = 64;
-/// A child that is told to end, by the end of its input, has so long.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+/// A child whose output ended has so long to end itself.
+const ENDING: Duration = Duration::from_millis(500);
+/// A wait of so long is told of.
+const TOLD_AFTER: Duration = Duration::from_secs(2);
+/// Lines of standard error that are kept, and bytes of each.
+const LINES: usize = 12;
+const LINE_BYTES: usize = 300;
 
-/// A child process. Its standard error is the terminal's.
+/// A child process. What it prints on standard error is passed on.
 pub struct Process {
     command: Vec<String>,
     running: Option<Running>,
+    printed: LastLines,
 }
 
 struct Running {
     child: Child,
     input: Option<SyncSender<Vec<u8>>>,
     output: Receiver<Vec<u8>>,
+    /// Ends when all of standard error is passed on.
+    errors: Receiver<()>,
     /// What was received and not read yet.
     rest: Vec<u8>,
+    name: String,
 }
 
 impl Process {
@@ -41,24 +57,26 @@ impl Process {
         if words.is_empty() {
             return Err("name a program, such as process:python3 rig.py".to_owned());
         }
-        Ok(Self { command: words, running: None })
+        Ok(Self { command: words, running: None, printed: LastLines::default() })
     }
 
     fn running(&mut self) -> io::Result<&mut Running> {
-        self.running.as_mut().ok_or_else(lost)
+        self.running.as_mut().ok_or_else(super::lost)
     }
-}
 
-impl Transport for Process {
-    fn open(&mut self) -> Result<(), String> {
-        self.running = None;
+    fn start(&self) -> Result<Running, String> {
         let (program, arguments) = self.command.split_first().ok_or("no program is named")?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+        let cannot = |error: io::Error| format!("`{program}` cannot be started: {error}");
+        let (errors, to_errors) = io::pipe().map_err(cannot)?;
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(to_errors);
+        apart_from_the_terminal(&mut command);
+        let readable = keep_readable(&errors).map_err(cannot)?;
+        let child = command.spawn().map_err(cannot);
+        // The child's ends of the pipes are its own from now on.
+        drop((command, readable));
+        let mut child = child?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (Some(mut stdin), Some(mut stdout)) = (stdin, stdout) else {
             return Err(format!("`{program}` has no standard input or output"));
@@ -80,7 +98,19 @@ impl Transport for Process {
                 }
             }
         });
-        self.running = Some(Running { child, input: Some(input), output, rest: Vec::new() });
+        let (printed, errors) = (self.printed.clone(), pass_on(errors, self.printed.clone()));
+        printed.forget();
+        let name = self.command.join(" ");
+        Ok(Running { child, input: Some(input), output, errors, rest: Vec::new(), name })
+    }
+}
+
+impl Transport for Process {
+    fn open(&mut self) -> Result<(), String> {
+        if let Some(mut before) = self.running.take() {
+            before.end(Duration::from_secs_f64(Description::SAFE_SECONDS));
+        }
+        self.running = Some(self.start()?);
         Ok(())
     }
 
@@ -90,7 +120,7 @@ impl Transport for Process {
             match running.output.recv_timeout(patience) {
                 Ok(piece) => running.rest = piece,
                 Err(RecvTimeoutError::Timeout) => return Ok(0),
-                Err(RecvTimeoutError::Disconnected) => return Err(lost()),
+                Err(RecvTimeoutError::Disconnected) => return Err(running.ended()),
             }
         }
         let count = running.rest.len().min(bytes.len());
@@ -100,31 +130,160 @@ impl Transport for Process {
     }
 
     fn write(&mut self, bytes: &[u8], patience: Duration) -> io::Result<usize> {
-        let input = self.running()?.input.as_ref().ok_or_else(lost)?;
+        let running = self.running()?;
+        let Some(input) = &running.input else { return Err(running.ended()) };
         match input.try_send(bytes.to_vec()) {
             Ok(()) => Ok(bytes.len()),
             Err(TrySendError::Full(_)) => {
                 thread::sleep(patience.min(Duration::from_millis(1)));
                 Ok(0)
             }
-            Err(TrySendError::Disconnected(_)) => Err(lost()),
+            // Its output says how it ended, and may hold its last frames.
+            Err(TrySendError::Disconnected(_)) => Ok(bytes.len()),
+        }
+    }
+
+    fn starts_a_program(&self) -> bool {
+        true
+    }
+
+    fn advice(&self) -> &'static str {
+        "does the program serve the device (in Python, is its last line measure.serve()?), and does nothing else in it use standard input and output?"
+    }
+
+    fn last_words(&self) -> String {
+        self.printed.text()
+    }
+
+    fn close(&mut self, patience: Duration) -> Ended {
+        self.running.take().map_or(Ended::Unknown, |mut running| running.end(patience))
+    }
+}
+
+impl Running {
+    /// Its output has ended: why.
+    fn ended(&mut self) -> io::Error {
+        let text = match self.wait(ENDING) {
+            Some(status) => format!("the program ended: {status}"),
+            None => "the program closed its standard output".to_owned(),
+        };
+        io::Error::new(io::ErrorKind::BrokenPipe, text)
+    }
+
+    /// Its exit status, if it ends within `patience`, with all that it printed passed on.
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let start = Instant::now();
+        let mut told = false;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                let _ = self.errors.recv_timeout(ENDING);
+                return Some(status);
+            }
+            let waited = start.elapsed();
+            if waited >= patience {
+                return None;
+            }
+            if waited > TOLD_AFTER && !told {
+                let seconds = patience.as_secs_f64();
+                tell(&format!("waiting for `{}` to end, up to {seconds:.0} s", self.name));
+                told = true;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Ends its input, which tells it to go to its safe state, and waits for it. Only one that does not
+    /// end within `patience` is killed.
+    fn end(&mut self, patience: Duration) -> Ended {
+        self.input = None;
+        match self.wait(patience) {
+            Some(status) if status.success() => Ended::Well,
+            Some(status) => Ended::Badly(format!("its program ended: {status}")),
+            None => {
+                // It may be gone by now, which is as well.
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+                let seconds = patience.as_secs_f64();
+                Ended::Badly(format!(
+                    "its program did not end within {seconds:.0} s after its input did, and was killed"
+                ))
+            }
         }
     }
 }
 
 impl Drop for Running {
-    /// Ends the child's input, which tells it to go to its safe state, and then the child.
     fn drop(&mut self) {
-        self.input = None;
-        let start = Instant::now();
-        while start.elapsed() < LAST_WORDS {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(2));
+        if self.input.is_some() {
+            self.end(Duration::from_secs_f64(Description::SAFE_SECONDS));
         }
-        // It may be gone by now, which is as well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
+}
+
+/// The last lines of a child's standard error.
+#[derive(Clone, Default)]
+struct LastLines(Arc<Mutex<Vec<u8>>>);
+
+impl LastLines {
+    fn add(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        let excess = kept.len().saturating_sub(LINES * LINE_BYTES);
+        kept.drain(..excess);
+    }
+
+    fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The lines, each with two spaces before it.
+    fn text(&self) -> String {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&kept);
+        let lines: Vec<&str> =
+            text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Passes `errors` on to this program's standard error, and keeps the last of it.
+fn pass_on(mut errors: PipeReader, printed: LastLines) -> Receiver<()> {
+    let (done, is_done) = sync_channel(1);
+    thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 12];
+        while let Ok(count @ 1..) = errors.read(&mut bytes) {
+            printed.add(&bytes[..count]);
+            // A terminal that is gone is no reason to leave the device alone.
+            let _ = io::stderr().write_all(&bytes[..count]);
+        }
+        drop(done);
+    });
+    is_done
+}
+
+/// The child can read its own standard error, so that it may print there when its host is gone: a broken
+/// pipe would end it in the middle of its way to the safe state.
+#[cfg(unix)]
+fn keep_readable(errors: &PipeReader) -> io::Result<PipeReader> {
+    let inherited = errors.try_clone()?;
+    rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty())?;
+    Ok(inherited)
+}
+
+#[cfg(not(unix))]
+fn keep_readable(errors: &PipeReader) -> io::Result<PipeReader> {
+    errors.try_clone()
+}
+
+/// What is typed at the terminal goes to the host alone.
+#[cfg(unix)]
+fn apart_from_the_terminal(command: &mut Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+#[cfg(windows)]
+fn apart_from_the_terminal(command: &mut Command) {
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
 }

@@ -1,0 +1,112 @@
+//! The device's way to its safe state, and the end of its link.
+
+use super::{LOOK_UP, Pump};
+use crate::rig::error::RigError;
+use crate::rig::transport::Ended;
+
+impl Pump {
+    /// Sends the device to its safe state and waits until it has confirmed that; a device that has
+    /// confirmed it since the last shot is not asked again.
+    ///
+    /// # Errors
+    /// [`RigError::NotSafe`] where it does not.
+    pub fn make_safe(&mut self) -> Result<(), RigError> {
+        // Before it said who it is, it was not driven, and knows no requests.
+        if self.host.identity().is_none() {
+            return Ok(());
+        }
+        if !self.is_closed {
+            self.host.make_safe();
+            self.await_safe();
+        }
+        self.safety()
+    }
+
+    /// Sends the device to its safe state, and closes the link; a program that was started is waited for.
+    /// What was let go before is left alone.
+    ///
+    /// # Errors
+    /// [`RigError::NotSafe`] where the safe state is not confirmed.
+    pub fn let_go(&mut self) -> Result<(), RigError> {
+        let outcome = self.make_safe();
+        if std::mem::replace(&mut self.is_closed, true) {
+            return outcome;
+        }
+        let patience = self.host.declared_safe_time() + MARGIN;
+        if let (Ok(()), Ended::Badly(how)) = (&outcome, self.transport.close(patience))
+            && self.host.identity().is_some()
+        {
+            self.tell(&format!("{how}; its safe state was confirmed before"));
+        }
+        outcome
+    }
+
+    /// `error` of a batch, and what became of the device.
+    pub(super) fn fail(&mut self, error: RigError) -> RigError {
+        let error = match error {
+            RigError::NoAnswer { seconds, damaged, .. } => {
+                let advice = self.transport.advice().to_owned();
+                RigError::NoAnswer { seconds, damaged, advice }
+            }
+            other => other,
+        };
+        match self.make_safe() {
+            Err(RigError::NotSafe { problem, .. }) => {
+                RigError::NotSafe { problem, after: Some(Box::new(error)) }
+            }
+            _ => error,
+        }
+    }
+
+    fn safety(&self) -> Result<(), RigError> {
+        match self.host.safety_problem() {
+            None => Ok(()),
+            Some(problem) => Err(RigError::NotSafe { problem: problem.to_owned(), after: None }),
+        }
+    }
+
+    fn await_safe(&mut self) {
+        let start = self.now();
+        let limit = self.host.safe_time();
+        let mut reopened = 0;
+        self.told.waits_for_safety(start);
+        while self.host.awaits_safe() {
+            let waited = self.now().saturating_sub(start);
+            if waited > limit {
+                let problem = format!(
+                    "it did not confirm its safe state within {:.0} s (`safe_seconds` in its description is the time that it may take)",
+                    waited.as_secs_f64()
+                );
+                return self.host.settle_safety(Err(problem));
+            }
+            self.tell_of_the_way_to_safety(waited, limit);
+            let Err(error) = self.step(LOOK_UP) else { continue };
+            self.outgoing.clear();
+            // A program that has ended by itself, well, went to its safe state before.
+            if self.transport.starts_a_program() {
+                let outcome = match self.transport.close(limit) {
+                    Ended::Well => Ok(()),
+                    Ended::Badly(how) => Err(how),
+                    Ended::Unknown => Err(format!("the link was lost: {error}")),
+                };
+                return self.host.settle_safety(outcome);
+            }
+            if reopened == REOPENINGS || self.transport.open().is_err() {
+                let problem =
+                    format!("the link was lost before it confirmed its safe state ({error})");
+                return self.host.settle_safety(Err(problem));
+            }
+            reopened += 1;
+            std::thread::sleep(PAUSE);
+            let now = self.now();
+            self.host.ask_safe_again(now);
+        }
+    }
+}
+
+/// A link that is lost on the way to the safe state is opened again so often,
+const REOPENINGS: u32 = 5;
+/// with a pause after each time.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+/// Time for a program to end, beyond the time that its safe state may take.
+const MARGIN: std::time::Duration = std::time::Duration::from_secs(2);

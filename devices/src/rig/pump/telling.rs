@@ -1,0 +1,119 @@
+//! What a pump tells a person: waits, restarts, retries, a device that is slower than it says.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Pump, RESTARTS};
+use crate::rig::host::Host;
+use crate::rig::notice::tell;
+
+/// A wait without progress is told of after this time,
+const WAIT: Duration = Duration::from_secs(2);
+/// or after so many times what it should take; then after twice as long each time,
+const LATE: u32 = 3;
+/// and not more often than this for one device.
+const BETWEEN_WAITS: Duration = Duration::from_secs(10);
+
+/// What was told.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Answers, and when the last of them came.
+    answers: u64,
+    progress: Duration,
+    /// When the next wait is told of at the earliest.
+    next_wait: Duration,
+    retried: u64,
+    is_slow: bool,
+    waits_for_safety: bool,
+}
+
+impl Told {
+    /// A batch begins.
+    pub fn begins(&mut self, host: &Host) {
+        self.answers = host.answers();
+        self.progress = Duration::MAX;
+    }
+
+    /// The safe state is waited for since `now`.
+    pub fn waits_for_safety(&mut self, _now: Duration) {
+        self.waits_for_safety = false;
+    }
+}
+
+impl Pump {
+    pub(super) fn tell(&self, text: &str) {
+        tell(&format!("{}: {text}", self.target));
+    }
+
+    /// Tells what is new since the last time.
+    pub(super) fn tell_news(&mut self) {
+        let now = self.now();
+        self.tell_wait(now);
+        let retried = self.host.counts().retried;
+        // One line at the first, second, fourth, eighth… of them.
+        if retried > self.told.retried {
+            if retried.is_power_of_two() || retried >= 2 * self.told.retried.max(1) {
+                let count =
+                    if retried == 1 { String::new() } else { format!(", {retried} so far") };
+                self.tell(&format!(
+                    "a measurement failed and is asked for again{count}: {}",
+                    self.host.last_failure()
+                ));
+            }
+            self.told.retried = retried;
+        }
+        if !self.told.is_slow
+            && let Some((measured, declared)) = self.host.much_slower_than_declared()
+        {
+            self.told.is_slow = true;
+            self.tell(&format!(
+                "a shot takes {measured:.2} s, and the device declares {declared} s: with `seconds_per_shot` of {measured:.2} in its description, times are told right"
+            ));
+        }
+    }
+
+    fn tell_wait(&mut self, now: Duration) {
+        let answers = self.host.answers();
+        if answers != self.told.answers || self.told.progress == Duration::MAX {
+            (self.told.answers, self.told.progress) = (answers, now);
+            return;
+        }
+        let waited = now.saturating_sub(self.told.progress);
+        let long = WAIT.max(LATE * self.host.expected());
+        if waited < long || now < self.told.next_wait {
+            return;
+        }
+        self.told.next_wait = now + waited.max(BETWEEN_WAITS);
+        let seconds = waited.as_secs_f64();
+        let text = match (self.host.identity(), self.host.busy_with()) {
+            (None, _) => format!("waiting for it to answer, {seconds:.0} s so far"),
+            (_, Some(shots)) => format!("busy with {shots} shots, {seconds:.0} s so far"),
+            _ => format!(
+                "waiting for it to answer {} shots, {seconds:.0} s so far",
+                self.host.shots_on_the_way()
+            ),
+        };
+        self.tell(&text);
+    }
+
+    pub(super) fn tell_of_the_way_to_safety(&mut self, waited: Duration, limit: Duration) {
+        if waited > WAIT && !self.told.waits_for_safety {
+            self.told.waits_for_safety = true;
+            let seconds = limit.as_secs_f64();
+            self.tell(&format!("waiting for its safe state, up to {seconds:.0} s"));
+        }
+    }
+
+    /// Tells of a link that was lost, the `count`th time since the last shot was played.
+    pub(super) fn tell_reopening(&self, error: &io::Error, count: u64) {
+        if self.transport.starts_a_program() {
+            let words = self.transport.last_words();
+            let words = if words.is_empty() { words } else { format!(":\n{words}") };
+            self.tell(&format!(
+                "{error}; it is started again ({count} of at most {RESTARTS} times without one more shot){words}"
+            ));
+        } else {
+            self.tell(&format!("the link was lost ({error}) and is opened again"));
+        }
+    }
+}

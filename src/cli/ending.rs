@@ -1,0 +1,125 @@
+//! How the program ends: Ctrl-C, SIGTERM and SIGHUP, a panic, and the devices' safe state each time.
+
+use std::panic;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use twinprop::devices::rig::{make_all_safe, may_be_driven};
+use twinprop::error::{INTERRUPTED, MAY_BE_DRIVEN};
+use twinprop::{Error, errln};
+
+/// A step that is to end, and a checkpoint that is to be written, have so long.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Ctrl-C sends the devices to their safe state and ends the program; so do SIGTERM and SIGHUP.
+pub fn make_safe_on_interrupt() -> Result<(), Error> {
+    on_interrupt(|| end_at_once())
+}
+
+/// A flag that Ctrl-C sets: the first lets the step end and a checkpoint be written, the second ends
+/// the program at once. SIGTERM and SIGHUP do the same, and as they come once, the step has [`GRACE`].
+pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    on_interrupt(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            end_at_once();
+        }
+        errln!("stopping after this step, or in {} s; once more to stop at once", GRACE.as_secs());
+        thread::spawn(|| {
+            thread::sleep(GRACE);
+            end_at_once();
+        });
+    })?;
+    Ok(stop)
+}
+
+/// Sends every device to its safe state, says which may still be driven, and ends the program.
+fn end_at_once() -> ! {
+    let driven = make_all_safe();
+    say(&driven, None);
+    std::process::exit(if driven.is_empty() { INTERRUPTED } else { MAY_BE_DRIVEN }.into());
+}
+
+/// Ends the program that came to `code`: with the status of a device that may still be driven, if one may.
+/// `error` is what was said already.
+pub fn end(code: ExitCode, error: Option<&Error>) -> ExitCode {
+    let driven = make_all_safe();
+    say(&driven, error);
+    if driven.is_empty() { code } else { ExitCode::from(MAY_BE_DRIVEN) }
+}
+
+fn say(driven: &[String], said: Option<&Error>) {
+    let said = said.map(Error::to_string).unwrap_or_default();
+    for line in driven.iter().filter(|line| !said.contains(line.as_str())) {
+        errln!("error: {line}");
+    }
+}
+
+/// A panic unwinds, which lets every device go; a second one on its way aborts the program, and must
+/// not leave them driven.
+pub fn make_safe_before_abort() {
+    thread_local! {
+        static PANICKED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    let tell = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        tell(info);
+        if PANICKED.replace(true) {
+            // In a thread of its own: this one may hold a device.
+            let safe = thread::spawn(make_all_safe);
+            let end = std::time::Instant::now() + GRACE;
+            while !safe.is_finished() && std::time::Instant::now() < end {
+                thread::sleep(Duration::from_millis(10));
+            }
+            say(&may_be_driven(), None);
+        }
+    }));
+}
+
+fn on_interrupt(mut action: impl FnMut() + Send + 'static) -> Result<(), Error> {
+    let ignored = ignored_signals();
+    ctrlc::set_handler(move || action())
+        .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))?;
+    ignore(&ignored);
+    Ok(())
+}
+
+/// The signals that this program was started to ignore: `nohup` has SIGHUP ignored, a shell Ctrl-C for
+/// what runs in the background.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "the standard library does not tell what a signal does")]
+fn ignored_signals() -> Vec<libc::c_int> {
+    [libc::SIGHUP, libc::SIGINT]
+        .into_iter()
+        .filter(|&signal| {
+            // SAFETY: no handler of this program is involved; the signal is ignored for an instant.
+            let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+            if before != libc::SIG_IGN {
+                // SAFETY: it is what was there before.
+                unsafe { libc::signal(signal, before) };
+            }
+            before == libc::SIG_IGN
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "as above")]
+fn ignore(signals: &[libc::c_int]) {
+    for &signal in signals {
+        // SAFETY: ignoring a signal runs no code.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+#[cfg(not(unix))]
+fn ignored_signals() -> Vec<i32> {
+    Vec::new()
+}
+
+#[cfg(not(unix))]
+fn ignore(_: &[i32]) {}

@@ -1,0 +1,443 @@
+//! A device is never left driven, and never said to be safe when it is not. The devices of these tests keep
+//! a log of their own: when they were driven, and when their way to the safe state began and ended.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nalgebra::{DMatrix, DVector};
+use tempfile::TempDir;
+use twinprop::devices::PhysicalLayer;
+use twinprop::devices::rig::{Rig, RigOptions};
+
+/// Nine drives, nine knobs, twelve readings. Arguments: its log, the seconds of its ramp, a mode.
+const SCRIPT: &str = include_str!("support/rig.py");
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Process,
+    Tcp,
+    Serial,
+}
+
+/// A device, and the log that it keeps.
+struct Device {
+    folder: TempDir,
+    target: String,
+    /// The device's own process, where the host does not start it.
+    server: Option<Child>,
+}
+
+impl Device {
+    fn start(way: Way, ramp: f64, mode: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (script, log) = (folder.path().join("lab.py"), folder.path().join("log"));
+        fs::write(&script, SCRIPT).unwrap();
+        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/twinprop_rig.py");
+        fs::copy(python, folder.path().join("twinprop_rig.py")).unwrap();
+        fs::write(&log, "").unwrap();
+        let arguments = [script.display().to_string(), log.display().to_string()];
+        if way == Way::Process {
+            let [script, log] = arguments;
+            let target = format!("process:python3 '{script}' '{log}' {ramp} '{mode}'");
+            return Self { folder, target, server: None };
+        }
+        let mut server = Command::new("python3")
+            .args(arguments)
+            .args([&ramp.to_string(), mode])
+            .args(if way == Way::Tcp { vec!["--tcp", "127.0.0.1:0"] } else { vec!["--pty"] })
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+        let target = loop {
+            let line = lines.next().unwrap().unwrap();
+            if let Some(place) = line.find("tcp://").or_else(|| line.find("serial://")) {
+                break line[place..].to_owned();
+            }
+        };
+        thread::spawn(move || lines.map_while(Result::ok).count());
+        Self { folder, target, server: Some(server) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Times and texts of the log.
+    fn log(&self) -> Vec<(f64, String)> {
+        let text = fs::read_to_string(self.path("log")).unwrap();
+        let entry = |line: &str| {
+            let (time, text) = line.split_once(' ').unwrap();
+            (time.parse().unwrap(), text.to_owned())
+        };
+        text.lines().map(entry).collect()
+    }
+
+    fn wait_until_driven(&self) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.log().iter().any(|(_, text)| text == "driven") {
+            assert!(Instant::now() < end, "{}: it is not driven", self.target);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
+    fn fault(&self, ramp: f64) -> Option<String> {
+        let log = self.log();
+        let last = log.iter().rposition(|(_, text)| text == "driven")?;
+        match &log[last + 1..] {
+            [(begin, one), (end, other)] if one == "safe begins" && other == "safe ends" => {
+                (end - begin < ramp - 0.01).then(|| format!("a ramp of {} s", end - begin))
+            }
+            rest => Some(format!("after the last shot: {rest:?}")),
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        self.command_after("signal.signal(signal.SIGINT, signal.SIG_DFL)", arguments)
+    }
+
+    /// A command that is started after a line of Python. What runs in the background of a shell, as tests
+    /// may, is started with Ctrl-C ignored.
+    fn command_after(&self, line: &str, arguments: &[&str]) -> Command {
+        let start = format!("import os, signal, sys; {line}; os.execv(sys.argv[1], sys.argv[1:])");
+        let mut command = Command::new("python3");
+        command.args(["-c", &start, env!("CARGO_BIN_EXE_twinprop")]).args(arguments);
+        command.current_dir(self.folder.path()).process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn probe(&self, seconds: &str, more: &[&str]) -> Command {
+        let mut command = self.command(&[
+            "device",
+            "probe",
+            &self.target,
+            "--seconds",
+            seconds,
+            "--out",
+            "found",
+        ]);
+        command.args(more);
+        command
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+fn words(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Normal,
+    Error,
+    Signal(&'static str),
+    Killed,
+}
+
+/// Signals the whole process group of `host`, as a terminal does.
+fn signal(host: &Child, name: &str) {
+    let group = format!("-{}", host.id());
+    assert!(Command::new("kill").args(["-s", name, "--", &group]).status().unwrap().success());
+}
+
+/// Drives a device that ramps, ends the host so, and looks at the device's log.
+fn ends_safely(way: Way, ending: Ending, ramp: f64) {
+    let case = format!("{way:?}, {ending:?}, a ramp of {ramp} s");
+    let device =
+        Device::start(way, ramp, if matches!(ending, Ending::Error) { "fails" } else { "" });
+    let seconds = if matches!(ending, Ending::Normal) { "0.5" } else { "60" };
+    let host = device.probe(seconds, &[]).spawn().unwrap();
+    match ending {
+        Ending::Normal | Ending::Error => {}
+        Ending::Signal(name) => {
+            device.wait_until_driven();
+            signal(&host, name);
+        }
+        Ending::Killed => {
+            device.wait_until_driven();
+            signal(&host, "KILL");
+        }
+    }
+    let output = host.wait_with_output().unwrap();
+    let expected = match ending {
+        Ending::Normal => Some(0),
+        Ending::Error => Some(1),
+        Ending::Signal(_) => Some(130),
+        Ending::Killed => None,
+    };
+    assert_eq!(output.status.code(), expected, "{case}: {}", words(&output));
+    if matches!(ending, Ending::Killed) {
+        // The device finds it out by itself.
+        let end = Instant::now() + Duration::from_secs_f64(ramp + 10.0);
+        while device.fault(ramp).is_some() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    // A host that lives ends when the device has confirmed its safe state, not before.
+    assert_eq!(device.fault(ramp), None, "{case}: {}", words(&output));
+    if matches!(ending, Ending::Error) {
+        assert!(words(&output).contains("the camera is gone"), "{case}: {}", words(&output));
+    }
+}
+
+const ENDINGS: [Ending; 6] = [
+    Ending::Normal,
+    Ending::Error,
+    Ending::Signal("INT"),
+    Ending::Signal("TERM"),
+    Ending::Signal("HUP"),
+    Ending::Killed,
+];
+
+fn all_endings(way: Way) {
+    thread::scope(|scope| {
+        for ending in ENDINGS {
+            scope.spawn(move || ends_safely(way, ending, 0.8));
+        }
+    });
+}
+
+#[test]
+fn a_process_is_left_safe_however_its_host_ends() {
+    all_endings(Way::Process);
+}
+
+#[test]
+fn a_device_behind_a_socket_is_left_safe_however_its_host_ends() {
+    all_endings(Way::Tcp);
+}
+
+#[test]
+fn a_device_on_a_serial_line_is_left_safe_however_its_host_ends() {
+    all_endings(Way::Serial);
+}
+
+#[test]
+fn a_signal_that_is_ignored_from_the_start_is_left_ignored() {
+    let device = Device::start(Way::Process, 0.0, "");
+    let ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)";
+    let arguments = ["device", "probe", &device.target, "--seconds", "1", "--out", "found"];
+    let host = device.command_after(ignored, &arguments).spawn().unwrap();
+    device.wait_until_driven();
+    signal(&host, "HUP");
+    let output = host.wait_with_output().unwrap();
+    assert!(output.status.success(), "nohup is to keep it running: {}", words(&output));
+}
+
+#[test]
+fn a_long_ramp_ends_whole() {
+    thread::scope(|scope| {
+        for way in [Way::Process, Way::Tcp, Way::Serial] {
+            for ending in [Ending::Normal, Ending::Signal("TERM"), Ending::Killed] {
+                scope.spawn(move || ends_safely(way, ending, 5.0));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_panic_leaves_no_device_driven() {
+    thread::scope(|scope| {
+        for way in [Way::Process, Way::Tcp, Way::Serial] {
+            scope.spawn(move || {
+                let device = Device::start(way, 0.8, "");
+                let target = device.target.parse().unwrap();
+                let panicked = thread::spawn(move || {
+                    let mut rig = Rig::open(&target, RigOptions::default()).unwrap();
+                    let mut readings = DMatrix::zeros(12, 3);
+                    let drives = DMatrix::from_element(9, 3, 0.5);
+                    rig.measure(&drives, &DVector::from_element(9, 0.5), &mut readings).unwrap();
+                    panic!("a test's own panic, with a rig in hand");
+                });
+                assert!(panicked.join().is_err());
+                assert_eq!(device.fault(0.8), None, "{way:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_safe_state_that_fails_is_an_error_and_never_called_safe() {
+    for way in [Way::Process, Way::Tcp] {
+        let device = Device::start(way, 0.0, "unsafe");
+        for mut command in
+            [device.command(&["device", "info", &device.target]), device.probe("0.3", &[])]
+        {
+            let output = command.output().unwrap();
+            let words = words(&output);
+            assert_eq!(output.status.code(), Some(4), "{way:?}: {words}");
+            assert!(words.contains("THE DEVICE MAY STILL BE DRIVEN"), "{way:?}: {words}");
+            assert!(words.contains("no answer from the supply"), "{way:?}: {words}");
+            assert!(!words.contains("state        safe"), "{way:?}: {words}");
+        }
+    }
+}
+
+#[test]
+fn info_says_safe_when_the_device_has_confirmed_it() {
+    let device = Device::start(Way::Process, 0.3, "");
+    let output = device.command(&["device", "info", &device.target]).output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(words(&output).contains("safe: asked for, and confirmed"), "{}", words(&output));
+    let texts: Vec<String> = device.log().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["safe begins", "safe ends"]);
+}
+
+#[test]
+fn restarts_are_told_and_bounded_and_the_last_words_are_shown() {
+    let device = Device::start(Way::Process, 0.0, "dies");
+    let output = device.probe("5", &[]).output().unwrap();
+    let text = words(&output);
+    assert_eq!(output.status.code(), Some(4), "nobody knows what it drives: {text}");
+    assert!(text.contains("restarted 3 times without one more shot played"), "{text}");
+    assert!(
+        text.contains("exit status: 7") && text.contains("driver: \u{fffd} beam lost"),
+        "{text}"
+    );
+
+    let device = Device::start(Way::Process, 0.0, "dies once");
+    let output = device.probe("1", &[]).output().unwrap();
+    let text = words(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("it is started again (1 of at most 3 times"), "{text}");
+    assert!(text.contains("the device restarted 1 times"), "{text}");
+}
+
+#[test]
+fn a_measurement_that_fails_now_and_then_is_asked_for_again() {
+    let device = Device::start(Way::Process, 0.0, "transient");
+    let output = device.probe("1", &[]).output().unwrap();
+    let text = words(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("frame dropped") && text.contains("were asked for again"), "{text}");
+
+    let device = Device::start(Way::Process, 0.0, "transient");
+    let output = device.probe("1", &["--retries", "0"]).output().unwrap();
+    let text = words(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("the measurement failed: RuntimeError: frame dropped"), "{text}");
+}
+
+#[test]
+fn a_slow_device_and_a_slow_start_are_waited_for() {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let device = Device::start(Way::Process, 0.0, "start6");
+            let output = device.command(&["device", "info", &device.target]).output().unwrap();
+            assert!(output.status.success(), "{}", words(&output));
+            assert!(words(&output).contains("waiting for it to answer"), "{}", words(&output));
+        });
+        for way in [Way::Process, Way::Tcp, Way::Serial] {
+            scope.spawn(move || {
+                let device = Device::start(way, 0.0, "slow");
+                let start = Instant::now();
+                let output = device.probe("10", &[]).output().unwrap();
+                let seconds = start.elapsed().as_secs_f64();
+                assert!(output.status.success(), "{way:?}: {}", words(&output));
+                assert!((7.0..14.0).contains(&seconds), "{way:?}: {seconds} s");
+                let text = words(&output);
+                assert!(text.contains("give it `seconds_per_shot` of 0.2"), "{way:?}: {text}");
+            });
+        }
+    });
+}
+
+const RECIPE: &str = r#"
+seed = 3
+network = ["encode", "scale", { physical = { device = "lab", shots = 1 } }, "scale", "readout"]
+
+[data]
+source = "vowels"
+
+[devices.lab.rig]
+target = "TARGET"
+
+[calibration]
+shots = 60
+test_shots = 20
+twin = { neural = { width = 8, depth = 1 } }
+fit = { epochs = 1 }
+
+[training]
+epochs = 1
+
+[accounting]
+digital_peer = false
+"#;
+
+fn train(device: &Device, more: &[&str]) -> Command {
+    fs::write(device.path("recipe.toml"), RECIPE.replace("TARGET", &device.target)).unwrap();
+    let mut command = device.command(&["train", "recipe.toml", "--out", "run"]);
+    command.args(more);
+    command
+}
+
+#[test]
+fn a_run_that_went_well_on_a_device_that_did_not_ends_with_an_error() {
+    let device = Device::start(Way::Process, 0.0, "unsafe");
+    let output = train(&device, &[]).output().unwrap();
+    let text = words(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("THE DEVICE MAY STILL BE DRIVEN"), "{text}");
+    assert!(device.path("run/summary.json").exists(), "{text}");
+}
+
+#[test]
+fn retries_are_counted_in_the_summary_and_the_report() {
+    let device = Device::start(Way::Process, 0.0, "transient");
+    let output = train(&device, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", words(&output));
+    let summary = fs::read_to_string(device.path("run/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let retried = summary["links"][0]["counts"]["retried"].as_u64().unwrap();
+    assert!(retried > 0, "{summary}");
+    assert!(words(&output).contains(&format!("{retried} failed measurement")));
+    let report = fs::read_to_string(device.path("run/report.html")).unwrap();
+    assert!(report.contains("<th>measurements retried</th>"));
+}
+
+#[test]
+fn the_first_ctrl_c_keeps_a_checkpoint_and_the_second_ends_at_once_safely() {
+    let device = Device::start(Way::Process, 0.8, "");
+    let more = ["--set", "training.epochs=100000"];
+    let mut host = train(&device, &more).stderr(Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while !device.path("run/metrics.jsonl").exists() {
+        assert!(Instant::now() < end && host.try_wait().unwrap().is_none(), "it does not train");
+        thread::sleep(Duration::from_millis(10));
+    }
+    signal(&host, "INT");
+    assert_eq!(host.wait().unwrap().code(), Some(130));
+    assert_eq!(device.fault(0.8), None);
+
+    let device = Device::start(Way::Process, 0.8, "slow");
+    let mut host = train(&device, &more).stderr(Stdio::null()).spawn().unwrap();
+    device.wait_until_driven();
+    signal(&host, "INT");
+    thread::sleep(Duration::from_millis(200));
+    signal(&host, "INT");
+    assert_eq!(host.wait().unwrap().code(), Some(130));
+    assert_eq!(device.fault(0.8), None);
+}
