@@ -375,6 +375,7 @@ source = "vowels"
 target = "TARGET"
 
 [calibration]
+require = "none"
 shots = 60
 test_shots = 20
 twin = { neural = { width = 8, depth = 1 } }

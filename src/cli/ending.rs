@@ -80,9 +80,9 @@ pub fn make_safe_before_abort() {
     }));
 }
 
-fn on_interrupt(mut action: impl FnMut() + Send + 'static) -> Result<(), Error> {
+fn on_interrupt(action: impl FnMut() + Send + 'static) -> Result<(), Error> {
     let ignored = ignored_signals();
-    ctrlc::set_handler(move || action())
+    ctrlc::set_handler(action)
         .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))?;
     ignore(&ignored);
     Ok(())
