@@ -11,6 +11,8 @@ use crate::rig::frame::Frame;
 use crate::rig::message::Refusal;
 use crate::rig::values::Encoding;
 
+/// A device that said busy, and is silent for so long, may have lost a frame.
+const BUSY_SILENCE: Duration = Duration::from_secs(1);
 /// Pauses before a failed measurement is asked for again: the first time, the second, and from then on.
 const RETRY_PAUSES: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(500)];
@@ -87,7 +89,8 @@ impl Host {
             self.fail(RigError::BusyTooLong { seconds, advice });
         } else {
             self.timeouts.silent = 0;
-            self.start_timer(now);
+            // It says so twice a second: until it is silent for longer, nothing is sent again.
+            self.timer = Some(now + self.answer_time().max(BUSY_SILENCE));
         }
         Some(())
     }
