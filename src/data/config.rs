@@ -8,8 +8,8 @@ use twinprop_devices::validate;
 
 use super::image::{Images, Labelled};
 use super::{
-    AugmentConfig, Augmentation, Dataset, Locator, SoundConfig, Split, csv, idx, speech, split,
-    table,
+    AugmentConfig, Augmentation, Dataset, Locator, Schema, SoundConfig, Split, csv, idx, speech,
+    split, table,
 };
 use crate::Error;
 
@@ -65,6 +65,70 @@ pub struct CsvConfig {
     /// Columns that are neither feature nor label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
+    /// Character between columns: `","` (the default), `";"`, `"\t"`, `"|"`; `" "` stands for any number of spaces.
+    #[serde(default = "comma", skip_serializing_if = "is_comma")]
+    pub delimiter: char,
+    /// Sign before decimals: `"."` (the default) or `","`.
+    #[serde(default = "point", skip_serializing_if = "is_point")]
+    pub decimal: char,
+    /// What lines begin with that are left out, such as `"#"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Lines above the header that are left out, such as an instrument's settings.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip_lines: usize,
+    /// Whether the first line names the columns; if not, they are `column 1`, `column 2` and so on.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub header: bool,
+    /// Whether `"` encloses text; if not, it is a character as others.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub quotes: bool,
+}
+
+impl Default for CsvConfig {
+    /// Columns divided by commas below a header, the last one the label, of a file not named yet.
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            test: None,
+            label: None,
+            ignore: Vec::new(),
+            delimiter: comma(),
+            decimal: point(),
+            comment: None,
+            skip_lines: 0,
+            header: true,
+            quotes: true,
+        }
+    }
+}
+
+fn comma() -> char {
+    ','
+}
+
+fn is_comma(sign: &char) -> bool {
+    *sign == ','
+}
+
+fn point() -> char {
+    '.'
+}
+
+fn is_point(sign: &char) -> bool {
+    *sign == '.'
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// A folder with MNIST's four files, gzip or not.
@@ -129,16 +193,20 @@ impl DataConfig {
                 match &config.test {
                     None => split::divide(table, &self.split, seed)?,
                     Some(test) => {
-                        split::pair(table, csv::read(&locator.find(test)?, config, aside)?)?
+                        // The last column of the training file is the label in both.
+                        let config = CsvConfig { label: table.label.clone(), ..config.clone() };
+                        split::pair(table, csv::read(&locator.find(test)?, &config, aside)?)?
                     }
                 }
             }
             SourceConfig::Idx(config) => {
-                let (train, test) = idx::read(locator, &config.folder)?;
-                let labels = train.labels.iter().chain(&test.labels);
-                let last = labels.max().copied().unwrap_or(0);
-                let classes = (0..=last).map(|class| class.to_string()).collect();
-                return Ok(self.view(train, test, classes, seed));
+                let idx::Halves { train, test, classes } = idx::read(locator, &config.folder)?;
+                let size = train.images.size;
+                let names = (0..size.rows * size.columns).map(|pixel| {
+                    format!("row {}, column {}", pixel / size.columns, pixel % size.columns)
+                });
+                let schema = Schema::unscaled(names.collect(), classes);
+                return Ok(self.view(train, test, schema, seed));
             }
             SourceConfig::Speech(config) => {
                 let table = speech::read(&locator.find(&config.folder)?, config, aside)?;
@@ -151,19 +219,26 @@ impl DataConfig {
         let size = split.image.ok_or_else(|| {
             Error::Usage("the data are no images; leave out data.every and data.augment".to_owned())
         })?;
-        let Split { train, test, classes, .. } = split;
+        let Split { train, test, schema, .. } = split;
         let [train, test] = [train, test].map(|half| Labelled::of_levels(half, size));
-        Ok(self.view(train, test, classes, seed))
+        Ok(self.view(train, test, schema, seed))
     }
 
     /// Labelled images subsampled and, for training, changed.
-    fn view(&self, train: Labelled, test: Labelled, classes: Vec<String>, seed: u64) -> Split {
+    fn view(&self, train: Labelled, test: Labelled, mut schema: Schema, seed: u64) -> Split {
         let seen = |images: &Images| images.features(self.every);
         let Labelled { images, labels } = train;
+        schema.features = images
+            .size
+            .pixels_left(self.every)
+            .map(|(row, column)| schema.features[row * images.size.columns + column].clone())
+            .collect();
         Split {
             train: Dataset { features: seen(&images), labels },
             test: Dataset { features: seen(&test.images), labels: test.labels },
-            classes,
+            classes: schema.classes.clone(),
+            schema,
+            warnings: Vec::new(),
             image: Some(images.size.subsampled(self.every)),
             augmentation: self.augment.clone().map(|config| Augmentation {
                 config,

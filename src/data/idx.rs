@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use super::image::{Images, Labelled};
 use super::{ImageSize, Locator};
 use crate::Error;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 
 /// Element type: unsigned byte.
 const UNSIGNED_BYTE: u8 = 8;
 
 /// Reads the training and the test images of the four files of the folder `folder`; pixels are 0 to 1 as features.
-pub(super) fn read(locator: &Locator, folder: &Path) -> Result<(Labelled, Labelled), Error> {
+pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
     let folder = locator.find(folder)?;
-    let (train, test) = (labelled(&folder, "train")?, labelled(&folder, "t10k")?);
+    let (mut train, mut test) = (labelled(&folder, "train")?, labelled(&folder, "t10k")?);
     let (size, test_size) = (train.images.size, test.images.size);
     if size != test_size {
         return Err(Error::Data {
@@ -26,12 +26,38 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<(Labelled, Labell
             ),
         });
     }
-    Ok((train, test))
+    let mut occurring = train.labels.clone();
+    occurring.sort_unstable();
+    occurring.dedup();
+    let refused = |problem: String| Error::Data { path: folder.clone(), problem };
+    if let [only] = occurring.as_slice() {
+        return Err(refused(format!(
+            "all training images have the label {only}; there is nothing to tell apart"
+        )));
+    }
+    for labels in [&mut train.labels, &mut test.labels] {
+        for label in labels {
+            *label = occurring.binary_search(label).map_err(|_| {
+                refused(format!(
+                    "the test labels have the class `{label}`, which the training labels have not"
+                ))
+            })?;
+        }
+    }
+    Ok(Halves { train, test, classes: occurring.iter().map(ToString::to_string).collect() })
+}
+
+/// Training and test images; a label is a place in `classes`.
+pub(super) struct Halves {
+    pub train: Labelled,
+    pub test: Labelled,
+    /// Labels that occur, in numeric order.
+    pub classes: Vec<String>,
 }
 
 fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
-    let (images_path, sizes, pixels) = array(folder, &format!("{part}-images-idx3-ubyte"))?;
-    let (labels_path, label_sizes, labels) = array(folder, &format!("{part}-labels-idx1-ubyte"))?;
+    let (images_path, sizes, pixels) = array(folder, part, "images", 3)?;
+    let (labels_path, label_sizes, labels) = array(folder, part, "labels", 1)?;
     let (&[samples, rows, columns], &[labelled]) = (sizes.as_slice(), label_sizes.as_slice())
     else {
         return Err(Error::Data {
@@ -58,10 +84,18 @@ fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
 }
 
 /// Path, sizes and bytes of one array file.
-fn array(folder: &Path, name: &str) -> Result<(PathBuf, Vec<usize>, Vec<u8>), Error> {
-    let plain = folder.join(name);
-    let zipped = folder.join(format!("{name}.gz"));
-    let path = if plain.exists() { plain } else { zipped };
+fn array(
+    folder: &Path,
+    part: &str,
+    what: &str,
+    dimensions: u8,
+) -> Result<(PathBuf, Vec<usize>, Vec<u8>), Error> {
+    let names = ["-", "."].map(|sign| format!("{part}-{what}{sign}idx{dimensions}-ubyte"));
+    let candidates = names.iter().flat_map(|name| [name.clone(), format!("{name}.gz")]);
+    let path = candidates
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| folder.join(&names[0]));
     let file = File::open(&path).map_err(Error::file(
         &path,
         "the folder needs MNIST's four files, as they are or gzipped",
@@ -69,7 +103,7 @@ fn array(folder: &Path, name: &str) -> Result<(PathBuf, Vec<usize>, Vec<u8>), Er
     let zipped = path.extension().is_some_and(|extension| extension == "gz");
     let reader = BufReader::new(file);
     let mut reader: Box<dyn Read> =
-        if zipped { Box::new(GzDecoder::new(reader)) } else { Box::new(reader) };
+        if zipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
     let damaged = |error| Error::file(&path, "the file is damaged; fetch it again")(error);
     let broken = |problem: String| Error::Data { path: path.clone(), problem };
     let mut fill = |buffer: &mut [u8]| {
@@ -80,9 +114,25 @@ fn array(folder: &Path, name: &str) -> Result<(PathBuf, Vec<usize>, Vec<u8>), Er
     };
     let mut start = [0; 4];
     fill(&mut start)?;
-    let [0, 0, UNSIGNED_BYTE, dimensions] = start else {
-        return Err(broken("not an IDX file of unsigned bytes".to_owned()));
+    let [0, 0, element, dimensions] = start else {
+        let remedy = if start.starts_with(&[0x1f, 0x8b]) {
+            "it is gzipped; end its name in .gz"
+        } else {
+            "it does not begin with two zero bytes"
+        };
+        return Err(broken(format!("not an IDX file of unsigned bytes: {remedy}")));
     };
+    if element != UNSIGNED_BYTE {
+        let found = match element {
+            0x09 => "signed bytes".to_owned(),
+            0x0b => "16-bit integers".to_owned(),
+            0x0c => "32-bit integers".to_owned(),
+            0x0d => "32-bit floating-point numbers".to_owned(),
+            0x0e => "64-bit floating-point numbers".to_owned(),
+            other => format!("the unknown type {other:#04x}"),
+        };
+        return Err(broken(format!("its elements are {found}; unsigned bytes are read")));
+    }
     let mut header = vec![0; 4 * usize::from(dimensions)];
     fill(&mut header)?;
     let sizes: Vec<usize> = header

@@ -24,7 +24,7 @@ impl ImageSize {
     }
 
     /// Rows and columns of the pixels that are left, row by row.
-    fn pixels_left(self, every: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(super) fn pixels_left(self, every: usize) -> impl Iterator<Item = (usize, usize)> {
         (0..self.rows)
             .step_by(every)
             .flat_map(move |row| (0..self.columns).step_by(every).map(move |column| (row, column)))

@@ -1,18 +1,22 @@
 //! Data sets: features a column, labels a number, and the split into training and test.
 
+mod classes;
 mod config;
 mod csv;
 mod idx;
 mod image;
 mod locate;
+mod schema;
 mod sound;
 mod speech;
 mod split;
 mod table;
+mod wav;
 
 pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SpeechConfig, SplitConfig};
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
+pub use schema::{Feature, FeatureScaling, Samples, Schema, read_samples};
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 
 use nalgebra::DMatrix;
@@ -20,7 +24,7 @@ use nalgebra::DMatrix;
 /// Samples with their labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// `[features × samples]`, in the file's units.
+    /// `[features × samples]`, in the file's units, or scaled as the [`Schema`] says.
     pub features: DMatrix<f32>,
     /// Class of each sample.
     pub labels: Vec<usize>,
@@ -33,12 +37,16 @@ pub struct Split {
     pub train: Dataset,
     /// What the result is judged by.
     pub test: Dataset,
-    /// Name of each class, sorted.
+    /// Name of each class that training has, sorted: numbers as numbers, names by the alphabet.
     pub classes: Vec<String>,
     /// Size of the images that the features are, row by row; none where they are no images.
     pub image: Option<ImageSize>,
     /// How the training samples change from epoch to epoch, if they do.
     pub augmentation: Option<Augmentation>,
+    /// Names and scaling of the features; enough to read later samples alike.
+    pub schema: Schema,
+    /// What is odd about the files, a line each, to be told to the user.
+    pub warnings: Vec<String>,
 }
 
 impl Split {

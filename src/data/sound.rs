@@ -137,8 +137,19 @@ fn resample(sound: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
 
 /// `sound` with a root mean square of one.
 fn levelled(mut sound: Vec<f32>) -> Result<Vec<f32>, String> {
+    // Squares of very small and very large samples leave f32.
+    let largest = sound.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    if largest > 0.0 && largest.is_finite() && !(1e-12..1e12).contains(&largest) {
+        sound.iter_mut().for_each(|value| *value /= largest);
+    }
     let power = sound.iter().map(|value| value * value).sum::<f32>() / sound.len().max(1) as f32;
-    if power <= 0.0 || !power.is_finite() {
+    if sound.is_empty() {
+        return Err("it holds no samples".to_owned());
+    }
+    if !power.is_finite() {
+        return Err("its samples are too large, or not finite numbers".to_owned());
+    }
+    if power <= 0.0 {
         return Err("it is silent".to_owned());
     }
     let factor = power.sqrt().recip();

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::SpeechConfig;
 use super::table::Table;
+use super::wav::{self, Recording};
 use crate::Error;
 
 /// What a file's name says besides its label; a split can go by either.
@@ -43,10 +44,14 @@ pub(super) fn read(
     let rows = paths
         .par_iter()
         .map(|path| {
-            let (sound, rate) = samples(path)?;
-            config.view.features(&sound, rate).map_err(|problem| broken(path, problem))
+            let Recording { sound, rate, warning } = wav::read(path)?;
+            let row =
+                config.view.features(&sound, rate).map_err(|problem| broken(path, problem))?;
+            let row: Vec<f64> = row.into_iter().map(f64::from).collect();
+            Ok((row, warning.map(|warning| format!("{}: {warning}", path.display()))))
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, Error>>()?;
+    let (rows, warnings): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     Ok(Table {
         path: folder.to_owned(),
         features: config.view.feature_names(),
@@ -56,6 +61,10 @@ pub(super) fn read(
         }),
         labels: names.into_iter().map(|[label, ..]| label).collect(),
         image: None,
+        label: None,
+        lines: Vec::new(),
+        warnings: warnings.into_iter().flatten().collect(),
+        in_f32: true,
     })
 }
 
@@ -75,26 +84,4 @@ fn recordings(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     paths.sort();
     Ok(paths)
-}
-
-/// The samples of a WAV file, its channels averaged, and its sampling rate in Hz.
-fn samples(path: &Path) -> Result<(Vec<f32>, usize), Error> {
-    let broken = |error: hound::Error| Error::Data {
-        path: path.to_owned(),
-        problem: format!("{error}; fetch the file again, or take it out of the folder"),
-    };
-    let mut reader = hound::WavReader::open(path).map_err(broken)?;
-    let hound::WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
-    let values: Vec<f32> = match sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>(),
-        hound::SampleFormat::Int => {
-            let full_scale = 2f32.powi(i32::from(bits_per_sample) - 1);
-            let values = reader.samples::<i32>();
-            values.map(|value| value.map(|value| value as f32 / full_scale)).collect()
-        }
-    }
-    .map_err(broken)?;
-    let channels = usize::from(channels.max(1));
-    let mixed = values.chunks(channels).map(|all| all.iter().sum::<f32>() / channels as f32);
-    Ok((mixed.collect(), sample_rate as usize))
 }

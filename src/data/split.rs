@@ -1,17 +1,20 @@
 //! From a table to training and test samples.
 
-use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use twinprop_devices::random;
 
 use super::table::Table;
-use super::{Dataset, Split, SplitConfig};
+use super::{FeatureScaling, Schema, Split, SplitConfig, classes};
 use crate::Error;
 
 /// Divides one table as `config` says; `seed` draws a random split.
 pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Split, Error> {
-    let classes = class_names([&table]);
-    let labels = class_numbers(&table, &classes);
+    let classes = classes::of_labels(table.labels.iter());
+    refuse_one_class(&table, &classes)?;
+    let all = Schema::unscaled(Vec::new(), classes.clone());
+    // Every label is in `classes`, which were made from them.
+    let labels: Vec<usize> =
+        table.labels.iter().map(|label| all.class_of(label).unwrap_or(0)).collect();
     let (mut train, mut test) = (Vec::new(), Vec::new());
     match config {
         SplitConfig::Stratified { test_fraction } => {
@@ -37,7 +40,24 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
         }
         SplitConfig::ByColumn { column, test: values } => {
             for (sample, value) in table.aside.iter().enumerate() {
-                if values.contains(value) { &mut test } else { &mut train }.push(sample);
+                if values.iter().any(|tested| classes::same(tested, value)) {
+                    &mut test
+                } else {
+                    &mut train
+                }
+                .push(sample);
+            }
+            let absent: Vec<&String> = values
+                .iter()
+                .filter(|tested| !table.aside.iter().any(|value| classes::same(tested, value)))
+                .collect();
+            if let (Some(absent), false) = (absent.first(), test.is_empty()) {
+                return Err(Error::Data {
+                    path: table.path,
+                    problem: format!(
+                        "column `{column}`: no sample has the value {absent}; check data.split.by_column.test"
+                    ),
+                });
             }
             if train.is_empty() || test.is_empty() {
                 let which = if test.is_empty() { "no sample" } else { "every sample" };
@@ -51,53 +71,59 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
             }
         }
     }
-    let all = dataset(&table, labels);
+    let schema = schema_of(&table, &train)?;
     Ok(Split {
-        train: all.choose(&train),
-        test: all.choose(&test),
-        classes,
+        train: schema.dataset(&table.choose(&train))?,
+        test: schema.dataset(&table.choose(&test))?,
+        classes: schema.classes.clone(),
         image: table.image,
         augmentation: None,
+        schema,
+        warnings: table.warnings,
     })
 }
 
-/// A training table and a test table of the same columns.
-pub(super) fn pair(train: Table, test: Table) -> Result<Split, Error> {
-    if train.features != test.features {
-        return Err(Error::Data {
-            problem: format!(
-                "its features are {}, but those of {} are {}",
-                test.features.join(", "),
-                train.path.display(),
-                train.features.join(", ")
-            ),
-            path: test.path,
-        });
+/// A training table and a test table of the same columns, in any order.
+pub(super) fn pair(mut train: Table, mut test: Table) -> Result<Split, Error> {
+    let every: Vec<usize> = (0..train.rows.len()).collect();
+    let schema = schema_of(&train, &every)?;
+    let mut warnings = std::mem::take(&mut train.warnings);
+    warnings.append(&mut test.warnings);
+    Ok(Split {
+        train: schema.dataset(&train)?,
+        test: schema.dataset(&test)?,
+        classes: schema.classes.clone(),
+        image: None,
+        augmentation: None,
+        schema,
+        warnings,
+    })
+}
+
+/// Names, classes and scaling of the training samples `train`.
+fn schema_of(table: &Table, train: &[usize]) -> Result<Schema, Error> {
+    let classes = classes::of_labels(train.iter().map(|&sample| &table.labels[sample]));
+    refuse_one_class(table, &classes)?;
+    let mut schema = Schema::unscaled(table.features.clone(), classes);
+    schema.label.clone_from(&table.label);
+    if !table.in_f32 {
+        for (place, feature) in schema.features.iter_mut().enumerate() {
+            feature.scaling =
+                FeatureScaling::of(train.iter().map(|&sample| table.rows[sample][place]));
+        }
     }
-    let classes = class_names([&train, &test]);
-    let [train, test] = [train, test].map(|table| {
-        let labels = class_numbers(&table, &classes);
-        dataset(&table, labels)
-    });
-    Ok(Split { train, test, classes, image: None, augmentation: None })
+    Ok(schema)
 }
 
-fn dataset(table: &Table, labels: Vec<usize>) -> Dataset {
-    let features = DMatrix::from_fn(table.features.len(), table.rows.len(), |feature, sample| {
-        table.rows[sample][feature]
-    });
-    Dataset { features, labels }
-}
-
-fn class_names<'a>(tables: impl IntoIterator<Item = &'a Table>) -> Vec<String> {
-    let mut names: Vec<String> =
-        tables.into_iter().flat_map(|table| table.labels.iter().cloned()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-fn class_numbers(table: &Table, classes: &[String]) -> Vec<usize> {
-    // Every label is in `classes`, which was made from them.
-    table.labels.iter().map(|label| classes.partition_point(|name| name < label)).collect()
+fn refuse_one_class(table: &Table, classes: &[String]) -> Result<(), Error> {
+    let [only] = classes else {
+        return Ok(());
+    };
+    let problem = match &table.label {
+        Some(label) => format!(
+            "the label column `{label}` has one class in the training samples, `{only}`; name the label column in data.source.csv.label, or add samples of another class"
+        ),
+        None => format!("the training samples have one class, `{only}`; add samples of another"),
+    };
+    Err(Error::Data { path: table.path.clone(), problem })
 }

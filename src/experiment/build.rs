@@ -1,7 +1,8 @@
 //! From a recipe to a network on its devices, ready to be calibrated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
@@ -104,6 +105,7 @@ pub fn open(
     let progress = Progress::of_one_piece("read the data");
     let split = recipe.data.load(&Locator::new(folder, data_dir), recipe.seed)?;
     progress.finish_quietly();
+    tell_once(&split.warnings);
     let mut laboratory = Laboratory::default();
     let (mut exact, mut nominal) = (Vec::new(), Vec::new());
     let mut shot_multiply_adds = Vec::new();
@@ -211,6 +213,17 @@ impl Experiment {
     pub fn watch_shots(&self, label: &str, samples: usize) -> Progress {
         let total = self.shots_of(samples) as usize;
         Progress::of_shots(label, total, ShotWatch::new(&self.laboratory, &self.links))
+    }
+}
+
+/// Writes warnings on the data to the terminal, each once however many runs read the file.
+fn tell_once(warnings: &[String]) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    for warning in warnings {
+        if told.insert(warning.clone()) {
+            crate::errln!("warning: {warning}");
+        }
     }
 }
 

@@ -1,0 +1,226 @@
+//! Which columns of a header are features and label, and whether it is a header at all.
+
+use super::super::Schema;
+use super::super::schema::listed;
+use super::Sheet;
+use super::lines::{Layout, Line, contents, shortened};
+use crate::data::CsvConfig;
+
+/// Places of the columns that are read.
+pub(super) struct Columns {
+    pub features: Vec<usize>,
+    pub label: Option<usize>,
+    /// The column that the split goes by.
+    pub aside: Option<usize>,
+}
+
+impl Columns {
+    /// The columns of labelled samples, as a recipe names them.
+    pub fn of_config(
+        header: &Line,
+        config: &CsvConfig,
+        aside: Option<&str>,
+    ) -> Result<Self, String> {
+        let names = &header.fields;
+        let find = |name: &str| find(header, name);
+        let label = match &config.label {
+            Some(name) => find(name)?,
+            None => names.len().saturating_sub(1),
+        };
+        let aside = aside.map(find).transpose()?;
+        let ignored = &config.ignore;
+        ignored.iter().try_for_each(|name| find(name).map(drop))?;
+        let is_feature = |column: &usize| {
+            *column != label && Some(*column) != aside && !ignored.contains(&names[*column])
+        };
+        let features: Vec<usize> = (0..names.len()).filter(is_feature).collect();
+        let columns = Self { features, label: Some(label), aside };
+        columns.refuse_unclear_names(header)?;
+        if ignored.contains(&names[label]) {
+            return Err(format!(
+                "the label column `{}` is named in data.source.csv.ignore; name another in data.source.csv.label",
+                names[label]
+            ));
+        }
+        if columns.features.is_empty() {
+            return Err(format!(
+                "line {}: there is no feature column beside the label `{}`",
+                header.number, names[label]
+            ));
+        }
+        Ok(columns)
+    }
+
+    /// The columns that have a name of `schema`'s, and `label` if it is there.
+    pub fn of_schema(header: &Line, schema: &Schema, label: Option<&str>) -> Result<Self, String> {
+        let known: std::collections::HashSet<&str> = schema.feature_names().collect();
+        let features = (0..header.fields.len())
+            .filter(|&column| known.contains(header.fields[column].as_str()));
+        let label = label.and_then(|label| header.fields.iter().position(|name| name == label));
+        let columns = Self {
+            features: features.filter(|&place| Some(place) != label).collect(),
+            label,
+            aside: None,
+        };
+        columns.refuse_unclear_names(header)?;
+        Ok(columns)
+    }
+
+    /// Names that are read have one meaning: none is empty or given twice.
+    fn refuse_unclear_names(&self, header: &Line) -> Result<(), String> {
+        let names = &header.fields;
+        let number = header.number;
+        let used = self.features.iter().chain(&self.label).chain(&self.aside);
+        let mut first = std::collections::HashMap::new();
+        for (column, name) in names.iter().enumerate() {
+            first.entry(name.as_str()).or_insert(column);
+        }
+        for &column in used {
+            let name = names[column].as_str();
+            if name.is_empty() {
+                return Err(format!(
+                    "line {number}: column {} of {} has no name; give it one, or leave it out by data.source.csv.ignore = [\"\"]",
+                    column + 1,
+                    names.len()
+                ));
+            }
+            let twin = (0..names.len()).find(|&other| other != column && names[other] == name);
+            if let Some(twin) = twin.filter(|_| first.len() < names.len()) {
+                if self.has_numbers_for_names(header) {
+                    return Err(no_header(number));
+                }
+                let (a, b) = (column.min(twin) + 1, column.max(twin) + 1);
+                return Err(format!(
+                    "line {number}: columns {a} and {b} are both named `{name}`; give each a name of its own in the file"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn has_numbers_for_names(&self, header: &Line) -> bool {
+        self.features.iter().all(|&column| is_number(&header.fields[column]))
+    }
+
+    /// A header of numbers is a sample, unless its label's name shows that it is not: spectra have their
+    /// wavelengths for names.
+    pub fn refuse_sample_as_header(&self, header: &Line, labels: &[String]) -> Result<(), String> {
+        let Some(label) = self.label.map(|label| &header.fields[label]) else {
+            return Ok(());
+        };
+        let is_sample =
+            self.has_numbers_for_names(header) && (is_number(label) || labels.contains(label));
+        if is_sample { Err(no_header(header.number)) } else { Ok(()) }
+    }
+}
+
+fn is_number(field: &str) -> bool {
+    field.parse::<f64>().is_ok()
+}
+
+fn no_header(number: usize) -> String {
+    format!(
+        "line {number}: this seems to be a sample and not the header, as its fields are numbers; write a line of names above it, or data.source.csv.header = false (the columns are then `column 1`, `column 2` and so on)"
+    )
+}
+
+fn find(header: &Line, name: &str) -> Result<usize, String> {
+    header.fields.iter().position(|column| column == name).ok_or_else(|| {
+        let numbers = header.fields.iter().filter(|field| is_number(field)).count();
+        if 2 * numbers > header.fields.len() {
+            return format!("{}; there is no column `{name}`", no_header(header.number));
+        }
+        format!(
+            "line {}: there is no column `{name}`; the header has {}",
+            header.number,
+            listed(&header.fields)
+        )
+    })
+}
+
+/// Delimiters that a file may have instead of the recipe's.
+const DELIMITERS: [char; 5] = [',', ';', '\t', '|', ' '];
+/// Lines that show how a file is laid out.
+const LOOKED_AT: usize = 200;
+/// What lines that are no table begin with.
+const COMMENTS: [&str; 5] = ["#", "%", "//", "!", "*"];
+
+/// How many columns most lines have under a delimiter.
+struct Usual {
+    columns: usize,
+    lines: usize,
+}
+
+fn usual(sheet: &Sheet, delimiter: char) -> Usual {
+    let layout = Layout { delimiter, ..sheet.layout };
+    let mut counts = std::collections::BTreeMap::new();
+    for (number, text) in sheet.contents().take(LOOKED_AT) {
+        if let Ok(line) = layout.divide(number, text) {
+            *counts.entry(line.fields.len()).or_insert(0) += 1;
+        }
+    }
+    let most = counts.into_iter().max_by_key(|&(columns, lines)| (lines, columns));
+    most.map_or(Usual { columns: 0, lines: 0 }, |(columns, lines)| Usual { columns, lines })
+}
+
+/// The one cause of `problem` where the file is not laid out as the recipe says, with the option to write.
+pub(super) fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
+    let own = sheet.layout.delimiter;
+    let (number, first) = sheet.contents().next()?;
+    let header = sheet.layout.divide(number, first).ok()?;
+    let ours = usual(sheet, own);
+    let other = DELIMITERS
+        .into_iter()
+        .filter(|&delimiter| delimiter != own)
+        .map(|delimiter| (delimiter, usual(sheet, delimiter)))
+        .filter(|(_, usual)| usual.columns > 1)
+        .max_by_key(|(_, usual)| (usual.lines, usual.columns));
+    if let Some((delimiter, other)) = other
+        && (ours.columns <= 1 || (header.fields.len() == 1 && other.lines > ours.lines))
+    {
+        return Some(format!(
+            "line {number}: `{}` is one column where {own:?} divides columns; they seem to be divided by {delimiter:?}: write data.source.csv.delimiter = {delimiter:?}",
+            shortened(header.text)
+        ))
+        .filter(|_| other.columns > ours.columns);
+    }
+    let looked_at = sheet.contents().take(LOOKED_AT).count();
+    if header.fields.len() != ours.columns && ours.columns > 1 && 2 * ours.lines > looked_at {
+        let comment = COMMENTS.iter().find(|comment| first.trim_start().starts_with(**comment));
+        let remedy = match comment {
+            Some(comment) => format!(
+                "write data.source.csv.comment = \"{comment}\" if lines that begin so are comments, or take it from the header"
+            ),
+            None => {
+                let skipped = contents(sheet.text, 0, sheet.layout.comment)
+                    .filter(|&(line, _)| line >= number)
+                    .find(|&(line, text)| {
+                        sheet
+                            .layout
+                            .divide(line, text)
+                            .is_ok_and(|line| line.fields.len() == ours.columns)
+                    })
+                    .map_or(0, |(line, _)| line - 1);
+                format!(
+                    "if the header is line {}, write data.source.csv.skip_lines = {skipped}",
+                    skipped + 1
+                )
+            }
+        };
+        return Some(format!(
+            "line {number}: `{}` has {} columns, but most lines have {}; {remedy}",
+            shortened(header.text),
+            header.fields.len(),
+            ours.columns
+        ));
+    }
+    comment_line(sheet, problem)
+}
+
+/// A comment among the samples.
+fn comment_line(sheet: &Sheet, problem: &str) -> Option<String> {
+    let number: usize = problem.strip_prefix("line ")?.split([':', ',']).next()?.parse().ok()?;
+    let (_, text) = sheet.contents().find(|&(line, _)| line == number)?;
+    let comment = COMMENTS.iter().find(|comment| text.trim_start().starts_with(**comment))?;
+    Some(format!("{problem}; if it is a comment, write data.source.csv.comment = \"{comment}\""))
+}

@@ -1,0 +1,109 @@
+//! From text to lines of fields. A field in quotes ends on its line, so that a stray quote swallows no samples.
+
+/// A line's fields with its place in the file.
+pub(super) struct Line<'a> {
+    /// From one.
+    pub number: usize,
+    /// The line as it stands.
+    pub text: &'a str,
+    /// Its fields, trimmed, without the quotes around them.
+    pub fields: Vec<String>,
+}
+
+/// How lines are divided.
+#[derive(Clone, Copy)]
+pub(super) struct Layout<'a> {
+    pub delimiter: char,
+    /// Begins a line that is left out.
+    pub comment: Option<&'a str>,
+    /// Whether `"` encloses fields.
+    pub quotes: bool,
+}
+
+/// Lines that are neither empty nor comments behind the first `skipped`, with their numbers.
+pub(super) fn contents<'a>(
+    text: &'a str,
+    skipped: usize,
+    comment: Option<&'a str>,
+) -> impl Iterator<Item = (usize, &'a str)> {
+    physical(text).enumerate().skip(skipped).filter_map(move |(place, line)| {
+        let content = line.trim();
+        let is_comment = comment.is_some_and(|comment| content.starts_with(comment));
+        (!content.is_empty() && !is_comment).then_some((place + 1, line))
+    })
+}
+
+/// Lines that end with \n, \r\n or, as on old computers, \r.
+fn physical(text: &str) -> impl Iterator<Item = &str> {
+    let ending = if text.contains('\n') { '\n' } else { '\r' };
+    text.split(ending).map(|line| line.trim_end_matches('\r'))
+}
+
+impl Layout<'_> {
+    /// Divides the line `text`.
+    ///
+    /// # Errors
+    /// In words, where a quote does not close on its line or closes before its field's end.
+    pub fn divide<'a>(&self, number: usize, text: &'a str) -> Result<Line<'a>, String> {
+        let mut fields = Vec::new();
+        let mut rest = if self.delimiter == ' ' { text.trim() } else { text };
+        loop {
+            if self.delimiter == ' ' {
+                rest = rest.trim_start();
+            }
+            let (field, behind) = self.field(number, rest)?;
+            fields.push(field);
+            match behind {
+                Some(behind) => rest = behind,
+                None => return Ok(Line { number, text, fields }),
+            }
+        }
+    }
+
+    /// The first field of `text`, and what follows its delimiter, if one does.
+    fn field<'a>(&self, number: usize, text: &'a str) -> Result<(String, Option<&'a str>), String> {
+        let content = text.trim_start_matches(|c: char| c.is_whitespace() && c != self.delimiter);
+        if !(self.quotes && content.starts_with('"')) {
+            return Ok(match text.split_once(self.delimiter) {
+                Some((field, rest)) => (field.trim().to_owned(), Some(rest)),
+                None => (text.trim().to_owned(), None),
+            });
+        }
+        const REMEDY: &str = "close it or take it out; write data.source.csv.quotes = false where quotes are ordinary characters, such as inches";
+        let mut field = String::new();
+        let mut rest = &content[1..];
+        loop {
+            let Some((inside, behind)) = rest.split_once('"') else {
+                return Err(format!(
+                    "line {number}: the quote before `{}` does not close on its line; {REMEDY}",
+                    shortened(&content[1..])
+                ));
+            };
+            field.push_str(inside);
+            if let Some(behind) = behind.strip_prefix('"') {
+                field.push('"');
+                rest = behind;
+                continue;
+            }
+            let behind =
+                behind.trim_start_matches(|c: char| c.is_whitespace() && c != self.delimiter);
+            return match behind.strip_prefix(self.delimiter) {
+                Some(behind) => Ok((field.trim().to_owned(), Some(behind))),
+                None if behind.is_empty() => Ok((field.trim().to_owned(), None)),
+                None => Err(format!(
+                    "line {number}: `{}` follows a closing quote; {REMEDY}",
+                    shortened(behind)
+                )),
+            };
+        }
+    }
+}
+
+/// The beginning of `text`, for messages.
+pub(super) fn shortened(text: &str) -> String {
+    const SHOWN: usize = 24;
+    match text.char_indices().nth(SHOWN) {
+        Some((place, _)) => format!("{}…", &text[..place]),
+        None => text.to_owned(),
+    }
+}
