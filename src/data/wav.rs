@@ -73,7 +73,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
         }
         _ if bytes.is_empty() => return Err("the file is empty".to_owned()),
         _ => {
-            return Err("it is no WAV file: it does not begin with RIFF or RF64 and WAVE".to_owned());
+            return Err(
+                "it is no WAV file: it does not begin with RIFF or RF64 and WAVE".to_owned()
+            );
         }
     }
     let (mut format, mut data, mut long_data) = (None, None, None);
@@ -159,7 +161,9 @@ fn format(content: &[u8]) -> Result<Format, String> {
         6 => Encoding::ALaw,
         7 => Encoding::MuLaw,
         2 | 17 => {
-            return Err("its samples are ADPCM, which is not read; save it as linear PCM".to_owned());
+            return Err(
+                "its samples are ADPCM, which is not read; save it as linear PCM".to_owned()
+            );
         }
         85 => {
             return Err("its samples are MP3, which is not read; save it as linear PCM".to_owned());

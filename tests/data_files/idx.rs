@@ -1,7 +1,5 @@
 //! Data sets from files: MNIST's format, plain and gzipped, and where files are looked for.
 
-#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
-
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -81,7 +79,7 @@ fn damaged_images_are_refused_with_the_file_and_the_reason() {
         (NAMES[0], idx(&[u32::MAX, u32::MAX, 9], &[0; 24]), "cut short"),
         (NAMES[0], idx(&[5, 2, 2], &[0; 20]), "6 labels"),
         (NAMES[0], idx(&[24], &[0; 24]), "3 dimensions"),
-        (NAMES[1], vec![0, 0, 13, 1, 0, 0, 0, 0], "unsigned bytes"),
+        (NAMES[1], vec![0, 0, 13, 1, 0, 0, 0, 0], "32-bit floating-point numbers; unsigned bytes"),
         (NAMES[1], vec![0, 0], "header"),
         (NAMES[2], idx(&[3, 1, 1], &[0; 3]), "2 × 2 pixels and the test images 1 × 1"),
     ] {
@@ -96,6 +94,59 @@ fn damaged_images_are_refused_with_the_file_and_the_reason() {
     fs::remove_file(folder.path().join("images").join(NAMES[3])).unwrap();
     let message = load("images", &locator).unwrap_err();
     assert!(message.contains(NAMES[3]) && message.contains("four files"), "{message}");
+}
+
+#[test]
+fn both_spellings_are_read_plain_gzipped_and_in_several_members() {
+    for (sign, zipped) in [(".", false), (".", true), ("-", true), ("-", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let images = folder.path().join("images");
+        write_images(&images, false);
+        for name in NAMES {
+            let bytes = fs::read(images.join(name)).unwrap();
+            fs::remove_file(images.join(name)).unwrap();
+            let name = name.replace("-idx", &format!("{sign}idx"));
+            if zipped {
+                // Two members, as `cat a.gz b.gz` makes them.
+                let mut file = fs::File::create(images.join(format!("{name}.gz"))).unwrap();
+                for half in [&bytes[..9.min(bytes.len())], &bytes[9.min(bytes.len())..]] {
+                    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                    encoder.write_all(half).unwrap();
+                    file.write_all(&encoder.finish().unwrap()).unwrap();
+                }
+            } else {
+                fs::write(images.join(name), bytes).unwrap();
+            }
+        }
+        let split = load("images", &Locator::new(folder.path(), None)).unwrap();
+        assert_eq!((split.train.len(), split.test.len()), (6, 3), "{sign} {zipped}");
+        assert_eq!(split.schema.features[3].name, "row 1, column 1");
+    }
+}
+
+#[test]
+fn the_classes_are_the_labels_that_occur() {
+    for (train, test, expected) in [
+        ([1, 2, 3, 1, 2, 3], [3, 2, 1], Ok(("1 2 3", [2, 1, 0]))),
+        ([10, 2, 200, 10, 2, 200], [2, 10, 200], Ok(("2 10 200", [0, 1, 2]))),
+        ([0, 7, 0, 7, 0, 7], [7, 0, 7], Ok(("0 7", [1, 0, 1]))),
+        ([0, 1, 0, 1, 0, 1], [0, 1, 2], Err("class `2`")),
+        ([4; 6], [4; 3], Err("all training images have the label 4")),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let images = folder.path().join("images");
+        write_images(&images, false);
+        fs::write(images.join(NAMES[1]), idx(&[6], &train)).unwrap();
+        fs::write(images.join(NAMES[3]), idx(&[3], &test)).unwrap();
+        match (load("images", &Locator::new(folder.path(), None)), expected) {
+            (Ok(split), Ok((classes, labels))) => {
+                assert_eq!(split.classes.join(" "), classes);
+                assert_eq!(split.test.labels, labels);
+            }
+            (Err(message), Err(expected)) => assert!(message.contains(expected), "{message}"),
+            (found, expected) => panic!("{expected:?}: {found:?}"),
+        }
+    }
 }
 
 #[test]
