@@ -133,11 +133,11 @@ fn what_is_misread_is_refused_with_the_line_and_the_option() {
     let replaced = |from: &str, to: &str| -> Vec<u8> { plain.replacen(from, to, 1).into() };
     let headerless = plain.split_once('\n').unwrap().1;
     let cases: Vec<(Vec<u8>, &str, &[&str])> = vec![
-        (plain.replace(',', ";").into(), "", &["line 1", "delimiter = ';'"]),
-        (plain.replace(',', ";").replace('.', ",").into(), "", &["delimiter = ';'"]),
-        (plain.replace(',', "\t").into(), "", &["delimiter = '\\t'"]),
-        (plain.replace(',', "|").into(), "", &["delimiter = '|'"]),
-        (plain.clone().into(), ", delimiter = \";\"", &["delimiter = ','"]),
+        (plain.replace(',', ";").into(), "", &["line 1", "delimiter = \";\""]),
+        (plain.replace(',', ";").replace('.', ",").into(), "", &["delimiter = \";\""]),
+        (plain.replace(',', "\t").into(), "", &["delimiter = \"\\t\""]),
+        (plain.replace(',', "|").into(), "", &["delimiter = \"|\""]),
+        (plain.clone().into(), ", delimiter = \";\"", &["delimiter = \",\""]),
         (plain.clone().into(), ", delimiter = \"a\"", &["cannot divide"]),
         (plain.clone().into(), ", decimal = \"x\"", &["decimal"]),
         (plain.clone().into(), ", comment = \"\"", &["comment"]),
@@ -187,10 +187,7 @@ fn what_is_misread_is_refused_with_the_line_and_the_option() {
         let message =
             load(&bytes, options).err().unwrap_or_else(|| panic!("read: {options}\n{text}"));
         for part in expected {
-            assert!(
-                message.replace('"', "'").contains(&part.replace('"', "'")),
-                "{part} in {message}\n{options}\n{text}"
-            );
+            assert!(message.contains(part), "{part} in {message}\n{options}\n{text}");
         }
     }
 }

@@ -179,10 +179,11 @@ pub(super) fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
         && (ours.columns <= 1 || (header.fields.len() == 1 && other.lines > ours.lines))
     {
         return Some(format!(
-            "line {number}: `{}` is one column where {own:?} divides columns; they seem to be divided by {delimiter:?}: write data.source.csv.delimiter = {delimiter:?}",
-            shortened(header.text)
-        ))
-        .filter(|_| other.columns > ours.columns);
+            "line {number}: `{}` is one column where {own:?} divides columns; they seem to be divided by {delimiter:?}: write data.source.csv.delimiter = {}",
+            shortened(header.text),
+            // In double quotes, in which TOML knows \t.
+            format_args!("{:?}", delimiter.to_string())
+        ));
     }
     let looked_at = sheet.contents().take(LOOKED_AT).count();
     if header.fields.len() != ours.columns && ours.columns > 1 && 2 * ours.lines > looked_at {
