@@ -1,6 +1,6 @@
 //! What a data set's columns and classes are called and how they are scaled, so that later samples are read alike.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use nalgebra::DMatrix;
@@ -131,22 +131,27 @@ impl Schema {
         })
     }
 
+    /// Names what a header of the columns `names` lacks.
+    pub(super) fn refuse_missing(&self, names: &[String]) -> Result<(), String> {
+        let there: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let missing: Vec<&str> =
+            self.feature_names().filter(|name| !there.contains(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "the header has no {}, which the training data have; it has {}",
+            listed(&missing),
+            listed(names)
+        ))
+    }
+
     /// The table's samples, `[features × samples]`, its columns found by name.
     fn features_of(&self, table: &Table) -> Result<DMatrix<f32>, Error> {
         let places: HashMap<&str, usize> =
             table.features.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let missing: Vec<&str> =
-            self.feature_names().filter(|name| !places.contains_key(name)).collect();
-        if !missing.is_empty() {
-            return Err(Error::Data {
-                path: table.path.clone(),
-                problem: format!(
-                    "the header has no {}, which the training data have; it has {}",
-                    listed(&missing),
-                    listed(&table.features)
-                ),
-            });
-        }
+        self.refuse_missing(&table.features)
+            .map_err(|problem| Error::Data { path: table.path.clone(), problem })?;
         let columns: Vec<usize> = self.feature_names().map(|name| places[name]).collect();
         Ok(DMatrix::from_fn(columns.len(), table.rows.len(), |feature, sample| {
             self.features[feature].scaling.apply(table.rows[sample][columns[feature]])
@@ -158,7 +163,8 @@ impl Schema {
     /// # Errors
     /// [`Error::Data`] names columns and classes that the training data do not have.
     pub(super) fn dataset(&self, table: &Table) -> Result<super::Dataset, Error> {
-        let known: std::collections::HashSet<&str> = self.feature_names().collect();
+        let features = self.features_of(table)?;
+        let known: HashSet<&str> = self.feature_names().collect();
         let more: Vec<&String> =
             table.features.iter().filter(|name| !known.contains(name.as_str())).collect();
         if !more.is_empty() {
@@ -170,7 +176,7 @@ impl Schema {
                 ),
             });
         }
-        Ok(super::Dataset { features: self.features_of(table)?, labels: self.labels_of(table)? })
+        Ok(super::Dataset { features, labels: self.labels_of(table)? })
     }
 
     fn labels_of(&self, table: &Table) -> Result<Vec<usize>, Error> {

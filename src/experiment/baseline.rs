@@ -245,6 +245,8 @@ mod tests {
             classes: vec!["inside".to_owned(), "outside".to_owned()],
             image: None,
             augmentation: None,
+            schema: crate::data::Schema::default(),
+            warnings: Vec::new(),
         }
     }
 

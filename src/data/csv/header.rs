@@ -53,6 +53,9 @@ impl Columns {
 
     /// The columns that have a name of `schema`'s, and `label` if it is there.
     pub fn of_schema(header: &Line, schema: &Schema, label: Option<&str>) -> Result<Self, String> {
+        schema
+            .refuse_missing(&header.fields)
+            .map_err(|problem| format!("line {}: {problem}", header.number))?;
         let known: std::collections::HashSet<&str> = schema.feature_names().collect();
         let features = (0..header.fields.len())
             .filter(|&column| known.contains(header.fields[column].as_str()));
