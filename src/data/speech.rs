@@ -12,6 +12,9 @@ use crate::Error;
 /// What a file's name says besides its label; a split can go by either.
 const ASIDE: [&str; 2] = ["speaker", "take"];
 
+/// Odd files that are told of one by one.
+const TOLD: usize = 5;
+
 /// Reads every `LABEL_SPEAKER_TAKE.wav` in `folder`, in the order of their names; `aside` names what the
 /// split goes by.
 pub(super) fn read(
@@ -52,6 +55,12 @@ pub(super) fn read(
         })
         .collect::<Result<Vec<_>, Error>>()?;
     let (rows, warnings): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let mut warnings: Vec<String> = warnings.into_iter().flatten().collect();
+    if warnings.len() > TOLD {
+        let more = format!("{}: {} more files like these", folder.display(), warnings.len() - TOLD);
+        warnings.truncate(TOLD);
+        warnings.push(more);
+    }
     Ok(Table {
         path: folder.to_owned(),
         features: config.view.feature_names(),
@@ -63,7 +72,7 @@ pub(super) fn read(
         image: None,
         label: None,
         lines: Vec::new(),
-        warnings: warnings.into_iter().flatten().collect(),
+        warnings,
         in_f32: true,
     })
 }

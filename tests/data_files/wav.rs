@@ -240,8 +240,8 @@ fn one_sound_is_the_same_in_every_file() {
         ),
         ("RF64", long("RF64"), 0.0, false),
         ("BW64", long("BW64"), 0.0, false),
-        ("size never written: 0", sized(0), 0.0, false),
-        ("size never written: largest", sized(u32::MAX), 0.0, false),
+        ("size never written: 0", sized(0), 0.0, true),
+        ("size never written: largest", sized(u32::MAX), 0.0, true),
         ("size too large", sized(1_000_000), 0.0, true),
         (
             "last sample cut",
@@ -258,7 +258,7 @@ fn one_sound_is_the_same_in_every_file() {
         let split = read(&*build).unwrap_or_else(|message| panic!("{name}: {message}"));
         let difference = (&split.train.features - &reference.train.features).abs().max();
         assert!(difference <= tolerance, "{name}: {difference}");
-        assert_eq!(split.warnings.len(), if told { 8 } else { 0 }, "{name}: {:?}", split.warnings);
+        assert_eq!(split.warnings.len(), if told { 6 } else { 0 }, "{name}: {:?}", split.warnings);
     }
 }
 
