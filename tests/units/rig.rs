@@ -52,6 +52,7 @@ source = {{ csv = {{ path = "table.csv" }} }}
 [devices.mine.rig]
 target = "{target}"
 [calibration]
+require = "none"
 shots = 600
 test_shots = 60
 fit = {{ epochs = 30, batch = 32, learning_rate = 0.01 }}
