@@ -115,7 +115,7 @@ fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Entry<'a>> {
     names.enumerate().map(entry).collect()
 }
 
-/// Draws lines, a colour each; points that are no number are left out.
+/// Draws lines, a colour each; points that are NaN are left out.
 fn draw_lines<'a, 'c>(
     chart: &mut Chart<'c>,
     curves: impl IntoIterator<Item = &'a Curve<'a>>,
