@@ -74,26 +74,27 @@ fn backends() -> Vec<Backend> {
     let is_there = |backend: &Backend| {
         (cfg!(feature = "wgpu") && *backend == Backend::Wgpu) || backend.device().is_ok()
     };
-    local.chain(lent()).filter(is_there).collect()
+    local.chain(served()).filter(is_there).collect()
 }
 
-/// A backend that is lent to this process, where that is built in.
+/// A backend that is served to this process, where that is built in.
 #[cfg(not(feature = "remote"))]
-fn lent() -> Option<Backend> {
+fn served() -> Option<Backend> {
     None
 }
 
-/// A backend that this process lends itself.
+/// A backend that this process serves to itself.
 #[cfg(feature = "remote")]
-fn lent() -> Option<Backend> {
-    static LENT: std::sync::OnceLock<Backend> = std::sync::OnceLock::new();
-    let lend = || {
+fn served() -> Option<Backend> {
+    static SERVED: std::sync::OnceLock<Backend> = std::sync::OnceLock::new();
+    let serve = || {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("ws://{}", listener.local_addr().unwrap());
-        std::thread::spawn(|| twinprop::lend(&Backend::Flex, listener));
+        let server = twinprop::BackendServer::new(&Backend::Flex, listener).unwrap();
+        std::thread::spawn(|| server.serve());
         Backend::Remote(address)
     };
-    Some(LENT.get_or_init(lend).clone())
+    Some(SERVED.get_or_init(serve).clone())
 }
 
 fn recipes_on_backends() -> Vec<(&'static str, Backend)> {

@@ -25,7 +25,7 @@ pub enum Backend {
     Ndarray,
     /// Any GPU through wgpu; needs the cargo feature `wgpu`.
     Wgpu,
-    /// The backend of another machine, which lends it by `twinprop serve` at this WebSocket address, such as
+    /// The backend of another machine, which serves it by `twinprop serve` at this WebSocket address, such as
     /// `ws://gpu:3000`; needs the cargo feature `remote`.
     Remote(String),
 }
@@ -37,7 +37,7 @@ impl Backend {
     /// The burn device of this backend; a remote one is connected.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the program was built without the backend, no GPU answers, or nobody lends one at its
+    /// [`Error::Usage`] where the program was built without the backend, no GPU answers, or nobody serves one at its
     /// address.
     pub fn device(&self) -> Result<Device, Error> {
         match self {

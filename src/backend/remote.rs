@@ -17,8 +17,8 @@ use crate::Error;
 /// Connects the device that is served at `address`, such as `ws://gpu:3000`.
 pub(super) fn connect(address: &str) -> Result<Device, Error> {
     let mut host = RemoteHost::websocket(address);
-    if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
-        host = host.with_credential(token);
+    if let Some(token) = Token::from_environment().map_err(Error::Usage)? {
+        host = host.with_credential(token.secret());
     }
     Device::remote_options(&host).init().map_err(|error| {
         Error::Usage(format!(
@@ -44,8 +44,8 @@ impl BackendServer {
         let address = listener.local_addr().map_err(|error| Error::Usage(error.to_string()))?;
         require_token(address, token.as_ref(), "compute on this machine").map_err(Error::Usage)?;
         let mut server = RemoteServer::new([backend.device()?]);
-        if let Ok(token) = std::env::var(TOKEN_VARIABLE) {
-            let authorizer = TokenAuthorizer::new(token)
+        if let Some(token) = token {
+            let authorizer = TokenAuthorizer::new(token.secret())
                 .map_err(|error| Error::Usage(format!("{TOKEN_VARIABLE}: {error}")))?;
             server = server.with_authorizer(authorizer);
         }

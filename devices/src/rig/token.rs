@@ -51,7 +51,7 @@ impl Prover {
 
 /// A shared secret; its text is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(Vec<u8>);
+pub struct Token(String);
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -72,7 +72,7 @@ impl Token {
                 text.len()
             ));
         }
-        Ok(Self(text.as_bytes().to_vec()))
+        Ok(Self(text.to_owned()))
     }
 
     /// The token in the environment variable [`TOKEN_VARIABLE`], if it is set.
@@ -87,9 +87,15 @@ impl Token {
         }
     }
 
+    /// The token itself, for a protocol that sends it. Never print it.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+
     fn mac(&self, prover: Prover, challenge: &Nonce, nonce: &Nonce) -> Hmac<Sha256> {
         let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+            Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of any length");
         for part in [prover.label(), challenge, nonce] {
             mac.update(part);
         }
