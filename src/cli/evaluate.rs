@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::{Watch, evaluate_run};
+use twinprop::experiment::{Evaluation, Watch, evaluate_run};
 
 use super::{Reopen, make_safe_on_interrupt};
 use twinprop::outln;
@@ -43,13 +43,17 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
         return watch(command);
     }
     make_safe_on_interrupt()?;
-    let judgement = evaluate_run(&command.run, &command.reopen.reopening())?;
+    let Evaluation { judgement, changed_data } =
+        evaluate_run(&command.run, &command.reopen.reopening())?;
     outln!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
         100.0 * judgement.accuracy,
         judgement.loss,
         judgement.predicted.len()
     );
+    for change in changed_data {
+        outln!("changed since the training, as allowed: {change}");
+    }
     Ok(())
 }
 

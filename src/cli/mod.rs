@@ -8,6 +8,7 @@ pub mod ending;
 mod evaluate;
 mod meta_train;
 mod new;
+mod predict;
 mod recalibrate;
 mod schema;
 #[cfg(feature = "remote")]
@@ -40,6 +41,8 @@ enum Command {
     Compare(compare::Compare),
     /// Measure a trained network on its device again.
     Evaluate(evaluate::Evaluate),
+    /// Say the classes of new samples by a trained network, with their probabilities.
+    Predict(predict::Predict),
     /// Bring a trained network back to devices that have drifted, with few shots.
     Recalibrate(recalibrate::Recalibrate),
     /// Deploy a trained network on another copy of its devices.
@@ -65,6 +68,7 @@ impl Cli {
     pub fn only_prints(&self) -> bool {
         match &self.command {
             Command::Schema | Command::Completions(_) => true,
+            Command::Predict(command) => command.only_prints(),
             Command::Device(command) => command.only_prints(),
             _ => false,
         }
@@ -78,6 +82,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Calibrate(command) => calibrate::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Evaluate(command) => evaluate::run(&command),
+        Command::Predict(command) => predict::run(&command),
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
         Command::MetaTrain(command) => meta_train::run(&command),
@@ -108,6 +113,10 @@ struct Settings {
     /// A folder in which data files are looked for.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Go on where data or devices are not those that the resumed run, or the twins that are loaded, were
+    /// made with; the results say so.
+    #[arg(long)]
+    allow_changed_data: bool,
 }
 
 impl Settings {
@@ -119,6 +128,7 @@ impl Settings {
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
             command: command_line(),
+            allow_changed_data: self.allow_changed_data,
             ..RunOptions::default()
         }
     }
@@ -154,9 +164,12 @@ struct Reopen {
     /// Record the shots of each device in this new folder.
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
-    /// A folder in which data files are looked for.
+    /// A folder in which data files are looked for, those that have moved since the training among them.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Take data and devices that are not what the run was trained on; the results say so.
+    #[arg(long)]
+    allow_changed_data: bool,
 }
 
 impl Reopen {
@@ -167,6 +180,7 @@ impl Reopen {
             data_dir: self.data_dir.clone(),
             record: self.record.clone(),
             copy: None,
+            allow_changed_data: self.allow_changed_data,
         }
     }
 }

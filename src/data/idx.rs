@@ -83,7 +83,42 @@ fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
     Ok(Labelled { images, labels: labels.into_iter().map(usize::from).collect() })
 }
 
-/// Path, sizes and bytes of one array file.
+/// New images, with labels if there are any.
+pub(super) struct NewImages {
+    pub images: Images,
+    pub labels: Option<Vec<u8>>,
+}
+
+/// Reads the file of images at `path`; `labelled`: and the file of labels beside it, if it is there.
+pub(super) fn read_new(path: &Path, labelled: bool) -> Result<NewImages, Error> {
+    let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
+    let (sizes, pixels) = contents(path)?;
+    let &[samples, rows, columns] = sizes.as_slice() else {
+        return Err(broken(format!(
+            "expected images, which have 3 dimensions, and found {}",
+            sizes.len()
+        )));
+    };
+    if pixels.is_empty() {
+        return Err(broken("it has no images".to_owned()));
+    }
+    let images = Images { size: ImageSize { rows, columns }, pixels, one: 255.0 };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(name.replace("images", "labels").replace("idx3", "idx1"));
+    if !labelled || beside == path || !beside.is_file() {
+        return Ok(NewImages { images, labels: None });
+    }
+    let (sizes, labels) = contents(&beside)?;
+    if sizes != [samples] {
+        return Err(broken(format!(
+            "{samples} images, but labels of the sizes {sizes:?} in {}; leave them out with --ignore-labels",
+            beside.display()
+        )));
+    }
+    Ok(NewImages { images, labels: Some(labels) })
+}
+
+/// Path, sizes and bytes of one of the four array files.
 fn array(
     folder: &Path,
     part: &str,
@@ -96,16 +131,20 @@ fn array(
         .map(|name| folder.join(name))
         .find(|path| path.is_file())
         .unwrap_or_else(|| folder.join(&names[0]));
-    let file = File::open(&path).map_err(Error::file(
-        &path,
-        "the folder needs MNIST's four files, as they are or gzipped",
-    ))?;
+    let (sizes, values) = contents(&path)?;
+    Ok((path, sizes, values))
+}
+
+/// Sizes and bytes of the array file at `path`.
+fn contents(path: &Path) -> Result<(Vec<usize>, Vec<u8>), Error> {
+    let file = File::open(path)
+        .map_err(Error::file(path, "MNIST's four files are needed, as they are or gzipped"))?;
     let zipped = path.extension().is_some_and(|extension| extension == "gz");
     let reader = BufReader::new(file);
     let mut reader: Box<dyn Read> =
         if zipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let damaged = |error| Error::file(&path, "the file is damaged; fetch it again")(error);
-    let broken = |problem: String| Error::Data { path: path.clone(), problem };
+    let damaged = |error| Error::file(path, "the file is damaged; fetch it again")(error);
+    let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let mut fill = |buffer: &mut [u8]| {
         reader.read_exact(buffer).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => broken("the header ends early".to_owned()),
@@ -153,5 +192,5 @@ fn array(
             values.len()
         )));
     }
-    Ok((path, sizes, values))
+    Ok((sizes, values))
 }

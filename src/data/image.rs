@@ -9,7 +9,7 @@ use twinprop_devices::{random, validate};
 use super::Dataset;
 
 /// Rows and columns of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSize {
     /// Rows.
     pub rows: usize,

@@ -8,6 +8,8 @@ use crate::Error;
 #[derive(Clone, Debug, Default)]
 pub struct Locator {
     folders: Vec<PathBuf>,
+    /// Those of them that the user named: files that a run knows by their whole path may have moved there.
+    named: Vec<PathBuf>,
 }
 
 /// Where Debian's packages put data sets.
@@ -19,22 +21,27 @@ impl Locator {
     #[must_use]
     pub fn new(recipe_folder: &Path, data_dir: Option<&Path>) -> Self {
         let environment = std::env::var_os("TWINPROP_DATA").map(PathBuf::from);
+        let named = [data_dir.map(Path::to_owned), environment];
+        let named: Vec<PathBuf> = named.into_iter().flatten().collect();
         let folders = [Some(recipe_folder.to_owned()), Some(PathBuf::from("."))]
             .into_iter()
-            .chain([data_dir.map(Path::to_owned), environment])
             .flatten()
+            .chain(named.iter().cloned())
             .chain(SYSTEM_FOLDERS.map(PathBuf::from))
             .collect();
-        Self { folders }
+        Self { folders, named }
     }
 
-    /// The first existing file or folder `path`.
+    /// The first existing file or folder `path`. A whole path that is not there is looked for by its end in
+    /// the folders that the user named: `/old/set/train.csv` as `set/train.csv`, then as `train.csv`.
     ///
     /// # Errors
     /// [`Error::Data`] says where it was looked for.
     pub fn find(&self, path: &Path) -> Result<PathBuf, Error> {
         let candidates: Vec<PathBuf> = if path.is_absolute() {
-            vec![path.to_owned()]
+            std::iter::once(path.to_owned())
+                .chain(self.named.iter().flat_map(|folder| moved(path, folder)))
+                .collect()
         } else {
             self.folders.iter().map(|folder| folder.join(path)).collect()
         };
@@ -49,5 +56,49 @@ impl Locator {
                 ),
             }
         })
+    }
+}
+
+/// Where the file or folder `path`, a whole path, may be in `folder`, the longest end of it first; a folder may
+/// be `folder` itself.
+fn moved(path: &Path, folder: &Path) -> Vec<PathBuf> {
+    let mut end = path.components();
+    let mut found = Vec::new();
+    end.next();
+    while end.clone().next().is_some() {
+        found.push(folder.join(end.as_path()));
+        end.next();
+    }
+    if folder.file_name() == path.file_name() {
+        found.push(folder.to_owned());
+    }
+    // The message of a file that is nowhere names the likely places.
+    const LIKELY: usize = 4;
+    found.split_off(found.len().saturating_sub(LIKELY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moved_files_are_found_by_the_end_of_their_path() {
+        let place = tempfile::tempdir().expect("a folder");
+        let here = place.path();
+        std::fs::create_dir_all(here.join("set")).expect("made");
+        std::fs::write(here.join("train.csv"), "").expect("written");
+        std::fs::write(here.join("set/train.csv"), "").expect("written");
+        let find = |data_dir: &Path, path: &str| {
+            Locator::new(Path::new("/nowhere"), Some(data_dir)).find(Path::new(path))
+        };
+        let found = |path: &str| find(here, path).expect("found");
+        assert_eq!(found("/old/set/train.csv"), here.join("set/train.csv"));
+        assert_eq!(found("/old/other/train.csv"), here.join("train.csv"));
+        assert_eq!(found("/old/set"), here.join("set"));
+        assert_eq!(find(&here.join("set"), "/old/set").expect("found"), here.join("set"));
+        let lost = find(here, "/old/set/test.csv").expect_err("it is nowhere").to_string();
+        assert!(lost.contains("--data-dir") && lost.contains("/old/set/test.csv"), "{lost}");
+        // Only where the user says: not in the working folder.
+        Locator::new(here, None).find(Path::new("/old/train.csv")).expect_err("no folder is named");
     }
 }

@@ -6,6 +6,7 @@ mod csv;
 mod idx;
 mod image;
 mod locate;
+mod samples;
 mod schema;
 mod sound;
 mod speech;
@@ -16,7 +17,8 @@ mod wav;
 pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SpeechConfig, SplitConfig};
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
-pub use schema::{Feature, FeatureScaling, Samples, Schema, read_samples};
+pub use samples::{Origins, Samples, read_images, read_recordings, read_samples};
+pub use schema::{Feature, FeatureScaling, Schema};
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 
 use nalgebra::DMatrix;

@@ -7,10 +7,9 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{CsvConfig, csv};
 use crate::Error;
 
-/// A training set's features and classes. It is enough to read other samples of the same kind, see [`read_samples`].
+/// A training set's features and classes. It is enough to read other samples of the same kind, see [`read_samples`](super::read_samples).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The features, in the order of the rows of [`Dataset::features`](super::Dataset::features).
@@ -147,7 +146,7 @@ impl Schema {
     }
 
     /// The table's samples, `[features × samples]`, its columns found by name.
-    fn features_of(&self, table: &Table) -> Result<DMatrix<f32>, Error> {
+    pub(super) fn features_of(&self, table: &Table) -> Result<DMatrix<f32>, Error> {
         let places: HashMap<&str, usize> =
             table.features.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
         self.refuse_missing(&table.features)
@@ -179,54 +178,34 @@ impl Schema {
         Ok(super::Dataset { features, labels: self.labels_of(table)? })
     }
 
-    fn labels_of(&self, table: &Table) -> Result<Vec<usize>, Error> {
-        table
-            .labels
-            .iter()
-            .enumerate()
-            .map(|(sample, label)| {
-                self.class_of(label).ok_or_else(|| Error::Data {
-                    path: table.path.clone(),
-                    problem: format!(
-                        "{}the class `{label}` is not among the training data's, which are {}; take these samples out, or train with some of them",
-                        table.place(sample),
-                        listed(&self.classes)
-                    ),
-                })
-            })
-            .collect()
+    /// Class numbers of the table's labels.
+    pub(super) fn labels_of(&self, table: &Table) -> Result<Vec<usize>, Error> {
+        let labels = table.labels.iter().map(String::as_str);
+        self.numbers_of(labels, &table.path, |sample| table.place(sample))
     }
-}
 
-/// New samples of a table, ready for a network that was trained on the same columns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Samples {
-    /// `[features × samples]`, scaled as the training data were.
-    pub features: DMatrix<f32>,
-    /// Class number of each sample; none where the table has no label column.
-    pub labels: Option<Vec<usize>>,
-    /// Line of each sample in the file, from one.
-    pub lines: Vec<usize>,
-    /// What is odd about the file, to be told to the user.
-    pub warnings: Vec<String>,
-}
-
-/// Reads the CSV file at `path` with the training data's feature names, scaling and classes.
-///
-/// Columns are found by name, in any order, and columns that training has not are left alone. The label column
-/// (`options.label`, or that of the schema) may be there or not; `options.path` and `options.test` are not used.
-///
-/// # Errors
-/// [`Error::Data`] says what is wrong where in the file: a feature is missing, a cell is no finite number, a label
-/// is no class of the training data.
-pub fn read_samples(path: &Path, options: &CsvConfig, schema: &Schema) -> Result<Samples, Error> {
-    let table = csv::read_new(path, options, schema)?;
-    let features = schema.features_of(&table)?;
-    let labels = match table.label {
-        Some(_) => Some(schema.labels_of(&table)?),
-        None => None,
-    };
-    Ok(Samples { features, labels, lines: table.lines, warnings: table.warnings })
+    /// Class numbers of `labels`, which stand in the file `path`; `place` begins the message on a sample.
+    ///
+    /// # Errors
+    /// [`Error::Data`] names a class that the training data do not have.
+    pub(super) fn numbers_of<'a>(
+        &self,
+        labels: impl Iterator<Item = &'a str>,
+        path: &Path,
+        place: impl Fn(usize) -> String,
+    ) -> Result<Vec<usize>, Error> {
+        let number = |(sample, label): (usize, &str)| {
+            self.class_of(label).ok_or_else(|| Error::Data {
+                path: path.to_owned(),
+                problem: format!(
+                    "{}the class `{label}` is not among the training data's, which are {}; take these samples out, train with some of them, or pass --ignore-labels to `twinprop predict`",
+                    place(sample),
+                    listed(&self.classes)
+                ),
+            })
+        };
+        labels.enumerate().map(number).collect()
+    }
 }
 
 /// Names in one line, the first twelve of them.

@@ -44,23 +44,7 @@ pub(super) fn read(
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let rows = paths
-        .par_iter()
-        .map(|path| {
-            let Recording { sound, rate, warning } = wav::read(path)?;
-            let row =
-                config.view.features(&sound, rate).map_err(|problem| broken(path, problem))?;
-            let row: Vec<f64> = row.into_iter().map(f64::from).collect();
-            Ok((row, warning.map(|warning| format!("{}: {warning}", path.display()))))
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let (rows, warnings): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let mut warnings: Vec<String> = warnings.into_iter().flatten().collect();
-    if warnings.len() > TOLD {
-        let more = format!("{}: {} more files like these", folder.display(), warnings.len() - TOLD);
-        warnings.truncate(TOLD);
-        warnings.push(more);
-    }
+    let (rows, warnings) = views(folder, &paths, config)?;
     Ok(Table {
         path: folder.to_owned(),
         features: config.view.feature_names(),
@@ -75,6 +59,60 @@ pub(super) fn read(
         warnings,
         in_f32: true,
     })
+}
+
+/// Reads the recording or the folder of recordings at `path`, with the name of each; labels only where every name
+/// says one.
+pub(super) fn read_new(path: &Path, config: &SpeechConfig) -> Result<(Table, Vec<String>), Error> {
+    let paths = if path.is_dir() { recordings(path)? } else { vec![path.to_owned()] };
+    let (rows, warnings) = views(path, &paths, config)?;
+    let label = |path: &PathBuf| {
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        let parts: Vec<&str> = stem.split('_').collect();
+        (parts.len() == 3).then(|| parts[0].to_owned())
+    };
+    let labels = paths.iter().map(label).collect::<Option<Vec<_>>>().unwrap_or_default();
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names = paths.iter().map(name).collect();
+    let table = Table {
+        path: path.to_owned(),
+        features: config.view.feature_names(),
+        rows,
+        aside: Vec::new(),
+        labels,
+        image: None,
+        label: None,
+        lines: Vec::new(),
+        warnings,
+        in_f32: true,
+    };
+    Ok((table, names))
+}
+
+/// Features of each of `paths`, which are at `place`, and what is odd about the recordings.
+fn views(
+    place: &Path,
+    paths: &[PathBuf],
+    config: &SpeechConfig,
+) -> Result<(Vec<Vec<f64>>, Vec<String>), Error> {
+    let rows = paths
+        .par_iter()
+        .map(|path| {
+            let Recording { sound, rate, warning } = wav::read(path)?;
+            let view = config.view.features(&sound, rate);
+            let row = view.map_err(|problem| Error::Data { path: path.clone(), problem })?;
+            let row: Vec<f64> = row.into_iter().map(f64::from).collect();
+            Ok((row, warning.map(|warning| format!("{}: {warning}", path.display()))))
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let (rows, warnings): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let mut warnings: Vec<String> = warnings.into_iter().flatten().collect();
+    if warnings.len() > TOLD {
+        let more = format!("{}: {} more files like these", place.display(), warnings.len() - TOLD);
+        warnings.truncate(TOLD);
+        warnings.push(more);
+    }
+    Ok((rows, warnings))
 }
 
 /// The WAV files of `folder`, sorted by name.

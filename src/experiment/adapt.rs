@@ -75,6 +75,9 @@ pub struct Adaptation {
     pub calibration_shots: u64,
     /// Shots of the physics-aware training; those of the tests come on top.
     pub training_shots: u64,
+    /// What was allowed to differ from what the network was trained on, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_data: Vec<String>,
 }
 
 impl Adaptation {
@@ -115,6 +118,7 @@ pub(super) fn adapt(
         fine_tuned: recalibrated,
         calibration_shots,
         training_shots: 0,
+        changed_data: trained.experiment.trained_on.changed.clone(),
     };
     let left = shots.saturating_sub(calibration_shots);
     let affordable = (left / (shots_a_sample * config.epochs as u64)) as usize;

@@ -11,10 +11,14 @@ use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Monitor, Opened, RigOptions};
-use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, SimulatedDevice, Usage, random};
+use twinprop_devices::{
+    Boundary, Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage, random,
+};
 
 use super::assemble::assemble;
+use super::away::Away;
 use super::recipe::{Recipe, RigConfig};
+use super::trained_on::{TrainedOn, adopt, refuse};
 use crate::Error;
 use crate::data::{Locator, Split};
 use crate::network::{Instrument, Laboratory, Network, TensorDevice};
@@ -43,6 +47,22 @@ pub struct Experiment {
     pub task: Vec<Option<TaskDrives>>,
     /// What a shot of each device takes to simulate, in multiply-adds; nothing of a real one.
     pub shot_multiply_adds: Vec<Option<u64>>,
+    /// Its data and devices, as its network has them.
+    pub trained_on: TrainedOn,
+    /// What was allowed to differ from what an opened run was trained on, a sentence each.
+    pub changes: Vec<String>,
+}
+
+/// What of an experiment is at hand when it is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtHand {
+    /// Data and devices.
+    #[default]
+    Everything,
+    /// The devices: what was trained on stands in for the data, where it is known.
+    Devices,
+    /// Neither data nor real devices: in their place as well, where it is known.
+    Nothing,
 }
 
 impl Experiment {
@@ -67,6 +87,12 @@ pub struct Place<'a> {
     pub record: Option<&'a Path>,
     /// Where use has left the simulated devices, if it has.
     pub usages: Option<&'a Usages>,
+    /// What the opened run was trained on, with which data and devices are compared.
+    pub trained_on: Option<&'a TrainedOn>,
+    /// Whether they may differ.
+    pub allow_changed_data: bool,
+    /// What is there.
+    pub at_hand: AtHand,
     /// Where the host computes.
     pub backend: &'a Device,
 }
@@ -75,7 +101,51 @@ impl<'a> Place<'a> {
     /// Files relative to `folder`, new devices, nothing recorded.
     #[must_use]
     pub fn new(folder: &'a Path, backend: &'a Device) -> Self {
-        Self { folder, data_dir: None, record: None, usages: None, backend }
+        Self {
+            folder,
+            data_dir: None,
+            record: None,
+            usages: None,
+            trained_on: None,
+            allow_changed_data: false,
+            at_hand: AtHand::Everything,
+            backend,
+        }
+    }
+
+    /// The channels of the device `name`, where no real device is opened and they are known.
+    fn away(&self, name: &str) -> Option<&'a Interface> {
+        let nothing = self.at_hand == AtHand::Nothing;
+        self.trained_on.filter(|_| nothing)?.devices.get(name)
+    }
+
+    /// The data of `recipe`, what they are, and what has changed since the training.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where they cannot be read, [`Error::Usage`] where they are not those of the training.
+    pub(super) fn data(&self, recipe: &Recipe) -> Result<(Split, TrainedOn, Vec<String>), Error> {
+        let before = match (self.trained_on, self.at_hand) {
+            (Some(before), AtHand::Devices | AtHand::Nothing) => {
+                return Ok((before.stand_in(), before.clone(), Vec::new()));
+            }
+            (before, _) => before,
+        };
+        let progress = Progress::of_one_piece("read the data");
+        let locator = Locator::new(self.folder, self.data_dir);
+        let split = recipe.data.load(&locator, recipe.seed)?;
+        let (split, mut changes) = match before {
+            Some(before) => adopt(split, before, &self.folder.display().to_string())?,
+            None => (split, Vec::new()),
+        };
+        let mut now = TrainedOn::of(recipe, &split, &locator)?;
+        progress.finish_quietly();
+        tell_once(&split.warnings);
+        if let Some(before) = before {
+            changes.extend(before.data_changes(&now));
+            refuse(self.folder, &changes, self.allow_changed_data)?;
+            now.keep_encoder_of(before);
+        }
+        Ok((split, now, changes))
     }
 }
 
@@ -98,29 +168,30 @@ pub fn prepare(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
 /// # Errors
 /// [`Error::Data`] and [`Error::Usage`] where data and network do not fit, [`Error::Device`]
 /// where a device cannot be built or does not answer.
-pub fn open(
-    recipe: &Recipe,
-    &Place { folder, data_dir, record, usages, backend }: &Place,
-) -> Result<Experiment, Error> {
-    let progress = Progress::of_one_piece("read the data");
-    let split = recipe.data.load(&Locator::new(folder, data_dir), recipe.seed)?;
-    progress.finish_quietly();
-    tell_once(&split.warnings);
+pub fn open(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
+    let (split, mut trained_on, mut changes) = place.data(recipe)?;
+    let Place { folder, record, usages, backend, .. } = *place;
     let mut laboratory = Laboratory::default();
     let (mut exact, mut nominal) = (Vec::new(), Vec::new());
     let mut shot_multiply_adds = Vec::new();
     let (mut links, mut recordings) = (Vec::new(), Vec::new());
-    for (place, (name, entry)) in recipe.devices.iter().enumerate() {
+    for (number, (name, entry)) in recipe.devices.iter().enumerate() {
         let simulated = entry.simulated();
-        let seed = recipe.device_seed_of(place);
+        let seed = recipe.device_seed_of(number);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
         let (mut device, equation, design) = match (&entry.rig, simulated) {
             (Some(config), simulated) => {
                 let design = simulated.map(|simulated| simulated.nominal);
-                let progress = Progress::of_one_piece(&format!("open {name}"));
-                let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
-                progress.finish_quietly();
-                links.extend(monitors);
+                let layer = match place.away(name) {
+                    Some(interface) => Box::new(Away { interface: interface.clone() }),
+                    None => {
+                        let progress = Progress::of_one_piece(&format!("open {name}"));
+                        let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
+                        progress.finish_quietly();
+                        links.extend(monitors);
+                        layer
+                    }
+                };
                 (layer, None, design)
             }
             (None, Some(SimulatedDevice { device, exact, nominal })) => {
@@ -160,7 +231,20 @@ pub fn open(
             unexplained: None,
         });
     }
-    let network = assemble(recipe, &split, &laboratory, backend)?;
+    trained_on.note_devices(&laboratory);
+    let network = match place.trained_on {
+        None => assemble(recipe, &split, &laboratory, backend)?,
+        Some(before) => {
+            let of_devices = before.device_changes(&trained_on);
+            refuse(folder, &of_devices, place.allow_changed_data)?;
+            changes.extend(of_devices);
+            // Its constants are those of the training, whatever the data are now.
+            assemble(recipe, &before.stand_in(), &laboratory, backend)?
+        }
+    };
+    let before = place.trained_on.map_or(&[][..], |before| &before.changed);
+    trained_on.allow(before);
+    trained_on.allow(&changes);
     let task = laboratory.instruments.iter().map(|_| None).collect();
     Ok(Experiment {
         split,
@@ -172,6 +256,8 @@ pub fn open(
         recordings,
         task,
         shot_multiply_adds,
+        trained_on,
+        changes,
     })
 }
 
@@ -217,7 +303,7 @@ impl Experiment {
 }
 
 /// Writes warnings on the data to the terminal, each once however many runs read the file.
-fn tell_once(warnings: &[String]) {
+pub(super) fn tell_once(warnings: &[String]) {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     for warning in warnings {

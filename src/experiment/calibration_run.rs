@@ -12,6 +12,7 @@ use super::provenance::{self, Provenance};
 use super::recipe::Recipe;
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
+use super::trained_on::TrainedOn;
 use super::verdict::TwinVerdict;
 use crate::report::{CalibrationReport, TwinSection};
 use crate::{Backend, Error};
@@ -107,9 +108,20 @@ fn run(
 ) -> Result<(CalibrationSummary, RunFolder), Error> {
     let start = Instant::now();
     let backend = options.backend.device()?;
+    // Shots on the drives of one task, and on the channels of one device, go with no others.
+    let has_shots = folder.has_shots();
+    let begun_on = if has_shots { TrainedOn::of_run(&folder)? } else { None };
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let mut experiment = options.open(recipe, recipe_folder, &backend)?;
-    feasible::check_calibration(&experiment, recipe, &backend)?;
+    let mut experiment = options.open(recipe, recipe_folder, begun_on.as_ref(), &backend)?;
+    feasible::check_calibration(&experiment, recipe, options.allow_changed_data, &backend)?;
+    match begun_on {
+        Some(mut before) if !experiment.changes.is_empty() => {
+            before.allow(&experiment.changes);
+            before.write(&folder)?;
+        }
+        None if !has_shots => experiment.trained_on.write(&folder)?,
+        _ => {}
+    }
     experiment.play_first_shots(recipe.seed, &backend)?;
     let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
     let summary = CalibrationSummary::of(&calibrated, recipe, &folder, &options.backend, start)?;

@@ -7,12 +7,21 @@ use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::training::{Judgement, evaluate};
 
+/// How a trained network does on its device now.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Its answers to the test samples.
+    pub judgement: Judgement,
+    /// What was allowed to differ from what it was trained on, a sentence each.
+    pub changed_data: Vec<String>,
+}
+
 /// Measures the test accuracy of the run in `path`: the same fabricated device as the run left it, fresh
 /// noise; or on real devices.
 ///
 /// # Errors
-/// [`Error::Usage`] where there is no run, and whatever a device answers.
-pub fn evaluate_run(path: &Path, reopening: &Reopening) -> Result<Judgement, Error> {
+/// As [`Trained::open`], and whatever a device answers.
+pub fn evaluate_run(path: &Path, reopening: &Reopening) -> Result<Evaluation, Error> {
     let mut trained = Trained::open(path, reopening)?;
     let samples = trained.experiment.split.test.len();
     let progress = trained.experiment.watch_shots("measure the test set", samples);
@@ -22,5 +31,6 @@ pub fn evaluate_run(path: &Path, reopening: &Reopening) -> Result<Judgement, Err
     for recording in recordings {
         recording.finish()?;
     }
-    Ok(judgement)
+    let changed_data = trained.experiment.trained_on.changed;
+    Ok(Evaluation { judgement, changed_data })
 }

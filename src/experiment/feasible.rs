@@ -8,6 +8,7 @@ use super::compare::Sweep;
 use super::recipe::Recipe;
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
+use super::trained_on::check_loaded;
 use super::twins::Subject;
 use crate::{Error, Rule};
 
@@ -147,9 +148,13 @@ pub(super) fn check_twins(recipe: &Recipe, run: &RunFolder) -> Result<(), Error>
 pub(super) fn check_calibration(
     experiment: &Experiment,
     recipe: &Recipe,
+    allow_changed_data: bool,
     backend: &Device,
 ) -> Result<(), Error> {
     let config = &recipe.calibration;
+    if let Some(folder) = &config.load {
+        check_loaded(&RunFolder::at(folder), &experiment.trained_on, allow_changed_data)?;
+    }
     let instruments = experiment.laboratory.instruments.iter();
     for (instrument, nominal) in instruments.zip(&experiment.nominal) {
         let (name, interface) = (&instrument.name, instrument.device.interface());

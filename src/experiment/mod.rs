@@ -4,6 +4,7 @@ mod accounting;
 mod adapt;
 mod assemble;
 mod assemblies;
+mod away;
 mod baseline;
 mod build;
 mod calibrate;
@@ -15,6 +16,7 @@ mod feasible;
 mod folder_lock;
 mod meta;
 mod outcome;
+mod predict;
 mod provenance;
 mod recalibrate;
 mod recipe;
@@ -22,6 +24,7 @@ mod run;
 mod run_folder;
 mod summary;
 mod trained;
+mod trained_on;
 mod transfer;
 mod twins;
 mod verdict;
@@ -31,7 +34,7 @@ pub use accounting::{Accounting, AccountingConfig, Cost, PeerCost};
 pub use adapt::{AdaptConfig, Adaptation};
 pub use assemblies::{Correlations, StageAssemblies};
 pub use baseline::{Baseline, DigitalPeer, PeerSearch, baselines, digital_peer};
-pub use build::{Experiment, Place, Usages, open, prepare};
+pub use build::{AtHand, Experiment, Place, Usages, open, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
 pub(crate) use compare::mean_and_deviation;
@@ -39,12 +42,13 @@ pub use compare::{
     Cell, CellKey, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare, make_cell,
     plan_comparison, resume_comparison,
 };
-pub use evaluate::evaluate_run;
+pub use evaluate::{Evaluation, evaluate_run};
 pub use feasible::why_not;
 pub use meta::{
     Arm, ArmResult, EpisodeMetrics, MetaCell, MetaConfig, MetaPlan, MetaRecipe, MetaRow,
     MetaTraining, TasksConfig, meta_training, resume_meta_training,
 };
+pub use predict::{Confused, PredictOptions, Prediction, predict_samples};
 pub use provenance::{Provenance, Spent};
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
@@ -56,6 +60,7 @@ pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
 pub use run_folder::RunFolder;
 pub use summary::{LinkSummary, Recalibrations, Summary, TwinScore};
 pub use trained::{Reopening, Trained};
+pub use trained_on::{Half, TrainedFeature, TrainedOn};
 pub use transfer::{Scratch, Transfer, transfer};
 pub use verdict::{Grade, PAGE, Remedy, TwinVerdict, as_argument};
 pub use watch::{Look, Watch};

@@ -93,6 +93,7 @@ impl Run<'_> {
             confusion: last.map(|last| last.confusion).unwrap_or_default(),
             twins: verdicts,
             provenance: begun.provenance(provenance::devices_in_words(&recipe, &experiment.links)),
+            changed_data: experiment.trained_on.changed.clone(),
         };
         let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
         let report = RunReport {

@@ -17,6 +17,7 @@ use super::provenance::Spent;
 use super::recipe::{LARGEST_SEED, Recipe};
 use super::run_folder::RunFolder;
 use super::summary::Summary;
+use super::trained_on::TrainedOn;
 use super::twins::load_twins;
 use super::verdict::{self, TwinVerdict};
 use crate::report::{EventFile, TrainingView};
@@ -53,6 +54,8 @@ pub struct RunOptions {
     pub tui: bool,
     /// The command line that asks for the run, if one does: reports say it.
     pub command: String,
+    /// Whether data and devices may differ from what a resumed run, or one whose twins are loaded, has.
+    pub allow_changed_data: bool,
 }
 
 const EVENTS_ADVICE: &str = "make room there, or leave out --tensorboard";
@@ -89,14 +92,18 @@ impl RunOptions {
         Ok(recipe)
     }
 
-    /// The experiment of `recipe`, whose files are relative to `folder`; no shot is played.
+    /// The experiment of `recipe`, whose files are relative to `folder`, of a run that was `trained_on` something
+    /// if it has begun; no shot is played.
     pub(super) fn open(
         &self,
         recipe: &Recipe,
         folder: &Path,
+        trained_on: Option<&TrainedOn>,
         backend: &Device,
     ) -> Result<Experiment, Error> {
         let place = Place {
+            trained_on,
+            allow_changed_data: self.allow_changed_data,
             data_dir: self.data_dir.as_deref(),
             record: self.record.as_deref(),
             ..Place::new(folder, backend)
@@ -109,11 +116,12 @@ impl RunOptions {
         &self,
         recipe: &Recipe,
         folder: &Path,
+        trained_on: Option<&TrainedOn>,
         backend: &Device,
     ) -> Result<Experiment, Error> {
-        let mut experiment = self.open(recipe, folder, backend)?;
+        let mut experiment = self.open(recipe, folder, trained_on, backend)?;
         if recipe.training.rule.needs_calibration() {
-            feasible::check_calibration(&experiment, recipe, backend)?;
+            feasible::check_calibration(&experiment, recipe, self.allow_changed_data, backend)?;
         } else {
             take_exact_twins(&mut experiment);
         }
@@ -159,11 +167,12 @@ pub fn train(
     feasible::check_rule(&recipe)?;
     let backend = options.backend.device()?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let experiment = options.set_up(&recipe, folder, &backend)?;
+    let experiment = options.set_up(&recipe, folder, None, &backend)?;
     let rule = recipe.training.rule;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder =
         RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
+    experiment.trained_on.write(&folder)?;
     folder.begin(&recipe, path, &options.command)?;
     Run::new(start, recipe, options, backend, folder, experiment).carry_on(None, stop)
 }
@@ -197,7 +206,12 @@ pub fn resume(
         folder.forget_shots()?;
     }
     let backend = options.backend.device()?;
-    let experiment = options.set_up(&recipe, path, &backend)?;
+    let trained_on = TrainedOn::of_run(&folder)?;
+    let experiment = options.set_up(&recipe, path, trained_on.as_ref(), &backend)?;
+    if let (Some(mut trained_on), false) = (trained_on, experiment.changes.is_empty()) {
+        trained_on.allow(&experiment.changes);
+        trained_on.write(&folder)?;
+    }
     let run = Run::new(start, recipe, options, backend, folder, experiment);
     run.carry_on(checkpoint.as_ref(), stop)
 }

@@ -128,6 +128,9 @@ pub struct Summary {
     /// Program, command, day and devices.
     #[serde(default)]
     pub provenance: Provenance,
+    /// What was allowed to differ when it was resumed from what it began with, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_data: Vec<String>,
 }
 
 impl Summary {
@@ -156,7 +159,10 @@ impl Summary {
     /// clamped values, recalibrations. `history` is its epochs.
     #[must_use]
     pub fn notes(&self, history: &[EpochMetrics]) -> Vec<String> {
-        let mut notes = Vec::new();
+        let changed = self.changed_data.iter();
+        let mut notes: Vec<String> = changed
+            .map(|change| format!("changed while it was trained, as allowed: {change}"))
+            .collect();
         for link in &self.links {
             if let Some(failure) = &link.failure {
                 notes.push(format!(

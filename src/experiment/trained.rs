@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::build::{Experiment, Place, Usages, open};
+use super::build::{AtHand, Experiment, Place, Usages, open};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
+use super::trained_on::TrainedOn;
 use super::twins::{load_twins, save_twins};
 use super::watch::save_reference;
 use crate::data::Split;
@@ -26,6 +27,8 @@ pub struct Reopening {
     pub record: Option<PathBuf>,
     /// Seed of another copy of the devices than the run's.
     pub copy: Option<u64>,
+    /// Whether data and devices may differ from what the run was trained on.
+    pub allow_changed_data: bool,
 }
 
 /// A trained network on its devices.
@@ -44,8 +47,17 @@ impl Trained {
     /// Opens the run in `path`; plays no shot.
     ///
     /// # Errors
-    /// [`Error::Usage`] where there is no run, and whatever a device answers.
+    /// [`Error::Usage`] where there is no run, or its data or devices have changed, and whatever a device answers.
     pub fn open(path: &Path, reopening: &Reopening) -> Result<Self, Error> {
+        Self::open_with(path, reopening, AtHand::Everything)
+    }
+
+    /// The same with what is `at_hand`.
+    pub(super) fn open_with(
+        path: &Path,
+        reopening: &Reopening,
+        at_hand: AtHand,
+    ) -> Result<Self, Error> {
         let folder = RunFolder::open(path)?;
         let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
         recipe.take_rigs(&reopening.devices)?;
@@ -55,7 +67,11 @@ impl Trained {
             None => folder.usages()?,
             Some(_) => Usages::new(),
         };
+        let trained_on = TrainedOn::of_run(&folder)?;
         let place = Place {
+            trained_on: trained_on.as_ref(),
+            allow_changed_data: reopening.allow_changed_data,
+            at_hand,
             data_dir: reopening.data_dir.as_deref(),
             record: reopening.record.as_deref(),
             usages: Some(&usages),
@@ -78,8 +94,9 @@ impl Trained {
     /// Saves the network, its twins and a new reference set in `folder`, so that it is a run of its own.
     pub(super) fn save(&mut self, folder: &RunFolder) -> Result<(), Error> {
         let Self { recipe, experiment, backend, .. } = self;
-        let Experiment { network, laboratory, split, .. } = experiment;
+        let Experiment { network, laboratory, split, trained_on, .. } = experiment;
         folder.save_network(network)?;
+        trained_on.write(folder)?;
         save_twins(laboratory, folder.path())?;
         let watch = &recipe.calibration.watch;
         save_reference(network, laboratory, split, watch, recipe.seed, folder, backend)?;

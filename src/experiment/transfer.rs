@@ -93,6 +93,7 @@ fn from_scratch(
         out: Some(folder.path().join("scratch")),
         data_dir: reopening.data_dir.clone(),
         devices: reopening.devices.clone(),
+        allow_changed_data: reopening.allow_changed_data,
         set: vec![format!("device_seed={copy}")],
         ..RunOptions::default()
     };

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use twinprop::data::{CsvConfig, DataConfig, Locator, Samples, Schema, read_samples};
+use twinprop::data::{CsvConfig, DataConfig, Locator, Origins, Samples, Schema, read_samples};
 
 const TRAIN: &str = "f,x,band\n200000000000000,0,1\n200000001000000,1,2\n200000002000000,2,10\n200000000000000,3,1\n200000001000000,4,2\n200000002000000,5,10\n";
 
@@ -36,7 +36,8 @@ fn samples_are_read_with_and_without_labels_in_any_order_of_columns() {
     ] {
         let samples = read(text, &CsvConfig::default(), &schema).unwrap();
         assert_eq!(samples.features.as_slice(), [1.0, 7.0], "{text}");
-        assert_eq!((samples.labels, samples.lines), (labels, vec![line]), "{text}");
+        let found = (samples.labels, samples.origins);
+        assert_eq!(found, (labels, Origins::Lines(vec![line])), "{text}");
     }
     let options = CsvConfig { delimiter: ';', decimal: ',', ..CsvConfig::default() };
     let samples = read("x;f\n7,5;200000000000000\n", &options, &schema).unwrap();

@@ -94,8 +94,8 @@ impl Token {
     }
 
     fn mac(&self, prover: Prover, challenge: &Nonce, nonce: &Nonce) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
+            .expect("HMAC takes keys of any length");
         for part in [prover.label(), challenge, nonce] {
             mac.update(part);
         }

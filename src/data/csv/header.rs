@@ -69,6 +69,16 @@ impl Columns {
         Ok(columns)
     }
 
+    /// Names of the columns that are not read, those `ignored` left out.
+    pub fn unused(&self, header: &Line, ignored: &[String]) -> Vec<String> {
+        let used = |place: usize| self.features.contains(&place) || self.label == Some(place);
+        let names = header.fields.iter().enumerate();
+        names
+            .filter(|&(place, name)| !used(place) && !ignored.contains(name))
+            .map(|(_, name)| name.clone())
+            .collect()
+    }
+
     /// Names that are read have one meaning: none is empty or given twice.
     fn refuse_unclear_names(&self, header: &Line) -> Result<(), String> {
         let names = &header.fields;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use self::header::Columns;
 use self::lines::{Layout, Line, contents};
+use super::schema::listed;
 use super::table::Table;
 use super::{CsvConfig, Schema, classes};
 use crate::Error;
@@ -23,9 +24,21 @@ pub(super) fn read_new(path: &Path, config: &CsvConfig, schema: &Schema) -> Resu
     let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let text = text::decode(bytes_of(path)?).map_err(broken)?;
     let label = config.label.as_deref().or(schema.label.as_deref());
-    Sheet::new(&text, config)
-        .and_then(|sheet| sheet.table(path, |header| Columns::of_schema(header, schema, label)))
-        .map_err(broken)
+    let mut unused = Vec::new();
+    let choose = |header: &Line| {
+        let columns = Columns::of_schema(header, schema, label)?;
+        unused = columns.unused(header, &config.ignore);
+        Ok(columns)
+    };
+    let mut table =
+        Sheet::new(&text, config).and_then(|sheet| sheet.table(path, choose)).map_err(broken)?;
+    if !unused.is_empty() {
+        let unused = listed(&unused);
+        let note =
+            format!("{}: columns that training has not are not used: {unused}", path.display());
+        table.warnings.insert(0, note);
+    }
+    Ok(table)
 }
 
 /// As [`read`], from any bytes; `path` is for messages.

@@ -32,7 +32,7 @@ impl CellKey {
     }
 
     /// Name of its folder: its values, its rule, its seed.
-    fn folder(&self) -> String {
+    pub(super) fn folder(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
         let values: String = self
             .settings

@@ -3,6 +3,7 @@
 //! A comparison is a folder of runs, each of which can be gone on with; so can the comparison.
 
 mod cell;
+mod finished;
 mod pool;
 mod statistics;
 mod sweep;
@@ -326,6 +327,7 @@ fn carry_out(
     options: &RunOptions,
     stop: &AtomicBool,
 ) -> Result<(Comparison, PathBuf), Error> {
+    finished::check_data(&plan, &folder, options)?;
     let mut tasks: Vec<Task> = plan.cells().into_iter().map(Task::Train).collect();
     // Other data would need other digital networks.
     if !plan.sweeps.iter().any(|sweep| sweep.key.starts_with("data")) {

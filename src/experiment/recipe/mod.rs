@@ -17,7 +17,7 @@ use twinprop_devices::rig::{RigOptions, Target, Targets};
 
 pub use self::calibration::{CalibrationConfig, Requirement, TwinConfig};
 pub use self::device::{DeviceEntry, RigConfig};
-use self::overrides::set;
+pub(super) use self::overrides::set as set_value;
 pub use self::schema::recipe_schema;
 pub use self::stage::{
     DropoutConfig, JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig,
@@ -83,7 +83,8 @@ pub(in crate::experiment) fn read_toml<T: DeserializeOwned>(
     }
     let mut table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     for setting in overrides {
-        set(&mut table, setting).map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
+        set_value(&mut table, setting)
+            .map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
     }
     let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
     let with =

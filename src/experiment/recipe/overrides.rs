@@ -2,7 +2,7 @@
 
 /// Sets the value at a dotted key, making the tables on the way; `*` is every table that is there, and
 /// `imperfections` those of every device.
-pub(super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
+pub(in super::super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
     let (key, value) =
         setting.split_once('=').ok_or("expected key=value, such as training.epochs=20")?;
     let mut path: Vec<&str> = key.trim().split('.').collect();

@@ -1,0 +1,49 @@
+//! Runs of a comparison that ended before it was resumed.
+
+use super::Plan;
+use super::sweep::Settings;
+use crate::Error;
+use crate::experiment::build::Place;
+use crate::experiment::recipe::Recipe;
+use crate::experiment::run::RunOptions;
+use crate::experiment::run_folder::RunFolder;
+use crate::experiment::trained_on::TrainedOn;
+
+/// Refuses to put results on other data beside those of the runs of `plan` in `folder` that have ended, unless
+/// `options` allow it; then it is told.
+///
+/// # Errors
+/// [`Error::Usage`] names what has changed; and whatever is wrong with the data.
+pub(super) fn check_data(
+    plan: &Plan,
+    folder: &RunFolder,
+    options: &RunOptions,
+) -> Result<(), Error> {
+    let mut checked: Vec<(u64, Settings, TrainedOn)> = Vec::new();
+    for key in plan.cells() {
+        let path = folder.path().join(key.folder());
+        let run = RunFolder::at(&path);
+        if !path.join(RunFolder::SUMMARY).exists() {
+            continue;
+        }
+        let Some(known) = TrainedOn::of_run(&run)? else { continue };
+        let of_data = key.settings.into_iter().filter(|(key, _)| key.starts_with("data"));
+        let of_data: Settings = of_data.collect();
+        let is_known = |(seed, settings, other): &(u64, Settings, TrainedOn)| {
+            *seed == key.seed && *settings == of_data && other.has_the_data_of(&known)
+        };
+        if checked.iter().any(is_known) {
+            continue;
+        }
+        let backend = options.backend.device()?;
+        let place = Place {
+            trained_on: Some(&known),
+            allow_changed_data: options.allow_changed_data,
+            data_dir: options.data_dir.as_deref(),
+            ..Place::new(&path, &backend)
+        };
+        place.data(&Recipe::read(&path.join(RunFolder::RECIPE), &[])?)?;
+        checked.push((key.seed, of_data, known));
+    }
+    Ok(())
+}

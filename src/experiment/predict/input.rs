@@ -1,0 +1,124 @@
+//! New samples for a trained network, read as those of its training were.
+
+use std::path::Path;
+
+use nalgebra::DMatrix;
+
+use super::PredictOptions;
+use crate::Error;
+use crate::data::{
+    CsvConfig, Samples, Schema, SourceConfig, read_images, read_recordings, read_samples,
+};
+use crate::experiment::recipe::{Recipe, set_value};
+use crate::experiment::trained::Reopening;
+use crate::experiment::trained_on::{TrainedFeature, TrainedOn, listed};
+use crate::network::Source;
+
+/// Which of a recipe's values may be set: how a file is laid out.
+const LAYOUT: &str = "data.source.csv.";
+
+/// How new tables for a run of `recipe` are laid out: as its own, where it was trained on one, and as `set` says.
+fn layout(recipe: &Recipe, set: &[String]) -> Result<CsvConfig, Error> {
+    let config = match &recipe.data.source {
+        SourceConfig::Csv(config) => config.clone(),
+        _ => CsvConfig::default(),
+    };
+    let refuse = |setting: &str, why: &str| Error::Usage(format!("--set {setting}: {why}"));
+    let mut table =
+        toml::Table::try_from(&config).map_err(|error| Error::Usage(error.to_string()))?;
+    for setting in set {
+        let Some(key) = setting.trim_start().strip_prefix(LAYOUT) else {
+            return Err(refuse(
+                setting,
+                "the network is as it was trained; only how a table is laid out can be set, by data.source.csv.KEY",
+            ));
+        };
+        set_value(&mut table, key).map_err(|problem| refuse(setting, &problem))?;
+    }
+    let config = toml::Value::Table(table).try_into();
+    config.map_err(|error: toml::de::Error| refuse(&set.join(" --set "), error.message()))
+}
+
+/// Refuses what the source of the answers does not go with.
+pub(super) fn check_source(
+    recipe: &Recipe,
+    run: &Path,
+    options: &PredictOptions,
+) -> Result<(), Error> {
+    if options.source == Source::Measured {
+        return Ok(());
+    }
+    let Reopening { devices, record, .. } = &options.reopening;
+    let rule = recipe.training.rule;
+    let why = if !rule.needs_calibration() {
+        format!(
+            "{}: it was trained by {rule}, which keeps no twins; measure instead, or train it by pat",
+            run.display()
+        )
+    } else if !devices.is_empty() || record.is_some() {
+        "--source predicted: no device is asked; leave out --device and --record".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(why))
+}
+
+/// Reads the samples in `data` as those of the training on `known` were read.
+pub(super) fn read(
+    data: &Path,
+    recipe: &Recipe,
+    known: &TrainedOn,
+    options: &PredictOptions,
+) -> Result<Samples, Error> {
+    let schema = &known.schema();
+    let mut config = layout(recipe, &options.set)?;
+    if let (SourceConfig::Idx(_), Some(size)) = (&recipe.data.source, known.image)
+        && !has_extension(data, "csv")
+    {
+        return read_images(data, recipe.data.every, size, schema, !options.ignore_labels);
+    }
+    if has_extension(data, "wav") || data.is_dir() {
+        if let SourceConfig::Speech(config) = &recipe.data.source {
+            return read_recordings(data, config, schema, !options.ignore_labels);
+        }
+        let first = schema.features.first().map_or("", |feature| feature.name.as_str());
+        return Err(Error::Usage(format!(
+            "{}: new samples for this run are read from a CSV file with a column for each of its {} features, `{first}` and so on; WAV files are for a training on recordings",
+            data.display(),
+            schema.features.len()
+        )));
+    }
+    if !options.ignore_labels {
+        return read_samples(data, &config, schema);
+    }
+    config.label = None;
+    read_samples(data, &config, &Schema { label: None, ..schema.clone() })
+}
+
+fn has_extension(path: &Path, name: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name))
+}
+
+/// What is to be told of features outside the range that the training had: the encoder clamps them.
+pub(super) fn outside(features: &DMatrix<f32>, known: &TrainedOn, data: &Path) -> Vec<String> {
+    let is_outside = |feature: usize, value: f32| {
+        let TrainedFeature { minimum, maximum, .. } = known.features[feature];
+        value < minimum || value > maximum
+    };
+    let samples = features.column_iter();
+    let count = samples
+        .filter(|sample| sample.iter().enumerate().any(|(place, &value)| is_outside(place, value)))
+        .count();
+    let columns = (0..features.nrows())
+        .filter(|&place| features.row(place).iter().any(|&value| is_outside(place, value)));
+    let names: Vec<&str> = columns.map(|place| known.features[place].name.as_str()).collect();
+    if count == 0 {
+        return Vec::new();
+    }
+    vec![format!(
+        "{}: {count} of {} samples have values outside the range of the training, in {}; the network takes the nearest end of the range for them",
+        data.display(),
+        features.ncols(),
+        listed(names.iter().copied())
+    )]
+}

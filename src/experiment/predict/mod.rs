@@ -1,0 +1,115 @@
+//! Answers of a trained network to new samples, measured on its device or predicted by its twin.
+
+mod answers;
+mod input;
+mod output;
+
+use std::path::{Path, PathBuf};
+
+use nalgebra::DMatrix;
+use twinprop_calibration::bridge::{to_tensor, to_vec};
+
+pub use self::answers::{Confused, Prediction};
+
+use self::answers::softmax;
+use super::build::{AtHand, Experiment, tell_once};
+use super::recipe::Recipe;
+use super::run_folder::RunFolder;
+use super::trained::{Reopening, Trained};
+use super::trained_on::TrainedOn;
+use crate::Error;
+use crate::data::Samples;
+use crate::network::Source;
+use crate::report::Progress;
+use crate::training::predictions;
+
+/// Samples that are played in one batch.
+const BATCH: usize = 256;
+
+/// How new samples are read and answered.
+#[derive(Clone, Debug)]
+pub struct PredictOptions {
+    /// How the run is opened.
+    pub reopening: Reopening,
+    /// Measured on the device, or predicted by the twin; then no real device is opened.
+    pub source: Source,
+    /// How the file is laid out where that is not as in the training, each `data.source.csv.KEY=VALUE`.
+    pub set: Vec<String>,
+    /// Whether samples with labels are taken as if they had none.
+    pub ignore_labels: bool,
+    /// The file that the answers are written to, if they are.
+    pub out: Option<PathBuf>,
+}
+
+/// Answers of the network of the run in `run` to the samples in `data`. The training data need not be there.
+///
+/// # Errors
+/// As [`Trained::open`]; [`Error::Data`] names columns that are missing and classes that training has not;
+/// [`Error::Usage`] for what the run cannot take, and where it has no twins to predict by; [`Error::File`] where
+/// the answers cannot be written, before anything is measured if that is known.
+pub fn predict_samples(
+    run: &Path,
+    data: &Path,
+    options: &PredictOptions,
+) -> Result<Prediction, Error> {
+    if let Some(out) = &options.out {
+        output::refuse(out, data)?;
+    }
+    let folder = RunFolder::open(run)?;
+    let recipe = Recipe::read(&folder.path().join(RunFolder::RECIPE), &[])?;
+    let measured = options.source == Source::Measured;
+    input::check_source(&recipe, run, options)?;
+    let known = TrainedOn::of_run(&folder)?;
+    // Samples that cannot be read are known before a device is opened, if what they are read by is.
+    let early = known.map(|known| input::read(data, &recipe, &known, options)).transpose()?;
+    let at_hand = if measured { AtHand::Devices } else { AtHand::Nothing };
+    let mut trained = Trained::open_with(run, &options.reopening, at_hand)?;
+    if !measured {
+        trained.load_twins()?;
+    }
+    let known = &trained.experiment.trained_on;
+    let samples = match early {
+        Some(samples) => samples,
+        None => input::read(data, &recipe, known, options)?,
+    };
+    tell_once(&samples.warnings);
+    tell_once(&input::outside(&samples.features, known, data));
+    let classes = known.classes.clone();
+    let (predicted, probabilities) = answer(&mut trained, &samples.features, options.source)?;
+    let Samples { labels, origins, .. } = samples;
+    let prediction = Prediction { classes, origins, predicted, probabilities, labels };
+    if let Some(out) = &options.out {
+        output::write(out, &prediction.to_csv())?;
+    }
+    Ok(prediction)
+}
+
+/// Plays `features` through the network: the most probable class of each sample, and the probabilities of all.
+fn answer(
+    trained: &mut Trained,
+    features: &DMatrix<f32>,
+    source: Source,
+) -> Result<(Vec<usize>, Vec<Vec<f64>>), Error> {
+    let samples = features.ncols();
+    let progress = match source {
+        Source::Measured => trained.experiment.watch_shots("measure the samples", samples),
+        Source::Predicted => Progress::of_one_piece("predict by the twin"),
+    };
+    let Experiment { network, laboratory, recordings, .. } = &mut trained.experiment;
+    let (mut predicted, mut probabilities) = (Vec::with_capacity(samples), Vec::new());
+    for start in (0..samples).step_by(BATCH) {
+        let batch = features.columns(start, BATCH.min(samples - start)).into_owned();
+        let trace = network.forward(to_tensor(&batch, &trained.backend), laboratory, source)?;
+        predicted.extend(predictions(trace.logits()));
+        let [_, classes] = trace.logits().dims();
+        probabilities.extend(to_vec(trace.logits().clone()).chunks(classes).map(softmax));
+    }
+    progress.finish(match source {
+        Source::Measured => format!("{samples} samples, {} shots", laboratory.shots()),
+        Source::Predicted => format!("{samples} samples, no shot"),
+    });
+    for recording in recordings {
+        recording.finish()?;
+    }
+    Ok((predicted, probabilities))
+}
