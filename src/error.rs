@@ -55,7 +55,7 @@ pub enum Error {
         run: PathBuf,
     },
     /// A run was cut off that can be gone on with.
-    #[error("{source}; what was done is kept: `twinprop train --resume {run}` goes on", run = run.display())]
+    #[error("{source}; what was done is kept; resume it with `twinprop train --resume {run}`", run = run.display())]
     Cut {
         /// What cut it off.
         source: Box<Error>,

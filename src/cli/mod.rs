@@ -16,6 +16,7 @@ mod serve;
 mod train;
 mod transfer;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use self::ending::{make_safe_on_interrupt, stop_on_interrupt};
@@ -136,13 +137,14 @@ impl Settings {
 
 /// The command line, as a shell takes it.
 fn command_line() -> String {
-    let mut arguments = std::env::args();
+    let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
     let program = std::path::Path::new(&program)
         .file_name()
         .map_or_else(|| "twinprop".to_owned(), |name| name.to_string_lossy().into_owned());
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,/:+@%".contains(letter);
-    let quoted = |argument: String| {
+    let quoted = |argument: OsString| {
+        let argument = argument.to_string_lossy().into_owned();
         if !argument.is_empty() && argument.chars().all(is_plain) {
             argument
         } else {

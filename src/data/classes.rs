@@ -2,7 +2,7 @@
 
 /// Classes of the labels that occur. Where every label is a number, 1 and 1.0 are one class, and 10 follows 2.
 pub(super) fn of_labels<'a>(labels: impl Iterator<Item = &'a String> + Clone) -> Vec<String> {
-    let numbers: Option<Vec<f64>> = labels.clone().map(|label| label.parse().ok()).collect();
+    let numbers: Option<Vec<f64>> = labels.clone().map(|label| number(label)).collect();
     if let Some(mut numbers) = numbers {
         numbers.sort_by(f64::total_cmp);
         let mut names: Vec<String> = numbers.into_iter().map(canonical).collect();
@@ -15,6 +15,12 @@ pub(super) fn of_labels<'a>(labels: impl Iterator<Item = &'a String> + Clone) ->
     names
 }
 
+/// The number that `label` is, if f64 tells it from its neighbours: long identifiers are names.
+pub(super) fn number(label: &str) -> Option<f64> {
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    label.parse::<f64>().ok().filter(|number| !number.is_finite() || number.abs() < WHOLE)
+}
+
 /// A number's one name: that of 1.0 is `1`, that of −0 is `0`.
 pub(super) fn canonical(number: f64) -> String {
     // Adding zero takes the sign from −0.
@@ -23,7 +29,7 @@ pub(super) fn canonical(number: f64) -> String {
 
 /// Whether two values of a column are the same: equal texts, or equal numbers.
 pub(super) fn same(a: &str, b: &str) -> bool {
-    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+    a == b || matches!((number(a), number(b)), (Some(a), Some(b)) if a == b)
 }
 
 /// Whether a label says that there is none: NaN, ±infinity and what R and spreadsheets write in their place.
@@ -49,6 +55,10 @@ mod tests {
         assert_eq!(classes(&["-0", "0", "0.5"]), ["0", "0.5"]);
         assert_eq!(classes(&["b10", "b2", "b10"]), ["b10", "b2"]);
         assert_eq!(classes(&["1", "one"]), ["1", "one"]);
+        // Two whole numbers that are one in f64.
+        let long = ["9007199254740993", "9007199254740992", "7"];
+        assert_eq!(classes(&long), ["7", "9007199254740992", "9007199254740993"]);
+        assert!(!same(long[0], long[1]) && same("2.0", "2"));
     }
 
     #[test]

@@ -139,8 +139,8 @@ pub struct IdxConfig {
     pub folder: PathBuf,
 }
 
-/// A folder of WAV files named `LABEL_SPEAKER_TAKE.wav`, such as the Free Spoken Digit Dataset's. They are
-/// divided at random, or by the columns `speaker` or `take`.
+/// A folder of WAV files named `LABEL_SPEAKER_TAKE.wav`, such as the Free Spoken Digit Dataset's; the channels of
+/// each are averaged. They are divided at random, or by the columns `speaker` or `take`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpeechConfig {

@@ -21,7 +21,7 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
         return Err(Error::Data {
             path: folder,
             problem: format!(
-                "the training images have {} × {} pixels and the test images {} × {}",
+                "the training images have {} × {} pixels and the test images {} × {}; take both from one data set",
                 size.rows, size.columns, test_size.rows, test_size.columns
             ),
         });
@@ -32,14 +32,14 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
     let refused = |problem: String| Error::Data { path: folder.clone(), problem };
     if let [only] = occurring.as_slice() {
         return Err(refused(format!(
-            "all training images have the label {only}; there is nothing to tell apart"
+            "all training images have the label {only}; at least two classes are needed"
         )));
     }
     for labels in [&mut train.labels, &mut test.labels] {
         for label in labels {
             *label = occurring.binary_search(label).map_err(|_| {
                 refused(format!(
-                    "the test labels have the class `{label}`, which the training labels have not"
+                    "the test labels have the class `{label}`, which the training labels have not; take both from one data set"
                 ))
             })?;
         }
@@ -74,7 +74,7 @@ fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
         return Err(Error::Data {
             path: images_path,
             problem: format!(
-                "{samples} images of {rows} × {columns} pixels, but {labelled} labels in {}",
+                "{samples} images of {rows} × {columns} pixels, but {labelled} labels in {}; fetch the files again",
                 labels_path.display()
             ),
         });

@@ -6,6 +6,7 @@ use std::path::Path;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
+use super::classes;
 use super::table::Table;
 use crate::Error;
 
@@ -121,12 +122,9 @@ impl Schema {
     pub fn class_of(&self, label: &str) -> Option<usize> {
         let place = |name: &str| self.classes.iter().position(|class| class == name);
         place(label).or_else(|| {
-            let all_numbers = self.classes.iter().all(|class| class.parse::<f64>().is_ok());
-            label
-                .parse::<f64>()
-                .ok()
-                .filter(|_| all_numbers)
-                .and_then(|number| place(&super::classes::canonical(number)))
+            let all_numbers = self.classes.iter().all(|class| classes::number(class).is_some());
+            let number = classes::number(label).filter(|_| all_numbers)?;
+            place(&classes::canonical(number))
         })
     }
 

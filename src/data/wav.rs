@@ -97,9 +97,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
         let content = &bytes[start..start + length];
         match name {
             b"fmt " => format = Some(self::format(content)?),
-            b"ds64" => long_data = u64_at(content, 8),
+            // A recorder that was stopped leaves zero.
+            b"ds64" => long_data = u64_at(content, 8).filter(|&long| long > 0),
             b"data" => {
-                if data.is_none() {
+                if data.is_some() {
+                    warning = Some(
+                        "it has several chunks of samples, of which the first is read".to_owned(),
+                    );
+                } else {
                     data = Some(content);
                 }
                 if stated != length {
@@ -113,7 +118,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
         if stated > left && length == left {
             break;
         }
-        place = start + length + length % 2;
+        place = start + length;
+        // Some writers leave out the byte that makes an odd chunk even.
+        if length % 2 == 1 && !begins_a_chunk(&bytes[place..]) {
+            place += 1;
+        }
     }
     let format = format.ok_or("it has no chunk `fmt `, which says what its samples are")?;
     let data = data.ok_or("it has no chunk `data`, which holds the samples")?;
@@ -127,6 +136,13 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
         .collect();
     if sound.is_empty() {
         return Err("it holds no samples".to_owned());
+    }
+    let is_zero = |sample: &[u8]| value(format.encoding, sample) == 0.0;
+    if sound.iter().all(|value| *value == 0.0) && !data.chunks_exact(format.width).all(is_zero) {
+        return Err(format!(
+            "the average of its {} channels is zero, as where one is the other's negative; save one of them alone",
+            format.channels
+        ));
     }
     if let Some(place) = sound.iter().position(|value| !value.is_finite()) {
         return Err(format!("its sample {place} is not a finite number"));
@@ -225,7 +241,7 @@ fn value(encoding: Encoding, sample: &[u8]) -> f32 {
     }
 }
 
-/// ITU-T G.711, A-law: 13 bits, here of 4096.
+/// ITU-T G.711, A-law: 13 bits, as a share of full scale.
 fn a_law(code: u8) -> f32 {
     let code = code ^ 0x55;
     let mantissa = (i32::from(code & 0x0f) << 4) + 8;

@@ -37,7 +37,7 @@ pub(super) fn assemble(
         skips: Vec::new(),
         width: split.train.features.nrows(),
         normalised: false,
-        units: vec![ReadingUnit::ONE; split.train.features.nrows()],
+        units: feature_units(split),
         is_sized: true,
     };
     for (place, config) in recipe.network.iter().enumerate() {
@@ -45,6 +45,12 @@ pub(super) fn assemble(
     }
     let bean = assemblies(recipe, &assembly.stages)?;
     Ok(Network { stages: assembly.stages, skips: assembly.skips, bean })
+}
+
+/// The units of the features of `split`, as the data bring them to the network.
+fn feature_units(split: &Split) -> Vec<ReadingUnit> {
+    let scaling = split.schema.features.iter().map(|feature| feature.scaling);
+    scaling.map(|scaling| ReadingUnit { zero: scaling.offset, unit: scaling.unit }).collect()
 }
 
 /// The regulariser that `recipe` asks for, on the stages that it names or all that mix but the first.
@@ -79,7 +85,7 @@ struct Assembly<'a> {
     width: usize,
     /// Whether the values there are drives in [−1, 1] already.
     normalised: bool,
-    /// Their units, where they come of readings.
+    /// Their units, where they come of readings or are features.
     units: Vec<ReadingUnit>,
     /// Whether their size is known, and not what a device's readings make of their range.
     is_sized: bool,
@@ -327,5 +333,40 @@ impl Assembly<'_> {
         }
         self.skips.push(Skip { from, to });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Backend;
+    use crate::data::{DataConfig, Locator};
+    use twinprop_calibration::bridge::{to_tensor, to_vec};
+
+    /// Frequencies that f32 does not tell apart are wired to the drives that they are.
+    #[test]
+    fn scaled_features_are_wired_in_their_own_unit() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows =
+            (0..16).map(|row| format!("{},{}\n", 193_414_489.0e6 + 1e8 * f64::from(row), row % 2));
+        let text = "hertz,class\n".to_owned() + &rows.collect::<String>();
+        std::fs::write(folder.path().join("x.csv"), text).unwrap();
+        let config: DataConfig = toml::from_str("source.csv = { path = \"x.csv\" }").unwrap();
+        let split = config.load(&Locator::new(folder.path(), None), 1).unwrap();
+        let scaling = split.schema.features[0].scaling;
+        assert!(scaling.offset > 1e14, "{scaling:?}");
+        let (low, high) = (193_413e9_f32, 193_417e9_f32);
+        let channels = Channels::bank("drive", 1, "Hz", low, high);
+        let device = Backend::Flex.device().unwrap();
+        let wire = Wire::of_readings(&channels, &feature_units(&split), &device);
+        let mut laboratory = Laboratory::default();
+        let x = to_tensor(&split.train.features, &device);
+        let drives = wire.forward(&x, &mut laboratory, crate::network::Source::Measured).unwrap();
+        let (low, high) = (f64::from(low), f64::from(high));
+        for (drive, value) in to_vec(drives).into_iter().zip(split.train.features.iter()) {
+            let hertz = f64::from(*value) * scaling.unit + scaling.offset;
+            let expected = 2.0 * (hertz - low) / (high - low) - 1.0;
+            assert!((f64::from(drive) - expected).abs() < 1e-5, "{drive} {expected}");
+        }
     }
 }

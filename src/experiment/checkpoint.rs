@@ -54,7 +54,7 @@ const PREFIX: &str = "checkpoint-";
 const NOTES: &str = "checkpoint.json";
 const OPTIMISER: &str = "optimiser.safetensors";
 const REFINEMENT: &str = "refinement.safetensors";
-const ADVICE: &str = "see that there is room and that it may be written, and go on with --resume";
+const ADVICE: &str = "see that there is room and that it may be written, and use --resume";
 
 /// Writes a checkpoint of `run` and removes the one before.
 pub(super) fn save(
@@ -138,7 +138,7 @@ impl Checkpoint {
     pub fn last_of(run: &RunFolder) -> Result<Option<Self>, Error> {
         let Some((_, path)) = find_all(run.path())?.pop() else { return Ok(None) };
         let folder = RunFolder::at(&path);
-        let notes = folder.read_json(NOTES, "let it be read, or begin the run anew")?;
+        let notes = folder.read_json(NOTES, "let it be read, or start the run again")?;
         Ok(Some(Self { folder, notes }))
     }
 

@@ -100,7 +100,9 @@ fn why_not_set(key: &str, recipe: &Recipe) -> Option<String> {
     let (what, device) = match path.as_slice() {
         ["imperfections", ..] => ("imperfections", is_real("*")?),
         ["devices", name, "imperfections", ..] => ("imperfections", is_real(name)?),
-        ["device_seed"] => ("a seed of its fabrication", is_real("*")?),
+        ["device_seed"] if recipe.devices.values().all(|device| device.rig.is_some()) => {
+            ("a seed of its fabrication", is_real("*")?)
+        }
         _ => return None,
     };
     Some(format!(

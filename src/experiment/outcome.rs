@@ -46,6 +46,7 @@ impl Run<'_> {
         let test_accuracy = last.as_ref().map_or(0.0, |last| last.test_accuracy);
         let watch = &recipe.calibration.watch;
         let split = &experiment.split;
+        let since = Instant::now();
         save_reference(network, laboratory, split, watch, recipe.seed, &folder, &backend)?;
         let mut assemblies = folder.assemblies()?;
         if !assemblies.is_empty() {
@@ -53,6 +54,7 @@ impl Run<'_> {
             StageAssemblies::complete(&mut assemblies, network, laboratory, test, &backend)?;
             folder.write_json(RunFolder::ASSEMBLIES, &assemblies)?;
         }
+        spent.reference += since.elapsed().as_secs_f64();
         folder.save_usages(laboratory)?;
         for recording in &experiment.recordings {
             recording.finish()?;

@@ -70,20 +70,23 @@ pub struct Spent {
     pub calibration: f64,
     /// Training, with the tests after its epochs.
     pub training: f64,
+    /// Measuring what later tells a drift, and which units answer alike.
+    pub reference: f64,
     /// Searching the digital network of the same accuracy.
     pub digital_peer: f64,
-    /// All of it, the reports and the reference set among it.
+    /// All of it, the reports among it.
     pub total: f64,
 }
 
 impl Spent {
     /// The parts that have a name, in words and seconds.
     #[must_use]
-    pub fn parts(&self) -> [(&'static str, f64); 4] {
+    pub fn parts(&self) -> [(&'static str, f64); 5] {
         [
             ("data, devices and first shots", self.opening),
             ("calibration", self.calibration),
             ("training with its tests", self.training),
+            ("reference readings", self.reference),
             ("search for a digital peer", self.digital_peer),
         ]
     }

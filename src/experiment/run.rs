@@ -416,7 +416,7 @@ impl<'a> Run<'a> {
             let (steps, run) = (trainer.steps(), folder.path().display());
             view.finish(format!("stopped after step {done}"));
             return Err(Error::Interrupted(format!(
-                "stopped after {done} of {steps} steps; `twinprop train --resume {run}` goes on"
+                "stopped after {done} of {steps} steps; resume it with `twinprop train --resume {run}`"
             )));
         }
         let last = history.last().expect("a recipe trains at least one epoch");

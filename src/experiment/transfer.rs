@@ -72,29 +72,39 @@ pub fn transfer(
         found.push(adaptation);
     }
     let a_test = found.first().map_or(0, |adaptation| adaptation.shots_a_test);
-    let scratch =
-        scratch.then(|| from_scratch(path, &reopening, copy, a_test, &folder, stop)).transpose()?;
-    let transfer = Transfer { run: name, copy, budgets: found, scratch };
+    let mut transfer = Transfer { run: name, copy, budgets: found, scratch: None };
+    // What was measured is kept, whatever comes of the training from scratch.
     folder.write_json(RunFolder::TRANSFER, &transfer)?;
+    if scratch {
+        let scratch = from_scratch(path, &recipe, &reopening, copy, a_test, &folder, stop)?;
+        transfer.scratch = Some(scratch);
+        folder.write_json(RunFolder::TRANSFER, &transfer)?;
+    }
     folder.write(RunFolder::TRANSFER_REPORT, &TransferReport { transfer: &transfer }.to_html())?;
     Ok((transfer, folder.path().to_owned()))
 }
 
 fn from_scratch(
     path: &Path,
+    recipe: &Recipe,
     reopening: &Reopening,
     copy: u64,
     shots_a_test: u64,
     folder: &RunFolder,
     stop: &AtomicBool,
 ) -> Result<Scratch, Error> {
+    // What it reaches is the result, however good its twin is.
+    let mut set = vec!["calibration.require=\"none\"".to_owned()];
+    if recipe.devices.values().any(|device| device.rig.is_none()) {
+        set.push(format!("device_seed={copy}"));
+    }
     let options = RunOptions {
         backend: reopening.backend.clone(),
         out: Some(folder.path().join("scratch")),
         data_dir: reopening.data_dir.clone(),
         devices: reopening.devices.clone(),
         allow_changed_data: reopening.allow_changed_data,
-        set: vec![format!("device_seed={copy}")],
+        set,
         ..RunOptions::default()
     };
     let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, stop)?;

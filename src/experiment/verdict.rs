@@ -6,7 +6,7 @@ use twinprop_calibration::{Estimate, Fidelity};
 
 use super::recipe::{CalibrationConfig, DeviceEntry, Recipe, Requirement, TwinConfig};
 use crate::Error;
-use crate::report::{is_silent, tell, verdict};
+use crate::report::{in_numbers, is_silent, tell, verdict};
 use crate::training::RefinementChoice;
 
 /// The page that says what to do with a twin that is no good.
@@ -23,9 +23,9 @@ pub enum Grade {
     /// Its gradient points the right way, more or less.
     Weak,
     /// Its gradient may point any way, for all that is known.
-    Lost,
+    Unknown,
     /// The device's readings do not depend on its drives: no twin can help.
-    Deaf,
+    NoSignal,
 }
 
 /// A twin's verdict, as a run keeps it.
@@ -95,22 +95,25 @@ pub fn as_argument(setting: &str) -> String {
 
 /// Whether the readings depend on what is played.
 fn depends_on_drives(Fidelity { readings, by_channel, .. }: &Fidelity) -> bool {
-    let is_heard = |of: &Readings, noise: f32| of.r2.is_known() && of.noise_floor < noise;
-    is_heard(readings, ALL_NOISE) || by_channel.iter().any(|one| is_heard(one, CHANNEL_NOISE))
+    let is_signal = |of: &Readings, noise: f32| of.r2.is_known() && of.noise_floor < noise;
+    is_signal(readings, ALL_NOISE) || by_channel.iter().any(|one| is_signal(one, CHANNEL_NOISE))
 }
 
 impl Grade {
     /// Of a twin of this fidelity.
     #[must_use]
     pub fn of(fidelity: &Fidelity) -> Self {
-        if !depends_on_drives(fidelity) {
-            return Self::Deaf;
+        // A gradient that is known not to be at a right angle is one of a signal.
+        let cosine = fidelity.gradient.cosine;
+        let is_known = cosine.low > 0.0 || cosine.high < 0.0;
+        if !is_known && !depends_on_drives(fidelity) {
+            return Self::NoSignal;
         }
         match fidelity.verdict() {
             Verdict::Fit => Self::Fit,
             Verdict::Usable => Self::Usable,
             Verdict::Unfit if fidelity.gradient.cosine.low > 0.0 => Self::Weak,
-            Verdict::Unfit => Self::Lost,
+            Verdict::Unfit => Self::Unknown,
         }
     }
 
@@ -135,7 +138,11 @@ impl TwinVerdict {
             device: device.to_owned(),
             grade,
             gradient_cosine: fidelity.gradient.cosine,
-            words: verdict(fidelity),
+            words: if grade == Grade::NoSignal {
+                format!("no signal. {}", in_numbers(fidelity))
+            } else {
+                verdict(fidelity)
+            },
             next: remedies(grade, fidelity, recipe, recipe.devices.get(device)),
         }
     }
@@ -182,10 +189,11 @@ pub(super) fn require(
     let asked = match required {
         Requirement::Fit => ", and calibration.require = \"fit\" asks for 0.8 at the least",
         Requirement::Usable => ", and calibration.require = \"usable\" asks for 0.5 at the least",
+        _ if gradient_cosine.high < 0.0 => ": it points the wrong way",
         _ => ", so that it may be 0",
     };
     let why = match grade {
-        Grade::Deaf => format!(
+        Grade::NoSignal => format!(
             "the readings of `{device}` do not depend on what is played: different drives scatter no more than the same drive repeated, or not at all"
         ),
         _ => format!(
@@ -211,7 +219,7 @@ fn remedies(
     if grade == Grade::Fit {
         return Vec::new();
     }
-    if grade == Grade::Deaf {
+    if grade == Grade::NoSignal {
         let target = rig.and_then(|rig| rig.target.0.first());
         return vec![Remedy::advice(match target {
             Some(target) => format!(
@@ -322,13 +330,14 @@ data = { source = "vowels" }
             ([0.9, 0.85, 0.95], 0.1, Grade::Fit),
             ([0.9, 0.75, 0.95], 0.1, Grade::Usable),
             ([0.5, 0.2, 0.7], 0.1, Grade::Weak),
-            ([0.5, -0.1, 0.8], 0.1, Grade::Lost),
-            ([-0.6, -0.8, -0.4], 0.1, Grade::Lost),
-            ([0.9, 0.85, 0.95], 0.97, Grade::Deaf),
+            ([0.5, -0.1, 0.8], 0.1, Grade::Unknown),
+            ([-0.6, -0.8, -0.4], 0.1, Grade::Unknown),
+            ([0.9, 0.85, 0.95], 0.97, Grade::Fit),
+            ([0.3, -0.2, 0.7], 0.97, Grade::NoSignal),
         ] {
             assert_eq!(Grade::of(&fidelity(cosine, noise)), grade, "{cosine:?}");
         }
-        let order = [Grade::Fit, Grade::Usable, Grade::Weak, Grade::Lost, Grade::Deaf];
+        let order = [Grade::Fit, Grade::Usable, Grade::Weak, Grade::Unknown, Grade::NoSignal];
         for (required, met) in [
             (Requirement::Fit, 1),
             (Requirement::Usable, 2),

@@ -17,14 +17,14 @@ pub struct ReadingUnits {
     common: Option<f32>,
 }
 
-/// The zero and the unit of one value in a network, in a device's unit; of a value that comes of no reading,
-/// zero and one.
+/// The zero and the unit of one value in a network, in the unit of the reading or the feature that it was; of any
+/// other value, zero and one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReadingUnit {
-    /// The reading that became zero.
-    pub zero: f32,
-    /// The difference of readings that became one.
-    pub unit: f32,
+    /// What became zero.
+    pub zero: f64,
+    /// The difference that became one.
+    pub unit: f64,
 }
 
 impl ReadingUnit {
@@ -32,7 +32,7 @@ impl ReadingUnit {
     pub const ONE: Self = Self { zero: 0.0, unit: 1.0 };
 
     fn of(bank: &Bank) -> Self {
-        Self { zero: bank.nearest_to_zero(), unit: bank.half_span() }
+        Self { zero: f64::from(bank.nearest_to_zero()), unit: f64::from(bank.half_span()) }
     }
 
     /// Those of the readings of `outputs`, channel by channel.
@@ -51,13 +51,14 @@ impl ReadingUnits {
         }
         let first = banks.clone().next().filter(|bank| bank.zero == 0.0);
         let common = first.filter(|first| banks.all(|bank| bank == *first));
-        let row = |of: fn(ReadingUnit) -> f32| {
-            from_vec(ReadingUnit::each(outputs).map(of).collect(), [1, outputs.len()], device)
+        let row = |of: fn(ReadingUnit) -> f64| {
+            let values = ReadingUnit::each(outputs).map(|each| of(each) as f32).collect();
+            from_vec(values, [1, outputs.len()], device)
         };
         Some(Self {
             zero: row(|each| each.zero),
             unit: row(|each| each.unit),
-            common: common.map(|common| common.unit),
+            common: common.map(|common| common.unit as f32),
         })
     }
 

@@ -19,7 +19,7 @@ impl Wire {
         Self { ranges: RangeMap::normalising_each(channels.iter().cycle().take(width), device) }
     }
 
-    /// The same for values that come of readings, whose units in the network are `values`, one a value.
+    /// The same for readings and features whose units in the network are `values`, one a value.
     #[must_use]
     pub fn of_readings(channels: &Channels, values: &[ReadingUnit], device: &Device) -> Self {
         if values.iter().all(|value| *value == ReadingUnit::ONE) {
@@ -31,9 +31,9 @@ impl Wire {
             .zip(values)
             .map(|(channel, value)| {
                 let [low, high] = [channel.minimum, channel.maximum].map(f64::from);
-                let (zero, per_drive) = (f64::from(value.zero), 2.0 / (high - low));
-                let offset = (zero - 0.5 * (low + high)) * per_drive;
-                ((f64::from(value.unit) * per_drive) as f32, offset as f32)
+                let per_drive = 2.0 / (high - low);
+                let offset = (value.zero - 0.5 * (low + high)) * per_drive;
+                ((value.unit * per_drive) as f32, offset as f32)
             })
             .unzip();
         Self { ranges: RangeMap::of(scale, offset, device) }

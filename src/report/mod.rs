@@ -37,4 +37,4 @@ pub use tensorboard::EventFile;
 pub use training_view::TrainingView;
 pub use transfer_report::TransferReport;
 pub(crate) use troubles::{clamps_in_words, troubles};
-pub use twin_section::{TwinSection, verdict};
+pub use twin_section::{TwinSection, in_numbers, verdict};

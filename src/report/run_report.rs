@@ -104,8 +104,11 @@ impl RunReport<'_> {
             ));
         }
         if summary.device_seconds > 0.0 {
-            let kind = if summary.links.is_empty() {
+            let devices = &summary.provenance.devices;
+            let kind = if devices.iter().all(|(_, kind)| kind.ends_with("simulated")) {
                 "as long as the shots would take on the device that is simulated"
+            } else if summary.links.is_empty() {
+                "as long as the shots took by what the recorded device declared"
             } else {
                 "as long as the shots take by what the device declares, without the link and the host"
             };

@@ -12,7 +12,7 @@ pub(super) fn verdict_section(verdicts: &[TwinVerdict]) -> String {
         let class = match grade {
             Grade::Fit => "good",
             Grade::Usable => "fair",
-            Grade::Weak | Grade::Lost | Grade::Deaf => "bad",
+            Grade::Weak | Grade::Unknown | Grade::NoSignal => "bad",
         };
         let _ = write!(
             section,

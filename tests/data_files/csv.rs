@@ -55,6 +55,7 @@ fn one_table_is_the_same_however_it_is_written() {
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
         ("CR LF", plain.replace('\n', "\r\n").into(), none),
         ("CR", plain.replace('\n', "\r").into(), none),
+        ("CR and a last LF", (plain.trim_end().replace('\n', "\r") + "\n").into(), none),
         ("no last line feed", plain.trim_end().into(), none),
         ("empty lines", plain.replace('\n', "\n\n").into(), none),
         ("spaces", plain.replace(',', " , ").into(), none),
@@ -132,6 +133,10 @@ fn what_is_misread_is_refused_with_the_line_and_the_option() {
     let plain = plain();
     let replaced = |from: &str, to: &str| -> Vec<u8> { plain.replacen(from, to, 1).into() };
     let headerless = plain.split_once('\n').unwrap().1;
+    // As R writes it.
+    let numbered: String = std::iter::once("a,b,wood\n".to_owned())
+        .chain(headerless.lines().enumerate().map(|(row, line)| format!("\"{row}\",{line}\n")))
+        .collect();
     let cases: Vec<(Vec<u8>, &str, &[&str])> = vec![
         (plain.replace(',', ";").into(), "", &["line 1", "delimiter = \";\""]),
         (plain.replace(',', ";").replace('.', ",").into(), "", &["delimiter = \";\""]),
@@ -176,6 +181,13 @@ fn what_is_misread_is_refused_with_the_line_and_the_option() {
         (plain.clone().into(), ", skip_lines = 40", &["empty", "skip_lines"]),
         (Vec::new(), "", &["empty"]),
         (b"a,b,wood\n".to_vec(), "", &["no samples"]),
+        (numbered.clone().into(), "", &["line 1", "row names", "ignore = [\"row\"]"]),
+        (plain.replace('\n', ",\n").replacen(",\n", "\n", 1).into(), "", &["line 1", "at its end"]),
+        (
+            plain.replacen("0.5,0", &format!("{},0", "x".repeat(5000)), 1).into(),
+            "",
+            &["line 2", "xxx…"],
+        ),
         (b"\xff\xfe\0\0a\0\0\0".to_vec(), "", &["UTF-32"]),
         (b"a,b,wood\n1,2,h\xeatre\n".to_vec(), "", &["line 2", "UTF-8"]),
         (b"\x1f\x8b\x08".to_vec(), "", &["gzip"]),
@@ -189,6 +201,7 @@ fn what_is_misread_is_refused_with_the_line_and_the_option() {
         for part in expected {
             assert!(message.contains(part), "{part} in {message}\n{options}\n{text}");
         }
+        assert!(message.len() < 700, "{message}");
     }
 }
 
@@ -329,4 +342,20 @@ fn the_shipped_tables_are_what_reading_as_f32_gives() {
         expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
         assert_eq!(values(&split), expected, "{source}");
     }
+}
+
+#[test]
+fn labels_are_numbers_as_the_file_writes_numbers() {
+    let rows = |labels: [&str; 3]| -> String {
+        (0..12).map(|row| format!("{row},5;{};{}\n", row % 5, labels[row % 3])).collect()
+    };
+    let options = ", delimiter = \";\", decimal = \",\"";
+    let classes = |labels| {
+        let text = format!("a;b;wood\n{}", rows(labels));
+        load(text.as_bytes(), options).unwrap().classes
+    };
+    assert_eq!(classes(["10,0", "2,5", "1,0"]), ["1", "2.5", "10"]);
+    // Two identifiers that are one number in f64.
+    let long = ["1234567890123456789", "1234567890123456788", "5"];
+    assert_eq!(classes(long), ["1234567890123456788", "1234567890123456789", "5"]);
 }

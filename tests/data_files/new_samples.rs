@@ -33,6 +33,7 @@ fn samples_are_read_with_and_without_labels_in_any_order_of_columns() {
         ("x,f\n7,200000002000000\n", None, 2),
         ("who,x,f,band\n\"a, b\",7,200000002000000,10.0\n", Some(vec![2]), 2),
         ("band,f,x\n\n2,200000002000000,7\n", Some(vec![1]), 3),
+        ("f,x,band\n200000002000000,7,\n", None, 2),
     ] {
         let samples = read(text, &CsvConfig::default(), &schema).unwrap();
         assert_eq!(samples.features.as_slice(), [1.0, 7.0], "{text}");
@@ -49,7 +50,7 @@ fn what_training_did_not_have_is_named() {
     for (text, expected) in [
         ("f,band\n1,2\n", "`x`"),
         ("f,x,band\n1,2,3\n", "line 2: the class `3`"),
-        ("f,x,band\n1,2,\n", "line 2: the label `band` is empty"),
+        ("f,x,band\n1,2,10\n1,2,\n", "line 3: the label `band` is empty"),
         ("f,x,x\n1,2,3\n", "columns 2 and 3"),
         ("f,x\n1,nan\n", "line 2, column `x`"),
         ("f;x\n1;2\n", "delimiter"),

@@ -238,6 +238,29 @@ fn one_sound_is_the_same_in_every_file() {
             0.0,
             false,
         ),
+        (
+            "RF64 of a recorder that was stopped",
+            Box::new(|sound| {
+                let mut data = chunk("data", &pcm(sound));
+                data[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+                let format = chunk("fmt ", &fmt(1, 1, RATE, 16));
+                riff("RF64", &[chunk("ds64", &[0; 28]), format, data])
+            }),
+            0.0,
+            true,
+        ),
+        (
+            "an odd chunk without its last byte",
+            around(vec![chunk("JUNK", &[7; 5])[..13].to_vec()], vec![], vec![]),
+            0.0,
+            false,
+        ),
+        (
+            "two chunks of samples",
+            around(vec![], vec![], vec![chunk("data", &[1; 400])]),
+            0.0,
+            true,
+        ),
         ("RF64", long("RF64"), 0.0, false),
         ("BW64", long("BW64"), 0.0, false),
         ("size never written: 0", sized(0), 0.0, true),
@@ -275,10 +298,12 @@ fn what_cannot_be_read_is_refused_for_its_own_reason() {
     let file = |format: Vec<u8>, samples: &[u8]| {
         riff("RIFF", &[chunk("fmt ", &format), chunk("data", samples)])
     };
+    let opposed: Vec<u8> = sound.iter().flat_map(|value| pcm(&[*value, -value])).collect();
     let infinite: Vec<u8> = f32::INFINITY.to_le_bytes().repeat(400);
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (file(fmt(1, 1, RATE, 16), &[0; 3200]), "it is silent"),
         (file(fmt(3, 1, RATE, 32), &[0; 3200]), "it is silent"),
+        (file(fmt(1, 2, RATE, 16), &opposed), "average of its 2 channels is zero"),
         (file(fmt(1, 1, RATE, 16), &[]), "no samples"),
         (file(fmt(1, 1, RATE, 16), &[7]), "no samples"),
         (file(fmt(3, 1, RATE, 32), &infinite), "not a finite number"),

@@ -51,7 +51,7 @@ fn new_samples_are_answered_with_probabilities() {
         }
         assert!(said.contains(&format!("({right} of 60 samples)")), "{said}");
         assert_eq!(said.contains("confused:"), right < 60, "{said}");
-        assert!(right > 50 || more.len() == 2, "{said}");
+        assert!(right > 35 || more.len() == 2, "{said}");
     }
 }
 
@@ -142,13 +142,12 @@ fn a_twin_answers_while_its_device_is_away() {
     let lab = Lab::new();
     let (expected, _) =
         succeed(lab.path(), &["predict", "run", "data.csv", "--source", "predicted"]);
-    lab.write(
-        "run/recipe.toml",
-        &format!(
-            "{}\n[devices.shg.rig]\ntarget = \"tcp://127.0.0.1:1\"\n",
-            lab.read("run/recipe.toml")
-        ),
-    );
+    let mut recipe: toml::Table = lab.read("run/recipe.toml").parse().unwrap();
+    let device = recipe["devices"]["shg"].as_table_mut().unwrap();
+    device.remove("imperfections");
+    let rig = toml::Table::from_iter([("target".to_owned(), "tcp://127.0.0.1:1".into())]);
+    device.insert("rig".to_owned(), rig.into());
+    lab.write("run/recipe.toml", &recipe.to_string());
     let output = twinprop(lab.path(), &["predict", "run", "data.csv"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let (found, _) = succeed(lab.path(), &["predict", "run", "data.csv", "--source", "predicted"]);

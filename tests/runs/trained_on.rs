@@ -66,7 +66,7 @@ fn changes() -> Vec<(&'static str, String, &'static str)> {
             "`mass` ranged from 0 to ",
         ),
         ("samples more", format!("{table}{}\n", line(1)), "training samples were 45 and are 46"),
-        ("one value", table.replacen(&line(20), &line(20).replacen(',', "1,", 1), 1), "`mass`"),
+        ("one value", table.replacen(&line(20), &format!("1{}", line(20)), 1), "`mass`"),
         (
             "two labels changed places",
             {
@@ -74,8 +74,8 @@ fn changes() -> Vec<(&'static str, String, &'static str)> {
                     .lines()
                     .enumerate()
                     .map(|(number, text)| match number {
-                        1 => text.replace("\"left, low\"", "mid"),
-                        2 => text.replace("mid", "\"left, low\""),
+                        1 => text.replace("\"left, low\"", "\"mid\""),
+                        2 => text.replace("\"mid\"", "\"left, low\""),
                         _ => text.to_owned(),
                     })
                     .map(|line| line + "\n")

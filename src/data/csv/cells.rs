@@ -1,6 +1,7 @@
 //! From a cell to a number, and numbers that instruments write in the place of a reading.
 
 use super::super::table::Table;
+use super::lines::shortened;
 
 /// The cell's finite number, its decimals behind `decimal`.
 ///
@@ -22,7 +23,7 @@ pub(super) fn number(cell: &str, decimal: char) -> Result<f64, String> {
         } else {
             "correct the value, or name the column in data.source.csv.ignore"
         };
-        format!("expected a finite number, found `{cell}`; {remedy}")
+        format!("expected a finite number, found `{}`; {remedy}", shortened(cell))
     })
 }
 

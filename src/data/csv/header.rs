@@ -12,6 +12,8 @@ pub(super) struct Columns {
     pub label: Option<usize>,
     /// The column that the split goes by.
     pub aside: Option<usize>,
+    /// Whether all labels may be empty, as in a file of samples whose classes are wanted.
+    pub may_lack_labels: bool,
 }
 
 impl Columns {
@@ -34,7 +36,7 @@ impl Columns {
             *column != label && Some(*column) != aside && !ignored.contains(&names[*column])
         };
         let features: Vec<usize> = (0..names.len()).filter(is_feature).collect();
-        let columns = Self { features, label: Some(label), aside };
+        let columns = Self { features, label: Some(label), aside, may_lack_labels: false };
         columns.refuse_unclear_names(header)?;
         if ignored.contains(&names[label]) {
             return Err(format!(
@@ -64,6 +66,7 @@ impl Columns {
             features: features.filter(|&place| Some(place) != label).collect(),
             label,
             aside: None,
+            may_lack_labels: true,
         };
         columns.refuse_unclear_names(header)?;
         Ok(columns)
@@ -199,6 +202,11 @@ pub(super) fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
         ));
     }
     let looked_at = sheet.contents().take(LOOKED_AT).count();
+    if ours.columns == header.fields.len() + 1
+        && let Some(remedy) = one_name_fewer(sheet)
+    {
+        return Some(format!("line {number}: `{}` {remedy}", shortened(header.text)));
+    }
     if header.fields.len() != ours.columns && ours.columns > 1 && 2 * ours.lines > looked_at {
         let comment = COMMENTS.iter().find(|comment| first.trim_start().starts_with(**comment));
         let remedy = match comment {
@@ -229,6 +237,24 @@ pub(super) fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
         ));
     }
     comment_line(sheet, problem)
+}
+
+/// What to do about a header that has a name fewer than its samples have values, if it is the header.
+fn one_name_fewer(sheet: &Sheet) -> Option<String> {
+    let mut lines = sheet.contents();
+    let header = lines.next().and_then(|(number, text)| sheet.layout.divide(number, text).ok())?;
+    let sample = lines.next().and_then(|(number, text)| sheet.layout.divide(number, text).ok())?;
+    let numbers = |line: &Line| line.fields.iter().filter(|field| is_number(field)).count();
+    let is_header = 2 * numbers(&header) < header.fields.len() && numbers(&sample) > 0;
+    let is_comment = COMMENTS.iter().any(|comment| header.text.trim_start().starts_with(comment));
+    if !is_header || is_comment || sample.fields.len() != header.fields.len() + 1 {
+        return None;
+    }
+    Some(if sample.fields.last().is_some_and(String::is_empty) {
+        "has no delimiter at its end, and the lines below it have; add one to it".to_owned()
+    } else {
+        "has a name fewer than the lines below it have values, as R writes tables with row names; write `row` and a delimiter before it, and data.source.csv.ignore = [\"row\"]".to_owned()
+    })
 }
 
 /// A comment among the samples.

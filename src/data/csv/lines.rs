@@ -33,10 +33,9 @@ pub(super) fn contents<'a>(
     })
 }
 
-/// Lines that end with \n, \r\n or, as on old computers, \r.
+/// Lines that end with \n or \r\n.
 fn physical(text: &str) -> impl Iterator<Item = &str> {
-    let ending = if text.contains('\n') { '\n' } else { '\r' };
-    text.split(ending).map(|line| line.trim_end_matches('\r'))
+    text.split('\n').map(|line| line.trim_end_matches('\r'))
 }
 
 impl Layout<'_> {

@@ -8,7 +8,7 @@ mod text;
 use std::path::Path;
 
 use self::header::Columns;
-use self::lines::{Layout, Line, contents};
+use self::lines::{Layout, Line, contents, shortened};
 use super::schema::listed;
 use super::table::Table;
 use super::{CsvConfig, Schema, classes};
@@ -148,13 +148,23 @@ impl<'a> Sheet<'a> {
                 columns.features.iter().map(|&column| cell(column)).collect::<Result<_, _>>()?,
             );
             if let Some(label) = columns.label {
-                table.labels.push(label_of(&fields[label], number, &names[label])?);
+                let cell = &fields[label];
+                table.labels.push(if cell.is_empty() && columns.may_lack_labels {
+                    String::new()
+                } else {
+                    self.label(cell, number, &names[label])?
+                });
             }
-            table.aside.extend(columns.aside.map(|aside| fields[aside].clone()));
+            table.aside.extend(columns.aside.map(|aside| self.name(&fields[aside])));
             table.lines.push(number);
         }
         if table.rows.is_empty() {
             return Err("there are no samples below the header".to_owned());
+        }
+        if table.labels.iter().all(String::is_empty) {
+            (table.label, table.labels) = (None, Vec::new());
+        } else if let Some(sample) = table.labels.iter().position(String::is_empty) {
+            self.label("", table.lines[sample], table.label.as_deref().unwrap_or_default())?;
         }
         if self.config.header {
             columns.refuse_sample_as_header(&header, &table.labels)?;
@@ -170,23 +180,34 @@ impl<'a> Sheet<'a> {
             } else {
                 ""
             };
-        format!("line {number}: {found} values, but the header has {expected} columns{remedy}")
+        format!(
+            "line {number}: {found} values, but the header has {expected} columns{remedy}; correct the line"
+        )
+    }
+
+    /// A cell that is no feature: a number with a decimal comma as others write it.
+    fn name(&self, cell: &str) -> String {
+        let is_number = self.config.decimal == ',' && cells::number(cell, ',').is_ok();
+        if is_number { cell.replacen(',', ".", 1) } else { cell.to_owned() }
+    }
+
+    fn label(&self, cell: &str, number: usize, name: &str) -> Result<String, String> {
+        if cell.is_empty() {
+            return Err(format!(
+                "line {number}: the label `{name}` is empty; fill it in, or take the sample out"
+            ));
+        }
+        if classes::is_missing(cell) {
+            return Err(format!(
+                "line {number}, column `{name}`: the label `{}` says that there is none; correct it, or take the sample out",
+                shortened(cell)
+            ));
+        }
+        Ok(self.name(cell))
     }
 
     /// What is wrong where the file as a whole is read by the wrong options: a delimiter, lines above the header.
     fn misread(&self, problem: &str) -> Option<String> {
         header::misread(self, problem)
     }
-}
-
-fn label_of(cell: &str, number: usize, name: &str) -> Result<String, String> {
-    if cell.is_empty() {
-        return Err(format!("line {number}: the label `{name}` is empty"));
-    }
-    if classes::is_missing(cell) {
-        return Err(format!(
-            "line {number}, column `{name}`: the label `{cell}` says that there is none; correct it, or take the sample out"
-        ));
-    }
-    Ok(cell.to_owned())
 }

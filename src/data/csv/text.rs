@@ -32,6 +32,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, String> {
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         format!("line {line}: the text is not UTF-8 (perhaps Latin-1 or Windows-1252); {SAVE}")
     })?;
+    let text = with_line_feeds(text);
     match text.bytes().position(|byte| byte == 0) {
         Some(place) => {
             let line = 1 + text[..place].matches('\n').count();
@@ -41,12 +42,21 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
+/// Lines that end with \r, as on old computers, end with \n, and so does one among them that has \r\n.
+fn with_line_feeds(text: String) -> String {
+    let lone = text.bytes().zip(text.bytes().skip(1).chain([b'\n']));
+    if lone.filter(|&(byte, next)| byte == b'\r' && next != b'\n').count() == 0 {
+        return text;
+    }
+    text.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let text: Result<String, _> =
         char::decode_utf16(pairs.iter().map(|&pair| unit(pair))).collect();
     match text {
-        Ok(text) if rest.is_empty() && !text.contains('\0') => Ok(text),
+        Ok(text) if rest.is_empty() && !text.contains('\0') => Ok(with_line_feeds(text)),
         _ => Err("the text begins as UTF-16, but is damaged; save the file as UTF-8".to_owned()),
     }
 }

@@ -371,7 +371,7 @@ fn carry_out(
     progress.finish(format!("{ended} of {} done", tasks.len()));
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted(format!(
-            "stopped; `twinprop compare --resume {}` goes on",
+            "stopped; resume it with `twinprop compare --resume {}`",
             folder.path().display()
         )));
     }

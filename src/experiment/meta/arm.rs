@@ -101,7 +101,7 @@ const BACK_OFF: f32 = 0.9;
 const EPISODES: &str = "episodes.jsonl";
 const STATE: &str = "state.safetensors";
 const RESULT: &str = "result.json";
-const ADVICE: &str = "remove the folder, and it is made anew";
+const ADVICE: &str = "remove the folder and start again";
 
 /// Θ on its way.
 struct Course {

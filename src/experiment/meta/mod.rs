@@ -151,7 +151,7 @@ fn carry_out(
     progress.finish(format!("{ended} of {} done", tasks.len()));
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted(format!(
-            "stopped; `twinprop meta-train --resume {}` goes on",
+            "stopped; resume it with `twinprop meta-train --resume {}`",
             folder.path().display()
         )));
     }

@@ -38,7 +38,7 @@ pub struct CalibrationConfig {
     pub fit: FitConfig,
     /// How the twin is judged.
     pub fidelity: FidelityConfig,
-    /// What a twin must be worth, or a training that uses it is stopped before its first shot.
+    /// What a twin must be worth, or a training that uses it is stopped before its first step.
     pub require: Requirement,
     /// How the device is watched for drift after the training.
     pub watch: WatchConfig,

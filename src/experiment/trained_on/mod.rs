@@ -268,5 +268,15 @@ pub(super) fn check_loaded(from: &RunFolder, now: &TrainedOn, allowed: bool) -> 
     let Some(before) = TrainedOn::of_run(from)? else { return Ok(()) };
     let mut changes = changes::name_changes(&before.schema(), &now.schema());
     changes.extend(before.device_changes(now));
-    refuse(from.path(), &changes, allowed)
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let (from, changes) = (from.path().display(), changes.join("; "));
+    if allowed {
+        tell_once(&[format!("{from}: its twins were made for others, as allowed: {changes}")]);
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{from}: its twins were made for other data or another device: {changes}; calibrate here (leave out calibration.load), or take the twins as they are with --allow-changed-data"
+    )))
 }

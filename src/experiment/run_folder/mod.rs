@@ -1,0 +1,266 @@
+//! A run's folder: made once, never written over, every file whole or absent.
+
+mod files;
+mod metrics;
+mod state;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::folder_lock::{self, FolderLock};
+use super::provenance::{self, Begun};
+use super::recipe::Recipe;
+use crate::Error;
+
+/// The folder of one run.
+pub struct RunFolder {
+    path: PathBuf,
+    /// Held where this process writes the folder.
+    _lock: Option<FolderLock>,
+}
+
+const WRITABLE: &str = "name a folder that can be written with --out";
+
+impl RunFolder {
+    /// Name of the resolved recipe.
+    pub const RECIPE: &'static str = "recipe.toml";
+    /// Name of the file that says what was begun.
+    pub(super) const BEGUN: &'static str = "begun.json";
+    /// Name of the metrics, a line an epoch.
+    pub const METRICS: &'static str = "metrics.jsonl";
+    /// Name of the file of what units answer alike.
+    pub const ASSEMBLIES: &'static str = "assemblies.json";
+    /// Name of the summary.
+    pub const SUMMARY: &'static str = "summary.json";
+    /// Name of the file that says where use has left the devices.
+    const USAGES: &'static str = "usage.json";
+    /// Name of the trained parameters.
+    pub const PARAMETERS: &'static str = "parameters.safetensors";
+    /// Name of a calibration's summary.
+    pub const CALIBRATION: &'static str = "calibration.json";
+    /// Name of a calibration's report.
+    pub const CALIBRATION_REPORT: &'static str = "calibration.html";
+    /// Name of a probe's findings.
+    pub const PROBE: &'static str = "probe.json";
+    /// Name of a probe's report.
+    pub const PROBE_REPORT: &'static str = "probe.html";
+    /// Name of what a network's return to a device has cost and brought.
+    pub const ADAPTATION: &'static str = "adaptation.json";
+    /// Name of a transfer's results.
+    pub const TRANSFER: &'static str = "transfer.json";
+    /// Name of a transfer's report.
+    pub const TRANSFER_REPORT: &'static str = "transfer.html";
+    /// Name of a meta-training's results.
+    pub const META: &'static str = "meta.json";
+    /// Name of a meta-training's report.
+    pub const META_REPORT: &'static str = "meta.html";
+    /// Name of a plasticity rule's coefficients.
+    pub const PLASTICITY: &'static str = "plasticity.json";
+    /// What must not be written over: what was measured, and what came out.
+    const RESULTS: [&'static str; 8] = [
+        Self::METRICS,
+        Self::ASSEMBLIES,
+        Self::SHOTS,
+        Self::CALIBRATION,
+        Self::PROBE,
+        Self::ADAPTATION,
+        Self::TRANSFER,
+        Self::PLAN,
+    ];
+    /// Name of what a comparison compares.
+    pub(super) const PLAN: &'static str = "plan.json";
+    /// Name of a comparison's results.
+    pub const COMPARISON: &'static str = "compare.json";
+    /// Name of a comparison's report.
+    pub const COMPARISON_REPORT: &'static str = "compare.html";
+    /// Name of the folder of the reference sets.
+    const REFERENCE: &'static str = "reference";
+    /// Name of the folder of the calibration's shots.
+    const SHOTS: &'static str = "shots";
+    /// Name of the report.
+    pub const REPORT: &'static str = "report.html";
+
+    /// Makes the folder `wanted`, or `runs/NAME`, `runs/NAME-2`, … where none is named.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the folder holds a run already or another process writes it, [`Error::File`]
+    /// where it cannot be made or written.
+    pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
+        Self::refuse_taken(wanted)?;
+        let path = match wanted {
+            Some(path) => {
+                std::fs::create_dir_all(path).map_err(Error::file(path, WRITABLE))?;
+                path.to_owned()
+            }
+            None => Self::next_free(name)?,
+        };
+        let lock = FolderLock::acquire(&path)?;
+        // Whoever had the lock may have left a run.
+        Self::refuse_results(wanted)?;
+        // A folder that is there but cannot be written must be known before the first shot.
+        tempfile::NamedTempFile::new_in(&path).map_err(Error::file(&path, WRITABLE))?;
+        Ok(Self { path, _lock: Some(lock) })
+    }
+
+    /// Makes the first of `runs/NAME`, `runs/NAME-2`, … that is not there.
+    fn next_free(name: &str) -> Result<PathBuf, Error> {
+        let runs = Path::new("runs");
+        std::fs::create_dir_all(runs).map_err(Error::file(runs, WRITABLE))?;
+        let mut count = 1;
+        loop {
+            let path = match count {
+                1 => runs.join(name),
+                _ => runs.join(format!("{name}-{count}")),
+            };
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
+                Err(error) => return Err(Error::file(&path, WRITABLE)(error)),
+            }
+        }
+    }
+
+    /// The folder for this process alone.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where another process writes it.
+    pub(super) fn locked(mut self) -> Result<Self, Error> {
+        self._lock = Some(FolderLock::acquire(&self.path)?);
+        Ok(self)
+    }
+
+    /// The folder `name` in this one, made if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be made.
+    pub(super) fn inner(&self, name: &str) -> Result<Self, Error> {
+        let path = self.path.join(name);
+        std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
+        Ok(Self { path, _lock: None })
+    }
+
+    /// The folder `path`, as it is.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), _lock: None }
+    }
+
+    /// Whether `wanted` may become the folder of a run, before anything is made.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where another process writes it, or it holds a run already.
+    pub fn refuse_taken(wanted: Option<&Path>) -> Result<(), Error> {
+        if let Some(path) = wanted.filter(|path| path.join(folder_lock::FILE).exists()) {
+            drop(FolderLock::acquire(path)?);
+        }
+        Self::refuse_results(wanted)
+    }
+
+    fn refuse_results(wanted: Option<&Path>) -> Result<(), Error> {
+        match wanted {
+            Some(path) if Self::RESULTS.iter().any(|name| path.join(name).exists()) => {
+                Err(Error::Usage(format!(
+                    "{} holds a run already; name another folder with --out, or remove it",
+                    path.display()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says what is begun here: `recipe`, which was read at `path`, by the command line `command`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn begin(&self, recipe: &Recipe, path: &Path, command: &str) -> Result<(), Error> {
+        self.write(Self::RECIPE, &recipe.to_toml())?;
+        let recipe = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (version, command) = (provenance::version(), command.to_owned());
+        self.write_json(Self::BEGUN, &Begun { recipe, version, command, began: provenance::now() })
+    }
+
+    /// Whether something can be written at `wanted`, before anything is made or driven.
+    ///
+    /// # Errors
+    /// [`Error::File`] where a file is in the way, or the nearest folder there is cannot be written.
+    pub(super) fn refuse_unwritable(wanted: &Path, advice: &'static str) -> Result<(), Error> {
+        let mut there = wanted.ancestors();
+        let there = there.find(|path| path.as_os_str().is_empty() || path.exists());
+        let there = match there {
+            Some(path) if !path.as_os_str().is_empty() => path,
+            _ => Path::new("."),
+        };
+        tempfile::NamedTempFile::new_in(there).map_err(Error::file(wanted, advice))?;
+        Ok(())
+    }
+
+    /// What was begun here.
+    ///
+    /// # Errors
+    /// [`Error::File`] where that is unknown, [`Error::Data`] for a damaged file.
+    pub(super) fn begun(&self) -> Result<Begun, Error> {
+        self.read_json(Self::BEGUN, "start the run again")
+    }
+
+    /// Opens the folder of a run that has ended.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where it holds no run.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        for name in [Self::RECIPE, Self::PARAMETERS] {
+            if !path.join(name).is_file() {
+                return Err(Error::Usage(format!(
+                    "{} is not the folder of a run: it has no {name}; name one that `twinprop train` wrote",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Self { path: path.to_owned(), _lock: None })
+    }
+
+    /// Opens the folder of a run or a calibration that has begun, whether or not it ended.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where nothing has begun there, or another process writes it.
+    pub fn open_begun(path: &Path) -> Result<Self, Error> {
+        if path.join(Self::RECIPE).is_file() {
+            return Self::at(path).locked();
+        }
+        Err(Error::Usage(format!(
+            "{}: nothing that could be resumed has begun here; name the folder that --out named",
+            path.display()
+        )))
+    }
+
+    /// Whether shots of a calibration are recorded here.
+    pub(super) fn has_shots(&self) -> bool {
+        self.path.join(Self::SHOTS).exists()
+    }
+
+    /// Where the calibration's shots of `device` are recorded.
+    #[must_use]
+    pub fn shots(&self, device: &str) -> PathBuf {
+        self.path.join(Self::SHOTS).join(device)
+    }
+
+    /// Where the readings of `device` are that tell later whether it has drifted.
+    #[must_use]
+    pub fn reference(&self, device: &str) -> PathBuf {
+        self.path.join(Self::REFERENCE).join(device)
+    }
+
+    /// The devices of which there are such readings.
+    #[must_use]
+    pub fn referenced(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path.join(Self::REFERENCE)).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
