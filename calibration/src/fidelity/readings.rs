@@ -24,10 +24,12 @@ pub struct Readings {
 const BLOCKS: usize = 20;
 
 impl Readings {
-    /// The error over the smallest that is possible; nothing where the device has no noise.
+    /// The error over the smallest that is possible; nothing where the device has no noise beyond the rounding of
+    /// its readings to f32.
     #[must_use]
     pub fn over_the_floor(&self) -> Option<f32> {
-        (self.noise_floor > 0.0).then(|| self.nrmse.value / self.noise_floor)
+        const ROUNDING: f32 = 1e-5;
+        (self.noise_floor > ROUNDING).then(|| self.nrmse.value / self.noise_floor)
     }
 
     /// From Σ squared error, Σ y, Σ y² and the count of each block, and the noise variance.
