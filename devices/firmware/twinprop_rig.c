@@ -1,5 +1,6 @@
 /* See twinprop_rig.h. */
 #include "twinprop_rig.h"
+#include "twinprop_frame.h"
 
 #include <string.h>
 
@@ -9,7 +10,7 @@ enum kind {
     BUSY = 0xfd, NAK = 0xfe, FAILED = 0xff
 };
 enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, SAFE_FAILED = 7 };
-enum { VERSION = 1, HEADER = 16, CHECKSUM = 4 };
+enum { VERSION = 1, HEADER = 16 };
 
 /* Milliseconds of work after which, and in which, the device says that it is busy. */
 enum { BUSY_PERIOD = 200 };
@@ -41,20 +42,12 @@ static uint64_t shots_played;
  * last tried; why it was not reached, if it was not. */
 static uint8_t is_safe, driven;
 static const char *safe_failure;
-/* Header of the frame that is worked on, with the kind of a busy frame; when it was last said. */
+/* Header of the frame that is worked on, with the kind of a busy frame; without a frame, as on the
+ * watchdog's way to the safe state, its first byte is 0. When busy was last said. */
 static uint8_t working_on[HEADER];
+/* Whether measure() or safe() runs: bytes that come are dropped. */
 static uint8_t is_working;
 static uint32_t busy_said;
-
-static uint16_t get16(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
-
-static uint32_t get32(const uint8_t *at) { return get16(at) | (uint32_t)get16(at + 2) << 16; }
-
-static void set16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)value;
-    at[1] = (uint8_t)(value >> 8);
-}
 
 static void put8(uint8_t value) { body[length++] = value; }
 
@@ -85,22 +78,6 @@ static void put_float(float value)
     put32(bits);
 }
 
-/* CRC-32/ISO-HDLC, a nibble at a time. */
-static uint32_t crc32_of(const uint8_t *bytes, size_t count)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < count; i++) {
-        crc = table[(crc ^ bytes[i]) & 15] ^ crc >> 4;
-        crc = table[(crc ^ (uint32_t)(bytes[i] >> 4)) & 15] ^ crc >> 4;
-    }
-    return ~crc;
-}
-
 /* Begins an answer with the header of what it answers, but of another kind. */
 static void begin(const uint8_t *header, uint8_t kind)
 {
@@ -112,29 +89,7 @@ static void begin(const uint8_t *header, uint8_t kind)
 /* Sends `count` bytes of a body with their checksum. */
 static void send_body(const uint8_t *bytes, size_t count)
 {
-    uint8_t sum[CHECKSUM];
-    uint32_t crc = crc32_of(bytes, count);
-    set16(sum, (uint16_t)crc);
-    set16(sum + 2, (uint16_t)(crc >> 16));
-    size_t end = 1, code_at = end++;
-    uint8_t code = 1;
-    wire[0] = 0;
-    for (size_t i = 0; i < count + CHECKSUM; i++) {
-        uint8_t byte = i < count ? bytes[i] : sum[i - count];
-        if (byte) {
-            wire[end++] = byte;
-            code++;
-        }
-        /* A full block needs no next one at the end. */
-        if (!byte || (code == 255 && i + 1 < count + CHECKSUM)) {
-            wire[code_at] = code;
-            code_at = end++;
-            code = 1;
-        }
-    }
-    wire[code_at] = code;
-    wire[end++] = 0;
-    device->write(wire, end);
+    device->write(wire, frame_of(bytes, count, wire));
 }
 
 static void send(void) { send_body(body, length); }
@@ -162,7 +117,10 @@ static void make_safe(void)
     epoch = incoming_epoch = 0;
     driven = 0;
     safe_failure = NULL;
+    uint8_t was_working = is_working;
+    is_working = 1;
     device->safe();
+    is_working = was_working;
     is_safe = !safe_failure;
 }
 
@@ -178,6 +136,7 @@ static void begin_work(const uint8_t *header)
 static void end_work(void)
 {
     is_working = 0;
+    working_on[0] = 0;
     /* Nothing was read meanwhile: it was not the host that was silent. */
     heard = device->milliseconds();
 }
@@ -406,22 +365,6 @@ static void take(const uint8_t *frame, size_t size)
     }
 }
 
-/* Undoes the stuffing in place; 0 where the bytes are none. */
-static size_t unstuff(uint8_t *bytes, size_t count)
-{
-    size_t from = 0, to = 0;
-    while (from < count) {
-        uint8_t code = bytes[from++];
-        if (!code || from + code - 1u > count)
-            return 0;
-        for (uint8_t i = 1; i < code; i++)
-            bytes[to++] = bytes[from++];
-        if (code < 255 && from < count)
-            bytes[to++] = 0;
-    }
-    return to;
-}
-
 void twinprop_begin(const struct twinprop_device *of)
 {
     device = of;
@@ -430,6 +373,7 @@ void twinprop_begin(const struct twinprop_device *of)
     trips = 0;
     shots_played = 0;
     is_working = 0;
+    working_on[0] = 0;
     forget_session();
     make_safe();
     heard = device->milliseconds();
@@ -454,6 +398,8 @@ void twinprop_receive(uint8_t byte)
 
 void twinprop_watch(void)
 {
+    if (is_working)
+        return; /* called in measure() or safe(), where no frame can come */
     if (device->watchdog_ms && !is_safe && device->milliseconds() - heard > device->watchdog_ms) {
         trips += driven;
         make_safe();
@@ -464,7 +410,7 @@ void twinprop_watch(void)
 void twinprop_busy(void)
 {
     uint32_t now = device->milliseconds();
-    if (!is_working || now - busy_said < BUSY_PERIOD)
+    if (!is_working || !working_on[0] || now - busy_said < BUSY_PERIOD)
         return;
     busy_said = now;
     send_body(working_on, HEADER);

@@ -3,7 +3,8 @@
  * No allocation, no floating point but the values themselves, one device a program. Give the sizes
  * on the compiler's command line or before the include, fill in a struct twinprop_device, call
  * twinprop_begin once, twinprop_receive for every byte that comes, and twinprop_watch in the loop.
- * Anything before the first whole frame (a modem manager's AT commands) is ignored.
+ * Anything before the first whole frame (a modem manager's AT commands) is ignored. Beside this file are
+ * twinprop_rig.c, to be compiled, and twinprop_frame.h, which it includes.
  *
  * measure() and safe() may take their time, if they call twinprop_busy() at least every quarter of a
  * second; the host waits as long as it hears that:
@@ -78,11 +79,13 @@ struct twinprop_device {
 /* Forgets all, and goes to the safe state. */
 void twinprop_begin(const struct twinprop_device *device);
 /* Takes a byte from the host; where it ends a frame, does what the frame asks for and answers it. What is
- * given to it inside measure() or safe() is dropped. */
+ * given to it inside measure() or safe() is dropped, and the host sends it again. */
 void twinprop_receive(uint8_t byte);
-/* Goes to the safe state if no frame has come for as long as the watchdog says. */
+/* Goes to the safe state if no frame has come for as long as the watchdog says; inside measure() and safe()
+ * it does nothing. */
 void twinprop_watch(void);
-/* In measure() or safe(): tells the host, at most five times a second, that the device is at work. */
+/* In measure() or safe(): tells the host, at most five times a second, that the device is at work on what it
+ * asked for. A safe state that no frame asked for (at the start, by the watchdog) is silent. */
 void twinprop_busy(void);
 /* In safe(): the device may still be driven. `why` is for people and must last, as a literal does. */
 void twinprop_safe_failed(const char *why);
