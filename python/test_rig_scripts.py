@@ -226,6 +226,36 @@ class Output(unittest.TestCase):
                     self.assertIn(words, said)
         os.close(ours)
 
+    @unittest.skipUnless(os.name == "posix", "the pipe has no reader elsewhere")
+    def test_what_nobody_reads_keeps_no_script_from_its_safe_state(self):
+        # Both ends of standard error are the script's own, as where twinprop started it and was killed.
+        before = "import logging\nlogging.basicConfig()"
+        off = "print('x' * 200000); logging.error('y' * 200000); print('z' * 200000, file=sys.stderr)"
+        reader, writer = os.pipe()
+        script = Script(self, before=before, off=off, stderr=writer, pass_fds=(reader,))
+        os.close(reader)
+        os.close(writer)
+        script.driven().process.stdin.close()
+        self.assertEqual(script.process.wait(10), 0)
+        self.assertEqual(script.log(), ["measure", "begins", "ends"])
+
+    @unittest.skipUnless(os.name == "posix", "the pipe has no reader elsewhere")
+    def test_what_was_dropped_is_told_to_who_reads_again(self):
+        reader, writer = os.pipe()
+        printed = twinprop_rig._Printed(writer)
+        start = time.monotonic()
+        for _ in range(20):
+            self.assertEqual(printed.write(b"x" * 20000), 20000)
+        self.assertLess(time.monotonic() - start, twinprop_rig.UNREAD + 1)
+        kept = len(os.read(reader, 1 << 20))
+        self.assertLess(kept, 400000)
+        printed.write(b"next")
+        self.assertEqual(os.read(reader, 1000), b"[%d bytes were dropped here: nobody read them]\nnext" % (400000 - kept))
+        os.close(reader)
+        self.assertEqual(printed.write(b"broken"), 6)
+        os.close(writer)
+        self.assertEqual(printed.write(b"closed"), 6)
+
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
     def test_children_of_the_script_neither_hold_the_link_nor_are_the_device(self):
         for child in ("time.sleep(30)", "raise ValueError", "sys.exit(3)", "return [[0.0]]"):
@@ -270,8 +300,9 @@ class Starts(unittest.TestCase):
 
     def test_help_and_mistakes_are_told(self):
         for arguments, code, words in [(["--tcp", "nowhere"], 1, "'nowhere' is no address"), (["--serial", "/dev/nowhere"], 1, "/dev/nowhere cannot be opened"),
-                                       (["--baud", "1", "--serial", "/dev/null"], 1, "--baud 1"), (["--tpc"], 2, "unrecognized arguments")]:
-            script = Script(self, arguments=arguments)
+                                       (["--baud", "1", "--serial", "/dev/null"], 1, "--baud 1"), (["--tpc"], 2, "unrecognized arguments"),
+                                       (["--tcp", "0"], 1, "TWINPROP_TOKEN has 5 bytes")]:
+            script = Script(self, arguments=arguments, environment={"TWINPROP_TOKEN": "short"} if "0" in arguments else ())
             found, said = script.wait()
             self.assertEqual(found, code)
             self.assertIn(words, said)
@@ -341,6 +372,25 @@ class Network(unittest.TestCase):
         host.link.shutdown(socket.SHUT_RDWR)
         code, said = script.wait()
         self.assertEqual((code, script.log()), (0, ["measure", "begins", "ends"] * 3), said)
+
+    @unittest.skipUnless(os.name == "posix", "there is no SIGHUP")
+    def test_a_terminal_that_is_gone_keeps_no_script_from_its_safe_state(self):
+        reader, writer = os.pipe()
+        script = Script(self, arguments=["--tcp", "127.0.0.1:0"], stderr=writer, off="print('off'); print('off', file=sys.stderr)",
+                        before="twinprop_rig.LAST_ANSWERS = 0.2; os.dup2(2, 1)")
+        os.close(writer)
+        while not script.errors:
+            script.errors += [line for line in os.read(reader, 1000).splitlines() if b"tcp://" in line]
+        host = self.meet(self.host(script))
+        os.close(reader)
+        host.open()
+        host.configure()
+        host.next(0x84)
+        host.play()
+        host.next(0x85)
+        script.process.send_signal(signal.SIGHUP)
+        self.assertEqual(script.process.wait(20), 0)
+        self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
     def test_a_host_that_left_without_a_word_gives_way(self):
         before = "twinprop_rig.TAKE_OVER = 0.5"

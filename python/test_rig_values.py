@@ -310,7 +310,9 @@ class Interface(unittest.TestCase):
                 pass
         with self.assertRaisesRegex(ValueError, "inputs and outputs"):
             twinprop_rig.rig(inputs=x, outputs=[])(lambda xs, p: 0)
-        for option, value in [("safe_seconds", 0), ("safe_seconds", 3601), ("largest_shot_rate", -1), ("seconds_per_shot", float("nan"))]:
+        for option, value in [("safe_seconds", 0), ("safe_seconds", 3601), ("largest_shot_rate", -1), ("largest_shot_rate", 1e-20),
+                              ("largest_shot_rate", 0.99 / 3600), ("largest_shot_rate", float("inf")), ("largest_shot_rate", float("nan")),
+                              ("seconds_per_shot", float("nan")), ("watchdog", -1), ("watchdog", float("nan")), ("watchdog", 1e9)]:
             with self.assertRaisesRegex(ValueError, option):
                 twinprop_rig.rig(inputs=x, outputs=x, **{option: value})(lambda xs, p: 0)
 

@@ -57,7 +57,7 @@ class Client:
 
 
 class Strangers(unittest.TestCase):
-    def serve(self, token):
+    def serve(self, token, **options):
         """A device that listens; its address."""
         self.played = []
         environment = {"TWINPROP_TOKEN": token} if token else {}
@@ -65,7 +65,8 @@ class Strangers(unittest.TestCase):
             if not token:
                 os.environ.pop("TWINPROP_TOKEN", None)
             device = Device(lambda xs, p: self.played.append(len(xs)) or [[0.0]] * len(xs),
-                            bank("x", 1, "V", -1, 1), [], bank("y", 1, "V", -1, 1), name=f"d{id(self)}")
+                            bank("x", 1, "V", -1, 1), [], bank("y", 1, "V", -1, 1), name=f"d{id(self)}", **options)
+            self.device = device
             said = io.StringIO()
             quiet = contextlib.ExitStack()
             quiet.enter_context(contextlib.redirect_stderr(said))
@@ -78,7 +79,6 @@ class Strangers(unittest.TestCase):
             deadline = time.monotonic() + 5
             while "serves" not in said.getvalue() and time.monotonic() < deadline:
                 time.sleep(0.01)
-            time.sleep(0.05)  # The token is read when the device begins to accept.
 
         def end():
             device.ending = "test"
@@ -117,13 +117,24 @@ class Strangers(unittest.TestCase):
             self.prove(client, "another token of some length")
             header, payload = client.next()
             self.assertEqual((header.kind, payload[0]), (ERROR, 8))
-            self.assertIn(b"TWINPROP_TOKEN", payload)
+            self.assertIn(b"the token that this host has is not the device's; set TWINPROP_TOKEN to the same", payload)
             self.assertEqual(list(client.frames()), [])
         with Client(address) as client:
             client.next()
             client.send(frame(PROOF, b"short") + frame(HELLO))
             self.assertEqual([found[0].kind for found in client.frames()], [ERROR])
         self.assertIn("does not know the token", said.getvalue())
+
+    def test_who_sends_no_proof_is_told_what_is_missing(self):
+        with mock.patch.object(twinprop_rig, "GREETING", 0.3):
+            address, _ = self.serve(TOKEN)
+            with Client(address) as client:
+                self.assertEqual(client.next()[0].kind, CHALLENGE)
+                client.send(frame(HELLO))
+                header, payload = client.next()
+                self.assertEqual((header.kind, payload[0]), (ERROR, 8))
+                self.assertIn(b"set TWINPROP_TOKEN to the device's on this host", payload)
+                self.assertEqual(list(client.frames()), [])
 
     def test_a_replayed_proof_is_worth_nothing(self):
         address, _ = self.serve(TOKEN)
@@ -167,6 +178,73 @@ class Strangers(unittest.TestCase):
             self.assertEqual((header.kind, payload[0]), (ERROR, 9))
             self.assertIn(b"another host", payload)
 
+    def test_a_crowd_of_hosts_is_bounded_and_holds_nobody_up(self):
+        address, said = self.serve(None)
+        before = threading.active_count()
+        with Client(address) as first:
+            first.send(frame(HELLO))
+            first.next()
+            crowd = [socket.create_connection(address) for _ in range(300)]
+            for link in crowd:
+                with contextlib.suppress(ConnectionError):
+                    link.sendall(frame(HELLO))
+            most = 0
+            for _ in range(20):
+                most = max(most, threading.active_count() - before)
+                time.sleep(0.01)
+            self.assertLess(most, twinprop_rig.GREETINGS + 8)
+            self.assertGreater(most, 8)  # They do wait.
+            time.sleep(twinprop_rig.LEAVING)
+            start = time.monotonic()
+            with Client(address) as second:
+                second.send(frame(HELLO))
+                self.assertEqual(second.next()[1][0], 9)
+            self.assertLess(time.monotonic() - start, 2 * twinprop_rig.LEAVING)
+            first.send(frame(HELLO))
+            self.assertEqual(first.next()[0].kind, HELLO_REPLY)
+        start = time.monotonic()
+        with Client(address) as third:
+            third.send(frame(HELLO))
+            self.assertEqual(third.next()[0].kind, HELLO_REPLY)
+        self.assertLess(time.monotonic() - start, twinprop_rig.LEAVING)
+        self.assertIn("too many connections at once", said.getvalue())
+        for link in crowd:
+            link.close()
+
+    def test_a_silent_host_keeps_a_device_that_has_no_watchdog(self):
+        for watchdog, kept in [(0.0, True), (0.05, False)]:
+            with mock.patch.object(twinprop_rig, "TAKE_OVER", 0.2), mock.patch.object(twinprop_rig, "LEAVING", 0.2):
+                address, _ = self.serve(None, watchdog=watchdog)
+                with Client(address) as first, Client(address) as second:
+                    first.send(frame(HELLO))
+                    self.assertEqual(first.next()[0].kind, HELLO_REPLY)
+                    time.sleep(0.4)
+                    second.send(frame(HELLO))
+                    self.assertEqual(second.next()[0].kind, ERROR if kept else HELLO_REPLY)
+                    if kept:
+                        first.send(frame(HELLO))
+                        self.assertEqual(first.next()[0].kind, HELLO_REPLY)
+
+    def test_a_host_that_vanished_is_found_out_by_the_system(self):
+        address, _ = self.serve(None, watchdog=0)
+        with Client(address) as client:
+            client.send(frame(HELLO))
+            client.next()
+            (stream,) = self.device.link.hang_up.args
+            self.assertTrue(stream.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+            if hasattr(socket, "TCP_KEEPIDLE"):
+                idle, between, count = (stream.getsockopt(socket.IPPROTO_TCP, getattr(socket, "TCP_KEEP" + name))
+                                        for name in ("IDLE", "INTVL", "CNT"))
+                self.assertLessEqual(idle + between * count, twinprop_rig.VANISHED)
+
+    def test_a_token_that_is_too_short_is_refused_at_every_address(self):
+        for token, bytes_ in [("short", 5), ("", 0), ("  fifteen bytes.  ", 14)]:
+            with mock.patch.dict(os.environ, TWINPROP_TOKEN=token):
+                for address in ("127.0.0.1:0", "0", "[::1]:0", "0.0.0.0:0"):
+                    with self.assertRaises(SystemExit) as refused:
+                        twinprop_rig._listen(address)
+                    self.assertIn(f"has {bytes_} bytes, and a token needs 16", str(refused.exception))
+
     def test_off_loopback_a_token_is_needed(self):
         with mock.patch.dict(os.environ):
             os.environ.pop("TWINPROP_TOKEN", None)
@@ -175,10 +253,6 @@ class Strangers(unittest.TestCase):
                     twinprop_rig._listen(address)
                 self.assertIn("openssl rand", str(refused.exception))
                 self.assertIn("ssh -L", str(refused.exception))
-            os.environ["TWINPROP_TOKEN"] = "short"
-            with self.assertRaises(SystemExit) as refused:
-                twinprop_rig._listen("0.0.0.0:0")
-            self.assertIn("needs 16", str(refused.exception))
             os.environ["TWINPROP_TOKEN"] = TOKEN
             twinprop_rig._listen("0.0.0.0:0").close()
 

@@ -35,10 +35,11 @@ Options of @rig, after inputs, outputs and parameters (a bank, or a list of bank
     serial_number     tells it from others of its kind (default "1")
     firmware          version of the script, as reports show it
     seconds_per_shot  how long a shot takes, about (default 0.001); slow ones need not say so
-    largest_shot_rate shots a second that it may be asked for at most (default: no limit)
+    largest_shot_rate shots a second that it may be asked for at most, from 1/3600 on (default: no limit)
     safe_seconds      time that the safe function may take (default 10): give it where a ramp is longer
     stateful          True where a shot's outcome depends on the shots before it: none is repeated
-    watchdog          seconds without a word of the host until the device goes safe (default 2; 0: never)
+    watchdog          seconds without a word of the host until the device goes safe (default 2; 0: never,
+                      and over TCP no second host gets the device before the first one's connection ends)
     codes             False: take 32-bit floats only, no 16-bit codes
     largest_frame     bytes of a frame at most (default 16384, more where a shot needs it)
     window_frames     frames on the way at most (default 8)
@@ -51,7 +52,8 @@ What happens when:
   the host falls silent or leaves, on Ctrl-C, SIGTERM and SIGHUP, and at the end: once, until the next
   shot. A measurement that goes on for a second after that is interrupted. Where the safe function fails,
   the host is told, and the script ends with exit code 1.
-* What the script and its C libraries print goes to standard error.
+* What the script and its C libraries print goes to standard error. What print() writes and nobody reads for
+  a second (the host was killed, the terminal is stopped) is dropped, so that nothing waits for it.
 * Over TCP a second host is told that the device is in use. Where TWINPROP_TOKEN is set, hosts must prove that
   they know it; on other addresses than this machine's own (127.0.0.1) it must be set.
 
@@ -76,6 +78,7 @@ import math
 import operator
 import os
 import queue
+import select
 import signal
 import socket
 import stat
@@ -113,7 +116,10 @@ TAKE_OVER = 5.0  # Seconds of silence after which a host gives way to one that w
 GREETING = 5.0  # Seconds in which a connection shows that a host is behind it.
 LEAVING = 1.0  # Seconds within which a host that has left is noticed.
 GREETINGS = 64  # Connections that are looked at at once.
+VANISHED = 30  # Seconds after which a connection whose other end has vanished is over.
 LAST_ANSWERS = 1.5  # Seconds that a script told to end stays to answer its host.
+UNREAD = 1.0  # Seconds after which what is printed is dropped, as nobody reads it.
+PRINTED_AT_ONCE = 512  # Bytes that a pipe which can be written takes without a wait, on every system.
 
 
 # Frames.
@@ -473,15 +479,19 @@ class Device:
             raise ValueError(f"a frame of {self.largest_frame} bytes does not hold a shot, which needs {needed}; "
                              f"largest_frame may be {LARGEST_FRAME} at most")
         self.window_frames = int(window_frames)
-        if not 0 <= float(seconds_per_shot) <= 3600:
-            raise ValueError(f"seconds_per_shot is {seconds_per_shot}; 0 to 3600 may be")
+        # What a host can wait for, and what the protocol's numbers hold.
+        for key, value, least, most in [("seconds_per_shot", seconds_per_shot, 0, 3600), ("watchdog", watchdog, 0, 86400)]:
+            if not least <= float(value) <= most:
+                raise ValueError(f"{key} is {value}; {least} to {most} may be")
+        if largest_shot_rate is not None and not 1 / 3600 <= float(largest_shot_rate) < math.inf:
+            raise ValueError(f"largest_shot_rate is {largest_shot_rate}; it must be 1/3600 (a shot an hour) at least, and finite")
+        if safe_seconds is not None and not 0 < float(safe_seconds) <= 3600:
+            raise ValueError(f"safe_seconds is {safe_seconds}; it must be above 0 and at most 3600")
         interface = dict(device=self.name, inputs=self.inputs.banks, parameters=self.parameters.banks,
                          outputs=self.outputs.banks, seconds_per_shot=float(seconds_per_shot))
         description = dict(name=self.name, serial_number=str(serial_number), firmware=str(firmware))
         for key, value in [("largest_shot_rate", largest_shot_rate), ("safe_seconds", safe_seconds)]:
             if value is not None:
-                if not 0 < float(value) <= (3600 if key == "safe_seconds" else sys.float_info.max):
-                    raise ValueError(f"{key} is {value}; it must be above 0" + " and at most 3600" * (key == "safe_seconds"))
                 description[key] = float(value)
         self.description = json.dumps(dict(description, interface=interface)).encode()
         self.boot = boot or int.from_bytes(os.urandom(4), "little") or 1
@@ -774,6 +784,9 @@ class Device:
         self.process = os.getpid()
         if interactive:
             return self._serve_in_background(chosen.tcp or "127.0.0.1:0")
+        if os.name == "posix" and (chosen.tcp or chosen.serial):
+            _print_to(1, "stdout")
+            _print_to(2, "stderr")
         with self._signals():
             if chosen.tcp:
                 self._serve_tcp(_listen(chosen.tcp))
@@ -877,69 +890,82 @@ class Device:
         if os.name == "posix":
             os.set_blocking(taken, True)
             os.set_blocking(output, True)
-        sys.stdout = _printer()
-        if sys.stderr is None or sys.stderr is sys.__stderr__:
-            sys.stderr = sys.stdout
+        _print_to(2, "stdout", "stderr")
+        sys.stdout = sys.__stdout__
+        sys.stderr = sys.stderr or sys.__stderr__
         _close_in_children(taken, output)
         self.serve_files(lambda: os.read(taken, 65536), lambda data: _write(output, data))
 
     def _serve_tcp(self, server):
         with server:
+            token = _token()  # Here, where an error ends the script.
             if self.background is None:
                 _say(f"{self.name} serves at {_address(server)}")
             server.settimeout(0.2)
-            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+            threading.Thread(target=self._accept, args=(server, token), daemon=True).start()
             self._serve_until(lambda: False)
 
-    def _accept(self, server):
+    def _accept(self, server, token):
         """Takes hosts in turn; a connection is looked at before the device hears it."""
-        token, door = _token(), threading.Lock()
-        greetings = threading.BoundedSemaphore(GREETINGS)
+        door, greetings = threading.Lock(), threading.BoundedSemaphore(GREETINGS)
         while not self.ending:
             try:
                 stream, address = server.accept()
-                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except socket.timeout:
+                continue
             except OSError:
                 if server.fileno() < 0:
                     return
+                time.sleep(0.05)  # Too many open files, perhaps: the next may do.
                 continue
-            if greetings.acquire(blocking=False):
+            if not greetings.acquire(blocking=False):
+                self._turn_away(stream, address[0], "too many connections at once")
+                continue
+            try:
                 threading.Thread(target=self._greet, args=(stream, address[0], token, door, greetings),
                                  daemon=True).start()
-            else:
-                self._turn_away(stream, address[0], "too many connections at once")
+            except RuntimeError as error:  # No more threads.
+                greetings.release()
+                self._turn_away(stream, address[0], str(error))
 
     def _greet(self, stream, peer, token, door, greetings):
         """Lets a host in that is one, and that knows the token, if the device is free."""
         try:
-            stream.settimeout(GREETING)
-            heard = b"" if token else _await_frame(stream)
-            why = _challenge(stream, token) if token else None if heard else "it sent no frame"
-            stream.settimeout(None)
-        except OSError:
-            why = "it sent no frame in time"
+            try:
+                _watch_over(stream)
+                heard = b"" if token else _await_frame(stream)
+                why = _challenge(stream, token) if token else None if heard else "it sent no frame"
+                if not why and not self._admit(stream, heard, door):
+                    why = "another host is using the device"
+                    _say_no(stream, IN_USE, why)
+            except OSError:
+                why = "it sent no frame in time"
+            if why:
+                self._turn_away(stream, peer, why)
         finally:
             greetings.release()
-        if why:
-            self._turn_away(stream, peer, why)
-            return
-        with door:
-            end = time.monotonic() + LEAVING
-            while self._has_live_host() and time.monotonic() < end:
-                time.sleep(0.02)
-            if self._has_live_host():
-                why = "another host is using the device"
-                _say_no(stream, IN_USE, why)
-                self._turn_away(stream, peer, why)
-                return
-            if self.link:
-                self.link.close()
-            first = [heard] if heard else []
-            _Link(self, lambda: first.pop() if first else stream.recv(65536), stream.sendall,
-                  functools.partial(_hang_up, stream)).begin()
+
+    def _admit(self, stream, heard, door):
+        """Gives the device to the host behind `stream`; False where another one has it for LEAVING from now
+        on. Those who wait do so at the same time, not one after another."""
+        end = time.monotonic() + LEAVING
+        while True:
+            with door:
+                if not self._has_live_host():
+                    if self.link:
+                        self.link.close()
+                    stream.settimeout(None)
+                    first = [heard] if heard else []
+                    _Link(self, lambda: first.pop() if first else stream.recv(65536), stream.sendall,
+                          functools.partial(_hang_up, stream)).begin()
+                    return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
 
     def _has_live_host(self):
-        patience = max(2 * self.watchdog, TAKE_OVER)
+        # Without a watchdog a host may be silent for as long as it likes.
+        patience = max(2 * self.watchdog, TAKE_OVER) if self.watchdog else math.inf
         return self.link and not self.link.ended and time.monotonic() - self.heard < patience
 
     def _turn_away(self, stream, peer, why):
@@ -1205,26 +1231,71 @@ def _is_interactive():
     return _shell() is not None or hasattr(sys, "ps1")
 
 
-def _printer():
-    """A stream to standard error that never fails: what a script prints is no reason to stop measuring."""
+class _Printed(io.RawIOBase):
+    """A file that never fails and is never waited for long: what a script prints is no reason to stop
+    measuring, or to stop on the way to the safe state.
 
-    class Printed(io.RawIOBase):
-        def writable(self):
-            return True
+    A script that twinprop started has both ends of its standard error, so that no broken pipe ends it. Where
+    twinprop was killed nobody reads there, and a write to the full pipe would never return."""
 
-        def fileno(self):
-            return 2
+    def __init__(self, file):
+        self.file, self.name, self.patience, self.dropped = file, file, UNREAD, 0
+        self.turn = threading.RLock()
 
-        def isatty(self):
-            return os.isatty(2)
+    def writable(self):
+        return True
 
-        def write(self, data):
-            with contextlib.suppress(OSError):
-                _write(2, bytes(data))
-            return len(data)
+    def fileno(self):
+        return self.file
 
-    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    return io.TextIOWrapper(io.BufferedWriter(Printed()), encoding, "backslashreplace", line_buffering=True)
+    def isatty(self):
+        return os.isatty(self.file)
+
+    def write(self, data):
+        data = bytes(data)
+        # A thread that Python's end has stopped may have the turn for ever.
+        if self.turn.acquire(timeout=2 * UNREAD):
+            try:
+                for start in range(0, len(data), PRINTED_AT_ONCE):
+                    self.put(data[start : start + PRINTED_AT_ONCE])
+            except (OSError, ValueError):
+                pass  # It is closed, or broken.
+            finally:
+                self.turn.release()
+        else:
+            self.dropped += len(data)
+        return len(data)
+
+    def put(self, piece):
+        if self.dropped and self.is_read():
+            _write(self.file, f"[{self.dropped} bytes were dropped here: nobody read them]\n".encode())
+            self.dropped = 0
+        if self.is_read():
+            _write(self.file, piece)
+        else:
+            self.dropped += len(piece)
+
+    def is_read(self):
+        """Whether a piece can be written at once. After a wait in vain there is none until one is read."""
+        if os.name == "posix" and not select.select([], [self.file], [], self.patience)[1]:
+            self.patience = 0.0
+            return False
+        self.patience = UNREAD
+        return True
+
+
+def _print_to(file, *names):
+    """The standard streams of these names write to `file` without a wait, also where a logger has them."""
+    printed = _Printed(file)
+    for name in names:
+        stream = getattr(sys, f"__{name}__")
+        with contextlib.suppress(Exception):
+            stream.flush()
+        how = dict(encoding=getattr(stream, "encoding", None) or "utf-8", errors="backslashreplace", line_buffering=True)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.__init__(printed, **how)
+        else:  # There is none.
+            setattr(sys, f"__{name}__", io.TextIOWrapper(printed, **how))
 
 
 _PRIVATE = []
@@ -1241,6 +1312,20 @@ def _close_in_children(*files):
 def _close(file):
     with contextlib.suppress(OSError):
         os.close(file)
+
+
+def _watch_over(stream):
+    """Sets a connection up: a greeting in time, no delay, and an end where the other end has vanished."""
+    stream.settimeout(GREETING)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Two hours are usual before the first question. The names differ: macOS calls the first one KEEPALIVE.
+    for names, value in [(("TCP_KEEPIDLE", "TCP_KEEPALIVE"), VANISHED // 3), (("TCP_KEEPINTVL",), VANISHED // 6),
+                         (("TCP_KEEPCNT",), 4), (("TCP_USER_TIMEOUT",), 1000 * VANISHED)]:
+        option = next((getattr(socket, name) for name in names if hasattr(socket, name)), None)
+        with contextlib.suppress(OSError):
+            if option is not None:
+                stream.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _hang_up(stream):
@@ -1276,24 +1361,27 @@ def _challenge(stream, token):
     challenge = os.urandom(32)
     stream.sendall(encode(Header(VERSION, CHALLENGE, 0, 0, 0, 0, 0, 0), challenge))
     end, rest = time.monotonic() + GREETING, b""
-    while time.monotonic() < end:
-        data = stream.recv(512)
-        if not data:
-            return "it left"
-        *pieces, rest = (rest + data).split(b"\0")
-        rest = rest[:257]
-        for piece in pieces:
-            frame = decode(piece) if 0 < len(piece) <= 256 else None
-            # Hello may come before the host has read the challenge; it is repeated.
-            if not frame or frame[0].kind != PROOF:
-                continue
-            nonce, proof = frame[1][:32], frame[1][32:]
-            if not hmac.compare_digest(proof, _proof(token, "host", challenge, nonce)):
-                _say_no(stream, NO_TOKEN, "TWINPROP_TOKEN is another one on this side")
-                return "it does not know the token"
-            stream.sendall(encode(Header(VERSION, PROVED, 0, 0, 0, 0, 0, 0),
-                                  _proof(token, "device", challenge, nonce)))
-            return None
+    with contextlib.suppress(socket.timeout):
+        while time.monotonic() < end:
+            data = stream.recv(512)
+            if not data:
+                return "it left"
+            *pieces, rest = (rest + data).split(b"\0")
+            rest = rest[:257]
+            for piece in pieces:
+                frame = decode(piece) if 0 < len(piece) <= 256 else None
+                # Hello may come before the host has read the challenge; it is repeated.
+                if not frame or frame[0].kind != PROOF:
+                    continue
+                nonce, proof = frame[1][:32], frame[1][32:]
+                if not hmac.compare_digest(proof, _proof(token, "host", challenge, nonce)):
+                    _say_no(stream, NO_TOKEN, "the token that this host has is not the device's; set TWINPROP_TOKEN "
+                                              "to the same on both")
+                    return "it does not know the token"
+                stream.sendall(encode(Header(VERSION, PROVED, 0, 0, 0, 0, 0, 0),
+                                      _proof(token, "device", challenge, nonce)))
+                return None
+    _say_no(stream, NO_TOKEN, "the device asks for a token; set TWINPROP_TOKEN to the device's on this host")
     return "it sent no proof of the token"
 
 
@@ -1323,11 +1411,12 @@ def _is_loopback(host):
 
 
 def _listen(address):
+    token = _token()
     host, _, port = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not port.isdigit():
         raise SystemExit(f"{address!r} is no address to listen at; write 127.0.0.1:7777, or 7777")
-    if not _is_loopback(host) and not _token():
+    if not _is_loopback(host) and token is None:
         raise SystemExit(
             f"{host}:{port}: everyone who reaches this address could drive the device; set TWINPROP_TOKEN on "
             "both sides (`export TWINPROP_TOKEN=$(openssl rand -hex 16)`), or listen on 127.0.0.1 and reach it "
