@@ -89,6 +89,14 @@ impl Device {
         }
     }
 
+    /// Waits until the device has found out by itself that its host was killed, and is safe.
+    fn wait_for_its_own_end(&self, ramp: f64) {
+        let end = Instant::now() + Duration::from_secs_f64(ramp + 10.0);
+        while self.fault(ramp).is_some() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
     fn fault(&self, ramp: f64) -> Option<String> {
         let log = self.log();
@@ -189,11 +197,7 @@ fn ends_safely(way: Way, ending: Ending, ramp: f64) {
     };
     assert_eq!(output.status.code(), expected, "{case}: {}", words(&output));
     if matches!(ending, Ending::Killed) {
-        // The device finds it out by itself.
-        let end = Instant::now() + Duration::from_secs_f64(ramp + 10.0);
-        while device.fault(ramp).is_some() && Instant::now() < end {
-            thread::sleep(Duration::from_millis(20));
-        }
+        device.wait_for_its_own_end(ramp);
     }
     // A host that lives ends when the device has confirmed its safe state, not before.
     assert_eq!(device.fault(ramp), None, "{case}: {}", words(&output));
@@ -255,6 +259,17 @@ fn a_long_ramp_ends_whole() {
             }
         }
     });
+}
+
+#[test]
+fn a_ramp_that_prints_much_ends_after_its_host_was_killed() {
+    let device = Device::start(Way::Process, 0.3, "talks");
+    let mut host = device.probe("60", &[]).spawn().unwrap();
+    device.wait_until_driven();
+    signal(&host, "KILL");
+    host.wait().unwrap();
+    device.wait_for_its_own_end(0.3);
+    assert_eq!(device.fault(0.3), None);
 }
 
 #[test]

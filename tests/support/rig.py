@@ -41,6 +41,10 @@ def off():
         raise RuntimeError("no answer from the supply")
     print("ramp begins", file=sys.stderr, flush=True)
     time.sleep(ramp)
+    if mode == "talks":
+        # As a C library prints, which waits until it is read, and as Python does.
+        os.write(2, b"c" * (200_000 if sys.platform == "linux" else 20_000))
+        print("p" * 2_000_000)
     print("ramp ends", file=sys.stderr, flush=True)
     note("safe ends")
 

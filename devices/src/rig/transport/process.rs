@@ -24,6 +24,9 @@ const QUEUE: usize = 64;
 const ENDING: Duration = Duration::from_millis(500);
 /// A wait of so long is told of.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
+/// Bytes that a child can print after its host was killed; then its prints wait for ever.
+#[cfg(target_os = "linux")]
+const UNREAD_BYTES: usize = 1 << 20;
 /// Lines of standard error that are kept, and bytes of each.
 const LINES: usize = 12;
 const LINE_BYTES: usize = 300;
@@ -263,9 +266,13 @@ fn pass_on(mut errors: PipeReader, printed: LastLines) -> Receiver<()> {
 }
 
 /// The child can read its own standard error, so that it may print there when its host is gone: a broken
-/// pipe would end it in the middle of its way to the safe state.
+/// pipe would end it in the middle of its way to the safe state. Nobody reads there then, so the pipe holds
+/// as much as it may.
 #[cfg(unix)]
 fn keep_readable(errors: &PipeReader) -> io::Result<PipeReader> {
+    // Where the system allows no larger one, the usual 64 KiB stay.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(errors, UNREAD_BYTES);
     let inherited = errors.try_clone()?;
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty())?;
     Ok(inherited)
