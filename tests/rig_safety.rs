@@ -89,14 +89,6 @@ impl Device {
         }
     }
 
-    /// Waits until the device has found out by itself that its host was killed, and is safe.
-    fn wait_for_its_own_end(&self, ramp: f64) {
-        let end = Instant::now() + Duration::from_secs_f64(ramp + 10.0);
-        while self.fault(ramp).is_some() && Instant::now() < end {
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
     /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
     fn fault(&self, ramp: f64) -> Option<String> {
         let log = self.log();
@@ -197,12 +189,20 @@ fn ends_safely(way: Way, ending: Ending, ramp: f64) {
     };
     assert_eq!(output.status.code(), expected, "{case}: {}", words(&output));
     if matches!(ending, Ending::Killed) {
-        device.wait_for_its_own_end(ramp);
+        wait_for_its_own_end(&device, ramp);
     }
     // A host that lives ends when the device has confirmed its safe state, not before.
     assert_eq!(device.fault(ramp), None, "{case}: {}", words(&output));
     if matches!(ending, Ending::Error) {
         assert!(words(&output).contains("the camera is gone"), "{case}: {}", words(&output));
+    }
+}
+
+/// Waits until the device has found out by itself that its host was killed, and is safe.
+fn wait_for_its_own_end(device: &Device, ramp: f64) {
+    let end = Instant::now() + Duration::from_secs_f64(ramp + 10.0);
+    while device.fault(ramp).is_some() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -268,7 +268,7 @@ fn a_ramp_that_prints_much_ends_after_its_host_was_killed() {
     device.wait_until_driven();
     signal(&host, "KILL");
     host.wait().unwrap();
-    device.wait_for_its_own_end(0.3);
+    wait_for_its_own_end(&device, 0.3);
     assert_eq!(device.fault(0.3), None);
 }
 
