@@ -109,6 +109,20 @@ fn unnamed_folders_are_never_shared() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_folder_whose_name_is_no_text_is_written() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let lab = lab();
+    let name = OsStr::from_bytes(b"run-\xff");
+    let mut command = program();
+    command.current_dir(lab.path()).args(["compare", "recipe.toml", "--plan", "--out"]).arg(name);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(lab.path().join(name).join("plan.json").is_file());
+}
+
+#[test]
 fn a_run_at_work_is_neither_written_over_nor_resumed() {
     let lab = lab();
     let train = [&["train", "recipe.toml", "--out", "run"][..], &LONG].concat();
@@ -125,13 +139,7 @@ fn a_run_at_work_is_neither_written_over_nor_resumed() {
     }
     // Killed, it leaves a folder that can be taken over.
     drop(running);
-    let resumed = Running::start(lab.path(), &["train", "--resume", "run"]);
-    let end = Instant::now() + Duration::from_secs(30);
-    let owner = format!("process {}", resumed.0.id());
-    while !fs::read_to_string(lab.path().join("run/.lock")).unwrap().contains(&owner) {
-        assert!(Instant::now() < end, "the resumed run has the folder");
-        thread::sleep(Duration::from_millis(5));
-    }
+    takes(lab.path(), &["train", "--resume", "run"], "run");
 }
 
 #[test]
@@ -148,9 +156,96 @@ fn two_resumes_of_a_comparison_are_one() {
     assert!(said.contains(&format!("process {}", running.0.id())), "{said}");
 }
 
+const META: &str = r#"
+seed = 3
+hidden = [8]
+beta = 10.0
+
+[tasks]
+held_out = 0.3
+classes = 3
+training = 4
+queries = 4
+
+[meta]
+episodes = 1000000
+tests = 5
+
+[[data]]
+source = "digits"
+"#;
+
+/// Starts `command` and waits until it has `folder`.
+fn takes(lab: &Path, command: &[&str], folder: &str) -> Running {
+    let running = Running::start(lab, command);
+    let end = Instant::now() + Duration::from_secs(30);
+    let owner = format!("process {}", running.0.id());
+    let lock = lab.join(folder).join(".lock");
+    while !fs::read_to_string(&lock).unwrap_or_default().contains(&owner) {
+        assert!(Instant::now() < end, "{command:?} has the folder");
+        thread::sleep(Duration::from_millis(5));
+    }
+    running
+}
+
+/// While `command` writes `folder`, and has written `sign` there, `others` are refused, and told of it.
+fn has_it_alone(lab: &Path, command: &[&str], (folder, sign): (&str, &str), others: &[&[&str]]) {
+    let running = takes(lab, command, folder);
+    Running::wait_for(&lab.join(folder), sign);
+    let pid = running.0.id();
+    for other in others {
+        let output = twinprop(lab, other);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{other:?}: {said}");
+        assert!(said.contains(&format!("is being written by process {pid}")), "{other:?}: {said}");
+        let whole = format!("(`twinprop {}`, since", command.join(" "));
+        assert!(said.contains(&whole), "{other:?}: {said}");
+    }
+}
+
+#[test]
+fn two_resumes_of_a_meta_training_are_one() {
+    let lab = lab();
+    let lab = lab.path();
+    fs::write(lab.join("rule.toml"), META).unwrap();
+    let begin = ["meta-train", "rule.toml", "--seeds", "1", "--jobs", "1", "--out", "m"];
+    let resume: &[&str] = &["meta-train", "--resume", "m"];
+    has_it_alone(lab, &begin, ("m", "plan.json"), &[resume]);
+    let again = twinprop(lab, &begin);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(stderr(&again).contains("holds a run already"), "{}", stderr(&again));
+    // Killed, it leaves a folder that can be taken over, by one process at a time.
+    has_it_alone(lab, resume, ("m", "plan.json"), &[resume, resume]);
+    takes(lab, resume, "m");
+}
+
+#[test]
+fn two_resumes_of_a_calibration_are_one() {
+    let lab = lab();
+    let lab = lab.path();
+    let long = "calibration.fit.epochs=100000";
+    let begin = ["calibrate", "recipe.toml", "--set", long, "--out", "c"];
+    let resume: &[&str] = &["calibrate", "--resume", "c"];
+    has_it_alone(lab, &begin, ("c", "begun.json"), &[resume]);
+    takes(lab, resume, "c");
+}
+
 #[test]
 fn what_would_be_made_twice_or_overflows_is_refused() {
     let lab = lab();
+    fs::write(lab.path().join("rule.toml"), META).unwrap();
+    for (arguments, expected) in [
+        (&["--seed", "18446744073709551615"][..], "the largest seed is"),
+        (&["--seed", "9223372036854775806", "--seeds", "3"], "the largest seed is"),
+        (&["--seeds", "18446744073709551615"], "10000 at most"),
+    ] {
+        let meta = [&["meta-train", "rule.toml", "--out", "m"], arguments].concat();
+        let output = twinprop(lab.path(), &meta);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!lab.path().join("m").exists(), "{arguments:?}");
+    }
     for (arguments, expected) in [
         (&["--rules", "pat,pat"][..], "`pat` is given twice"),
         (&["--rules", "ideal,pat,ideal"], "`ideal` is given twice"),

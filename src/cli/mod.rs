@@ -16,7 +16,6 @@ mod serve;
 mod train;
 mod transfer;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use self::ending::{make_safe_on_interrupt, stop_on_interrupt};
@@ -128,30 +127,11 @@ impl Settings {
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
-            command: command_line(),
+            command: twinprop::experiment::command_line(),
             allow_changed_data: self.allow_changed_data,
             ..RunOptions::default()
         }
     }
-}
-
-/// The command line, as a shell takes it.
-fn command_line() -> String {
-    let mut arguments = std::env::args_os();
-    let program = arguments.next().unwrap_or_default();
-    let program = std::path::Path::new(&program)
-        .file_name()
-        .map_or_else(|| "twinprop".to_owned(), |name| name.to_string_lossy().into_owned());
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,/:+@%".contains(letter);
-    let quoted = |argument: OsString| {
-        let argument = argument.to_string_lossy().into_owned();
-        if !argument.is_empty() && argument.chars().all(is_plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', "'\\''"))
-        }
-    };
-    std::iter::once(program).chain(arguments.map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
 /// What every command takes that opens a run again.

@@ -88,9 +88,23 @@ fn owner_of(file: &mut File) -> Option<String> {
     (!owner.is_empty()).then(|| owner.to_owned())
 }
 
+/// Most characters that are told of the owner's command line.
+const LONGEST_COMMAND: usize = 200;
+
+/// `command` on one line, at most [`LONGEST_COMMAND`] characters of it.
+fn shortened(command: &str) -> String {
+    let one_line = command.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut text: String = one_line.clone().take(LONGEST_COMMAND).collect();
+    if one_line.count() > LONGEST_COMMAND {
+        text.pop();
+        text.push('…');
+    }
+    text
+}
+
 /// This process, in words.
 fn owner() -> String {
-    let program = std::env::args().take(2).collect::<Vec<_>>().join(" ");
+    let program = shortened(&provenance::command_line());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok())
@@ -111,5 +125,17 @@ mod tests {
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(first);
         FolderLock::acquire(folder.path()).expect("it is free again");
+    }
+
+    #[test]
+    fn a_command_line_is_told_whole_unless_it_is_long() {
+        let short = "twinprop train recipe.toml --out run";
+        assert_eq!(shortened(short), short);
+        assert_eq!(shortened("sh -c 'one\ntwo'"), "sh -c 'one two'");
+        let exact = "é".repeat(LONGEST_COMMAND);
+        assert_eq!(shortened(&exact), exact);
+        let long = shortened(&"é".repeat(LONGEST_COMMAND + 1));
+        assert_eq!(long.chars().count(), LONGEST_COMMAND);
+        assert!(long.ends_with("é…"), "{long}");
     }
 }

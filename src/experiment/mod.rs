@@ -49,7 +49,7 @@ pub use meta::{
     MetaTraining, TasksConfig, meta_training, resume_meta_training,
 };
 pub use predict::{Confused, PredictOptions, Prediction, predict_samples};
-pub use provenance::{Provenance, Spent};
+pub use provenance::{Provenance, Spent, command_line};
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
     CalibrationConfig, DeviceEntry, DropoutConfig, JitterConfig, LinearConfig, PadConfig,

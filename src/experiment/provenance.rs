@@ -1,5 +1,6 @@
 //! Where a run comes from: program, command, day, devices; and where its time went.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,27 @@ impl Spent {
     }
 }
 
+/// The command line of this process, as a shell takes it; what is not UTF-8 in it is replaced.
+#[must_use]
+pub fn command_line() -> String {
+    let mut arguments = std::env::args_os().map(|text| text.to_string_lossy().into_owned());
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program)
+        .file_name()
+        .map_or_else(|| "twinprop".to_owned(), |name| name.to_string_lossy().into_owned());
+    std::iter::once(program).chain(arguments.map(quoted)).collect::<Vec<_>>().join(" ")
+}
+
+/// `argument` as a shell takes it.
+fn quoted(argument: String) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,/:+@%".contains(letter);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        argument
+    } else {
+        format!("'{}'", argument.replace('\'', "'\\''"))
+    }
+}
+
 /// The version of this program.
 pub(super) fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
@@ -143,7 +165,19 @@ fn date(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{date, quoted};
+
+    #[test]
+    fn arguments_are_quoted_where_a_shell_would_take_them_apart() {
+        for (argument, text) in [
+            ("training.epochs=3", "training.epochs=3"),
+            ("process:python3 rig.py", "'process:python3 rig.py'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(argument.to_owned()), text);
+        }
+    }
 
     #[test]
     fn days_are_those_of_the_calendar() {

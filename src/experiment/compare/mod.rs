@@ -214,14 +214,14 @@ pub fn plan_comparison(
     Ok((plan, folder))
 }
 
-/// Most seeds of a comparison.
+/// Most seeds of a comparison or a meta-training.
 const MOST_SEEDS: u64 = 10_000;
 
 /// `count` seeds from `first` on.
 ///
 /// # Errors
 /// [`Error::Usage`] where they are too many, or the last is beyond what a recipe can hold.
-fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
+pub(super) fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
     if count > MOST_SEEDS {
         return Err(Error::Usage(format!("--seeds {count}: {MOST_SEEDS} at most")));
     }

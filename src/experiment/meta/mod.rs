@@ -15,7 +15,7 @@ pub use self::recipe::{MetaConfig, MetaRecipe, TasksConfig};
 
 use self::arm::meta_train;
 use self::tasks::Sources;
-use super::compare::{in_parallel, mean_and_deviation};
+use super::compare::{in_parallel, mean_and_deviation, seeds_from};
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use crate::Error;
@@ -76,8 +76,8 @@ const ADVICE: &str = "name the folder of a meta-training that has begun";
 /// `meta.html`.
 ///
 /// # Errors
-/// [`Error::Recipe`] and [`Error::Data`] for what cannot be read, [`Error::Interrupted`] where `stop` was set;
-/// [`resume_meta_training`] goes on.
+/// [`Error::Recipe`] and [`Error::Data`] for what cannot be read, [`Error::Usage`] for seeds that a recipe cannot
+/// hold, [`Error::Interrupted`] where `stop` was set; [`resume_meta_training`] does the rest.
 pub fn meta_training(
     path: &Path,
     seeds: u64,
@@ -86,22 +86,23 @@ pub fn meta_training(
     stop: &AtomicBool,
 ) -> Result<(MetaTraining, PathBuf), Error> {
     let recipe = MetaRecipe::read(path, &options.set)?;
-    let first = options.seed.unwrap_or(recipe.seed);
+    let seeds = seeds_from(options.seed.unwrap_or(recipe.seed), seeds)?;
     let name = path.file_stem().map_or("meta".into(), |stem| stem.to_string_lossy());
     let recipe =
         recipe.located(path.parent().unwrap_or(Path::new(".")), options.data_dir.as_deref())?;
     let folder = RunFolder::create(options.out.as_deref(), &format!("meta-{name}"))?;
-    let plan = MetaPlan { recipe: format!("{name}.toml"), seeds: (first..first + seeds).collect() };
+    let plan = MetaPlan { recipe: format!("{name}.toml"), seeds };
     let text = toml::to_string(&recipe).map_err(|error| Error::Usage(error.to_string()))?;
     folder.write(&plan.recipe, &text)?;
     folder.write_json(RunFolder::PLAN, &plan)?;
     carry_out(plan, &folder, jobs, stop)
 }
 
-/// Goes on with the meta-training in `path`, bit for bit as it would have without a break.
+/// Resumes the meta-training in `path`: it ends bit for bit as it would have without a break.
 ///
 /// # Errors
-/// As [`meta_training`], and [`Error::File`] where none has begun.
+/// As [`meta_training`], [`Error::File`] where none has begun, and [`Error::Usage`] where another process
+/// writes it.
 pub fn resume_meta_training(
     path: &Path,
     jobs: usize,
@@ -109,6 +110,7 @@ pub fn resume_meta_training(
 ) -> Result<(MetaTraining, PathBuf), Error> {
     let folder = RunFolder::at(path);
     let plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
+    let folder = folder.locked()?;
     carry_out(plan, &folder, jobs, stop)
 }
 
