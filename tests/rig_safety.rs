@@ -226,6 +226,7 @@ fn all_endings(way: Way) {
 #[test]
 fn a_process_is_left_safe_however_its_host_ends() {
     all_endings(Way::Process);
+                assert!(text.contains("with `seconds_per_shot` of 0.2"), "{way:?}: {text}");
 }
 
 #[test]

@@ -113,7 +113,8 @@ impl Host {
     pub(super) fn note_pace(&mut self, now: Duration, sequence: u32, shots: usize) {
         let place = sequence.wrapping_sub(self.base) as usize;
         let Some(pending) = self.pending.get(place) else { return };
-        if pending.repeats == 0 {
+        // Of a frame that was sent twice, only the device's own word tells a lost answer from a slow one.
+        if pending.repeats == 0 || self.busy_since.is_some() {
             let begin = pending.first_sent.max(self.last_answer);
             self.frame_size.sample(shots, now.saturating_sub(begin));
         }
