@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use support::program;
@@ -142,7 +143,8 @@ fn what_cannot_work_is_refused_before_a_shot() {
                   { physical = { device = \"mine\" } }, \"readout\"]";
     let wide = "network=[\"encode\", { physical = { device = \"mine\" } }, \
                 { slice = { from = 3, count = 9 } }, \"readout\"]";
-    let table: [(&[&str], &str); 27] = [
+    let bean = "training.bean={ strength = 0.1, stages = [2] }";
+    let table: [(&[&str], &str); 31] = [
         // A rule and its devices.
         (&["train", "rig.toml", "--rule", "ideal"], "`mine` is a real device"),
         (
@@ -150,6 +152,26 @@ fn what_cannot_work_is_refused_before_a_shot() {
             "is a real device",
         ),
         (&["compare", "rig.toml", "--rules", "ideal"], "`mine` is a real device"),
+        // A regulariser that needs a twin, and a rule that fits none.
+        (&["train", "rig.toml", "--rule", "spsa", "--set", bean], "plays on `mine`, a real device"),
+        (
+            &["train", "rig.toml", "--rule", "finite-differences", "--set", bean],
+            "leave out training.bean",
+        ),
+        (&["compare", "rig.toml", "--rules", "spsa", "--set", bean], "and spsa fits none"),
+        (
+            &[
+                "compare",
+                "rig.toml",
+                "--rules",
+                "spsa",
+                "--set",
+                "training.bean={ strength = 0.1, stages = [] }",
+                "--sweep",
+                "training.bean.stages=[],[2]",
+            ],
+            "and spsa fits none",
+        ),
         // A twin and its devices.
         (&["train", "rig.toml", "--set", "calibration.twin=\"physics\""], "needs its equation"),
         (&["train", "rig.toml", "--set", "calibration.twin={ hybrid = {} }"], "needs its equation"),
@@ -215,6 +237,61 @@ fn what_cannot_work_is_refused_before_a_shot() {
         // The rig's interpreter starts in some of them, beside other tests.
         assert!(begun.elapsed() < Duration::from_secs(5), "{arguments:?}: {:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn every_rule_trains_or_is_refused_before_a_shot() {
+    const RULES: [&str; 10] = [
+        "pat",
+        "in-silico",
+        "ideal",
+        "predictive-coding",
+        "feedback-alignment",
+        "direct-feedback-alignment",
+        "augmented-direct-feedback-alignment",
+        "learned-plasticity",
+        "spsa",
+        "finite-differences",
+    ];
+    let small = [
+        "network=[\"encode\", { linear = { outputs = 4 } }, \"scale\", \
+         { physical = { device = \"mine\" } }, \"readout\"]",
+        "calibration.require=\"none\"",
+        "calibration.shots=16",
+        "calibration.test_shots=8",
+        "calibration.twin={ neural = { width = 4, depth = 1 } }",
+        "calibration.fit.epochs=1",
+        "calibration.fidelity.points=2",
+        "training.epochs=1",
+    ];
+    // Of the layers that mix, the second is the physical one.
+    let beans = [None, Some("training.bean={ strength = 0.1 }")];
+    thread::scope(|scope| {
+        for recipe in ["rig.toml", "simulated.toml"] {
+            scope.spawn(move || {
+                let laboratory = laboratory();
+                let folder = laboratory.path();
+                for (rule, bean) in RULES.iter().flat_map(|rule| beans.map(|bean| (*rule, bean))) {
+                    let settings = small.iter().copied().chain(bean);
+                    let settings: Vec<&str> = settings.flat_map(|value| ["--set", value]).collect();
+                    let train = ["train", recipe, "--rule", rule];
+                    let output = run(folder, &[train.as_slice(), &settings].concat());
+                    let told = String::from_utf8_lossy(&output.stderr);
+                    let case = format!("{recipe}, {rule}, {bean:?}: {told}");
+                    let is_refused = recipe == "rig.toml"
+                        && (rule == "ideal"
+                            || bean.is_some() && ["spsa", "finite-differences"].contains(&rule));
+                    assert_eq!(
+                        output.status.code(),
+                        Some(if is_refused { 2 } else { 0 }),
+                        "{case}"
+                    );
+                    assert_eq!(played(folder) > 0, recipe == "rig.toml" && !is_refused, "{case}");
+                    let _ = fs::remove_file(folder.join("played"));
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use twinprop_devices::PhysicalLayer;
 
 use super::build::Experiment;
 use super::compare::Sweep;
-use super::recipe::Recipe;
+use super::recipe::{Recipe, StageConfig};
 use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use super::trained_on::check_loaded;
@@ -13,14 +13,46 @@ use super::twins::Subject;
 use crate::{Error, Rule};
 
 /// Why `rule` cannot train on the devices of `recipe`, if it cannot: `ideal` training needs the equation that
-/// a device obeys, which nobody knows of a real one.
+/// a device obeys, which nobody knows of a real one, and so does the regulariser `training.bean` of a stage that
+/// plays on a device, where the rule fits no twin.
 #[must_use]
 pub fn why_not(rule: Rule, recipe: &Recipe) -> Option<String> {
-    let real = recipe.devices.iter().find(|(_, device)| device.rig.is_some());
-    let (name, _) = real.filter(|_| rule == Rule::Ideal)?;
+    if rule.needs_calibration() {
+        return None;
+    }
+    let is_real = |name: &str| recipe.devices.get(name).is_some_and(|device| device.rig.is_some());
+    if rule == Rule::Ideal {
+        let name = recipe.devices.keys().find(|name| is_real(name))?;
+        return Some(format!(
+            "`{name}` is a real device, and ideal training needs the equation that it obeys; train by pat or in-silico"
+        ));
+    }
+    let (place, name) = regularised(recipe).into_iter().find(|(_, name)| is_real(name))?;
     Some(format!(
-        "`{name}` is a real device, and ideal training needs the equation that it obeys; train by pat or in-silico"
+        "key `training.bean`: it regularises what enters stage {place}, which plays on `{name}`, a real device; its weights are those of a twin, and {rule} fits none; train by pat, name only digital layers in training.bean.stages, or leave out training.bean"
     ))
+}
+
+/// The physical stages of `recipe` whose inputs `training.bean` regularises: their places, from zero, and their
+/// devices.
+fn regularised(recipe: &Recipe) -> Vec<(usize, &str)> {
+    let Some(bean) = &recipe.training.bean else { return Vec::new() };
+    // A skip is no stage of the network that is built.
+    let stages = recipe.network.iter().filter(|stage| !matches!(stage, StageConfig::Skip(_)));
+    let mixing = stages.enumerate().filter_map(|(place, stage)| match stage {
+        StageConfig::Physical(config) => Some((place, Some(config.device.get_ref().as_str()))),
+        StageConfig::Linear(_) => Some((place, None)),
+        _ => None,
+    });
+    let is_meant = |number: usize, place: &usize| match &bean.stages {
+        None => number > 0,
+        Some(named) => named.contains(place),
+    };
+    mixing
+        .enumerate()
+        .filter(|(number, (place, _))| is_meant(*number, place))
+        .filter_map(|(_, (place, device))| Some((place, device?)))
+        .collect()
 }
 
 /// Refuses a rule that cannot train on the devices of `recipe`.
@@ -170,4 +202,75 @@ pub(super) fn check_calibration(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: [Rule; 10] = [
+        Rule::Pat,
+        Rule::InSilico,
+        Rule::Ideal,
+        Rule::PredictiveCoding,
+        Rule::FeedbackAlignment,
+        Rule::DirectFeedbackAlignment,
+        Rule::AugmentedDirectFeedbackAlignment,
+        Rule::LearnedPlasticity,
+        Rule::Spsa,
+        Rule::FiniteDifferences,
+    ];
+
+    /// Two devices, `one` simulated and `two` as `two` says, in a network whose layers that mix are in the
+    /// places 1 (one), 2 (two), 3 (digital); the skip has no place.
+    fn recipe(two: &str, bean: &str) -> Recipe {
+        let text = format!(
+            r#"
+network = ["encode", {{ physical = {{ device = "one" }} }}, {{ skip = {{ over = 1 }} }},
+  {{ physical = {{ device = "two" }} }}, {{ linear = {{ outputs = 8 }} }}, "readout"]
+data = {{ source = "vowels" }}
+[devices.one.model.second_harmonic]
+[devices.two]
+{two}
+[training]
+{bean}
+"#
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_rule_without_twins_is_refused_where_something_asks_for_one() {
+        let real = r#"rig = { target = "tcp://127.0.0.1:1" }"#;
+        let (model, simulated) = ("model = { second_harmonic = {} }", "imperfections = {}");
+        let described = format!("{real}\n{model}");
+        let recorded = r#"rig = { target = "replay:shots/two" }"#;
+        for two in [real, &described, recorded, &format!("{model}\n{simulated}")] {
+            let is_real = two.contains("rig");
+            for (bean, asks) in [
+                ("", false),
+                ("bean = { strength = 0.1 }", true),
+                ("bean = { strength = 0.1, stages = [2] }", true),
+                ("bean = { strength = 0.1, stages = [3, 2] }", true),
+                ("bean = { strength = 0.1, stages = [1, 3] }", false),
+                ("bean = { strength = 0.1, stages = [3] }", false),
+                ("bean = { strength = 0.1, stages = [] }", false),
+            ] {
+                let recipe = recipe(two, bean);
+                for rule in RULES {
+                    let refused = is_real
+                        && match rule {
+                            Rule::Ideal => true,
+                            Rule::Spsa | Rule::FiniteDifferences => asks,
+                            _ => false,
+                        };
+                    let why = why_not(rule, &recipe);
+                    assert_eq!(why.is_some(), refused, "{two}, {bean}, {rule}: {why:?}");
+                    if let Some(why) = why {
+                        assert!(why.contains("`two`") && why.contains("train by pat"), "{why}");
+                    }
+                }
+            }
+        }
+    }
 }

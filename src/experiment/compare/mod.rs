@@ -208,7 +208,10 @@ pub fn plan_comparison(
     folder.write(&plan.recipe, &recipe.to_toml())?;
     // What no value of the recipe allows is known before the first run.
     for settings in plan.settings() {
-        Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
+        let swept = Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
+        if let Some(why) = plan.rules.iter().find_map(|&rule| why_not(rule, &swept)) {
+            return Err(Error::Usage(format!("--sweep: {why}")));
+        }
     }
     folder.write_json(RunFolder::PLAN, &plan)?;
     Ok((plan, folder))
