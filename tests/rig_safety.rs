@@ -5,148 +5,17 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nalgebra::{DMatrix, DVector};
-use tempfile::TempDir;
 use twinprop::devices::PhysicalLayer;
 use twinprop::devices::rig::{Rig, RigOptions};
 
-/// Nine drives, nine knobs, twelve readings. Arguments: its log, the seconds of its ramp, a mode.
-const SCRIPT: &str = include_str!("support/rig.py");
+mod support;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    Process,
-    Tcp,
-    Serial,
-}
-
-/// A device, and the log that it keeps.
-struct Device {
-    folder: TempDir,
-    target: String,
-    /// The device's own process, where the host does not start it.
-    server: Option<Child>,
-}
-
-impl Device {
-    fn start(way: Way, ramp: f64, mode: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        let (script, log) = (folder.path().join("lab.py"), folder.path().join("log"));
-        fs::write(&script, SCRIPT).unwrap();
-        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/twinprop_rig.py");
-        fs::copy(python, folder.path().join("twinprop_rig.py")).unwrap();
-        fs::write(&log, "").unwrap();
-        let arguments = [script.display().to_string(), log.display().to_string()];
-        if way == Way::Process {
-            let [script, log] = arguments;
-            let target = format!("process:python3 '{script}' '{log}' {ramp} '{mode}'");
-            return Self { folder, target, server: None };
-        }
-        let mut server = Command::new("python3")
-            .args(arguments)
-            .args([&ramp.to_string(), mode])
-            .args(if way == Way::Tcp { vec!["--tcp", "127.0.0.1:0"] } else { vec!["--pty"] })
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
-        let target = loop {
-            let line = lines.next().unwrap().unwrap();
-            if let Some(place) = line.find("tcp://").or_else(|| line.find("serial://")) {
-                break line[place..].to_owned();
-            }
-        };
-        thread::spawn(move || lines.map_while(Result::ok).count());
-        Self { folder, target, server: Some(server) }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Times and texts of the log.
-    fn log(&self) -> Vec<(f64, String)> {
-        let text = fs::read_to_string(self.path("log")).unwrap();
-        let entry = |line: &str| {
-            let (time, text) = line.split_once(' ').unwrap();
-            (time.parse().unwrap(), text.to_owned())
-        };
-        text.lines().map(entry).collect()
-    }
-
-    fn wait_until_driven(&self) {
-        let end = Instant::now() + Duration::from_secs(60);
-        while !self.log().iter().any(|(_, text)| text == "driven") {
-            assert!(Instant::now() < end, "{}: it is not driven", self.target);
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
-    fn fault(&self, ramp: f64) -> Option<String> {
-        let log = self.log();
-        let last = log.iter().rposition(|(_, text)| text == "driven")?;
-        match &log[last + 1..] {
-            [(begin, one), (end, other)] if one == "safe begins" && other == "safe ends" => {
-                (end - begin < ramp - 0.01).then(|| format!("a ramp of {} s", end - begin))
-            }
-            rest => Some(format!("after the last shot: {rest:?}")),
-        }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        self.command_after("signal.signal(signal.SIGINT, signal.SIG_DFL)", arguments)
-    }
-
-    /// A command that is started after a line of Python. What runs in the background of a shell, as tests
-    /// may, is started with Ctrl-C ignored.
-    fn command_after(&self, line: &str, arguments: &[&str]) -> Command {
-        let start = format!("import os, signal, sys; {line}; os.execv(sys.argv[1], sys.argv[1:])");
-        let mut command = Command::new("python3");
-        command.args(["-c", &start, env!("CARGO_BIN_EXE_twinprop")]).args(arguments);
-        command.current_dir(self.folder.path()).process_group(0);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn probe(&self, seconds: &str, more: &[&str]) -> Command {
-        let mut command = self.command(&[
-            "device",
-            "probe",
-            &self.target,
-            "--seconds",
-            seconds,
-            "--out",
-            "found",
-        ]);
-        command.args(more);
-        command
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        if let Some(server) = &mut self.server {
-            let _ = server.kill();
-            let _ = server.wait();
-        }
-    }
-}
-
-fn words(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
+use support::rig::{Device, Way, signal, words};
 
 #[derive(Clone, Copy, Debug)]
 enum Ending {
@@ -154,12 +23,6 @@ enum Ending {
     Error,
     Signal(&'static str),
     Killed,
-}
-
-/// Signals the whole process group of `host`, as a terminal does.
-fn signal(host: &Child, name: &str) {
-    let group = format!("-{}", host.id());
-    assert!(Command::new("kill").args(["-s", name, "--", &group]).status().unwrap().success());
 }
 
 /// Drives a device that ramps, ends the host so, and looks at the device's log.
@@ -226,7 +89,6 @@ fn all_endings(way: Way) {
 #[test]
 fn a_process_is_left_safe_however_its_host_ends() {
     all_endings(Way::Process);
-                assert!(text.contains("with `seconds_per_shot` of 0.2"), "{way:?}: {text}");
 }
 
 #[test]
@@ -375,46 +237,16 @@ fn a_slow_device_and_a_slow_start_are_waited_for() {
                 assert!((7.0..14.0).contains(&seconds), "{way:?}: {seconds} s");
                 let text = words(&output);
                 assert!(text.contains("give it `seconds_per_shot` of 0.2"), "{way:?}: {text}");
+                assert!(text.contains("with `seconds_per_shot` of 0.2"), "{way:?}: {text}");
             });
         }
     });
 }
 
-const RECIPE: &str = r#"
-seed = 3
-network = ["encode", "scale", { physical = { device = "lab", shots = 1 } }, "scale", "readout"]
-
-[data]
-source = "vowels"
-
-[devices.lab.rig]
-target = "TARGET"
-
-[calibration]
-require = "none"
-shots = 60
-test_shots = 20
-twin = { neural = { width = 8, depth = 1 } }
-fit = { epochs = 1 }
-
-[training]
-epochs = 1
-
-[accounting]
-digital_peer = false
-"#;
-
-fn train(device: &Device, more: &[&str]) -> Command {
-    fs::write(device.path("recipe.toml"), RECIPE.replace("TARGET", &device.target)).unwrap();
-    let mut command = device.command(&["train", "recipe.toml", "--out", "run"]);
-    command.args(more);
-    command
-}
-
 #[test]
 fn a_run_that_went_well_on_a_device_that_did_not_ends_with_an_error() {
     let device = Device::start(Way::Process, 0.0, "unsafe");
-    let output = train(&device, &[]).output().unwrap();
+    let output = device.train(&[]).output().unwrap();
     let text = words(&output);
     assert_eq!(output.status.code(), Some(4), "{text}");
     assert!(text.contains("THE DEVICE MAY STILL BE DRIVEN"), "{text}");
@@ -424,7 +256,7 @@ fn a_run_that_went_well_on_a_device_that_did_not_ends_with_an_error() {
 #[test]
 fn retries_are_counted_in_the_summary_and_the_report() {
     let device = Device::start(Way::Process, 0.0, "transient");
-    let output = train(&device, &[]).output().unwrap();
+    let output = device.train(&[]).output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
     let summary = fs::read_to_string(device.path("run/summary.json")).unwrap();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
@@ -439,7 +271,7 @@ fn retries_are_counted_in_the_summary_and_the_report() {
 fn the_first_ctrl_c_keeps_a_checkpoint_and_the_second_ends_at_once_safely() {
     let device = Device::start(Way::Process, 0.8, "");
     let more = ["--set", "training.epochs=100000"];
-    let mut host = train(&device, &more).stderr(Stdio::null()).spawn().unwrap();
+    let mut host = device.train(&more).stderr(Stdio::null()).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(60);
     while !device.path("run/metrics.jsonl").exists() {
         assert!(Instant::now() < end && host.try_wait().unwrap().is_none(), "it does not train");
@@ -450,7 +282,7 @@ fn the_first_ctrl_c_keeps_a_checkpoint_and_the_second_ends_at_once_safely() {
     assert_eq!(device.fault(0.8), None);
 
     let device = Device::start(Way::Process, 0.8, "slow");
-    let mut host = train(&device, &more).stderr(Stdio::null()).spawn().unwrap();
+    let mut host = device.train(&more).stderr(Stdio::null()).spawn().unwrap();
     device.wait_until_driven();
     signal(&host, "INT");
     thread::sleep(Duration::from_millis(200));

@@ -66,13 +66,15 @@ pub enum AtHand {
 }
 
 impl Experiment {
-    /// Sends the real devices to their safe states, as soon as nothing more is measured. One that does
-    /// not confirm it is noted in [`rig::may_be_driven`], which ends the program with an error.
+    /// Sends the real devices to their safe states, all at once, as soon as nothing more is measured. One that
+    /// does not confirm it is noted in [`rig::may_be_driven`], which ends the program with an error.
     pub fn make_safe(&self) {
-        for link in &self.links {
-            // Noted, and told at the end: the results are complete all the same.
-            let _ = link.make_safe();
-        }
+        std::thread::scope(|scope| {
+            for link in &self.links {
+                // Noted, and told at the end: the results are complete all the same.
+                scope.spawn(move || link.make_safe());
+            }
+        });
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
+use twinprop_calibration::CalibrationError;
 use twinprop_calibration::fidelity::Verdict;
+use twinprop_devices::DeviceError;
 
 use super::assemblies::StageAssemblies;
 use super::build::{Experiment, Place, open};
@@ -246,6 +248,15 @@ impl<'a> Run<'a> {
 
     /// Calibrates, trains and reports, from `checkpoint` on if there is one.
     fn carry_on(
+        self,
+        checkpoint: Option<&Checkpoint>,
+        stop: &AtomicBool,
+    ) -> Result<(Summary, RunFolder), Error> {
+        let folder = RunFolder::at(self.folder.path());
+        self.carry_out(checkpoint, stop).map_err(|error| cut_off(&folder, error))
+    }
+
+    fn carry_out(
         mut self,
         checkpoint: Option<&Checkpoint>,
         stop: &AtomicBool,
@@ -266,20 +277,8 @@ impl<'a> Run<'a> {
         }
         self.spent.opening += self.start.elapsed().as_secs_f64();
         let calibrated = self.calibrate(checkpoint.is_some())?;
-        let course = self.train(&calibrated, checkpoint, stop);
-        let course = course.map_err(|error| self.cut_off(error))?;
+        let course = self.train(&calibrated, checkpoint, stop)?;
         self.finish(&calibrated, course)
-    }
-
-    /// `error`, and how the run goes on if it can.
-    fn cut_off(&self, error: Error) -> Error {
-        let is_passing = matches!(error, Error::Device(_) | Error::File { .. });
-        match Checkpoint::last_of(&self.folder) {
-            Ok(Some(_)) if is_passing => {
-                Error::Cut { source: Box::new(error), run: self.folder.path().to_owned() }
-            }
-            _ => error,
-        }
     }
 
     /// Makes the twins, or loads them if they were made before.
@@ -423,6 +422,24 @@ impl<'a> Run<'a> {
         view.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
         spent.training = trained_before + since.elapsed().as_secs_f64();
         Ok(Course { history, twins_at_start, refinement_seconds, seconds_before })
+    }
+}
+
+/// `error` of the run in `folder`, and how to resume the run where that helps: from a checkpoint, or where a
+/// rig failed before the first, whose shots are kept.
+fn cut_off(folder: &RunFolder, error: Error) -> Error {
+    let helps = match &error {
+        Error::Device(DeviceError::Rig { .. })
+        | Error::Calibration(CalibrationError::Device(DeviceError::Rig { .. })) => true,
+        Error::Device(_) | Error::Calibration(CalibrationError::Device(_)) | Error::File { .. } => {
+            matches!(Checkpoint::last_of(folder), Ok(Some(_)))
+        }
+        _ => false,
+    };
+    if helps {
+        Error::Cut { source: Box::new(error), run: folder.path().to_owned() }
+    } else {
+        error
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
 
 use twinprop_calibration::{DigitalTwin, RangeMap, TensorEquation};
 use twinprop_devices::{Boundary, PhysicalLayer, ShotCounter, Usage};
@@ -105,6 +106,17 @@ impl Laboratory {
     #[must_use]
     pub fn device_seconds(&self) -> f64 {
         self.instruments.iter().map(|instrument| instrument.device.device_seconds()).sum()
+    }
+}
+
+impl Drop for Laboratory {
+    /// Lets go of all devices at once: each may take its time to its safe state.
+    fn drop(&mut self) {
+        thread::scope(|scope| {
+            for instrument in self.instruments.drain(..) {
+                scope.spawn(move || drop(instrument));
+            }
+        });
     }
 }
 

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+#[cfg(unix)]
+pub mod rig;
+
 use std::process::Command;
 
 /// A recipe that trains in a second or two.
@@ -35,7 +38,10 @@ fit = { epochs = 3 }
 epochs = 3
 "#;
 
+/// Where the built program is.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_twinprop");
+
 /// The built program.
 pub fn program() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_twinprop"))
+    Command::new(PROGRAM)
 }

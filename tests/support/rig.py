@@ -1,4 +1,4 @@
-"""A device of the tests in rig_safety.rs: it keeps a log, and fails as its mode says."""
+"""A device of the tests in rig_safety.rs and rig_faults.rs: it keeps a log, and fails as its mode says."""
 
 import math, os, sys, time, tty
 log, ramp, mode = sys.argv[1], float(sys.argv[2]), sys.argv[3]
@@ -22,6 +22,9 @@ def measure(inputs, parameters):
         raise RuntimeError("the camera is gone")
     if mode == "transient" and calls % 9 == 0:
         raise RuntimeError("frame dropped")
+    if mode == f"once {calls}" and not os.path.exists(log + ".failed"):
+        open(log + ".failed", "w").close()
+        raise RuntimeError("the shutter is stuck")
     died = os.path.exists(log + ".died")
     if mode in ("dies", "dies once") and calls > 5 or mode == "dies" and died:
         if mode == "dies" or not died:
