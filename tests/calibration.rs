@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+mod support;
+
+use support::{PROGRAM, program};
+
 const RECIPE: &str = r#"
 seed = 3
 network = ["encode", "scale", { physical = { device = "chain", shots = 4 } }, "readout"]
@@ -34,7 +38,7 @@ fidelity = { points = 8, directions = 1, repeats = 2 }
 "#;
 
 fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
+    let mut command = program();
     command.current_dir(folder).args(arguments);
     command
 }
@@ -124,8 +128,7 @@ fn a_calibration_that_is_killed_goes_on_where_it_was() {
     let folder = laboratory();
     let path = folder.path();
     // A device of 10 ms a shot, behind the protocol.
-    let served = env!("CARGO_BIN_EXE_twinprop").to_owned();
-    let device = format!("process:{served} device serve recipe.toml --stdio --real-time");
+    let device = format!("process:{PROGRAM} device serve recipe.toml --stdio --real-time");
     let slow = RECIPE.replace("time = 2.0", "time = 2.0\nseconds_per_shot = 0.01");
     fs::write(path.join("recipe.toml"), slow).unwrap();
     let arguments = ["calibrate", "recipe.toml", "--out", "killed", "--device", &device];

@@ -4,10 +4,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+mod support;
+
+use support::program;
 
 /// A chain of pendula whose springs are not what the data sheet says.
 const RECIPE: &str = r#"
@@ -48,7 +52,7 @@ epochs = 1
 "#;
 
 fn twinprop(arguments: &[&str], folder: &TempDir, threads: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
+    let mut command = program();
     command.env("RAYON_NUM_THREADS", threads).current_dir(folder.path());
     command.args(arguments).output().unwrap()
 }

@@ -4,16 +4,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::Value;
 
+mod support;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn twinprop() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_twinprop"))
 }
 
 /// The TOML files of `folder`.
@@ -74,7 +71,7 @@ fn knows(whole: &Value, schema: &Value, value: &Value) -> bool {
 
 #[test]
 fn every_recipe_is_what_the_schema_says() {
-    let output = twinprop().arg("schema").output().unwrap();
+    let output = support::program().arg("schema").output().unwrap();
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     let all = [recipes("experiments"), recipes("examples")].concat();
     assert!(all.len() > 15, "{all:?}");
@@ -102,7 +99,7 @@ fn a_device_of_ones_own_in_rust_is_trained() {
     // Cargo builds the examples with the tests, beside them.
     let tests = std::env::current_exe().unwrap();
     let slab = tests.ancestors().nth(2).unwrap().join("examples/scattering_slab");
-    let output = twinprop()
+    let output = support::program()
         .current_dir(root())
         .args(["train", "examples/scattering_slab.toml", "--out"])
         .arg(&out)

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+mod support;
+
+use support::program;
 
 const RECIPE: &str = r#"
 seed = 3
@@ -26,7 +30,7 @@ source = "digits"
 "#;
 
 fn meta_train(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
+    let mut command = program();
     command.current_dir(folder).arg("meta-train").args(arguments).output().unwrap()
 }
 

@@ -130,7 +130,7 @@ fn a_training_outlives_its_terminal() {
     fs::write(folder.path().join("recipe.toml"), QUICK).unwrap();
     for (out, more) in [("lines", None), ("dashboard", Some("--tui"))] {
         let status = Command::new("python3")
-            .args(["-c", LOSES_ITS_TERMINAL, env!("CARGO_BIN_EXE_twinprop")])
+            .args(["-c", LOSES_ITS_TERMINAL, support::PROGRAM])
             .args(["train", "recipe.toml", "--out", out])
             .args(more)
             .current_dir(folder.path())

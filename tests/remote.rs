@@ -4,7 +4,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
+
+mod support;
+
+use support::program;
 
 const TOKEN: &str = "a token of twenty-nine bytes.";
 
@@ -17,7 +21,7 @@ struct Server {
 
 impl Server {
     fn start(token: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_twinprop"))
+        let mut process = program()
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("TWINPROP_TOKEN", token)
             .stdout(Stdio::piped())
@@ -39,7 +43,7 @@ impl Drop for Server {
 }
 
 fn train(backend: &str, token: &str, out: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_twinprop"))
+    program()
         .args(["train", "experiments/vowels-optical.toml", "--backend", backend])
         .args(["--set", "training.epochs=3", "--set", "calibration.shots=600"])
         .args(["--set", "calibration.fit.epochs=4", "--set", "accounting.digital_peer=false"])
@@ -82,7 +86,7 @@ fn who_has_not_the_token_is_told_and_leaves_no_folder() {
 
 #[test]
 fn off_loopback_a_token_is_needed() {
-    let output = Command::new(env!("CARGO_BIN_EXE_twinprop"))
+    let output = program()
         .args(["serve", "--listen", "0.0.0.0:0"])
         .env_remove("TWINPROP_TOKEN")
         .output()

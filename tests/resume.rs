@@ -12,7 +12,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use twinprop_devices::random;
 
-/// A chain of pendula whose twin goes on learning.
+mod support;
+
+use support::program;
+
+/// A chain of pendula whose twin keeps learning.
 const REFINED: &str = r#"
 seed = 3
 network = ["encode", { jitter = { deviation = 0.01 } }, { physical = { device = "chain", shots = 3 } }, "scale", "readout"]
@@ -73,7 +77,7 @@ learning_rate = 0.01
 "#;
 
 fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
+    let mut command = program();
     command.current_dir(folder).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

@@ -13,44 +13,18 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const RECIPE: &str = r#"
-seed = 3
-network = [
-  "encode", "scale", { physical = { device = "shg", shots = 4 } }, "scale", "readout",
-]
+mod support;
 
-[data]
-source = "vowels"
-
-[devices.shg.model.second_harmonic]
-inputs = 9
-parameters = 9
-outputs = 12
-
-[devices.shg.imperfections]
-mismatch = 0.1
-input_noise = 0.01
-readout_noise = 0.01
-
-[calibration]
-require = "none"
-shots = 300
-test_shots = 50
-twin = { neural = { width = 16, depth = 1 } }
-fit = { epochs = 2 }
-
-[training]
-epochs = 2
-"#;
+use support::{PROGRAM, QUICK, program};
 
 fn laboratory() -> TempDir {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("recipe.toml"), RECIPE).unwrap();
+    fs::write(folder.path().join("recipe.toml"), QUICK).unwrap();
     folder
 }
 
 fn twinprop(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_twinprop"));
+    let mut command = program();
     command.current_dir(folder).args(arguments);
     command
 }
@@ -141,8 +115,7 @@ impl Drop for Emulator {
 fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
     let folder = laboratory();
     let here = train(folder.path(), "here", None);
-    let program = env!("CARGO_BIN_EXE_twinprop");
-    let process = format!("process:'{}' device serve recipe.toml --stdio", program);
+    let process = format!("process:'{PROGRAM}' device serve recipe.toml --stdio");
     assert_eq!(here, train(folder.path(), "process", Some(&process)));
     let emulator = Emulator::start(folder.path(), &[]);
     assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
@@ -281,8 +254,7 @@ fn a_wrong_device_and_a_missing_one_are_said_before_anything_is_driven() {
 #[test]
 fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
     let laboratory = laboratory();
-    let served = env!("CARGO_BIN_EXE_twinprop").to_owned();
-    let target = format!("process:{served} device serve recipe.toml --stdio");
+    let target = format!("process:{PROGRAM} device serve recipe.toml --stdio");
     let arguments = ["device", "probe", &target, "--seconds", "2", "--out", "found"];
     let output = twinprop(laboratory.path(), &arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -15,6 +15,8 @@ use twinprop_devices::rig::{
 };
 use twinprop_devices::{DeviceError, PhysicalLayer};
 
+mod support;
+
 fn device() -> SecondHarmonic {
     let config =
         SecondHarmonicConfig { inputs: 4, parameters: 3, outputs: 5, ..Default::default() };
@@ -89,15 +91,8 @@ fn a_serial_port_carries_a_device_in_small_frames() {
 
 /// A device that listens; it serves every host that comes.
 fn listening(capacity: Capacity) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    thread::spawn(move || {
-        let mut emulator = emulator(capacity);
-        for stream in listener.incoming() {
-            emulator.serve(&mut Tcp::accepted(stream.unwrap()).unwrap(), |_| {}).unwrap();
-        }
-    });
-    address
+    let mut emulator = emulator(capacity);
+    support::listen(move |mut link| emulator.serve(&mut link, |_| {}).unwrap())
 }
 
 fn rig_at(address: &str, encoding: Encoding) -> Result<Rig, DeviceError> {
