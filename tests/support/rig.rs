@@ -167,11 +167,13 @@ impl Device {
 
     /// The program with these arguments, in the device's folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        self.command_after("signal.signal(signal.SIGINT, signal.SIG_DFL)", arguments)
+        let heard =
+            "[signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)]";
+        self.command_after(heard, arguments)
     }
 
-    /// A command that is started after a line of Python. What runs in the background of a shell, as tests
-    /// may, is started with Ctrl-C ignored.
+    /// A command that is started after a line of Python. What runs in the background of a shell or by `nohup`,
+    /// as tests may, is started with Ctrl-C or SIGHUP ignored.
     pub fn command_after(&self, line: &str, arguments: &[&str]) -> Command {
         let start = format!("import os, signal, sys; {line}; os.execv(sys.argv[1], sys.argv[1:])");
         let mut command = Command::new("python3");
