@@ -50,7 +50,7 @@ What happens when:
 * Whatever measure() raises goes to the host, with the last lines of its traceback; the script lives on.
 * The safe function runs, in the main thread as well, when the host asks for it, when measure() fails, when
   the host falls silent or leaves, on Ctrl-C, SIGTERM and SIGHUP, and at the end: once, until the next
-  shot. A measurement that goes on for a second after that is interrupted. Where the safe function fails,
+  shot. A measurement that lasts for a second after that is interrupted. Where the safe function fails,
   the host is told, and the script ends with exit code 1.
 * What the script and its C libraries print goes to standard error. What print() writes and nobody reads for
   a second (the host was killed, the terminal is stopped) is dropped, so that nothing waits for it.
@@ -110,7 +110,7 @@ Header = collections.namedtuple(
 LARGEST_FRAME = 65536  # Bytes that a host takes.
 LONGEST_TEXT = 1000  # Bytes of an error's text.
 BUSY_PERIOD = 0.2  # Seconds after which, and in which, a device at work says so.
-GRACE = 1.0  # Seconds that a measurement goes on when nobody wants it any more.
+GRACE = 1.0  # Seconds that a measurement lasts when nobody wants it any more.
 SAFE_AGAIN = 10.0  # Seconds after which a safe state that failed is tried again while the host is silent.
 TAKE_OVER = 5.0  # Seconds of silence after which a host gives way to one that waits.
 GREETING = 5.0  # Seconds in which a connection shows that a host is behind it.
@@ -159,7 +159,7 @@ def cobs_decode(data):
 
 
 def encode(header, payload=b""):
-    """A frame as it goes on the wire."""
+    """A frame as it is on the wire."""
     body = HEADER.pack(*header) + payload
     return b"\0" + cobs_encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
 

@@ -54,15 +54,15 @@ pub enum Error {
         /// The run's folder.
         run: PathBuf,
     },
-    /// A run was cut off that can be gone on with.
-    #[error("{source}; what was done is kept; resume it with `twinprop train --resume {run}`", run = run.display())]
+    /// A run was cut off that can be resumed.
+    #[error("{source}; what was done is kept; resume with `twinprop train --resume {run}`", run = run.display())]
     Cut {
         /// What cut it off.
         source: Box<Error>,
         /// The run's folder.
         run: PathBuf,
     },
-    /// Ctrl-C; the text says how far it came and how to go on.
+    /// Ctrl-C; the text says how far it came and how to resume.
     #[error("{0}")]
     Interrupted(String),
     /// Training left the real numbers.

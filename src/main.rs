@@ -17,7 +17,7 @@ use twinprop::errln;
 use twinprop::report::terminal;
 
 /// A training step frees and asks for the same few hundred kilobytes again and again, on every
-/// thread: glibc gives them back to the system and faults them in anew, a quarter of the step.
+/// thread: glibc gives them back to the system and faults them in again, a quarter of the step.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

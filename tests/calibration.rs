@@ -94,7 +94,7 @@ fn every_kind_of_twin_is_made_judged_saved_and_loaded() {
         assert_eq!(shots, if name == "physics" { 100 } else { 500 });
 
         if name != "physics" {
-            // Loaded, it is the same twin: judged by the same shots, nothing is measured anew.
+            // Loaded, it is the same twin: judged by the same shots, nothing is measured again.
             let load = format!("calibration.load={name}");
             let out = format!("{name} again");
             let arguments = ["--out", &out, "--set", &twin, "--set", &load];
@@ -124,7 +124,7 @@ fn an_active_design_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_calibration_that_is_killed_goes_on_where_it_was() {
+fn a_calibration_that_is_killed_is_resumed_where_it_was() {
     let folder = laboratory();
     let path = folder.path();
     // A device of 10 ms a shot, behind the protocol.

@@ -1,4 +1,4 @@
-//! A network in use: its twins go on learning, its devices are watched, and it is brought back to them.
+//! A network in use: its twins keep learning, its devices are watched, and it is brought back to them.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 

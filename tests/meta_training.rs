@@ -1,4 +1,4 @@
-//! Meta-training by the built binary: what it leaves, that it goes on where it was stopped, what it refuses.
+//! Meta-training by the built binary: what it leaves, that it is resumed where it was stopped, what it refuses.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -39,7 +39,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_meta_training_leaves_a_rule_and_goes_on_bit_for_bit() {
+fn a_meta_training_leaves_a_rule_and_is_resumed_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("rule.toml"), RECIPE).unwrap();

@@ -1,4 +1,4 @@
-//! A run that is killed goes on from its last checkpoint, and ends as if nothing had happened.
+//! A run that is killed is resumed from its last checkpoint, and ends as if nothing had happened.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -138,7 +138,7 @@ fn survives(recipe: &str, seed: u64) {
         child.kill().unwrap();
         child.wait().unwrap();
         if !path.join(&run).join("begun.json").exists() {
-            // Too early for anything to go on with.
+            // Too early for anything to resume.
             let _ = fs::remove_dir_all(path.join(&run));
             succeed(path, &arguments);
         } else if !path.join(&run).join("summary.json").exists() {

@@ -281,7 +281,7 @@ fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
 }
 
 #[test]
-fn a_device_that_dies_leaves_a_run_that_goes_on() {
+fn a_device_that_dies_leaves_a_run_that_is_resumed() {
     let folder = laboratory();
     let path = folder.path();
     let emulator = Emulator::start(path, &[]);

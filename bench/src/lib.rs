@@ -152,7 +152,7 @@ impl Step {
         self.experiment.split.train.len()
     }
 
-    /// An epoch in batches of 32 by physics-aware training as [`train`] has it; Adam makes its first step anew.
+    /// An epoch in batches of 32 by physics-aware training as [`train`] has it; Adam makes its first step again.
     ///
     /// # Errors
     /// Whatever the training answers.

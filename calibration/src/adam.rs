@@ -82,7 +82,7 @@ impl Adam {
         Self { epsilon, time: 0, moments: Vec::new() }
     }
 
-    /// Its moments and their time, to go on with; `like` are the tensors that it moves.
+    /// Its moments and their time, for a later process; `like` are the tensors that it moves.
     #[must_use]
     pub fn state(&self, like: &[&Tensor<2>]) -> State {
         let mut state = State::new();
@@ -98,7 +98,7 @@ impl Adam {
         state
     }
 
-    /// Goes on with what [`state`](Self::state) gave.
+    /// Restores what [`state`](Self::state) gave.
     ///
     /// # Errors
     /// In words, where something is missing.

@@ -158,7 +158,7 @@ impl ConstantFit {
         !self.weight.is_empty()
     }
 
-    /// What it is made of, to go on with.
+    /// What it is made of, for a later process.
     pub fn state(&self) -> State {
         let mut state = as_part("adam", self.optimiser.state(&[&self.values]));
         state.insert("constants".to_owned(), self.values.clone());
@@ -170,7 +170,7 @@ impl ConstantFit {
         state
     }
 
-    /// Goes on with what [`state`](Self::state) gave, and sets the constants of `equation`.
+    /// Restores what [`state`](Self::state) gave, and sets the constants of `equation`.
     pub fn restore(
         &mut self,
         mut state: State,

@@ -1,4 +1,4 @@
-//! What something that learns is made of, by name, so that a later process can go on with it.
+//! What something that learns is made of, by name, so that a later process can restore it.
 
 use std::collections::HashMap;
 

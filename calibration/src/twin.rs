@@ -43,7 +43,7 @@ pub trait DigitalTwin: Send + Sync {
     /// three times as many.
     fn multiply_adds(&self) -> u64;
 
-    /// A copy that goes on learning from shots on `backend` while the twin is used; none for a twin
+    /// A copy that keeps learning from shots on `backend` while the twin is used; none for a twin
     /// that has nothing to learn.
     fn learner(&self, _backend: &Device) -> Option<Box<dyn Learner>> {
         None

@@ -1,4 +1,4 @@
-//! Twins go on learning from the shots of a device that is not what they were fitted to.
+//! Twins keep learning from the shots of a device that is not what they were fitted to.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 

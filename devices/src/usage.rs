@@ -1,8 +1,8 @@
-//! What use leaves in a simulated device, so that a later process can go on with it.
+//! What use leaves in a simulated device, so that a later process can resume it.
 
 use serde::{Deserialize, Serialize};
 
-/// How far a simulated device has been used: where its noise goes on, how far it has drifted, and what its
+/// How far a simulated device has been used: where its noise continues, how far it has drifted, and what its
 /// cells were programmed to last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

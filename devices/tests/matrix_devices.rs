@@ -221,7 +221,7 @@ fn wires_take_what_the_solved_network_says_to_first_order() {
 }
 
 #[test]
-fn a_tile_is_programmed_anew_only_with_new_weights_and_drifts_after() {
+fn a_tile_is_programmed_again_only_with_new_weights_and_drifts_after() {
     let config = CrossbarConfig {
         programming_noise: 0.03,
         drift_exponent: 0.05,
@@ -237,12 +237,12 @@ fn a_tile_is_programmed_anew_only_with_new_weights_and_drifts_after() {
     let other = vector(35, 1.0, 3);
     measure(&mut device, &x, &other);
     let again = measure(&mut device, &x, &weights);
-    assert!((&again - &first).amax() > 1e-3, "programming noise is drawn anew");
+    assert!((&again - &first).amax() > 1e-3, "programming noise is drawn again");
     let perfect = respond(&Crossbar::nominal(&config).unwrap(), &x, &weights);
     assert!((&first - &perfect).amax() < 0.3);
     let mut same = Crossbar::fabricated(&config, 0.0, 1).unwrap();
     assert_eq!(measure(&mut same, &x, &weights), first);
-    // Another process goes on where this one stands, without programming anew.
+    // Another process continues where this one stands, without programming again.
     let mut later = Crossbar::fabricated(&config, 0.0, 1).unwrap();
     later.resume(&device.usage());
     assert_eq!(measure(&mut later, &x, &weights), measure(&mut device, &x, &weights));

@@ -170,7 +170,7 @@ fn a_recorder_that_played_nothing_leaves_nothing_behind() {
 
 #[test]
 fn a_recording_goes_on_where_a_crash_left_it() {
-    let path = folder("goes on");
+    let path = folder("continued");
     let mut recorder = Recorder::new(Counting::new(), &path).unwrap().with_patience(0.0);
     let (setting, mut outputs) = (DVector::from_vec(vec![0.5, 0.25]), DMatrix::zeros(3, 4));
     let drives =

@@ -53,7 +53,7 @@ struct Events {
     hang: f64,
     /// restarts,
     restart: f64,
-    /// that the link is closed and opened anew,
+    /// that the link is closed and opened again,
     reopen: f64,
     /// and that a frame of parameters is lost.
     lose_configure: f64,

@@ -140,7 +140,7 @@ fn a_host_at_its_own_work_keeps_the_watchdog_content_and_a_dropped_one_leaves_it
 }
 
 #[test]
-fn a_link_that_breaks_is_opened_again_and_the_batch_goes_on() {
+fn a_link_that_breaks_is_opened_again_and_the_batch_is_completed() {
     let device = listening(Capacity::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -17,7 +17,7 @@ pub struct Calibrate {
     /// The recipe.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Go on with the calibration in this folder, which was cut off.
+    /// Resume the calibration in this folder, which was cut off.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "seed", "set", "out"])]
     resume: Option<PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ pub struct Compare {
     /// The recipe.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Go on with the comparison in this folder.
+    /// Resume the comparison in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "rules", "seeds", "sweep", "seed", "set", "out"])]
     resume: Option<PathBuf>,
     #[command(flatten)]

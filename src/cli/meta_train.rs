@@ -17,7 +17,7 @@ pub struct MetaTrain {
     /// The recipe.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Go on with the meta-training in this folder.
+    /// Resume the meta-training in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "seeds", "seed", "set", "out", "data_dir"])]
     resume: Option<PathBuf>,
     /// Seeds, counting up from the recipe's.

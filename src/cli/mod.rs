@@ -167,7 +167,7 @@ impl Reopen {
     }
 }
 
-/// How many pieces of work go on at a time: `jobs`, or as many as there are cores.
+/// How many pieces of work are done at a time: `jobs`, or as many as there are cores.
 fn jobs_or_cores(jobs: Option<u64>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     jobs.map_or_else(cores, |jobs| jobs as usize)

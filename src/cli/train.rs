@@ -16,7 +16,7 @@ pub struct Train {
     /// The recipe.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Go on with the run in this folder, which was cut off.
+    /// Resume the run in this folder, which was cut off.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rule", "seed", "set", "out"])]
     resume: Option<PathBuf>,
     #[command(flatten)]

@@ -139,7 +139,7 @@ pub(super) fn reload(
 ) -> Result<Vec<Calibrated>, Error> {
     load_twins(experiment, recipe, folder.path(), backend)?;
     let mut summary: CalibrationSummary =
-        folder.read_json(RunFolder::CALIBRATION, "let it be read, or start the run again")?;
+        folder.read_json(RunFolder::CALIBRATION, "let it be read, or begin the run again")?;
     let instruments = experiment.laboratory.instruments.iter();
     instruments
         .map(|instrument| {

@@ -78,7 +78,7 @@ pub fn calibrate_recipe(
     run(&recipe, path, folder, options)
 }
 
-/// Goes on with the calibration in `path`, which was cut off: what was measured is not measured again.
+/// Resumes the calibration in `path`, which was cut off: what was measured is not measured again.
 ///
 /// # Errors
 /// As [`calibrate_recipe`], and [`Error::Usage`] where there is none, or it is done.

@@ -1,4 +1,4 @@
-//! Checkpoints: all that a run needs to go on after its process is gone, as if nothing had happened.
+//! Checkpoints: all that a run needs to be resumed after its process is gone, as if nothing had happened.
 //!
 //! A checkpoint is a folder in the run's, laid out as a run is: parameters, twins that were refined, where
 //! use has left the devices; and besides the optimiser's moments and what the refinement knows. It is
@@ -54,7 +54,7 @@ const PREFIX: &str = "checkpoint-";
 const NOTES: &str = "checkpoint.json";
 const OPTIMISER: &str = "optimiser.safetensors";
 const REFINEMENT: &str = "refinement.safetensors";
-const ADVICE: &str = "see that there is room and that it may be written, and use --resume";
+const ADVICE: &str = "see that there is room and that it may be written, and resume with --resume";
 
 /// Writes a checkpoint of `run` and removes the one before.
 pub(super) fn save(
@@ -138,7 +138,7 @@ impl Checkpoint {
     pub fn last_of(run: &RunFolder) -> Result<Option<Self>, Error> {
         let Some((_, path)) = find_all(run.path())?.pop() else { return Ok(None) };
         let folder = RunFolder::at(&path);
-        let notes = folder.read_json(NOTES, "let it be read, or start the run again")?;
+        let notes = folder.read_json(NOTES, "let it be read, or begin the run again")?;
         Ok(Some(Self { folder, notes }))
     }
 

@@ -415,7 +415,7 @@ impl<'a> Run<'a> {
             let (steps, run) = (trainer.steps(), folder.path().display());
             view.finish(format!("stopped after step {done}"));
             return Err(Error::Interrupted(format!(
-                "stopped after {done} of {steps} steps; resume it with `twinprop train --resume {run}`"
+                "stopped after {done} of {steps} steps; resume with `twinprop train --resume {run}`"
             )));
         }
         let last = history.last().expect("a recipe trains at least one epoch");

@@ -6,7 +6,7 @@ use twinprop_devices::DeviceError;
 use super::noise::NoiseSource;
 use super::{Laboratory, Source, Stage};
 
-/// y = m x / (1 − rate), each m zero with probability `rate` and one otherwise, drawn anew for every value
+/// y = m x / (1 − rate), each m zero with probability `rate` and one otherwise, drawn for every value
 /// of every training step; y = x otherwise.
 pub struct Dropout {
     rate: f64,

@@ -6,7 +6,7 @@ use twinprop_devices::DeviceError;
 use super::noise::NoiseSource;
 use super::{Laboratory, Source, Stage};
 
-/// y = x + σ n with n drawn anew for every value of every training step, and y = x otherwise.
+/// y = x + σ n with n drawn for every value of every training step, and y = x otherwise.
 ///
 /// A device's own noise is not seen by the backward pass, which runs through the twin at the drives
 /// that were asked for; so nothing teaches the network not to amplify it. Noise that is added to the

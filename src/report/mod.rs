@@ -1,4 +1,4 @@
-//! What a person sees: progress while something goes on, one HTML page when it is done.
+//! What a person sees: progress while the program works, one HTML page when it is done.
 
 mod accounting_section;
 mod assembly_charts;

@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | [`Backpropagation`] (`pat`, `in-silico`, `ideal`) | vector-Jacobian products down the stages | credit, gradients | B (`in-silico`: 0) |
 //! | [`PredictiveCoding`] `exact`, `fixed-prediction` | errors of predictions that relax to the same | credit, gradients | B |
-//! | [`PredictiveCoding`] `strict` | errors of predictions that are measured anew | credit, gradients | (1 + steps) B and more |
+//! | [`PredictiveCoding`] `strict` | errors of predictions that are measured again | credit, gradients | (1 + steps) B and more |
 //! | [`FeedbackAlignment`] | down through fixed random matrices | gradients | B |
 //! | [`DirectFeedback`] | straight from the loss through fixed random matrices | gradients | B |
 //! | [`LearnedPlasticity`] | down through fixed random matrices, to local terms | gradients | B |

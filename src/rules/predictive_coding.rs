@@ -10,7 +10,7 @@
 //!   ε_l = v̂_l − v_l and v_l ← v_l + η (ε_l − J_l(v̂_l)ᵀ ε_{l+1}). In closed form ε_l is
 //!   P[Binomial(steps − 1, η) ≥ L − l] of backpropagation's: with η = 1 and as many steps as layers it *is*
 //!   backpropagation, and with fewer the lowest layers get no signal at all.
-//! * `strict`: predictions are made anew from the beliefs in every sweep: ε_L = ∂ℒ/∂ỹ at ỹ = f_L(v_{L−1}),
+//! * `strict`: predictions are made again from the beliefs in every sweep: ε_L = ∂ℒ/∂ỹ at ỹ = f_L(v_{L−1}),
 //!   ε_l = f_l(v_{l−1}) − v_l, v_l ← v_l + η (ε_l − J_l(v_l)ᵀ ε_{l+1}): a descent on the energy
 //!   F = ℒ(ỹ) + ½ Σ ‖f_l(v_{l−1}) − v_l‖². On a physical stage a prediction is a measurement and costs
 //!   shots. η must stay below 2 / λ_max of F's second derivative, or the beliefs fly apart.
@@ -48,7 +48,7 @@ pub enum Inference {
     /// Predictions and Jacobians stay where the trace has them.
     #[default]
     FixedPrediction,
-    /// Predictions are measured anew from the beliefs.
+    /// Predictions are measured again from the beliefs.
     Strict,
 }
 

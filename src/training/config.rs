@@ -30,7 +30,7 @@ pub struct TrainingConfig {
     pub batch: usize,
     /// Parts of a batch that go to the devices in turns, of `pat`: while one is played, another is brought to its
     /// next device, and the way back of the one before is worked out. Worth it where a batch takes a device much
-    /// longer than the host; every part sets the devices' parameters anew. Not beside `bean`.
+    /// longer than the host; every part sets the devices' parameters again. Not beside `bean`.
     #[serde(deserialize_with = "validate::count")]
     pub parts: usize,
     /// What moves the parameters.
@@ -50,7 +50,7 @@ pub struct TrainingConfig {
     /// Strength of the penalty on drives and parameters out of range.
     #[serde(deserialize_with = "validate::non_negative")]
     pub range_penalty: f64,
-    /// Whether and how twins go on learning while a network is trained by `pat`.
+    /// Whether and how twins keep learning while a network is trained by `pat`.
     pub refinement: RefinementChoice,
 }
 

@@ -1,4 +1,4 @@
-//! What a training tells whoever watches, and what it goes on from.
+//! What a training tells whoever watches, and where it is resumed.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub enum TrainingEvent<'a> {
     Twins(&'a [TwinCourse]),
     /// An epoch is over.
     Epoch(&'a EpochMetrics),
-    /// All that a later process needs to go on.
+    /// All that a later process needs to resume.
     Checkpoint(Snapshot<'a>),
 }
 
@@ -97,7 +97,7 @@ pub struct TrainingProgress {
     pub seconds: f64,
 }
 
-/// Where a training goes on.
+/// Where a training is resumed.
 pub struct Start {
     /// How far it has come before.
     pub progress: TrainingProgress,

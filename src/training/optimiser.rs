@@ -49,7 +49,7 @@ pub enum Optimiser {
 }
 
 impl Optimiser {
-    /// What it remembers, to go on with; `like` are the tensors that it moves.
+    /// What it remembers, for a resumed run; `like` are the tensors that it moves.
     #[must_use]
     pub fn state(&self, like: &[&Tensor<2>]) -> State {
         match self {

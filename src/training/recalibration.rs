@@ -1,4 +1,4 @@
-//! A twin calibrated anew where its network is.
+//! A twin recalibrated where its network is.
 
 use burn::tensor::Device;
 use rand::{Rng, RngExt};
@@ -24,7 +24,7 @@ pub fn measure_at(
     measure(&TaskLikeConfig::EXACT, task, (count, 1), instrument, random)
 }
 
-/// Calibrates the twin of `instrument` anew with `shots` shots about those in `task` and `steps` steps;
+/// Recalibrates the twin of `instrument` with `shots` shots about those in `task` and `steps` steps;
 /// it stays what it was where that does not make it better. What it leaves of the readings becomes known.
 ///
 /// # Errors

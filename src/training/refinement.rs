@@ -1,9 +1,9 @@
 //! Refinement of twins while a network trains on their devices.
 //!
 //! Every few steps some runs of the shots that training has just played, and some that it played
-//! before, become a lesson that a thread of its own takes while training goes on; the twin that comes of
+//! before, become a lesson that a thread of its own takes beside the training; the twin that comes of
 //! it takes over before the next lesson is given. After an epoch the twin's gradient is compared with
-//! the device's, and a twin that has lost its way is calibrated anew where the network now is.
+//! the device's, and a twin that has lost its way is recalibrated where the network now is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub struct RefinementConfig {
     pub pace: f64,
     /// How much is measured after an epoch to compare the gradients.
     pub fidelity: FidelityConfig,
-    /// A twin is calibrated anew whose gradient's cosine is below this, and surely below that of a fit
+    /// A twin is recalibrated whose gradient's cosine is below this, and surely below that of a fit
     /// one or, if that is more, surely below this.
     #[serde(deserialize_with = "validate::fraction")]
     pub threshold: f64,
@@ -95,7 +95,7 @@ pub struct TwinCourse {
     pub error: Option<f32>,
     /// Cosine between its gradient and the device's.
     pub gradient_cosine: Estimate,
-    /// Shots that it was calibrated anew with thereupon.
+    /// Shots that it was recalibrated with thereupon.
     pub recalibration_shots: usize,
 }
 
@@ -211,7 +211,7 @@ impl<'a> Refinement<'a> {
     }
 
     /// Waits for the lessons that are under way and puts what they taught in the laboratory. A twin
-    /// whose lesson failed stays what it was, and learns anew from there.
+    /// whose lesson failed stays what it was, and learns from there.
     pub fn adopt(&mut self, laboratory: &mut Laboratory) {
         let Self { pupils, backend, seconds, .. } = self;
         for (pupil, instrument) in pupils.iter_mut().zip(&mut laboratory.instruments) {
@@ -236,7 +236,7 @@ impl<'a> Refinement<'a> {
         (tensors, RefinementState { seconds: self.seconds, pupils })
     }
 
-    /// Goes on with what [`state`](Self::state) gave, beside twins as they were then.
+    /// Restores what [`state`](Self::state) gave, beside twins as they were then.
     ///
     /// # Errors
     /// In words, where something is missing.
@@ -262,7 +262,7 @@ impl<'a> Refinement<'a> {
     }
 
     /// Compares the twins' gradients with the devices' where `trace` is, after `epochs` epochs, and
-    /// calibrates anew what is below the threshold.
+    /// recalibrates what is below the threshold.
     ///
     /// # Errors
     /// Whatever a device answers.
@@ -338,7 +338,7 @@ impl Pupil {
         }
     }
 
-    /// Learns anew from the twin that `instrument` has.
+    /// Starts to learn from the twin that `instrument` has.
     fn start_again(&mut self, instrument: &Instrument, backend: &Device) {
         if let Some(learner) = instrument.twin().learner(backend) {
             self.refiner = Refiner::new(learner);

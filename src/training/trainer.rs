@@ -100,8 +100,8 @@ impl Trainer<'_> {
     }
 
     /// Trains from `start`, or from the first step, to the last epoch, or to the step in which `stop` is
-    /// set. `observe` hears every step and every epoch, and keeps the checkpoints; a training that goes on
-    /// from one ends as it would have without a break.
+    /// set. `observe` hears every step and every epoch, and keeps the checkpoints; a training that is
+    /// resumed from one ends as it would have without a break.
     ///
     /// # Errors
     /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is no number,

@@ -37,7 +37,7 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::
     let clock = DeviceClock::default();
     let takes = layer_takes.map(|takes| takes / (32 * SHOTS_A_LAYER));
     clock.install(&mut experiment.laboratory, takes);
-    // An untrained twin is no reason to calibrate anew: the steps are what is timed.
+    // An untrained twin is no reason to recalibrate: the steps are what is timed.
     let config = RefinementConfig { recalibration_shots: 0, ..RefinementConfig::default() };
     let training = TrainingConfig {
         epochs: EPOCHS,

@@ -1,4 +1,4 @@
-//! An equation whose constants go on learning.
+//! An equation whose constants keep learning.
 
 use burn::tensor::Device;
 use nalgebra::{DMatrix, DVectorView};

@@ -1,4 +1,4 @@
-//! An ensemble whose members go on learning.
+//! An ensemble whose members keep learning.
 
 use burn::tensor::Device;
 

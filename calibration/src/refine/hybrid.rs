@@ -1,4 +1,4 @@
-//! A hybrid twin whose constants and weights go on learning.
+//! A hybrid twin whose constants and weights keep learning.
 
 use burn::tensor::Device;
 

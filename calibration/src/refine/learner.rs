@@ -21,10 +21,10 @@ pub trait Learner: Send {
     /// learned before stays.
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError>;
 
-    /// What it is made of, to go on with.
+    /// What it is made of, for a later process.
     fn state(&self) -> State;
 
-    /// Goes on with what [`state`](Self::state) gave.
+    /// Restores what [`state`](Self::state) gave.
     ///
     /// # Errors
     /// In words, where something is missing.

@@ -1,4 +1,4 @@
-//! Refinement: a twin goes on learning while it is used.
+//! Refinement: a twin keeps learning while it is used.
 //!
 //! ```text
 //! shots that are played anyway ──► Replay ──► Refiner (a thread with a Learner) ──► DigitalTwin

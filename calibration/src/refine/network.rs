@@ -1,4 +1,4 @@
-//! A network whose weights go on learning.
+//! A network whose weights keep learning.
 
 use std::iter::repeat;
 

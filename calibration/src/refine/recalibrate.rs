@@ -1,4 +1,4 @@
-//! A twin calibrated anew, from where it is.
+//! A twin recalibrated, from where it is.
 
 use std::sync::Arc;
 

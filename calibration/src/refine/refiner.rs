@@ -55,7 +55,7 @@ enum Answer {
     State(State),
 }
 
-/// Where a refiner stands, to go on from.
+/// Where a refiner stands, for a later process.
 pub struct RefinerState {
     /// What its learner is made of.
     pub learner: State,
@@ -95,7 +95,7 @@ impl Refiner {
         Self { steady_rate, tasks, answers, waiting: 0, early: None, thread }
     }
 
-    /// Goes on from `state`, with a new learner of the same twin.
+    /// Resumes from `state`, with a new learner of the same twin.
     ///
     /// # Errors
     /// In words, where something is missing.

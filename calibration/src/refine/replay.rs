@@ -35,7 +35,7 @@ impl Replay {
         self.runs.push_back(run);
     }
 
-    /// Its runs, to go on with.
+    /// Its runs, for a later process.
     #[must_use]
     pub fn state(&self, device: &Device) -> State {
         let runs = self.runs.iter().enumerate();

@@ -20,7 +20,7 @@
 //! | D | share of the drive that the wires take, to first order in r | 1 |
 //!
 //! The nominal tile has ε = 1, no drift and no wires. The fabricated one has its cells' deviations and
-//! its wires; measured, it also has programming noise, drawn anew whenever its weights change, drift
+//! its wires; measured, it also has programming noise, drawn whenever its weights change, drift
 //! since then, and a read noise of relative strength σ_r a cell. Converters and their bits are
 //! imperfections, as of any device.
 //!

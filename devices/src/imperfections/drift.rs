@@ -59,7 +59,7 @@ impl Course {
     }
 }
 
-/// Positions on the way: constants are set anew so often at most, not at every shot.
+/// Positions on the way: constants are set so often at most, not at every shot.
 const POSITIONS: f64 = 1024.0;
 
 /// A device whose constants drift.

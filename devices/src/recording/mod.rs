@@ -13,7 +13,7 @@
 //!
 //! NumPy reads the files as they are. A segment is written aside, synced and renamed before its line
 //! is added to the index, so that a crash loses the shots of one segment at most. A [`Recorder`]
-//! wraps any layer and writes one, or goes on with one; a [`Replay`] is a layer that answers from one;
+//! wraps any layer and writes one, or continues one; a [`Replay`] is a layer that answers from one;
 //! [`Recorded`] is all of one in memory.
 
 mod index;

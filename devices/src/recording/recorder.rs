@@ -60,7 +60,7 @@ impl<L: PhysicalLayer> Recorder<L> {
         Ok(Self { layer, recording: Recording(Arc::new(Mutex::new(book))) })
     }
 
-    /// Goes on with the recording of the same kind of device in `folder`.
+    /// Continues the recording of the same kind of device in `folder`.
     ///
     /// # Errors
     /// [`DeviceError::Recording`] where there is none, or of another device, or it cannot be written.

@@ -17,7 +17,7 @@ pub struct LinkCounts {
     pub frames_repeated: u64,
     /// Times that an answer did not come in time.
     pub timeouts: u64,
-    /// Times that the link was lost and opened anew.
+    /// Times that the link was lost and opened again.
     pub reconnects: u64,
     /// Times that the device was found to have restarted.
     pub restarts: u64,

@@ -186,7 +186,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// The frame of `header` and what `payload` appends, as it goes on the wire.
+    /// The frame of `header` and what `payload` appends, as it is on the wire.
     pub fn encode(&mut self, header: &Header, payload: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         self.plain.clear();
         header.write(&mut self.plain);
@@ -246,7 +246,7 @@ impl Decoder {
         self.rejected
     }
 
-    /// Forgets a half-read frame, as when the link is opened anew.
+    /// Forgets a half-read frame, as when the link is opened again.
     pub fn reset(&mut self) {
         self.bytes.clear();
         self.overlong = false;

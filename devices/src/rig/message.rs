@@ -16,7 +16,7 @@ pub struct Greeting {
     pub codes: bool,
     /// Whether a shot's outcome depends on the shots before it, so that none may be played again.
     pub stateful: bool,
-    /// Drawn anew when the device starts.
+    /// Drawn when the device starts.
     pub boot: u32,
     /// Largest frame that it takes and sends, in bytes on the wire.
     pub largest_frame: u32,

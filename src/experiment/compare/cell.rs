@@ -69,7 +69,7 @@ pub(super) fn overrides(settings: &Settings) -> Vec<String> {
     settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// Trains the cell `key` of the comparison in `folder`, or goes on with it, or reads what came of it.
+/// Trains the cell `key` of the comparison in `folder`, or resumes it, or reads what came of it.
 pub(super) fn make(
     folder: &RunFolder,
     recipe: &str,

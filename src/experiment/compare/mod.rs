@@ -1,6 +1,6 @@
 //! Rules side by side: every rule on every seed and every swept value, with digital networks beside them.
 //!
-//! A comparison is a folder of runs, each of which can be gone on with; so can the comparison.
+//! A comparison is a folder of runs, each of which can be resumed; so can the comparison.
 
 mod cell;
 mod finished;
@@ -269,7 +269,7 @@ pub fn compare(
     carry_out(plan, folder, jobs, options, stop)
 }
 
-/// Makes run `number`, from one, of the comparison in `path`, or goes on with it: on a host of many that
+/// Makes run `number`, from one, of the comparison in `path`, or resumes it: on a host of many that
 /// share the folder, each with runs of its own. [`resume_comparison`] gathers them.
 ///
 /// # Errors
@@ -293,8 +293,8 @@ pub fn make_cell(
     cell::make(&folder, &plan.recipe, key, options, stop)
 }
 
-/// Goes on with the comparison in `path`: runs that ended are kept, one that was cut off goes on from its
-/// last checkpoint.
+/// Resumes the comparison in `path`: runs that ended are kept, one that was cut off is resumed from its last
+/// checkpoint.
 ///
 /// # Errors
 /// As [`compare`], and [`Error::File`] where no comparison has begun.
@@ -374,7 +374,7 @@ fn carry_out(
     progress.finish(format!("{ended} of {} done", tasks.len()));
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted(format!(
-            "stopped; resume it with `twinprop compare --resume {}`",
+            "stopped; resume with `twinprop compare --resume {}`",
             folder.path().display()
         )));
     }

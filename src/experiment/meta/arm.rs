@@ -111,7 +111,7 @@ struct Course {
     seconds: f64,
 }
 
-/// Learns Θ by `arm` on `seed` in the folder `folder`, or goes on with it there, or reads what came of it.
+/// Learns Θ by `arm` on `seed` in the folder `folder`, or resumes it there, or reads what came of it.
 pub(super) fn meta_train(
     (arm, seed): (Arm, u64),
     recipe: &MetaRecipe,

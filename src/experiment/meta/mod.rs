@@ -153,7 +153,7 @@ fn carry_out(
     progress.finish(format!("{ended} of {} done", tasks.len()));
     if stop.load(Ordering::Relaxed) {
         return Err(Error::Interrupted(format!(
-            "stopped; resume it with `twinprop meta-train --resume {}`",
+            "stopped; resume with `twinprop meta-train --resume {}`",
             folder.path().display()
         )));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Memory of earlier adjoints: clearing it anew would take as long as an eighth of one. Copies share it.
+/// Memory of earlier adjoints: clearing it again would take as long as an eighth of one. Copies share it.
 #[derive(Clone, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<f32>>>>);
 

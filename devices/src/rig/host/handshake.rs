@@ -59,7 +59,7 @@ impl Host {
         Some(true)
     }
 
-    /// The device restarted: what was on the way is made anew, unless that could do harm.
+    /// The device restarted: what was on the way is requested again, unless that could do harm.
     fn restarted(&mut self, now: Duration, greeting: Greeting) {
         if greeting.stateful && self.batch.is_some() {
             self.fail(RigError::Restarted);
@@ -165,7 +165,7 @@ impl Host {
         self.advance(now, since, Step::Hello { first_nonce: self.nonce });
     }
 
-    /// When the handshake that goes on began.
+    /// When the handshake under way began.
     fn handshake_since(&self, now: Duration) -> Duration {
         match self.state {
             State::Handshake { since, .. } => since,

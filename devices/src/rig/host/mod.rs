@@ -70,7 +70,7 @@ pub struct Host {
     unsent: Option<usize>,
     batch: Option<Batch>,
     spare: Batch,
-    /// Requests to be made anew, before any other.
+    /// Requests to be made again, before any other.
     again: VecDeque<Request>,
     pending: VecDeque<Pending>,
     /// Sequence of the first pending request.

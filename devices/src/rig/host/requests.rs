@@ -190,7 +190,7 @@ impl Host {
         if self.timer.is_none() {
             self.timer = Some(now + self.answer_time());
         }
-        // The encoder still holds the frame; borrowed anew, now that the timer is set.
+        // The encoder still holds the frame; borrowed again, now that the timer is set.
         self.encoder.last()
     }
 }

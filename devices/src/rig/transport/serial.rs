@@ -152,7 +152,7 @@ impl Transport for Serial {
 fn make_non_blocking(port: &Port) -> io::Result<()> {
     use std::os::fd::{AsRawFd, BorrowedFd};
     // SAFETY: the port owns the descriptor and outlives the borrow.
-    #[expect(unsafe_code, reason = "serialport lends its descriptor only as a number")]
+    #[expect(unsafe_code, reason = "serialport gives its descriptor only as a number")]
     let descriptor = unsafe { BorrowedFd::borrow_raw(port.as_raw_fd()) };
     Ok(rustix::io::ioctl_fionbio(descriptor, true)?)
 }
