@@ -1,6 +1,7 @@
 //! The backend of another machine: burn's remote backend over WebSocket, which is not encrypted. burn sends
-//! the token as it is, so that it keeps strangers of the same network off, and not those who read its
-//! traffic: where these are a danger, listen on 127.0.0.1 and go through SSH.
+//! its credential as it is. It is derived from the token, and tells nothing of the token itself, which
+//! devices ask for as well. So it keeps strangers of the same network off a backend, and not those who read
+//! its traffic: where these are a danger, listen on 127.0.0.1 and go through SSH.
 
 use std::net::TcpListener;
 
@@ -18,7 +19,7 @@ use crate::Error;
 pub(super) fn connect(address: &str) -> Result<Device, Error> {
     let mut host = RemoteHost::websocket(address);
     if let Some(token) = Token::from_environment().map_err(Error::Usage)? {
-        host = host.with_credential(token.secret());
+        host = host.with_credential(token.backend_credential());
     }
     Device::remote_options(&host).init().map_err(|error| {
         Error::Usage(format!(
@@ -45,7 +46,7 @@ impl BackendServer {
         require_token(address, token.as_ref(), "compute on this machine").map_err(Error::Usage)?;
         let mut server = RemoteServer::new([backend.device()?]);
         if let Some(token) = token {
-            let authorizer = TokenAuthorizer::new(token.secret())
+            let authorizer = TokenAuthorizer::new(token.backend_credential())
                 .map_err(|error| Error::Usage(format!("{TOKEN_VARIABLE}: {error}")))?;
             server = server.with_authorizer(authorizer);
         }

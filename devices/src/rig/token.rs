@@ -87,15 +87,25 @@ impl Token {
         }
     }
 
-    /// The token itself, for a protocol that sends it. Never print it.
+    /// What is sent in the token's place where a protocol sends a secret as it is: HMAC-SHA-256(token,
+    /// `twinprop backend 1`) in hexadecimal digits. Who reads it can use backends, and no device. Never
+    /// print it.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
     #[must_use]
-    pub fn secret(&self) -> &str {
-        &self.0
+    pub fn backend_credential(&self) -> String {
+        let mut mac = self.keyed();
+        mac.update(b"twinprop backend 1");
+        hex(&mac.finalize().into_bytes())
+    }
+
+    fn keyed(&self) -> Hmac<Sha256> {
+        Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).expect("HMAC takes keys of any length")
     }
 
     fn mac(&self, prover: Prover, challenge: &Nonce, nonce: &Nonce) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes())
-            .expect("HMAC takes keys of any length");
+        let mut mac = self.keyed();
         for part in [prover.label(), challenge, nonce] {
             mac.update(part);
         }
@@ -121,6 +131,10 @@ impl Token {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A number from the system's random source.
 ///
 /// # Errors
@@ -136,20 +150,18 @@ mod tests {
     use super::*;
 
     const HOST: &str = "7b8cef7b281561702ce5b1179e2fb54a67628d66305f6d164d091b0067d469fd";
+    const BACKEND: &str = "4d9f19544ecf4a807f39e45260088e3cd629f7862f4e91a16551fbe15dacf7a3";
     const DEVICE: &str = "4e528721ef61f9dcff861b369d00ac3cc8a996361cb944c04a5422d365d1ebb8";
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 
     #[test]
     fn a_proof_is_the_hmac_of_label_challenge_and_nonce() {
-        // Computed with Python's hmac module; python/test_twinprop_rig.py has the same values.
+        // Computed with Python's hmac module; python/test_token.py has the same values.
         let token = Token::new("a token of twenty-nine bytes.").expect("it is long enough");
         let (challenge, nonce) = ([1; NONCE_BYTES], [2; NONCE_BYTES]);
         let proofs =
             [Prover::Host, Prover::Device].map(|who| hex(&token.prove(who, &challenge, &nonce)));
         assert_eq!(proofs, [HOST, DEVICE]);
+        assert_eq!(token.backend_credential(), BACKEND);
     }
 
     #[test]
