@@ -101,7 +101,7 @@ impl Probe {
         while elapsed + reference.seconds(&timing) < config.seconds {
             progress("drift", 0.8 + 0.2 * elapsed / config.seconds);
             let pause = DRIFT_PERIOD.min(config.seconds - elapsed - reference.seconds(&timing));
-            std::thread::sleep(Duration::from_secs_f64(pause));
+            std::thread::sleep(Duration::from_secs_f64(pause.max(0.0)));
             reference.measure(&mut bench)?;
             elapsed = bench.start.elapsed().as_secs_f64();
         }

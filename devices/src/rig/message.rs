@@ -91,6 +91,11 @@ pub struct Description {
 }
 
 impl Description {
+    /// Seconds that a shot may take at most.
+    const LONGEST_SHOT: f64 = 3600.0;
+    /// Channels of one side at most: a host holds them in memory.
+    const MOST_CHANNELS: usize = 1 << 26;
+
     /// Seconds that a device may take to reach its safe state, unless it says otherwise.
     pub const SAFE_SECONDS: f64 = 10.0;
 
@@ -116,6 +121,14 @@ impl Description {
         for (side, channels) in
             [("inputs", inputs), ("parameters", parameters), ("outputs", outputs)]
         {
+            let count =
+                channels.banks().iter().try_fold(0usize, |sum, bank| sum.checked_add(bank.count));
+            if count.is_none_or(|count| count > Self::MOST_CHANNELS) {
+                return Some(format!(
+                    "it has more than {} channels among its {side}",
+                    Self::MOST_CHANNELS
+                ));
+            }
             for bank in channels.banks() {
                 let (name, minimum, maximum) = (&bank.name, bank.minimum, bank.maximum);
                 if !(minimum.is_finite() && maximum.is_finite() && minimum < maximum) {
@@ -143,11 +156,15 @@ impl Description {
                 ));
             }
         }
-        if !(seconds_per_shot.is_finite() && (0.0..=3600.0).contains(seconds_per_shot)) {
+        if !(0.0..=Self::LONGEST_SHOT).contains(seconds_per_shot) {
             return Some(format!("a shot takes {seconds_per_shot} s, it says; 0 to 3600 may be"));
         }
-        if self.largest_shot_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
-            return Some("its largest shot rate is not above zero".to_owned());
+        if let Some(rate) = self.largest_shot_rate
+            && !(rate.is_finite() && 1.0 / rate <= Self::LONGEST_SHOT && rate > 0.0)
+        {
+            return Some(format!(
+                "its largest shot rate is {rate} a second, it says; one an hour is the least"
+            ));
         }
         if let Some(seconds) = self.safe_seconds
             && !(seconds > 0.0 && seconds <= 3600.0)
@@ -261,4 +278,42 @@ impl Health {
 pub(super) fn long(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?;
     Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Channels;
+    use crate::rig::test_device::description;
+
+    #[test]
+    fn numbers_that_a_host_cannot_work_with_are_refused() {
+        let rate = |rate| Description { largest_shot_rate: Some(rate), ..description(1.0) }.fault();
+        for good in [1.0 / 3600.0, 500.0] {
+            assert_eq!(rate(good), None);
+        }
+        for bad in [0.0, -1.0, 1e-20, 1.0 / 3601.0, 5e-324, f64::NAN, f64::INFINITY] {
+            let fault = rate(bad).unwrap_or_else(|| panic!("a rate of {bad}"));
+            assert!(fault.contains("shot rate"), "{fault}");
+        }
+        for bad in [0.0, -1.0, 3601.0, 1e300, f64::NAN, f64::INFINITY] {
+            assert!(description(bad).fault().is_some(), "a safe state in {bad} s");
+        }
+        for bad in [-1.0, 3601.0, 1e300, f64::NAN, f64::INFINITY] {
+            let mut description = description(1.0);
+            description.interface.seconds_per_shot = bad;
+            assert!(description.fault().is_some(), "a shot of {bad} s");
+        }
+    }
+
+    #[test]
+    fn more_channels_than_fit_in_memory_are_refused() {
+        let bank = |count| Channels::bank("p", count, "V", 0.0, 1.0);
+        for parameters in [bank(usize::MAX), bank(1 << 40), bank(usize::MAX).and(bank(5))] {
+            let mut description = description(1.0);
+            description.interface.parameters = parameters;
+            let fault = description.fault().expect("they are too many");
+            assert!(fault.contains("its parameters"), "{fault}");
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub mod responder;
 mod rig;
 mod stdio;
 pub mod target;
+#[cfg(test)]
+mod test_device;
 mod timing;
 pub mod token;
 pub mod transport;
