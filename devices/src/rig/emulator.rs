@@ -105,7 +105,8 @@ impl Emulator {
         function: impl FnMut() -> Result<(), String> + Send + 'static,
     ) -> Self {
         self.description.safe_seconds = Some(seconds);
-        self.responder = Responder::new(self.description.clone(), self.config.capacity, boot());
+        let responder = Responder::new(self.description.clone(), self.config.capacity, boot());
+        self.responder = responder.unsure();
         self.safe_function = Some(Box::new(function));
         self
     }
@@ -167,7 +168,8 @@ fn work(
             let interface = layer.interface();
             let (channels, shots) = (interface.outputs.len(), play.inputs.ncols());
             if real_time {
-                thread::sleep(Duration::from_secs_f64(interface.seconds_per_shot * shots as f64));
+                let seconds = interface.seconds_per_shot * shots as f64;
+                thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
             }
             let mut outputs = DMatrix::zeros(channels, shots);
             let measured = caught(|| {
@@ -255,22 +257,20 @@ impl<F: FnMut(EmulatorEvent)> Desk<'_, F> {
     fn have_done(&mut self, job: Job, play: Option<&Header>) -> Option<Done> {
         self.jobs.send(job).ok()?;
         let mut said = Instant::now();
-        let mut link_works = true;
+        let (mut reads, mut writes) = (true, true);
         loop {
             match self.done.recv_timeout(LOOK_UP) {
                 Ok(done) => return Some(done),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if !link_works {
-                continue;
-            }
-            if said.elapsed() >= BUSY_PERIOD {
+            if writes && said.elapsed() >= BUSY_PERIOD {
                 said = Instant::now();
                 self.responder.busy(play);
             }
-            // The next read finds it lost as well.
-            link_works = self.read(Duration::ZERO).and_then(|()| self.send()).is_ok();
+            // The next read finds it lost as well. A host that has ended its side may still listen.
+            reads = reads && self.read(Duration::ZERO).is_ok();
+            writes = writes && self.send().is_ok();
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Responder {
 
     /// Whether it is in its safe state, for certain.
     safe: bool,
+    /// Whether shots were played since it was there last.
+    driven: bool,
     /// Requests for the safe state that are not answered yet.
     asked: Vec<Header>,
     shots: u64,
@@ -73,6 +75,7 @@ impl Responder {
             plays: VecDeque::new(),
             answers: VecDeque::new(),
             safe: true,
+            driven: false,
             asked: Vec::new(),
             shots: 0,
             watchdog_trips: 0,
@@ -81,6 +84,12 @@ impl Responder {
             decoder: Decoder::new(capacity.largest_frame.min(LARGEST_FRAME)),
             encoder: Encoder::default(),
         }
+    }
+
+    /// The same end, of a device whose safe function has not run yet.
+    #[must_use]
+    pub fn unsure(self) -> Self {
+        Self { safe: false, ..self }
     }
 
     /// Takes what came from the host.
@@ -98,7 +107,7 @@ impl Responder {
     pub fn play(&mut self) -> Option<Play> {
         while let Some(play) = self.plays.pop_front() {
             if play.header.epoch == self.epoch && self.epoch != 0 {
-                self.safe = false;
+                (self.safe, self.driven) = (false, true);
                 return Some(play);
             }
             let text = format!("parameters {} are asked for", play.header.epoch);
@@ -151,14 +160,14 @@ impl Responder {
         }
     }
 
-    /// Looks after the watchdog; true when the device is to go to its safe state now, which
+    /// Looks after the watchdog, which counts a trip where shots were played; true when the device is to go to its safe state now, which
     /// [`safe_state`](Self::safe_state) is told of.
     pub fn watch(&mut self, now: Duration) -> bool {
         let watchdog = self.capacity.watchdog;
         let trips =
             !self.safe && !watchdog.is_zero() && now.saturating_sub(self.last_heard) > watchdog;
         if trips {
-            self.watchdog_trips += 1;
+            self.watchdog_trips += u32::from(self.driven);
             self.last_heard = now;
             self.forget();
         }
@@ -174,6 +183,7 @@ impl Responder {
     /// The device is in its safe state, or could not reach it; the host is told where it asked.
     pub fn safe_state(&mut self, outcome: Result<(), &str>) {
         self.safe = outcome.is_ok();
+        self.driven &= !self.safe;
         self.forget();
         for header in std::mem::take(&mut self.asked) {
             match outcome {
