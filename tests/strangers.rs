@@ -165,7 +165,7 @@ fn a_replayed_handshake_is_refused() {
     let mut link = served.connect();
     let _ = link.write_all(&recorded);
     let said = String::from_utf8_lossy(&heard(link)).into_owned();
-    assert!(said.contains("TWINPROP_TOKEN is another one"), "{said}");
+    assert!(said.contains("is not the device's; set TWINPROP_TOKEN"), "{said}");
     has_not_moved(&served, Some(TOKEN));
 }
 

@@ -78,6 +78,12 @@ pub enum RigError {
     /// The device asks for a token that this host does not have.
     #[error("the device asks for a token: {0}")]
     Token(String),
+    /// What answers did not prove that it knows the token of this host: it may be anyone.
+    #[error("{0}")]
+    Stranger(String),
+    /// The token that is set here is none.
+    #[error("{0}")]
+    UnfitToken(String),
     /// Another host has the device.
     #[error("{0}; stop it, then try again")]
     InUse(String),

@@ -209,7 +209,9 @@ impl Gate {
                 return Err(Stranger("its proof is cut short".to_owned()));
             };
             if !token.verifies(Prover::Host, &challenge, nonce, proof) {
-                let text = format!("{TOKEN_VARIABLE} is another one on this side");
+                let text = format!(
+                    "the token that this host has is not the device's; set {TOKEN_VARIABLE} to the same on both"
+                );
                 say_no(&mut link, Refusal::Token, &text);
                 return Err(Stranger("it does not know the token".to_owned()));
             }
@@ -219,7 +221,8 @@ impl Gate {
             send(&mut link, frame)?;
             return Ok(link);
         }
-        say_no(&mut link, Refusal::Token, &format!("set {TOKEN_VARIABLE} as it is on this side"));
+        let text = format!("this host sent no proof; set {TOKEN_VARIABLE} to the same on both");
+        say_no(&mut link, Refusal::Token, &text);
         Err(Stranger("it sent no proof of the token".to_owned()))
     }
 

@@ -2,6 +2,8 @@
 
 mod safety;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,9 +73,17 @@ impl Pump {
 
     /// Opens the link and says hello.
     pub fn open(&mut self, stop: &AtomicBool) -> Result<(), RigError> {
-        self.transport.open().map_err(RigError::Link)?;
+        self.open_link().map_err(RigError::Link)?;
         self.host.connect(self.now());
         self.finish(stop)
+    }
+
+    /// Opens the link, for the first time or again.
+    fn open_link(&mut self) -> Result<(), String> {
+        self.give_time_to_end();
+        self.transport.open()?;
+        self.host.link_is_open(self.transport.reaches_another_machine());
+        Ok(())
     }
 
     /// The host.
@@ -207,7 +217,7 @@ impl Pump {
         self.tell_reopening(error, tried + 1);
         let end = Instant::now() + REOPEN;
         loop {
-            match self.transport.open() {
+            match self.open_link() {
                 Ok(()) => return self.host.reopened(self.now()),
                 Err(problem) if Instant::now() > end || stop.load(Ordering::Relaxed) => {
                     return self.host.lost(format!(

@@ -15,6 +15,10 @@ pub(super) struct Admission {
     /// The challenge that is being answered, and the host's own number.
     challenge: Option<(Nonce, Nonce)>,
     wants_proof: bool,
+    /// Whether the device must prove that it knows the token, on this connection,
+    is_required: bool,
+    /// and has done so.
+    is_proved: bool,
 }
 
 impl Host {
@@ -23,6 +27,26 @@ impl Host {
     pub fn with_token(mut self, token: Option<Token>) -> Self {
         self.admission.token = token;
         self
+    }
+
+    /// The link is open, for the first time or again. Whoever answers on another machine must prove that it
+    /// knows the token, where there is one here.
+    pub fn link_is_open(&mut self, to_another_machine: bool) {
+        let token = self.admission.token.take();
+        let is_required = to_another_machine && token.is_some();
+        self.admission = Admission { token, is_required, ..Admission::default() };
+    }
+
+    /// Whether what answers is still to prove that it knows the token: it may be anyone.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.admission.is_required && !self.admission.is_proved
+    }
+
+    /// A device answers hello without having asked for the token.
+    pub(super) fn refuse_stranger(&mut self) {
+        self.fail(RigError::Stranger(format!(
+            "it did not ask for the token that is set here: check the address, and set {TOKEN_VARIABLE} where the device is served"
+        )));
     }
 
     /// The device asks for a proof of the token.
@@ -38,7 +62,7 @@ impl Host {
                 self.admission.challenge = Some((challenge, nonce));
                 self.admission.wants_proof = true;
             }
-            Err(problem) => self.fail(RigError::Token(problem)),
+            Err(problem) => self.fail(RigError::Link(problem)),
         }
         Some(true)
     }
@@ -48,10 +72,11 @@ impl Host {
         let (challenge, nonce) = self.admission.challenge.take()?;
         let token = self.admission.token.as_ref()?;
         if token.verifies(Prover::Device, &challenge, &nonce, frame.payload) {
+            self.admission.is_proved = true;
             self.greet(now);
         } else {
-            self.fail(RigError::Token(
-                "what answers does not know it; is the address right?".to_owned(),
+            self.fail(RigError::Stranger(
+                "the program at this address does not know the token; check the address".to_owned(),
             ));
         }
         Some(true)
@@ -78,7 +103,7 @@ impl Host {
 
     /// The proof that is due.
     pub(super) fn transmit_proof(&mut self, now: Duration) -> Option<&[u8]> {
-        let Admission { token, challenge, wants_proof } = &mut self.admission;
+        let Admission { token, challenge, wants_proof, .. } = &mut self.admission;
         let (token, (challenge, nonce)) = (token.as_ref()?, challenge.as_ref()?);
         *wants_proof = false;
         let proof = token.prove(Prover::Host, challenge, nonce);

@@ -30,6 +30,10 @@ impl Host {
         if asked >= self.nonce.wrapping_sub(first_nonce) {
             return None;
         }
+        if self.is_stranger() {
+            self.refuse_stranger();
+            return Some(true);
+        }
         let greeting = Greeting::read(frame.payload)?;
         let (oldest, newest) = greeting.versions;
         if !(oldest..=newest).contains(&VERSION) {

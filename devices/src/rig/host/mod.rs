@@ -16,6 +16,8 @@ mod handshake;
 mod patience;
 mod requests;
 mod safety;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -308,6 +310,10 @@ impl Host {
     /// Takes a frame; false if it answers nothing.
     fn take(&mut self, now: Duration, frame: &Frame<'_>) -> bool {
         let Header { kind, session, .. } = frame.header;
+        let is_greeting = matches!(kind, Kind::Challenge | Kind::Proved | Kind::HelloReply);
+        if self.is_stranger() && !is_greeting && !(kind == Kind::Error && session == 0) {
+            return false;
+        }
         if let Some(answers) = self.take_safety(now, frame) {
             return answers;
         }

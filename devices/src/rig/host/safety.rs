@@ -28,16 +28,22 @@ pub(super) struct Asked {
     period: Duration,
     /// Whether it was sent.
     sent: bool,
+    /// When it was sent for the first time.
+    first_sent: Option<Duration>,
     /// Time that the shots which were on the way take, before the safe state begins.
     shots: Duration,
+    /// When the device said last that it is still at these shots.
+    played: Option<Duration>,
 }
 
 /// A request that nothing is heard of is sent again after this time, then after twice as long.
 const FIRST_PERIOD: Duration = Duration::from_millis(500);
 /// The longest time between two requests.
 const LONGEST_PERIOD: Duration = Duration::from_secs(2);
-/// Longest time that shots on the way are waited for.
+/// Longest time that shots on the way are waited for, where the device does not say that it is at them.
 const LONGEST_SHOTS: Duration = Duration::from_secs(60);
+/// A device that is at its shots says so twice a second: they may take so long from each time on.
+const NEXT_BUSY: Duration = Duration::from_secs(1);
 /// What is added to the time that the device says it may take, for its link.
 const MARGIN: Duration = Duration::from_secs(2);
 /// Requests are numbered from here on, apart from the frames of a session.
@@ -56,7 +62,9 @@ impl Host {
             next_send: Duration::ZERO,
             period: FIRST_PERIOD,
             sent: false,
+            first_sent: None,
             shots: self.expected().min(LONGEST_SHOTS),
+            played: None,
         });
         self.configure_again();
     }
@@ -82,7 +90,14 @@ impl Host {
         }
     }
 
-    /// Time that the device may take to answer the request for its safe state.
+    /// Whether the device, asked for its safe state, says that it is still at the shots before.
+    #[must_use]
+    pub fn plays_before_safe(&self, now: Duration) -> bool {
+        matches!(self.safety, Safety::Asked(Asked { played: Some(time), .. }) if now <= time + NEXT_BUSY)
+    }
+
+    /// Time that the device may take to answer the request for its safe state; longer while it says that it
+    /// is still at the shots before.
     #[must_use]
     pub fn safe_time(&self) -> Duration {
         let shots = match self.safety {
@@ -111,12 +126,10 @@ impl Host {
 
     /// The answer is known otherwise: the device's program has ended, or will not answer.
     pub fn settle_safety(&mut self, outcome: Result<(), String>) {
-        if self.awaits_safe() {
-            self.safety = match outcome {
-                Ok(()) => Safety::Confirmed,
-                Err(problem) => Safety::Failed(problem),
-            };
-        }
+        self.safety = match outcome {
+            Ok(()) => Safety::Confirmed,
+            Err(problem) => Safety::Failed(problem),
+        };
     }
 
     /// When the request is to be sent again.
@@ -136,6 +149,7 @@ impl Host {
         asked.next_send = now + asked.period;
         asked.period = (2 * asked.period).min(LONGEST_PERIOD);
         asked.sent = true;
+        asked.first_sent.get_or_insert(now);
         Some(asked.number)
     }
 
@@ -156,6 +170,14 @@ impl Host {
                 if let Safety::Asked(asked) = &mut self.safety {
                     (asked.next_send, asked.period) = (now + LONGEST_PERIOD, LONGEST_PERIOD);
                 }
+                Some(true)
+            }
+            Kind::Busy => {
+                let Safety::Asked(asked) = &mut self.safety else { return None };
+                let so_far = now.saturating_sub(asked.first_sent?);
+                let shots = (so_far + NEXT_BUSY).min(self.patience.busy);
+                (asked.shots, asked.played) = (asked.shots.max(shots), Some(now));
+                self.wait_for_busy_device(now);
                 Some(true)
             }
             Kind::Error => {

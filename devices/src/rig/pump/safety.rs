@@ -32,13 +32,35 @@ impl Pump {
         if std::mem::replace(&mut self.is_closed, true) {
             return outcome;
         }
-        let patience = self.host.declared_safe_time() + MARGIN;
-        if let (Ok(()), Ended::Badly(how)) = (&outcome, self.transport.close(patience))
-            && self.host.identity().is_some()
-        {
-            self.tell(&format!("{how}; its safe state was confirmed before"));
+        self.give_time_to_end();
+        let ended = self.transport.close();
+        // What ended before it said who it is was not driven.
+        if self.host.identity().is_none() {
+            return outcome;
         }
-        outcome
+        match (outcome, ended) {
+            (Ok(()), Ended::Badly(how)) => {
+                self.tell(&format!("{how}; its safe state was confirmed before"));
+                Ok(())
+            }
+            (Err(RigError::NotSafe { problem, .. }), Ended::Well) => {
+                self.tell(&format!(
+                    "{problem}; but its program has ended with exit status 0, which confirms it"
+                ));
+                self.host.settle_safety(Ok(()));
+                Ok(())
+            }
+            (Err(RigError::NotSafe { problem, .. }), Ended::Badly(how)) => {
+                self.host.settle_safety(Err(format!("{problem}; {how}")));
+                self.safety()
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// A program may take so long after its input ended.
+    pub(super) fn give_time_to_end(&mut self) {
+        self.transport.give_time_to_end(self.host.declared_safe_time() + MARGIN);
     }
 
     /// `error` of a batch, and what became of the device.
@@ -67,16 +89,16 @@ impl Pump {
 
     fn await_safe(&mut self) {
         let start = self.now();
-        let limit = self.host.safe_time();
-        let mut reopened = 0;
-        self.told.waits_for_safety(start);
+        // Why the link is closed, where it is.
+        let mut lost = None;
+        self.told.waits_for_safety();
         while self.host.awaits_safe() {
-            let waited = self.now().saturating_sub(start);
+            let (waited, limit) = (self.now().saturating_sub(start), self.host.safe_time());
             if waited > limit {
-                let problem = format!(
-                    "it did not confirm its safe state within {:.0} s (`safe_seconds` in its description is the time that it may take)",
-                    waited.as_secs_f64()
-                );
+                let seconds = waited.as_secs_f64();
+                let problem = lost.unwrap_or_else(|| format!(
+                    "it did not confirm its safe state within {seconds:.0} s (`safe_seconds` in its description is the time that it may take)"
+                ));
                 return self.host.settle_safety(Err(problem));
             }
             self.tell_of_the_way_to_safety(waited, limit);
@@ -84,29 +106,30 @@ impl Pump {
             self.outgoing.clear();
             // A program that has ended by itself, well, went to its safe state before.
             if self.transport.starts_a_program() {
-                let outcome = match self.transport.close(limit) {
+                self.give_time_to_end();
+                let outcome = match self.transport.close() {
                     Ended::Well => Ok(()),
                     Ended::Badly(how) => Err(how),
                     Ended::Unknown => Err(format!("the link was lost: {error}")),
                 };
                 return self.host.settle_safety(outcome);
             }
-            if reopened == REOPENINGS || self.transport.open().is_err() {
-                let problem =
-                    format!("the link was lost before it confirmed its safe state ({error})");
-                return self.host.settle_safety(Err(problem));
-            }
-            reopened += 1;
             std::thread::sleep(PAUSE);
-            let now = self.now();
-            self.host.ask_safe_again(now);
+            lost = match self.open_link() {
+                Ok(()) => {
+                    let now = self.now();
+                    self.host.ask_safe_again(now);
+                    None
+                }
+                Err(problem) => Some(format!(
+                    "the link was lost before it confirmed its safe state, and could not be opened again: {problem}"
+                )),
+            };
         }
     }
 }
 
-/// A link that is lost on the way to the safe state is opened again so often,
-const REOPENINGS: u32 = 5;
-/// with a pause after each time.
+/// A link that is lost on the way to the safe state is opened again after this time.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 /// Time for a program to end, beyond the time that its safe state may take.
 const MARGIN: std::time::Duration = std::time::Duration::from_secs(2);

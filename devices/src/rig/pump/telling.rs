@@ -24,7 +24,8 @@ pub(super) struct Told {
     next_wait: Duration,
     retried: u64,
     is_slow: bool,
-    waits_for_safety: bool,
+    /// How long the safe state is waited for when that is told of next.
+    next_wait_for_safety: Duration,
 }
 
 impl Told {
@@ -34,9 +35,9 @@ impl Told {
         self.progress = Duration::MAX;
     }
 
-    /// The safe state is waited for since `now`.
-    pub fn waits_for_safety(&mut self, _now: Duration) {
-        self.waits_for_safety = false;
+    /// The safe state is waited for from now on.
+    pub fn waits_for_safety(&mut self) {
+        self.next_wait_for_safety = WAIT;
     }
 }
 
@@ -97,10 +98,19 @@ impl Pump {
     }
 
     pub(super) fn tell_of_the_way_to_safety(&mut self, waited: Duration, limit: Duration) {
-        if waited > WAIT && !self.told.waits_for_safety {
-            self.told.waits_for_safety = true;
-            let seconds = limit.as_secs_f64();
-            self.tell(&format!("waiting for its safe state, up to {seconds:.0} s"));
+        if waited <= self.told.next_wait_for_safety {
+            return;
+        }
+        let (seconds, most) = (waited.as_secs_f64(), limit.as_secs_f64());
+        if self.host.plays_before_safe(self.now()) {
+            self.told.next_wait_for_safety = waited + waited.max(BETWEEN_WAITS);
+            self.tell(&format!(
+                "waiting for its measurement to end, and then for its safe state, {seconds:.0} s so far"
+            ));
+        } else {
+            // Once, as the time does not change any more.
+            self.told.next_wait_for_safety = Duration::MAX;
+            self.tell(&format!("waiting for its safe state, up to {most:.0} s"));
         }
     }
 

@@ -47,10 +47,24 @@ pub trait Transport: Send {
         String::new()
     }
 
-    /// Closes the link for good. A program that was started is waited for up to `patience`, in which it
-    /// goes to its safe state.
-    fn close(&mut self, patience: Duration) -> Ended {
-        let _ = patience;
+    /// Whether strangers may be at its other end, so that a device may ask for a token.
+    fn is_network(&self) -> bool {
+        false
+    }
+
+    /// Whether the link, which is open, leads to another machine.
+    fn reaches_another_machine(&self) -> bool {
+        false
+    }
+
+    /// A program that was started may take `time` to end after its input did: it goes to its safe state.
+    fn give_time_to_end(&mut self, time: Duration) {
+        let _ = time;
+    }
+
+    /// Closes the link for good. A program that was started is waited for as long as
+    /// [`give_time_to_end`](Self::give_time_to_end) says.
+    fn close(&mut self) -> Ended {
         Ended::Unknown
     }
 }
@@ -62,7 +76,7 @@ pub enum Ended {
     Unknown,
     /// By itself, with exit status 0: in its safe state.
     Well,
-    /// Otherwise; the text says how.
+    /// Otherwise, or not yet; the text says how.
     Badly(String),
 }
 

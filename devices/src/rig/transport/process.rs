@@ -4,6 +4,8 @@
 //! through a bounded queue, so that a child that hangs hangs nobody else. What it prints on standard
 //! error is passed on, and its last lines are kept.
 //!
+//! A child whose output shows that it is alive is never killed: it ends by itself, in its safe state.
+//!
 //! The child has a process group of its own: a Ctrl-C in the terminal is its host's, which tells it to go
 //! to its safe state. The end of its input tells it so as well, also where the host was killed.
 
@@ -22,6 +24,8 @@ use crate::rig::notice::tell;
 const QUEUE: usize = 64;
 /// A child whose output ended has so long to end itself.
 const ENDING: Duration = Duration::from_millis(500);
+/// A child that says that it is busy does so twice a second: within this time it is heard.
+const HEARD: Duration = Duration::from_secs(2);
 /// A wait of so long is told of.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
 /// Bytes that a child can print after its host was killed; then its prints wait for ever.
@@ -36,12 +40,16 @@ pub struct Process {
     command: Vec<String>,
     running: Option<Running>,
     printed: LastLines,
+    /// Time that the program may take to end after its input did.
+    time_to_end: Duration,
 }
 
 struct Running {
     child: Child,
     input: Option<SyncSender<Vec<u8>>>,
     output: Receiver<Vec<u8>>,
+    /// When something came from its output last.
+    heard: Instant,
     /// Ends when all of standard error is passed on.
     errors: Receiver<()>,
     /// What was received and not read yet.
@@ -60,7 +68,8 @@ impl Process {
         if words.is_empty() {
             return Err("name a program, such as process:python3 rig.py".to_owned());
         }
-        Ok(Self { command: words, running: None, printed: LastLines::default() })
+        let time_to_end = Duration::from_secs_f64(Description::SAFE_SECONDS);
+        Ok(Self { command: words, running: None, printed: LastLines::default(), time_to_end })
     }
 
     fn running(&mut self) -> io::Result<&mut Running> {
@@ -103,16 +112,27 @@ impl Process {
         });
         let (printed, errors) = (self.printed.clone(), pass_on(errors, self.printed.clone()));
         printed.forget();
-        let name = self.command.join(" ");
-        Ok(Running { child, input: Some(input), output, errors, rest: Vec::new(), name })
+        Ok(Running {
+            child,
+            input: Some(input),
+            output,
+            heard: Instant::now(),
+            errors,
+            rest: Vec::new(),
+            name: self.command.join(" "),
+        })
     }
 }
 
 impl Transport for Process {
     fn open(&mut self) -> Result<(), String> {
-        if let Some(mut before) = self.running.take() {
-            before.end(Duration::from_secs_f64(Description::SAFE_SECONDS));
+        if let Some(before) = &mut self.running
+            && let End::StillRuns(how) = before.end(self.time_to_end)
+        {
+            // Two programs would drive one device.
+            return Err(how);
         }
+        self.running = None;
         self.running = Some(self.start()?);
         Ok(())
     }
@@ -121,7 +141,7 @@ impl Transport for Process {
         let running = self.running()?;
         if running.rest.is_empty() {
             match running.output.recv_timeout(patience) {
-                Ok(piece) => running.rest = piece,
+                Ok(piece) => (running.rest, running.heard) = (piece, Instant::now()),
                 Err(RecvTimeoutError::Timeout) => return Ok(0),
                 Err(RecvTimeoutError::Disconnected) => return Err(running.ended()),
             }
@@ -158,9 +178,31 @@ impl Transport for Process {
         self.printed.text()
     }
 
-    fn close(&mut self, patience: Duration) -> Ended {
-        self.running.take().map_or(Ended::Unknown, |mut running| running.end(patience))
+    fn give_time_to_end(&mut self, time: Duration) {
+        self.time_to_end = time;
     }
+
+    fn close(&mut self) -> Ended {
+        let Some(mut running) = self.running.take() else { return Ended::Unknown };
+        match running.end(self.time_to_end) {
+            End::Well => Ended::Well,
+            End::Badly(how) | End::StillRuns(how) => Ended::Badly(how),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// How a child ended.
+enum End {
+    Well,
+    Badly(String),
+    /// Not yet.
+    StillRuns(String),
 }
 
 impl Running {
@@ -182,6 +224,7 @@ impl Running {
                 let _ = self.errors.recv_timeout(ENDING);
                 return Some(status);
             }
+            self.drain();
             let waited = start.elapsed();
             if waited >= patience {
                 return None;
@@ -195,30 +238,33 @@ impl Running {
         }
     }
 
-    /// Ends its input, which tells it to go to its safe state, and waits for it. Only one that does not
-    /// end within `patience` is killed.
-    fn end(&mut self, patience: Duration) -> Ended {
+    /// Drops what it says, so that it can say more.
+    fn drain(&mut self) {
+        while self.output.try_recv().is_ok() {
+            self.heard = Instant::now();
+        }
+    }
+
+    /// Ends its input, which tells it to go to its safe state, and waits for it. One that does not end
+    /// within `patience` is killed if it has said nothing either: a measurement may take longer.
+    fn end(&mut self, patience: Duration) -> End {
         self.input = None;
         match self.wait(patience) {
-            Some(status) if status.success() => Ended::Well,
-            Some(status) => Ended::Badly(format!("its program ended: {status}")),
+            Some(status) if status.success() => End::Well,
+            Some(status) => End::Badly(format!("its program ended: {status}")),
+            None if self.heard.elapsed() < HEARD => End::StillRuns(format!(
+                "its program, process {}, still runs; it goes to its safe state when its measurement ends",
+                self.child.id()
+            )),
             None => {
                 // It may be gone by now, which is as well.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 let seconds = patience.as_secs_f64();
-                Ended::Badly(format!(
+                End::Badly(format!(
                     "its program did not end within {seconds:.0} s after its input did, and was killed"
                 ))
             }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.input.is_some() {
-            self.end(Duration::from_secs_f64(Description::SAFE_SECONDS));
         }
     }
 }
@@ -293,4 +339,39 @@ fn apart_from_the_terminal(command: &mut Command) {
 fn apart_from_the_terminal(command: &mut Command) {
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
     std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn started(script: &str, time_to_end: Duration) -> Process {
+        let mut process = Process::new(&format!("sh -c '{script}'")).expect("it is a command");
+        process.give_time_to_end(time_to_end);
+        process.open().expect("it starts");
+        process
+    }
+
+    #[test]
+    fn a_program_that_says_that_it_is_busy_is_neither_killed_nor_started_twice() {
+        let script = "for i in 1 2 3 4 5 6 7 8; do echo busy; sleep 0.2; done";
+        let mut process = started(script, Duration::from_millis(300));
+        let problem = process.open().expect_err("it still runs");
+        assert!(problem.contains("still runs"), "{problem}");
+        process.give_time_to_end(Duration::from_secs(5));
+        process.open().expect("it has ended by itself");
+        process.give_time_to_end(Duration::from_millis(300));
+        let Ended::Badly(how) = process.close() else { panic!("it still runs") };
+        assert!(how.contains("still runs") && !how.contains("killed"), "{how}");
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_killed_and_this_is_told() {
+        let time = HEARD + Duration::from_millis(100);
+        let Ended::Badly(how) = started("exec sleep 60", time).close() else {
+            panic!("it ended well")
+        };
+        assert!(how.contains("was killed"), "{how}");
+        assert_eq!(started("cat; exit 0", time).close(), Ended::Well);
+    }
 }

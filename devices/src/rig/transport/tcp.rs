@@ -5,6 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::{Transport, lost, zero_if_late};
+use crate::rig::listener::is_loopback;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -65,6 +66,15 @@ impl Transport for Tcp {
         }
         self.stream = Some(outcome?);
         Ok(())
+    }
+
+    fn is_network(&self) -> bool {
+        true
+    }
+
+    fn reaches_another_machine(&self) -> bool {
+        let peer = self.stream.as_ref().map(TcpStream::peer_addr);
+        peer.is_some_and(|peer| peer.map_or(true, |peer| !is_loopback(peer.ip())))
     }
 
     fn read(&mut self, bytes: &mut [u8], patience: Duration) -> io::Result<usize> {
