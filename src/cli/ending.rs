@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use twinprop::devices::rig::{make_all_safe, may_be_driven};
+use twinprop::devices::rig::make_all_safe;
 use twinprop::error::{INTERRUPTED, MAY_BE_DRIVEN};
 use twinprop::{Error, errln};
 
@@ -49,7 +49,15 @@ fn end_at_once() -> ! {
 pub fn end(code: ExitCode, error: Option<&Error>) -> ExitCode {
     let driven = make_all_safe();
     say(&driven, error);
-    if driven.is_empty() { code } else { ExitCode::from(MAY_BE_DRIVEN) }
+    if !driven.is_empty() {
+        return ExitCode::from(MAY_BE_DRIVEN);
+    }
+    // Its program has confirmed the safe state since, by its exit status.
+    if error.is_some_and(|error| error.exit_code() == MAY_BE_DRIVEN) {
+        ExitCode::FAILURE
+    } else {
+        code
+    }
 }
 
 fn say(driven: &[String], said: Option<&Error>) {
@@ -69,13 +77,8 @@ pub fn make_safe_before_abort() {
     panic::set_hook(Box::new(move |info| {
         tell(info);
         if PANICKED.replace(true) {
-            // In a thread of its own: this one may hold a device.
-            let safe = thread::spawn(make_all_safe);
-            let end = std::time::Instant::now() + GRACE;
-            while !safe.is_finished() && std::time::Instant::now() < end {
-                thread::sleep(Duration::from_millis(10));
-            }
-            say(&may_be_driven(), None);
+            // The device whose link this thread holds is told of, and not waited for; every other is.
+            say(&make_all_safe(), None);
         }
     }));
 }

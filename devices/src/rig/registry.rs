@@ -3,56 +3,148 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
+use super::error::RigError;
 use super::rig::Shared;
 use crate::DeviceError;
 
-static OPEN: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-static MAY_BE_DRIVEN: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+/// The rigs of this program.
+static RIGS: Registry = Registry::new();
+
+/// Rigs, and what became of them.
+pub(super) struct Registry {
+    open: Mutex<Open>,
+    /// Targets, each with a line that says why it may be driven.
+    may_be_driven: Mutex<Vec<(String, String)>>,
+}
+
+struct Open {
+    rigs: Vec<Weak<Shared>>,
+    /// All rigs are being let go, for good: none is opened any more.
+    is_ending: bool,
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Registry {
+    pub(super) const fn new() -> Self {
+        let open = Open { rigs: Vec::new(), is_ending: false };
+        Self { open: Mutex::new(open), may_be_driven: Mutex::new(Vec::new()) }
+    }
+
+    pub(super) fn enter(&self, rig: &Arc<Shared>) -> Result<(), RigError> {
+        let mut open = lock(&self.open);
+        if open.is_ending {
+            return Err(RigError::Interrupted);
+        }
+        open.rigs.retain(|rig| rig.strong_count() > 0);
+        open.rigs.push(Arc::downgrade(rig));
+        Ok(())
+    }
+
+    fn note(&self, target: &str, error: &DeviceError) {
+        let mut noted = lock(&self.may_be_driven);
+        if !noted.iter().any(|(other, _)| other == target) {
+            noted.push((target.to_owned(), error.to_string()));
+        }
+    }
+
+    fn confirm(&self, target: &str) {
+        lock(&self.may_be_driven).retain(|(other, _)| other != target);
+    }
+
+    fn is_noted(&self, target: &str) -> bool {
+        lock(&self.may_be_driven).iter().any(|(other, _)| other == target)
+    }
+
+    fn may_be_driven(&self) -> Vec<String> {
+        lock(&self.may_be_driven).iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// Lets `rig` go, and notes whether its device may still be driven.
+    fn let_go(&self, rig: &Shared) {
+        match rig.let_go() {
+            Ok(()) => self.confirm(rig.target()),
+            Err(error) => self.note(rig.target(), &error),
+        }
+    }
+
+    /// Lets every rig go, but for those whose link this thread holds, which are noted.
+    pub(super) fn make_all_safe(&self) -> Vec<String> {
+        let rigs: Vec<Arc<Shared>> = {
+            let mut open = lock(&self.open);
+            open.is_ending = true;
+            open.rigs.iter().filter_map(Weak::upgrade).collect()
+        };
+        let (held, rigs): (Vec<_>, Vec<_>) =
+            rigs.into_iter().partition(|rig| rig.is_held_by_this_thread());
+        for rig in held {
+            let problem = "its safe state was not confirmed before the program aborted".to_owned();
+            let error = RigError::NotSafe { problem, after: None };
+            self.note(rig.target(), &rig.fault(error));
+        }
+        for rig in &rigs {
+            rig.stop();
+        }
+        // All at once: ramps take their time.
+        thread::scope(|scope| {
+            let let_go = |rig: &Arc<Shared>| {
+                let rig = Arc::clone(rig);
+                thread::Builder::new().spawn_scoped(scope, move || self.let_go(&rig))
+            };
+            let waiting: Vec<_> = rigs.iter().map(|rig| (rig, let_go(rig))).collect();
+            for (rig, thread) in waiting {
+                match thread.map(thread::ScopedJoinHandle::join) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => {
+                        let problem = "its link failed by a panic on the way to its safe state";
+                        let error = RigError::NotSafe { problem: problem.to_owned(), after: None };
+                        self.note(rig.target(), &rig.fault(error));
+                    }
+                    // The system has no thread to give.
+                    Err(_) => self.let_go(rig),
+                }
+            }
+        });
+        self.may_be_driven()
+    }
+}
+
 /// A rig is about to be opened.
-pub(super) fn enter(rig: &Arc<Shared>) {
-    let mut rigs = lock(&OPEN);
-    rigs.retain(|rig| rig.strong_count() > 0);
-    rigs.push(Arc::downgrade(rig));
+///
+/// # Errors
+/// [`RigError::Interrupted`] where all rigs are being let go.
+pub(super) fn enter(rig: &Arc<Shared>) -> Result<(), RigError> {
+    RIGS.enter(rig)
 }
 
 /// The device at `target` may still be driven, and `error` says why.
 pub(super) fn note(target: &str, error: &DeviceError) {
-    let mut noted = lock(&MAY_BE_DRIVEN);
-    if !noted.iter().any(|(other, _)| other == target) {
-        noted.push((target.to_owned(), error.to_string()));
-    }
+    RIGS.note(target, error);
+}
+
+/// Lets `rig` go, and notes whether its device may still be driven.
+pub(super) fn let_go(rig: &Shared) {
+    RIGS.let_go(rig);
 }
 
 /// Whether the device at `target` may still be driven since this program let it go.
 pub(super) fn is_noted(target: &str) -> bool {
-    lock(&MAY_BE_DRIVEN).iter().any(|(other, _)| other == target)
+    RIGS.is_noted(target)
 }
 
 /// The devices that this program has let go without a confirmed safe state, each in a line that says why:
 /// they may still be driven.
 #[must_use]
 pub fn may_be_driven() -> Vec<String> {
-    lock(&MAY_BE_DRIVEN).iter().map(|(_, text)| text.clone()).collect()
+    RIGS.may_be_driven()
 }
 
 /// Sends every open rig to its safe state, also one that is driven at the moment, waits until each has
-/// confirmed that (its `safe_seconds`), and lets it go; for a program that is about to end. Returns
-/// [`may_be_driven`].
+/// confirmed that (its `safe_seconds`, and a measurement's end), and lets it go; for a program that is about
+/// to end: no rig can be opened from then on. Returns [`may_be_driven`], which has a rig whose link the
+/// calling thread holds itself, as a panic may find it: that one is not waited for.
 pub fn make_all_safe() -> Vec<String> {
-    let rigs: Vec<Arc<Shared>> = lock(&OPEN).iter().filter_map(Weak::upgrade).collect();
-    for rig in &rigs {
-        rig.stop();
-    }
-    // All at once: ramps take their time.
-    let waiting: Vec<_> = rigs.into_iter().map(|rig| thread::spawn(move || rig.let_go())).collect();
-    for rig in waiting {
-        // What it found is noted; one that panicked left its device to its watchdog.
-        let _ = rig.join();
-    }
-    may_be_driven()
+    RIGS.make_all_safe()
 }

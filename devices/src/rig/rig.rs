@@ -1,5 +1,7 @@
 //! A real device as a physical layer.
 
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -50,13 +52,66 @@ pub(super) struct Shared {
     failure: Mutex<Option<String>>,
 }
 
+thread_local! {
+    /// The rigs whose pumps this thread holds.
+    static HELD: RefCell<Vec<*const Shared>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A rig's pump in the hands of one thread.
+struct Held<'a> {
+    pump: MutexGuard<'a, Pump>,
+    rig: *const Shared,
+}
+
+impl Deref for Held<'_> {
+    type Target = Pump;
+
+    fn deref(&self) -> &Pump {
+        &self.pump
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Pump {
+        &mut self.pump
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // A thread that ends has no list any more, and needs none.
+        let _ = HELD.try_with(|held| held.borrow_mut().retain(|rig| *rig != self.rig));
+    }
+}
+
 impl Shared {
-    fn pump(&self) -> MutexGuard<'_, Pump> {
+    fn pump(&self) -> Held<'_> {
         // A panic in the middle of a batch leaves a pump that can still send to the safe state.
-        self.pump.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held(self.pump.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn fault(&self, error: RigError) -> DeviceError {
+    /// The pump, where no thread holds it.
+    fn idle_pump(&self) -> Option<Held<'_>> {
+        self.pump.try_lock().ok().map(|pump| self.held(pump))
+    }
+
+    fn held<'a>(&self, pump: MutexGuard<'a, Pump>) -> Held<'a> {
+        let rig = std::ptr::from_ref(self);
+        let _ = HELD.try_with(|held| held.borrow_mut().push(rig));
+        Held { pump, rig }
+    }
+
+    /// Whether the calling thread would wait for itself if it asked for the pump.
+    pub(super) fn is_held_by_this_thread(&self) -> bool {
+        let rig = std::ptr::from_ref(self);
+        HELD.try_with(|held| held.borrow().contains(&rig)).unwrap_or(false)
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub(super) fn fault(&self, error: RigError) -> DeviceError {
         DeviceError::Rig { target: self.target.clone(), error }
     }
 
@@ -65,13 +120,11 @@ impl Shared {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Sends the device to its safe state, closes the link, and notes a device that may still be driven.
-    pub(super) fn let_go(&self) {
+    /// Sends the device to its safe state, and closes the link.
+    pub(super) fn let_go(&self) -> Result<(), DeviceError> {
         self.stop();
         let outcome = self.pump().let_go();
-        if let Err(error) = outcome {
-            registry::note(&self.target, &self.fault(error));
-        }
+        outcome.map_err(|error| self.fault(error))
     }
 
     fn make_safe(&self) -> Result<(), DeviceError> {
@@ -152,7 +205,7 @@ impl Rig {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`RigError::NotSafe`] where this program let the device go before, and it
-    /// did not confirm its safe state.
+    /// did not confirm its safe state; [`RigError::Interrupted`] where the program lets all devices go.
     pub fn on(
         transport: Box<dyn Transport>,
         target: &str,
@@ -160,7 +213,9 @@ impl Rig {
         encoding: Encoding,
     ) -> Result<Self, DeviceError> {
         let fault = |error| DeviceError::Rig { target: target.to_owned(), error };
-        let token = Token::from_environment().map_err(|problem| fault(RigError::Token(problem)))?;
+        // Nobody asks for it on a wire of one's own.
+        let token = if transport.is_network() { Token::from_environment() } else { Ok(None) };
+        let token = token.map_err(|problem| fault(RigError::UnfitToken(problem)))?;
         let host = Host::new(patience, encoding).with_token(token);
         let shared = Arc::new(Shared {
             target: target.to_owned(),
@@ -175,10 +230,10 @@ impl Rig {
             return Err(shared.fault(RigError::NotSafe { problem, after: None }));
         }
         // From here on it is let go whatever happens, also while it is being opened.
-        registry::enter(&shared);
+        registry::enter(&shared).map_err(fault)?;
         let opened = shared.pump().open(&shared.stop);
         if let Err(error) = opened {
-            shared.let_go();
+            registry::let_go(&shared);
             return Err(shared.fault(error));
         }
         let identity = shared.pump().host().identity().cloned();
@@ -242,7 +297,7 @@ fn keep(shared: &Arc<Shared>, watchdog_milliseconds: u32) -> JoinHandle<()> {
                 return;
             }
             // While a batch is played, its own frames do.
-            if let Ok(mut pump) = shared.pump.try_lock() {
+            if let Some(mut pump) = shared.idle_pump() {
                 pump.look_after();
             }
         }
@@ -280,6 +335,71 @@ impl Drop for Rig {
             // A keeper that panicked has nothing more to keep.
             let _ = keeper.join();
         }
-        self.shared.let_go();
+        registry::let_go(&self.shared);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::optical::{SecondHarmonic, SecondHarmonicConfig};
+    use crate::rig::registry::Registry;
+    use crate::rig::transport::Tcp;
+    use crate::rig::{Emulator, EmulatorConfig};
+
+    /// A rig over a socket, and how often its safe function ran.
+    fn rig() -> (Rig, Arc<AtomicUsize>) {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let device = SecondHarmonic::nominal(&SecondHarmonicConfig::default());
+        let device = Box::new(device.expect("the standard device can be built"));
+        let emulator = Emulator::new(device, "bench", EmulatorConfig::default());
+        let mut emulator = emulator.with_safe_function(1.0, move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a host comes");
+            emulator.serve(&mut Tcp::accepted(stream).expect("it is open"), |_| {})
+        });
+        let link = Box::new(Tcp::new(&address));
+        let rig = Rig::on(link, &address, Patience::default(), Encoding::Floats);
+        (rig.expect("it answers"), runs)
+    }
+
+    #[test]
+    fn a_device_that_played_nothing_runs_its_safe_function_before_it_says_safe() {
+        let (rig, runs) = rig();
+        let health = || rig.health().expect("it answers").expect("it says how it is");
+        assert!(!health().safe);
+        rig.make_safe().expect("it confirms it");
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        assert_eq!((health().safe, health().watchdog_trips), (true, 0));
+        rig.make_safe().expect("it has confirmed it");
+        drop(rig);
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn no_rig_is_opened_while_all_are_let_go_and_one_in_the_own_hands_is_not_waited_for() {
+        let registry = Registry::new();
+        let ((held, _), (other, runs)) = (rig(), rig());
+        for rig in [&held, &other] {
+            registry.enter(&rig.shared).expect("rigs are still opened");
+        }
+        let pump = held.shared.pump();
+        let told = registry.make_all_safe();
+        assert!(told.len() == 1 && told[0].contains(&held.target), "{told:?}");
+        assert!(told[0].contains("before the program aborted"), "{told:?}");
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        assert_eq!(registry.enter(&other.shared), Err(RigError::Interrupted));
+        drop(pump);
+        assert!(!held.shared.is_held_by_this_thread());
+        assert!(registry.make_all_safe().is_empty(), "it has confirmed its safe state since");
     }
 }
