@@ -136,6 +136,25 @@ fn a_ramp_that_prints_much_ends_after_its_host_was_killed() {
 }
 
 #[test]
+fn a_measurement_longer_than_the_safe_state_may_take_ends_before_it() {
+    thread::scope(|scope| {
+        for way in [Way::Process, Way::Tcp] {
+            scope.spawn(move || {
+                let device = Device::start(way, 0.8, "blocks");
+                let host = device.probe("60", &[]).spawn().unwrap();
+                device.wait_until_driven();
+                signal(&host, "INT");
+                let output = host.wait_with_output().unwrap();
+                let text = words(&output);
+                assert_eq!(output.status.code(), Some(130), "{way:?}: {text}");
+                assert_eq!(device.fault(0.8), None, "{way:?}: {text}");
+                assert!(text.contains("waiting for its measurement to end"), "{way:?}: {text}");
+            });
+        }
+    });
+}
+
+#[test]
 fn a_panic_leaves_no_device_driven() {
     thread::scope(|scope| {
         for way in [Way::Process, Way::Tcp, Way::Serial] {

@@ -33,6 +33,12 @@ def measure(inputs, parameters):
             os._exit(7)
     if mode == "slow":
         time.sleep(0.2 * len(inputs))
+    end = time.monotonic() + 14
+    while mode == "blocks" and time.monotonic() < end:
+        try:
+            time.sleep(0.1)
+        except BaseException:
+            pass  # A driver's call that nothing interrupts.
     rows = [[float(value) for value in row] for row in inputs]
     p = [float(value) for value in parameters]
     return [[math.tanh(row[i % 9] + p[i % 9] * row[(i + 1) % 9]) for i in range(12)] for row in rows]

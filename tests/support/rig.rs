@@ -154,7 +154,7 @@ impl Device {
     /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
     pub fn fault(&self, ramp: f64) -> Option<String> {
         if self.calls() == 0 {
-            return None;
+            return Some("it was never driven".to_owned());
         }
         match self.last_ramp() {
             Ok((begin, end)) if end - begin < ramp - 0.01 => {
