@@ -27,7 +27,7 @@ fn exchange(host: &mut Host, device: &mut Responder, now: Duration) {
     loop {
         let mut is_quiet = true;
         while let Some(frame) = host.transmit(now) {
-            device.receive(now, &frame.to_vec());
+            device.receive(now, frame);
             is_quiet = false;
         }
         while let Some(frame) = device.transmit() {
