@@ -73,6 +73,9 @@ impl Pump {
 
     /// Opens the link and says hello.
     pub fn open(&mut self, stop: &AtomicBool) -> Result<(), RigError> {
+        if self.is_closed {
+            return Err(RigError::Interrupted);
+        }
         self.open_link().map_err(RigError::Link)?;
         self.host.connect(self.now());
         self.finish(stop)

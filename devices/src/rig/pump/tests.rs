@@ -118,6 +118,7 @@ fn how_a_program_ends_counts_where_it_did_not_confirm_its_safe_state() {
     assert!(matches!(pump.make_safe(), Err(RigError::NotSafe { .. })));
     pump.let_go().expect("its exit status confirms it");
     pump.let_go().expect("it is let go");
+    assert_eq!(pump.open(&AtomicBool::new(false)), Err(RigError::Interrupted));
 
     let link = Link::new(Some(Ended::Badly("it was killed".to_owned())));
     let mut pump = driven(&link);
