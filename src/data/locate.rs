@@ -10,6 +10,8 @@ pub struct Locator {
     folders: Vec<PathBuf>,
     /// Those of them that the user named: files that a run knows by their whole path may have moved there.
     named: Vec<PathBuf>,
+    /// Whether they are looked into before the whole path itself.
+    named_first: bool,
 }
 
 /// Where Debian's packages put data sets.
@@ -29,7 +31,14 @@ impl Locator {
             .chain(named.iter().cloned())
             .chain(SYSTEM_FOLDERS.map(PathBuf::from))
             .collect();
-        Self { folders, named }
+        Self { folders, named, named_first: false }
+    }
+
+    /// The same for the data of a run, which knows its files by their whole paths: `data_dir` comes first, since
+    /// who names it may have kept the training's files there.
+    #[must_use]
+    pub fn of_run(folder: &Path, data_dir: Option<&Path>) -> Self {
+        Self { named_first: data_dir.is_some(), ..Self::new(folder, data_dir) }
     }
 
     /// The first existing file or folder `path`. A whole path that is not there is looked for by its end in
@@ -39,13 +48,24 @@ impl Locator {
     /// [`Error::Data`] says where it was looked for.
     pub fn find(&self, path: &Path) -> Result<PathBuf, Error> {
         let candidates: Vec<PathBuf> = if path.is_absolute() {
-            std::iter::once(path.to_owned())
-                .chain(self.named.iter().flat_map(|folder| moved(path, folder)))
-                .collect()
+            let mut candidates: Vec<PathBuf> =
+                self.named.iter().flat_map(|folder| moved(path, folder)).collect();
+            let place = if self.named_first { candidates.len() } else { 0 };
+            candidates.insert(place, path.to_owned());
+            candidates
         } else {
             self.folders.iter().map(|folder| folder.join(path)).collect()
         };
         candidates.iter().find(|candidate| candidate.exists()).cloned().ok_or_else(|| {
+            if let Some(folder) = self.named.iter().find(|folder| !folder.is_dir()) {
+                return Error::Data {
+                    path: path.to_owned(),
+                    problem: format!(
+                        "not found; {}, which --data-dir or TWINPROP_DATA names, is no folder",
+                        folder.display()
+                    ),
+                };
+            }
             let places: Vec<String> =
                 candidates.iter().map(|candidate| candidate.display().to_string()).collect();
             Error::Data {
@@ -96,8 +116,15 @@ mod tests {
         assert_eq!(found("/old/other/train.csv"), here.join("train.csv"));
         assert_eq!(found("/old/set"), here.join("set"));
         assert_eq!(find(&here.join("set"), "/old/set").expect("found"), here.join("set"));
+        // Who names a folder has the training's files there, whatever lies at the old place now.
+        let whole = here.join("train.csv");
+        let of_run = |data_dir| Locator::of_run(here, data_dir).find(&whole).expect("found");
+        assert_eq!(of_run(None), whole);
+        assert_eq!(of_run(Some(here.join("set").as_path())), here.join("set/train.csv"));
         let lost = find(here, "/old/set/test.csv").expect_err("it is nowhere").to_string();
         assert!(lost.contains("--data-dir") && lost.contains("/old/set/test.csv"), "{lost}");
+        let lost = find(&here.join("absent"), "/old/x.csv").expect_err("no folder").to_string();
+        assert!(lost.contains("is no folder") && lost.contains("absent"), "{lost}");
         // Only where the user says: not in the working folder.
         Locator::new(here, None).find(Path::new("/old/train.csv")).expect_err("no folder is named");
     }

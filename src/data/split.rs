@@ -27,7 +27,7 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
                     return Err(Error::Data {
                         path: table.path,
                         problem: format!(
-                            "the class `{name}` has {} samples, too few to test {test_fraction} of them; add samples or change data.split.stratified.test_fraction",
+                            "the class `{name}` has too few samples ({}) to test {test_fraction} of them; add samples or change data.split.stratified.test_fraction",
                             members.len()
                         ),
                     });

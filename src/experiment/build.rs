@@ -18,7 +18,7 @@ use twinprop_devices::{
 use super::assemble::assemble;
 use super::away::Away;
 use super::recipe::{Recipe, RigConfig};
-use super::trained_on::{TrainedOn, adopt, refuse};
+use super::trained_on::{Remedy, TrainedOn, adopt, refuse};
 use crate::Error;
 use crate::data::{Locator, Split};
 use crate::network::{Instrument, Laboratory, Network, TensorDevice};
@@ -133,7 +133,10 @@ impl<'a> Place<'a> {
             (before, _) => before,
         };
         let progress = Progress::of_one_piece("read the data");
-        let locator = Locator::new(self.folder, self.data_dir);
+        let locator = match before {
+            Some(_) => Locator::of_run(self.folder, self.data_dir),
+            None => Locator::new(self.folder, self.data_dir),
+        };
         let split = recipe.data.load(&locator, recipe.seed)?;
         let (split, mut changes) = match before {
             Some(before) => adopt(split, before, &self.folder.display().to_string())?,
@@ -144,7 +147,7 @@ impl<'a> Place<'a> {
         tell_once(&split.warnings);
         if let Some(before) = before {
             changes.extend(before.data_changes(&now));
-            refuse(self.folder, &changes, self.allow_changed_data)?;
+            refuse(self.folder, &changes, Remedy::Data, self.allow_changed_data)?;
             now.keep_encoder_of(before);
         }
         Ok((split, now, changes))
@@ -238,7 +241,7 @@ pub fn open(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
         None => assemble(recipe, &split, &laboratory, backend)?,
         Some(before) => {
             let of_devices = before.device_changes(&trained_on);
-            refuse(folder, &of_devices, place.allow_changed_data)?;
+            refuse(folder, &of_devices, Remedy::Device, place.allow_changed_data)?;
             changes.extend(of_devices);
             // Its constants are those of the training, whatever the data are now.
             assemble(recipe, &before.stand_in(), &laboratory, backend)?

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
+use twinprop_devices::rig;
 
 use super::accounting::Accounting;
 use super::assemblies::StageAssemblies;
@@ -95,6 +96,7 @@ impl Run<'_> {
             confusion: last.map(|last| last.confusion).unwrap_or_default(),
             twins: verdicts,
             provenance: begun.provenance(provenance::devices_in_words(&recipe, &experiment.links)),
+            may_be_driven: rig::may_be_driven(),
             changed_data: experiment.trained_on.changed.clone(),
         };
         let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();

@@ -128,6 +128,9 @@ pub struct Summary {
     /// Program, command, day and devices.
     #[serde(default)]
     pub provenance: Provenance,
+    /// Devices that did not confirm their safe state at its end, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_be_driven: Vec<String>,
     /// What was allowed to differ when it was resumed from what it began with, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_data: Vec<String>,

@@ -83,7 +83,11 @@ impl RunReport<'_> {
     /// What the numbers above do not say by themselves.
     fn notes(&self) -> String {
         let summary = self.summary;
-        let mut notes = Vec::new();
+        let changed = summary.changed_data.iter();
+        let mut notes: Vec<String> = changed
+            .map(|change| format!("Changed while it was trained, as allowed: {change}."))
+            .collect();
+        notes.extend(summary.may_be_driven.iter().map(|device| format!("At the end: {device}.")));
         let spent = &summary.spent;
         let parts: Vec<String> = spent
             .parts()

@@ -93,9 +93,11 @@ fn what_cannot_be_answered_is_refused_before_a_shot() {
     lab.write("short.csv", "mass,noise\n1,2\n");
     lab.write("text.csv", "mass,noise,hue\n1,2,red\n");
     lab.write("empty.csv", "");
+    lab.write("semicolons.csv", "mass;noise;hue\n1;2;3\n");
     for (arguments, expected) in [
         (&["run", "short.csv"][..], "`hue`"),
         (&["run", "text.csv"], "line 2, column `hue`"),
+        (&["run", "semicolons.csv"], "--set data.source.csv.delimiter"),
         (&["run", "empty.csv"], "empty"),
         (&["run", "absent.csv"], "absent.csv"),
         (&["run", "sounds"], "a column for each of its 3 features, `mass`"),

@@ -224,10 +224,24 @@ fn moved_files_are_found_where_the_user_says() {
     let said = refused(lab.path(), &["evaluate", "run"]);
     assert!(said.contains("--data-dir"), "{said}");
     succeed(lab.path(), &["evaluate", "run", "--data-dir", "attic"]);
+    // Also where another file lies at the old place now.
+    lab.write("data.csv", &table().replacen("0,0,0,", "0.5,0,0,", 1));
+    refused(lab.path(), &["evaluate", "run"]);
+    succeed(lab.path(), &["evaluate", "run", "--data-dir", "attic"]);
     // Another file of that name is not taken for it.
     lab.write("attic/data.csv", &table().replace("mid", "middle"));
     let said = refused(lab.path(), &["evaluate", "run", "--data-dir", "attic"]);
     assert!(said.contains("`middle`"), "{said}");
+}
+
+#[test]
+fn a_run_that_has_not_ended_is_named_as_such() {
+    let lab = Lab::new();
+    fs::remove_file(lab.file("run/parameters.safetensors")).unwrap();
+    for arguments in [&["evaluate", "run"][..], &["predict", "run", "data.csv"]] {
+        let said = refused(lab.path(), arguments);
+        assert!(said.contains("has not ended; resume it with"), "{said}");
+    }
 }
 
 #[test]

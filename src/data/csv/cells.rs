@@ -23,7 +23,12 @@ pub(super) fn number(cell: &str, decimal: char) -> Result<f64, String> {
         } else {
             "correct the value, or name the column in data.source.csv.ignore"
         };
-        format!("expected a finite number, found `{}`; {remedy}", shortened(cell))
+        let found = if cell.is_empty() {
+            "an empty cell".to_owned()
+        } else {
+            format!("`{}`", shortened(cell))
+        };
+        format!("expected a finite number, found {found}; {remedy}")
     })
 }
 

@@ -88,11 +88,26 @@ pub(super) fn read(
             schema.features.len()
         )));
     }
-    if !options.ignore_labels {
-        return read_samples(data, &config, schema);
+    let samples = if options.ignore_labels {
+        config.label = None;
+        read_samples(data, &config, &Schema { label: None, ..schema.clone() })
+    } else {
+        read_samples(data, &config, schema)
+    };
+    samples.map_err(with_set)
+}
+
+/// An error that names a key of a recipe, with how the key is set where there is no recipe.
+fn with_set(error: Error) -> Error {
+    match error {
+        Error::Data { path, problem } if problem.contains(LAYOUT) => Error::Data {
+            path,
+            problem: format!(
+                "{problem}. Keys are set by --set here, such as --set data.source.csv.delimiter=';' and --set data.source.csv.decimal=."
+            ),
+        },
+        error => error,
     }
-    config.label = None;
-    read_samples(data, &config, &Schema { label: None, ..schema.clone() })
 }
 
 fn has_extension(path: &Path, name: &str) -> bool {

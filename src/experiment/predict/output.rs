@@ -21,6 +21,9 @@ pub(super) fn refuse(out: &Path, data: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return refuse(&format!("there is no folder {}; make it first", folder.display()));
+    }
     tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
         .map_err(Error::file(out, WRITABLE))?;
     Ok(())

@@ -149,10 +149,16 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Usage`] where another process writes it, or it holds a run already.
     pub fn refuse_taken(wanted: Option<&Path>) -> Result<(), Error> {
-        if let Some(path) = wanted.filter(|path| path.join(folder_lock::FILE).exists()) {
+        wanted.map_or(Ok(()), Self::refuse_written)?;
+        Self::refuse_results(wanted)
+    }
+
+    /// Refuses a folder that another process writes.
+    fn refuse_written(path: &Path) -> Result<(), Error> {
+        if path.join(folder_lock::FILE).exists() {
             drop(FolderLock::acquire(path)?);
         }
-        Self::refuse_results(wanted)
+        Ok(())
     }
 
     fn refuse_results(wanted: Option<&Path>) -> Result<(), Error> {
@@ -204,8 +210,16 @@ impl RunFolder {
     /// Opens the folder of a run that has ended.
     ///
     /// # Errors
-    /// [`Error::Usage`] where it holds no run.
+    /// [`Error::Usage`] where it holds no run, or one that has not ended.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        let has = |name: &str| path.join(name).is_file();
+        if has(Self::BEGUN) && !has(Self::PARAMETERS) {
+            Self::refuse_written(path)?;
+            return Err(Error::Usage(format!(
+                "{}: this run has not ended; resume it with `twinprop train --resume {0}`",
+                path.display()
+            )));
+        }
         for name in [Self::RECIPE, Self::PARAMETERS] {
             if !path.join(name).is_file() {
                 return Err(Error::Usage(format!(

@@ -25,22 +25,26 @@ pub(in super::super) fn adopt(
         absent(split.classes.iter().map(String::as_str), before.classes.iter().map(String::as_str));
     let said =
         [("features", "not in the data", missing), ("classes", "not in the training", unknown)];
-    let said: Vec<String> = said
+    let mut said: Vec<String> = said
         .into_iter()
         .filter(|(.., names)| !names.is_empty())
         .map(|(noun, where_not, names)| {
             format!("{noun} {where_not}: {}", listed(names.iter().copied()))
         })
         .collect();
+    let new = absent(split.schema.feature_names(), schema.feature_names());
+    if !said.is_empty() && !new.is_empty() {
+        said.push(format!("features that are new: {}", listed(new.into_iter())));
+    }
     if !said.is_empty() {
         return Err(Error::Usage(format!(
-            "{run}: its network cannot take these data: {}; find the data of the training with --data-dir",
+            "{run}: its network cannot take these data: {}; name the folder of the training's files with --data-dir",
             said.join("; ")
         )));
     }
     if before.image != split.image {
         return Err(Error::Usage(format!(
-            "{run}: its network cannot take these data: images of another size; find the data of the training with --data-dir"
+            "{run}: its network cannot take these data: images of another size; name the folder of the training's files with --data-dir"
         )));
     }
     if split.schema.features == schema.features && split.classes == before.classes {

@@ -118,7 +118,10 @@ pub(super) fn interface_changes(name: &str, before: &Interface, now: &Interface)
     let mut found = Vec::new();
     let mut say = |what: String| found.push(format!("device `{name}`: {what}"));
     if before.device != now.device {
-        say(format!("it was a `{}` and is a `{}`", before.device, now.device));
+        say(format!(
+            "it was a `{}` and is a `{}` (a Python rig is called by its script and function, or by `name` in @rig)",
+            before.device, now.device
+        ));
     }
     for (side, before, now) in [
         ("inputs", &before.inputs, &now.inputs),

@@ -241,11 +241,25 @@ impl TrainedOn {
     }
 }
 
+/// What brings back what a run was trained on.
+#[derive(Clone, Copy)]
+pub(super) enum Remedy {
+    /// Its files.
+    Data,
+    /// Its device.
+    Device,
+}
+
 /// Refuses `changes` since the training in `run`, unless they are `allowed`; those are told.
 ///
 /// # Errors
-/// [`Error::Usage`] names them.
-pub(super) fn refuse(run: &Path, changes: &[String], allowed: bool) -> Result<(), Error> {
+/// [`Error::Usage`] names them and the `remedy`.
+pub(super) fn refuse(
+    run: &Path,
+    changes: &[String],
+    remedy: Remedy,
+    allowed: bool,
+) -> Result<(), Error> {
     if changes.is_empty() {
         return Ok(());
     }
@@ -254,9 +268,15 @@ pub(super) fn refuse(run: &Path, changes: &[String], allowed: bool) -> Result<()
         tell_once(&[format!("{run}: what it was trained on has changed, as allowed: {changes}")]);
         return Ok(());
     }
-    Err(Error::Usage(format!(
-        "{run}: what it was trained on has changed: {changes}; find the data of the training with --data-dir, or the device with --device, or take them as they are with --allow-changed-data"
-    )))
+    let remedy = match remedy {
+        Remedy::Data => {
+            "name the folder of the training's files with --data-dir, or take the new ones with --allow-changed-data"
+        }
+        Remedy::Device => {
+            "name the device of the training with --device, or take this one with --allow-changed-data (drives and settings are then the same shares of the new ranges)"
+        }
+    };
+    Err(Error::Usage(format!("{run}: what it was trained on has changed: {changes}; {remedy}")))
 }
 
 /// Refuses to load twins from `from` for a training on `now`, where they were made for other features, classes
