@@ -194,7 +194,17 @@ fn has_it_alone(lab: &Path, command: &[&str], (folder, sign): (&str, &str), othe
     Running::wait_for(&lab.join(folder), sign);
     let pid = running.0.id();
     for other in others {
-        let output = twinprop(lab, other);
+        let mut refused = program();
+        let refused =
+            refused.current_dir(lab).args(*other).stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut refused = refused.spawn().unwrap();
+        let end = Instant::now() + Duration::from_secs(30);
+        while refused.try_wait().unwrap().is_none() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(5));
+        }
+        // One that is not refused would work for hours.
+        let _ = refused.kill();
+        let output = refused.wait_with_output().unwrap();
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{other:?}: {said}");
         assert!(said.contains(&format!("is being written by process {pid}")), "{other:?}: {said}");
