@@ -126,11 +126,16 @@ fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
 #[test]
 fn a_bad_link_costs_time_and_changes_no_bit() {
     let folder = laboratory();
-    let here = train(folder.path(), "here", None);
+    // What is lost is waited for: some hundred frames are enough.
+    let few = ["--set", "training.epochs=1", "--set", "calibration.shots=100"];
+    let few = [&few[..], &["--set", "calibration.fidelity.points=16"]].concat();
+    let here = train_with(folder.path(), "here", &few);
     let faults =
         ["--flip", "1e-4", "--duplicate", "0.01", "--reorder", "0.01", "--garbage", "0.01"];
     let emulator = Emulator::start(folder.path(), &faults);
-    assert_eq!(here, train(folder.path(), "tcp", Some(&emulator.target())));
+    let target = emulator.target();
+    let device = [&few[..], &["--device", &target]].concat();
+    assert_eq!(here, train_with(folder.path(), "tcp", &device));
     let summary = summary(folder.path(), "tcp");
     let counts = &summary["links"][0]["counts"];
     assert!(counts["frames_repeated"].as_u64() > Some(0), "{counts}");
