@@ -12,7 +12,7 @@ use serde_json::Value;
 
 mod support;
 
-use support::rig::{Device, RECIPE, Way, signal, words};
+use support::rig::{Device, NEVER_DRIVEN, RECIPE, Way, signal, words};
 
 const TOKEN: &str = "a token of twenty-nine bytes.";
 
@@ -219,11 +219,13 @@ fn devices_ramp_at_the_same_time_and_each_is_waited_for() {
                         _ => 130,
                     };
                     assert_eq!(output.status.code(), Some(expected), "{case}: {text}");
-                    assert_eq!(
-                        (one.fault(ramp), other.fault(ramp)),
-                        (None, None),
-                        "{case}: {text}"
-                    );
+                    let faults = [one.fault(ramp), other.fault(ramp)];
+                    // Where one fails at its first shot, the other may have had none.
+                    let is_right = |fault: &Option<String>| match fault.as_deref() {
+                        Some(NEVER_DRIVEN) => ending == "fails",
+                        fault => fault.is_none(),
+                    };
+                    assert!(faults.iter().all(is_right), "{case}: {faults:?}: {text}");
                     // The one that fails is safe before it says so.
                     if ending != "fails" {
                         let (first, second) =

@@ -53,6 +53,9 @@ pub enum Way {
     Serial,
 }
 
+/// What is wrong with the log of a device that played no shot.
+pub const NEVER_DRIVEN: &str = "it was never driven";
+
 /// A device, and the log that it keeps.
 pub struct Device {
     folder: TempDir,
@@ -154,7 +157,7 @@ impl Device {
     /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
     pub fn fault(&self, ramp: f64) -> Option<String> {
         if self.calls() == 0 {
-            return Some("it was never driven".to_owned());
+            return Some(NEVER_DRIVEN.to_owned());
         }
         match self.last_ramp() {
             Ok((begin, end)) if end - begin < ramp - 0.01 => {
