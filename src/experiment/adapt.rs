@@ -1,7 +1,7 @@
 //! A trained network brought back to a device that is not the one it was trained on: an aged one, or
 //! another copy.
 //!
-//! 1. Its twin is calibrated anew, where the network is, with a part of the shots.
+//! 1. Its twin is recalibrated, where the network is, with a part of the shots.
 //! 2. The network is trained in silico through that twin, without a shot.
 //! 3. The other shots are spent on physics-aware training, which mends what the twin still lacks.
 
@@ -67,7 +67,7 @@ pub struct Adaptation {
     pub shots_a_test: u64,
     /// Test accuracy before.
     pub as_it_is: f32,
-    /// After its twins were calibrated anew and it was trained through them in silico.
+    /// After its twins were recalibrated and it was trained through them in silico.
     pub recalibrated: f32,
     /// After physics-aware training on the device.
     pub fine_tuned: f32,
@@ -94,6 +94,7 @@ pub(super) fn adapt(
     shots: u64,
     stop: &AtomicBool,
 ) -> Result<Adaptation, Error> {
+    refuse_too_few(trained, shots)?;
     let config = trained.recipe.adaptation.clone();
     let backend = trained.backend.clone();
     let random = &mut random::stream(trained.recipe.seed, "adaptation");
@@ -107,7 +108,9 @@ pub(super) fn adapt(
     let shots_a_sample = shots_a_test.div_ceil(split.test.len() as u64);
 
     let for_twins = (config.calibration_share * shots as f64) as u64;
-    let calibration_shots = calibrate_twins(trained, for_twins, random)?;
+    // Half of the shots at most show where the network is.
+    let shown = (shots / 2 / shots_a_sample).max(1) as usize;
+    let calibration_shots = calibrate_twins(trained, for_twins, shown, random)?;
     let mut split = trained.experiment.split.clone();
     let recalibrated = train(trained, &split, config.in_silico_epochs, Rule::InSilico, stop)?;
 
@@ -134,9 +137,29 @@ pub(super) fn adapt(
     Ok(adaptation)
 }
 
-/// Calibrates the twins anew, with `shots` shots together, where the network is; says how many shots it
-/// took.
-fn calibrate_twins(trained: &mut Trained, shots: u64, random: &mut impl Rng) -> Result<u64, Error> {
+/// Refuses a budget of `shots` that does not pay for one sample and one shot of each device.
+///
+/// # Errors
+/// [`Error::Usage`] says how many it takes.
+pub(super) fn refuse_too_few(trained: &Trained, shots: u64) -> Result<(), Error> {
+    let experiment = &trained.experiment;
+    let least = experiment.shots_of(1) + experiment.laboratory.instruments.len() as u64;
+    if shots >= least {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "--shots {shots}: {least} at the least, for one sample and for a shot of each device"
+    )))
+}
+
+/// Recalibrates the twins with `shots` shots together, where the network is, which `shown` samples at most show;
+/// says how many shots all of it took.
+fn calibrate_twins(
+    trained: &mut Trained,
+    shots: u64,
+    shown: usize,
+    random: &mut impl Rng,
+) -> Result<u64, Error> {
     let steps = trained.recipe.adaptation.recalibration_steps;
     let batch = trained.recipe.training.batch;
     let backend = trained.backend.clone();
@@ -148,7 +171,7 @@ fn calibrate_twins(trained: &mut Trained, shots: u64, random: &mut impl Rng) -> 
         ShotWatch::new(laboratory, &links),
     );
     let before = laboratory.shots();
-    let samples: Vec<usize> = (0..split.train.len().min(batch)).collect();
+    let samples: Vec<usize> = (0..split.train.len().min(batch).min(shown)).collect();
     let x = to_tensor(&split.train.choose(&samples).features, &backend);
     let trace = network.forward(x, laboratory, Source::Measured)?;
     let task = network.task_drives(&trace, laboratory.instruments.len());

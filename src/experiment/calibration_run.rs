@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::{Calibrated, TwinSummary, calibrate};
 use super::feasible;
+use super::options::RunOptions;
 use super::provenance::{self, Provenance};
 use super::recipe::Recipe;
-use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
 use super::verdict::TwinVerdict;

@@ -5,8 +5,8 @@ use twinprop_devices::PhysicalLayer;
 
 use super::build::Experiment;
 use super::compare::Sweep;
+use super::options::RunOptions;
 use super::recipe::{Recipe, StageConfig};
-use super::run::RunOptions;
 use super::run_folder::RunFolder;
 use super::trained_on::check_loaded;
 use super::twins::Subject;

@@ -15,6 +15,7 @@ mod evaluate;
 mod feasible;
 mod folder_lock;
 mod meta;
+mod options;
 mod outcome;
 mod predict;
 mod provenance;
@@ -48,6 +49,7 @@ pub use meta::{
     Arm, ArmResult, EpisodeMetrics, MetaCell, MetaConfig, MetaPlan, MetaRecipe, MetaRow,
     MetaTraining, TasksConfig, meta_training, resume_meta_training,
 };
+pub use options::RunOptions;
 pub use predict::{Confused, PredictOptions, Prediction, predict_samples};
 pub use provenance::{Provenance, Spent, command_line};
 pub use recalibrate::recalibrate_run;
@@ -56,7 +58,7 @@ pub use recipe::{
     PatchesConfig, PhysicalConfig, Recipe, Requirement, RigConfig, SkipConfig, SliceConfig,
     SoftplusConfig, StageConfig, TwinConfig, recipe_schema,
 };
-pub use run::{CHECKPOINTS_EVERY, RunOptions, resume, train};
+pub use run::{CHECKPOINTS_EVERY, resume, train};
 pub use run_folder::RunFolder;
 pub use summary::{LinkSummary, Recalibrations, Summary, TwinScore};
 pub use trained::{Reopening, Trained};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::adapt::{Adaptation, adapt};
+use super::adapt::{Adaptation, adapt, refuse_too_few};
 use super::feasible;
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
@@ -29,6 +29,7 @@ pub fn recalibrate_run(
     feasible::check_twins(&recipe, &RunFolder::open(path)?)?;
     let mut trained = Trained::open(path, reopening)?;
     trained.load_twins()?;
+    refuse_too_few(&trained, shots)?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
     let folder = RunFolder::create(out, &format!("{name}-recalibrated"))?;
     folder.write(RunFolder::RECIPE, &trained.recipe.to_toml())?;

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::adapt::{Adaptation, adapt};
 use super::feasible;
+use super::options::RunOptions;
 use super::recipe::Recipe;
-use super::run::{RunOptions, train};
+use super::run::train;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use crate::Error;

@@ -282,3 +282,20 @@ fn a_comparison_is_not_resumed_on_other_data() {
     assert!(said.contains("as allowed"), "{said}");
     assert!(lab.file("compared/compare.json").exists());
 }
+
+#[test]
+fn a_budget_of_shots_is_kept_or_refused() {
+    let lab = Lab::new();
+    for shots in ["10", "40", "200"] {
+        let out = format!("with-{shots}");
+        succeed(lab.path(), &["recalibrate", "run", "--shots", shots, "--out", &out]);
+        let adaptation: Value =
+            serde_json::from_str(&lab.read(&format!("{out}/adaptation.json"))).unwrap();
+        let spent = |key: &str| adaptation[key].as_u64().unwrap();
+        let all = spent("calibration_shots") + spent("training_shots");
+        assert!(all > 0 && all <= shots.parse().unwrap(), "{shots}: {adaptation}");
+    }
+    let said = refused(lab.path(), &["recalibrate", "run", "--shots", "2", "--out", "few"]);
+    assert!(said.contains("3 at the least"), "{said}");
+    assert!(!lab.file("few").exists());
+}

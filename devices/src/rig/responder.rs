@@ -160,8 +160,8 @@ impl Responder {
         }
     }
 
-    /// Looks after the watchdog, which counts a trip where shots were played; true when the device is to go to its safe state now, which
-    /// [`safe_state`](Self::safe_state) is told of.
+    /// Looks after the watchdog, which counts a trip where shots were played; true when the device is to go to its
+    /// safe state now, which [`safe_state`](Self::safe_state) is told of.
     pub fn watch(&mut self, now: Duration) -> bool {
         let watchdog = self.capacity.watchdog;
         let trips =

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use super::{ADVICE, Settings};
-use crate::experiment::run::{RunOptions, resume, train};
+use crate::experiment::options::RunOptions;
+use crate::experiment::run::{resume, train};
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
 use crate::training::EpochMetrics;

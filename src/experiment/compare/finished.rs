@@ -4,8 +4,8 @@ use super::Plan;
 use super::sweep::Settings;
 use crate::Error;
 use crate::experiment::build::Place;
+use crate::experiment::options::RunOptions;
 use crate::experiment::recipe::Recipe;
-use crate::experiment::run::RunOptions;
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::trained_on::TrainedOn;
 

@@ -16,7 +16,7 @@ pub use self::recipe::{MetaConfig, MetaRecipe, TasksConfig};
 use self::arm::meta_train;
 use self::tasks::Sources;
 use super::compare::{in_parallel, mean_and_deviation, seeds_from};
-use super::run::RunOptions;
+use super::options::RunOptions;
 use super::run_folder::RunFolder;
 use crate::Error;
 use crate::plasticity::{Coefficients, Term};
