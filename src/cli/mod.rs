@@ -113,8 +113,8 @@ struct Settings {
     /// A folder in which data files are looked for.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Go on where data or devices are not those that the resumed run, or the twins that are loaded, were
-    /// made with; the results say so.
+    /// Take data and devices that are not those of the resumed run, or of the twins that are loaded; the results
+    /// say so.
     #[arg(long)]
     allow_changed_data: bool,
 }

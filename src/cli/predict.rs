@@ -17,7 +17,8 @@ pub struct Predict {
     /// Folder of a run.
     run: PathBuf,
     /// The new samples: a CSV file with the columns of the training's features, in any order, with or without
-    /// its label; for a training on recordings also a WAV file, or a folder of them.
+    /// its label; for a training on recordings also a WAV file, or a folder of them, and for one on images a file of
+    /// images in MNIST's format.
     data: PathBuf,
     /// Write the answers to this file, whole or not at all, instead of standard output.
     #[arg(long, value_name = "FILE")]

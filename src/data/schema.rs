@@ -10,7 +10,8 @@ use super::classes;
 use super::table::Table;
 use crate::Error;
 
-/// A training set's features and classes. It is enough to read other samples of the same kind, see [`read_samples`](super::read_samples).
+/// A training set's features and classes. It is enough to read other samples of the same kind, see
+/// [`read_samples`](super::read_samples).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The features, in the order of the rows of [`Dataset::features`](super::Dataset::features).

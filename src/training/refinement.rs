@@ -95,7 +95,7 @@ pub struct TwinCourse {
     pub error: Option<f32>,
     /// Cosine between its gradient and the device's.
     pub gradient_cosine: Estimate,
-    /// Shots that it was recalibrated with thereupon.
+    /// Shots of the recalibration that followed; 0 where none did.
     pub recalibration_shots: usize,
 }
 
