@@ -87,6 +87,12 @@ impl Error {
         move |source| Self::File { path, source, advice }
     }
 
+    /// Whether the input is at fault, so that the same again would fail again.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        self.exit_code() == 2
+    }
+
     /// Exit status: 2 where the input is at fault, 1 where the work failed, 3 for a device that has
     /// drifted, 4 for a device that may still be driven, 130 after Ctrl-C.
     #[must_use]

@@ -2,12 +2,12 @@
 //! system, the backward pass through its digital twin.**
 //!
 //! ```text
-//! data ─► network::encode ─► network::physical (device) ─► … ─► network::readout ─► training::loss
+//! data ─► network::encode ─► network::physical (device) ─► … ─► network::readout ─► loss
 //!                              │                                                        │
 //!                              └── calibration: the device's twin ◄── vjp ◄─────────────┘
 //! ```
 //!
-//! [`experiment`] reads a recipe and runs it; [`report`] shows what came out. Devices live in
+//! [`experiment`] reads a recipe and runs it; [`report`] shows the results. Devices live in
 //! [`twinprop_devices`], twins in [`twinprop_calibration`].
 
 #![warn(
@@ -20,11 +20,12 @@ pub mod backend;
 pub mod data;
 pub mod error;
 pub mod experiment;
+pub mod loss;
 pub mod network;
-pub mod plasticity;
 pub mod report;
 pub mod rules;
 pub mod training;
+pub mod view;
 
 pub use backend::Backend;
 #[cfg(feature = "remote")]

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::ending;
 use twinprop::errln;
-use twinprop::report::terminal;
+use twinprop::view::terminal;
 
 /// A training step frees and asks for the same few hundred kilobytes again and again, on every
 /// thread: glibc gives them back to the system and faults them in again, a quarter of the step.

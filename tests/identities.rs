@@ -4,19 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Tensor;
 use twinprop::Backend;
 use twinprop::Rule;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
-use twinprop::calibration::{Adam, EquationTwin, NeuralTwin, NeuralTwinConfig};
+use twinprop::calibration::{Adam, NeuralTwin, NeuralTwinConfig};
+use twinprop::data::Targets;
 use twinprop::devices::PhysicalLayer;
 use twinprop::experiment::{Experiment, Place, Recipe, prepare};
-use twinprop::network::{Source, Trace};
-use twinprop::training::{
-    Checkpoints, OptimiserKind, RefinementChoice, Trainer, TrainingConfig, cross_entropy,
-};
+use twinprop::loss::{CrossEntropy, Loss};
+use twinprop::network::{Cotangents, Point, Source, Trace, Wanted};
+use twinprop::training::{Descent, Trainer, TrainingConfig, Unobserved};
 
 /// A small network on a mismatched, noiseless device; every backend that was built in runs it.
 const RECIPE: &str = r#"
@@ -111,28 +110,25 @@ fn exact_experiment(recipe: &str, backend: &Backend) -> Experiment {
     let path = folder.path().join("recipe.toml");
     std::fs::write(&path, recipe).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
-    let mut experiment =
-        prepare(&recipe, &Place::new(folder.path(), &backend.device().unwrap())).unwrap();
-    for (instrument, equation) in
-        experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..).flatten())
-    {
-        instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
-    }
+    let device = backend.device().unwrap();
+    let place = Place::new(folder.path(), &device);
+    let mut experiment = prepare(&recipe, &place, &mut Unobserved).unwrap();
+    experiment.laboratory.use_exact_twins();
     experiment
 }
 
-fn batch(experiment: &Experiment, backend: &Backend) -> (Tensor<2>, Vec<usize>) {
+fn batch(experiment: &Experiment, backend: &Backend) -> (Tensor<2>, Targets) {
     let chosen: Vec<usize> = (0..24).map(|sample| sample * 30).collect();
     let batch = experiment.split.train.choose(&chosen);
-    (to_tensor(&batch.features, &backend.device().unwrap()), batch.labels)
+    (to_tensor(&batch.features, &backend.device().unwrap()), batch.targets)
 }
 
 fn gradients(experiment: &mut Experiment, rule: Rule, backend: &Backend) -> Vec<f32> {
-    let (x, labels) = batch(experiment, backend);
-    let trace: Trace =
-        experiment.network.forward(x, &mut experiment.laboratory, rule.forward()).unwrap();
-    let (_, cotangent) = cross_entropy(trace.logits(), &labels);
-    let gradients = experiment.network.backward(&trace, cotangent, &experiment.laboratory);
+    let (x, targets) = batch(experiment, backend);
+    let Experiment { network, laboratory, .. } = experiment;
+    let trace: Trace = network.forward(x, laboratory, rule.forward(), None).unwrap();
+    let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+    let gradients = network.backward(&trace, cotangent, laboratory);
     gradients.into_iter().flat_map(to_vec).collect()
 }
 
@@ -170,11 +166,11 @@ fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
             instrument.twin = Some(Arc::new(twin));
         }
         let expected = gradients(&mut experiment, Rule::Pat, &backend);
-        let (x, labels) = batch(&experiment, &backend);
+        let (x, targets) = batch(&experiment, &backend);
         let Experiment { network, laboratory, .. } = &mut experiment;
-        let trace = network.measure_and_linearise(x, laboratory).unwrap();
+        let trace = network.measure_and_linearise(x, laboratory, None).unwrap();
         assert_eq!(trace.linearised.iter().flatten().count(), 2);
-        let (_, cotangent) = cross_entropy(trace.logits(), &labels);
+        let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
         let found = network.backward(&trace, cotangent, laboratory);
         let found: Vec<f32> = found.into_iter().flat_map(to_vec).collect();
         let difference = norm(found.iter().zip(&expected).map(|(left, right)| left - right));
@@ -189,10 +185,10 @@ fn every_stage_vjp_agrees_with_central_differences() {
         let mut experiment = exact_experiment(recipe, &backend);
         let device = backend.device().unwrap();
         let (x, _) = batch(&experiment, &backend);
-        let trace =
-            experiment.network.forward(x, &mut experiment.laboratory, Source::Measured).unwrap();
+        let Experiment { network, laboratory, .. } = &mut experiment;
+        let trace = network.forward(x, laboratory, Source::Measured, None).unwrap();
         let mut outputs = trace.inputs[1..].to_vec();
-        outputs.push(trace.logits().clone());
+        outputs.push(trace.output().clone());
         let wave = |shape: [usize; 2], phase: f32| {
             let values = (0..shape[0] * shape[1]).map(|i| (0.7 * i as f32 + phase).sin()).collect();
             from_vec(values, shape, &device)
@@ -214,7 +210,9 @@ fn every_stage_vjp_agrees_with_central_differences() {
                 _ => wave(output.dims(), 0.3),
             };
             let stage = &experiment.network.stages[index];
-            let (dx, dparameters) = stage.vjp(&x, dy.clone(), &experiment.laboratory);
+            let Cotangents { input, parameters: dparameters } =
+                stage.vjp(Point::at(&x), dy.clone(), Wanted::All, &experiment.laboratory);
+            let dx = input.unwrap();
             let vx = wave(x.dims(), 1.1);
             let vparameters: Vec<Tensor<2>> =
                 dparameters.iter().map(|gradient| wave(gradient.dims(), 2.3)).collect();
@@ -233,15 +231,18 @@ fn every_stage_vjp_agrees_with_central_differences() {
                 let stage = &mut experiment.network.stages[index];
                 let before: Vec<Tensor<2>> =
                     stage.parameters().into_iter().map(|(_, value)| value.clone()).collect();
-                for (value, direction) in stage.parameters_mut().into_iter().zip(&vparameters) {
+                for (value, direction) in
+                    stage.tensors_mut().parameters.into_iter().zip(&vparameters)
+                {
                     *value = value.clone() + direction.clone() * h;
                 }
                 let x = if moves_input { x.clone() + vx.clone() * h } else { x.clone() };
-                let y = stage.forward(&x, &mut experiment.laboratory, Source::Measured).unwrap();
-                for (value, before) in stage.parameters_mut().into_iter().zip(before) {
+                let laboratory = &mut experiment.laboratory;
+                let passed = stage.forward(&x, laboratory, Source::Measured, None).unwrap();
+                for (value, before) in stage.tensors_mut().parameters.into_iter().zip(before) {
                     *value = before;
                 }
-                along(y, &dy)
+                along(passed.output, &dy)
             };
             let h = 0.01;
             let measured = (8.0 * (end(h) - end(-h)) - (end(2.0 * h) - end(-2.0 * h))) / (12.0 * h);
@@ -261,26 +262,17 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
             let mut experiment = exact_experiment(RECIPE, &backend);
             let mut optimiser = Adam::default();
             for _ in 0..steps {
-                let (x, labels) = batch(&experiment, &backend);
-                let trace = experiment
-                    .network
-                    .forward(x, &mut experiment.laboratory, rule.forward())
-                    .unwrap();
-                let (_, cotangent) = cross_entropy(trace.logits(), &labels);
-                let gradients =
-                    experiment.network.backward(&trace, cotangent, &experiment.laboratory);
-                optimiser.step(
-                    std::iter::repeat(0.01),
-                    experiment.network.parameters_mut(),
-                    gradients,
-                );
+                let (x, targets) = batch(&experiment, &backend);
+                let Experiment { network, laboratory, .. } = &mut experiment;
+                let trace = network.forward(x, laboratory, rule.forward(), None).unwrap();
+                let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+                let gradients = network.backward(&trace, cotangent, laboratory);
+                optimiser.step(std::iter::repeat(0.01), network.parameters_mut(), gradients);
             }
-            let (x, labels) = batch(&experiment, &backend);
-            let trace = experiment
-                .network
-                .forward(x, &mut experiment.laboratory, Source::Measured)
-                .unwrap();
-            cross_entropy(trace.logits(), &labels).0
+            let (x, targets) = batch(&experiment, &backend);
+            let Experiment { network, laboratory, .. } = &mut experiment;
+            let trace = network.forward(x, laboratory, Source::Measured, None).unwrap();
+            CrossEntropy.at(trace.output(), &targets).0
         };
         let start = loss_after(Rule::Pat, 0);
         for steps in [1, 10] {
@@ -298,9 +290,10 @@ fn beyond_the_range_only_the_penalty_pulls() {
     let clamped_before = experiment.laboratory.clamped();
     let stage = &mut experiment.network.stages[2];
     let x = Tensor::<2>::full([3, 24], 1.5, &backend.device().unwrap());
-    let y = stage.forward(&x, &mut experiment.laboratory, Source::Measured).unwrap();
+    let passed = stage.forward(&x, &mut experiment.laboratory, Source::Measured, None).unwrap();
     assert_eq!(experiment.laboratory.clamped() - clamped_before, 72);
-    let (dx, _) = stage.vjp(&x, y.ones_like(), &experiment.laboratory);
+    let dy = passed.output.ones_like();
+    let dx = stage.vjp(Point::at(&x), dy, Wanted::Input, &experiment.laboratory).into_input();
     // λ · 2 · excess / count, with λ = 2 and excess 0.5 over 72 drives.
     for gradient in to_vec(dx) {
         assert!((gradient - 2.0 * 2.0 * 0.5 / 72.0).abs() < 1e-6, "{gradient}");
@@ -312,28 +305,14 @@ fn beyond_the_range_only_the_penalty_pulls() {
 fn trained_in(recipe: &str, parts: usize) -> Vec<f32> {
     let backend = Backend::Flex;
     let mut experiment = exact_experiment(recipe, &backend);
-    let config = TrainingConfig {
-        epochs: 1,
-        parts,
-        refinement: RefinementChoice::Off,
-        range_penalty: 2.0,
-        optimiser: OptimiserKind::Descent,
-        ..TrainingConfig::default()
-    };
+    let config = TrainingConfig { epochs: 1, parts, ..TrainingConfig::default() };
     let Experiment { network, laboratory, split, .. } = &mut experiment;
-    let mut trainer = Trainer {
-        network,
-        laboratory,
-        split,
-        config: &config,
-        rule: Rule::Pat,
-        refinement: None,
-        judges_epochs: false,
-        checkpoints: Checkpoints::Never,
-        seed: 3,
-        backend: &backend.device().unwrap(),
-    };
-    trainer.train(None, &AtomicBool::new(false), |_| Ok(())).unwrap();
+    Trainer::new(network, laboratory)
+        .configure(&config, 3)
+        .optimiser(Descent)
+        .without_tests()
+        .train(split)
+        .unwrap();
     experiment
         .network
         .parameters()

@@ -7,6 +7,7 @@ use std::path::Path;
 use twinprop::Backend;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
 use twinprop::experiment::{MetaRecipe, Place, Recipe, prepare};
+use twinprop::training::Unobserved;
 
 #[test]
 fn every_recipe_is_read_and_built() {
@@ -36,7 +37,7 @@ fn every_recipe_is_read_and_built() {
             println!("{}: not built, it needs its rig", path.display());
             continue;
         }
-        prepare(&recipe, &Place::new(&folder, &device)).unwrap();
+        prepare(&recipe, &Place::new(&folder, &device), &mut Unobserved).unwrap();
         built += 1;
     }
     assert!(built >= 8, "{built}");
@@ -101,8 +102,8 @@ fn a_network_that_does_not_fit_says_where() {
         );
         std::fs::write(&path, text).unwrap();
         let recipe = Recipe::read(&path, &[]).unwrap();
-        let message =
-            prepare(&recipe, &Place::new(folder.path(), &device)).err().unwrap().to_string();
+        let message = prepare(&recipe, &Place::new(folder.path(), &device), &mut Unobserved);
+        let message = message.err().unwrap().to_string();
         assert!(message.contains(expected), "{expected} in {message}");
     }
 }

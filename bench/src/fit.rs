@@ -29,13 +29,12 @@ impl Fit {
     /// # Panics
     /// If there is no device.
     pub fn new((recipe, mut experiment): (Recipe, Experiment)) -> Outcome<Self> {
-        let device = &mut experiment.laboratory.instruments[0].device;
-        let interface = device.interface().clone();
-        let config = &recipe.calibration;
-        let task = experiment.task[0].as_ref();
+        let instrument = &mut experiment.laboratory.instruments[0];
+        let interface = instrument.device.interface().clone();
+        let (config, task) = (&recipe.calibration, instrument.task.as_ref());
         let (inputs, parameters) = config.draw(&interface, config.shots, task, recipe.seed)?;
-        let shots = Shots::measure(device, inputs, parameters, |_| ())?;
-        let equation = experiment.nominal.swap_remove(0);
+        let shots = Shots::measure(&mut instrument.device, inputs, parameters, |_| ())?;
+        let equation = instrument.nominal.take();
         let backend = Backend::Flex.device()?;
         Ok(Self { recipe, interface, equation, shots, backend })
     }

@@ -24,11 +24,12 @@ use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
 use twinprop::devices::optical::SecondHarmonicConfig;
 use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
 use twinprop::experiment::{Experiment, Place, Recipe, TwinConfig, prepare};
-use twinprop::network::Source;
+use twinprop::loss::CrossEntropy;
+use twinprop::network::{BatchPosition, Physical, Source, Stage, Wanted};
 use twinprop::rules::{
-    Backpropagation, Batch, PredictiveCoding, PredictiveCodingConfig, TrainingRule,
+    Backpropagation, Batch, PredictiveCoding, PredictiveCodingConfig, StepOutput, TrainingRule,
 };
-use twinprop::training::{Awake, RefinementChoice, TrainingConfig, cross_entropy};
+use twinprop::training::{Awake, TrainingConfig, Unobserved};
 
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
@@ -65,8 +66,6 @@ pub struct Step {
     /// The network on its devices.
     pub experiment: Experiment,
     rule: Box<dyn TrainingRule>,
-    /// Whether the rule asks the twins at the measured points.
-    linearises: bool,
     optimiser: Adam,
     batch: Vec<usize>,
     /// Where the host computes.
@@ -77,7 +76,7 @@ impl Step {
     /// On the first 32 samples of `experiment`, by backpropagation through the twins.
     #[must_use]
     pub fn new(experiment: Experiment) -> Self {
-        Self { linearises: true, ..Self::by(Box::new(Backpropagation), experiment) }
+        Self::by(Box::new(Backpropagation::physics_aware()), experiment)
     }
 
     /// The same on `batch` samples, some more than once where there are fewer.
@@ -92,14 +91,7 @@ impl Step {
     pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
         let parameters = experiment.network.parameters();
         let backend = parameters.first().map_or_else(Device::flex, |(_, first)| first.device());
-        Self {
-            backend,
-            experiment,
-            rule,
-            linearises: false,
-            optimiser: Adam::default(),
-            batch: (0..32).collect(),
-        }
+        Self { backend, experiment, rule, optimiser: Adam::default(), batch: (0..32).collect() }
     }
 
     /// Multiply-adds of a step on devices whose twins are their equations, in the digital stages three times
@@ -111,8 +103,9 @@ impl Step {
     pub fn multiply_adds(&self) -> u64 {
         let Experiment { network, laboratory, .. } = &self.experiment;
         let of_a_sample = network.stages.iter().map(|stage| {
-            let shots = stage.instrument().map_or(0, |place| {
-                laboratory.instruments[place].twin().multiply_adds() * stage.slots() as u64
+            let shots = stage.physical().map_or(0, |physical: &Physical| {
+                let twin = laboratory.instruments[physical.instrument()].twin();
+                twin.multiply_adds() * physical.shots() as u64
             });
             4 * shots + 3 * stage.multiply_adds()
         });
@@ -126,15 +119,15 @@ impl Step {
     pub fn twin_vjp(&mut self) -> impl FnMut() {
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
         let x = to_tensor(&split.train.choose(&self.batch).features, &self.backend);
-        let trace = network.forward(x, laboratory, Source::Measured).expect("the device answers");
-        let stages = network.stages.iter().zip(trace.inputs).zip(trace.outputs);
-        let ((stage, x), y) = stages
-            .into_iter()
-            .find(|((stage, _), _)| stage.physical().is_some())
-            .expect("the network has a device");
+        let trace =
+            network.forward(x, laboratory, Source::Measured, None).expect("the device answers");
+        let is_physical = |stage: &Stage| stage.physical().is_some();
+        let place = network.stages.iter().position(is_physical).expect("the network has a device");
         let laboratory = &*laboratory;
+        let stage = &network.stages[place];
         move || {
-            stage.vjp(&x, y.clone(), laboratory);
+            let dy = trace.outputs[place].clone();
+            let _ = stage.vjp(trace.point(place), dy, Wanted::All, laboratory);
         }
     }
 
@@ -157,13 +150,8 @@ impl Step {
     /// # Errors
     /// Whatever the training answers.
     pub fn epoch(&mut self) -> Outcome<()> {
-        let config = TrainingConfig {
-            epochs: 1,
-            batch: 32,
-            refinement: RefinementChoice::Off,
-            ..TrainingConfig::default()
-        };
-        train(&mut self.experiment, &config, None, &self.backend, |_| Ok(()))?;
+        let config = TrainingConfig { epochs: 1, batch: 32, ..TrainingConfig::default() };
+        train(&mut self.experiment, &config, None, &mut Unobserved)?;
         Ok(())
     }
 
@@ -174,18 +162,12 @@ impl Step {
     pub fn run(&mut self) -> f32 {
         let _awake = Awake::keep();
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
-        let batch = split.train.choose(&self.batch);
-        let x = to_tensor(&batch.features, &self.backend);
-        let trace = if self.linearises {
-            network.measure_and_linearise(x, laboratory)
-        } else {
-            network.forward(x, laboratory, Source::Measured)
-        };
-        let trace = trace.expect("the device answers");
-        let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
-        let batch = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step: 0 };
-        let gradients =
-            self.rule.gradients(batch, network, laboratory).expect("the device answers");
+        let samples = split.train.choose(&self.batch);
+        let inputs = to_tensor(&samples.features, &self.backend);
+        let position = BatchPosition { step: 0, batch: samples.len(), first: 0 };
+        let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
+        let step = self.rule.step(&batch, network, laboratory, &CrossEntropy);
+        let StepOutput { loss, gradients, .. } = step.expect("the device answers");
         self.optimiser.step(repeat(1e-4), network.parameters_mut(), gradients);
         loss
     }
@@ -332,9 +314,10 @@ pub fn fit_of_recipe(name: &str) -> Outcome<Fit> {
 /// The equations of an experiment's devices as their twins: a step costs what it costs with constants that
 /// were learned.
 fn with_equations(mut experiment: Experiment) -> Experiment {
-    let nominal = experiment.nominal.drain(..).flatten();
-    for (instrument, equation) in experiment.laboratory.instruments.iter_mut().zip(nominal) {
-        instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
+    for instrument in &mut experiment.laboratory.instruments {
+        if let Some(equation) = instrument.nominal.clone() {
+            instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
+        }
     }
     experiment
 }
@@ -349,8 +332,8 @@ fn of_file(path: &str, backend: &Backend) -> (Recipe, Experiment) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&root.join(path), &[]).expect("the recipe is whole");
-    let experiment =
-        prepare(&recipe, &Place::new(&root, &device)).expect("the recipe can be built");
+    let experiment = prepare(&recipe, &Place::new(&root, &device), &mut Unobserved)
+        .expect("the recipe can be built");
     (recipe, experiment)
 }
 
@@ -390,7 +373,7 @@ fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experime
     std::fs::write(&path, recipe).expect("the temporary folder can be written");
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let experiment = prepare(&recipe, &Place::new(&folder, &device));
+    let experiment = prepare(&recipe, &Place::new(&folder, &device), &mut Unobserved);
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(&folder);
     (recipe, experiment.expect("the recipe can be built"))

@@ -1,36 +1,25 @@
 //! A training as the benchmarks watch it.
 
-use std::sync::atomic::AtomicBool;
-
-use burn::tensor::Device;
+use twinprop::Error;
 use twinprop::experiment::Experiment;
-use twinprop::training::{Checkpoints, Refinement, Trainer, TrainingConfig, TrainingEvent};
-use twinprop::{Error, Rule};
+use twinprop::training::{Observer, Refinement, Trainer, TrainingConfig};
 
-/// Physics-aware training of `experiment` by `config`, without checkpoints and tests; `observe` hears every step.
-/// Returns what refined the twins.
+/// Training of `experiment` by `config`, without checkpoints and tests; `observer` follows.
 ///
 /// # Errors
-/// Whatever a device or `observe` answers, and [`Error::Diverged`].
-pub fn train<'a>(
-    experiment: &'a mut Experiment,
-    config: &'a TrainingConfig,
-    refinement: Option<Refinement<'a>>,
-    backend: &'a Device,
-    observe: impl FnMut(TrainingEvent) -> Result<(), Error>,
-) -> Result<Option<Refinement<'a>>, Error> {
-    let mut trainer = Trainer {
-        network: &mut experiment.network,
-        laboratory: &mut experiment.laboratory,
-        split: &experiment.split,
-        config,
-        rule: Rule::Pat,
-        refinement,
-        judges_epochs: false,
-        checkpoints: Checkpoints::Never,
-        seed: 1,
-        backend,
-    };
-    trainer.train(None, &AtomicBool::new(false), observe)?;
-    Ok(trainer.refinement)
+/// Those of a device or of `observer`, and [`Error::Diverged`].
+pub fn train(
+    experiment: &mut Experiment,
+    config: &TrainingConfig,
+    refinement: Option<&mut Refinement>,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let Experiment { network, laboratory, split, .. } = experiment;
+    let mut trainer = Trainer::new(network, laboratory).configure(config, 1).without_tests();
+    trainer = trainer.observe(observer);
+    if let Some(refinement) = refinement {
+        trainer = trainer.refine(refinement);
+    }
+    trainer.train(split)?;
+    Ok(())
 }

@@ -8,7 +8,7 @@ use twinprop::experiment::{
     RunFolder, RunOptions, TwinVerdict, calibrate_recipe, resume_calibration,
 };
 
-use super::{Settings, make_safe_on_interrupt};
+use super::{CommandObserver, Settings};
 use twinprop::outln;
 
 /// Arguments of `calibrate`.
@@ -29,11 +29,11 @@ pub struct Calibrate {
 
 /// Calibrates and says how far to trust the twins.
 pub fn run(command: &Calibrate) -> Result<(), Error> {
-    make_safe_on_interrupt()?;
+    let mut observer = CommandObserver::ending_on_interrupt()?;
     let options = RunOptions { devices: command.device.clone(), ..command.settings.options() };
     let (summary, folder) = match (&command.resume, &command.recipe) {
-        (Some(folder), _) => resume_calibration(folder, &options)?,
-        (None, Some(recipe)) => calibrate_recipe(recipe, &options)?,
+        (Some(folder), _) => resume_calibration(folder, &options, &mut observer)?,
+        (None, Some(recipe)) => calibrate_recipe(recipe, &options, &mut observer)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     for line in summary.verdicts.iter().flat_map(TwinVerdict::lines) {

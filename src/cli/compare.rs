@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use twinprop::experiment::{
-    Comparison, Effort, RunFolder, Sweep, compare, make_cell, plan_comparison, resume_comparison,
+    Compared, Comparison, Effort, RunFolder, Sweep, compare, make_cell, plan_comparison,
+    resume_comparison,
 };
 use twinprop::{Error, Rule};
 
-use super::{Settings, jobs_or_cores, stop_on_interrupt};
+use super::{CommandObserver, Settings, jobs_or_cores};
 use twinprop::outln;
 
 /// Arguments of `compare`.
@@ -44,18 +45,18 @@ pub struct Compare {
 
 /// Compares and prints a table.
 pub fn run(command: &Compare) -> Result<(), Error> {
-    let stop = stop_on_interrupt()?;
+    let mut observer = CommandObserver::stopping_on_interrupt()?;
     let jobs = jobs_or_cores(command.jobs);
     let options = command.settings.options();
     if let (Some(folder), Some(number)) = (&command.resume, command.cell) {
-        let cell = make_cell(folder, number, &options, &stop)?;
+        let cell = make_cell(folder, number, &options, &mut observer)?;
         let accuracy = 100.0 * cell.summary.test_accuracy;
         outln!("run {number}: {}, test accuracy {accuracy:.1} %", cell.folder);
         return Ok(());
     }
-    let what = (command.rules.as_slice(), command.seeds, command.sweep.as_slice());
+    let compared = Compared { rules: &command.rules, seeds: command.seeds, sweeps: &command.sweep };
     if let (true, Some(recipe)) = (command.plan, &command.recipe) {
-        let (plan, folder) = plan_comparison(recipe, what, &options)?;
+        let (plan, folder) = plan_comparison(recipe, compared, &options, &mut observer)?;
         let (runs, path) = (plan.cells().len(), folder.path().display());
         outln!(
             "{path}: runs 1 to {runs}; `twinprop compare --resume {path} --cell NUMBER` makes one, \
@@ -64,8 +65,8 @@ pub fn run(command: &Compare) -> Result<(), Error> {
         return Ok(());
     }
     let (comparison, folder) = match (&command.resume, &command.recipe) {
-        (Some(folder), _) => resume_comparison(folder, jobs, &options, &stop)?,
-        (None, Some(recipe)) => compare(recipe, what, jobs, &options, &stop)?,
+        (Some(folder), _) => resume_comparison(folder, jobs, &options, &mut observer)?,
+        (None, Some(recipe)) => compare(recipe, compared, jobs, &options, &mut observer)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     print(&comparison);

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use twinprop::Error;
-use twinprop::report::terminal;
+use twinprop::view::terminal;
 
 use super::Cli;
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::{Evaluation, Watch, evaluate_run};
+use twinprop::experiment::{Reevaluation, Watch, evaluate_run};
 
-use super::{Reopen, make_safe_on_interrupt};
+use super::{CommandObserver, Reopen};
 use twinprop::outln;
 
 /// Arguments of `evaluate`.
@@ -42,14 +42,14 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
     if command.watch {
         return watch(command);
     }
-    make_safe_on_interrupt()?;
-    let Evaluation { judgement, changed_data } =
-        evaluate_run(&command.run, &command.reopen.reopening())?;
+    let mut observer = CommandObserver::ending_on_interrupt()?;
+    let Reevaluation { evaluation, changed_data } =
+        evaluate_run(&command.run, &command.reopen.reopening(), &mut observer)?;
     outln!(
         "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
-        100.0 * judgement.accuracy,
-        judgement.loss,
-        judgement.predicted.len()
+        100.0 * evaluation.accuracy(),
+        evaluation.loss,
+        evaluation.outputs.ncols()
     );
     for change in changed_data {
         outln!("changed since the training, as allowed: {change}");
@@ -58,8 +58,8 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
 }
 
 fn watch(command: &Evaluate) -> Result<(), Error> {
-    make_safe_on_interrupt()?;
-    let mut watch = Watch::open(&command.run, &command.reopen.reopening())?;
+    let mut observer = CommandObserver::ending_on_interrupt()?;
+    let mut watch = Watch::open(&command.run, &command.reopen.reopening(), &mut observer)?;
     outln!(
         "an alarm is raised for a device that has not changed in {:.1} % of the looks",
         100.0 * watch.false_alarm_rate()

@@ -8,7 +8,7 @@ use twinprop::experiment::{
     MetaTraining, RunFolder, RunOptions, meta_training, resume_meta_training,
 };
 
-use super::{jobs_or_cores, stop_on_interrupt};
+use super::{CommandObserver, jobs_or_cores};
 use twinprop::outln;
 
 /// Arguments of `meta-train`.
@@ -42,10 +42,10 @@ pub struct MetaTrain {
 
 /// Meta-trains and prints a table.
 pub fn run(command: &MetaTrain) -> Result<(), Error> {
-    let stop = stop_on_interrupt()?;
+    let mut observer = CommandObserver::stopping_on_interrupt()?;
     let jobs = jobs_or_cores(command.jobs);
     let (training, folder) = match (&command.resume, &command.recipe) {
-        (Some(folder), _) => resume_meta_training(folder, jobs, &stop)?,
+        (Some(folder), _) => resume_meta_training(folder, jobs, &mut observer)?,
         (None, Some(recipe)) => {
             let options = RunOptions {
                 seed: command.seed,
@@ -54,7 +54,7 @@ pub fn run(command: &MetaTrain) -> Result<(), Error> {
                 set: command.set.clone(),
                 ..RunOptions::default()
             };
-            meta_training(recipe, command.seeds, jobs, &options, &stop)?
+            meta_training(recipe, command.seeds, jobs, &options, &mut observer)?
         }
         (None, None) => unreachable!("clap asks for one of the two"),
     };

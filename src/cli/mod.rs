@@ -8,8 +8,10 @@ pub mod ending;
 mod evaluate;
 mod meta_train;
 mod new;
+mod observer;
 mod predict;
 mod recalibrate;
+mod report;
 mod schema;
 #[cfg(feature = "remote")]
 mod serve;
@@ -18,7 +20,7 @@ mod transfer;
 
 use std::path::PathBuf;
 
-use self::ending::{make_safe_on_interrupt, stop_on_interrupt};
+use self::observer::CommandObserver;
 use clap::{Args, Parser, Subcommand};
 use twinprop::experiment::{Reopening, RunOptions};
 use twinprop::{Backend, Error};
@@ -49,6 +51,8 @@ enum Command {
     Transfer(transfer::Transfer),
     /// Learn a plasticity rule over many small tasks, and compare it with backpropagation.
     MetaTrain(meta_train::MetaTrain),
+    /// Write the page of results again, from the files in their folder.
+    Report(report::Report),
     /// Make a folder to start from: a recipe, a rig in Python, and a page that explains them.
     New(new::New),
     /// Print the recipe's JSON Schema, for editors that complete and check by it.
@@ -86,6 +90,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
         Command::MetaTrain(command) => meta_train::run(&command),
+        Command::Report(command) => report::run(&command),
         Command::New(command) => new::run(&command),
         Command::Schema => schema::run(),
         Command::Completions(command) => completions::run(&command),

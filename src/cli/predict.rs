@@ -7,9 +7,9 @@ use twinprop::Error;
 use twinprop::errln;
 use twinprop::experiment::{PredictOptions, Prediction, predict_samples};
 use twinprop::network::Source;
-use twinprop::report::terminal;
+use twinprop::view::terminal;
 
-use super::{Reopen, make_safe_on_interrupt};
+use super::{CommandObserver, Reopen};
 
 /// Arguments of `predict`.
 #[derive(Args)]
@@ -55,7 +55,7 @@ impl Predict {
 
 /// Predicts, writes a table, and says how right it was where the samples have labels.
 pub fn run(command: &Predict) -> Result<(), Error> {
-    make_safe_on_interrupt()?;
+    let mut observer = CommandObserver::ending_on_interrupt()?;
     let options = PredictOptions {
         reopening: command.reopen.reopening(),
         source: match command.source {
@@ -66,7 +66,7 @@ pub fn run(command: &Predict) -> Result<(), Error> {
         ignore_labels: command.ignore_labels,
         out: command.out.clone(),
     };
-    let prediction = predict_samples(&command.run, &command.data, &options)?;
+    let prediction = predict_samples(&command.run, &command.data, &options, &mut observer)?;
     match &command.out {
         None => terminal::out(prediction.to_csv().as_bytes()),
         Some(out) => errln!("{} samples: {}", prediction.predicted.len(), out.display()),

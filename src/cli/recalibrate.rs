@@ -6,7 +6,7 @@ use clap::Args;
 use twinprop::Error;
 use twinprop::experiment::recalibrate_run;
 
-use super::{Reopen, stop_on_interrupt};
+use super::{CommandObserver, Reopen};
 use twinprop::outln;
 
 /// Arguments of `recalibrate`.
@@ -26,13 +26,13 @@ pub struct Recalibrate {
 
 /// Brings the network back and says how far.
 pub fn run(command: &Recalibrate) -> Result<(), Error> {
-    let stop = stop_on_interrupt()?;
+    let mut observer = CommandObserver::stopping_on_interrupt()?;
     let (adaptation, folder) = recalibrate_run(
         &command.run,
         &command.reopen.reopening(),
         command.shots,
         command.out.as_deref(),
-        &stop,
+        &mut observer,
     )?;
     outln!(
         "test accuracy {:.1} % as it was, {:.1} % through the twin calibrated with {} shots, {:.1} % after {} shots of training",

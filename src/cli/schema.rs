@@ -2,7 +2,7 @@
 
 use twinprop::Error;
 use twinprop::experiment::recipe_schema;
-use twinprop::report::terminal;
+use twinprop::view::terminal;
 
 /// Prints the schema.
 pub fn run() -> Result<(), Error> {

@@ -7,7 +7,7 @@ use clap::Args;
 use twinprop::experiment::{RunFolder, RunOptions, TwinVerdict, resume, train};
 use twinprop::{Error, Rule};
 
-use super::{Settings, stop_on_interrupt};
+use super::{CommandObserver, Settings};
 use twinprop::outln;
 
 /// Arguments of `train`.
@@ -46,19 +46,18 @@ pub fn run(command: &Train) -> Result<(), Error> {
     if command.tui && !std::io::stdout().is_terminal() {
         return Err(Error::Usage("--tui: standard output is no terminal; leave it out".to_owned()));
     }
-    let stop = stop_on_interrupt()?;
+    let mut observer =
+        CommandObserver::stopping_on_interrupt()?.with_views(command.tui, command.tensorboard);
     let options = RunOptions {
         rule: command.rule,
         devices: command.device.clone(),
         record: command.record.clone(),
         checkpoint_steps: command.checkpoint,
-        tensorboard: command.tensorboard,
-        tui: command.tui,
         ..command.settings.options()
     };
     let (summary, folder) = match (&command.resume, &command.recipe) {
-        (Some(run), _) => resume(run, &options, &stop)?,
-        (None, Some(recipe)) => train(recipe, &options, &stop)?,
+        (Some(run), _) => resume(run, &options, &mut observer)?,
+        (None, Some(recipe)) => train(recipe, &options, &mut observer)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     for line in summary.twins.iter().flat_map(TwinVerdict::lines) {

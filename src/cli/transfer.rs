@@ -6,7 +6,7 @@ use clap::Args;
 use twinprop::Error;
 use twinprop::experiment::transfer;
 
-use super::{Reopen, stop_on_interrupt};
+use super::{CommandObserver, Reopen};
 use twinprop::outln;
 
 /// Arguments of `transfer`.
@@ -32,7 +32,7 @@ pub struct Transfer {
 
 /// Deploys the run on the copy and prints a table.
 pub fn run(command: &Transfer) -> Result<(), Error> {
-    let stop = stop_on_interrupt()?;
+    let mut observer = CommandObserver::stopping_on_interrupt()?;
     let (found, folder) = transfer(
         &command.run,
         &command.reopen.reopening(),
@@ -40,7 +40,7 @@ pub fn run(command: &Transfer) -> Result<(), Error> {
         &command.shots,
         command.scratch,
         command.out.as_deref(),
-        &stop,
+        &mut observer,
     )?;
     outln!("{:>10} {:>10} {:>20} {:>12}", "shots", "as it is", "recalibrated twin", "fine-tuned");
     for budget in &found.budgets {

@@ -234,8 +234,8 @@ impl DataConfig {
             .map(|(row, column)| schema.features[row * images.size.columns + column].clone())
             .collect();
         Split {
-            train: Dataset { features: seen(&images), labels },
-            test: Dataset { features: seen(&test.images), labels: test.labels },
+            train: Dataset { features: seen(&images), targets: labels.into() },
+            test: Dataset { features: seen(&test.images), targets: test.labels.into() },
             classes: schema.classes.clone(),
             schema,
             warnings: Vec::new(),

@@ -77,7 +77,10 @@ pub(super) struct Labelled {
 impl Labelled {
     /// The same with features that are whole numbers from 0 to 255.
     pub fn of_levels(dataset: Dataset, size: ImageSize) -> Self {
-        Self { images: Images::of_levels(&dataset.features, size), labels: dataset.labels }
+        Self {
+            images: Images::of_levels(&dataset.features, size),
+            labels: dataset.targets.classes().to_vec(),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Data sets: features a column, labels a number, and the split into training and test.
+//! Data sets in memory and readers of files: features and targets of each sample, divided into training and test.
 
 mod classes;
 mod config;
@@ -12,6 +12,7 @@ mod sound;
 mod speech;
 mod split;
 mod table;
+mod targets;
 mod wav;
 
 pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SpeechConfig, SplitConfig};
@@ -20,16 +21,17 @@ pub use locate::Locator;
 pub use samples::{Origins, Samples, read_images, read_recordings, read_samples};
 pub use schema::{Feature, FeatureScaling, Schema};
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
+pub use targets::Targets;
 
 use nalgebra::DMatrix;
 
-/// Samples with their labels.
+/// Samples with their targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// `[features × samples]`, in the file's units, or scaled as the [`Schema`] says.
     pub features: DMatrix<f32>,
-    /// Class of each sample.
-    pub labels: Vec<usize>,
+    /// What the network should answer.
+    pub targets: Targets,
 }
 
 /// A data set's two halves, and the names of its classes.
@@ -52,6 +54,22 @@ pub struct Split {
 }
 
 impl Split {
+    /// Data in memory: samples to learn from, and samples to be judged by. Classes are named by their numbers.
+    #[must_use]
+    pub fn new(train: Dataset, test: Dataset) -> Self {
+        let numbers = train.targets.classes().iter().chain(test.targets.classes());
+        let count = numbers.max().map_or(0, |largest| largest + 1);
+        Self {
+            train,
+            test,
+            classes: (0..count).map(|class| class.to_string()).collect(),
+            image: None,
+            augmentation: None,
+            schema: Schema::default(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// The training samples `chosen` as epoch `epoch` has them.
     #[must_use]
     pub fn training_batch(&self, chosen: &[usize], epoch: usize) -> Dataset {
@@ -59,23 +77,34 @@ impl Split {
             None => self.train.choose(chosen),
             Some(augmentation) => Dataset {
                 features: augmentation.draw(chosen, epoch),
-                labels: chosen.iter().map(|&sample| self.train.labels[sample]).collect(),
+                targets: self.train.targets.choose(chosen),
             },
         }
     }
 }
 
 impl Dataset {
+    /// Samples in memory: `features` `[features × samples]` and a target for each.
+    ///
+    /// # Panics
+    /// If there are not as many targets as samples.
+    #[must_use]
+    pub fn new(features: DMatrix<f32>, targets: impl Into<Targets>) -> Self {
+        let targets = targets.into();
+        assert_eq!(features.ncols(), targets.len(), "each sample has a target");
+        Self { features, targets }
+    }
+
     /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.targets.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no sample.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.targets.is_empty()
     }
 
     /// The samples `chosen`, in that order.
@@ -83,7 +112,7 @@ impl Dataset {
     pub fn choose(&self, chosen: &[usize]) -> Self {
         Self {
             features: self.features.select_columns(chosen),
-            labels: chosen.iter().map(|&sample| self.labels[sample]).collect(),
+            targets: self.targets.choose(chosen),
         }
     }
 

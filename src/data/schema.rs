@@ -174,7 +174,7 @@ impl Schema {
                 ),
             });
         }
-        Ok(super::Dataset { features, labels: self.labels_of(table)? })
+        Ok(super::Dataset { features, targets: self.labels_of(table)?.into() })
     }
 
     /// Class numbers of the table's labels.

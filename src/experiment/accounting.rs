@@ -104,8 +104,8 @@ impl Accounting {
         let stages = || network.stages.iter();
         let mut shots_of = vec![0; laboratory.instruments.len()];
         for stage in stages() {
-            if let Some(place) = stage.instrument() {
-                shots_of[place] += stage.slots() as u64;
+            if let Some(physical) = stage.physical() {
+                shots_of[physical.instrument()] += physical.shots() as u64;
             }
         }
         let energy_of = |shots: &[u64]| -> Option<f64> {
@@ -129,7 +129,8 @@ impl Accounting {
             })
             .sum();
         let training = &recipe.training;
-        let Passes { forward, backward } = training.rules.passes(training.rule, network);
+        let rule = training.rules.start(training.rule, recipe.seed, training.parts);
+        let Passes { forward, backward } = rule.passes(network);
         let predicted = if training.rule.forward() == Source::Predicted { forward } else { 0.0 };
         let adjoint = backward * ADJOINT;
         let of_a_sample =
@@ -137,11 +138,13 @@ impl Accounting {
         let steps = ((training.epochs * split.train.len()) as f64 * of_a_sample) as u64;
         let played: Vec<u64> =
             laboratory.instruments.iter().map(|one| one.device.shots()).collect();
-        let instruments = laboratory.instruments.iter().zip(&experiment.shot_multiply_adds);
-        let of_devices: f64 = instruments
-            .map(|(instrument, simulated)| match simulated {
-                Some(count) => {
-                    instrument.device.shots() as f64 * *count as f64 / SIMULATED_A_SECOND
+        let of_devices: f64 = laboratory
+            .instruments
+            .iter()
+            .map(|instrument| match &instrument.exact {
+                Some(equation) => {
+                    let count = equation.multiply_adds() as f64;
+                    instrument.device.shots() as f64 * count / SIMULATED_A_SECOND
                 }
                 None => instrument.device.device_seconds(),
             })

@@ -5,7 +5,7 @@
 //! 2. The network is trained in silico through that twin, without a shot.
 //! 3. The other shots are spent on physics-aware training, which mends what the twin still lacks.
 
-use std::sync::atomic::AtomicBool;
+use std::ops::ControlFlow;
 
 use rand::Rng;
 use schemars::JsonSchema;
@@ -15,10 +15,10 @@ use twinprop_devices::{random, validate};
 
 use super::trained::Trained;
 use crate::data::Split;
-use crate::network::Source;
-use crate::report::{Progress, ShotWatch};
+use crate::loss::CrossEntropy;
+use crate::network::{ShotWatch, Source};
 use crate::training::{
-    Checkpoints, Ending, Schedule, StepDone, Trainer, TrainingConfig, TrainingEvent, evaluate,
+    Budget, Ending, Event, Observer, Schedule, StepDone, Task, Trainer, TrainingConfig, evaluate,
     recalibrate_about,
 };
 use crate::{Error, Rule};
@@ -92,27 +92,27 @@ impl Adaptation {
 pub(super) fn adapt(
     trained: &mut Trained,
     shots: u64,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<Adaptation, Error> {
     refuse_too_few(trained, shots)?;
     let config = trained.recipe.adaptation.clone();
     let backend = trained.backend.clone();
     let random = &mut random::stream(trained.recipe.seed, "adaptation");
     let samples = trained.experiment.split.test.len();
-    let progress = trained.experiment.watch_shots("measure the test set", samples);
+    let task = trained.experiment.begin_shots(observer, "measure the test set", samples)?;
     let (network, laboratory, split) = trained.parts();
     let before = laboratory.shots();
-    let as_it_is = evaluate(network, laboratory, &split.test, &backend)?.accuracy;
-    progress.finish(format!("test accuracy {:.1} % as it is", 100.0 * as_it_is));
+    let as_it_is = evaluate(network, laboratory, &split.test, &CrossEntropy, &backend)?.accuracy();
+    task.end(&format!("test accuracy {:.1} % as it is", 100.0 * as_it_is))?;
     let shots_a_test = laboratory.shots() - before;
     let shots_a_sample = shots_a_test.div_ceil(split.test.len() as u64);
 
     let for_twins = (config.calibration_share * shots as f64) as u64;
     // Half of the shots at most show where the network is.
     let shown = (shots / 2 / shots_a_sample).max(1) as usize;
-    let calibration_shots = calibrate_twins(trained, for_twins, shown, random)?;
+    let calibration_shots = calibrate_twins(trained, for_twins, shown, random, observer)?;
     let mut split = trained.experiment.split.clone();
-    let recalibrated = train(trained, &split, config.in_silico_epochs, Rule::InSilico, stop)?;
+    let recalibrated = train(trained, &split, config.in_silico_epochs, Rule::InSilico, observer)?;
 
     let mut adaptation = Adaptation {
         shots_a_test,
@@ -131,7 +131,7 @@ pub(super) fn adapt(
         split.train = split.train.choose(&chosen);
         split.augmentation = None;
         let epochs = (affordable / count).max(1) * config.epochs;
-        adaptation.fine_tuned = train(trained, &split, epochs, Rule::Pat, stop)?;
+        adaptation.fine_tuned = train(trained, &split, epochs, Rule::Pat, observer)?;
         adaptation.training_shots = (epochs * count) as u64 * shots_a_sample;
     }
     Ok(adaptation)
@@ -159,29 +159,26 @@ fn calibrate_twins(
     shots: u64,
     shown: usize,
     random: &mut impl Rng,
+    observer: &mut dyn Observer,
 ) -> Result<u64, Error> {
     let steps = trained.recipe.adaptation.recalibration_steps;
     let batch = trained.recipe.training.batch;
     let backend = trained.backend.clone();
-    let links = trained.experiment.links.clone();
     let (network, laboratory, split) = trained.parts();
-    let progress = Progress::of_shots(
-        "recalibrate the twins",
-        shots as usize,
-        ShotWatch::new(laboratory, &links),
-    );
+    let watch = ShotWatch::new(laboratory);
+    let progress = Task::of_shots(observer, "recalibrate the twins", shots as usize, &watch)?;
     let before = laboratory.shots();
     let samples: Vec<usize> = (0..split.train.len().min(batch).min(shown)).collect();
     let x = to_tensor(&split.train.choose(&samples).features, &backend);
-    let trace = network.forward(x, laboratory, Source::Measured)?;
+    let trace = network.forward(x, laboratory, Source::Measured, None)?;
     let task = network.task_drives(&trace, laboratory.instruments.len());
     let devices = task.iter().flatten().count().max(1) as u64;
     for (instrument, task) in laboratory.instruments.iter_mut().zip(task) {
         let Some(task) = task else { continue };
-        let effort = ((shots / devices).max(1) as usize, steps);
+        let effort = Budget { shots: (shots / devices).max(1) as usize, steps };
         recalibrate_about(&task, effort, instrument, random, &backend)?;
     }
-    progress.finish(format!("{} shots", laboratory.shots() - before));
+    progress.end(&format!("{} shots", laboratory.shots() - before))?;
     Ok(laboratory.shots() - before)
 }
 
@@ -191,7 +188,7 @@ fn train(
     split: &Split,
     epochs: usize,
     rule: Rule,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<f32, Error> {
     let AdaptConfig { pace, in_silico_pace, .. } = trained.recipe.adaptation;
     let pace = if rule == Rule::InSilico { in_silico_pace } else { pace };
@@ -206,29 +203,25 @@ fn train(
     };
     let (seed, backend) = (trained.recipe.seed, trained.backend.clone());
     let (network, laboratory, _) = trained.parts();
-    let mut trainer = Trainer {
-        network,
-        laboratory,
-        split,
-        config: &config,
-        rule,
-        refinement: None,
-        judges_epochs: false,
-        checkpoints: Checkpoints::Never,
-        seed,
-        backend: &backend,
-    };
-    let mut progress = Progress::new(&format!("fine-tune by {rule}"), trainer.steps());
-    let ending = trainer.train(None, stop, |event| {
-        if let TrainingEvent::Step(StepDone { done, .. }) = event {
-            progress.set(done, String::new());
+    let label = format!("fine-tune by {rule}");
+    let mut task = Task::of_steps(observer, &label, config.steps(split.train.len()))?;
+    let mut follow = |event: &Event| {
+        if let Event::Step(StepDone { done, .. }) = event {
+            return Ok(task.advance(*done, ""));
         }
-        Ok(())
-    })?;
+        Ok(ControlFlow::Continue(()))
+    };
+    let ending = Trainer::new(network, laboratory)
+        .configure(&config, seed)
+        .without_tests()
+        .observe(&mut follow)
+        .train(split)?;
     if ending != Ending::Complete {
-        return Err(Error::Interrupted("stopped; nothing was written".to_owned()));
+        let stopped = Error::Interrupted("stopped; nothing was written".to_owned());
+        return Err(task.interrupt(stopped));
     }
-    let accuracy = evaluate(trainer.network, trainer.laboratory, &split.test, &backend)?.accuracy;
-    progress.finish(format!("test accuracy {:.1} %", 100.0 * accuracy));
+    let (network, laboratory, _) = trained.parts();
+    let accuracy = evaluate(network, laboratory, &split.test, &CrossEntropy, &backend)?.accuracy();
+    task.end(&format!("test accuracy {:.1} %", 100.0 * accuracy))?;
     Ok(accuracy)
 }

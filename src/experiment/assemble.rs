@@ -8,9 +8,9 @@ use crate::Error;
 use crate::data::Split;
 use crate::network::{
     Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
-    Physical, ReadingUnit, Readout, Scale, Skip, Slice, Stage, Wire,
+    Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage,
+    StageSeed, Wire,
 };
-use crate::training::RangePenalty;
 
 /// Deviation of a normalised drive before training: two deviations fill the range.
 const DRIVE_SPREAD: f32 = 0.5;
@@ -54,14 +54,14 @@ fn feature_units(split: &Split) -> Vec<ReadingUnit> {
 }
 
 /// The regulariser that `recipe` asks for, on the stages that it names or all that mix but the first.
-fn assemblies(recipe: &Recipe, stages: &[Box<dyn Stage>]) -> Result<Option<Assemblies>, Error> {
+fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, Error> {
     let Some(config) = recipe.training.bean.clone() else { return Ok(None) };
-    let mixes = |place: &usize| stages.get(*place).is_some_and(|stage| stage.mixes());
+    let mixes = |place: &usize| stages.get(*place).is_some_and(Stage::mixes);
     let places = match &config.stages {
         None => (0..stages.len()).filter(mixes).skip(1).collect(),
         Some(named) => {
             if let Some(place) = named.iter().find(|place| !mixes(place)) {
-                let kind = stages.get(*place).map_or("there is none", |stage| stage.kind());
+                let kind = stages.get(*place).map_or("there is none", Stage::kind);
                 return Err(Error::Usage(format!(
                     "key `training.bean.stages`: stage {place} ({kind}) has no outgoing weights; name physical and digital layers by their places in `network`, from zero"
                 )));
@@ -77,7 +77,7 @@ struct Assembly<'a> {
     split: &'a Split,
     laboratory: &'a Laboratory,
     backend: &'a Device,
-    stages: Vec<Box<dyn Stage>>,
+    stages: Vec<Stage>,
     /// Width that enters each stage.
     entering: Vec<usize>,
     skips: Vec<Skip>,
@@ -92,8 +92,13 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
+    /// Of the random numbers of the stage at `place`.
+    fn seed(&self, place: usize) -> StageSeed {
+        StageSeed { seed: self.recipe.seed, place }
+    }
+
     fn add(&mut self, place: usize, config: &StageConfig) -> Result<(), Error> {
-        let (stage, width): (Box<dyn Stage>, usize) = match config {
+        let (stage, width): (Stage, usize) = match config {
             StageConfig::Encode => self.encode(place)?,
             StageConfig::Wire => self.wire(place)?,
             StageConfig::Patches(config) => self.patches(config)?,
@@ -102,22 +107,17 @@ impl Assembly<'_> {
             StageConfig::Scale => self.scale(place),
             StageConfig::Physical(config) => self.physical(place, config)?,
             StageConfig::Linear(config) => {
-                let place = (self.recipe.seed, place);
-                (
-                    Box::new(Linear::new(self.width, config.outputs, place, self.backend)),
-                    config.outputs,
-                )
+                let seed = self.seed(place);
+                (Linear::new(self.width, config.outputs, seed, self.backend).into(), config.outputs)
             }
-            StageConfig::Relu => (Box::new(Activation::Relu), self.width),
-            StageConfig::Tanh => (Box::new(Activation::Tanh), self.width),
-            StageConfig::Softplus(config) => {
-                (Box::new(Activation::Softplus(config.beta)), self.width)
-            }
+            StageConfig::Relu => (Activation::Relu.into(), self.width),
+            StageConfig::Tanh => (Activation::Tanh.into(), self.width),
+            StageConfig::Softplus(config) => (Activation::Softplus(config.beta).into(), self.width),
             StageConfig::Dropout(config) => {
-                (Box::new(Dropout::new(config.rate, self.recipe.seed, place)), self.width)
+                (Dropout::new(config.rate, self.seed(place)).into(), self.width)
             }
             StageConfig::Jitter(config) => {
-                (Box::new(Jitter::new(config.deviation, self.recipe.seed, place)), self.width)
+                (Jitter::new(config.deviation, self.seed(place)).into(), self.width)
             }
             StageConfig::Readout => self.readout()?,
             StageConfig::Skip(config) => return self.skip(place, config.over),
@@ -212,7 +212,7 @@ impl Assembly<'_> {
             .map(|(channels, shots, padded)| (shots * channels.len()).saturating_sub(padded))
     }
 
-    fn encode(&self, place: usize) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn encode(&self, place: usize) -> Result<(Stage, usize), Error> {
         let features = self.width;
         let wanted = self.wanted(place).unwrap_or(features);
         if wanted < features {
@@ -221,19 +221,19 @@ impl Assembly<'_> {
             )));
         }
         let (minimum, maximum) = self.split.train.extremes();
-        Ok((Box::new(Encode::new(&minimum, &maximum, wanted, self.backend)), wanted))
+        Ok((Encode::new(&minimum, &maximum, wanted, self.backend).into(), wanted))
     }
 
-    fn wire(&self, place: usize) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn wire(&self, place: usize) -> Result<(Stage, usize), Error> {
         let (channels, ..) = self.next_physical(place).ok_or_else(|| {
             Error::Usage(format!(
                 "stage {place} of `network`, \"wire\", has no physical layer behind it whose unit its values could have"
             ))
         })?;
-        Ok((Box::new(Wire::of_readings(channels, &self.units, self.backend)), self.width))
+        Ok((Wire::of_readings(channels, &self.units, self.backend).into(), self.width))
     }
 
-    fn patches(&self, config: &PatchesConfig) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn patches(&self, config: &PatchesConfig) -> Result<(Stage, usize), Error> {
         let size = self.split.image.ok_or_else(|| {
             Error::Usage("the data are no images; leave out \"patches\"".to_owned())
         })?;
@@ -245,10 +245,10 @@ impl Assembly<'_> {
         }
         let stage =
             Patches { image: (size.rows, size.columns), patch: (config.height, config.width) };
-        Ok((Box::new(stage), self.width))
+        Ok((stage.into(), self.width))
     }
 
-    fn pad(&self, place: usize, config: &PadConfig) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn pad(&self, place: usize, config: &PadConfig) -> Result<(Stage, usize), Error> {
         let &PadConfig { channels, runs } = config;
         if !self.width.is_multiple_of(runs) {
             return Err(Error::Usage(format!(
@@ -256,10 +256,10 @@ impl Assembly<'_> {
                 self.width
             )));
         }
-        Ok((Box::new(Pad { channels, runs }), self.width + channels * runs))
+        Ok((Pad { channels, runs }.into(), self.width + channels * runs))
     }
 
-    fn slice(&self, place: usize, config: &SliceConfig) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn slice(&self, place: usize, config: &SliceConfig) -> Result<(Stage, usize), Error> {
         let &SliceConfig { from, count } = config;
         if from + count > self.width {
             return Err(Error::Usage(format!(
@@ -267,22 +267,18 @@ impl Assembly<'_> {
                 self.width
             )));
         }
-        Ok((Box::new(Slice { from, count }), count))
+        Ok((Slice { from, count }.into(), count))
     }
 
-    fn scale(&self, place: usize) -> (Box<dyn Stage>, usize) {
+    fn scale(&self, place: usize) -> (Stage, usize) {
         let wanted = self.wanted(place);
         let spread = if wanted.is_some() { DRIVE_SPREAD } else { 1.0 };
         let spread = (!self.normalised).then_some(spread);
         let wanted = wanted.unwrap_or(self.width);
-        (Box::new(Scale::new(self.width, wanted, spread, self.backend)), wanted)
+        (Scale::new(self.width, wanted, spread, self.backend).into(), wanted)
     }
 
-    fn physical(
-        &self,
-        place: usize,
-        config: &PhysicalConfig,
-    ) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn physical(&self, place: usize, config: &PhysicalConfig) -> Result<(Stage, usize), Error> {
         let (instrument, interface) = self.interface(config.device.get_ref());
         let drives = config.shots * interface.inputs.len();
         if self.width != drives {
@@ -294,18 +290,21 @@ impl Assembly<'_> {
         let stage = Physical::new(
             instrument,
             interface,
-            (config.shots, config.shared),
-            config.start,
-            RangePenalty { strength: self.recipe.training.range_penalty },
-            (self.recipe.seed, place),
+            PhysicalOptions {
+                shots: config.shots,
+                shared: config.shared,
+                start: config.start,
+                penalty: RangePenalty { strength: self.recipe.training.range_penalty },
+            },
+            self.seed(place),
             self.backend,
         );
         let stage =
             if self.reads_by_range(config) { stage } else { stage.with_readings_in_device_units() };
-        Ok((Box::new(stage), config.shots * interface.outputs.len()))
+        Ok((stage.into(), config.shots * interface.outputs.len()))
     }
 
-    fn readout(&self) -> Result<(Box<dyn Stage>, usize), Error> {
+    fn readout(&self) -> Result<(Stage, usize), Error> {
         let classes = self.split.classes.len();
         if self.width < classes {
             return Err(Error::Usage(format!(
@@ -315,7 +314,7 @@ impl Assembly<'_> {
         }
         let readout = Readout::new(classes, self.width, self.backend);
         let readout = if self.is_sized { readout } else { readout.with_spread(LOGIT_SPREAD) };
-        Ok((Box::new(readout), classes))
+        Ok((readout.into(), classes))
     }
 
     fn skip(&mut self, place: usize, over: usize) -> Result<(), Error> {
@@ -341,6 +340,7 @@ mod tests {
     use super::*;
     use crate::Backend;
     use crate::data::{DataConfig, Locator};
+    use crate::network::DigitalStage;
     use twinprop_calibration::bridge::{to_tensor, to_vec};
 
     /// Frequencies that f32 does not tell apart are wired to the drives that they are.
@@ -359,9 +359,8 @@ mod tests {
         let channels = Channels::bank("drive", 1, "Hz", low, high);
         let device = Backend::Flex.device().unwrap();
         let wire = Wire::of_readings(&channels, &feature_units(&split), &device);
-        let mut laboratory = Laboratory::default();
         let x = to_tensor(&split.train.features, &device);
-        let drives = wire.forward(&x, &mut laboratory, crate::network::Source::Measured).unwrap();
+        let drives = DigitalStage::forward(&wire, &x, None);
         let (low, high) = (f64::from(low), f64::from(high));
         for (drive, value) in to_vec(drives).into_iter().zip(split.train.features.iter()) {
             let hertz = f64::from(*value) * scaling.unit + scaling.offset;

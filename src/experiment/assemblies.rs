@@ -109,7 +109,7 @@ fn measure(
     let Some(regularised) = &network.bean else { return Ok(Vec::new()) };
     let samples = test.choose(&evenly(test.len(), SAMPLES));
     let x = to_tensor(&samples.features, backend);
-    let trace = network.forward(x, laboratory, Source::Measured)?;
+    let trace = network.forward(x, laboratory, Source::Measured, None)?;
     let places = regularised.places.iter();
     Ok(places.map(|&place| (place, trace.inputs[place].clone())).collect())
 }

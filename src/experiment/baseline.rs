@@ -9,12 +9,12 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::Adam;
-use twinprop_calibration::bridge::{from_vec, to_tensor};
+use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_devices::random;
 
 use crate::data::Split;
-use crate::network::{Encode, Laboratory, Source, Stage};
-use crate::training::{accuracy, cross_entropy, predictions};
+use crate::loss::{CrossEntropy, Loss};
+use crate::network::{DigitalStage, Encode};
 
 /// A digital network's result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -169,10 +169,7 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
     let (minimum, maximum) = split.train.extremes();
     let features = minimum.len();
     let encode = Encode::new(&minimum, &maximum, features, backend);
-    let encoded = |data: &DMatrix<f32>| {
-        let x = to_tensor(data, backend);
-        encode.forward(&x, &mut Laboratory::default(), Source::Measured).unwrap_or(x)
-    };
+    let encoded = |data: &DMatrix<f32>| encode.forward(&to_tensor(data, backend), None);
     let mut random = random::stream(seed, "baseline initialisation");
     let sizes: Vec<usize> =
         [Some(features), hidden, Some(split.classes.len())].into_iter().flatten().collect();
@@ -186,18 +183,18 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
     let mut optimiser = Adam::default();
     // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
     let whole = (split.train.len() <= BATCH)
-        .then(|| (encoded(&split.train.features), split.train.labels.clone()));
+        .then(|| (encoded(&split.train.features), split.train.targets.clone()));
     let mut order: Vec<usize> = (0..split.train.len()).collect();
     for _ in 0..STEPS {
-        let (train, labels) = whole.clone().unwrap_or_else(|| {
+        let (train, targets) = whole.clone().unwrap_or_else(|| {
             let (chosen, _) = order.partial_shuffle(&mut random, BATCH);
             let batch = split.train.choose(chosen);
-            (encoded(&batch.features), batch.labels)
+            (encoded(&batch.features), batch.targets)
         });
         let tracked: Vec<Tensor<2>> =
             weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
         let logits = forward(Tensor::from_inner(train), &tracked);
-        let (_, cotangent) = cross_entropy(&logits.clone().inner(), &labels);
+        let (_, cotangent) = CrossEntropy.at(&logits.clone().inner(), &targets);
         let mut gradients = (logits * Tensor::from_inner(cotangent)).sum().backward();
         let gradients = tracked
             .iter()
@@ -209,7 +206,7 @@ fn train(split: &Split, hidden: Option<usize>, seed: u64, backend: &Device) -> f
         optimiser.step(repeat(LEARNING_RATE), weights.iter_mut().collect(), gradients);
     }
     let logits = forward(encoded(&split.test.features), &weights);
-    accuracy(&predictions(&logits), &split.test.labels)
+    CrossEntropy.score(&to_matrix(logits), &split.test.targets).value()
 }
 
 fn forward(x: Tensor<2>, weights: &[Tensor<2>]) -> Tensor<2> {
@@ -234,20 +231,10 @@ mod tests {
                 [radius * angle.cos(), radius * angle.sin()]
             };
             let values: Vec<f32> = (0..count).flat_map(at).collect();
-            Dataset {
-                features: DMatrix::from_vec(2, count, values),
-                labels: (0..count).map(|sample| sample % 2).collect(),
-            }
+            let classes: Vec<usize> = (0..count).map(|sample| sample % 2).collect();
+            Dataset::new(DMatrix::from_vec(2, count, values), classes)
         };
-        Split {
-            train: points(80),
-            test: points(40),
-            classes: vec!["inside".to_owned(), "outside".to_owned()],
-            image: None,
-            augmentation: None,
-            schema: crate::data::Schema::default(),
-            warnings: Vec::new(),
-        }
+        Split::new(points(80), points(40))
     }
 
     #[test]

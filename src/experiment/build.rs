@@ -1,19 +1,15 @@
 //! From a recipe to a network on its devices, ready to be calibrated.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
-use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
-use twinprop_devices::rig::{self, Monitor, Opened, RigOptions};
-use twinprop_devices::{
-    Boundary, Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage, random,
-};
+use twinprop_devices::rig::{self, Opened, RigOptions};
+use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage, random};
 
 use super::assemble::assemble;
 use super::away::Away;
@@ -21,8 +17,8 @@ use super::recipe::{Recipe, RigConfig};
 use super::trained_on::{Remedy, TrainedOn, adopt, refuse};
 use crate::Error;
 use crate::data::{Locator, Split};
-use crate::network::{Instrument, Laboratory, Network, TensorDevice};
-use crate::report::{Progress, ShotWatch};
+use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
+use crate::training::{Event, Observer, Task};
 
 /// Training samples that set the normalisation and show what the network will ask of a device.
 const INITIAL_SAMPLES: usize = 256;
@@ -35,18 +31,8 @@ pub struct Experiment {
     pub network: Network,
     /// Its devices.
     pub laboratory: Laboratory,
-    /// The noiseless equation of each simulated device, as fabricated; taken by `ideal` training.
-    pub exact: Vec<Option<Box<dyn Differentiable>>>,
-    /// The nominal equation of each device that has a model; taken by physics twins.
-    pub nominal: Vec<Option<Box<dyn Differentiable>>>,
-    /// The links of the real devices.
-    pub links: Vec<Monitor>,
     /// What is written down of the devices' shots.
     pub recordings: Vec<Recording>,
-    /// What the network asks of each device before it is trained; nothing before the first shots.
-    pub task: Vec<Option<TaskDrives>>,
-    /// What a shot of each device takes to simulate, in multiply-adds; nothing of a real one.
-    pub shot_multiply_adds: Vec<Option<u64>>,
     /// Its data and devices, as its network has them.
     pub trained_on: TrainedOn,
     /// What was allowed to differ from what an opened run was trained on, a sentence each.
@@ -63,19 +49,6 @@ pub enum AtHand {
     Devices,
     /// Neither data nor real devices: in their place as well, where it is known.
     Nothing,
-}
-
-impl Experiment {
-    /// Sends the real devices to their safe states, all at once, as soon as nothing more is measured. One that
-    /// does not confirm it is noted in [`rig::may_be_driven`], which ends the program with an error.
-    pub fn make_safe(&self) {
-        std::thread::scope(|scope| {
-            for link in &self.links {
-                // Noted, and told at the end: the results are complete all the same.
-                scope.spawn(move || link.make_safe());
-            }
-        });
-    }
 }
 
 /// Where an experiment is prepared, and with what.
@@ -125,14 +98,18 @@ impl<'a> Place<'a> {
     ///
     /// # Errors
     /// [`Error::Data`] where they cannot be read, [`Error::Usage`] where they are not those of the training.
-    pub(super) fn data(&self, recipe: &Recipe) -> Result<(Split, TrainedOn, Vec<String>), Error> {
+    pub(super) fn data(
+        &self,
+        recipe: &Recipe,
+        observer: &mut dyn Observer,
+    ) -> Result<(Split, TrainedOn, Vec<String>), Error> {
         let before = match (self.trained_on, self.at_hand) {
             (Some(before), AtHand::Devices | AtHand::Nothing) => {
                 return Ok((before.stand_in(), before.clone(), Vec::new()));
             }
             (before, _) => before,
         };
-        let progress = Progress::of_one_piece("read the data");
+        let task = Task::of_unknown_size(observer, "read the data")?;
         let locator = match before {
             Some(_) => Locator::of_run(self.folder, self.data_dir),
             None => Locator::new(self.folder, self.data_dir),
@@ -143,11 +120,11 @@ impl<'a> Place<'a> {
             None => (split, Vec::new()),
         };
         let mut now = TrainedOn::of(recipe, &split, &locator)?;
-        progress.finish_quietly();
-        tell_once(&split.warnings);
+        task.end_quietly()?;
+        warn(observer, &split.warnings)?;
         if let Some(before) = before {
             changes.extend(before.data_changes(&now));
-            refuse(self.folder, &changes, Remedy::Data, self.allow_changed_data)?;
+            refuse(self.folder, &changes, Remedy::Data, self.allow_changed_data, observer)?;
             now.keep_encoder_of(before);
         }
         Ok((split, now, changes))
@@ -162,9 +139,13 @@ pub type Usages = BTreeMap<String, Usage>;
 ///
 /// # Errors
 /// As [`open`], and whatever a device answers.
-pub fn prepare(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
-    let mut experiment = open(recipe, place)?;
-    experiment.play_first_shots(recipe.seed, place.backend)?;
+pub fn prepare(
+    recipe: &Recipe,
+    place: &Place,
+    observer: &mut dyn Observer,
+) -> Result<Experiment, Error> {
+    let mut experiment = open(recipe, place, observer)?;
+    experiment.play_first_shots(recipe.seed, place.backend, observer)?;
     Ok(experiment)
 }
 
@@ -173,27 +154,30 @@ pub fn prepare(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
 /// # Errors
 /// [`Error::Data`] and [`Error::Usage`] where data and network do not fit, [`Error::Device`]
 /// where a device cannot be built or does not answer.
-pub fn open(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
-    let (split, mut trained_on, mut changes) = place.data(recipe)?;
+pub fn open(
+    recipe: &Recipe,
+    place: &Place,
+    observer: &mut dyn Observer,
+) -> Result<Experiment, Error> {
+    let (split, mut trained_on, mut changes) = place.data(recipe, observer)?;
     let Place { folder, record, usages, backend, .. } = *place;
     let mut laboratory = Laboratory::default();
-    let (mut exact, mut nominal) = (Vec::new(), Vec::new());
-    let mut shot_multiply_adds = Vec::new();
-    let (mut links, mut recordings) = (Vec::new(), Vec::new());
+    let mut recordings = Vec::new();
     for (number, (name, entry)) in recipe.devices.iter().enumerate() {
         let simulated = entry.simulated();
         let seed = recipe.device_seed_of(number);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
-        let (mut device, equation, design) = match (&entry.rig, simulated) {
+        let mut links = Vec::new();
+        let (mut device, exact, nominal) = match (&entry.rig, simulated) {
             (Some(config), simulated) => {
                 let design = simulated.map(|simulated| simulated.nominal);
                 let layer = match place.away(name) {
                     Some(interface) => Box::new(Away { interface: interface.clone() }),
                     None => {
-                        let progress = Progress::of_one_piece(&format!("open {name}"));
+                        let task = Task::of_unknown_size(observer, &format!("open {name}"))?;
                         let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
-                        progress.finish_quietly();
-                        links.extend(monitors);
+                        task.end_quietly()?;
+                        links = monitors;
                         layer
                     }
                 };
@@ -213,7 +197,7 @@ pub fn open(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
             device.resume(usage);
         }
         // What is recorded, and what noise or use changes, is played shot by shot.
-        let tensors = match (&equation, entry.simulated()) {
+        let tensors = match (&exact, entry.simulated()) {
             (Some(equation), Some(config))
                 if record.is_none() && config.imperfections.leave_the_equation() =>
             {
@@ -224,24 +208,15 @@ pub fn open(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
             }
             _ => None,
         };
-        shot_multiply_adds.push(equation.as_ref().map(|equation| equation.multiply_adds()));
-        exact.push(equation);
-        nominal.push(design);
-        let device = Boundary::new(device);
-        laboratory.instruments.push(Instrument {
-            name: name.clone(),
-            device,
-            tensors,
-            twin: None,
-            unexplained: None,
-        });
+        let instrument = Instrument::new(name, device);
+        laboratory.add(Instrument { tensors, exact, nominal, links, ..instrument });
     }
     trained_on.note_devices(&laboratory);
     let network = match place.trained_on {
         None => assemble(recipe, &split, &laboratory, backend)?,
         Some(before) => {
             let of_devices = before.device_changes(&trained_on);
-            refuse(folder, &of_devices, Remedy::Device, place.allow_changed_data)?;
+            refuse(folder, &of_devices, Remedy::Device, place.allow_changed_data, observer)?;
             changes.extend(of_devices);
             // Its constants are those of the training, whatever the data are now.
             assemble(recipe, &before.stand_in(), &laboratory, backend)?
@@ -250,20 +225,7 @@ pub fn open(recipe: &Recipe, place: &Place) -> Result<Experiment, Error> {
     let before = place.trained_on.map_or(&[][..], |before| &before.changed);
     trained_on.allow(before);
     trained_on.allow(&changes);
-    let task = laboratory.instruments.iter().map(|_| None).collect();
-    Ok(Experiment {
-        split,
-        network,
-        laboratory,
-        exact,
-        nominal,
-        links,
-        recordings,
-        task,
-        shot_multiply_adds,
-        trained_on,
-        changes,
-    })
+    Ok(Experiment { split, network, laboratory, recordings, trained_on, changes })
 }
 
 impl Experiment {
@@ -273,21 +235,30 @@ impl Experiment {
     ///
     /// # Errors
     /// Whatever a device answers.
-    pub fn play_first_shots(&mut self, seed: u64, backend: &Device) -> Result<u64, Error> {
+    pub fn play_first_shots(
+        &mut self,
+        seed: u64,
+        backend: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<u64, Error> {
         let mut sample: Vec<usize> = (0..self.split.train.len()).collect();
         sample.shuffle(&mut random::stream(seed, "initial samples"));
         sample.truncate(INITIAL_SAMPLES);
         let shots = self.shots_of(sample.len());
-        let progress = (shots > 0)
-            .then(|| self.watch_shots("first shots, through the untrained network", sample.len()));
+        let label = "first shots, through the untrained network";
+        let task =
+            (shots > 0).then(|| self.begin_shots(observer, label, sample.len())).transpose()?;
         let x = to_tensor(&self.split.train.choose(&sample).features, backend);
         let trace = self.network.initialise(x, &mut self.laboratory)?;
-        self.task = self.network.task_drives(&trace, self.laboratory.instruments.len());
-        if let Some(progress) = progress {
-            progress.finish(format!(
+        let drives = self.network.task_drives(&trace, self.laboratory.instruments.len());
+        for (instrument, drives) in self.laboratory.instruments.iter_mut().zip(drives) {
+            instrument.task = drives;
+        }
+        if let Some(task) = task {
+            task.end(&format!(
                 "{shots} shots of {} samples set its scales and show what it asks of the devices",
                 sample.len()
-            ));
+            ))?;
         }
         Ok(shots)
     }
@@ -295,27 +266,27 @@ impl Experiment {
     /// Shots of `samples` samples once through the network.
     #[must_use]
     pub fn shots_of(&self, samples: usize) -> u64 {
-        let slots: usize = self.network.stages.iter().map(|stage| stage.slots()).sum();
-        (slots * samples) as u64
+        (self.network.shots_a_sample() * samples) as u64
     }
 
-    /// Progress of work called `label` that plays `samples` samples once through the network.
-    #[must_use]
-    pub fn watch_shots(&self, label: &str, samples: usize) -> Progress {
+    /// Begins work called `label` that plays `samples` samples once through the network.
+    pub(super) fn begin_shots<'a>(
+        &self,
+        observer: &'a mut dyn Observer,
+        label: &str,
+        samples: usize,
+    ) -> Result<Task<'a>, Error> {
         let total = self.shots_of(samples) as usize;
-        Progress::of_shots(label, total, ShotWatch::new(&self.laboratory, &self.links))
+        Task::of_shots(observer, label, total, &ShotWatch::new(&self.laboratory))
     }
 }
 
-/// Writes warnings on the data to the terminal, each once however many runs read the file.
-pub(super) fn tell_once(warnings: &[String]) {
-    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+/// Tells `warnings` about files that were read.
+pub(super) fn warn(observer: &mut dyn Observer, warnings: &[String]) -> Result<(), Error> {
     for warning in warnings {
-        if told.insert(warning.clone()) {
-            crate::errln!("warning: {warning}");
-        }
+        let _ = observer.observe(&Event::Warning(warning))?;
     }
+    Ok(())
 }
 
 /// Opens a real device, which must be the one that its model describes.

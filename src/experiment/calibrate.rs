@@ -1,7 +1,6 @@
 //! Twins for the devices of an experiment: measured, fitted and judged, or loaded.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::design::{DesignConfig, TaskDrives};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::shots::beside;
-use twinprop_calibration::{DigitalTwin, EquationTwin, Fidelity, Shots};
+use twinprop_calibration::{Fidelity, Shots};
 use twinprop_devices::recording::{Recorded, Recorder};
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
@@ -19,7 +18,8 @@ use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{Subject, file_name, load_twins};
 use crate::Error;
-use crate::report::{Progress, TwinSection};
+use crate::network::Instrument;
+use crate::training::{Observer, Task};
 
 /// Shots between two looks at the clock.
 const SHOTS_A_REPORT: usize = 64;
@@ -32,12 +32,6 @@ pub struct Calibrated {
     pub device: String,
     /// What is kept of it.
     pub summary: TwinSummary,
-    /// Measured readings of the shots that it never saw, `[n_outputs × shots]`.
-    pub measured: DMatrix<f32>,
-    /// Its own readings of them.
-    pub predicted: DMatrix<f32>,
-    /// The device's output channels.
-    pub outputs: Channels,
 }
 
 /// What a twin was made of, and what it is worth.
@@ -51,20 +45,6 @@ pub struct TwinSummary {
     pub fidelity: Fidelity,
 }
 
-impl Calibrated {
-    /// Its part of a report.
-    #[must_use]
-    pub fn section(&self) -> TwinSection<'_> {
-        TwinSection {
-            device: &self.device,
-            fidelity: &self.summary.fidelity,
-            measured: &self.measured,
-            predicted: &self.predicted,
-            outputs: &self.outputs,
-        }
-    }
-}
-
 /// Gives every device of `experiment` the twin that its recipe asks for. What was measured and fitted
 /// is saved in `folder`; shots that are there already are not played again.
 pub(super) fn calibrate(
@@ -72,14 +52,13 @@ pub(super) fn calibrate(
     recipe: &Recipe,
     folder: &RunFolder,
     backend: &Device,
+    observer: &mut dyn Observer,
 ) -> Result<Vec<Calibrated>, Error> {
     let config = &recipe.calibration;
     let mut calibrated = Vec::new();
-    let instruments = experiment.laboratory.instruments.iter_mut();
-    for ((instrument, task), nominal) in
-        instruments.zip(&experiment.task).zip(experiment.nominal.drain(..))
-    {
-        let device = &mut instrument.device;
+    for instrument in &mut experiment.laboratory.instruments {
+        let Instrument { device, task, .. } = instrument;
+        let nominal = instrument.nominal.clone();
         let interface = device.interface().clone();
         let fitted_to = if config.twin.is_fitted() { config.shots_on(&interface)? } else { 0 };
         let name = &instrument.name;
@@ -91,21 +70,22 @@ pub(super) fn calibrate(
         let (twin, seen, unseen) = match &config.load {
             Some(from) => {
                 let twin = subject.load(config, from)?;
-                let mut tape = Tape::open(device, name, &folder.shots(name), config.test_shots)?;
+                let mut tape =
+                    Tape::open(device, name, &folder.shots(name), config.test_shots, observer)?;
                 let unseen = source.unseen(fitted_to, &mut tape)?;
                 tape.finish()?;
                 (twin, 0, unseen)
             }
             None => {
                 let total = fitted_to + config.test_shots;
-                let mut tape = Tape::open(device, name, &folder.shots(name), total)?;
+                let mut tape = Tape::open(device, name, &folder.shots(name), total, observer)?;
                 let (seen, unseen) = source.take(fitted_to, &mut tape)?;
                 tape.finish()?;
-                (subject.fit(config, &seen)?, seen.len(), unseen)
+                (subject.fit(config, &seen, observer)?, seen.len(), unseen)
             }
         };
         twin.save(folder.path(), &file_name(&instrument.name))?;
-        let mut progress = Progress::in_shares(&format!("judge the twin of {name}"));
+        let mut judging = Task::in_shares(observer, &format!("judge the twin of {name}"))?;
         let fidelity = Fidelity::measure(
             &*twin,
             device,
@@ -113,16 +93,16 @@ pub(super) fn calibrate(
             &config.fidelity,
             recipe.seed,
             backend,
-            |share| progress.set_share(share, String::new()),
+            |share| {
+                let _ = judging.advance_to_share(share, "");
+            },
         )?;
-        progress.finish(format!("gradient cosine {:.3}", fidelity.gradient.cosine));
+        judging.end(&format!("gradient cosine {:.3}", fidelity.gradient.cosine))?;
         let predicted = predict(&*twin, &unseen.inputs, &unseen.parameters, backend);
+        folder.write_predicted(&instrument.name, &predicted)?;
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
             summary: TwinSummary { shots: seen, test_shots: unseen.len(), fidelity },
-            measured: unseen.outputs,
-            predicted,
-            outputs: interface.outputs,
         });
         instrument.twin = Some(twin.into());
     }
@@ -143,21 +123,13 @@ pub(super) fn reload(
     let instruments = experiment.laboratory.instruments.iter();
     instruments
         .map(|instrument| {
-            let name = &instrument.name;
-            let place = folder.shots(name);
-            let Recorded { inputs, parameters, outputs } = Recorded::read(&place)?;
-            let summary = summary.twins.remove(name).filter(|of| of.test_shots <= inputs.ncols());
-            let summary = summary.ok_or_else(|| Error::Data {
-                path: place,
-                problem: format!("it is not what the twin of `{name}` was judged by"),
+            let device = instrument.name.clone();
+            let path = folder.path().join(RunFolder::CALIBRATION);
+            let summary = summary.twins.remove(&device).ok_or_else(|| Error::Data {
+                path,
+                problem: format!("it does not tell of the twin of `{device}`"),
             })?;
-            let last = |of: DMatrix<f32>| {
-                of.columns(of.ncols() - summary.test_shots, summary.test_shots).into_owned()
-            };
-            let (inputs, parameters, measured) = (last(inputs), last(parameters), last(outputs));
-            let predicted = predict(instrument.twin(), &inputs, &parameters, backend);
-            let outputs = instrument.device.interface().outputs.clone();
-            Ok(Calibrated { device: name.clone(), summary, measured, predicted, outputs })
+            Ok(Calibrated { device, summary })
         })
         .collect()
 }
@@ -206,7 +178,7 @@ struct Tape<'a> {
     /// What was measured before, and how much of it was asked for again.
     before: Recorded,
     asked: usize,
-    progress: Progress,
+    task: Task<'a>,
     total: usize,
 }
 
@@ -217,6 +189,7 @@ impl<'a> Tape<'a> {
         name: &str,
         place: &Path,
         total: usize,
+        observer: &'a mut dyn Observer,
     ) -> Result<Self, Error> {
         let (recorder, before) = if place.exists() {
             (Recorder::resume(device, place)?, Recorded::read(place)?)
@@ -235,14 +208,14 @@ impl<'a> Tape<'a> {
             place: place.to_owned(),
             before,
             asked: 0,
-            progress: Progress::new(&format!("measure {name}"), total),
+            task: Task::of_steps(observer, &format!("measure {name}"), total)?,
             total,
         })
     }
 
     /// Plays the drives of a design, but what was played before.
     fn play(&mut self, inputs: DMatrix<f32>, parameters: DMatrix<f32>) -> Result<Shots, Error> {
-        let Self { recorder, before, asked, progress, .. } = self;
+        let Self { recorder, before, asked, task, .. } = self;
         let there = before.inputs.ncols().saturating_sub(*asked).min(inputs.ncols());
         let first = (*asked).min(before.inputs.ncols());
         if before.inputs.columns(first, there) != inputs.columns(0, there)
@@ -255,7 +228,7 @@ impl<'a> Tape<'a> {
         let done_before = *asked + there;
         let shots = Shots::measure(recorder, rest(&inputs), rest(&parameters), |done| {
             if done.is_multiple_of(SHOTS_A_REPORT) {
-                progress.set(done_before + done, String::new());
+                let _ = task.advance(done_before + done, "");
             }
         })?;
         let outputs = before.outputs.columns(first, there).into_owned();
@@ -278,21 +251,9 @@ impl<'a> Tape<'a> {
             return Err(self.refuse());
         }
         self.recorder.recording().finish()?;
-        self.progress.finish(match self.before.inputs.ncols() {
+        self.task.end(&match self.before.inputs.ncols() {
             0 => format!("{} shots", self.total),
             there => format!("{} shots, {there} of them measured before", self.total),
-        });
-        Ok(())
-    }
-}
-
-/// Gives every device of `experiment` its own equation as a twin. A rule that asks no twin is only judged
-/// by it, and does without for a real device.
-pub(super) fn take_exact_twins(experiment: &mut Experiment) {
-    for (instrument, equation) in
-        experiment.laboratory.instruments.iter_mut().zip(experiment.exact.drain(..))
-    {
-        instrument.twin =
-            equation.map(|equation| Arc::new(EquationTwin::new(equation)) as Arc<dyn DigitalTwin>);
+        })
     }
 }

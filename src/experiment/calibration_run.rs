@@ -14,7 +14,8 @@ use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
 use super::verdict::TwinVerdict;
-use crate::report::{CalibrationReport, TwinSection};
+use crate::network::Laboratory;
+use crate::training::{Event, Observer, Results};
 use crate::{Backend, Error};
 
 /// `calibration.json`: what was calibrated, and what it is worth.
@@ -49,7 +50,7 @@ impl CalibrationSummary {
     ) -> Result<Self, Error> {
         let twins = calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone()));
         let begun = folder.begun()?;
-        let devices = provenance::devices_in_words(recipe, &[]);
+        let devices = provenance::devices_in_words(recipe, &Laboratory::default());
         Ok(Self {
             recipe: begun.recipe.clone(),
             seed: recipe.seed,
@@ -69,13 +70,14 @@ impl CalibrationSummary {
 pub fn calibrate_recipe(
     path: &Path,
     options: &RunOptions,
+    observer: &mut dyn Observer,
 ) -> Result<(CalibrationSummary, RunFolder), Error> {
     let recipe = options.recipe(path)?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let name = format!("{name}-calibration-{}", recipe.seed);
-    let folder = RunFolder::create(options.out.as_deref(), &name)?;
+    let folder = RunFolder::create(options.out.as_deref(), &name, observer)?;
     folder.begin(&recipe, path, &options.command)?;
-    run(&recipe, path, folder, options)
+    run(&recipe, path, folder, options, observer)
 }
 
 /// Resumes the calibration in `path`, which was cut off: what was measured is not measured again.
@@ -85,8 +87,9 @@ pub fn calibrate_recipe(
 pub fn resume_calibration(
     path: &Path,
     options: &RunOptions,
+    observer: &mut dyn Observer,
 ) -> Result<(CalibrationSummary, RunFolder), Error> {
-    let folder = RunFolder::open_begun(path)?;
+    let folder = RunFolder::open_begun(path, observer)?;
     if path.join(RunFolder::CALIBRATION).exists() {
         return Err(Error::Usage(format!(
             "{}: this calibration is done; see {}",
@@ -97,7 +100,7 @@ pub fn resume_calibration(
     let recipe_path = path.join(RunFolder::RECIPE);
     let mut recipe = Recipe::read(&recipe_path, &[])?;
     recipe.take_rigs(&options.devices)?;
-    run(&recipe, &recipe_path, folder, options)
+    run(&recipe, &recipe_path, folder, options, observer)
 }
 
 fn run(
@@ -105,15 +108,18 @@ fn run(
     path: &Path,
     folder: RunFolder,
     options: &RunOptions,
+    observer: &mut dyn Observer,
 ) -> Result<(CalibrationSummary, RunFolder), Error> {
     let start = Instant::now();
     let backend = options.backend.device()?;
     // Shots on the drives of one task, and on the channels of one device, go with no others.
     let has_shots = folder.has_shots();
-    let begun_on = if has_shots { TrainedOn::of_run(&folder)? } else { None };
+    let begun_on = if has_shots { TrainedOn::of_run(&folder, observer)? } else { None };
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let mut experiment = options.open(recipe, recipe_folder, begun_on.as_ref(), &backend)?;
-    feasible::check_calibration(&experiment, recipe, options.allow_changed_data, &backend)?;
+    let mut experiment =
+        options.open(recipe, recipe_folder, begun_on.as_ref(), &backend, observer)?;
+    let allowed = options.allow_changed_data;
+    feasible::check_calibration(&experiment, recipe, allowed, &backend, observer)?;
     match begun_on {
         Some(mut before) if !experiment.changes.is_empty() => {
             before.allow(&experiment.changes);
@@ -122,31 +128,13 @@ fn run(
         None if !has_shots => experiment.trained_on.write(&folder)?,
         _ => {}
     }
-    experiment.play_first_shots(recipe.seed, &backend)?;
-    let calibrated = calibrate(&mut experiment, recipe, &folder, &backend)?;
+    experiment.play_first_shots(recipe.seed, &backend, observer)?;
+    let calibrated = calibrate(&mut experiment, recipe, &folder, &backend, observer)?;
     let summary = CalibrationSummary::of(&calibrated, recipe, &folder, &options.backend, start)?;
-    summary.write_report(&calibrated, recipe, &folder)?;
     folder.write_json(RunFolder::CALIBRATION, &summary)?;
+    let finished = Event::Finished { results: Results::Calibration, folder: folder.path() };
+    let _ = observer.observe(&finished)?;
     Ok((summary, folder))
-}
-
-impl CalibrationSummary {
-    /// Writes the page of what was `calibrated` in `folder`.
-    pub(super) fn write_report(
-        &self,
-        calibrated: &[Calibrated],
-        recipe: &Recipe,
-        folder: &RunFolder,
-    ) -> Result<(), Error> {
-        let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
-        let report = CalibrationReport {
-            summary: self,
-            twins: &twins,
-            verdicts: &verdicts(calibrated, recipe),
-            recipe: &recipe.to_toml(),
-        };
-        folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())
-    }
 }
 
 /// The verdicts on the twins that were `calibrated` as `recipe` says.

@@ -21,14 +21,14 @@ use super::twins::save_twins;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 use crate::training::{
-    OptimiserKind, Refinement, RefinementState, Snapshot, Start, TrainingProgress, TwinCourse,
+    Optimiser, OptimiserKind, Refinement, RefinementState, Snapshot, TrainingProgress, TwinCourse,
 };
 
 /// What a checkpoint keeps beside its tensors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Notes {
     /// Where the training stands.
-    progress: TrainingProgress,
+    pub progress: TrainingProgress,
     /// What went to each device.
     counts: BTreeMap<String, BoundaryCounts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,8 @@ pub(super) fn save(
     run: &RunFolder,
     snapshot: &Snapshot,
     twins_at_start: &[TwinCourse],
-    (seconds, spent): (f64, Spent),
+    seconds: f64,
+    spent: Spent,
 ) -> Result<(), Error> {
     let before = find_all(run.path())?;
     let partial = run.path().join(PARTIAL);
@@ -147,7 +148,7 @@ impl Checkpoint {
         self.notes.refinement.as_ref().map(|_| self.folder.path())
     }
 
-    /// Puts `network`, its devices and its `refinement` where they were; returns where training starts.
+    /// Restores `network`, its devices and its `refinement`; returns the optimiser as it was.
     pub fn restore(
         &self,
         network: &mut Network,
@@ -155,7 +156,7 @@ impl Checkpoint {
         refinement: Option<&mut Refinement>,
         optimiser: OptimiserKind,
         backend: &Device,
-    ) -> Result<Start, Error> {
+    ) -> Result<Box<dyn Optimiser>, Error> {
         self.folder.load_network(network, backend)?;
         let usages = self.folder.usages()?;
         for instrument in &mut laboratory.instruments {
@@ -175,8 +176,8 @@ impl Checkpoint {
             let saved = (read(REFINEMENT)?, notes);
             refinement.restore(saved, laboratory).map_err(broken(REFINEMENT))?;
         }
-        let optimiser = optimiser.resume(read(OPTIMISER)?);
-        let optimiser = optimiser.map_err(broken(OPTIMISER))?;
-        Ok(Start { progress: self.notes.progress.clone(), optimiser })
+        let mut optimiser = optimiser.start();
+        optimiser.restore(read(OPTIMISER)?).map_err(broken(OPTIMISER))?;
+        Ok(optimiser)
     }
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 use super::build::Experiment;
 use super::trained::{Reopening, Trained};
 use crate::Error;
-use crate::training::{Judgement, evaluate};
+use crate::loss::CrossEntropy;
+use crate::training::{Evaluation, Observer, evaluate};
 
 /// How a trained network does on its device now.
 #[derive(Clone, Debug)]
-pub struct Evaluation {
+pub struct Reevaluation {
     /// Its answers to the test samples.
-    pub judgement: Judgement,
+    pub evaluation: Evaluation,
     /// What was allowed to differ from what it was trained on, a sentence each.
     pub changed_data: Vec<String>,
 }
@@ -21,16 +22,20 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// As [`Trained::open`], and whatever a device answers.
-pub fn evaluate_run(path: &Path, reopening: &Reopening) -> Result<Evaluation, Error> {
-    let mut trained = Trained::open(path, reopening)?;
+pub fn evaluate_run(
+    path: &Path,
+    reopening: &Reopening,
+    observer: &mut dyn Observer,
+) -> Result<Reevaluation, Error> {
+    let mut trained = Trained::open(path, reopening, observer)?;
     let samples = trained.experiment.split.test.len();
-    let progress = trained.experiment.watch_shots("measure the test set", samples);
+    let task = trained.experiment.begin_shots(observer, "measure the test set", samples)?;
     let Experiment { network, laboratory, split, recordings, .. } = &mut trained.experiment;
-    let judgement = evaluate(network, laboratory, &split.test, &trained.backend)?;
-    progress.finish(format!("{samples} samples, {} shots", laboratory.shots()));
+    let evaluation = evaluate(network, laboratory, &split.test, &CrossEntropy, &trained.backend)?;
+    task.end(&format!("{samples} samples, {} shots", laboratory.shots()))?;
     for recording in recordings {
         recording.finish()?;
     }
     let changed_data = trained.experiment.trained_on.changed;
-    Ok(Evaluation { judgement, changed_data })
+    Ok(Reevaluation { evaluation, changed_data })
 }

@@ -10,6 +10,7 @@ use super::recipe::{Recipe, StageConfig};
 use super::run_folder::RunFolder;
 use super::trained_on::check_loaded;
 use super::twins::Subject;
+use crate::training::Observer;
 use crate::{Error, Rule};
 
 /// Why `rule` cannot train on the devices of `recipe`, if it cannot: `ideal` training needs the equation that
@@ -184,19 +185,20 @@ pub(super) fn check_calibration(
     recipe: &Recipe,
     allow_changed_data: bool,
     backend: &Device,
+    observer: &mut dyn Observer,
 ) -> Result<(), Error> {
     let config = &recipe.calibration;
     if let Some(folder) = &config.load {
-        check_loaded(&RunFolder::at(folder), &experiment.trained_on, allow_changed_data)?;
+        let folder = RunFolder::at(folder);
+        check_loaded(&folder, &experiment.trained_on, allow_changed_data, observer)?;
     }
-    let instruments = experiment.laboratory.instruments.iter();
-    for (instrument, nominal) in instruments.zip(&experiment.nominal) {
+    for instrument in &experiment.laboratory.instruments {
         let (name, interface) = (&instrument.name, instrument.device.interface());
         if config.twin.is_fitted() {
             config.shots_on(interface)?;
         }
         if let Some(folder) = &config.load {
-            let nominal = nominal.clone();
+            let nominal = instrument.nominal.clone();
             Subject { name, interface, nominal, seed: recipe.seed, backend }
                 .load(config, folder)?;
         }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::provenance;
-use crate::{Error, errln};
+use crate::Error;
 
 /// Name of the file that is locked.
 pub(super) const FILE: &str = ".lock";
@@ -23,6 +23,8 @@ const WRITABLE: &str = "name a folder that can be written with --out";
 #[derive(Debug)]
 pub(super) struct FolderLock {
     file: File,
+    /// What to know about a file system that has no locks.
+    pub warning: Option<String>,
 }
 
 impl FolderLock {
@@ -36,6 +38,7 @@ impl FolderLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(Error::file(&path, WRITABLE))?;
+        let mut warning = None;
         // Between locking and signing, and between unsigning and unlocking, the owner has no name.
         for look in 1.. {
             match file.try_lock() {
@@ -53,15 +56,15 @@ impl FolderLock {
                     )));
                 }
                 Err(TryLockError::Error(error)) => {
-                    errln!(
+                    warning = Some(format!(
                         "{}: this file system has no locks ({error}): see that no other process writes the folder",
                         folder.display()
-                    );
+                    ));
                     break;
                 }
             }
         }
-        let mut lock = Self { file };
+        let mut lock = Self { file, warning };
         lock.sign(&owner()).map_err(Error::file(&path, WRITABLE))?;
         Ok(lock)
     }

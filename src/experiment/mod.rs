@@ -13,7 +13,10 @@ mod checkpoint;
 mod compare;
 mod evaluate;
 mod feasible;
+mod fidelity_words;
 mod folder_lock;
+mod judged;
+mod keeper;
 mod meta;
 mod options;
 mod outcome;
@@ -21,12 +24,14 @@ mod predict;
 mod provenance;
 mod recalibrate;
 mod recipe;
+mod reference;
 mod run;
 mod run_folder;
 mod summary;
 mod trained;
 mod trained_on;
 mod transfer;
+mod troubles;
 mod twins;
 mod verdict;
 mod watch;
@@ -38,13 +43,14 @@ pub use baseline::{Baseline, DigitalPeer, PeerSearch, baselines, digital_peer};
 pub use build::{AtHand, Experiment, Place, Usages, open, prepare};
 pub use calibrate::{Calibrated, TwinSummary};
 pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
-pub(crate) use compare::mean_and_deviation;
 pub use compare::{
-    Cell, CellKey, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare, make_cell,
-    plan_comparison, resume_comparison,
+    Cell, CellKey, Compared, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare,
+    make_cell, mean_and_deviation, plan_comparison, resume_comparison,
 };
-pub use evaluate::{Evaluation, evaluate_run};
+pub use evaluate::{Reevaluation, evaluate_run};
 pub use feasible::why_not;
+pub use fidelity_words::{in_a_sentence, in_numbers};
+pub use judged::JudgedShots;
 pub use meta::{
     Arm, ArmResult, EpisodeMetrics, MetaCell, MetaConfig, MetaPlan, MetaRecipe, MetaRow,
     MetaTraining, TasksConfig, meta_training, resume_meta_training,
@@ -64,5 +70,6 @@ pub use summary::{LinkSummary, Recalibrations, Summary, TwinScore};
 pub use trained::{Reopening, Trained};
 pub use trained_on::{Half, TrainedFeature, TrainedOn};
 pub use transfer::{Scratch, Transfer, transfer};
+pub use troubles::{clamps_in_words, restarts, share, share_in_words, troubles};
 pub use verdict::{Grade, PAGE, Remedy, TwinVerdict, as_argument};
 pub use watch::{Look, Watch};

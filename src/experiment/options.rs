@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::build::{Experiment, Place, open};
-use super::calibrate::take_exact_twins;
 use super::feasible;
 use super::recipe::{LARGEST_SEED, Recipe};
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
+use crate::training::Observer;
 use crate::{Backend, Error, Rule};
 
 /// What the command line decides about a run.
@@ -33,10 +33,6 @@ pub struct RunOptions {
     pub set: Vec<String>,
     /// Training steps from one checkpoint to the next, if not [`CHECKPOINTS_EVERY`](super::CHECKPOINTS_EVERY).
     pub checkpoint_steps: Option<u64>,
-    /// Whether the metrics are also written as TensorBoard reads them.
-    pub tensorboard: bool,
-    /// Whether the training is shown on the whole terminal.
-    pub tui: bool,
     /// The command line that asks for the run, if one does: reports say it.
     pub command: String,
     /// Whether data and devices may differ from what a resumed run, or one whose twins are loaded, has.
@@ -80,6 +76,7 @@ impl RunOptions {
         folder: &Path,
         trained_on: Option<&TrainedOn>,
         backend: &Device,
+        observer: &mut dyn Observer,
     ) -> Result<Experiment, Error> {
         let place = Place {
             trained_on,
@@ -88,7 +85,7 @@ impl RunOptions {
             record: self.record.as_deref(),
             ..Place::new(folder, backend)
         };
-        open(recipe, &place)
+        open(recipe, &place, observer)
     }
 
     /// The same, with the twins of a rule that needs no calibration; where one is needed, it is possible.
@@ -98,12 +95,14 @@ impl RunOptions {
         folder: &Path,
         trained_on: Option<&TrainedOn>,
         backend: &Device,
+        observer: &mut dyn Observer,
     ) -> Result<Experiment, Error> {
-        let mut experiment = self.open(recipe, folder, trained_on, backend)?;
+        let mut experiment = self.open(recipe, folder, trained_on, backend, observer)?;
         if recipe.training.rule.needs_calibration() {
-            feasible::check_calibration(&experiment, recipe, self.allow_changed_data, backend)?;
+            let allowed = self.allow_changed_data;
+            feasible::check_calibration(&experiment, recipe, allowed, backend, observer)?;
         } else {
-            take_exact_twins(&mut experiment);
+            experiment.laboratory.use_exact_twins();
         }
         Ok(experiment)
     }

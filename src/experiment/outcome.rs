@@ -2,24 +2,24 @@
 
 use std::time::Instant;
 
-use burn::tensor::Device;
 use twinprop_devices::rig;
 
 use super::accounting::Accounting;
 use super::assemblies::StageAssemblies;
-use super::baseline::{PeerSearch, digital_peer};
+use super::baseline::digital_peer;
 use super::build::Experiment;
 use super::calibrate::Calibrated;
 use super::checkpoint;
 use super::provenance;
+use super::reference::ReferenceSet;
 use super::run::{Course, Run};
 use super::run_folder::RunFolder;
 use super::summary::{LinkSummary, Summary, TwinScore};
 use super::twins::save_twins;
-use super::watch::save_reference;
+
 use crate::Error;
-use crate::report::{Progress, RunReport, TwinSection};
-use crate::training::evaluate;
+use crate::loss::CrossEntropy;
+use crate::training::{Event, Observer, Results, Task, evaluate};
 
 impl Run<'_> {
     /// Writes what came of it, last the summary, which says that the run is complete.
@@ -27,6 +27,7 @@ impl Run<'_> {
         self,
         calibrated: &[Calibrated],
         course: Course,
+        observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
         let Self { start, recipe, options, backend, folder, mut experiment, .. } = self;
         let (verdicts, mut spent) = (self.verdicts, self.spent);
@@ -39,16 +40,17 @@ impl Run<'_> {
         // Runs of earlier versions kept no confusion matrix: they are judged once more, and by that alone.
         if let Some(last) = history.last_mut().filter(|last| last.confusion.is_empty()) {
             let test = &experiment.split.test;
-            let judgement = evaluate(network, laboratory, test, &backend)?;
-            last.test_accuracy = judgement.accuracy;
-            last.confusion = judgement.confusion(test, experiment.split.classes.len());
+            let evaluation = evaluate(network, laboratory, test, &CrossEntropy, &backend)?;
+            last.test_accuracy = evaluation.accuracy();
+            last.confusion = evaluation.confusion(test, experiment.split.classes.len());
         }
         let last = history.last().cloned();
         let test_accuracy = last.as_ref().map_or(0.0, |last| last.test_accuracy);
-        let watch = &recipe.calibration.watch;
         let split = &experiment.split;
         let since = Instant::now();
-        save_reference(network, laboratory, split, watch, recipe.seed, &folder, &backend)?;
+        let config = &recipe.calibration.watch;
+        ReferenceSet { config, seed: recipe.seed, backend: &backend }
+            .save(network, laboratory, split, &folder, observer)?;
         let mut assemblies = folder.assemblies()?;
         if !assemblies.is_empty() {
             let test = &experiment.split.test;
@@ -60,13 +62,16 @@ impl Run<'_> {
         for recording in &experiment.recordings {
             recording.finish()?;
         }
-        experiment.make_safe();
+        experiment.laboratory.make_safe();
         let begun = folder.begun()?;
         let mut accounting = Accounting::of(&experiment, &recipe);
         if recipe.accounting.digital_peer {
             let since = Instant::now();
             let budget = recipe.accounting.peer_share * accounting.reckoned_seconds;
-            let search = find_peer(&experiment, test_accuracy, budget, recipe.seed, &backend);
+            let task = Task::of_steps(observer, "find a digital network of the same accuracy", 1)?;
+            let search =
+                digital_peer(&experiment.split, test_accuracy, budget, recipe.seed, &backend);
+            task.end(&search.in_words())?;
             accounting.compare_with(search, &recipe.accounting);
             spent.digital_peer += since.elapsed().as_secs_f64();
         }
@@ -86,7 +91,7 @@ impl Run<'_> {
             device_seconds: laboratory.device_seconds(),
             clamped: laboratory.clamped(),
             values: laboratory.values(),
-            links: experiment.links.iter().map(LinkSummary::of).collect(),
+            links: laboratory.links().map(LinkSummary::of).collect(),
             twins_at_start,
             refinement_seconds,
             twin: calibrated.first().map(|twin| TwinScore::of(&twin.summary.fidelity)),
@@ -95,36 +100,14 @@ impl Run<'_> {
             classes: split.classes.clone(),
             confusion: last.map(|last| last.confusion).unwrap_or_default(),
             twins: verdicts,
-            provenance: begun.provenance(provenance::devices_in_words(&recipe, &experiment.links)),
+            provenance: begun.provenance(provenance::devices_in_words(&recipe, laboratory)),
             may_be_driven: rig::may_be_driven(),
             changed_data: experiment.trained_on.changed.clone(),
         };
-        let twins: Vec<TwinSection> = calibrated.iter().map(Calibrated::section).collect();
-        let report = RunReport {
-            title: begun.name(),
-            summary: &summary,
-            history: &history,
-            twins: &twins,
-            assemblies: &assemblies,
-            recipe: &recipe.to_toml(),
-        };
-        folder.write(RunFolder::REPORT, &report.to_html())?;
         folder.write_json(RunFolder::SUMMARY, &summary)?;
         checkpoint::remove(&folder)?;
+        let finished = Event::Finished { results: Results::Run, folder: folder.path() };
+        let _ = observer.observe(&finished)?;
         Ok((summary, folder))
     }
-}
-
-/// The smallest digital network that is as accurate.
-fn find_peer(
-    experiment: &Experiment,
-    accuracy: f32,
-    budget: f64,
-    seed: u64,
-    backend: &Device,
-) -> PeerSearch {
-    let progress = Progress::new("find a digital network of the same accuracy", 1);
-    let search = digital_peer(&experiment.split, accuracy, budget, seed, backend);
-    progress.finish(search.in_words());
-    search
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use twinprop_devices::rig::Monitor;
 
 use super::recipe::{DeviceEntry, Recipe};
+use crate::network::Laboratory;
 
 /// Program, command, day and devices of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -119,9 +119,9 @@ pub(super) fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-/// The devices of `recipe`, in words; `links` are those of the real ones, in their order.
-pub(super) fn devices_in_words(recipe: &Recipe, links: &[Monitor]) -> Vec<(String, String)> {
-    let mut links = links.iter();
+/// The devices of `recipe`, in words; the links of the real ones are in `laboratory`.
+pub(super) fn devices_in_words(recipe: &Recipe, laboratory: &Laboratory) -> Vec<(String, String)> {
+    let mut links = laboratory.links();
     let mut in_words = |entry: &DeviceEntry| {
         let Some(rig) = &entry.rig else {
             let kind = entry.model.as_ref().map_or("", |model| model.name());

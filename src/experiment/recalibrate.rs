@@ -1,7 +1,6 @@
 //! A run brought back to its device, which has drifted.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use super::adapt::{Adaptation, adapt, refuse_too_few};
 use super::feasible;
@@ -9,6 +8,7 @@ use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use crate::Error;
+use crate::training::Observer;
 
 /// Brings the network of the run in `path` back to its devices as they are now, with at most `shots`
 /// shots; the run that comes of it is written to the new folder `out`, or beside the first.
@@ -20,21 +20,21 @@ pub fn recalibrate_run(
     reopening: &Reopening,
     shots: u64,
     out: Option<&Path>,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Adaptation, PathBuf), Error> {
     RunFolder::refuse_taken(out)?;
     let place = out.unwrap_or(Path::new("runs"));
     RunFolder::refuse_unwritable(place, "name a folder that can be written with --out")?;
     let recipe = Recipe::read(&RunFolder::open(path)?.path().join(RunFolder::RECIPE), &[])?;
     feasible::check_twins(&recipe, &RunFolder::open(path)?)?;
-    let mut trained = Trained::open(path, reopening)?;
+    let mut trained = Trained::open(path, reopening, observer)?;
     trained.load_twins()?;
     refuse_too_few(&trained, shots)?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
-    let folder = RunFolder::create(out, &format!("{name}-recalibrated"))?;
+    let folder = RunFolder::create(out, &format!("{name}-recalibrated"), observer)?;
     folder.write(RunFolder::RECIPE, &trained.recipe.to_toml())?;
-    let adaptation = adapt(&mut trained, shots, stop)?;
-    trained.save(&folder)?;
+    let adaptation = adapt(&mut trained, shots, observer)?;
+    trained.save(&folder, observer)?;
     folder.write_json(RunFolder::ADAPTATION, &adaptation)?;
     Ok((adaptation, folder.path().to_owned()))
 }

@@ -1,7 +1,6 @@
 //! One run: prepare, calibrate, train, report.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
@@ -13,8 +12,9 @@ use super::assemblies::StageAssemblies;
 use super::build::Experiment;
 use super::calibrate::{Calibrated, calibrate, reload};
 use super::calibration_run::{self, CalibrationSummary};
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::Checkpoint;
 use super::feasible;
+use super::keeper::Keeper;
 use super::options::RunOptions;
 use super::provenance::Spent;
 use super::recipe::Recipe;
@@ -24,13 +24,10 @@ use super::trained_on::TrainedOn;
 use super::twins::load_twins;
 use super::verdict::{self, TwinVerdict};
 use crate::Error;
-use crate::report::{EventFile, TrainingView};
 use crate::training::{
-    Checkpoints, Ending, EpochMetrics, Refinement, RefinementChoice, RefinementConfig, Start,
-    StepDone, Trainer, TrainingEvent, TwinCourse,
+    Checkpoints, Ending, EpochMetrics, Event, Observer, Refinement, RefinementChoice,
+    RefinementConfig, Results, Trainer, TrainingBegins, TwinCourse, TwinJudged, WorkOutcome,
 };
-
-const EVENTS_ADVICE: &str = "make room there, or leave out --tensorboard";
 
 /// Time from one checkpoint to the next, where it is not counted in steps.
 pub const CHECKPOINTS_EVERY: Duration = Duration::from_secs(30);
@@ -57,8 +54,8 @@ fn refinement_of(
     learn.contains(&true).then_some((config, learn))
 }
 
-/// Trains the recipe at `path`; `stop`, once set, ends the run after the step, with a checkpoint. Returns
-/// the summary and the run's folder.
+/// Trains the recipe at `path`. Where `observer` breaks, the run ends after the step, with a checkpoint. Returns the
+/// summary and the run's folder.
 ///
 /// # Errors
 /// Whatever is wrong with the recipe, the data, the folder or the device; [`Error::Interrupted`] where it
@@ -66,21 +63,21 @@ fn refinement_of(
 pub fn train(
     path: &Path,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Summary, RunFolder), Error> {
     let start = Instant::now();
     let recipe = options.recipe(path)?;
     feasible::check_rule(&recipe)?;
     let backend = options.backend.device()?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let experiment = options.set_up(&recipe, folder, None, &backend)?;
+    let experiment = options.set_up(&recipe, folder, None, &backend, observer)?;
     let rule = recipe.training.rule;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
-    let folder =
-        RunFolder::create(options.out.as_deref(), &format!("{name}-{rule}-{}", recipe.seed))?;
+    let name = format!("{name}-{rule}-{}", recipe.seed);
+    let folder = RunFolder::create(options.out.as_deref(), &name, observer)?;
     experiment.trained_on.write(&folder)?;
     folder.begin(&recipe, path, &options.command)?;
-    Run::new(start, recipe, options, backend, folder, experiment).carry_on(None, stop)
+    Run::new(start, recipe, options, backend, folder, experiment).carry_on(None, observer)
 }
 
 /// Resumes the run in `path`, which was cut off, at its last checkpoint. On simulated devices it ends as it would
@@ -91,10 +88,10 @@ pub fn train(
 pub fn resume(
     path: &Path,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Summary, RunFolder), Error> {
     let start = Instant::now();
-    let folder = RunFolder::open_begun(path)?;
+    let folder = RunFolder::open_begun(path, observer)?;
     if path.join(RunFolder::SUMMARY).exists() {
         return Err(Error::Usage(format!(
             "{}: this run is complete; see {}",
@@ -112,14 +109,14 @@ pub fn resume(
         folder.forget_shots()?;
     }
     let backend = options.backend.device()?;
-    let trained_on = TrainedOn::of_run(&folder)?;
-    let experiment = options.set_up(&recipe, path, trained_on.as_ref(), &backend)?;
+    let trained_on = TrainedOn::of_run(&folder, observer)?;
+    let experiment = options.set_up(&recipe, path, trained_on.as_ref(), &backend, observer)?;
     if let (Some(mut trained_on), false) = (trained_on, experiment.changes.is_empty()) {
         trained_on.allow(&experiment.changes);
         trained_on.write(&folder)?;
     }
     let run = Run::new(start, recipe, options, backend, folder, experiment);
-    run.carry_on(checkpoint.as_ref(), stop)
+    run.carry_on(checkpoint.as_ref(), observer)
 }
 
 /// A run whose experiment is set up.
@@ -154,39 +151,40 @@ impl<'a> Run<'a> {
     fn carry_on(
         self,
         checkpoint: Option<&Checkpoint>,
-        stop: &AtomicBool,
+        observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
         let folder = RunFolder::at(self.folder.path());
-        self.carry_out(checkpoint, stop).map_err(|error| cut_off(&folder, error))
+        self.carry_out(checkpoint, observer).map_err(|error| cut_off(&folder, error))
     }
 
     fn carry_out(
         mut self,
         checkpoint: Option<&Checkpoint>,
-        stop: &AtomicBool,
+        observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
-        if self.options.tensorboard {
-            // A folder that cannot be written must be known before the first shot.
-            let path = self.folder.path().join(EventFile::FOLDER);
-            EventFile::create(self.folder.path(), &[])
-                .map_err(Error::file(&path, EVENTS_ADVICE))?;
-        }
+        // An observer that cannot write there says so before the first shot.
+        let _ = observer.observe(&Event::RunBegins { folder: self.folder.path() })?;
         // A network that a checkpoint restores has its scales already.
         match checkpoint {
             Some(from) => self.spent = from.notes.spent,
             None => {
                 let Self { experiment, recipe, backend, .. } = &mut self;
-                self.spent.first_shots = experiment.play_first_shots(recipe.seed, backend)?;
+                self.spent.first_shots =
+                    experiment.play_first_shots(recipe.seed, backend, observer)?;
             }
         }
         self.spent.opening += self.start.elapsed().as_secs_f64();
-        let calibrated = self.calibrate(checkpoint.is_some())?;
-        let course = self.train(&calibrated, checkpoint, stop)?;
-        self.finish(&calibrated, course)
+        let calibrated = self.calibrate(checkpoint.is_some(), observer)?;
+        let course = self.train(&calibrated, checkpoint, observer)?;
+        self.finish(&calibrated, course, observer)
     }
 
     /// Makes the twins, or loads them if they were made before.
-    fn calibrate(&mut self, before: bool) -> Result<Vec<Calibrated>, Error> {
+    fn calibrate(
+        &mut self,
+        before: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<Calibrated>, Error> {
         let Self { recipe, folder, experiment, backend, start, verdicts, spent, .. } = self;
         if !recipe.training.rule.needs_calibration() {
             return Ok(Vec::new());
@@ -197,20 +195,23 @@ impl<'a> Run<'a> {
             return Ok(made);
         }
         let since = Instant::now();
-        let made = calibrate(experiment, recipe, folder, backend)?;
+        let made = calibrate(experiment, recipe, folder, backend, observer)?;
         let backend = &self.options.backend;
         let summary = CalibrationSummary::of(&made, recipe, folder, backend, *start)?;
         folder.write_json(RunFolder::CALIBRATION, &summary)?;
         *verdicts = calibration_run::verdicts(&made, recipe);
         spent.calibration += since.elapsed().as_secs_f64();
-        for verdict in &*verdicts {
-            verdict.tell();
+        for (twin, verdict) in made.iter().zip(&*verdicts) {
+            let (device, fidelity) = (twin.device.as_str(), &twin.summary.fidelity);
+            let judged = TwinJudged { device, fidelity, lines: &verdict.lines() };
+            let _ = observer.observe(&Event::Calibrated(judged))?;
         }
         let page = folder.path().join(RunFolder::CALIBRATION_REPORT);
         let met =
             verdict::require(verdicts, recipe.calibration.require, &page.display().to_string());
         if met.is_err() {
-            summary.write_report(&made, recipe, folder)?;
+            let results = Results::Calibration;
+            let _ = observer.observe(&Event::Finished { results, folder: folder.path() })?;
         }
         met.map(|()| made)
     }
@@ -220,11 +221,10 @@ impl<'a> Run<'a> {
         &mut self,
         calibrated: &[Calibrated],
         checkpoint: Option<&Checkpoint>,
-        stop: &AtomicBool,
+        observer: &mut dyn Observer,
     ) -> Result<Course, Error> {
         let since = Instant::now();
         let Self { start, recipe, options, backend, folder, experiment, spent, .. } = self;
-        let trained_before = spent.training;
         let rule = recipe.training.rule;
         if let Some(twins) = checkpoint.and_then(Checkpoint::twins) {
             load_twins(experiment, recipe, twins, backend)?;
@@ -234,97 +234,87 @@ impl<'a> Run<'a> {
             Refinement::new(config, &learn, network, laboratory, recipe.seed, backend)
         });
         let (network, laboratory) = (&mut experiment.network, &mut experiment.laboratory);
-        let begin = checkpoint
+        let optimiser = checkpoint
             .map(|from| {
                 let optimiser = recipe.training.optimiser;
                 from.restore(network, laboratory, refinement.as_mut(), optimiser, backend)
             })
             .transpose()?;
         let batches = experiment.split.train.len().div_ceil(recipe.training.batch) as u64;
-        let steps_before = begin.as_ref().map_or(0, |Start { progress, .. }| progress.steps);
-        let mut history = folder.go_back_to((steps_before / batches) as usize)?;
-        let mut metrics_file = folder.metrics()?;
-        let events_path = folder.path().join(EventFile::FOLDER);
-        let mut events = options
-            .tensorboard
-            .then(|| EventFile::create(folder.path(), &history))
-            .transpose()
-            .map_err(Error::file(&events_path, EVENTS_ADVICE))?;
-        if begin.is_none() && network.bean.is_some() {
+        let progress = checkpoint.map(|from| from.notes.progress.clone());
+        let steps_before = progress.as_ref().map_or(0, |progress| progress.steps);
+        let history = folder.go_back_to((steps_before / batches) as usize)?;
+        if checkpoint.is_none() && network.bean.is_some() {
             let test = &experiment.split.test;
             let assemblies = StageAssemblies::before(network, laboratory, test, backend)?;
             folder.write_json(RunFolder::ASSEMBLIES, &assemblies)?;
         }
-        let (mut twins_at_start, seconds_before) = match checkpoint {
+        let (twins_at_start, seconds_before) = match checkpoint {
             Some(Checkpoint { notes, .. }) => (notes.twins_at_start.clone(), notes.seconds),
             None => (Vec::new(), 0.0),
         };
-        let mut trainer = Trainer {
-            network,
-            laboratory,
-            split: &experiment.split,
-            config: &recipe.training,
-            rule,
-            refinement,
-            judges_epochs: true,
-            checkpoints: options
-                .checkpoint_steps
-                .map_or(Checkpoints::Every(CHECKPOINTS_EVERY), Checkpoints::Steps),
-            seed: recipe.seed,
-            backend,
-        };
+        let steps = recipe.training.epochs * batches as usize;
         let label = format!("train {} by {rule}", folder.begun()?.name());
-        let kinds =
-            recipe.devices.iter().map(|(name, device)| (name.clone(), device.kind_in_words()));
-        let mut view = TrainingView::new(
-            (&label, kinds.collect()),
-            (trainer.steps(), steps_before as usize),
-            options.tui,
-            &experiment.links,
-        );
-        view.twins(&twins_at_start);
-        for metrics in &history {
-            view.epoch(metrics.epoch * batches as usize, metrics);
-        }
-        let ending = trainer.train(begin, stop, |event| {
-            match event {
-                TrainingEvent::Step(StepDone { done, loss, laboratory }) => {
-                    view.step((done, loss), laboratory, stop);
-                }
-                TrainingEvent::Twins(twins) => {
-                    view.twins(twins);
-                    twins_at_start = twins.to_vec();
-                }
-                TrainingEvent::Epoch(metrics) => {
-                    metrics_file.append(metrics)?;
-                    if let Some(events) = &mut events {
-                        events.append(metrics).map_err(Error::file(&events_path, EVENTS_ADVICE))?;
-                    }
-                    view.epoch(metrics.epoch * batches as usize, metrics);
-                    history.push(metrics.clone());
-                }
-                TrainingEvent::Checkpoint(snapshot) => {
-                    let seconds = seconds_before + start.elapsed().as_secs_f64();
-                    spent.training = trained_before + since.elapsed().as_secs_f64();
-                    checkpoint::save(folder, &snapshot, &twins_at_start, (seconds, *spent))?;
-                }
+        let begins = TrainingBegins {
+            label: &label,
+            steps,
+            done: steps_before as usize,
+            laboratory,
+            history: &history,
+        };
+        let _ = observer.observe(&Event::TrainingBegins(begins))?;
+        let _ = observer.observe(&Event::Twins(&twins_at_start))?;
+        let mut keeper = Keeper {
+            folder,
+            metrics: folder.metrics()?,
+            history,
+            twins_at_start,
+            start: *start,
+            seconds_before,
+            since,
+            spent_before: *spent,
+        };
+        let checkpoints = options
+            .checkpoint_steps
+            .map_or(Checkpoints::Every(CHECKPOINTS_EVERY), Checkpoints::Steps);
+        let ending = {
+            let mut trainer = Trainer::new(network, laboratory)
+                .configure(&recipe.training, recipe.seed)
+                .checkpoints(checkpoints)
+                .observe(&mut keeper)
+                .observe(observer);
+            if let Some(refinement) = &mut refinement {
+                trainer = trainer.refine(refinement);
             }
-            Ok(())
-        })?;
-        let refinement_seconds = trainer.refinement.take().map(|mut refinement| {
-            refinement.adopt(trainer.laboratory);
+            let split = &experiment.split;
+            match (progress, optimiser) {
+                (Some(progress), Some(optimiser)) => {
+                    trainer.optimiser(optimiser).resume(split, progress)
+                }
+                _ => trainer.train(split),
+            }
+        };
+        let refinement_seconds = refinement.map(|mut refinement| {
+            refinement.adopt(laboratory);
             refinement.seconds()
         });
-        if let Ending::Stopped(done) = ending {
-            let (steps, run) = (trainer.steps(), folder.path().display());
-            view.finish(format!("stopped after step {done}"));
+        *spent = keeper.spent();
+        let Keeper { history, twins_at_start, .. } = keeper;
+        let ended = match (&ending, history.last()) {
+            (Ok(Ending::Stopped(done)), _) => format!("stopped after step {done}"),
+            (Ok(Ending::Complete), Some(last)) => {
+                format!("test accuracy {:.1} %", 100.0 * last.test_accuracy)
+            }
+            _ => String::new(),
+        };
+        let outcome = if ending.is_ok() { WorkOutcome::Done(&ended) } else { WorkOutcome::Failed };
+        let _ = observer.observe(&Event::TrainingEnds(outcome))?;
+        if let Ending::Stopped(done) = ending? {
+            let run = folder.path().display();
             return Err(Error::Interrupted(format!(
                 "stopped after {done} of {steps} steps; resume with `twinprop train --resume {run}`"
             )));
         }
-        let last = history.last().expect("a recipe trains at least one epoch");
-        view.finish(format!("test accuracy {:.1} %", 100.0 * last.test_accuracy));
-        spent.training = trained_before + since.elapsed().as_secs_f64();
         Ok(Course { history, twins_at_start, refinement_seconds, seconds_before })
     }
 }

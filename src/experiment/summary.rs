@@ -9,8 +9,8 @@ use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
 use super::accounting::Accounting;
 use super::provenance::{Provenance, Spent};
+use super::troubles::{clamps_in_words, troubles};
 use super::verdict::TwinVerdict;
-use crate::report::{clamps_in_words, troubles};
 use crate::training::{EpochMetrics, TwinCourse};
 use crate::{Backend, Rule};
 

@@ -6,12 +6,13 @@ use burn::tensor::Device;
 
 use super::build::{AtHand, Experiment, Place, Usages, open};
 use super::recipe::Recipe;
+use super::reference::ReferenceSet;
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
 use super::twins::{load_twins, save_twins};
-use super::watch::save_reference;
 use crate::data::Split;
 use crate::network::{Laboratory, Network};
+use crate::training::Observer;
 use crate::{Backend, Error};
 
 /// How a run is opened again.
@@ -48,8 +49,12 @@ impl Trained {
     ///
     /// # Errors
     /// [`Error::Usage`] where there is no run, or its data or devices have changed, and whatever a device answers.
-    pub fn open(path: &Path, reopening: &Reopening) -> Result<Self, Error> {
-        Self::open_with(path, reopening, AtHand::Everything)
+    pub fn open(
+        path: &Path,
+        reopening: &Reopening,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        Self::open_with(path, reopening, AtHand::Everything, observer)
     }
 
     /// The same with what is `at_hand`.
@@ -57,6 +62,7 @@ impl Trained {
         path: &Path,
         reopening: &Reopening,
         at_hand: AtHand,
+        observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
         let folder = RunFolder::open(path)?;
         let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
@@ -67,7 +73,7 @@ impl Trained {
             None => folder.usages()?,
             Some(_) => Usages::new(),
         };
-        let trained_on = TrainedOn::of_run(&folder)?;
+        let trained_on = TrainedOn::of_run(&folder, observer)?;
         let place = Place {
             trained_on: trained_on.as_ref(),
             allow_changed_data: reopening.allow_changed_data,
@@ -77,7 +83,7 @@ impl Trained {
             usages: Some(&usages),
             ..Place::new(path, &backend)
         };
-        let mut experiment = open(&recipe, &place)?;
+        let mut experiment = open(&recipe, &place, observer)?;
         folder.load_network(&mut experiment.network, &backend)?;
         Ok(Self { recipe, folder, experiment, backend })
     }
@@ -92,14 +98,18 @@ impl Trained {
     }
 
     /// Saves the network, its twins and a new reference set in `folder`, so that it is a run of its own.
-    pub(super) fn save(&mut self, folder: &RunFolder) -> Result<(), Error> {
+    pub(super) fn save(
+        &mut self,
+        folder: &RunFolder,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
         let Self { recipe, experiment, backend, .. } = self;
         let Experiment { network, laboratory, split, trained_on, .. } = experiment;
         folder.save_network(network)?;
         trained_on.write(folder)?;
         save_twins(laboratory, folder.path())?;
-        let watch = &recipe.calibration.watch;
-        save_reference(network, laboratory, split, watch, recipe.seed, folder, backend)?;
+        ReferenceSet { config: &recipe.calibration.watch, seed: recipe.seed, backend }
+            .save(network, laboratory, split, folder, observer)?;
         folder.save_usages(laboratory)
     }
 

@@ -1,7 +1,6 @@
 //! A network trained on one copy of its devices, deployed on another.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +12,7 @@ use super::run::train;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use crate::Error;
-use crate::report::TransferReport;
+use crate::training::{Event, Observer, Results};
 
 /// `transfer.json`: how a network does on another copy of its devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,7 +50,7 @@ pub fn transfer(
     budgets: &[u64],
     scratch: bool,
     out: Option<&Path>,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Transfer, PathBuf), Error> {
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let run = RunFolder::open(path)?;
@@ -59,16 +58,16 @@ pub fn transfer(
     feasible::check_copy(&recipe, &reopening.devices)?;
     recipe.take_rigs(&reopening.devices)?;
     feasible::check_twins(&recipe, &run)?;
-    let folder = RunFolder::create(out, &format!("{name}-transfer-{copy}"))?;
+    let folder = RunFolder::create(out, &format!("{name}-transfer-{copy}"), observer)?;
     let reopening = Reopening { copy: Some(copy), ..reopening.clone() };
     let mut found = Vec::new();
     for &shots in budgets {
-        let mut trained = Trained::open(path, &reopening)?;
+        let mut trained = Trained::open(path, &reopening, observer)?;
         trained.load_twins()?;
-        let adaptation = adapt(&mut trained, shots, stop)?;
-        let place = RunFolder::create(Some(&folder.path().join(shots.to_string())), "")?;
+        let adaptation = adapt(&mut trained, shots, observer)?;
+        let place = RunFolder::create(Some(&folder.path().join(shots.to_string())), "", observer)?;
         place.write(RunFolder::RECIPE, &trained.recipe.to_toml())?;
-        trained.save(&place)?;
+        trained.save(&place, observer)?;
         place.write_json(RunFolder::ADAPTATION, &adaptation)?;
         found.push(adaptation);
     }
@@ -77,11 +76,12 @@ pub fn transfer(
     // What was measured is kept, whatever comes of the training from scratch.
     folder.write_json(RunFolder::TRANSFER, &transfer)?;
     if scratch {
-        let scratch = from_scratch(path, &recipe, &reopening, copy, a_test, &folder, stop)?;
+        let scratch = from_scratch(path, &recipe, &reopening, copy, a_test, &folder, observer)?;
         transfer.scratch = Some(scratch);
         folder.write_json(RunFolder::TRANSFER, &transfer)?;
     }
-    folder.write(RunFolder::TRANSFER_REPORT, &TransferReport { transfer: &transfer }.to_html())?;
+    let finished = Event::Finished { results: Results::Transfer, folder: folder.path() };
+    let _ = observer.observe(&finished)?;
     Ok((transfer, folder.path().to_owned()))
 }
 
@@ -92,7 +92,7 @@ fn from_scratch(
     copy: u64,
     shots_a_test: u64,
     folder: &RunFolder,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<Scratch, Error> {
     // What it reaches is the result, however good its twin is.
     let mut set = vec!["calibration.require=\"none\"".to_owned()];
@@ -108,7 +108,7 @@ fn from_scratch(
         set,
         ..RunOptions::default()
     };
-    let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, stop)?;
+    let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, observer)?;
     // After every epoch.
     let tests = summary.epochs as u64 * shots_a_test;
     Ok(Scratch {

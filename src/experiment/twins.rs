@@ -16,7 +16,12 @@ use super::build::Experiment;
 use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
 use crate::Error;
 use crate::network::Laboratory;
-use crate::report::Progress;
+use crate::training::{Observer, Task};
+
+/// `done` steps of `task` are done.
+fn tell(task: &mut Task, done: usize) {
+    let _ = task.advance(done, "");
+}
 
 /// A device whose twin is made.
 pub(super) struct Subject<'a> {
@@ -38,12 +43,14 @@ impl Subject<'_> {
     fn watch_fit<N>(
         &self,
         fit: &FitConfig,
+        observer: &mut dyn Observer,
         run: impl FnOnce(&mut dyn FnMut(usize, usize)) -> Result<(N, FitHistory), CalibrationError>,
     ) -> Result<N, Error> {
-        let mut progress = Progress::new(&format!("fit the twin of {}", self.name), fit.epochs);
-        let (twin, history) = run(&mut |done, _| progress.set(done, String::new()))?;
+        let label = format!("fit the twin of {}", self.name);
+        let mut task = Task::of_steps(observer, &label, fit.epochs)?;
+        let (twin, history) = run(&mut |done, _| tell(&mut task, done))?;
         let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
-        progress.finish(format!("validation error {best:.4} of the readings' variance"));
+        task.end(&format!("validation error {best:.4} of the readings' variance"))?;
         Ok(twin)
     }
 
@@ -52,56 +59,56 @@ impl Subject<'_> {
         mut self,
         config: &CalibrationConfig,
         shots: &Shots,
+        observer: &mut dyn Observer,
     ) -> Result<Box<dyn DigitalTwin>, Error> {
         let (seed, backend) = (self.seed, self.backend);
         Ok(match &config.twin {
             TwinConfig::Neural(size) => {
                 let (fit, of) = (&config.fit, self.interface);
-                Box::new(self.watch_fit(fit, |heard| {
+                Box::new(self.watch_fit(fit, observer, |heard| {
                     fit_neural(size, fit, of, shots, seed, backend, heard)
                 })?)
             }
             TwinConfig::Temporal(size) => {
                 let (fit, of) = (&config.fit, self.interface);
-                Box::new(self.watch_fit(fit, |heard| {
+                Box::new(self.watch_fit(fit, observer, |heard| {
                     fit_temporal(size, fit, of, shots, seed, backend, heard)
                 })?)
             }
             TwinConfig::Ensemble(ensemble) => {
                 let passes = ensemble.members * config.fit.epochs;
-                let mut progress =
-                    Progress::new(&format!("fit the twins of {}", self.name), passes);
-                let heard = |done, _| progress.set(done, String::new());
+                let mut task =
+                    Task::of_steps(observer, &format!("fit the twins of {}", self.name), passes)?;
+                let heard = |done, _| tell(&mut task, done);
                 let (fit, interface) = (&config.fit, self.interface);
                 let twin = Ensemble::fit(ensemble, fit, interface, shots, seed, backend, heard)?;
-                progress.finish(format!("{} twins", ensemble.members));
+                task.end(&format!("{} twins", ensemble.members))?;
                 Box::new(twin)
             }
             TwinConfig::Physics => Box::new(EquationTwin::new(self.equation())),
             TwinConfig::LearnedPhysics(identification) => {
                 let mut equation = self.equation();
-                let mut progress = Progress::new(
-                    &format!("learn the constants of {}", self.name),
-                    identification.epochs,
-                );
-                let heard = |done, _| progress.set(done, String::new());
+                let label = format!("learn the constants of {}", self.name);
+                let mut task = Task::of_steps(observer, &label, identification.epochs)?;
+                let heard = |done, _| tell(&mut task, done);
                 let history =
                     identify(&mut *equation, identification, shots, seed, backend, heard)?;
                 let last = history.last().copied().unwrap_or(f32::NAN);
-                progress.finish(format!("error {last:.4} of the readings' variance"));
+                task.end(&format!("error {last:.4} of the readings' variance"))?;
                 Box::new(EquationTwin::learned(equation))
             }
             TwinConfig::Hybrid(hybrid) => {
                 let passes = hybrid.constants.epochs + config.fit.epochs;
-                let mut progress = Progress::new(&format!("fit the twin of {}", self.name), passes);
+                let label = format!("fit the twin of {}", self.name);
+                let mut task = Task::of_steps(observer, &label, passes)?;
                 let equation = self.equation();
-                let heard = |done, _| progress.set(done, String::new());
+                let heard = |done, _| tell(&mut task, done);
                 let twin =
                     HybridTwin::fit(equation, hybrid, &config.fit, shots, seed, backend, heard)?;
-                progress.finish(match twin.residual() {
-                    Some(_) => "an equation and a network for what it leaves".to_owned(),
-                    None => "the equation leaves nothing that a network could learn".to_owned(),
-                });
+                task.end(match twin.residual() {
+                    Some(_) => "an equation and a network for what it leaves",
+                    None => "the equation leaves nothing that a network could learn",
+                })?;
                 Box::new(twin)
             }
         })
@@ -167,10 +174,9 @@ pub(super) fn load_twins(
     folder: &Path,
     backend: &Device,
 ) -> Result<(), Error> {
-    let Experiment { laboratory, nominal, .. } = experiment;
-    for (instrument, nominal) in laboratory.instruments.iter_mut().zip(nominal) {
+    for instrument in &mut experiment.laboratory.instruments {
         let interface = instrument.device.interface().clone();
-        let (name, nominal) = (&instrument.name, nominal.clone());
+        let (name, nominal) = (&instrument.name, instrument.nominal.clone());
         let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
         instrument.twin = Some(subject.load(&recipe.calibration, folder)?.into());
     }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::fidelity::{Readings, Verdict};
 use twinprop_calibration::{Estimate, Fidelity};
 
+use super::fidelity_words::{in_a_sentence, in_numbers};
 use super::recipe::{CalibrationConfig, DeviceEntry, Recipe, Requirement, TwinConfig};
 use crate::Error;
-use crate::report::{in_numbers, is_silent, tell, verdict};
 use crate::training::RefinementChoice;
 
 /// The page that says what to do with a twin that is no good.
@@ -141,7 +141,7 @@ impl TwinVerdict {
             words: if grade == Grade::NoSignal {
                 format!("no signal. {}", in_numbers(fidelity))
             } else {
-                verdict(fidelity)
+                in_a_sentence(fidelity)
             },
             next: remedies(grade, fidelity, recipe, recipe.devices.get(device)),
         }
@@ -156,19 +156,6 @@ impl TwinVerdict {
             lines.push(format!("  {PAGE} says how to choose"));
         }
         lines
-    }
-
-    /// Tells the verdict on the terminal; of one run of many in a line, since they end with a table.
-    pub(super) fn tell(&self) {
-        if is_silent() {
-            let verdict = self.words.split('.').next().unwrap_or_default();
-            let (device, cosine) = (&self.device, self.gradient_cosine);
-            let verdict = verdict.split(':').next().unwrap_or_default();
-            return tell(&format!("twin of {device}: {verdict}, gradient cosine {cosine:.2}"));
-        }
-        for line in self.lines() {
-            tell(&line);
-        }
     }
 }
 

@@ -3,9 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid};
 use twinprop_calibration::bridge::{from_vec, is_host, to_vec};
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Pullback, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, Pullback, Wanted};
 
 /// y = g(x), channel by channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,7 +17,7 @@ pub enum Activation {
     Softplus(f64),
 }
 
-/// tanh x: on the host vectorised, which the backend's is not.
+/// tanh x: vectorised on the CPU, where the backend's is not.
 fn tanh(x: &Tensor<2>) -> Tensor<2> {
     let (shape, device) = (x.dims(), x.device());
     if !is_host(&device) {
@@ -40,7 +39,7 @@ impl Activation {
     }
 }
 
-impl Stage for Activation {
+impl DigitalStage for Activation {
     fn kind(&self) -> &'static str {
         match self {
             Self::Relu => "relu",
@@ -49,32 +48,28 @@ impl Stage for Activation {
         }
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(match self {
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        match self {
             Self::Relu => relu(x.clone()),
             Self::Tanh => tanh(x),
             // As max(x, 0) + ln(1 + exp(−β|x|)) / β, which does not overflow.
             Self::Softplus(beta) => {
                 relu(x.clone()) + (x.clone().abs() * -*beta).exp().log1p() / *beta
             }
-        })
+        }
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        (dy * self.slope(x), Vec::new())
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
+        Cotangents::of_input(dy * self.slope(x))
     }
 
-    fn pullback<'a>(&'a self, x: &'a Tensor<2>, _laboratory: &'a Laboratory) -> Pullback<'a> {
+    fn pullback<'a>(&'a self, x: &'a Tensor<2>, _position: Option<BatchPosition>) -> Pullback<'a> {
         let slope = self.slope(x);
         Box::new(move |dy| dy * slope.clone())
     }

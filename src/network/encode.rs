@@ -2,9 +2,8 @@
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use twinprop_calibration::bridge::from_vec;
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 
 /// y_i = clamp(2 (x_j − min_j) / (max_j − min_j) − 1, −1, 1), j = i mod features.
 ///
@@ -60,29 +59,25 @@ impl Encode {
     }
 }
 
-impl Stage for Encode {
+impl DigitalStage for Encode {
     fn kind(&self) -> &'static str {
         "encode"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(self.scaled(x).clamp(-1.0, 1.0).select(1, self.place.clone()))
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        self.scaled(x).clamp(-1.0, 1.0).select(1, self.place.clone())
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
         let outside = self.scaled(x).abs().greater_scalar(1.0);
         let dx = x.zeros_like().select_assign(1, self.place.clone(), dy, IndexingUpdateOp::Add);
-        ((dx * self.scale.clone()).mask_fill(outside, 0.0), Vec::new())
+        Cotangents::of_input((dx * self.scale.clone()).mask_fill(outside, 0.0))
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -1,10 +1,9 @@
 //! Noise that the trainer adds, and therefore knows.
 
 use burn::tensor::Tensor;
-use twinprop_devices::DeviceError;
 
 use super::noise::NoiseSource;
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, StageSeed, Wanted};
 
 /// y = x + σ n with n drawn for every value of every training step, and y = x otherwise.
 ///
@@ -18,35 +17,31 @@ pub struct Jitter {
 }
 
 impl Jitter {
-    /// Noise of standard deviation `deviation`, in the unit of the values; `place` is the stage's.
+    /// Noise of standard deviation `deviation`, in the unit of the values.
     #[must_use]
-    pub fn new(deviation: f64, seed: u64, place: usize) -> Self {
+    pub fn new(deviation: f64, StageSeed { seed, place }: StageSeed) -> Self {
         let noise = NoiseSource::new(seed, format!("jitter of stage {place}"));
         Self { deviation: deviation as f32, noise }
     }
 }
 
-impl Stage for Jitter {
+impl DigitalStage for Jitter {
     fn kind(&self) -> &'static str {
         "jitter"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        let Some(moment) = laboratory.moment else { return Ok(x.clone()) };
-        Ok(x.clone() + self.noise.normal(moment, 1, x.dims(), &x.device()) * self.deviation)
+    fn forward(&self, x: &Tensor<2>, position: Option<BatchPosition>) -> Tensor<2> {
+        let Some(position) = position else { return x.clone() };
+        x.clone() + self.noise.normal(position, 1, x.dims(), &x.device()) * self.deviation
     }
 
     fn vjp(
         &self,
         _x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        (dy, Vec::new())
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
+        Cotangents::of_input(dy)
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
-use twinprop_calibration::{DigitalTwin, RangeMap, TensorEquation};
-use twinprop_devices::{Boundary, PhysicalLayer, ShotCounter, Usage};
+use twinprop_calibration::design::TaskDrives;
+use twinprop_calibration::{DigitalTwin, EquationTwin, RangeMap, TensorEquation};
+use twinprop_devices::rig::Monitor;
+use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, ShotCounter, Usage};
 
 /// A device with its twin.
 pub struct Instrument {
@@ -13,14 +15,22 @@ pub struct Instrument {
     pub name: String,
     /// The device, guarded.
     pub device: Boundary,
-    /// The device in tensors of the host's backend, if it is simulated, noiseless and has such an equation: it is
-    /// played by it then, and the boundary only counts.
+    /// The device in tensors of the backend, for a simulated device without noise that has such an equation: the
+    /// backend plays it then, and the boundary only counts.
     pub tensors: Option<TensorDevice>,
-    /// What the backward pass runs through; none before calibration.
+    /// What the backward pass runs through; `None` before calibration.
     pub twin: Option<Arc<dyn DigitalTwin>>,
-    /// Standard deviation of what the twin leaves of each reading, where it is known: predictions add
-    /// noise of it in a training step, so that a network that is trained in silico learns to bear it.
+    /// Standard deviation of each reading about the twin's prediction, where it is known. Predictions in a training
+    /// step add noise of it, so that a network that is trained in silico learns to tolerate it.
     pub unexplained: Option<Vec<f32>>,
+    /// The noiseless equation of a simulated device, as fabricated: the twin of `ideal` training.
+    pub exact: Option<Box<dyn Differentiable>>,
+    /// The nominal equation of a device that has a model: where the physics twins start.
+    pub nominal: Option<Box<dyn Differentiable>>,
+    /// What the network asks of the device before it is trained; `None` before the first shots.
+    pub task: Option<TaskDrives>,
+    /// The links of a real device.
+    pub links: Vec<Monitor>,
 }
 
 /// A simulated device by its own equation in tensors.
@@ -37,26 +47,13 @@ pub struct TensorDevice {
 pub struct Laboratory {
     /// The devices.
     pub instruments: Vec<Instrument>,
-    /// What of a training is played; none while a network is judged.
-    pub moment: Option<Moment>,
-}
-
-/// Samples of a training step: to each belong random numbers of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// The step, from zero.
-    pub step: u64,
-    /// Samples of the step's batch.
-    pub batch: usize,
-    /// The first of them that is played.
-    pub first: usize,
 }
 
 impl Laboratory {
-    /// Without devices, for a backward pass that needs none.
-    #[must_use]
-    pub fn without_devices(moment: Option<Moment>) -> Self {
-        Self { instruments: Vec::new(), moment }
+    /// Adds `instrument` and returns its index, by which stages name it.
+    pub fn add(&mut self, instrument: Instrument) -> usize {
+        self.instruments.push(instrument);
+        self.instruments.len() - 1
     }
 
     /// Whether every device has its twin.
@@ -69,6 +66,33 @@ impl Laboratory {
     #[must_use]
     pub fn is_in_tensors(&self) -> bool {
         self.instruments.iter().any(|instrument| instrument.tensors.is_some())
+    }
+
+    /// Gives every simulated device its own equation, as fabricated, as its twin: `ideal` training. A real device
+    /// gets none.
+    pub fn use_exact_twins(&mut self) {
+        for instrument in &mut self.instruments {
+            instrument.twin = instrument
+                .exact
+                .clone()
+                .map(|equation| Arc::new(EquationTwin::new(equation)) as Arc<dyn DigitalTwin>);
+        }
+    }
+
+    /// The links of the real devices.
+    pub fn links(&self) -> impl Iterator<Item = &Monitor> {
+        self.instruments.iter().flat_map(|instrument| &instrument.links)
+    }
+
+    /// Sends the real devices to their safe states, all at once, as soon as nothing more is measured. One that
+    /// does not confirm it is noted in [`rig::may_be_driven`](twinprop_devices::rig::may_be_driven).
+    pub fn make_safe(&self) {
+        thread::scope(|scope| {
+            for link in self.links() {
+                // Noted, and told at the end: the results are complete all the same.
+                scope.spawn(move || link.make_safe());
+            }
+        });
     }
 
     /// Shots played on all devices.
@@ -121,6 +145,39 @@ impl Drop for Laboratory {
 }
 
 impl Instrument {
+    /// `device` behind a boundary, without a twin.
+    #[must_use]
+    pub fn new(name: &str, device: Box<dyn PhysicalLayer>) -> Self {
+        Self {
+            name: name.to_owned(),
+            device: Boundary::new(device),
+            tensors: None,
+            twin: None,
+            unexplained: None,
+            exact: None,
+            nominal: None,
+            task: None,
+            links: Vec::new(),
+        }
+    }
+
+    /// The same with a twin.
+    #[must_use]
+    pub fn with_twin(mut self, twin: impl DigitalTwin + 'static) -> Self {
+        self.twin = Some(Arc::new(twin));
+        self
+    }
+
+    /// What the device is, in a word: simulated, real or a recording.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (&self.exact, self.links.is_empty()) {
+            (Some(_), _) => "simulated",
+            (None, false) => "real",
+            (None, true) => "a recording",
+        }
+    }
+
     /// The twin.
     ///
     /// # Panics

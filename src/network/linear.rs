@@ -3,9 +3,12 @@
 use burn::tensor::{Device, Tensor};
 use rand_distr::{Distribution, StandardNormal};
 use twinprop_calibration::bridge::from_vec;
-use twinprop_devices::{DeviceError, random};
+use twinprop_devices::random;
 
-use super::{Laboratory, Matrix, Source, Stage};
+use super::{
+    BatchPosition, Cotangents, DigitalStage, Matrix, StageSeed, StageTensors, StageTensorsMut,
+    Wanted,
+};
 
 /// y = x W + b, with W `[width in, width out]`.
 pub struct Linear {
@@ -14,13 +17,13 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From `width_in` to `width_out`; weights start normal with a deviation of 1/√(width in), drawn for
-    /// the stage at `place` from `seed`, and the bias at zero.
+    /// From `width_in` to `width_out`; weights start normal with a deviation of 1/√(width in), drawn
+    /// from `seed`, and the bias at zero.
     #[must_use]
     pub fn new(
         width_in: usize,
         width_out: usize,
-        (seed, place): (u64, usize),
+        StageSeed { seed, place }: StageSeed,
         device: &Device,
     ) -> Self {
         let random = &mut random::stream(seed, &format!("linear {place}"));
@@ -35,62 +38,43 @@ impl Linear {
     }
 }
 
-impl Stage for Linear {
+impl DigitalStage for Linear {
     fn kind(&self) -> &'static str {
         "linear"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(x.clone().matmul(self.weight.clone()) + self.bias.clone())
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        x.clone().matmul(self.weight.clone()) + self.bias.clone()
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let dparameters = self.parameter_gradients(x, dy.clone(), laboratory);
-        (self.input_cotangent(x, dy, laboratory), dparameters)
-    }
-
-    fn parameter_gradients(
-        &self,
-        x: &Tensor<2>,
-        dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> Vec<Tensor<2>> {
-        vec![x.clone().transpose().matmul(dy.clone()), dy.sum_dim(0)]
-    }
-
-    fn input_cotangent(
-        &self,
-        _x: &Tensor<2>,
-        dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> Tensor<2> {
-        dy.matmul(self.weight.clone().transpose())
-    }
-
-    fn mixes(&self) -> bool {
-        true
+        wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
+        let parameters = if wanted.parameters() {
+            vec![x.clone().transpose().matmul(dy.clone()), dy.clone().sum_dim(0)]
+        } else {
+            Vec::new()
+        };
+        let input = wanted.input().then(|| dy.matmul(self.weight.clone().transpose()));
+        Cotangents { input, parameters }
     }
 
     fn matrix(&self) -> Option<Matrix> {
         Some(Matrix { parameter: 0, weights: self.weight.clone(), gain: 1.0 })
     }
 
-    fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
-        vec![("weight", &self.weight), ("bias", &self.bias)]
+    fn tensors(&self) -> StageTensors<'_> {
+        let parameters = vec![("weight", &self.weight), ("bias", &self.bias)];
+        StageTensors { parameters, constants: Vec::new() }
     }
 
-    fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
-        (vec![&mut self.weight, &mut self.bias], Vec::new())
+    fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
+        let parameters = vec![&mut self.weight, &mut self.bias];
+        StageTensorsMut { parameters, constants: Vec::new() }
     }
 
     fn multiply_adds(&self) -> u64 {

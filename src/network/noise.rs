@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::random;
 
-use super::Moment;
+use super::BatchPosition;
 
 /// Where noise comes from: the seed of everything, and what it is for.
 pub(super) struct NoiseSource {
@@ -20,33 +20,33 @@ impl NoiseSource {
         Self { seed, purpose }
     }
 
-    /// Standard normal numbers `[rows, columns]` at `moment`, `rows_a_sample` rows for each sample.
+    /// Standard normal numbers `[rows, columns]` at `position`, `rows_a_sample` rows for each sample.
     pub(super) fn normal(
         &self,
-        moment: Moment,
+        position: BatchPosition,
         rows_a_sample: usize,
         shape: [usize; 2],
         device: &Device,
     ) -> Tensor<2> {
         let normal = |random: &mut ChaCha8Rng| StandardNormal.sample(random);
-        self.draw(moment, rows_a_sample, shape, device, normal)
+        self.draw(position, rows_a_sample, shape, device, normal)
     }
 
-    /// Ones `[samples, columns]` at `moment` with probability `share`, and zeros.
+    /// Ones `[samples, columns]` at `position` with probability `share`, and zeros.
     pub(super) fn kept(
         &self,
-        moment: Moment,
+        position: BatchPosition,
         share: f64,
         shape: [usize; 2],
         device: &Device,
     ) -> Tensor<2> {
         let kept = |random: &mut ChaCha8Rng| f32::from(u8::from(random.random_bool(share)));
-        self.draw(moment, 1, shape, device, kept)
+        self.draw(position, 1, shape, device, kept)
     }
 
     fn draw(
         &self,
-        Moment { step, batch, first }: Moment,
+        BatchPosition { step, batch, first }: BatchPosition,
         rows_a_sample: usize,
         shape: [usize; 2],
         device: &Device,

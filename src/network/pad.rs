@@ -1,9 +1,8 @@
 //! Channels at rest beside those that carry values.
 
 use burn::tensor::Tensor;
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 
 /// Appends `channels` channels at zero, the middle of a drive's range, to each of `runs` equal runs
 /// of channels.
@@ -14,32 +13,28 @@ pub struct Pad {
     pub runs: usize,
 }
 
-impl Stage for Pad {
+impl DigitalStage for Pad {
     fn kind(&self) -> &'static str {
         "pad"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
         let [batch, width] = x.dims();
         let runs = x.clone().reshape([batch * self.runs, width / self.runs]);
         let rest = Tensor::zeros([batch * self.runs, self.channels], &x.device());
-        Ok(Tensor::cat(vec![runs, rest], 1).reshape([batch, width + self.runs * self.channels]))
+        Tensor::cat(vec![runs, rest], 1).reshape([batch, width + self.runs * self.channels])
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
         let [batch, width] = x.dims();
         let run = width / self.runs;
         let runs = dy.reshape([batch * self.runs, run + self.channels]);
-        (runs.narrow(1, 0, run).reshape([batch, width]), Vec::new())
+        Cotangents::of_input(runs.narrow(1, 0, run).reshape([batch, width]))
     }
 }

@@ -1,9 +1,8 @@
 //! An image cut into patches.
 
 use burn::tensor::Tensor;
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 
 /// Reorders an image, row by row, into patches of `height × width` pixels, left to right and down;
 /// inside a patch row by row again.
@@ -28,28 +27,24 @@ impl Patches {
     }
 }
 
-impl Stage for Patches {
+impl DigitalStage for Patches {
     fn kind(&self) -> &'static str {
         "patches"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
         let ((down, across), (rows, columns)) = (self.counts(), self.patch);
-        Ok(self.reorder(x.clone(), [down, rows, across, columns]))
+        self.reorder(x.clone(), [down, rows, across, columns])
     }
 
     fn vjp(
         &self,
         _x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
         let ((down, across), (rows, columns)) = (self.counts(), self.patch);
-        (self.reorder(dy, [down, across, rows, columns]), Vec::new())
+        Cotangents::of_input(self.reorder(dy, [down, across, rows, columns]))
     }
 }

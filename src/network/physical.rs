@@ -4,42 +4,57 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
-use rand::RngExt;
-use twinprop_calibration::bridge::{from_vec, is_host, to_matrix, to_tensor, to_vec};
+use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, Run, at_point};
-use twinprop_devices::{
-    Boundary, BoundaryCounts, Channels, DeviceError, Interface, PhysicalLayer, random,
-};
+use twinprop_devices::{Boundary, BoundaryCounts, DeviceError, Interface, PhysicalLayer};
 
 use super::noise::NoiseSource;
-use super::{Instrument, Laboratory, Matrix, Outgoing, ReadingUnits, Source, Stage, TensorDevice};
-use crate::training::RangePenalty;
+use super::settings::Settings;
+use super::stage::Passed;
+use super::{
+    BatchPosition, Cotangents, Instrument, Laboratory, Matrix, Outgoing, Point, RangePenalty,
+    ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, TensorDevice,
+};
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
 /// stand in slice s of the output. Each has parameters of its own, θ_s, or all share one θ.
 ///
 /// Drives and parameters live normalised: [−1, 1] is a channel's range. What lies beyond reaches
 /// neither the device nor the twin (it is clamped, and its gradient is zero), and the range
-/// penalty pulls it back. Readings leave the stage in [units of their ranges](ReadingUnits), so that what
-/// stands behind it need not know the device's.
+/// penalty pulls it back. Readings leave the stage in [units of their ranges](ReadingUnits), so that the
+/// next stage does not depend on the device's units.
 pub struct Physical {
     instrument: usize,
     shots: usize,
-    /// `[settings, n_parameters]`, one setting a shot or one for all.
-    parameters: Tensor<2>,
+    settings: Settings,
     inputs: RangeMap,
-    /// The device's parameters.
-    channels: Channels,
-    /// From normalised parameters to the device's units by the host's backend; none where the backend is the
-    /// host's own processor, which does it in one pass.
-    settings: Option<RangeMap>,
-    /// None where readings leave the stage as they are.
+    /// `None` where readings leave the stage in the device's units.
     readings: Option<ReadingUnits>,
-    /// Of a linear device whose parameters are its weights, as long as it plays one shot.
+    /// Of a linear device whose parameters are its weights, for a stage of one shot.
     matrix_gain: Option<f32>,
     penalty: RangePenalty,
     noise: NoiseSource,
+}
+
+/// How a physical stage plays its device.
+#[derive(Clone, Copy, Debug)]
+pub struct PhysicalOptions {
+    /// Shots side by side, at least one.
+    pub shots: usize,
+    /// Whether all shots share one setting of the parameters.
+    pub shared: bool,
+    /// Share (0 to 1) of each parameter's range in whose middle the parameters start, uniformly.
+    pub start: f64,
+    /// Penalty on drives and parameters out of range.
+    pub penalty: RangePenalty,
+}
+
+impl Default for PhysicalOptions {
+    /// One shot, parameters from the whole range, the recipes' penalty of 1.
+    fn default() -> Self {
+        Self { shots: 1, shared: false, start: 1.0, penalty: RangePenalty { strength: 1.0 } }
+    }
 }
 
 /// What a physical stage asks of its device, unclamped: the boundary clamps and counts.
@@ -51,37 +66,27 @@ pub(super) struct Asked {
 }
 
 impl Physical {
-    /// `shots` shots on the device in place `instrument` of the laboratory, whose interface is
-    /// `interface`, with one setting of the parameters a shot or, if `shared`, one for all; parameters
-    /// start uniform over the middle of their ranges, of which `start` (0 to 1) is the share.
+    /// A stage on the device at index `instrument` of the laboratory, whose interface is `interface`.
     #[must_use]
     pub fn new(
         instrument: usize,
         interface: &Interface,
-        (shots, shared): (usize, bool),
-        start: f64,
-        penalty: RangePenalty,
-        seed: (u64, usize),
+        options: PhysicalOptions,
+        seed: StageSeed,
         device: &Device,
     ) -> Self {
-        let mut random = random::stream(seed.0, &format!("parameters of stage {}", seed.1));
-        let count = interface.parameters.len();
-        let share = start as f32;
+        let PhysicalOptions { shots, shared, start, penalty } = options;
         let settings = if shared { 1 } else { shots };
-        let start =
-            (0..settings * count).map(|_| share * random.random_range(-1.0..1.0f32)).collect();
+        let StageSeed { seed: of_all, place } = seed;
         Self {
             instrument,
             shots,
-            parameters: from_vec(start, [settings, count], device),
+            settings: Settings::draw(settings, &interface.parameters, start, seed, device),
             inputs: RangeMap::to_device_units(&interface.inputs, device),
-            channels: interface.parameters.clone(),
-            settings: (!is_host(device))
-                .then(|| RangeMap::to_device_units_at_once(&interface.parameters, device)),
             readings: ReadingUnits::by_range(&interface.outputs, device),
             matrix_gain: interface.normalised_matrix_gain().filter(|_| shots == 1),
             penalty,
-            noise: NoiseSource::new(seed.0, format!("unexplained at stage {}", seed.1)),
+            noise: NoiseSource::new(of_all, format!("unexplained at stage {place}")),
         }
     }
 
@@ -93,6 +98,18 @@ impl Physical {
         self
     }
 
+    /// Index of the device in the laboratory.
+    #[must_use]
+    pub fn instrument(&self) -> usize {
+        self.instrument
+    }
+
+    /// Shots of one sample.
+    #[must_use]
+    pub fn shots(&self) -> usize {
+        self.shots
+    }
+
     /// The stage's output `[batch, width out]` from `readings` `[shots · batch, n_outputs]`, a run a shot.
     fn output(&self, readings: Tensor<2>) -> Tensor<2> {
         let seen = match &self.readings {
@@ -100,6 +117,11 @@ impl Physical {
             None => readings,
         };
         by_sample(seen, self.shots)
+    }
+
+    /// What leaves the stage when the device answers `readings` `[shots · batch, n_outputs]`.
+    fn passed(&self, readings: Tensor<2>, linearised: Option<Box<dyn Linearised>>) -> Passed {
+        Passed { output: self.output(readings.clone()), readings: Some(readings), linearised }
     }
 
     /// Cotangent of the readings, a run a shot, from that of the stage's output.
@@ -117,79 +139,27 @@ impl Physical {
         self.inputs.apply(rows)
     }
 
-    /// Parameters within range, in the device's units: `[settings, n_parameters]`.
-    fn settings(&self) -> Tensor<2> {
-        if let Some(map) = &self.settings {
-            return map.apply(self.parameters.clone().clamp(-1.0, 1.0));
-        }
-        let settings = self.settings_of(|value| value.clamp(-1.0, 1.0));
-        from_vec(settings, self.parameters.dims(), &self.parameters.device())
-    }
-
-    /// Parameters in the device's units, setting by setting, each changed by `change` before.
-    fn settings_of(&self, change: impl Fn(f32) -> f32) -> Vec<f32> {
-        self.in_device_units(to_vec(self.parameters.clone()), change)
-    }
-
-    /// `values` of whole settings in the device's units, each changed by `change` before.
-    fn in_device_units(&self, mut values: Vec<f32>, change: impl Fn(f32) -> f32) -> Vec<f32> {
-        for setting in values.chunks_mut(self.channels.len().max(1)) {
-            for (bank, run) in self.channels.runs_mut(setting) {
-                let (middle, half_span) = (bank.middle(), bank.half_span());
-                run.iter_mut().for_each(|value| *value = change(*value) * half_span + middle);
-            }
-        }
-        values
-    }
-
-    /// Gradient of the normalised parameters from the cotangent of the settings.
-    fn parameter_gradient(&self, of_settings: Tensor<2>) -> Tensor<2> {
-        if let Some(map) = &self.settings {
-            return self.confined(&self.parameters, of_settings * map.scale.clone());
-        }
-        let (shape, device) = (of_settings.dims(), of_settings.device());
-        let (mut gradient, values) = (to_vec(of_settings), to_vec(self.parameters.clone()));
-        let (count, total) = (self.channels.len().max(1), values.len());
-        for (gradient, values) in gradient.chunks_mut(count).zip(values.chunks(count)) {
-            let runs = self.channels.runs_mut(gradient).zip(self.channels.runs(values));
-            for ((bank, gradient), (_, values)) in runs {
-                let half_span = bank.half_span();
-                for (gradient, &value) in gradient.iter_mut().zip(values) {
-                    let inside = if value.abs() > 1.0 { 0.0 } else { *gradient * half_span };
-                    *gradient = inside + self.penalty.gradient_of(value, total);
-                }
-            }
-        }
-        from_vec(gradient, shape, &device)
-    }
-
-    /// The place in the laboratory of the device.
-    #[must_use]
-    pub fn instrument(&self) -> usize {
-        self.instrument
-    }
-
     /// What goes to the device at `x` `[batch, width in]`.
     pub(super) fn ask(&self, x: &Tensor<2>) -> Asked {
         let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
-        Asked { drives: to_matrix(drives), settings: self.settings_of(|value| value) }
+        Asked { drives: to_matrix(drives), settings: self.settings.unclamped() }
     }
 
-    /// Plays `asked`, setting by setting: the stage's output `[batch, width out]`.
+    /// Plays `asked`, setting by setting.
     pub(super) fn play(
         &self,
         Asked { drives, settings }: Asked,
         device: &mut Boundary,
-    ) -> Result<Tensor<2>, DeviceError> {
-        let [groups, _] = self.parameters.dims();
-        let bins = device.interface().outputs.len();
+    ) -> Result<Passed, DeviceError> {
+        let groups = self.settings.count();
+        let Interface { outputs, parameters, .. } = device.interface();
+        let (bins, count) = (outputs.len(), parameters.len());
         let mut readings = DMatrix::zeros(bins, drives.ncols());
         if groups == 1 {
             device.measure(&drives, &DVector::from_vec(settings), &mut readings)?;
         } else {
             let run = drives.ncols() / groups;
             let mut part = DMatrix::zeros(bins, run);
-            let count = self.channels.len();
             for group in 0..groups {
                 let setting = &settings[group * count..][..count];
                 let drives = drives.columns(group * run, run).into_owned();
@@ -197,7 +167,7 @@ impl Physical {
                 readings.columns_mut(group * run, run).copy_from(&part);
             }
         }
-        Ok(self.output(to_tensor(&readings, &self.parameters.device())))
+        Ok(self.passed(to_tensor(&readings, &self.settings.values().device()), None))
     }
 
     /// The twin at `x` `[batch, width in]`.
@@ -206,23 +176,24 @@ impl Physical {
         x: &Tensor<2>,
         twin: &Arc<dyn DigitalTwin>,
     ) -> Box<dyn Linearised> {
-        at_point(twin, self.drives(x), self.settings())
+        at_point(twin, self.drives(x), self.settings.in_device_units())
     }
 
-    /// Plays the simulated device's own equation in tensors; only counts come back from the backend: of drives and
-    /// parameters that were clamped, of readings in range, and of drives that are numbers.
+    /// Plays the simulated device's own equation in tensors at the drives and settings `at`, which are those of `x`;
+    /// only counts come back from the backend: of drives and parameters that were clamped, of readings in range,
+    /// and of finite drives.
     fn play_in_tensors(
         &self,
         TensorDevice { equation, readings: range }: &TensorDevice,
         x: &Tensor<2>,
         (drives, settings): (Tensor<2>, Tensor<2>),
         boundary: &mut Boundary,
-    ) -> Result<Tensor<2>, DeviceError> {
+    ) -> Result<Passed, DeviceError> {
         let readings = equation.respond_by_setting(&drives, &settings);
         let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
         let inside = range.apply(readings.clone()).abs().lower_equal_scalar(1.0).int().sum();
         let finite = x.clone().is_finite().int().sum();
-        let counts = vec![beyond(x), beyond(&self.parameters), inside, finite];
+        let counts = vec![beyond(x), beyond(self.settings.values()), inside, finite];
         let counts: Vec<i64> =
             Tensor::cat(counts, 0).try_into_vec_as().expect("the backend's device answers");
         let all = |values: &Tensor<2>| values.shape().num_elements() as i64;
@@ -232,187 +203,165 @@ impl Physical {
         }
         boundary.take_in(BoundaryCounts {
             shots: drives.dims()[0] as u64,
-            values: (all(x) + all(&self.parameters)) as u64,
+            values: (all(x) + all(self.settings.values())) as u64,
             clamped: (counts[0] + counts[1]) as u64,
         });
-        Ok(self.output(readings))
+        Ok(self.passed(readings, None))
     }
 
-    /// The stage's cotangents from the twin's.
-    fn pulled_back(
+    /// The twin's readings `[shots · batch, n_outputs]`, in a training step with noise of what it leaves
+    /// unexplained.
+    fn predict(
         &self,
         x: &Tensor<2>,
-        (dx, dtheta): (Tensor<2>, Tensor<2>),
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
-        (self.confined(x, dx), vec![self.parameter_gradient(dtheta)])
-    }
-
-    fn predict(&self, x: &Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
+        laboratory: &Laboratory,
+        position: Option<BatchPosition>,
+    ) -> Tensor<2> {
         let instrument = &laboratory.instruments[self.instrument];
-        let readings = instrument.twin().predict(self.drives(x), self.settings());
+        let readings = instrument.twin().predict(self.drives(x), self.settings.in_device_units());
         let Instrument { unexplained: Some(deviation), .. } = instrument else { return readings };
-        let Some(moment) = laboratory.moment else { return readings };
+        let Some(position) = position else { return readings };
         let (shape, device) = (readings.dims(), readings.device());
         let deviation = from_vec(deviation.clone(), [1, deviation.len()], &device);
-        readings + self.noise.normal(moment, self.shots, shape, &device) * deviation
-    }
-}
-
-impl Stage for Physical {
-    fn kind(&self) -> &'static str {
-        "physical"
+        readings + self.noise.normal(position, self.shots, shape, &device) * deviation
     }
 
-    fn forward(
+    /// Plays or predicts `x` `[batch, width in]`.
+    pub(super) fn forward(
         &self,
         x: &Tensor<2>,
         laboratory: &mut Laboratory,
         source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        match source {
-            Source::Measured => {
-                let Instrument { device, tensors, .. } =
-                    &mut laboratory.instruments[self.instrument];
-                match tensors {
-                    Some(simulated) => {
-                        let at = (self.drives(x), self.settings());
-                        self.play_in_tensors(simulated, x, at, device)
-                    }
-                    None => self.play(self.ask(x), device),
-                }
+        position: Option<BatchPosition>,
+    ) -> Result<Passed, DeviceError> {
+        if source == Source::Predicted {
+            return Ok(self.passed(self.predict(x, laboratory, position), None));
+        }
+        let Instrument { device, tensors, .. } = &mut laboratory.instruments[self.instrument];
+        match tensors {
+            Some(simulated) => {
+                let at = (self.drives(x), self.settings.in_device_units());
+                self.play_in_tensors(simulated, x, at, device)
             }
-            Source::Predicted => Ok(self.output(self.predict(x, laboratory))),
+            None => self.play(self.ask(x), device),
         }
     }
 
-    fn vjp(
-        &self,
-        x: &Tensor<2>,
-        dy: Tensor<2>,
-        laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        let twin = laboratory.instruments[self.instrument].twin();
-        self.pulled_back(x, twin.vjp(self.drives(x), self.settings(), self.reading_cotangent(dy)))
-    }
-
-    fn measure_and_linearise(
+    /// Plays `x` `[batch, width in]`, and linearises the twin there meanwhile.
+    pub(super) fn measure_and_linearise(
         &self,
         x: &Tensor<2>,
         laboratory: &mut Laboratory,
-    ) -> Result<(Tensor<2>, Option<Box<dyn Linearised>>), DeviceError> {
+    ) -> Result<Passed, DeviceError> {
         let Instrument { device, tensors, twin, .. } = &mut laboratory.instruments[self.instrument];
         if let Some(simulated) = tensors {
             // The backend works through both in the order in which it is told.
-            let at = (self.drives(x), self.settings());
+            let at = (self.drives(x), self.settings.in_device_units());
             let linearised = twin.as_ref().map(|twin| at_point(twin, at.0.clone(), at.1.clone()));
-            return Ok((self.play_in_tensors(simulated, x, at, device)?, linearised));
+            return Ok(Passed { linearised, ..self.play_in_tensors(simulated, x, at, device)? });
         }
         let asked = self.ask(x);
         let mut linearised = None;
-        // The device is not kept waiting for another core to wake: that one has the twin.
-        let output = rayon::in_place_scope(|scope| {
+        // Played by this thread, so that the device does not wait for another core to wake.
+        let passed = rayon::in_place_scope(|scope| {
             if let Some(twin) = twin {
                 scope.spawn(|_| linearised = Some(self.linearise(x, twin)));
             }
             self.play(asked, device)
         })?;
-        Ok((output, linearised))
+        Ok(Passed { linearised, ..passed })
     }
 
-    fn physical(&self) -> Option<&Physical> {
-        Some(self)
+    /// Vector-Jacobian product at `point`, by the twin that was linearised there or by the laboratory's.
+    pub(super) fn vjp(&self, point: Point, dy: Tensor<2>, laboratory: &Laboratory) -> Cotangents {
+        let dy = self.reading_cotangent(dy);
+        let (dx, dtheta) = match point.linearised {
+            Some(twin) => twin.vjp(dy),
+            None => {
+                let twin = laboratory.instruments[self.instrument].twin();
+                twin.vjp(self.drives(point.x), self.settings.in_device_units(), dy)
+            }
+        };
+        let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
+        Cotangents {
+            input: Some(self.confined(point.x, dx)),
+            parameters: vec![self.settings.gradient(dtheta, self.penalty)],
+        }
     }
 
-    fn vjp_by(
-        &self,
-        twin: &dyn Linearised,
-        x: &Tensor<2>,
-        dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        self.pulled_back(x, twin.vjp(self.reading_cotangent(dy)))
+    /// `dx` where the drives `x` are in range, plus the range penalty's gradient.
+    pub(super) fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
+        self.penalty.confined(x, dx)
     }
 
-    fn mixes(&self) -> bool {
-        true
-    }
-
-    fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
-        dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.penalty.gradient(x)
-    }
-
-    fn matrix(&self) -> Option<Matrix> {
+    /// The parameters as a matrix, of a linear device whose parameters are its weights.
+    pub(super) fn matrix(&self) -> Option<Matrix> {
         let unit = self.readings.as_ref().map_or(Some(1.0), ReadingUnits::common)?;
         let gain = self.matrix_gain? / unit;
         let rows = self.inputs.scale.dims()[1] as i32;
-        let weights = self.parameters.clone().clamp(-1.0, 1.0).reshape([rows, -1]) * gain;
+        let parameters = self.settings.values().clone();
+        let weights = parameters.clamp(-1.0, 1.0).reshape([rows, -1]) * gain;
         Some(Matrix { parameter: 0, weights, gain })
     }
 
     /// The twin's mean Jacobian over the batch, row by row of vector-Jacobian products.
-    fn outgoing(&self, x: &Tensor<2>, laboratory: &Laboratory) -> Option<Outgoing> {
+    pub(super) fn outgoing(&self, point: Point, laboratory: &Laboratory) -> Outgoing {
         let bins = laboratory.instruments[self.instrument].device.interface().outputs.len();
-        let (shape, device) = ([x.dims()[0], self.shots * bins], x.device());
+        let (shape, device) = ([point.x.dims()[0], self.shots * bins], point.x.device());
+        // By the laboratory's twin, as it is now.
+        let point = Point { linearised: None, ..point };
+        let pull_back = |dy| self.vjp(point, dy, laboratory).into_input();
         // The range penalty's share of a product does not depend on the cotangent.
-        let nothing = self.input_cotangent(x, Tensor::zeros(shape, &device), laboratory);
+        let nothing = pull_back(Tensor::zeros(shape, &device));
         let columns = (0..shape[1]).map(|bin| {
             let ones = Tensor::ones([shape[0], 1], &device);
             let dy = Tensor::zeros(shape, &device).slice_assign([0..shape[0], bin..bin + 1], ones);
-            let dx = self.input_cotangent(x, dy, laboratory) - nothing.clone();
-            dx.mean_dim(0).transpose()
+            (pull_back(dy) - nothing.clone()).mean_dim(0).transpose()
         });
-        Some(Outgoing { weights: Tensor::cat(columns.collect(), 1), parameter: None })
+        Outgoing { weights: Tensor::cat(columns.collect(), 1), parameter: None }
     }
 
-    fn slots(&self) -> usize {
-        self.shots
-    }
-
-    fn run(&self, slot: usize, x: &Tensor<2>, y: &Tensor<2>) -> Option<Run> {
+    /// What shot `shot` of each sample played at the stage's input `x`, when its output was `y`.
+    pub(crate) fn run(&self, shot: usize, x: &Tensor<2>, y: &Tensor<2>) -> Run {
         let part = |values: &Tensor<2>| {
             let width = values.dims()[1] / self.shots;
-            values.clone().narrow(1, slot * width, width)
+            values.clone().narrow(1, shot * width, width)
         };
         let readings = match &self.readings {
             Some(units) => units.readings(part(y)),
             None => part(y),
         };
-        let setting = self.parameters.clone();
-        let setting = setting.narrow(0, slot % self.parameters.dims()[0], 1);
-        Some(Run {
+        Run {
             inputs: to_matrix(self.inputs.apply(part(x).clamp(-1.0, 1.0))),
-            parameters: self
-                .in_device_units(to_vec(setting), |value| value.clamp(-1.0, 1.0))
-                .into(),
+            parameters: self.settings.of_shot(shot),
             outputs: to_matrix(readings),
-        })
+        }
     }
 
-    fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
-        vec![("parameters", &self.parameters)]
+    /// The trained parameters, and the units of the readings.
+    pub(super) fn tensors(&self) -> StageTensors<'_> {
+        StageTensors {
+            parameters: vec![("parameters", self.settings.values())],
+            constants: self.readings.iter().flat_map(ReadingUnits::tensors).collect(),
+        }
     }
 
-    fn constants(&self) -> Vec<(&'static str, &Tensor<2>)> {
-        self.readings.iter().flat_map(ReadingUnits::tensors).collect()
-    }
-
-    fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
+    /// The same, to be changed.
+    pub(super) fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
         let units = self.readings.iter_mut().flat_map(ReadingUnits::tensors_mut);
-        (vec![&mut self.parameters], units.collect())
+        StageTensorsMut { parameters: vec![self.settings.values_mut()], constants: units.collect() }
     }
 
-    fn range_penalty(&self, x: &Tensor<2>) -> f32 {
-        let of_parameters = match &self.settings {
-            Some(_) => self.penalty.value(&self.parameters),
-            None => self.penalty.value_of(&to_vec(self.parameters.clone())),
-        };
-        self.penalty.value(x) + of_parameters
+    /// Penalty for drives `x` and parameters out of range.
+    pub(super) fn range_penalty(&self, x: &Tensor<2>) -> f32 {
+        self.penalty.value(x) + self.settings.penalty(self.penalty)
     }
 
-    fn task_drives(&self, x: &Tensor<2>) -> Option<(usize, TaskDrives)> {
+    /// What the stage asks of its device at `x` `[batch, width in]`.
+    #[must_use]
+    pub fn task_drives(&self, x: &Tensor<2>) -> TaskDrives {
         let inputs = to_matrix(self.drives(x));
-        Some((self.instrument, TaskDrives { inputs, parameters: to_matrix(self.settings()) }))
+        TaskDrives { inputs, parameters: to_matrix(self.settings.in_device_units()) }
     }
 }
 

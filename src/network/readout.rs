@@ -1,9 +1,8 @@
 //! Channels to classes: sums over windows, with a trainable temperature.
 
 use burn::tensor::{Device, Tensor};
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
 /// logit_c = exp(τ) / n · Σ of window c, the windows being `classes` runs of n channels; channels
 /// beyond the last whole window are not read.
@@ -49,26 +48,22 @@ impl Readout {
     }
 }
 
-impl Stage for Readout {
+impl DigitalStage for Readout {
     fn kind(&self) -> &'static str {
         "readout"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(self.sums(x) * self.gain())
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        self.sums(x) * self.gain()
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
         let [batch, width] = x.dims();
         let read = self.classes * self.window;
         // ∂logit/∂τ = logit.
@@ -83,7 +78,7 @@ impl Stage for Readout {
         } else {
             dx
         };
-        (dx, vec![dtemperature])
+        Cotangents { input: Some(dx), parameters: vec![dtemperature] }
     }
 
     fn initialise(&mut self, x: &Tensor<2>) {
@@ -98,12 +93,13 @@ impl Stage for Readout {
         }
     }
 
-    fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
-        vec![("temperature", &self.temperature)]
+    fn tensors(&self) -> StageTensors<'_> {
+        let parameters = vec![("temperature", &self.temperature)];
+        StageTensors { parameters, constants: Vec::new() }
     }
 
-    fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
-        (vec![&mut self.temperature], Vec::new())
+    fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
+        StageTensorsMut { parameters: vec![&mut self.temperature], constants: Vec::new() }
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -1,9 +1,8 @@
 //! Trainable element-wise scale and offset: the normalisation between layers.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
 /// Deviation added to every channel's own, as a share of the channels' mean: dim channels carry
 /// mostly noise and are not blown up to full size.
@@ -47,43 +46,41 @@ impl Scale {
     }
 }
 
-impl Stage for Scale {
+impl DigitalStage for Scale {
     fn kind(&self) -> &'static str {
         "scale"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(self.normalised(x) * self.scale.clone() + self.offset.clone())
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        self.normalised(x) * self.scale.clone() + self.offset.clone()
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
         let dscale = (self.normalised(x) * dy.clone()).sum_dim(0);
         let doffset = dy.clone().sum_dim(0);
         let placed = dy * self.scale.clone();
         let dx = x.zeros_like().select_assign(1, self.place.clone(), placed, IndexingUpdateOp::Add);
-        (dx / self.deviation.clone(), vec![dscale, doffset])
+        Cotangents { input: Some(dx / self.deviation.clone()), parameters: vec![dscale, doffset] }
     }
 
-    fn parameters(&self) -> Vec<(&'static str, &Tensor<2>)> {
-        vec![("scale", &self.scale), ("offset", &self.offset)]
+    fn tensors(&self) -> StageTensors<'_> {
+        StageTensors {
+            parameters: vec![("scale", &self.scale), ("offset", &self.offset)],
+            constants: vec![("mean", &self.mean), ("deviation", &self.deviation)],
+        }
     }
 
-    fn constants(&self) -> Vec<(&'static str, &Tensor<2>)> {
-        vec![("mean", &self.mean), ("deviation", &self.deviation)]
-    }
-
-    fn state_mut(&mut self) -> (Vec<&mut Tensor<2>>, Vec<&mut Tensor<2>>) {
-        (vec![&mut self.scale, &mut self.offset], vec![&mut self.mean, &mut self.deviation])
+    fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
+        StageTensorsMut {
+            parameters: vec![&mut self.scale, &mut self.offset],
+            constants: vec![&mut self.mean, &mut self.deviation],
+        }
     }
 
     fn initialise(&mut self, x: &Tensor<2>) {

@@ -1,9 +1,8 @@
 //! Some of the channels.
 
 use burn::tensor::Tensor;
-use twinprop_devices::DeviceError;
 
-use super::{Laboratory, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 
 /// The `count` channels from channel `from` on; the others are not read.
 pub struct Slice {
@@ -13,28 +12,24 @@ pub struct Slice {
     pub count: usize,
 }
 
-impl Stage for Slice {
+impl DigitalStage for Slice {
     fn kind(&self) -> &'static str {
         "slice"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(x.clone().narrow(1, self.from, self.count))
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        x.clone().narrow(1, self.from, self.count)
     }
 
     fn vjp(
         &self,
         x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
         let [batch, _] = x.dims();
         let read = [0..batch, self.from..self.from + self.count];
-        (x.zeros_like().slice_assign(read, dy), Vec::new())
+        Cotangents::of_input(x.zeros_like().slice_assign(read, dy))
     }
 }

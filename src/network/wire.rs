@@ -2,9 +2,9 @@
 
 use burn::tensor::{Device, Tensor};
 use twinprop_calibration::RangeMap;
-use twinprop_devices::{Channels, DeviceError};
+use twinprop_devices::Channels;
 
-use super::{Laboratory, ReadingUnit, Source, Stage};
+use super::{BatchPosition, Cotangents, DigitalStage, ReadingUnit, Wanted};
 
 /// Readings (or raw features) in a device's units → its normalised drives, channel by channel:
 /// nothing is trained and nothing rescaled beyond the unit. A reading of 1 V becomes a drive of 1 V.
@@ -40,26 +40,22 @@ impl Wire {
     }
 }
 
-impl Stage for Wire {
+impl DigitalStage for Wire {
     fn kind(&self) -> &'static str {
         "wire"
     }
 
-    fn forward(
-        &self,
-        x: &Tensor<2>,
-        _laboratory: &mut Laboratory,
-        _source: Source,
-    ) -> Result<Tensor<2>, DeviceError> {
-        Ok(self.ranges.apply(x.clone()))
+    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        self.ranges.apply(x.clone())
     }
 
     fn vjp(
         &self,
         _x: &Tensor<2>,
         dy: Tensor<2>,
-        _laboratory: &Laboratory,
-    ) -> (Tensor<2>, Vec<Tensor<2>>) {
-        (dy * self.ranges.scale.clone(), Vec::new())
+        _wanted: Wanted,
+        _position: Option<BatchPosition>,
+    ) -> Cotangents {
+        Cotangents::of_input(dy * self.ranges.scale.clone())
     }
 }

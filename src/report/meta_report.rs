@@ -6,7 +6,7 @@ use super::figure::Figure;
 use super::page::{charts, facts, page};
 use super::plot::{BandedCurve, COLOURS, Curve, band_chart};
 use crate::experiment::{Arm, EpisodeMetrics, MetaRecipe, MetaTraining, mean_and_deviation};
-use crate::plasticity::Term;
+use crate::rules::plasticity::Term;
 
 /// A meta-training as a page.
 pub struct MetaReport<'a> {

@@ -1,40 +1,33 @@
-//! What a person sees: progress while the program works, one HTML page when it is done.
+//! Pages and figures: readers of run folders, and observers that write them when results are complete.
 
 mod accounting_section;
 mod assembly_charts;
 mod calibration_report;
 mod compare_report;
 mod confusion;
-mod dashboard;
 mod figure;
 mod legend;
 mod meta_report;
 mod page;
+mod pages;
 mod parameters;
 mod plot;
 mod probe_report;
-mod progress;
 mod run_report;
 mod tensorboard;
-pub mod terminal;
-mod training_view;
 mod transfer_report;
-mod troubles;
 mod twin_section;
 mod verdict_section;
 
 pub use calibration_report::CalibrationReport;
 pub use compare_report::CompareReport;
 pub use confusion::confusion_chart;
-pub use dashboard::Dashboard;
 pub use figure::Figure;
 pub use meta_report::MetaReport;
+pub use pages::{Pages, write_pages};
 pub use plot::{BandedCurve, Curve, band_chart, line_chart, scatter_chart};
 pub use probe_report::ProbeReport;
-pub use progress::{Progress, ShotWatch, is_silent, tell, without_progress};
 pub use run_report::RunReport;
-pub use tensorboard::EventFile;
-pub use training_view::TrainingView;
+pub use tensorboard::{EventFile, TensorBoard};
 pub use transfer_report::TransferReport;
-pub(crate) use troubles::{clamps_in_words, troubles};
-pub use twin_section::{TwinSection, in_numbers, verdict};
+pub use twin_section::TwinSection;

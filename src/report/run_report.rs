@@ -9,10 +9,9 @@ use super::confusion::confusion_chart;
 use super::page::{charts, escape, facts, page, provenance_section, thousands};
 use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
-use super::troubles::{clamps_in_words, share};
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
-use crate::experiment::{StageAssemblies, Summary};
+use crate::experiment::{StageAssemblies, Summary, clamps_in_words, share};
 use crate::training::{EpochMetrics, TwinCourse};
 
 /// Everything the page shows.

@@ -6,17 +6,19 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc::{CRC_32_ISCSI, Crc};
 use prost::Message;
 
-use crate::training::EpochMetrics;
+use crate::Error;
+use crate::training::{EpochMetrics, Event, Observer};
 
 /// The fields of `Event` that are written.
 #[derive(Clone, PartialEq, Message)]
-struct Event {
+struct Record {
     #[prost(double, tag = "1")]
     wall_time: f64,
     #[prost(int64, tag = "2")]
@@ -43,6 +45,46 @@ struct Value {
     simple_value: Option<f32>,
 }
 
+const ADVICE: &str = "make room there, or leave TensorBoard's metrics out";
+
+/// An observer that writes a run's metrics for TensorBoard, in the folder [`EventFile::FOLDER`] of the run's.
+#[derive(Default)]
+pub struct TensorBoard {
+    run: Option<PathBuf>,
+    file: Option<EventFile>,
+}
+
+impl TensorBoard {
+    fn create(&self, history: &[EpochMetrics]) -> Result<Option<EventFile>, Error> {
+        let create = |run: &PathBuf| {
+            EventFile::create(run, history)
+                .map_err(Error::file(&run.join(EventFile::FOLDER), ADVICE))
+        };
+        self.run.as_ref().map(create).transpose()
+    }
+}
+
+impl Observer for TensorBoard {
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
+        match event {
+            // A folder that cannot be written must be known before the first shot.
+            Event::RunBegins { folder } => {
+                self.run = Some((*folder).to_owned());
+                self.create(&[])?;
+            }
+            Event::TrainingBegins(begins) => self.file = self.create(begins.history)?,
+            Event::Epoch(metrics) => {
+                if let (Some(file), Some(run)) = (&mut self.file, &self.run) {
+                    let path = run.join(EventFile::FOLDER);
+                    file.append(metrics).map_err(Error::file(&path, ADVICE))?;
+                }
+            }
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
 /// The file of events of a run, an event an epoch.
 pub struct EventFile {
     file: File,
@@ -61,10 +103,10 @@ impl EventFile {
         std::fs::create_dir_all(&folder)?;
         let path = folder.join("events.out.tfevents.twinprop");
         let mut file = Self { file: File::create(path)? };
-        file.write(&Event {
+        file.write(&Record {
             wall_time: now(),
             file_version: Some("brain.Event:2".to_owned()),
-            ..Event::default()
+            ..Record::default()
         })?;
         history.iter().try_for_each(|metrics| file.append(metrics))?;
         Ok(file)
@@ -96,10 +138,10 @@ impl EventFile {
         );
         let step = metrics.epoch as i64;
         let summary = Some(Summary { value: values });
-        self.write(&Event { wall_time: now(), step, summary, ..Event::default() })
+        self.write(&Record { wall_time: now(), step, summary, ..Record::default() })
     }
 
-    fn write(&mut self, event: &Event) -> io::Result<()> {
+    fn write(&mut self, event: &Record) -> io::Result<()> {
         self.file.write_all(&record(&event.encode_to_vec()))
     }
 }
@@ -136,10 +178,10 @@ mod tests {
     #[test]
     fn records_are_those_that_tensorboard_writes() {
         let version = Some("brain.Event:2".to_owned());
-        let first = Event { wall_time: 1.0, file_version: version, ..Event::default() };
+        let first = Record { wall_time: 1.0, file_version: version, ..Record::default() };
         let value = Value { tag: "loss".to_owned(), simple_value: Some(0.0) };
         let summary = Some(Summary { value: vec![value] });
-        let second = Event { wall_time: 1.0, step: 3, summary, ..Event::default() };
+        let second = Record { wall_time: 1.0, step: 3, summary, ..Record::default() };
         let bytes = [first, second].map(|event| record(&event.encode_to_vec())).concat();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, GOLDEN);

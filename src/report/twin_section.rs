@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use nalgebra::DMatrix;
-use twinprop_calibration::fidelity::{Readings, SECTIONS, Verdict};
+use twinprop_calibration::fidelity::{Readings, SECTIONS};
 use twinprop_calibration::{Estimate, Fidelity};
 use twinprop_devices::Channels;
 
 use super::page::escape;
 use super::plot::{Curve, line_chart, scatter_chart, tick};
+use crate::experiment::in_a_sentence;
 
 /// Readings shown in the scatter of twin against device.
 const SCATTER_POINTS: usize = 1500;
@@ -27,44 +28,12 @@ pub struct TwinSection<'a> {
     pub outputs: &'a Channels,
 }
 
-/// What a twin is worth, in a sentence.
-#[must_use]
-pub fn verdict(fidelity: &Fidelity) -> String {
-    let gradient = &fidelity.gradient;
-    let judgement = match fidelity.verdict() {
-        Verdict::Fit => "fit for training",
-        Verdict::Usable => {
-            "usable: its gradient points the right way, and more shots or another twin would train faster"
-        }
-        Verdict::Unfit if gradient.cosine.low > 0.0 => {
-            "not fit for training: its gradient points the right way only roughly"
-        }
-        Verdict::Unfit if gradient.cosine.high < 0.0 => {
-            "not fit for training: its gradient points the wrong way"
-        }
-        Verdict::Unfit => "not fit for training: its gradient is not known to point the right way",
-    };
-    format!("{judgement}. {}", in_numbers(fidelity))
-}
-
-/// What a twin's fidelity is, in a sentence of numbers.
-#[must_use]
-pub fn in_numbers(Fidelity { readings, gradient, .. }: &Fidelity) -> String {
-    let floor = readings.over_the_floor().map_or_else(String::new, |times| {
-        format!(", {times:.1} times what the device's noise allows")
-    });
-    format!(
-        "Gradient cosine {:.3}, length {:.2} of the device's; R² {:.4}, NRMSE {:.4}{floor}.",
-        gradient.cosine, gradient.length, readings.r2, readings.nrmse
-    )
-}
-
 impl TwinSection<'_> {
     pub(super) fn to_html(&self) -> String {
         format!(
             "<h2>Twin of {}</h2>\n<p>{} Intervals hold in 99 of 100 cases.</p>\n{}<div class=\"charts\">\n{}{}{}{}</div>\n{}",
             escape(self.device),
-            escape(&verdict(self.fidelity)),
+            escape(&in_a_sentence(self.fidelity)),
             self.gradients(),
             self.scatter(),
             self.residuals(),

@@ -12,22 +12,75 @@
 //! A shot a sample and physical stage, none for `in-silico` until it is tested; one vector-Jacobian product of
 //! each twin and digital stage.
 
-use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
 
-use super::{Batch, TrainingRule};
-use crate::network::{Laboratory, Network};
+use super::{Batch, ForwardPass, StepOutput, TrainingRule, parts};
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network, Source};
 
-/// δ_l = J_lᵀ δ_{l+1}; ∂ℒ/∂θ_l = (∂f_l/∂θ_l)ᵀ δ_l, all at the traced points.
-pub struct Backpropagation;
+/// δ_l = J_lᵀ δ_{l+1}; ∂ℒ/∂θ_l = (∂f_l/∂θ_l)ᵀ δ_l, all at the points of the forward pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Backpropagation {
+    source: Source,
+    /// Whether twins are linearised while the devices play.
+    linearises: bool,
+    /// Parts of a batch that are under way in turn.
+    parts: usize,
+}
+
+impl Backpropagation {
+    /// Physics-aware training: forward measured, backward through the twins.
+    #[must_use]
+    pub fn physics_aware() -> Self {
+        Self { source: Source::Measured, linearises: true, parts: 1 }
+    }
+
+    /// The same with batches in `parts` parts, at most one a sample: while the devices play one, the CPU works on
+    /// another. For devices that take longer than the CPU; each part sets the devices' parameters again.
+    #[must_use]
+    pub fn in_parts(self, parts: usize) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// Forward and backward through the twins.
+    #[must_use]
+    pub fn in_silico() -> Self {
+        Self { source: Source::Predicted, linearises: false, parts: 1 }
+    }
+
+    /// Forward measured, backward through whatever twins the laboratory has: by the simulated devices' own equations
+    /// it is the ideal.
+    #[must_use]
+    pub fn ideal() -> Self {
+        Self { linearises: false, ..Self::physics_aware() }
+    }
+}
 
 impl TrainingRule for Backpropagation {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
-        Ok(network.backward(batch.trace, batch.cotangent.clone(), laboratory))
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        // A backend that plays the devices itself does not wait for them.
+        if self.parts > 1 && self.linearises && !laboratory.is_in_tensors() {
+            return parts::step(batch, self.parts, network, laboratory, loss);
+        }
+        let pass = if self.linearises {
+            let position = Some(batch.position);
+            let x = batch.inputs.clone();
+            let trace = network.measure_and_linearise(x, laboratory, position)?;
+            ForwardPass::new(trace, batch.targets, loss)
+        } else {
+            ForwardPass::of(batch, network, laboratory, self.source, loss)?
+        };
+        let gradients = network.backward(&pass.trace, pass.cotangent.clone(), laboratory);
+        Ok(pass.with_gradients(gradients, network, laboratory))
+    }
+
+    fn is_backpropagation(&self) -> bool {
+        true
     }
 }

@@ -29,15 +29,17 @@ pub struct RulesConfig {
 }
 
 impl RulesConfig {
-    /// `rule` with its options; what it draws comes from `seed`.
+    /// `rule` with its options, which draws random numbers from `seed`; `pat` takes a batch in `parts` parts.
     #[must_use]
-    pub fn start(&self, rule: Rule, seed: u64) -> Box<dyn TrainingRule> {
+    pub fn start(&self, rule: Rule, seed: u64, parts: usize) -> Box<dyn TrainingRule> {
         let direct = |augmented| {
             let config = self.direct_feedback_alignment.clone();
             Box::new(DirectFeedback::new(config, augmented, seed))
         };
         match rule {
-            Rule::Pat | Rule::InSilico | Rule::Ideal => Box::new(Backpropagation),
+            Rule::Pat => Box::new(Backpropagation::physics_aware().in_parts(parts)),
+            Rule::InSilico => Box::new(Backpropagation::in_silico()),
+            Rule::Ideal => Box::new(Backpropagation::ideal()),
             Rule::PredictiveCoding => {
                 Box::new(PredictiveCoding::new(self.predictive_coding.clone()))
             }

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, validate};
 
 use super::feedback_alignment::fixed_random;
-use super::{Batch, Layers, TrainingRule};
-use crate::network::{Laboratory, Network};
+use super::{Batch, ForwardPass, Layers, StepOutput, TrainingRule};
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network, Source, Wanted};
 
 /// What stands for the derivative of what follows a mixing stage's output y, standardised over the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,12 +112,14 @@ impl Derivative {
 }
 
 impl TrainingRule for DirectFeedback {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let layers = Layers::of(network);
         let last = layers.count() - 1;
         let mut gradients = Vec::with_capacity(network.stages.len());
@@ -124,24 +127,26 @@ impl TrainingRule for DirectFeedback {
             let stages = layers.stages(layer);
             let end = stages.end - 1;
             let mut cotangent = if layer == last {
-                batch.cotangent.clone()
+                pass.cotangent.clone()
             } else {
-                self.error(end, &batch.trace.outputs[end], batch.cotangent)
+                self.error(end, &pass.trace.outputs[end], &pass.cotangent)
             };
             for place in stages.rev() {
                 let stage = &network.stages[place];
                 if self.augmented && stage.mixes() && layer < last {
-                    let y = &batch.trace.outputs[place];
-                    let error = self.error(place, y, batch.cotangent);
+                    let y = &pass.trace.outputs[place];
+                    let error = self.error(place, y, &pass.cotangent);
                     cotangent = error * self.config.derivative.of(y);
                 }
-                let x = &batch.trace.inputs[place];
-                let (dx, mut dparameters) = stage.vjp(x, cotangent, laboratory);
-                cotangent = dx;
-                network.regularise(place, x, laboratory, Some(&mut cotangent), &mut dparameters);
-                gradients.push(dparameters);
+                let point = pass.trace.point(place);
+                let of_stage = stage.vjp(point, cotangent, Wanted::All, laboratory);
+                let mut parameters = of_stage.parameters;
+                cotangent = of_stage.input.expect("all cotangents are wanted");
+                network.regularise(place, point, laboratory, Some(&mut cotangent), &mut parameters);
+                gradients.push(parameters);
             }
         }
-        Ok(gradients.into_iter().rev().flatten().collect())
+        let gradients = gradients.into_iter().rev().flatten().collect();
+        Ok(pass.with_gradients(gradients, network, laboratory))
     }
 }

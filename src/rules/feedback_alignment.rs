@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, random, validate};
 
-use super::{Batch, TrainingRule};
-use crate::network::{Laboratory, Network, Trace};
+use super::{Batch, ForwardPass, StepOutput, TrainingRule};
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network, Source, Trace};
 
 /// Feedback alignment; in a recipe, `[training.rules.feedback-alignment]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,20 +103,24 @@ pub(super) fn fixed_random(
 }
 
 impl TrainingRule for FeedbackAlignment {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         if self.matrices.is_none() {
-            self.matrices = Some(self.draw(network, batch.trace));
+            self.matrices = Some(self.draw(network, &pass.trace));
         }
         let matrices = self.matrices.as_deref().unwrap_or_default();
-        let cotangent = batch.cotangent.clone();
-        Ok(network.backward_through(batch.trace, cotangent, laboratory, |place, x, dy| {
-            let matrix = matrices[place].as_ref()?;
-            Some(network.stages[place].confined(x, dy.clone().matmul(matrix.clone())))
-        }))
+        let cotangent = pass.cotangent.clone();
+        let gradients =
+            network.backward_through(&pass.trace, cotangent, laboratory, |place, x, dy| {
+                let matrix = matrices[place].as_ref()?;
+                Some(network.stages[place].confined(x, dy.clone().matmul(matrix.clone())))
+            });
+        Ok(pass.with_gradients(gradients, network, laboratory))
     }
 }

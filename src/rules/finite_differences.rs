@@ -17,8 +17,9 @@ use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, validate};
 
 use super::probe::Probe;
-use super::{Batch, TrainingRule};
-use crate::network::{Laboratory, Network};
+use super::{Batch, ForwardPass, Passes, StepOutput, TrainingRule};
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network, Source};
 
 /// Central finite differences; in a recipe, `[training.rules.finite-differences]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,14 +58,16 @@ fn moved(tensor: &Tensor<2>, element: usize, step: f64) -> Tensor<2> {
 }
 
 impl TrainingRule for FiniteDifferences {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let step = self.config.step;
-        let mut probe = Probe::new(batch, network, laboratory);
+        let mut probe = Probe::new(batch, network, laboratory, loss);
         let shapes: Vec<[usize; 2]> = probe.at().iter().map(Tensor::dims).collect();
         let mut gradients = Vec::with_capacity(shapes.len());
         for (place, shape) in shapes.into_iter().enumerate() {
@@ -80,6 +83,13 @@ impl TrainingRule for FiniteDifferences {
             }
             gradients.push(from_vec(gradient, shape, &probe.at()[place].device()));
         }
-        Ok(gradients)
+        drop(probe);
+        Ok(pass.with_gradients(gradients, network, laboratory))
+    }
+
+    fn passes(&self, network: &Network) -> Passes {
+        let parameters = network.parameters();
+        let elements = parameters.iter().map(|(_, value)| value.dims()[0] * value.dims()[1]);
+        Passes { forward: (1 + 2 * elements.sum::<usize>()) as f64, backward: 0.0 }
     }
 }

@@ -5,8 +5,10 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
 
-use crate::network::{Laboratory, Network, Pullback, Source, Trace};
-use crate::training::Regularisation;
+use crate::network::{
+    BatchPosition, Cotangents, Laboratory, Network, Point, Pullback, Regularisation, Source, Trace,
+    Wanted,
+};
 
 /// Layers of a network. One begins at every stage that mixes its inputs (a physical or a digital layer),
 /// and wherever a skip connection starts or ends; what stands before the first belongs to it.
@@ -51,7 +53,7 @@ impl Layers {
     #[must_use]
     pub fn nodes(&self, trace: &Trace) -> Vec<Tensor<2>> {
         let inputs = self.ranges.iter().map(|range| trace.inputs[range.start].clone());
-        inputs.chain([trace.logits().clone()]).collect()
+        inputs.chain([trace.output().clone()]).collect()
     }
 
     /// What skips into node `node` from the values of the nodes before it, added to `value`.
@@ -71,59 +73,62 @@ impl Layers {
         skips.fold(cotangent, |cotangent, &(_, to)| cotangent + credits[to].clone())
     }
 
-    /// What layer `layer` makes of `x`, measured: what its stages got and gave.
+    /// Passes `x` through layer `layer`, measured.
     pub(super) fn measure(
         &self,
         layer: usize,
         x: &Tensor<2>,
         network: &Network,
         laboratory: &mut Laboratory,
+        position: BatchPosition,
     ) -> Result<Trace, DeviceError> {
-        let mut trace = Trace::for_stages(self.stages(layer).len());
-        let mut value = x.clone();
-        for stage in &network.stages[self.stages(layer)] {
-            let output = stage.forward(&value, laboratory, Source::Measured)?;
-            trace.inputs.push(std::mem::replace(&mut value, output.clone()));
-            trace.outputs.push(output);
-        }
+        let mut trace = self.measure_inputs(layer, x, network, laboratory, position)?;
+        let last = &network.stages[self.stages(layer).end - 1];
+        let entering = &trace.inputs[trace.outputs.len()];
+        let passed = last.forward(entering, laboratory, Source::Measured, Some(position))?;
+        trace.leave(passed);
         Ok(trace)
     }
 
-    /// What enters the stages of layer `layer` when `x` enters the layer, measured.
+    /// The same up to the input of the last stage, which is not measured.
     pub(super) fn measure_inputs(
         &self,
         layer: usize,
         x: &Tensor<2>,
         network: &Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
-        let mut inputs = vec![x.clone()];
+        position: BatchPosition,
+    ) -> Result<Trace, DeviceError> {
         let Range { start, end } = self.stages(layer);
+        let mut trace = Trace::for_stages(end - start, Some(position));
+        let mut value = x.clone();
         for stage in &network.stages[start..end - 1] {
-            let last = inputs.last().unwrap_or(x);
-            inputs.push(stage.forward(last, laboratory, Source::Measured)?);
+            let passed = stage.forward(&value, laboratory, Source::Measured, Some(position))?;
+            trace.inputs.push(std::mem::replace(&mut value, passed.output.clone()));
+            trace.leave(passed);
         }
-        Ok(inputs)
+        trace.inputs.push(value);
+        Ok(trace)
     }
 
-    /// What enters the stages of layer `layer`, as the whole network's `trace` has it.
-    pub(super) fn entering<'a>(&self, layer: usize, trace: &'a Trace) -> &'a [Tensor<2>] {
-        &trace.inputs[self.stages(layer)]
+    /// The points that the whole network's `trace` went through in layer `layer`.
+    pub(super) fn points<'a>(&self, layer: usize, trace: &'a Trace) -> Vec<Point<'a>> {
+        self.stages(layer).map(|place| trace.point(place)).collect()
     }
 
-    /// Layer `layer` at the stages' `inputs`, to send cotangents down through.
+    /// Layer `layer` at the `points` of its stages, to send cotangents down through.
     pub(super) fn linearise<'a>(
         &self,
         layer: usize,
-        inputs: &'a [Tensor<2>],
+        points: &[Point<'a>],
         network: &'a Network,
         laboratory: &'a Laboratory,
     ) -> LinearLayer<'a> {
-        let stages = self.stages(layer).zip(inputs).map(|(place, x)| LinearStage {
+        let stages = self.stages(layer).zip(points).map(|(place, &point)| LinearStage {
             place,
-            x,
-            pullback: network.stages[place].pullback(x, laboratory),
-            regularisation: network.regularisation(place, x, laboratory),
+            point,
+            pullback: network.stages[place].pullback(point, laboratory),
+            regularisation: network.regularisation(place, point, laboratory),
         });
         let lowest = network.lowest_trained(self.stages(layer));
         LinearLayer { stages: stages.collect(), lowest, network, laboratory }
@@ -142,7 +147,7 @@ pub(super) struct LinearLayer<'a> {
 
 struct LinearStage<'a> {
     place: usize,
-    x: &'a Tensor<2>,
+    point: Point<'a>,
     pullback: Pullback<'a>,
     regularisation: Option<(Regularisation, Option<usize>)>,
 }
@@ -171,21 +176,22 @@ impl LinearLayer<'_> {
             let stage = &self.network.stages[linear.place];
             let dy = cotangent.clone();
             let is_lowest = Some(linear.place) == self.lowest;
-            let mut dparameters = if stage.parameters().is_empty() {
+            let mut parameters = if stage.parameters().is_empty() {
                 cotangent = (linear.pullback)(dy);
                 Vec::new()
             } else if is_lowest {
-                stage.parameter_gradients(linear.x, dy, self.laboratory)
+                stage.vjp(linear.point, dy, Wanted::Parameters, self.laboratory).parameters
             } else {
-                let (dx, dparameters) = stage.vjp(linear.x, dy, self.laboratory);
-                cotangent = dx;
-                dparameters
+                let Cotangents { input, parameters } =
+                    stage.vjp(linear.point, dy, Wanted::All, self.laboratory);
+                cotangent = input.expect("all cotangents are wanted");
+                parameters
             };
             if let Some((regularisation, Some(parameter))) = &linear.regularisation {
-                let gradient = &mut dparameters[*parameter];
+                let gradient = &mut parameters[*parameter];
                 *gradient = gradient.clone() + regularisation.weights.clone();
             }
-            gradients.push(dparameters);
+            gradients.push(parameters);
             if is_lowest {
                 break;
             }

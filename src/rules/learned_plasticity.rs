@@ -1,6 +1,6 @@
 //! Learned plasticity: matrices change by a sum of local terms whose weights were meta-learned, with errors that
 //! come down through fixed random matrices. Source: Shervani-Tabar & Rosenbaum, Nature Communications 14, 1805,
-//! 2023; the terms, and how their weights are learned, stand in [`crate::plasticity`].
+//! 2023; the terms, and how their weights are learned, stand in [`super::plasticity`].
 //!
 //! With x what enters the matrix W of a layer, y what leaves the layer (of the last layer the softmax of the
 //! logits) and e the error signals, which come down as in [feedback alignment](super::feedback_alignment):
@@ -37,9 +37,11 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, validate};
 
 use super::feedback_alignment::feedback_matrices;
-use super::{Batch, TrainingRule};
-use crate::network::{Laboratory, Matrix, Network};
-use crate::plasticity::{Coefficients, Side, Term};
+use super::{Batch, ForwardPass, StepOutput, TrainingRule};
+use crate::data::Targets;
+use crate::loss::Loss;
+use crate::network::{Laboratory, Matrix, Network, Source, Trace};
+use crate::rules::plasticity::{Coefficients, Side, Term};
 
 /// Learned plasticity; in a recipe, `[training.rules.learned-plasticity]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,8 +133,13 @@ struct Descent {
 }
 
 impl LearnedPlasticity {
-    fn descend(&mut self, batch: Batch, network: &Network, laboratory: &Laboratory) -> Descent {
-        let Batch { trace, cotangent, .. } = batch;
+    fn descend(
+        &mut self,
+        pass: &ForwardPass,
+        network: &Network,
+        laboratory: &Laboratory,
+    ) -> Descent {
+        let ForwardPass { trace, cotangent, .. } = pass;
         let drawn = (self.seed, self.config.scale);
         let matrices =
             self.matrices.get_or_insert_with(|| feedback_matrices(drawn, network, trace));
@@ -159,15 +166,15 @@ impl LearnedPlasticity {
         &self,
         (place, matrix): (usize, &Matrix),
         signals: &[Option<Signal>],
-        batch: Batch,
+        trace: &Trace,
         network: &Network,
     ) -> Option<Tensor<2>> {
-        let (x, reading) = (&batch.trace.inputs[place], &batch.trace.outputs[place]);
+        let (x, reading) = (&trace.inputs[place], &trace.outputs[place]);
         let mixes = |place: &usize| network.stages[*place].mixes();
         let next = (place + 1..network.stages.len()).find(mixes);
         let leaving = match next {
-            Some(next) => batch.trace.inputs[next].clone(),
-            None => softmax(batch.trace.logits().clone(), 1),
+            Some(next) => trace.inputs[next].clone(),
+            None => softmax(trace.output().clone(), 1),
         };
         let y = if leaving.dims() == reading.dims() { &leaving } else { reading };
         let Signal { above, below } = signals[place].as_ref()?;
@@ -187,30 +194,44 @@ impl LearnedPlasticity {
 }
 
 impl TrainingRule for LearnedPlasticity {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
-        let Descent { signals, mut gradients } = self.descend(batch, network, laboratory);
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
+        let Descent { signals, mut gradients } = self.descend(&pass, network, laboratory);
         let pseudo = self.config.terms.of(Term::PseudoGradient);
         for (place, gradients) in gradients.iter_mut().enumerate() {
             gradients.iter_mut().for_each(|gradient| *gradient = gradient.clone() * pseudo);
             let matrix = network.stages[place].matrix();
             let changed = matrix.and_then(|matrix| {
-                let change = self.change((place, &matrix), &signals, batch, network)?;
+                let change = self.change((place, &matrix), &signals, &pass.trace, network)?;
                 Some((matrix, change))
             });
             let Some((Matrix { parameter, gain, .. }, change)) = changed else { continue };
             // The range penalty and the regulariser, which do not come from the loss, at the rate of the
             // pseudo-gradient.
-            let x = &batch.trace.inputs[place];
-            let nothing = batch.trace.outputs[place].zeros_like();
-            let kept = network.gradients_of(place, x, nothing, laboratory).swap_remove(parameter);
+            let nothing = pass.trace.outputs[place].zeros_like();
+            let point = pass.trace.point(place);
+            let mut kept = network.gradients_of(place, point, nothing, laboratory);
+            let kept = kept.swap_remove(parameter);
             let change = (change / gain).reshape(kept.dims());
             gradients[parameter] = kept * pseudo - change;
         }
-        Ok(gradients.into_iter().flatten().collect())
+        let gradients = gradients.into_iter().flatten().collect();
+        Ok(pass.with_gradients(gradients, network, laboratory))
+    }
+
+    fn check(&self, _network: &Network, targets: &Targets) -> Result<(), String> {
+        match targets {
+            Targets::Classes(_) => Ok(()),
+            Targets::Values(_) => Err(
+                "learned plasticity takes the softmax of the outputs and needs classes, and the targets are values; choose another rule"
+                    .to_owned(),
+            ),
+        }
     }
 }

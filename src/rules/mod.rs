@@ -1,10 +1,10 @@
-//! Training rules: how the measured trace of a batch becomes a gradient of the parameters.
+//! Training rules: how a batch becomes gradients of the parameters.
 //!
-//! The forward values are the same for all of them, what the devices answered; rules differ in the
-//! *credit* that they give every stage for the loss, and whether they ask a twin for it. A stage offers
-//! no more than `forward` and `vjp`, so each rule runs on physical and digital stages alike. Every rule has a
-//! module with its equations, their source, when to use it and what it costs. How the terms of learned
-//! plasticity are found is a room of its own: [`crate::plasticity`].
+//! A [`TrainingRule`] owns its whole step: it passes the batch forward, asks the loss, and returns gradients. Rules
+//! differ in the *credit* that they give every stage for the loss, and whether they ask a twin for it. They use no more
+//! of a stage than `forward` and `vjp`, so each runs on physical and digital stages alike. Every rule has a
+//! module with its equations, their source, when to use it and what it costs. [`plasticity`] meta-learns the terms of
+//! learned plasticity.
 //!
 //! | rule | credit of a stage's output | asks a twin for | shots a step, of a batch of B |
 //! |---|---|---|---|
@@ -26,10 +26,13 @@ pub mod feedback_alignment;
 pub mod finite_differences;
 mod layers;
 pub mod learned_plasticity;
+mod parts;
 mod passes;
 pub mod perturbation;
+pub mod plasticity;
 pub mod predictive_coding;
 mod probe;
+mod step;
 
 pub use alignment::Alignment;
 pub use backpropagation::Backpropagation;
@@ -43,36 +46,68 @@ pub use learned_plasticity::{LearnedPlasticity, LearnedPlasticityConfig};
 pub use passes::Passes;
 pub use perturbation::{Perturbation, PerturbationConfig};
 pub use predictive_coding::{Inference, PredictiveCoding, PredictiveCodingConfig};
+pub use step::{Batch, ForwardPass, StepOutput};
 
-use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
 
-use crate::network::{Laboratory, Network, Trace};
+use crate::data::Targets;
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network};
 
-/// A batch that has gone forward.
-#[derive(Clone, Copy)]
-pub struct Batch<'a> {
-    /// Class of each sample.
-    pub labels: &'a [usize],
-    /// What the stages got and gave.
-    pub trace: &'a Trace,
-    /// Cotangent of the logits: the gradient of the batch's mean loss, `[batch, classes]`.
-    pub cotangent: &'a Tensor<2>,
-    /// The training step, from zero; random draws belong to it.
-    pub step: u64,
-}
-
-/// A training rule.
+/// A training rule: its own forward pass, and the gradients that it makes of it.
 pub trait TrainingRule {
-    /// Gradients of the batch's mean loss, or what the rule has in their place, in the order of
-    /// [`Network::parameters_mut`]. The network is left as it was.
+    /// One step on `batch`: passes it through `network`, asks `loss`, and returns the gradients. The network is left
+    /// as it was.
     ///
     /// # Errors
-    /// Whatever a device answers, where the rule plays shots of its own.
-    fn gradients(
+    /// Those of a device.
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError>;
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError>;
+
+    /// Whether its gradients are backpropagation's; others are compared with those, where there are twins.
+    fn is_backpropagation(&self) -> bool {
+        false
+    }
+
+    /// Whether it can train `network` on `targets`.
+    ///
+    /// # Errors
+    /// Why not and what to do, in a sentence.
+    fn check(&self, _network: &Network, _targets: &Targets) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Passes through `network` that a step takes for each sample.
+    fn passes(&self, _network: &Network) -> Passes {
+        Passes { forward: 1.0, backward: 1.0 }
+    }
+}
+
+impl<R: TrainingRule + ?Sized> TrainingRule for Box<R> {
+    fn step(
+        &mut self,
+        batch: &Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        (**self).step(batch, network, laboratory, loss)
+    }
+
+    fn is_backpropagation(&self) -> bool {
+        (**self).is_backpropagation()
+    }
+
+    fn check(&self, network: &Network, targets: &Targets) -> Result<(), String> {
+        (**self).check(network, targets)
+    }
+
+    fn passes(&self, network: &Network) -> Passes {
+        (**self).passes(network)
+    }
 }

@@ -17,8 +17,9 @@ use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, random, validate};
 
 use super::probe::Probe;
-use super::{Batch, TrainingRule};
-use crate::network::{Laboratory, Network};
+use super::{Batch, ForwardPass, Passes, StepOutput, TrainingRule};
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network, Source};
 
 /// Simultaneous perturbation; in a recipe, `[training.rules.spsa]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,17 +64,19 @@ fn signs(like: &[Tensor<2>], (seed, purpose): (u64, &str)) -> Vec<Tensor<2>> {
 }
 
 impl TrainingRule for Perturbation {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let &PerturbationConfig { step, directions } = &self.config;
-        let mut probe = Probe::new(batch, network, laboratory);
+        let mut probe = Probe::new(batch, network, laboratory, loss);
         let mut estimate: Vec<Tensor<2>> = probe.at().iter().map(Tensor::zeros_like).collect();
         for direction in 0..directions {
-            let purpose = format!("perturbation {direction} of step {}", batch.step);
+            let purpose = format!("perturbation {direction} of step {}", batch.position.step);
             let signs = signs(probe.at(), (self.seed, &purpose));
             let above = probe.loss(|place, at| at.clone() + signs[place].clone() * step)?;
             let below = probe.loss(|place, at| at.clone() - signs[place].clone() * step)?;
@@ -82,6 +85,11 @@ impl TrainingRule for Perturbation {
                 *estimate = estimate.clone() + signs * slope;
             }
         }
-        Ok(estimate)
+        drop(probe);
+        Ok(pass.with_gradients(estimate, network, laboratory))
+    }
+
+    fn passes(&self, _network: &Network) -> Passes {
+        Passes { forward: (1 + 2 * self.config.directions) as f64, backward: 0.0 }
     }
 }

@@ -35,9 +35,9 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, validate};
 
 use super::layers::LinearLayer;
-use super::{Backpropagation, Batch, Layers, TrainingRule};
-use crate::network::{Laboratory, Network};
-use crate::training::cross_entropy;
+use super::{Batch, ForwardPass, Layers, Passes, StepOutput, TrainingRule};
+use crate::loss::Loss;
+use crate::network::{Laboratory, Network, Point, Source, Trace};
 
 /// How beliefs are inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -93,7 +93,7 @@ impl PredictiveCoding {
 
     fn fixed_prediction(
         &self,
-        batch: Batch,
+        pass: &ForwardPass,
         network: &Network,
         laboratory: &Laboratory,
     ) -> Vec<Tensor<2>> {
@@ -101,14 +101,14 @@ impl PredictiveCoding {
         let top = layers.count();
         // ε of every node. Beliefs start at the traced values: below the top there is no error yet.
         let mut errors: Vec<Tensor<2>> =
-            layers.nodes(batch.trace).iter().map(Tensor::zeros_like).collect();
-        errors[top] = batch.cotangent.clone();
+            layers.nodes(&pass.trace).iter().map(Tensor::zeros_like).collect();
+        errors[top] = pass.cotangent.clone();
         // v̂ − v of every node.
         let mut lags = errors.clone();
         let linear: Vec<LinearLayer> = (0..top)
             .map(|layer| {
-                let inputs = layers.entering(layer, batch.trace);
-                layers.linearise(layer, inputs, network, laboratory)
+                let points = layers.points(layer, &pass.trace);
+                layers.linearise(layer, &points, network, laboratory)
             })
             .collect();
         for sweep in 0..self.steps(&layers) {
@@ -126,26 +126,31 @@ impl PredictiveCoding {
 
     fn strict(
         &self,
-        batch: Batch,
+        batch: &Batch,
+        pass: &ForwardPass,
         network: &Network,
         laboratory: &mut Laboratory,
+        loss: &dyn Loss,
     ) -> Result<Vec<Tensor<2>>, DeviceError> {
         let layers = Layers::of(network);
         let top = layers.count();
-        let mut beliefs = layers.nodes(batch.trace);
+        let position = batch.position;
+        let mut beliefs = layers.nodes(&pass.trace);
         let mut errors: Vec<Tensor<2>> = beliefs.iter().map(Tensor::zeros_like).collect();
         for _ in 0..self.steps(&layers) {
             // What the layer above made of the belief below it.
-            let mut above = layers.measure(top - 1, &beliefs[top - 1], network, laboratory)?;
-            let predicted = layers.arriving(top, above.logits().clone(), &beliefs);
-            errors[top] = cross_entropy(&predicted, batch.labels).1;
+            let mut above =
+                layers.measure(top - 1, &beliefs[top - 1], network, laboratory, position)?;
+            let predicted = layers.arriving(top, above.output().clone(), &beliefs);
+            errors[top] = loss.at(&predicted, batch.targets).1;
             for node in (1..top).rev() {
-                let layer = layers.measure(node - 1, &beliefs[node - 1], network, laboratory)?;
-                let predicted = layers.arriving(node, layer.logits().clone(), &beliefs);
+                let layer =
+                    layers.measure(node - 1, &beliefs[node - 1], network, laboratory, position)?;
+                let predicted = layers.arriving(node, layer.output().clone(), &beliefs);
                 errors[node] = predicted - beliefs[node].clone();
                 let error = errors[node + 1].clone();
-                let down =
-                    layers.linearise(node, &above.inputs, network, laboratory).cotangent(error);
+                let points = all_points(&above);
+                let down = layers.linearise(node, &points, network, laboratory).cotangent(error);
                 let down = layers.returning(node, down, &errors);
                 let moved = (errors[node].clone() - down) * self.config.eta;
                 beliefs[node] = beliefs[node].clone() + moved;
@@ -154,26 +159,52 @@ impl PredictiveCoding {
         }
         let mut gradients = Vec::new();
         for layer in 0..top {
-            let inputs = layers.measure_inputs(layer, &beliefs[layer], network, laboratory)?;
+            let belief = &beliefs[layer];
+            let trace = layers.measure_inputs(layer, belief, network, laboratory, position)?;
             let error = errors[layer + 1].clone();
-            let linear = layers.linearise(layer, &inputs, network, laboratory);
+            let linear = layers.linearise(layer, &all_points(&trace), network, laboratory);
             gradients.extend(linear.gradients(error));
         }
         Ok(gradients)
     }
 }
 
+/// The points of a layer's own `trace`.
+fn all_points(trace: &Trace) -> Vec<Point<'_>> {
+    (0..trace.inputs.len()).map(|place| trace.point(place)).collect()
+}
+
 impl TrainingRule for PredictiveCoding {
-    fn gradients(
+    fn step(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         network: &mut Network,
         laboratory: &mut Laboratory,
-    ) -> Result<Vec<Tensor<2>>, DeviceError> {
-        match self.config.algorithm {
-            Inference::Exact => Backpropagation.gradients(batch, network, laboratory),
-            Inference::FixedPrediction => Ok(self.fixed_prediction(batch, network, laboratory)),
-            Inference::Strict => self.strict(batch, network, laboratory),
-        }
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
+        let gradients = match self.config.algorithm {
+            Inference::Exact => network.backward(&pass.trace, pass.cotangent.clone(), laboratory),
+            Inference::FixedPrediction => self.fixed_prediction(&pass, network, laboratory),
+            Inference::Strict => self.strict(batch, &pass, network, laboratory, loss)?,
+        };
+        Ok(pass.with_gradients(gradients, network, laboratory))
+    }
+
+    fn passes(&self, network: &Network) -> Passes {
+        let layers = Layers::of(network);
+        let (count, steps) = (layers.count(), self.steps(&layers));
+        let (forward, backward) = match self.config.algorithm {
+            Inference::Exact => (1.0, 1.0),
+            Inference::FixedPrediction => {
+                // One layer more in every sweep, until the error has reached the lowest.
+                let products: usize = (1..=steps).map(|sweep| sweep.min(count - 1)).sum();
+                (1.0, 1.0 + products as f64 / count as f64)
+            }
+            Inference::Strict => {
+                ((2 + steps) as f64, 1.0 + (steps * (count - 1)) as f64 / count as f64)
+            }
+        };
+        Passes { forward, backward }
     }
 }

@@ -1,29 +1,31 @@
-//! The loss at other parameters than the network has, measured: what a rule without a gradient asks.
+//! The measured loss at other parameters than the network's, for rules that need no gradient.
 
 use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
 
-use super::Batch;
+use super::{Batch, ForwardPass};
+use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source};
-use crate::training::cross_entropy;
 
-/// A network whose parameters are moved about, and back at the end.
+/// A network at changed parameters; dropped, it restores them.
 pub(super) struct Probe<'a> {
-    batch: Batch<'a>,
+    batch: &'a Batch<'a>,
     network: &'a mut Network,
     laboratory: &'a mut Laboratory,
+    loss: &'a dyn Loss,
     /// The parameters as they were.
     at: Vec<Tensor<2>>,
 }
 
 impl<'a> Probe<'a> {
     pub(super) fn new(
-        batch: Batch<'a>,
+        batch: &'a Batch<'a>,
         network: &'a mut Network,
         laboratory: &'a mut Laboratory,
+        loss: &'a dyn Loss,
     ) -> Self {
         let at = network.parameters().into_iter().map(|(_, value)| value.clone()).collect();
-        Self { batch, network, laboratory, at }
+        Self { batch, network, laboratory, loss, at }
     }
 
     /// The parameters as they were.
@@ -40,10 +42,9 @@ impl<'a> Probe<'a> {
         for (place, parameter) in self.network.parameters_mut().into_iter().enumerate() {
             *parameter = moved(place, &self.at[place]);
         }
-        let x = self.batch.trace.inputs[0].clone();
-        let trace = self.network.forward(x, self.laboratory, Source::Measured)?;
-        let (loss, _) = cross_entropy(trace.logits(), self.batch.labels);
-        Ok(loss + self.network.penalty(&trace, self.laboratory))
+        let Self { batch, network, laboratory, loss, .. } = self;
+        let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, *loss)?;
+        Ok(pass.loss + network.penalty(&pass.trace, laboratory))
     }
 }
 

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-use super::{BeanConfig, OptimiserKind, RefinementChoice, Schedule, ShrinkageConfig};
+use super::{OptimiserKind, RefinementChoice, Schedule, ShrinkageConfig};
 use crate::Rule;
-use crate::network::Network;
+use crate::network::{BeanConfig, Network};
 use crate::rules::RulesConfig;
 
 /// How a network is trained; in a recipe, `[training]`.
@@ -75,6 +75,12 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Steps of a training on `samples` samples.
+    #[must_use]
+    pub fn steps(&self, samples: usize) -> usize {
+        self.epochs * samples.div_ceil(self.batch)
+    }
+
     /// Trained tensors of `network` that are no matrices, so that of the rule's terms only the pseudo-gradient
     /// acts on them; none where the rule has no terms.
     #[must_use]

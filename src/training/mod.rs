@@ -1,28 +1,32 @@
 //! Training: minibatches forward by the rule, gradients backward stage by stage, an optimiser.
 
 mod awake;
-mod bean;
+mod clock;
 mod config;
-mod events;
-mod loss;
+mod evaluation;
+mod event;
 mod optimiser;
-mod parts;
-mod range_penalty;
+mod progress;
 mod recalibration;
 mod refinement;
 mod schedule;
 mod shrinkage;
+mod task;
 mod trainer;
 
 pub use awake::Awake;
-pub use bean::{BeanConfig, Order, Regularisation};
+pub use clock::Checkpoints;
 pub use config::TrainingConfig;
-pub use events::{EpochMetrics, Snapshot, Start, StepDone, TrainingEvent, TrainingProgress};
-pub use loss::{accuracy, cross_entropy, predictions};
-pub use optimiser::{Optimiser, OptimiserKind};
-pub use range_penalty::RangePenalty;
-pub use recalibration::{measure_at, recalibrate_about};
+pub use evaluation::{Evaluation, evaluate};
+pub use event::{
+    Event, Observer, Observers, Results, Snapshot, StepDone, TrainingBegins, TwinJudged,
+    Unobserved, Work, WorkOutcome, WorkSize,
+};
+pub use optimiser::{Descent, Optimiser, OptimiserKind};
+pub use progress::{EpochMetrics, TrainingProgress};
+pub use recalibration::{Budget, measure_at, recalibrate_about};
 pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};
 pub use schedule::Schedule;
 pub use shrinkage::ShrinkageConfig;
-pub use trainer::{Checkpoints, Ending, Judgement, Trainer, evaluate};
+pub use task::Task;
+pub use trainer::{Ending, Trainer};

@@ -1,4 +1,4 @@
-//! What moves the parameters down what a rule gives in the place of their gradient.
+//! Optimisers: they apply a rule's gradients to the parameters.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -6,7 +6,87 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::Adam;
 use twinprop_calibration::state::State;
 
-/// The kinds of optimiser; in a recipe, `optimiser = "adam"`.
+/// Moves parameters by their gradients.
+pub trait Optimiser: Send {
+    /// Moves each tensor by its gradient and its learning rate. The operands match in number, order and shape, and
+    /// are the same tensors in every step.
+    fn step(
+        &mut self,
+        learning_rates: &[f64],
+        tensors: Vec<&mut Tensor<2>>,
+        gradients: Vec<Tensor<2>>,
+    );
+
+    /// What it remembers, for a resumed run; `like` are the tensors that it moves.
+    fn state(&self, _like: &[&Tensor<2>]) -> State {
+        State::new()
+    }
+
+    /// Restores what [`state`](Self::state) returned.
+    ///
+    /// # Errors
+    /// What is missing, in a sentence.
+    fn restore(&mut self, _state: State) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<O: Optimiser + ?Sized> Optimiser for Box<O> {
+    fn step(
+        &mut self,
+        learning_rates: &[f64],
+        tensors: Vec<&mut Tensor<2>>,
+        gradients: Vec<Tensor<2>>,
+    ) {
+        (**self).step(learning_rates, tensors, gradients);
+    }
+
+    fn state(&self, like: &[&Tensor<2>]) -> State {
+        (**self).state(like)
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), String> {
+        (**self).restore(state)
+    }
+}
+
+impl Optimiser for Adam {
+    fn step(
+        &mut self,
+        learning_rates: &[f64],
+        tensors: Vec<&mut Tensor<2>>,
+        gradients: Vec<Tensor<2>>,
+    ) {
+        Self::step(self, learning_rates.iter().copied(), tensors, gradients);
+    }
+
+    fn state(&self, like: &[&Tensor<2>]) -> State {
+        Self::state(self, like)
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), String> {
+        Self::restore(self, state)
+    }
+}
+
+/// Plain descent: θ ← θ − learning rate · gradient.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Descent;
+
+impl Optimiser for Descent {
+    fn step(
+        &mut self,
+        learning_rates: &[f64],
+        tensors: Vec<&mut Tensor<2>>,
+        gradients: Vec<Tensor<2>>,
+    ) {
+        for ((tensor, gradient), &rate) in tensors.into_iter().zip(gradients).zip(learning_rates) {
+            *tensor = tensor.clone() - gradient * rate;
+        }
+    }
+}
+
+/// The optimisers by name; in a recipe, `optimiser = "adam"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OptimiserKind {
@@ -18,63 +98,12 @@ pub enum OptimiserKind {
 }
 
 impl OptimiserKind {
-    /// One that has not moved anything yet.
+    /// One before its first step.
     #[must_use]
-    pub fn start(self) -> Optimiser {
+    pub fn start(self) -> Box<dyn Optimiser> {
         match self {
-            Self::Adam => Optimiser::Adam(Adam::default()),
-            Self::Descent => Optimiser::Descent,
-        }
-    }
-
-    /// One that left `state`.
-    ///
-    /// # Errors
-    /// In words, where something is missing.
-    pub fn resume(self, state: State) -> Result<Optimiser, String> {
-        let mut optimiser = self.start();
-        if let Optimiser::Adam(adam) = &mut optimiser {
-            adam.restore(state)?;
-        }
-        Ok(optimiser)
-    }
-}
-
-/// An optimiser and what it remembers.
-pub enum Optimiser {
-    /// Adam.
-    Adam(Adam),
-    /// Plain descent, which remembers nothing.
-    Descent,
-}
-
-impl Optimiser {
-    /// What it remembers, for a resumed run; `like` are the tensors that it moves.
-    #[must_use]
-    pub fn state(&self, like: &[&Tensor<2>]) -> State {
-        match self {
-            Self::Adam(adam) => adam.state(like),
-            Self::Descent => State::new(),
-        }
-    }
-
-    /// Moves each tensor down its gradient at its learning rate. The operands match in number, order
-    /// and shape, and are the same tensors in every step.
-    pub fn step(
-        &mut self,
-        learning_rates: &[f64],
-        tensors: Vec<&mut Tensor<2>>,
-        gradients: Vec<Tensor<2>>,
-    ) {
-        match self {
-            Self::Adam(adam) => adam.step(learning_rates.iter().copied(), tensors, gradients),
-            Self::Descent => {
-                for ((tensor, gradient), &rate) in
-                    tensors.into_iter().zip(gradients).zip(learning_rates)
-                {
-                    *tensor = tensor.clone() - gradient * rate;
-                }
-            }
+            Self::Adam => Box::new(Adam::default()),
+            Self::Descent => Box::new(Descent),
         }
     }
 }

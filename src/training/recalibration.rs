@@ -21,7 +21,16 @@ pub fn measure_at(
     instrument: &mut Instrument,
     random: &mut impl Rng,
 ) -> Result<Shots, Error> {
-    measure(&TaskLikeConfig::EXACT, task, (count, 1), instrument, random)
+    measure(&TaskLikeConfig::EXACT, task, count, 1, instrument, random)
+}
+
+/// What a recalibration may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Shots that are measured.
+    pub shots: usize,
+    /// Steps that the twin learns from them.
+    pub steps: usize,
 }
 
 /// Recalibrates the twin of `instrument` with `shots` shots about those in `task` and `steps` steps;
@@ -31,13 +40,13 @@ pub fn measure_at(
 /// Whatever the device answers.
 pub fn recalibrate_about(
     task: &TaskDrives,
-    (shots, steps): (usize, usize),
+    Budget { shots, steps }: Budget,
     instrument: &mut Instrument,
     random: &mut impl Rng,
     backend: &Device,
 ) -> Result<(), Error> {
     let nearby = TaskLikeConfig::default();
-    let shots = measure(&nearby, task, (shots, SHOTS_A_SETTING), instrument, random)?;
+    let shots = measure(&nearby, task, shots, SHOTS_A_SETTING, instrument, random)?;
     if let Some(twin) = recalibrate(instrument.twin(), &shots, steps, random, backend)? {
         instrument.twin = Some(twin.into());
     }
@@ -58,7 +67,8 @@ pub fn recalibrate_about(
 fn measure(
     design: &TaskLikeConfig,
     task: &TaskDrives,
-    (count, run): (usize, usize),
+    count: usize,
+    run: usize,
     instrument: &mut Instrument,
     random: &mut impl Rng,
 ) -> Result<Shots, Error> {

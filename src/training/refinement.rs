@@ -19,7 +19,7 @@ use twinprop_calibration::state::{State, as_part, take_part};
 use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay};
 use twinprop_devices::{random, validate};
 
-use super::recalibration::{measure_at, recalibrate_about};
+use super::recalibration::{Budget, measure_at, recalibrate_about};
 use crate::Error;
 use crate::network::{Instrument, Laboratory, Network, Trace};
 
@@ -114,10 +114,10 @@ struct PupilState {
 }
 
 /// The twins of a laboratory that learn while a network trains.
-pub struct Refinement<'a> {
+pub struct Refinement {
     config: RefinementConfig,
     seed: u64,
-    backend: &'a Device,
+    backend: Device,
     /// One a device, in the laboratory's order; none for a device without a stage or with a twin that
     /// shall not learn or has nothing to learn.
     pupils: Vec<Option<Pupil>>,
@@ -144,7 +144,7 @@ const COST_OF_A_LESSON: f64 = 3.0;
 const LEAST_R2: f32 = 0.5;
 const FAR_OVER_THE_FLOOR: f32 = 3.0;
 
-impl<'a> Refinement<'a> {
+impl Refinement {
     /// Of those twins of `laboratory` that shall `learn`, as `network` plays on their devices.
     #[must_use]
     pub fn new(
@@ -153,14 +153,15 @@ impl<'a> Refinement<'a> {
         network: &Network,
         laboratory: &Laboratory,
         seed: u64,
-        backend: &'a Device,
+        backend: &Device,
     ) -> Self {
         let instruments = laboratory.instruments.iter().zip(learn).enumerate();
         let pupils = instruments.map(|(place, (instrument, learns))| {
             let stages = network.stages.iter().enumerate();
-            let playing = stages.filter(|(_, stage)| stage.instrument() == Some(place));
-            let slots: Vec<(usize, usize)> = playing
-                .flat_map(|(index, stage)| (0..stage.slots()).map(move |slot| (index, slot)))
+            let physical = stages.filter_map(|(index, stage)| Some((index, stage.physical()?)));
+            let slots: Vec<(usize, usize)> = physical
+                .filter(|(_, stage)| stage.instrument() == place)
+                .flat_map(|(index, stage)| (0..stage.shots()).map(move |shot| (index, shot)))
                 .collect();
             let learner =
                 instrument.twin().learner(backend).filter(|_| *learns && !slots.is_empty())?;
@@ -170,7 +171,7 @@ impl<'a> Refinement<'a> {
             Some(Pupil { slots, every, replay, refiner, errors: Vec::new() })
         });
         let pupils = pupils.collect();
-        Self { config, seed, backend, pupils, seconds: 0.0 }
+        Self { config, seed, backend: backend.clone(), pupils, seconds: 0.0 }
     }
 
     /// Seconds that the lessons took, beside the training.
@@ -183,7 +184,8 @@ impl<'a> Refinement<'a> {
     /// their last lesson taught, and the next lesson. `factor` is the schedule's of the learning rate.
     pub fn after_step(
         &mut self,
-        (step, factor): (u64, f64),
+        step: u64,
+        factor: f64,
         network: &Network,
         trace: &Trace,
         laboratory: &mut Laboratory,
@@ -194,16 +196,14 @@ impl<'a> Refinement<'a> {
             else {
                 continue;
             };
-            self.seconds += pupil.adopt(instrument, self.backend);
+            self.seconds += pupil.adopt(instrument, &self.backend);
             let mut runs = pupil.replay.choose(self.config.replayed, random);
             for _ in 0..self.config.fresh {
                 let (place, slot) = pupil.slots[random.random_range(0..pupil.slots.len())];
-                let stage = &network.stages[place];
-                if let Some(run) = stage.run(slot, &trace.inputs[place], &trace.outputs[place]) {
-                    let run = Arc::new(run);
-                    pupil.replay.add(Arc::clone(&run));
-                    runs.push(run);
-                }
+                let Some(stage) = network.stages[place].physical() else { continue };
+                let run = Arc::new(stage.run(slot, &trace.inputs[place], &trace.outputs[place]));
+                pupil.replay.add(Arc::clone(&run));
+                runs.push(run);
             }
             let rate = self.config.pace * factor * pupil.refiner.steady_rate();
             pupil.refiner.give(vec![(runs, rate)]);
@@ -230,7 +230,7 @@ impl<'a> Refinement<'a> {
             let Some(pupil) = pupil else { continue };
             let RefinerState { learner, untold } = pupil.refiner.state();
             tensors.extend(as_part(&format!("{place}.learner"), learner));
-            tensors.extend(as_part(&format!("{place}.replay"), pupil.replay.state(self.backend)));
+            tensors.extend(as_part(&format!("{place}.replay"), pupil.replay.state(&self.backend)));
             pupils.insert(place, PupilState { untold, errors: pupil.errors.clone() });
         }
         (tensors, RefinementState { seconds: self.seconds, pupils })
@@ -252,7 +252,7 @@ impl<'a> Refinement<'a> {
             let missing = || format!("it says nothing of the twin of `{}`", instrument.name);
             let PupilState { untold, errors } =
                 state.pupils.get(&place).cloned().ok_or_else(missing)?;
-            let learner = instrument.twin().learner(self.backend).ok_or_else(missing)?;
+            let learner = instrument.twin().learner(&self.backend).ok_or_else(missing)?;
             let state = take_part(&mut tensors, &format!("{place}.learner"));
             pupil.refiner = Refiner::resume(learner, RefinerState { learner: state, untold })?;
             pupil.replay.restore(take_part(&mut tensors, &format!("{place}.replay")))?;
@@ -289,7 +289,7 @@ impl<'a> Refinement<'a> {
                 &shots,
                 &self.config.fidelity,
                 random.random(),
-                self.backend,
+                &self.backend,
                 |_| (),
             )?;
             let cosine = gradient.cosine;
@@ -303,9 +303,9 @@ impl<'a> Refinement<'a> {
             if recalibration_shots > 0 {
                 let start = Instant::now();
                 let steps = self.config.recalibration_steps;
-                let effort = (recalibration_shots, steps);
-                recalibrate_about(&task, effort, instrument, random, self.backend)?;
-                pupil.start_again(instrument, self.backend);
+                let effort = Budget { shots: recalibration_shots, steps };
+                recalibrate_about(&task, effort, instrument, random, &self.backend)?;
+                pupil.start_again(instrument, &self.backend);
                 self.seconds += start.elapsed().as_secs_f64();
             }
             let lessons = pupil.errors.len() as f32;

@@ -1,134 +1,257 @@
 //! The training loop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
 use burn::tensor::{Device, Tensor};
-use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
-use twinprop_calibration::bridge::to_tensor;
+use twinprop_calibration::Adam;
+use twinprop_calibration::bridge::{to_matrix, to_tensor};
 use twinprop_calibration::tensors::total;
 use twinprop_devices::random;
 
-use super::events::Sums;
-use super::parts::{self, Played};
+use super::clock::Clock;
+use super::progress::Sums;
 use super::{
-    Awake, EpochMetrics, Optimiser, Refinement, Snapshot, Start, StepDone, TrainingConfig,
-    TrainingEvent, TrainingProgress, accuracy, cross_entropy, predictions,
+    Awake, Checkpoints, EpochMetrics, Event, Observer, Observers, Optimiser, Refinement, Schedule,
+    ShrinkageConfig, Snapshot, StepDone, TrainingConfig, TrainingProgress, evaluate,
 };
-use crate::data::{Dataset, Split};
-use crate::network::{Laboratory, Moment, Network, Source, Trace};
-use crate::rules::{Alignment, Backpropagation, Batch, TrainingRule};
-use crate::{Error, Rule};
-
-/// Rows that are run at once where no gradient is wanted.
-const EVALUATION_BATCH: usize = 256;
+use crate::Error;
+use crate::data::Split;
+use crate::loss::{CrossEntropy, Loss};
+use crate::network::{BatchPosition, Laboratory, Network, Source, Trace};
+use crate::rules::{Alignment, Backpropagation, Batch, StepOutput, TrainingRule};
 
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// After its last epoch.
     Complete,
-    /// It was stopped after so many steps.
+    /// An observer stopped it after so many steps.
     Stopped(u64),
 }
 
-/// When checkpoints are made, besides at the start and when the training is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checkpoints {
-    /// Never, not even then.
-    Never,
-    /// Whenever so many steps have been made.
-    Steps(u64),
-    /// Whenever so much time has passed.
-    Every(Duration),
-}
-
-/// A network's answers to a data set, measured on the device.
-#[derive(Clone, Debug)]
-pub struct Judgement {
-    /// Mean cross-entropy.
-    pub loss: f32,
-    /// Share of right answers.
-    pub accuracy: f32,
-    /// Most probable class of each sample.
-    pub predicted: Vec<usize>,
-}
-
-impl Judgement {
-    /// The samples of `data`, which was judged and has `classes` classes, by true class (rows) and answer
-    /// (columns).
-    #[must_use]
-    pub fn confusion(&self, data: &Dataset, classes: usize) -> Vec<Vec<usize>> {
-        let mut counts = vec![vec![0; classes]; classes];
-        for (&label, &answer) in data.labels.iter().zip(&self.predicted) {
-            counts[label][answer] += 1;
-        }
-        counts
-    }
-}
-
-/// A network in training.
+/// Trains a network: a rule makes gradients of each batch, an optimiser applies them, observers follow.
+///
+/// ```no_run
+/// use twinprop::loss::CrossEntropy;
+/// use twinprop::rules::Backpropagation;
+/// use twinprop::training::Trainer;
+/// # fn example(
+/// #     network: &mut twinprop::network::Network,
+/// #     laboratory: &mut twinprop::network::Laboratory,
+/// #     data: &twinprop::data::Split,
+/// # ) -> Result<(), twinprop::Error> {
+/// Trainer::new(network, laboratory)
+///     .rule(Backpropagation::physics_aware())
+///     .loss(CrossEntropy::default())
+///     .epochs(20)
+///     .train(data)?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Trainer<'a> {
-    /// The network.
-    pub network: &'a mut Network,
-    /// Its devices and their twins.
-    pub laboratory: &'a mut Laboratory,
-    /// The data.
-    pub split: &'a Split,
-    /// The settings.
-    pub config: &'a TrainingConfig,
-    /// The rule.
-    pub rule: Rule,
-    /// What refines the twins, if they are.
-    pub refinement: Option<Refinement<'a>>,
-    /// Whether the network is tested after every epoch, and its epochs told of.
-    pub judges_epochs: bool,
-    /// When checkpoints are made.
-    pub checkpoints: Checkpoints,
-    /// Seed of the order of the samples.
-    pub seed: u64,
-    /// Where the host computes.
-    pub backend: &'a Device,
+    network: &'a mut Network,
+    laboratory: &'a mut Laboratory,
+    rule: Box<dyn TrainingRule + 'a>,
+    loss: Box<dyn Loss + 'a>,
+    optimiser: Box<dyn Optimiser + 'a>,
+    observers: Observers<'a>,
+    refinement: Option<&'a mut Refinement>,
+    epochs: usize,
+    batch: usize,
+    learning_rate: f64,
+    digital_learning_rate: Option<f64>,
+    schedule: Schedule,
+    shrinkage: ShrinkageConfig,
+    checkpoints: Checkpoints,
+    tests_epochs: bool,
+    seed: u64,
+    backend: Device,
+    /// An observer asked for a stop.
+    is_stopping: bool,
 }
 
-impl Trainer<'_> {
-    /// Steps from the first to the last.
+impl<'a> Trainer<'a> {
+    /// Trains `network` on the devices of `laboratory`: by physics-aware training, cross-entropy and Adam, with the
+    /// other settings of [`TrainingConfig::default`], no checkpoints and a test after each epoch, unless another
+    /// method of this type changes it.
     #[must_use]
-    pub fn steps(&self) -> usize {
-        self.config.epochs * self.split.train.len().div_ceil(self.config.batch)
+    pub fn new(network: &'a mut Network, laboratory: &'a mut Laboratory) -> Self {
+        let TrainingConfig { epochs, batch, learning_rate, schedule, .. } =
+            TrainingConfig::default();
+        let backend = network.device();
+        Self {
+            network,
+            laboratory,
+            rule: Box::new(Backpropagation::physics_aware()),
+            loss: Box::new(CrossEntropy),
+            optimiser: Box::new(Adam::default()),
+            observers: Observers::default(),
+            refinement: None,
+            epochs,
+            batch,
+            learning_rate,
+            digital_learning_rate: None,
+            schedule,
+            shrinkage: ShrinkageConfig::default(),
+            checkpoints: Checkpoints::Never,
+            tests_epochs: true,
+            seed: 0,
+            backend,
+            is_stopping: false,
+        }
     }
 
-    /// Trains from `start`, or from the first step, to the last epoch, or to the step in which `stop` is
-    /// set. `observe` hears every step and every epoch, and keeps the checkpoints; a training that is
-    /// resumed from one ends as it would have without a break.
+    /// Rule, optimiser and numbers of `config`, with random numbers from `seed`.
+    #[must_use]
+    pub fn configure(self, config: &TrainingConfig, seed: u64) -> Self {
+        Self {
+            rule: config.rules.start(config.rule, seed, config.parts),
+            optimiser: config.optimiser.start(),
+            epochs: config.epochs,
+            batch: config.batch,
+            learning_rate: config.learning_rate,
+            digital_learning_rate: config.digital_learning_rate,
+            schedule: config.schedule,
+            shrinkage: config.shrinkage.clone(),
+            seed,
+            ..self
+        }
+    }
+
+    /// Makes gradients by `rule`.
+    #[must_use]
+    pub fn rule(self, rule: impl TrainingRule + 'a) -> Self {
+        Self { rule: Box::new(rule), ..self }
+    }
+
+    /// Compares outputs and targets by `loss`.
+    #[must_use]
+    pub fn loss(self, loss: impl Loss + 'a) -> Self {
+        Self { loss: Box::new(loss), ..self }
+    }
+
+    /// Applies gradients by `optimiser`.
+    #[must_use]
+    pub fn optimiser(self, optimiser: impl Optimiser + 'a) -> Self {
+        Self { optimiser: Box::new(optimiser), ..self }
+    }
+
+    /// Tells `observer` what happens, after the observers that were added before.
+    #[must_use]
+    pub fn observe(mut self, observer: &'a mut dyn Observer) -> Self {
+        self.observers.all.push(observer);
+        self
+    }
+
+    /// Refines the twins by `refinement` while the network trains.
+    #[must_use]
+    pub fn refine(self, refinement: &'a mut Refinement) -> Self {
+        Self { refinement: Some(refinement), ..self }
+    }
+
+    /// Passes over the training data.
+    #[must_use]
+    pub fn epochs(self, epochs: usize) -> Self {
+        Self { epochs, ..self }
+    }
+
+    /// Samples a step, at least one.
+    #[must_use]
+    pub fn batch(self, batch: usize) -> Self {
+        Self { batch: batch.max(1), ..self }
+    }
+
+    /// First learning rate of all parameters, which are normalised to [−1, 1] on devices.
+    #[must_use]
+    pub fn learning_rate(self, learning_rate: f64) -> Self {
+        Self { learning_rate, ..self }
+    }
+
+    /// First learning rate of the digital stages' parameters, where it is another one.
+    #[must_use]
+    pub fn digital_learning_rate(self, learning_rate: f64) -> Self {
+        Self { digital_learning_rate: Some(learning_rate), ..self }
+    }
+
+    /// How the learning rates change from the first step to the last.
+    #[must_use]
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
+    }
+
+    /// Penalties on the size of the parameters.
+    #[must_use]
+    pub fn shrinkage(self, shrinkage: ShrinkageConfig) -> Self {
+        Self { shrinkage, ..self }
+    }
+
+    /// When observers get a checkpoint.
+    #[must_use]
+    pub fn checkpoints(self, checkpoints: Checkpoints) -> Self {
+        Self { checkpoints, ..self }
+    }
+
+    /// Leaves out the test after each epoch, and the epoch's metrics with it.
+    #[must_use]
+    pub fn without_tests(self) -> Self {
+        Self { tests_epochs: false, ..self }
+    }
+
+    /// Seed of the order of the samples.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Steps from the first to the last on `data`.
+    #[must_use]
+    pub fn steps(&self, data: &Split) -> usize {
+        self.epochs * data.train.len().div_ceil(self.batch)
+    }
+
+    /// Trains on `data` from the first step to the last, or until an observer breaks.
     ///
     /// # Errors
-    /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is no number,
-    /// and whatever `observe` answers.
-    pub fn train(
-        &mut self,
-        start: Option<Start>,
-        stop: &AtomicBool,
-        mut observe: impl FnMut(TrainingEvent) -> Result<(), Error>,
-    ) -> Result<Ending, Error> {
-        let is_new = start.is_none();
-        let Start { mut progress, mut optimiser } = start.unwrap_or_else(|| Start {
-            progress: TrainingProgress::default(),
-            optimiser: self.config.optimiser.start(),
-        });
-        let mut rule = self.config.rules.start(self.rule, self.seed);
+    /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is not finite, [`Error::Usage`]
+    /// where rule, loss and targets do not fit, and the errors of observers.
+    pub fn train(&mut self, data: &Split) -> Result<Ending, Error> {
+        self.check(data)?;
+        let progress = TrainingProgress::default();
+        self.look_at_first(data)?;
+        if self.checkpoints != Checkpoints::Never {
+            self.snapshot(&progress)?;
+        }
+        self.go_on(data, progress)
+    }
+
+    /// The same from a checkpoint on, whose network, optimiser, devices and twins are restored: the training ends
+    /// as it would have without a break.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn resume(&mut self, data: &Split, progress: TrainingProgress) -> Result<Ending, Error> {
+        self.check(data)?;
+        self.go_on(data, progress)
+    }
+
+    fn check(&self, data: &Split) -> Result<(), Error> {
+        let targets = &data.train.targets;
+        let rule = self.rule.check(self.network, targets);
+        rule.and_then(|()| self.loss.check(targets)).map_err(Error::Usage)
+    }
+
+    /// Tells all observers.
+    fn tell(&mut self, event: &Event) -> Result<(), Error> {
+        self.is_stopping |= self.observers.observe(event)?.is_break();
+        Ok(())
+    }
+
+    fn go_on(&mut self, data: &Split, mut progress: TrainingProgress) -> Result<Ending, Error> {
         let mut clock = Clock::new(&progress, self.checkpoints);
         let first_rates = self.learning_rates();
-        let mut order: Vec<usize> = (0..self.split.train.len()).collect();
-        let batches = order.len().div_ceil(self.config.batch) as u64;
-        if is_new {
-            self.look_at_first(&order, &mut observe)?;
-            if self.checkpoints != Checkpoints::Never {
-                self.snapshot(&progress, &optimiser, &mut observe)?;
-            }
-        }
-        for epoch in 0..self.config.epochs {
+        let mut order: Vec<usize> = (0..data.train.len()).collect();
+        let batches = order.len().div_ceil(self.batch) as u64;
+        let steps = self.steps(data) as f64;
+        for epoch in 0..self.epochs {
             order.shuffle(&mut random::stream(self.seed, &format!("sample order {epoch}")));
             let before = epoch as u64 * batches;
             if progress.steps >= before + batches {
@@ -136,237 +259,202 @@ impl Trainer<'_> {
             }
             let mut learning_rate = 0.0;
             let mut last = None;
-            let left = order.chunks(self.config.batch).skip((progress.steps - before) as usize);
+            let left = order.chunks(self.batch).skip((progress.steps - before) as usize);
             for chosen in left {
                 let step = progress.steps;
-                let factor = self.config.schedule.factor(step as f64 / self.steps() as f64);
-                learning_rate = self.config.learning_rate * factor;
+                let factor = self.schedule.factor(step as f64 / steps);
+                learning_rate = self.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
-                let moment = Moment { step, batch: chosen.len(), first: 0 };
-                self.laboratory.moment = Some(moment);
                 let is_last = step + 1 == before + batches;
-                let of_epoch = (epoch, is_last);
-                let made = self.step(&mut *rule, chosen, of_epoch, &rates, &mut optimiser);
-                let Made { sums, trace, alignment } = match made {
+                let position = BatchPosition { step, batch: chosen.len(), first: 0 };
+                let made = match self.step(data, chosen, epoch, position, is_last, &rates) {
                     Ok(made) => made,
                     Err(error) => {
-                        // What has been made is kept, if that can be; it is the first error that counts.
+                        // What was done is kept if it can be; the first error is the one to tell.
                         if self.checkpoints != Checkpoints::Never {
-                            let _ = self.snapshot(&progress, &optimiser, &mut observe);
+                            let _ = self.snapshot(&progress);
                         }
                         return Err(error);
                     }
                 };
+                let StepMade { sums, trace, alignment } = made;
                 progress.sums.add(&sums);
-                if let Some(refinement) = &mut self.refinement {
-                    refinement.after_step((step, factor), self.network, &trace, self.laboratory);
+                if let (Some(refinement), Some(trace)) = (&mut self.refinement, &trace) {
+                    refinement.after_step(step, factor, self.network, trace, self.laboratory);
                 }
                 last = Some((trace, alignment));
                 progress.steps += 1;
-                observe(TrainingEvent::Step(StepDone {
-                    done: progress.steps as usize,
-                    loss: sums.loss / chosen.len() as f32,
-                    laboratory: self.laboratory,
-                }))?;
+                let (done, loss) = (progress.steps as usize, sums.loss / chosen.len() as f32);
+                let event = StepDone { done, loss, laboratory: self.laboratory };
+                self.is_stopping |= self.observers.observe(&Event::Step(event))?.is_break();
                 // The last step of an epoch belongs to its end.
                 if is_last {
                     break;
                 }
-                let stopped = stop.load(Ordering::Relaxed);
-                if clock.is_due(&mut progress, stopped) {
-                    self.snapshot(&progress, &optimiser, &mut observe)?;
+                if clock.is_due(&mut progress, self.is_stopping) {
+                    self.snapshot(&progress)?;
                 }
-                if stopped {
+                if self.is_stopping {
                     return Ok(Ending::Stopped(progress.steps));
                 }
             }
-            self.laboratory.moment = None;
             let sums = std::mem::take(&mut progress.sums);
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }
-            let stopped = stop.load(Ordering::Relaxed);
-            let is_due = clock.is_due(&mut progress, stopped);
-            if self.judges_epochs {
-                let sums = (&sums, order.len());
-                let seconds = progress.seconds;
-                let metrics = self.judge(epoch + 1, learning_rate, sums, last, seconds)?;
-                observe(TrainingEvent::Epoch(&metrics))?;
+            let is_stopping = self.is_stopping;
+            let is_due = clock.is_due(&mut progress, is_stopping);
+            if self.tests_epochs {
+                let (trace, alignment) = last.unwrap_or_default();
+                let metrics = EpochMetrics {
+                    learning_rate,
+                    alignment,
+                    seconds: progress.seconds,
+                    ..self.test(data, epoch + 1, &sums, trace.as_ref())?
+                };
+                self.tell(&Event::Epoch(&metrics))?;
             }
             if is_due {
-                self.snapshot(&progress, &optimiser, &mut observe)?;
+                self.snapshot(&progress)?;
             }
-            if stopped && epoch + 1 < self.config.epochs {
+            if is_stopping && epoch + 1 < self.epochs {
                 return Ok(Ending::Stopped(progress.steps));
             }
         }
         Ok(Ending::Complete)
     }
 
-    /// Says how the twins that are refined do before the first step.
-    fn look_at_first(
-        &mut self,
-        order: &[usize],
-        observe: &mut impl FnMut(TrainingEvent) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// Tells how the twins that are refined do before the first step.
+    fn look_at_first(&mut self, data: &Split) -> Result<(), Error> {
         let Some(refinement) = &mut self.refinement else { return Ok(()) };
-        let first = self.split.training_batch(&order[..order.len().min(self.config.batch)], 0);
-        let x = to_tensor(&first.features, self.backend);
-        let trace = self.network.forward(x, self.laboratory, Source::Measured)?;
+        let samples: Vec<usize> = (0..data.train.len().min(self.batch)).collect();
+        let first = data.training_batch(&samples, 0);
+        let x = to_tensor(&first.features, &self.backend);
+        let trace = self.network.forward(x, self.laboratory, Source::Measured, None)?;
         let twins = refinement.look(0, self.network, &trace, self.laboratory)?;
-        observe(TrainingEvent::Twins(&twins))
+        self.tell(&Event::Twins(&twins))
     }
 
-    /// Gives `observe` a checkpoint to keep.
-    fn snapshot(
-        &mut self,
-        progress: &TrainingProgress,
-        optimiser: &Optimiser,
-        observe: &mut impl FnMut(TrainingEvent) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let refinement = self.refinement.as_mut().map(Refinement::state);
-        observe(TrainingEvent::Checkpoint(Snapshot {
+    /// Gives the observers a checkpoint.
+    fn snapshot(&mut self, progress: &TrainingProgress) -> Result<(), Error> {
+        let refinement = self.refinement.as_mut().map(|refinement| refinement.state());
+        let snapshot = Snapshot {
             progress,
             network: self.network,
             laboratory: self.laboratory,
-            optimiser,
+            optimiser: &*self.optimiser,
             refinement: refinement.as_ref(),
-        }))
+        };
+        self.is_stopping |= self.observers.observe(&Event::Checkpoint(snapshot))?.is_break();
+        Ok(())
     }
 
-    /// The line of the metrics after epoch `epoch`, from one, whose last step left `last`.
-    fn judge(
+    /// The metrics of epoch `epoch`, from one, whose last step left `trace`: twins and network are tested.
+    fn test(
         &mut self,
+        data: &Split,
         epoch: usize,
-        learning_rate: f64,
-        (sums, samples): (&Sums, usize),
-        last: Option<(Trace, Option<Alignment>)>,
-        seconds: f64,
+        sums: &Sums,
+        trace: Option<&Trace>,
     ) -> Result<EpochMetrics, Error> {
-        let (trace, alignment) = last.unzip();
         let twins = match (&mut self.refinement, trace) {
             (Some(refinement), Some(trace)) => {
-                refinement.look(epoch, self.network, &trace, self.laboratory)?
+                refinement.look(epoch, self.network, trace, self.laboratory)?
             }
             _ => Vec::new(),
         };
-        let test = evaluate(self.network, self.laboratory, &self.split.test, self.backend)?;
-        let samples = samples as f32;
-        let is_last = epoch == self.config.epochs;
-        let confusion = if is_last {
-            test.confusion(&self.split.test, self.split.classes.len())
-        } else {
-            Vec::new()
-        };
+        let (network, laboratory) = (&*self.network, &mut *self.laboratory);
+        let test = evaluate(network, laboratory, &data.test, &*self.loss, &self.backend)?;
+        let samples = data.train.len() as f32;
+        let is_last = epoch == self.epochs;
+        let confusion =
+            if is_last { test.confusion(&data.test, data.classes.len()) } else { Vec::new() };
         Ok(EpochMetrics {
             epoch,
-            learning_rate,
+            learning_rate: 0.0,
             train_loss: sums.loss / samples,
             train_accuracy: sums.right / samples,
             range_penalty: sums.penalty / samples,
             test_loss: test.loss,
-            test_accuracy: test.accuracy,
+            test_accuracy: test.accuracy(),
             device_shots: self.laboratory.shots(),
             clamped: self.laboratory.clamped(),
-            alignment: alignment.flatten(),
+            alignment: None,
             twins,
             parameters: self.network.parameters().into_iter().map(size).collect(),
-            seconds,
+            seconds: 0.0,
             confusion,
         })
     }
 
     /// First learning rate of each trainable tensor.
     fn learning_rates(&self) -> Vec<f64> {
-        let digital = self.config.digital_learning_rate.unwrap_or(self.config.learning_rate);
+        let digital = self.digital_learning_rate.unwrap_or(self.learning_rate);
         let stages = self.network.stages.iter();
         stages
             .flat_map(|stage| {
-                let rate =
-                    if stage.instrument().is_some() { self.config.learning_rate } else { digital };
+                let rate = if stage.physical().is_some() { self.learning_rate } else { digital };
                 std::iter::repeat_n(rate, stage.parameters().len())
             })
             .collect()
     }
 
-    /// One step by `rule` on the samples `chosen`, as epoch `epoch` has them, of which it may be the last.
+    /// One step on the samples `chosen` of `data` at `position`, as epoch `epoch` has them; `is_last` of its epoch or
+    /// not.
     fn step(
         &mut self,
-        rule: &mut dyn TrainingRule,
+        data: &Split,
         chosen: &[usize],
-        (epoch, is_last): (usize, bool),
-        learning_rates: &[f64],
-        optimiser: &mut Optimiser,
-    ) -> Result<Made, Error> {
-        let _awake = Awake::keep();
-        let batch = self.split.training_batch(chosen, epoch);
-        // A backend that plays the devices itself keeps none of them waiting.
-        let in_parts = self.config.parts > 1 && !self.laboratory.is_in_tensors();
-        let (sums, trace, gradients, alignment) = if self.rule == Rule::Pat && in_parts {
-            let (network, parts) = (&*self.network, self.config.parts);
-            let Played { mut traces, sums, gradients } =
-                parts::play(network, self.laboratory, &batch, parts, self.backend)?;
-            let trace = match (&self.refinement, traces.len()) {
-                (None, _) | (_, 1) => traces.swap_remove(0),
-                _ => Trace::joined(&traces),
-            };
-            (sums, trace, gradients, None)
-        } else {
-            self.by_rule(rule, &batch, is_last)?
-        };
-        let gradients = self.config.shrinkage.shrink(self.network, gradients);
-        optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
-        Ok(Made { sums, trace, alignment })
-    }
-
-    /// What the whole of `batch` leaves at once, perhaps the last of an epoch: sums, trace, gradients and
-    /// how they lie.
-    fn by_rule(
-        &mut self,
-        rule: &mut dyn TrainingRule,
-        batch: &Dataset,
+        epoch: usize,
+        position: BatchPosition,
         is_last: bool,
-    ) -> Result<(Sums, Trace, Vec<Tensor<2>>, Option<Alignment>), Error> {
-        let x = to_tensor(&batch.features, self.backend);
-        let trace = if self.rule == Rule::Pat {
-            self.network.measure_and_linearise(x, self.laboratory)?
-        } else {
-            self.network.forward(x, self.laboratory, self.rule.forward())?
+        learning_rates: &[f64],
+    ) -> Result<StepMade, Error> {
+        let _awake = Awake::keep();
+        let samples = data.training_batch(chosen, epoch);
+        let inputs = to_tensor(&samples.features, &self.backend);
+        let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
+        let StepOutput { loss, penalty, outputs, gradients, mut traces } =
+            self.rule.step(&batch, self.network, self.laboratory, &*self.loss)?;
+        let trace = match traces.len() {
+            0 => None,
+            1 => Some(traces.swap_remove(0)),
+            _ => self.refinement.is_some().then(|| Trace::joined(&traces)),
         };
-        let (loss, cotangent) = cross_entropy(trace.logits(), &batch.labels);
-        let step = self.laboratory.moment.map_or(0, |moment| moment.step);
-        let made = Batch { labels: &batch.labels, trace: &trace, cotangent: &cotangent, step };
-        let gradients = rule.gradients(made, self.network, self.laboratory)?;
-        let alignment = if is_last { self.alignment(made, &gradients)? } else { None };
-        let size = batch.len() as f32;
-        let sums = Sums {
-            loss: loss * size,
-            right: accuracy(&predictions(trace.logits()), &batch.labels) * size,
-            penalty: self.network.penalty(&trace, self.laboratory) * size,
+        let alignment = match &trace {
+            Some(trace) if is_last => self.alignment(&batch, trace, &gradients),
+            _ => None,
         };
-        Ok((sums, trace, gradients, alignment))
+        let size = samples.len() as f32;
+        let score = self.loss.score(&to_matrix(outputs), &samples.targets);
+        let sums = Sums { loss: loss * size, right: score.value() * size, penalty: penalty * size };
+        let gradients = self.shrinkage.shrink(self.network, gradients);
+        self.optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
+        Ok(StepMade { sums, trace, alignment })
     }
 
-    /// How `gradients` lie to those of backpropagation, where they are others and there are twins to say so.
+    /// How `gradients` lie to those of backpropagation, where they are others and there are twins.
     fn alignment(
-        &mut self,
-        batch: Batch,
+        &self,
+        batch: &Batch,
+        trace: &Trace,
         gradients: &[Tensor<2>],
-    ) -> Result<Option<Alignment>, Error> {
-        if !(self.rule.departs_from_backpropagation() && self.laboratory.has_twins()) {
-            return Ok(None);
+    ) -> Option<Alignment> {
+        if self.rule.is_backpropagation() || !self.laboratory.has_twins() {
+            return None;
         }
-        let reference = Backpropagation.gradients(batch, self.network, self.laboratory)?;
+        let (_, cotangent) = self.loss.at(trace.output(), batch.targets);
+        let reference = self.network.backward(trace, cotangent, self.laboratory);
         let names: Vec<String> =
             self.network.parameters().into_iter().map(|(name, _)| name).collect();
-        Ok(Some(Alignment::between(&names, gradients, &reference)))
+        Some(Alignment::between(&names, gradients, &reference))
     }
 }
 
 /// What a step leaves.
-struct Made {
+struct StepMade {
     sums: Sums,
-    trace: Trace,
+    trace: Option<Trace>,
     alignment: Option<Alignment>,
 }
 
@@ -374,61 +462,4 @@ struct Made {
 fn size((name, tensor): (String, &Tensor<2>)) -> (String, f32) {
     let count = tensor.shape().num_elements() as f32;
     (name, (total(tensor.clone().square()).into_scalar::<f32>() / count).sqrt())
-}
-
-/// The time that a training has taken, and when its next checkpoint is due.
-struct Clock {
-    start: Instant,
-    /// Seconds before the start.
-    before: f64,
-    checkpoints: Checkpoints,
-    last_steps: u64,
-    last_time: Instant,
-}
-
-impl Clock {
-    fn new(progress: &TrainingProgress, checkpoints: Checkpoints) -> Self {
-        let (start, before) = (Instant::now(), progress.seconds);
-        Self { start, before, checkpoints, last_steps: progress.steps, last_time: start }
-    }
-
-    /// Brings the seconds of `progress` up to date and says whether a checkpoint is due there.
-    fn is_due(&mut self, progress: &mut TrainingProgress, stopped: bool) -> bool {
-        progress.seconds = self.before + self.start.elapsed().as_secs_f64();
-        let is_due = match self.checkpoints {
-            Checkpoints::Never => false,
-            Checkpoints::Steps(steps) => {
-                stopped || progress.steps / steps > self.last_steps / steps
-            }
-            Checkpoints::Every(time) => stopped || self.last_time.elapsed() >= time,
-        };
-        if is_due {
-            (self.last_steps, self.last_time) = (progress.steps, Instant::now());
-        }
-        is_due
-    }
-}
-
-/// Measures a network's answers to `data` on its devices.
-///
-/// # Errors
-/// Whatever a device answers.
-pub fn evaluate(
-    network: &Network,
-    laboratory: &mut Laboratory,
-    data: &Dataset,
-    backend: &Device,
-) -> Result<Judgement, Error> {
-    let mut predicted = Vec::with_capacity(data.len());
-    let mut loss = 0.0;
-    let order: Vec<usize> = (0..data.len()).collect();
-    for chosen in order.chunks(EVALUATION_BATCH) {
-        let batch = data.choose(chosen);
-        let features: &DMatrix<f32> = &batch.features;
-        let trace = network.forward(to_tensor(features, backend), laboratory, Source::Measured)?;
-        loss += cross_entropy(trace.logits(), &batch.labels).0 * chosen.len() as f32;
-        predicted.extend(predictions(trace.logits()));
-    }
-    let accuracy = accuracy(&predicted, &data.labels);
-    Ok(Judgement { loss: loss / data.len() as f32, accuracy, predicted })
 }

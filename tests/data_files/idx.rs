@@ -61,7 +61,7 @@ fn images_are_read_plain_and_gzipped_from_any_of_the_folders() {
         let split = load(folder, &locator).unwrap();
         assert_eq!(split.train.features.shape(), (4, 6));
         assert_eq!(split.test.features.shape(), (4, 3));
-        assert_eq!(split.test.labels, [2, 1, 0]);
+        assert_eq!(split.test.targets.classes(), [2, 1, 0]);
         assert_eq!(split.classes, ["0", "1", "2"]);
         assert_eq!(split.train.features[(3, 5)], 230.0 / 255.0);
         assert_eq!(split.test.features.column(0), split.train.features.column(3));
@@ -141,7 +141,7 @@ fn the_classes_are_the_labels_that_occur() {
         match (load("images", &Locator::new(folder.path(), None)), expected) {
             (Ok(split), Ok((classes, labels))) => {
                 assert_eq!(split.classes.join(" "), classes);
-                assert_eq!(split.test.labels, labels);
+                assert_eq!(split.test.targets.classes(), labels);
             }
             (Err(message), Err(expected)) => assert!(message.contains(expected), "{message}"),
             (found, expected) => panic!("{expected:?}: {found:?}"),
@@ -180,5 +180,5 @@ fn mnist_is_read_whole() {
     assert_eq!((split.train.len(), split.test.len()), (60_000, 10_000));
     assert_eq!((split.train.features.nrows(), split.classes.len()), (784, 10));
     // The first test image of the original order is a seven.
-    assert_eq!(split.test.labels[0], 7);
+    assert_eq!(split.test.targets.classes()[0], 7);
 }

@@ -6,43 +6,47 @@
 mod plasticity;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use serde_json::Value;
-use twinprop::calibration::EquationTwin;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
+use twinprop::data::Targets;
 use twinprop::experiment::{Experiment, Place, Recipe, prepare};
+use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{
-    Activation, Assemblies, Laboratory, Linear, Network, Source, Stage, Trace,
+    Activation, Assemblies, BatchPosition, BeanConfig, Laboratory, Linear, Network, Order, Point,
+    Source, Stage, StageSeed, Trace, Wanted,
 };
 use twinprop::rules::{
     Backpropagation, Batch, DirectFeedback, FeedbackAlignment, FiniteDifferences,
     FiniteDifferencesConfig, Inference, Layers, Perturbation, PerturbationConfig, PredictiveCoding,
     PredictiveCodingConfig, TrainingRule,
 };
-use twinprop::training::{BeanConfig, Order, cross_entropy};
+use twinprop::training::Unobserved;
 
-/// A network on its devices, and a batch that went forward.
+/// A network on its devices, and a batch with its forward pass.
 struct Case {
     network: Network,
     laboratory: Laboratory,
-    labels: Vec<usize>,
+    x: Tensor<2>,
+    targets: Targets,
     trace: Trace,
     cotangent: Tensor<2>,
 }
 
 impl Case {
-    fn new(network: Network, mut laboratory: Laboratory, x: Tensor<2>, labels: Vec<usize>) -> Self {
-        let trace = network.forward(x, &mut laboratory, Source::Measured).unwrap();
-        let (_, cotangent) = cross_entropy(trace.logits(), &labels);
-        Self { network, laboratory, labels, trace, cotangent }
+    fn new(network: Network, mut laboratory: Laboratory, x: Tensor<2>, targets: Targets) -> Self {
+        let trace = network.forward(x.clone(), &mut laboratory, Source::Measured, None).unwrap();
+        let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+        Self { network, laboratory, x, targets, trace, cotangent }
     }
 
     fn gradients(&mut self, rule: &mut dyn TrainingRule) -> Vec<Vec<f32>> {
-        let Self { network, laboratory, labels, trace, cotangent } = self;
-        let batch = Batch { labels, trace, cotangent, step: 0 };
-        rule.gradients(batch, network, laboratory).unwrap().into_iter().map(to_vec).collect()
+        let Self { network, laboratory, x, targets, .. } = self;
+        let position = BatchPosition { step: 0, batch: targets.len(), first: 0 };
+        let batch = Batch { inputs: x, targets, position };
+        let found = rule.step(&batch, network, laboratory, &CrossEntropy).unwrap();
+        found.gradients.into_iter().map(to_vec).collect()
     }
 
     /// The layer of each trainable tensor.
@@ -76,13 +80,13 @@ fn relative(left: &[f32], right: &[f32]) -> f64 {
 /// y = g(W x + b) from layer to layer, the last without g; W as `[out][in]`.
 fn perceptron(g: Activation, weights: &[Vec<Vec<f64>>], biases: &[Vec<f64>]) -> Network {
     let device = Device::flex();
-    let mut network = Network { stages: Vec::new(), skips: Vec::new(), bean: None };
+    let mut network = Network::new(Vec::new());
     for (place, weight) in weights.iter().enumerate() {
         if place > 0 {
-            network.stages.push(Box::new(g));
+            network.stages.push(g.into());
         }
-        let linear = Linear::new(weight[0].len(), weight.len(), (0, place), &device);
-        network.stages.push(Box::new(linear));
+        let seed = StageSeed { seed: 0, place };
+        network.stages.push(Linear::new(weight[0].len(), weight.len(), seed, &device).into());
     }
     let parameters = network.parameters_mut().into_iter();
     for (place, parameter) in parameters.enumerate() {
@@ -122,7 +126,7 @@ fn small() -> Case {
     let x: Vec<Vec<f64>> =
         (0..2).map(|b| (0..4).map(|k| (0.7 * f64::from(4 * b + k)).sin()).collect()).collect();
     let network = perceptron(Activation::Tanh, &weights, &biases);
-    Case::new(network, Laboratory::default(), tensor(&x), vec![1, 2])
+    Case::new(network, Laboratory::default(), tensor(&x), vec![1, 2].into())
 }
 
 fn weight(l: usize, i: usize, j: usize) -> f64 {
@@ -156,7 +160,12 @@ fn predictive_coding_has_all_reference_gradients() {
     let weights: Vec<Vec<Vec<f64>>> = parse(&file["weights"]);
     let network = perceptron(Activation::Tanh, &weights, &parse::<Vec<Vec<f64>>>(&file["biases"]));
     let x: Vec<Vec<f64>> = parse(&file["x"]);
-    let mut case = Case::new(network, Laboratory::default(), tensor(&x), parse(&file["labels"]));
+    let mut case = Case::new(
+        network,
+        Laboratory::default(),
+        tensor(&x),
+        parse::<Vec<usize>>(&file["labels"]).into(),
+    );
     let cases = file["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 7);
     for expected in cases {
@@ -230,23 +239,22 @@ fn case(recipe: &str, samples: usize) -> Case {
     let path = folder.path().join("recipe.toml");
     std::fs::write(&path, format!("seed = 3{recipe}")).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
-    let Experiment { split, network, mut laboratory, exact, .. } =
-        prepare(&recipe, &Place::new(folder.path(), &Device::flex())).unwrap();
-    for (instrument, equation) in laboratory.instruments.iter_mut().zip(exact.into_iter().flatten())
-    {
-        instrument.twin = Some(Arc::new(EquationTwin::new(equation)));
-    }
+    let device = Device::flex();
+    let place = Place::new(folder.path(), &device);
+    let Experiment { split, network, mut laboratory, .. } =
+        prepare(&recipe, &place, &mut Unobserved).unwrap();
+    laboratory.use_exact_twins();
     let chosen: Vec<usize> = (0..samples).map(|sample| sample * 30).collect();
     let batch = split.train.choose(&chosen);
     let x = to_tensor(&batch.features, &Device::flex());
-    Case::new(network, laboratory, x, batch.labels)
+    Case::new(network, laboratory, x, batch.targets)
 }
 
 #[test]
 fn predictive_coding_is_backpropagation_where_the_theorem_says_so() {
     for recipe in RECIPES {
         let mut case = case(recipe, 16);
-        let backpropagation = case.gradients(&mut Backpropagation);
+        let backpropagation = case.gradients(&mut Backpropagation::ideal());
         let layers = Layers::of(&case.network).count();
         assert!((3..5).contains(&layers));
         for mut rule in [
@@ -272,7 +280,7 @@ fn tail(trials: usize, chance: f64, least: usize) -> f64 {
 fn fixed_predictions_scale_each_layers_gradient_by_a_binomial_tail() {
     for recipe in RECIPES {
         let mut case = case(recipe, 16);
-        let backpropagation = case.gradients(&mut Backpropagation);
+        let backpropagation = case.gradients(&mut Backpropagation::ideal());
         let (layers, of_parameters) =
             (Layers::of(&case.network).count(), case.layer_of_parameters());
         for (eta, steps) in [(0.1, 20), (0.5, 7), (0.3, 4), (1.0, 2)] {
@@ -294,19 +302,25 @@ fn fixed_predictions_scale_each_layers_gradient_by_a_binomial_tail() {
     }
 }
 
+/// `dy` through the Jacobian of `stage` at the single sample `x`, row by row.
+fn pull_back(stage: &Stage, x: &Tensor<2>, dy: Tensor<2>, laboratory: &Laboratory) -> Tensor<2> {
+    let x = x.clone().repeat_dim(0, dy.dims()[0]);
+    stage.vjp(Point::at(&x), dy, Wanted::Input, laboratory).into_input()
+}
+
 #[test]
 fn feedback_through_the_true_jacobians_is_backpropagation() {
     for recipe in RECIPES {
         // A Jacobian belongs to a sample.
         let mut case = case(recipe, 1);
-        let backpropagation = case.gradients(&mut Backpropagation);
-        let jacobian = |stage: &dyn Stage, x: &Tensor<2>, outputs: usize| {
+        let backpropagation = case.gradients(&mut Backpropagation::ideal());
+        let jacobian = |stage: &Stage, x: &Tensor<2>, outputs: usize| {
             let unit = Tensor::<2>::eye(outputs, &x.device());
-            stage.input_cotangent(&x.clone().repeat_dim(0, outputs), unit, &case.laboratory)
+            pull_back(stage, x, unit, &case.laboratory)
         };
         let matrices = case.network.stages.iter().enumerate().map(|(place, stage)| {
             let (x, y) = (&case.trace.inputs[place], &case.trace.outputs[place]);
-            stage.mixes().then(|| jacobian(&**stage, x, y.dims()[1]))
+            stage.mixes().then(|| jacobian(stage, x, y.dims()[1]))
         });
         let mut rule = FeedbackAlignment::with_matrices(matrices.collect());
         for (found, expected) in case.gradients(&mut rule).iter().zip(&backpropagation) {
@@ -319,9 +333,8 @@ fn feedback_through_the_true_jacobians_is_backpropagation() {
             let end = layers.stages(layer).end;
             let stages = case.network.stages[end..].iter().zip(&case.trace.inputs[end..]).rev();
             let unit = Tensor::<2>::eye(classes, &Device::flex());
-            let product = stages.fold(unit, |dy, (stage, x)| {
-                stage.input_cotangent(&x.clone().repeat_dim(0, classes), dy, &case.laboratory)
-            });
+            let product =
+                stages.fold(unit, |dy, (stage, x)| pull_back(stage, x, dy, &case.laboratory));
             (end - 1, product)
         });
         let mut rule = DirectFeedback::with_matrices(matrices.collect());
@@ -335,7 +348,7 @@ fn feedback_through_the_true_jacobians_is_backpropagation() {
 fn perturbations_average_to_the_gradient_at_the_rate_of_their_number() {
     for recipe in RECIPES {
         let mut case = case(recipe, 4);
-        let expected = case.gradients(&mut Backpropagation).concat();
+        let expected = case.gradients(&mut Backpropagation::ideal()).concat();
         // One direction has an error of √(n − 1) of the gradient, for n parameters; many, its √N-th part.
         for directions in [16, 256] {
             let config = PerturbationConfig { step: 0.003, directions };
@@ -363,7 +376,7 @@ fn finite_differences_are_the_gradient() {
     let mut case = case(SECOND_HARMONIC, 8);
     let before: Vec<f32> =
         case.network.parameters().iter().flat_map(|(_, value)| to_vec((*value).clone())).collect();
-    let expected = case.gradients(&mut Backpropagation).concat();
+    let expected = case.gradients(&mut Backpropagation::ideal()).concat();
     let config = FiniteDifferencesConfig { step: 0.01 };
     let found = case.gradients(&mut FiniteDifferences::new(config)).concat();
     assert!(relative(&found, &expected) < 5e-3, "{}", relative(&found, &expected));
@@ -424,9 +437,9 @@ fn with_bean_the_gradient_is_that_of_loss_and_regulariser() {
     for order in [Order::First, Order::Second] {
         let mut case = small();
         let config = BeanConfig { order, strength: 3.0, gamma: 1.5, stages: None };
-        let plain = case.gradients(&mut Backpropagation).concat();
+        let plain = case.gradients(&mut Backpropagation::ideal()).concat();
         case.network.bean = Some(Assemblies { config, places: vec![2, 4] });
-        let expected = case.gradients(&mut Backpropagation).concat();
+        let expected = case.gradients(&mut Backpropagation::ideal()).concat();
         assert!(relative(&plain, &expected) > 0.1, "the regulariser counts");
         let step = FiniteDifferencesConfig { step: 0.01 };
         let found = case.gradients(&mut FiniteDifferences::new(step)).concat();
@@ -441,9 +454,9 @@ fn with_bean_the_gradient_is_that_of_loss_and_regulariser() {
 #[test]
 fn a_physical_layers_outgoing_weights_are_its_mean_jacobian() {
     let mut case = case(SECOND_HARMONIC, 8);
-    let place = case.network.stages.iter().position(|stage| stage.instrument().is_some()).unwrap();
+    let place = case.network.stages.iter().position(|stage| stage.physical().is_some()).unwrap();
     let (stage, x) = (&case.network.stages[place], &case.trace.inputs[place]);
-    let found = to_vec(stage.outgoing(x, &case.laboratory).unwrap().weights);
+    let found = to_vec(stage.outgoing(Point::at(x), &case.laboratory).unwrap().weights);
     let [batch, width] = x.dims();
     let mut expected = Vec::new();
     for channel in 0..width {
@@ -451,8 +464,8 @@ fn a_physical_layers_outgoing_weights_are_its_mean_jacobian() {
         (0..batch).for_each(|sample| change[sample * width + channel] = 1e-2);
         let change = from_vec(change, [batch, width], &x.device());
         let mut mean = |x: Tensor<2>| {
-            let y = stage.forward(&x, &mut case.laboratory, Source::Predicted).unwrap();
-            to_vec(y.mean_dim(0))
+            let passed = stage.forward(&x, &mut case.laboratory, Source::Predicted, None).unwrap();
+            to_vec(passed.output.mean_dim(0))
         };
         let (above, below) = (mean(x.clone() + change.clone()), mean(x.clone() - change));
         expected.extend(above.iter().zip(&below).map(|(above, below)| (above - below) / 2e-2));

@@ -1,6 +1,7 @@
 //! Learned plasticity on stages.
 
-use twinprop::plasticity::{Coefficients, Side, Term};
+use twinprop::network::DigitalStage;
+use twinprop::rules::plasticity::{Coefficients, Side, Term};
 use twinprop::rules::{LearnedPlasticity, LearnedPlasticityConfig};
 
 use super::*;
@@ -25,7 +26,8 @@ fn updates_are_the_reference_values() {
     let biases: Vec<Vec<f64>> = weights.iter().map(|weight| vec![0.0; weight.len()]).collect();
     let network = perceptron(Activation::Softplus(10.0), &weights, &biases);
     let x = tensor(&parse::<Vec<Vec<f64>>>(&file["x"]));
-    let mut case = Case::new(network, Laboratory::default(), x, vec![parse(&file["label"])]);
+    let mut case =
+        Case::new(network, Laboratory::default(), x, vec![parse::<usize>(&file["label"])].into());
     let cases = file["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 4);
     for expected in cases {
@@ -137,24 +139,25 @@ outputs = 10
 #[test]
 fn a_crossbars_matrix_learns_as_a_digital_one_does() {
     let mut tiles = case(CROSSBARS, 8);
-    let digital: Vec<Box<dyn Stage>> = std::mem::take(&mut tiles.network.stages)
+    let digital: Vec<Stage> = std::mem::take(&mut tiles.network.stages)
         .into_iter()
         .enumerate()
-        .map(|(place, stage)| -> Box<dyn Stage> {
+        .map(|(place, stage)| {
             let Some(matrix) = stage.matrix() else { return stage };
             let [inputs, outputs] = matrix.weights.dims();
-            let mut linear = Linear::new(inputs, outputs, (0, place), &Device::flex());
-            *linear.parameters_mut()[0] = matrix.weights;
-            Box::new(linear)
+            let mut linear =
+                Linear::new(inputs, outputs, StageSeed { seed: 0, place }, &Device::flex());
+            *linear.tensors_mut().parameters[0] = matrix.weights;
+            linear.into()
         })
         .collect();
     let mut tiles = case(CROSSBARS, 8);
     let gains = [64_f32, 16.0].map(|inputs| inputs.sqrt().recip());
     let x = tiles.trace.inputs[0].clone();
-    let network = Network { stages: digital, skips: Vec::new(), bean: None };
-    let mut perceptron = Case::new(network, Laboratory::default(), x, tiles.labels.clone());
+    let network = Network::new(digital);
+    let mut perceptron = Case::new(network, Laboratory::default(), x, tiles.targets.clone());
     assert!(
-        relative(&to_vec(tiles.trace.logits().clone()), &to_vec(perceptron.trace.logits().clone()))
+        relative(&to_vec(tiles.trace.output().clone()), &to_vec(perceptron.trace.output().clone()))
             < 1e-5
     );
     let amounts = [0.01, 0.001, -0.02, 1e-4, 0.002, 0.003, 0.001, 0.002, 0.001, 0.004];

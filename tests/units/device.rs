@@ -1,7 +1,7 @@
 //! One physics in any unit: a device of four hyperbolic tangents, its equation, and data for it.
 
 use rand_distr::{Distribution, StandardNormal};
-use twinprop::data::{Dataset, Schema, Split};
+use twinprop::data::{Dataset, Split};
 use twinprop::devices::imperfections::wrap;
 use twinprop::devices::nalgebra::{DMatrix, DVector};
 use twinprop::devices::{
@@ -176,17 +176,9 @@ pub fn split(units: Units, train: usize, test: usize) -> Split {
             let normal: f32 = StandardNormal.sample(random);
             (CENTRES[labels[sample]][row] + 0.3 * normal) * units.feature
         });
-        Dataset { features, labels }
+        Dataset::new(features, labels)
     };
     let (train, test) = (part(train), part(test));
     let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
-    Split {
-        train,
-        test,
-        classes,
-        image: None,
-        augmentation: None,
-        schema: Schema::default(),
-        warnings: Vec::new(),
-    }
+    Split { classes, ..Split::new(train, test) }
 }

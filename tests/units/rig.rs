@@ -2,13 +2,13 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use twinprop::devices::nalgebra::{DMatrix, DVector};
 use twinprop::devices::rig::transport::Tcp;
 use twinprop::devices::rig::{Emulator, EmulatorConfig};
 use twinprop::devices::{Channels, DeviceError, Interface, PhysicalLayer};
 use twinprop::experiment::{RunOptions, Summary, train};
+use twinprop::training::Unobserved;
 
 use super::device::{Units, noisy, split};
 
@@ -31,7 +31,7 @@ fn write_table(path: &Path, units: Units) {
     let data = split(units, 180, 120);
     let mut text = "a,b,c,d,label\n".to_owned();
     for part in [&data.train, &data.test] {
-        for (sample, label) in part.features.column_iter().zip(&part.labels) {
+        for (sample, label) in part.features.column_iter().zip(part.targets.classes()) {
             sample.iter().for_each(|value| text += &format!("{value:e},"));
             text += &format!("{}\n", data.classes[*label]);
         }
@@ -68,7 +68,7 @@ digital_peer = false
     let path = folder.path().join("recipe.toml");
     std::fs::write(&path, recipe).unwrap();
     let options = RunOptions { out: Some(folder.path().join("run")), ..Default::default() };
-    train(&path, &options, &AtomicBool::new(false)).unwrap().0
+    train(&path, &options, &mut Unobserved).unwrap().0
 }
 
 const SCALED: &str =

@@ -1,7 +1,6 @@
 //! Calibrations and trainings on the device, without a recipe.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 use twinprop::Rule;
@@ -14,15 +13,14 @@ use twinprop::calibration::{
     HybridConfig, HybridTwin, IdentifyConfig, NeuralTwinConfig, Shots, TemporalTwinConfig,
 };
 use twinprop::data::Split;
-use twinprop::devices::{Boundary, Differentiable, Interface, PhysicalLayer};
+use twinprop::devices::{Differentiable, Interface, PhysicalLayer};
+use twinprop::loss::CrossEntropy;
 use twinprop::network::{
-    Activation, Assemblies, Dropout, Encode, Instrument, Jitter, Laboratory, Linear, Network, Pad,
-    Physical, ReadingUnit, Readout, Scale, Skip, Slice, Stage, Wire,
+    Activation, Assemblies, BeanConfig, Dropout, Encode, Instrument, Jitter, Laboratory, Linear,
+    Network, Order, Pad, Physical, PhysicalOptions, ReadingUnit, Readout, Scale, Skip, Slice,
+    StageSeed, Wire,
 };
-use twinprop::training::{
-    BeanConfig, Checkpoints, Order, RangePenalty, Refinement, RefinementConfig, Trainer,
-    TrainingConfig, evaluate,
-};
+use twinprop::training::{Refinement, RefinementConfig, Trainer, TrainingConfig, evaluate};
 
 use super::device::{Tangents, Units, noisy, split};
 
@@ -64,14 +62,14 @@ pub const WHOLE: Effort = Effort { shots: 1200, fit_epochs: 30, samples: 300, ep
 /// Stages in a row, for the device and the data.
 pub type Stages = fn(&Interface, &Split, &Device) -> Network;
 
-fn physical(
-    place: usize,
-    interface: &Interface,
-    shots: (usize, bool),
-    device: &Device,
-) -> Physical {
-    let penalty = RangePenalty { strength: 1.0 };
-    Physical::new(0, interface, shots, 0.5, penalty, (3, place), device)
+/// Of the stage at `place`.
+fn seed(place: usize) -> StageSeed {
+    StageSeed { seed: 3, place }
+}
+
+fn physical(place: usize, interface: &Interface, shots: usize, device: &Device) -> Physical {
+    let options = PhysicalOptions { shots, start: 0.5, ..PhysicalOptions::default() };
+    Physical::new(0, interface, options, seed(place), device)
 }
 
 fn encode(data: &Split, device: &Device) -> Encode {
@@ -81,38 +79,40 @@ fn encode(data: &Split, device: &Device) -> Encode {
 
 /// The stages of a recipe as most are.
 pub fn usual(interface: &Interface, data: &Split, device: &Device) -> Network {
-    let stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(encode(data, device)),
-        Box::new(Scale::new(4, 8, None, device)),
-        Box::new(physical(2, interface, (2, false), device)),
-        Box::new(Scale::new(8, 8, Some(1.0), device)),
-        Box::new(Readout::new(3, 8, device)),
+    let stages = vec![
+        encode(data, device).into(),
+        Scale::new(4, 8, None, device).into(),
+        physical(2, interface, 2, device).into(),
+        Scale::new(8, 8, Some(1.0), device).into(),
+        Readout::new(3, 8, device).into(),
     ];
-    Network { stages, skips: Vec::new(), bean: None }
+    Network::new(stages)
 }
 
 /// Every stage, readings as they come among them, and a regulariser.
 pub fn every_stage(interface: &Interface, data: &Split, device: &Device) -> Network {
     let readings: Vec<ReadingUnit> = ReadingUnit::each(&interface.outputs).collect();
     let rest = std::iter::repeat_n(ReadingUnit::ONE, 2);
+    let shared = PhysicalOptions { shared: true, start: 0.5, ..PhysicalOptions::default() };
+    let shared = Physical::new(0, interface, shared, seed(7), device);
     let padded: Vec<ReadingUnit> = readings[..2].iter().copied().chain(rest).collect();
-    let stages: Vec<Box<dyn Stage>> = vec![
-        Box::new(encode(data, device)),
-        Box::new(Jitter::new(0.02, 3, 1)),
-        Box::new(physical(2, interface, (1, false), device)),
-        Box::new(Activation::Softplus(2.0)),
-        Box::new(Jitter::new(0.02, 3, 4)),
-        Box::new(Linear::new(4, 4, (3, 5), device)),
-        Box::new(Activation::Tanh),
-        Box::new(physical(7, interface, (1, true), device)),
-        Box::new(Dropout::new(0.1, 3, 8)),
-        Box::new(Slice { from: 1, count: 2 }),
-        Box::new(Pad { channels: 2, runs: 1 }),
-        Box::new(Wire::of_readings(&interface.inputs, &padded, device)),
-        Box::new(Scale::new(4, 8, None, device)),
-        Box::new(physical(13, interface, (2, false), device)),
-        Box::new(Activation::Relu),
-        Box::new(Readout::new(3, 8, device).with_spread(1.0)),
+    let stages = vec![
+        encode(data, device).into(),
+        Jitter::new(0.02, seed(1)).into(),
+        physical(2, interface, 1, device).into(),
+        Activation::Softplus(2.0).into(),
+        Jitter::new(0.02, seed(4)).into(),
+        Linear::new(4, 4, seed(5), device).into(),
+        Activation::Tanh.into(),
+        shared.into(),
+        Dropout::new(0.1, seed(8)).into(),
+        Slice { from: 1, count: 2 }.into(),
+        Pad { channels: 2, runs: 1 }.into(),
+        Wire::of_readings(&interface.inputs, &padded, device).into(),
+        Scale::new(4, 8, None, device).into(),
+        physical(13, interface, 2, device).into(),
+        Activation::Relu.into(),
+        Readout::new(3, 8, device).with_spread(1.0).into(),
     ];
     let config = BeanConfig { order: Order::First, strength: 0.01, gamma: 1.0, stages: None };
     // What enters a device is added to what leaves it.
@@ -141,13 +141,7 @@ impl Bench {
         let data = split(units, effort.samples, effort.samples);
         let mut network = stages(layer.interface(), &data, &backend);
         let mut laboratory = Laboratory::default();
-        laboratory.instruments.push(Instrument {
-            name: "tangents".to_owned(),
-            device: Boundary::new(layer),
-            tensors: None,
-            twin: None,
-            unexplained: None,
-        });
+        laboratory.add(Instrument::new("tangents", layer));
         let x = to_tensor(&data.train.features, &backend);
         let trace = network.initialise(x, &mut laboratory).unwrap();
         let task = network.task_drives(&trace, 1).swap_remove(0).unwrap();
@@ -215,7 +209,7 @@ impl Bench {
     pub fn train(&mut self, rule: Rule, refined: bool) -> f32 {
         let config =
             TrainingConfig { rule, epochs: self.effort.epochs, batch: 30, ..Default::default() };
-        let refinement = refined.then(|| {
+        let mut refinement = refined.then(|| {
             let refinement = RefinementConfig {
                 fidelity: FidelityConfig { points: 4, directions: 1, repeats: 2 },
                 budget: 1.0,
@@ -228,21 +222,18 @@ impl Bench {
             let (network, laboratory) = (&self.network, &self.laboratory);
             Refinement::new(refinement, &[true], network, laboratory, 9, &self.backend)
         });
-        let mut trainer = Trainer {
-            network: &mut self.network,
-            laboratory: &mut self.laboratory,
-            split: &self.data,
-            config: &config,
-            rule,
-            refinement,
-            judges_epochs: refined,
-            checkpoints: Checkpoints::Never,
-            seed: 9,
-            backend: &self.backend,
+        let (network, laboratory) = (&mut self.network, &mut self.laboratory);
+        let mut trainer = Trainer::new(network, laboratory).configure(&config, 9);
+        trainer = match &mut refinement {
+            Some(refinement) => trainer.refine(refinement),
+            None => trainer.without_tests(),
         };
-        trainer.train(None, &AtomicBool::new(false), |_| Ok(())).unwrap();
+        trainer.train(&self.data).unwrap();
+        drop(trainer);
         let (network, laboratory) = (&self.network, &mut self.laboratory);
-        evaluate(network, laboratory, &self.data.test, &self.backend).unwrap().accuracy
+        evaluate(network, laboratory, &self.data.test, &CrossEntropy, &self.backend)
+            .unwrap()
+            .accuracy()
     }
 
     /// The trained tensors, normalised, as bits.

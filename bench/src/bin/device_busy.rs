@@ -4,6 +4,7 @@
 //! of `experiments/vowels-optical.toml`, with its neural twin, and the MNIST oscillators, with their physics
 //! twins, on devices that take 20 ms a layer and batch.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use plotters::prelude::*;
 use twinprop::Backend;
 use twinprop::devices::write_whole;
 use twinprop::experiment::Experiment;
-use twinprop::training::{RefinementChoice, StepDone, TrainingConfig, TrainingEvent};
+use twinprop::training::{Event, StepDone, TrainingConfig};
 use twinprop_bench::{DeviceClock, Outcome, mnist_oscillators, run, train, vowels_optical};
 
 /// The device's share of the time of a training step.
@@ -60,24 +61,23 @@ impl Timeline {
         let takes = Duration::from_millis(arguments.milliseconds.into());
         let clock = DeviceClock::default();
         clock.install(&mut experiment.laboratory, Some(takes / (BATCH as u32 * shots)));
-        let backend = Backend::Flex.device()?;
         let batches = experiment.split.train.len().div_ceil(BATCH);
         let training = TrainingConfig {
             epochs: 1 + STEPS.div_ceil(batches),
             batch: BATCH,
             parts: arguments.parts,
-            refinement: RefinementChoice::Off,
             ..TrainingConfig::default()
         };
         let mut steps = Vec::new();
-        train(&mut experiment, &training, None, &backend, |event| {
-            if let TrainingEvent::Step(StepDone { done, .. }) = event
-                && done >= batches
+        let mut observer = |event: &Event| {
+            if let Event::Step(StepDone { done, .. }) = event
+                && *done >= batches
             {
                 steps.push(Instant::now());
             }
-            Ok(())
-        })?;
+            Ok(ControlFlow::Continue(()))
+        };
+        train(&mut experiment, &training, None, &mut observer)?;
         Ok(Self { name, steps, played: clock.played() })
     }
 

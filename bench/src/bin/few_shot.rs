@@ -16,15 +16,15 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use twinprop::Backend;
 use twinprop::calibration::Adam;
-use twinprop::calibration::bridge::to_tensor;
+use twinprop::calibration::bridge::{to_matrix, to_tensor};
 use twinprop::data::{DataConfig, Dataset, IdxConfig, Locator, SourceConfig, Split};
 use twinprop::devices::random;
+use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{
-    Activation, Assemblies, Dropout, Laboratory, Linear, Moment, Network, Source,
+    Activation, Assemblies, BatchPosition, BeanConfig, Dropout, Laboratory, Linear, Network, Order,
+    Source, StageSeed,
 };
-use twinprop::training::{
-    BeanConfig, Order, ShrinkageConfig, accuracy, cross_entropy, predictions,
-};
+use twinprop::training::ShrinkageConfig;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -137,7 +137,7 @@ impl<'a> Chosen<'a> {
         let mut left = vec![images; split.classes.len()];
         let (mut training, mut others) = (Vec::new(), Vec::new());
         for sample in order {
-            let left = &mut left[split.train.labels[sample]];
+            let left = &mut left[split.train.targets.classes()[sample]];
             if *left > 0 {
                 *left -= 1;
                 training.push(sample);
@@ -178,10 +178,11 @@ impl<'a> Chosen<'a> {
             let batch = &order[position..(position + BATCH).min(order.len())];
             position += BATCH;
             let batch = self.training.choose(batch);
-            laboratory.moment = Some(Moment { step, batch: batch.len(), first: 0 });
+            let position = BatchPosition { step, batch: batch.len(), first: 0 };
             let x = to_tensor(&batch.features, &device);
-            let Ok(trace) = network.forward(x, &mut laboratory, Source::Predicted) else { break };
-            let (_, cotangent) = cross_entropy(trace.logits(), &batch.labels);
+            let trace = network.forward(x, &mut laboratory, Source::Predicted, Some(position));
+            let Ok(trace) = trace else { break };
+            let (_, cotangent) = CrossEntropy.at(trace.output(), &batch.targets);
             let gradients = network.backward(&trace, cotangent, &laboratory);
             let gradients = shrinkage.shrink(&network, gradients);
             adam.step(repeat(LEARNING_RATE), network.parameters_mut(), gradients);
@@ -195,15 +196,16 @@ fn device() -> Device {
 }
 
 fn network(way: Regulariser, seed: u64, device: &Device) -> Network {
-    let mut network = Network { stages: Vec::new(), skips: Vec::new(), bean: None };
+    let mut network = Network::new(Vec::new());
     for (layer, pair) in WIDTHS.windows(2).enumerate() {
         if layer > 0 {
-            network.stages.push(Box::new(Activation::Relu));
+            network.stages.push(Activation::Relu.into());
             if let Regulariser::Dropout(rate) = way {
-                network.stages.push(Box::new(Dropout::new(rate, seed, layer)));
+                network.stages.push(Dropout::new(rate, StageSeed { seed, place: layer }).into());
             }
         }
-        network.stages.push(Box::new(Linear::new(pair[0], pair[1], (seed, layer), device)));
+        let seed = StageSeed { seed, place: layer };
+        network.stages.push(Linear::new(pair[0], pair[1], seed, device).into());
     }
     if let Regulariser::Bean(order, strength) = way {
         let config = BeanConfig { order, strength, gamma: 1.0, stages: None };
@@ -214,6 +216,8 @@ fn network(way: Regulariser, seed: u64, device: &Device) -> Network {
 
 fn judge(network: &Network, samples: &Dataset) -> f32 {
     let x = to_tensor(&samples.features, &device());
-    let trace = network.forward(x, &mut Laboratory::default(), Source::Predicted);
-    trace.map_or(0.0, |trace| accuracy(&predictions(trace.logits()), &samples.labels))
+    let trace = network.forward(x, &mut Laboratory::default(), Source::Predicted, None);
+    trace.map_or(0.0, |trace| {
+        CrossEntropy.score(&to_matrix(trace.output().clone()), &samples.targets).value()
+    })
 }

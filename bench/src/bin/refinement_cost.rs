@@ -4,12 +4,11 @@
 //! `experiments/vowels-optical.toml` on its simulated device, and on one that takes 5 ms a layer, with
 //! refinement and without in turns.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use twinprop::Backend;
-use twinprop::training::{
-    Refinement, RefinementChoice, RefinementConfig, StepDone, TrainingConfig, TrainingEvent,
-};
+use twinprop::training::{Event, Refinement, RefinementConfig, StepDone, TrainingConfig};
 use twinprop_bench::{DeviceClock, median, train, vowels_optical};
 
 #[global_allocator]
@@ -39,24 +38,21 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::
     clock.install(&mut experiment.laboratory, takes);
     // An untrained twin is no reason to recalibrate: the steps are what is timed.
     let config = RefinementConfig { recalibration_shots: 0, ..RefinementConfig::default() };
-    let training = TrainingConfig {
-        epochs: EPOCHS,
-        refinement: RefinementChoice::Off,
-        ..recipe.training.clone()
-    };
+    let training = TrainingConfig { epochs: EPOCHS, ..recipe.training.clone() };
     let (network, laboratory) = (&experiment.network, &experiment.laboratory);
-    let refinement = refined
+    let mut refinement = refined
         .then(|| Refinement::new(config, &[true], network, laboratory, recipe.seed, &backend));
     let mut steps = 0;
     // The first step comes after the first look at the twins, which is not part of it.
     let mut start = None;
-    let refinement = train(&mut experiment, &training, refinement, &backend, |event| {
-        if let TrainingEvent::Step(StepDone { done, .. }) = event {
+    let mut observer = |event: &Event| {
+        if let Event::Step(StepDone { done, .. }) = event {
             start.get_or_insert_with(Instant::now);
-            steps = done;
+            steps = *done;
         }
-        Ok(())
-    })?;
+        Ok(ControlFlow::Continue(()))
+    };
+    train(&mut experiment, &training, refinement.as_mut(), &mut observer)?;
     let start = start.unwrap_or_else(Instant::now);
     let seconds = start.elapsed().as_secs_f64();
     let busy = clock.busy_since(start).as_secs_f64();

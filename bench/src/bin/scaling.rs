@@ -7,12 +7,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Parser;
 use twinprop::Backend;
 use twinprop::experiment::{RunOptions, train};
+use twinprop::training::Unobserved;
 use twinprop_bench::{Outcome, Step, median, oscillator_layers, run};
 
 /// Growth of time and memory.
@@ -159,7 +159,7 @@ fn epoch(data: &Path) -> Outcome<()> {
         ..RunOptions::default()
     };
     let recipe = root().join("experiments/mnist-oscillators.toml");
-    let outcome = train(&recipe, &options, &AtomicBool::new(false));
+    let outcome = train(&recipe, &options, &mut Unobserved);
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(out);
     outcome?;

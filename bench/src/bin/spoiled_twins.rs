@@ -8,12 +8,12 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 use twinprop::Rule;
 use twinprop::experiment::{RunOptions, Summary, train};
 use twinprop::report::{Curve, line_chart};
+use twinprop::training::Unobserved;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -68,7 +68,7 @@ fn run(
         ..RunOptions::default()
     };
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../experiments/vowels-optical.toml");
-    Ok(train(&recipe, &options, &AtomicBool::new(false))?.0)
+    Ok(train(&recipe, &options, &mut Unobserved)?.0)
 }
 
 fn mean(values: &[f64]) -> f64 {

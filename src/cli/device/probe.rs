@@ -9,7 +9,10 @@ use twinprop::devices::rig::{Rig, RigOptions, Target};
 use twinprop::devices::{Boundary, SlewLimit};
 use twinprop::experiment::RunFolder;
 use twinprop::outln;
-use twinprop::report::{ProbeReport, Progress};
+use twinprop::report::ProbeReport;
+use twinprop::training::Task;
+
+use crate::cli::CommandObserver;
 
 /// Arguments of `device probe`.
 #[derive(Args)]
@@ -44,20 +47,21 @@ pub fn run(command: &Probe) -> Result<(), Error> {
             command.target
         )));
     }
-    crate::cli::ending::make_safe_on_interrupt()?;
+    let mut observer = CommandObserver::ending_on_interrupt()?;
     let options = RigOptions { retries: command.retries, ..RigOptions::default() };
     let rig = Rig::open(&command.target, options)?;
     let link = rig.monitor();
     let title = rig.identity().description.name.clone();
     let mut advice: Vec<String> = command.target.latency_advice().into_iter().collect();
-    let folder = RunFolder::create(command.out.as_deref(), &format!("probe-{title}"))?;
+    let folder =
+        RunFolder::create(command.out.as_deref(), &format!("probe-{title}"), &mut observer)?;
     let mut device = Boundary::new(Box::new(SlewLimit::new(rig)));
     let config = ProbeConfig { seconds: command.seconds, seed: command.seed };
-    let mut progress = Progress::in_shares(&format!("probe {title}"));
+    let mut task = Task::in_shares(&mut observer, &format!("probe {title}"))?;
     let findings = Findings::run(&mut device, &config, |stage, share| {
-        progress.set_share(share, stage.to_owned());
+        let _ = task.advance_to_share(share, stage);
     })?;
-    progress.finish(format!("{} shots", findings.shots));
+    task.end(&format!("{} shots", findings.shots))?;
     let counts = link.counts();
     if counts.retried + counts.restarts > 0 {
         advice.push(format!(

@@ -1,15 +1,13 @@
 //! One run of a comparison.
 
-use std::sync::atomic::AtomicBool;
-
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ADVICE, Settings};
 use crate::experiment::options::RunOptions;
 use crate::experiment::run::{resume, train};
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
-use crate::training::EpochMetrics;
+use crate::training::{EpochMetrics, Observer};
 use crate::{Error, Rule};
 
 /// Which run of a comparison it is.
@@ -48,7 +46,7 @@ impl CellKey {
 }
 
 /// One run of a comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cell {
     /// Values of the swept keys.
     pub settings: Settings,
@@ -76,7 +74,7 @@ pub(super) fn make(
     recipe: &str,
     key: &CellKey,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<Cell, Error> {
     let CellKey { settings, rule, seed } = key;
     let (recipe, name) = (folder.path().join(recipe), key.folder());
@@ -96,9 +94,9 @@ pub(super) fn make(
     let summary = if path.join(RunFolder::SUMMARY).exists() {
         run.read_json(RunFolder::SUMMARY, ADVICE)?
     } else if path.join(RunFolder::BEGUN).exists() {
-        resume(&path, &options, stop)?.0
+        resume(&path, &options, observer)?.0
     } else {
-        train(&recipe, &options, stop)?.0
+        train(&recipe, &options, observer)?.0
     };
     let history = run.read_metrics()?;
     let CellKey { settings, rule, seed } = key.clone();

@@ -8,6 +8,7 @@ use crate::experiment::options::RunOptions;
 use crate::experiment::recipe::Recipe;
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::trained_on::TrainedOn;
+use crate::training::Observer;
 
 /// Refuses to put results on other data beside those of the runs of `plan` in `folder` that have ended, unless
 /// `options` allow it; then it is told.
@@ -18,6 +19,7 @@ pub(super) fn check_data(
     plan: &Plan,
     folder: &RunFolder,
     options: &RunOptions,
+    observer: &mut dyn Observer,
 ) -> Result<(), Error> {
     let mut checked: Vec<(u64, Settings, TrainedOn)> = Vec::new();
     for key in plan.cells() {
@@ -26,7 +28,7 @@ pub(super) fn check_data(
         if !path.join(RunFolder::SUMMARY).exists() {
             continue;
         }
-        let Some(known) = TrainedOn::of_run(&run)? else { continue };
+        let Some(known) = TrainedOn::of_run(&run, observer)? else { continue };
         let of_data = key.settings.into_iter().filter(|(key, _)| key.starts_with("data"));
         let of_data: Settings = of_data.collect();
         let is_known = |(seed, settings, other): &(u64, Settings, TrainedOn)| {
@@ -42,7 +44,7 @@ pub(super) fn check_data(
             data_dir: options.data_dir.as_deref(),
             ..Place::new(&path, &backend)
         };
-        place.data(&Recipe::read(&path.join(RunFolder::RECIPE), &[])?)?;
+        place.data(&Recipe::read(&path.join(RunFolder::RECIPE), &[])?, observer)?;
         checked.push((key.seed, of_data, known));
     }
     Ok(())

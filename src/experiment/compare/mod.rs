@@ -10,7 +10,6 @@ mod sweep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +17,8 @@ pub use cell::{Cell, CellKey};
 pub use sweep::{Settings, Sweep};
 
 use self::cell::overrides;
-pub(super) use self::pool::in_parallel;
-pub(crate) use self::statistics::mean_and_deviation;
+pub(super) use self::pool::Jobs;
+pub use self::statistics::mean_and_deviation;
 use self::statistics::paired_p_value;
 use self::sweep::combinations;
 use super::baseline::{Baseline, baselines};
@@ -30,7 +29,7 @@ use super::run_folder::RunFolder;
 use super::summary::Summary;
 use super::verdict::TwinVerdict;
 use crate::data::Locator;
-use crate::report::{CompareReport, Progress, tell};
+use crate::training::{Event, Observer, Results, Task};
 use crate::{Error, Rule};
 
 /// What is compared.
@@ -67,8 +66,19 @@ impl Plan {
     }
 }
 
+/// What is to be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// The rules; the others are tested against the first.
+    pub rules: &'a [Rule],
+    /// How many seeds, counting up from the recipe's or the options'.
+    pub seeds: u64,
+    /// Values of the recipe to go through, in every combination.
+    pub sweeps: &'a [Sweep],
+}
+
 /// A comparison's results: `compare.json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
     /// What was compared.
     pub plan: Plan,
@@ -79,7 +89,7 @@ pub struct Comparison {
 }
 
 /// One rule or digital network over the seeds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComparisonRow {
     /// Values of the swept keys.
     pub settings: Settings,
@@ -93,15 +103,15 @@ pub struct ComparisonRow {
     pub standard_deviation: f32,
     /// Probability of such a difference from the first rule if there were none (paired t-test,
     /// two-sided), where that can be told.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
     /// What its runs took, where it is a rule.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<Effort>,
 }
 
 /// What the runs of a rule took, and how its gradient lay; means over the seeds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
     /// Shots played on all devices, calibration included.
     pub device_shots: f64,
@@ -109,7 +119,7 @@ pub struct Effort {
     pub seconds: f64,
     /// Cosine of the angle between its last gradient and that of backpropagation through the twin, where it
     /// is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<f32>,
 }
 
@@ -151,6 +161,18 @@ impl ComparisonRow {
 }
 
 impl Comparison {
+    /// The comparison in `folder`, with the epochs of its runs.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is none that has ended, [`Error::Data`] for a damaged file.
+    pub fn read(folder: &RunFolder) -> Result<Self, Error> {
+        let mut comparison: Self = folder.read_json(RunFolder::COMPARISON, ADVICE)?;
+        for cell in &mut comparison.cells {
+            cell.history = RunFolder::at(&folder.path().join(&cell.folder)).read_metrics()?;
+        }
+        Ok(comparison)
+    }
+
     /// What the twins were worth in the runs that use them: a verdict a device and combination of swept
     /// values, the worst of the runs', with how many runs there were.
     #[must_use]
@@ -188,17 +210,18 @@ const ADVICE: &str = "name the folder of a comparison that has begun";
 /// [`Error::Recipe`] and [`Error::File`] where the recipe or the folder is no good.
 pub fn plan_comparison(
     path: &Path,
-    (rules, seeds, sweeps): (&[Rule], u64, &[Sweep]),
+    Compared { rules, seeds, sweeps }: Compared,
     options: &RunOptions,
+    observer: &mut dyn Observer,
 ) -> Result<(Plan, RunFolder), Error> {
     let recipe = options.recipe(path)?;
     refuse_repeated("--rules", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     check_sweeps(sweeps, &recipe)?;
     let seeds = seeds_from(recipe.seed, seeds)?;
-    let rules = &possible_rules(rules, &recipe)?;
+    let rules = &possible_rules(rules, &recipe, observer)?;
     options.backend.device()?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
-    let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"))?;
+    let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"), observer)?;
     let plan = Plan {
         recipe: format!("{name}.toml"),
         rules: rules.to_vec(),
@@ -241,13 +264,20 @@ pub(super) fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
 ///
 /// # Errors
 /// [`Error::Usage`] where none can.
-fn possible_rules(rules: &[Rule], recipe: &Recipe) -> Result<Vec<Rule>, Error> {
+fn possible_rules(
+    rules: &[Rule],
+    recipe: &Recipe,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Rule>, Error> {
     let mut possible = Vec::new();
     for &rule in rules {
         match why_not(rule, recipe) {
             None => possible.push(rule),
             Some(why) if rules.len() == 1 => return Err(Error::Usage(why)),
-            Some(why) => tell(&format!("`{rule}` is left out: {why}")),
+            Some(why) => {
+                let notice = format!("`{rule}` is left out: {why}");
+                let _ = observer.observe(&Event::Notice(&notice))?;
+            }
         }
     }
     Ok(possible)
@@ -260,13 +290,13 @@ fn possible_rules(rules: &[Rule], recipe: &Recipe) -> Result<Vec<Rule>, Error> {
 /// As [`train`](super::train); runs that ended are kept, and [`resume_comparison`] makes the others.
 pub fn compare(
     path: &Path,
-    what: (&[Rule], u64, &[Sweep]),
+    compared: Compared,
     jobs: usize,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Comparison, PathBuf), Error> {
-    let (plan, folder) = plan_comparison(path, what, options)?;
-    carry_out(plan, folder, jobs, options, stop)
+    let (plan, folder) = plan_comparison(path, compared, options, observer)?;
+    carry_out(plan, folder, jobs, options, observer)
 }
 
 /// Makes run `number`, from one, of the comparison in `path`, or resumes it: on a host of many that
@@ -278,7 +308,7 @@ pub fn make_cell(
     path: &Path,
     number: usize,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<Cell, Error> {
     let folder = RunFolder::at(path);
     let plan: Plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
@@ -290,7 +320,7 @@ pub fn make_cell(
             cells.len()
         ))
     })?;
-    cell::make(&folder, &plan.recipe, key, options, stop)
+    cell::make(&folder, &plan.recipe, key, options, observer)
 }
 
 /// Resumes the comparison in `path`: runs that ended are kept, one that was cut off is resumed from its last
@@ -302,16 +332,16 @@ pub fn resume_comparison(
     path: &Path,
     jobs: usize,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Comparison, PathBuf), Error> {
     let folder = RunFolder::at(path);
     let plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
-    let folder = folder.locked()?;
-    carry_out(plan, folder, jobs, options, stop)
+    let folder = folder.locked(observer)?;
+    carry_out(plan, folder, jobs, options, observer)
 }
 
 /// A piece of a comparison's work.
-enum Task {
+enum Piece {
     Train(CellKey),
     /// The digital networks on the data of a seed.
     Baselines(u64),
@@ -328,51 +358,52 @@ fn carry_out(
     folder: RunFolder,
     jobs: usize,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(Comparison, PathBuf), Error> {
-    finished::check_data(&plan, &folder, options)?;
-    let mut tasks: Vec<Task> = plan.cells().into_iter().map(Task::Train).collect();
+    finished::check_data(&plan, &folder, options, observer)?;
+    let mut pieces: Vec<Piece> = plan.cells().into_iter().map(Piece::Train).collect();
     // Other data would need other digital networks.
     if !plan.sweeps.iter().any(|sweep| sweep.key.starts_with("data")) {
-        tasks.extend(plan.seeds.iter().map(|&seed| Task::Baselines(seed)));
+        pieces.extend(plan.seeds.iter().map(|&seed| Piece::Baselines(seed)));
     }
     let recipe = folder.path().join(&plan.recipe);
     let has_rigs = Recipe::read(&recipe, &[])?.devices.values().any(|device| device.rig.is_some());
     // Runs cannot share a real device.
     let jobs = if has_rigs { 1 } else { jobs };
-    let mut outcomes: Vec<Option<Result<Outcome, Error>>> = tasks.iter().map(|_| None).collect();
-    let mut progress = Progress::new(&format!("compare on {}", plan.recipe), tasks.len());
+    let mut outcomes: Vec<Option<Result<Outcome, Error>>> = pieces.iter().map(|_| None).collect();
+    let label = format!("compare on {}", plan.recipe);
+    let mut task = Task::of_steps(observer, &label, pieces.len())?;
+    let jobs_of = Jobs::new(pieces.len(), &mut task);
     let mut ended = 0;
-    let is_refused = AtomicBool::new(false);
-    in_parallel(
-        tasks.len(),
+    let mut is_refused = false;
+    jobs_of.run(
         jobs,
-        || stop.load(Ordering::Relaxed) || is_refused.load(Ordering::Relaxed),
-        (
-            |number| match &tasks[number] {
-                Task::Train(key) => {
-                    let cell = cell::make(&folder, &plan.recipe, key, options, stop)?;
-                    Ok(Outcome::Trained(Box::new(cell)))
-                }
-                Task::Baselines(seed) => run_baselines(&recipe, *seed, options),
-            },
-            |number| match &tasks[number] {
-                Task::Train(key) => key.in_words(),
-                Task::Baselines(seed) => format!("digital networks, seed {seed}"),
-            },
-        ),
+        |number, observer| match &pieces[number] {
+            Piece::Train(key) => {
+                let cell = cell::make(&folder, &plan.recipe, key, options, observer)?;
+                Ok(Outcome::Trained(Box::new(cell)))
+            }
+            Piece::Baselines(seed) => run_baselines(&recipe, *seed, options),
+        },
+        |number| match &pieces[number] {
+            Piece::Train(key) => key.in_words(),
+            Piece::Baselines(seed) => format!("digital networks, seed {seed}"),
+        },
         |number, outcome| {
             ended += 1;
             // What is asked for wrongly is wrong for the runs that follow as well.
-            if outcome.as_ref().is_err_and(|error| error.exit_code() == 2) {
-                is_refused.store(true, Ordering::Relaxed);
+            if outcome.as_ref().is_err_and(Error::is_input) {
+                is_refused = true;
+                jobs_of.stop();
             }
-            progress.set(ended, in_words(&tasks[number], &outcome));
+            jobs_of.advance(ended, &in_words(&pieces[number], &outcome));
             outcomes[number] = Some(outcome);
         },
     )?;
-    progress.finish(format!("{ended} of {} done", tasks.len()));
-    if stop.load(Ordering::Relaxed) {
+    let is_stopped = jobs_of.is_stopped() && !is_refused;
+
+    task.end(&format!("{ended} of {} done", pieces.len()))?;
+    if is_stopped {
         return Err(Error::Interrupted(format!(
             "stopped; resume with `twinprop compare --resume {}`",
             folder.path().display()
@@ -396,18 +427,15 @@ fn carry_out(
     );
     let comparison = Comparison { plan, rows, cells };
     folder.write_json(RunFolder::COMPARISON, &comparison)?;
-    let report = CompareReport { comparison: &comparison, folder: folder.path() };
-    for figure in report.figures() {
-        folder.write_figure(&figure)?;
-    }
-    folder.write(RunFolder::COMPARISON_REPORT, &report.to_html())?;
+    let finished = Event::Finished { results: Results::Comparison, folder: folder.path() };
+    let _ = observer.observe(&finished)?;
     Ok((comparison, folder.path().to_owned()))
 }
 
-/// How a task went, for the progress line.
-fn in_words(task: &Task, outcome: &Result<Outcome, Error>) -> String {
-    match (task, outcome) {
-        (Task::Train(key), Ok(Outcome::Trained(cell))) => {
+/// How a piece went, for the progress line.
+fn in_words(piece: &Piece, outcome: &Result<Outcome, Error>) -> String {
+    match (piece, outcome) {
+        (Piece::Train(key), Ok(Outcome::Trained(cell))) => {
             format!("{}: {:.1} %", key.in_words(), 100.0 * cell.summary.test_accuracy)
         }
         (_, Err(error)) => error.to_string(),

@@ -1,62 +1,117 @@
-//! Independent pieces of work, several at a time.
+//! Independent jobs, several at a time.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rayon::{ThreadPoolBuilder, Yield};
 
 use crate::Error;
-use crate::report::without_progress;
+use crate::training::{Event, Observer, Task};
 
 /// Between two looks whether all is done.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Does `work`, which has a `name`, for each of `count` numbers, `jobs` at a time, each on its share of the
-/// cores; `done` hears what comes of each, in the order in which they end. Work that has not begun when `is_stopped` says so
-/// is left out.
-pub(in crate::experiment) fn in_parallel<T: Send>(
+/// Jobs that are done by several threads.
+pub(in crate::experiment) struct Jobs<'t, 'o> {
+    /// How many there are.
     count: usize,
-    jobs: usize,
-    is_stopped: impl Fn() -> bool + Sync,
-    (work, name): (impl Fn(usize) -> T + Sync, impl Fn(usize) -> String + Sync),
-    done: impl FnMut(usize, T) + Send,
-) -> Result<(), Error> {
-    let jobs = jobs.clamp(1, count.max(1));
-    let threads = (rayon::current_num_threads() / jobs).max(1);
-    let pools = (0..jobs)
-        .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| Error::Usage(format!("{jobs} jobs are too many here: {error}")))?;
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(done);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = pools
-            .iter()
-            .map(|pool| {
-                let (next, done, is_stopped) = (&next, &done, &is_stopped);
-                let (work, name) = (&work, &name);
-                scope.spawn(move || {
-                    loop {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        if number >= count || is_stopped() {
-                            return;
-                        }
-                        let outcome =
-                            pool.install(|| without_progress(&name(number), || work(number)));
-                        let mut done =
-                            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        done(number, outcome);
-                    }
-                })
-            })
-            .collect();
-        // Whoever waits here may be the only worker of the common pool, which twins learn on.
-        while workers.iter().any(|worker| !worker.is_finished()) {
-            if rayon::yield_now() != Some(Yield::Executed) {
-                std::thread::sleep(PAUSE);
-            }
+    /// The work that they are part of.
+    task: Mutex<&'t mut Task<'o>>,
+    is_stopped: AtomicBool,
+}
+
+impl<'t, 'o> Jobs<'t, 'o> {
+    /// `count` jobs, which are the steps of `task`.
+    pub fn new(count: usize, task: &'t mut Task<'o>) -> Self {
+        Self { count, task: Mutex::new(task), is_stopped: AtomicBool::new(false) }
+    }
+
+    /// Begins no further job.
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked for a stop.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn task(&self) -> MutexGuard<'_, &'t mut Task<'o>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `done` jobs have ended, the last of them as `message` says.
+    pub fn advance(&self, done: usize, message: &str) {
+        if self.task().advance(done, message).is_break() {
+            self.stop();
         }
-    });
-    Ok(())
+    }
+
+    /// Does `work` for each job, `at_once` at a time, each on its share of the cores. `name` names a job to the
+    /// observer, which hears what it tells as [`Event::Job`]; `done` gets what comes of each, in the order in which
+    /// they end.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for more threads than the system has.
+    pub fn run<T: Send>(
+        &self,
+        at_once: usize,
+        work: impl Fn(usize, &mut dyn Observer) -> T + Sync,
+        name: impl Fn(usize) -> String + Sync,
+        done: impl FnMut(usize, T) + Send,
+    ) -> Result<(), Error> {
+        let at_once = at_once.clamp(1, self.count.max(1));
+        let threads = (rayon::current_num_threads() / at_once).max(1);
+        let pools = (0..at_once)
+            .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Error::Usage(format!("{at_once} jobs are too many here: {error}")))?;
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(done);
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = pools
+                .iter()
+                .map(|pool| {
+                    let (next, done, work, name) = (&next, &done, &work, &name);
+                    scope.spawn(move || {
+                        loop {
+                            let number = next.fetch_add(1, Ordering::Relaxed);
+                            if number >= self.count || self.is_stopped() {
+                                return;
+                            }
+                            let mut observer = JobObserver { name: name(number), jobs: self };
+                            let outcome = pool.install(|| work(number, &mut observer));
+                            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                            done(number, outcome);
+                        }
+                    })
+                })
+                .collect();
+            // Whoever waits here may be the only worker of the common pool, which twins learn on.
+            while workers.iter().any(|worker| !worker.is_finished()) {
+                if rayon::yield_now() != Some(Yield::Executed) {
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Passes on what a job tells, with the job's name.
+struct JobObserver<'j, 't, 'o> {
+    name: String,
+    jobs: &'j Jobs<'t, 'o>,
+}
+
+impl Observer for JobObserver<'_, '_, '_> {
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
+        let flow = self.jobs.task().forward(&Event::Job { name: &self.name, event });
+        if flow.is_break() {
+            self.jobs.stop();
+        }
+        Ok(flow)
+    }
 }

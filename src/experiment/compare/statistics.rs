@@ -3,7 +3,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Mean and standard deviation (of a sample) of `values`; no deviation of one.
-pub(crate) fn mean_and_deviation(values: &[f32]) -> (f32, f32) {
+pub fn mean_and_deviation(values: &[f32]) -> (f32, f32) {
     let count = values.len() as f32;
     let mean = values.iter().sum::<f32>() / count;
     let square: f32 = values.iter().map(|value| (value - mean).powi(2)).sum();

@@ -1,6 +1,5 @@
 //! One way of learning on one seed: Θ moves from episode to episode, and is judged on held-out tasks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
@@ -15,7 +14,8 @@ use super::super::run_folder::RunFolder;
 use super::recipe::{MetaConfig, MetaRecipe};
 use super::tasks::{Classes, Sources};
 use crate::Error;
-use crate::plasticity::{Architecture, Coefficients, FeedbackKind, Learner, Outcome, Term};
+use crate::rules::plasticity::{Architecture, Coefficients, FeedbackKind, Learner, Outcome, Term};
+use crate::training::{Event, Observer};
 
 /// A way of learning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,13 +111,19 @@ struct Course {
     seconds: f64,
 }
 
+/// The episodes in a way's folder.
+pub(super) fn episodes(folder: &RunFolder) -> Result<Vec<EpisodeMetrics>, Error> {
+    folder.read_lines(EPISODES, ADVICE)
+}
+
 /// Learns Θ by `arm` on `seed` in the folder `folder`, or resumes it there, or reads what came of it.
 pub(super) fn meta_train(
-    (arm, seed): (Arm, u64),
+    arm: Arm,
+    seed: u64,
     recipe: &MetaRecipe,
     sources: &Sources,
     folder: &RunFolder,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(ArmResult, Vec<EpisodeMetrics>), Error> {
     if folder.path().join(RESULT).exists() {
         return Ok((folder.read_json(RESULT, ADVICE)?, folder.read_lines(EPISODES, ADVICE)?));
@@ -131,7 +137,8 @@ pub(super) fn meta_train(
     let mut clock = Instant::now();
     while course.history.len() < recipe.meta.episodes {
         course.episode(seed, &terms, recipe, &known, &mut learner);
-        let is_stopped = stop.load(Ordering::Relaxed);
+        let advance = Event::WorkAdvances { done: course.history.len(), message: "" };
+        let is_stopped = observer.observe(&advance)?.is_break();
         if is_stopped || course.history.len().is_multiple_of(CHECKPOINT_EVERY) {
             course.seconds += clock.elapsed().as_secs_f64();
             clock = Instant::now();
@@ -142,7 +149,7 @@ pub(super) fn meta_train(
         }
     }
     course.save(folder, &device)?;
-    let result = course.judge((arm, seed), recipe, &held_out, &mut learner, clock);
+    let result = course.judge(arm, seed, recipe, &held_out, &mut learner, clock);
     folder.write_json(RESULT, &result)?;
     Ok((result, course.history))
 }
@@ -231,7 +238,8 @@ impl Course {
     /// What Θ does on held-out tasks.
     fn judge(
         &self,
-        (arm, seed): (Arm, u64),
+        arm: Arm,
+        seed: u64,
         recipe: &MetaRecipe,
         classes: &Classes,
         learner: &mut Learner<f32>,

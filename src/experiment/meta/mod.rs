@@ -6,7 +6,6 @@ mod recipe;
 mod tasks;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +14,12 @@ pub use self::recipe::{MetaConfig, MetaRecipe, TasksConfig};
 
 use self::arm::meta_train;
 use self::tasks::Sources;
-use super::compare::{in_parallel, mean_and_deviation, seeds_from};
+use super::compare::{Jobs, mean_and_deviation, seeds_from};
 use super::options::RunOptions;
 use super::run_folder::RunFolder;
 use crate::Error;
-use crate::plasticity::{Coefficients, Term};
-use crate::report::{MetaReport, Progress};
+use crate::rules::plasticity::{Coefficients, Term};
+use crate::training::{Event, Observer, Results, Task};
 
 /// What is meta-trained: `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,14 +31,14 @@ pub struct MetaPlan {
 }
 
 /// A meta-training's results: `meta.json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetaTraining {
     /// What was asked for.
     pub plan: MetaPlan,
     /// Every way of learning over the seeds.
     pub rows: Vec<MetaRow>,
     /// What the learned rule makes up of the difference between fixed and symmetric feedback, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap_closed: Option<f64>,
     /// Θ of the learned rule, mean of the seeds.
     pub theta: Coefficients,
@@ -48,7 +47,7 @@ pub struct MetaTraining {
 }
 
 /// A way of learning over the seeds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetaRow {
     /// The way.
     pub arm: Arm,
@@ -59,7 +58,7 @@ pub struct MetaRow {
 }
 
 /// A way of learning on one seed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetaCell {
     /// What it came to.
     #[serde(flatten)]
@@ -77,25 +76,25 @@ const ADVICE: &str = "name the folder of a meta-training that has begun";
 ///
 /// # Errors
 /// [`Error::Recipe`] and [`Error::Data`] for what cannot be read, [`Error::Usage`] for seeds that a recipe cannot
-/// hold, [`Error::Interrupted`] where `stop` was set; [`resume_meta_training`] does the rest.
+/// hold, [`Error::Interrupted`] where the observer broke it off; [`resume_meta_training`] does the rest.
 pub fn meta_training(
     path: &Path,
     seeds: u64,
     jobs: usize,
     options: &RunOptions,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(MetaTraining, PathBuf), Error> {
     let recipe = MetaRecipe::read(path, &options.set)?;
     let seeds = seeds_from(options.seed.unwrap_or(recipe.seed), seeds)?;
     let name = path.file_stem().map_or("meta".into(), |stem| stem.to_string_lossy());
     let recipe =
         recipe.located(path.parent().unwrap_or(Path::new(".")), options.data_dir.as_deref())?;
-    let folder = RunFolder::create(options.out.as_deref(), &format!("meta-{name}"))?;
+    let folder = RunFolder::create(options.out.as_deref(), &format!("meta-{name}"), observer)?;
     let plan = MetaPlan { recipe: format!("{name}.toml"), seeds };
     let text = toml::to_string(&recipe).map_err(|error| Error::Usage(error.to_string()))?;
     folder.write(&plan.recipe, &text)?;
     folder.write_json(RunFolder::PLAN, &plan)?;
-    carry_out(plan, &folder, jobs, stop)
+    carry_out(plan, &folder, jobs, observer)
 }
 
 /// Resumes the meta-training in `path`: it ends bit for bit as it would have without a break.
@@ -106,39 +105,37 @@ pub fn meta_training(
 pub fn resume_meta_training(
     path: &Path,
     jobs: usize,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(MetaTraining, PathBuf), Error> {
     let folder = RunFolder::at(path);
     let plan = folder.read_json(RunFolder::PLAN, ADVICE)?;
-    let folder = folder.locked()?;
-    carry_out(plan, &folder, jobs, stop)
+    let folder = folder.locked(observer)?;
+    carry_out(plan, &folder, jobs, observer)
 }
 
 fn carry_out(
     plan: MetaPlan,
     folder: &RunFolder,
     jobs: usize,
-    stop: &AtomicBool,
+    observer: &mut dyn Observer,
 ) -> Result<(MetaTraining, PathBuf), Error> {
     let recipe = MetaRecipe::read(&folder.path().join(&plan.recipe), &[])?;
     let sources = Sources::load(&recipe)?;
     let tasks: Vec<(Arm, u64)> =
         plan.seeds.iter().flat_map(|&seed| Arm::ALL.map(|arm| (arm, seed))).collect();
     let mut outcomes: Vec<_> = tasks.iter().map(|_| None).collect();
-    let mut progress = Progress::new(&format!("meta-train {}", plan.recipe), tasks.len());
+    let label = format!("meta-train {}", plan.recipe);
+    let mut task = Task::of_steps(observer, &label, tasks.len())?;
+    let jobs_of = Jobs::new(tasks.len(), &mut task);
     let mut ended = 0;
-    in_parallel(
-        tasks.len(),
+    jobs_of.run(
         jobs,
-        || stop.load(Ordering::Relaxed),
-        (
-            |number| {
-                let (arm, seed) = tasks[number];
-                let cell = folder.inner(&format!("{}-{seed}", arm.name()))?;
-                meta_train((arm, seed), &recipe, &sources, &cell, stop)
-            },
-            |number| format!("{}, seed {}", tasks[number].0.name(), tasks[number].1),
-        ),
+        |number, observer| {
+            let (arm, seed) = tasks[number];
+            let cell = folder.inner(&format!("{}-{seed}", arm.name()))?;
+            meta_train(arm, seed, &recipe, &sources, &cell, observer)
+        },
+        |number| format!("{}, seed {}", tasks[number].0.name(), tasks[number].1),
         |number, outcome| {
             ended += 1;
             let (arm, seed) = tasks[number];
@@ -146,12 +143,14 @@ fn carry_out(
                 Ok((result, _)) => format!("{:.1} %", 100.0 * result.query_accuracy),
                 Err(error) => error.to_string(),
             };
-            progress.set(ended, format!("{}, seed {seed}: {said}", arm.name()));
+            jobs_of.advance(ended, &format!("{}, seed {seed}: {said}", arm.name()));
             outcomes[number] = Some(outcome);
         },
     )?;
-    progress.finish(format!("{ended} of {} done", tasks.len()));
-    if stop.load(Ordering::Relaxed) {
+    let is_stopped = jobs_of.is_stopped();
+
+    task.end(&format!("{ended} of {} done", tasks.len()))?;
+    if is_stopped {
         return Err(Error::Interrupted(format!(
             "stopped; resume with `twinprop meta-train --resume {}`",
             folder.path().display()
@@ -165,15 +164,25 @@ fn carry_out(
     let training = MetaTraining::new(plan, cells);
     folder.write_json(RunFolder::META, &training)?;
     folder.write_json(RunFolder::PLASTICITY, &training.theta)?;
-    let report = MetaReport { training: &training, recipe: &recipe };
-    for figure in report.figures() {
-        folder.write_figure(&figure)?;
-    }
-    folder.write(RunFolder::META_REPORT, &report.to_html())?;
+    let finished = Event::Finished { results: Results::MetaTraining, folder: folder.path() };
+    let _ = observer.observe(&finished)?;
     Ok((training, folder.path().to_owned()))
 }
 
 impl MetaTraining {
+    /// The meta-training in `folder`, with its episodes.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is none that has ended, [`Error::Data`] for a damaged file.
+    pub fn read(folder: &RunFolder) -> Result<Self, Error> {
+        let mut training: Self = folder.read_json(RunFolder::META, ADVICE)?;
+        for cell in &mut training.cells {
+            let name = format!("{}-{}", cell.result.arm.name(), cell.result.seed);
+            cell.history = arm::episodes(&folder.inner(&name)?)?;
+        }
+        Ok(training)
+    }
+
     fn new(plan: MetaPlan, cells: Vec<MetaCell>) -> Self {
         let of = |arm: Arm| cells.iter().map(|cell| &cell.result).filter(move |one| one.arm == arm);
         let rows = Arm::ALL.map(|arm| {

@@ -9,7 +9,7 @@ use twinprop_devices::validate;
 use super::super::recipe::read_toml;
 use crate::Error;
 use crate::data::DataConfig;
-use crate::plasticity::{Coefficients, Term};
+use crate::rules::plasticity::{Coefficients, Term};
 
 /// A recipe of `twinprop meta-train`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,7 +9,7 @@ use twinprop_devices::random;
 use super::recipe::{MetaRecipe, TasksConfig};
 use crate::Error;
 use crate::data::{DataConfig, Dataset, Locator};
-use crate::plasticity::Task;
+use crate::rules::plasticity::Task;
 
 /// The data sets of a meta-training.
 pub(super) struct Sources {
@@ -37,7 +37,7 @@ struct Pool {
 impl Pool {
     fn new(samples: Dataset, classes: usize) -> Self {
         let mut members = vec![Vec::new(); classes];
-        for (sample, &label) in samples.labels.iter().enumerate() {
+        for (sample, &label) in samples.targets.classes().iter().enumerate() {
             members[label].push(sample);
         }
         Self { samples, members }

@@ -7,21 +7,21 @@ mod output;
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
-use twinprop_calibration::bridge::{to_tensor, to_vec};
+use twinprop_calibration::bridge::{to_matrix, to_tensor};
 
 pub use self::answers::{Confused, Prediction};
 
 use self::answers::softmax;
-use super::build::{AtHand, Experiment, tell_once};
+use super::build::{AtHand, Experiment, warn};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use super::trained_on::TrainedOn;
 use crate::Error;
 use crate::data::Samples;
+use crate::loss::predictions;
 use crate::network::Source;
-use crate::report::Progress;
-use crate::training::predictions;
+use crate::training::{Observer, Task};
 
 /// Samples that are played in one batch.
 const BATCH: usize = 256;
@@ -51,6 +51,7 @@ pub fn predict_samples(
     run: &Path,
     data: &Path,
     options: &PredictOptions,
+    observer: &mut dyn Observer,
 ) -> Result<Prediction, Error> {
     if let Some(out) = &options.out {
         output::refuse(out, data)?;
@@ -59,11 +60,11 @@ pub fn predict_samples(
     let recipe = Recipe::read(&folder.path().join(RunFolder::RECIPE), &[])?;
     let measured = options.source == Source::Measured;
     input::check_source(&recipe, run, options)?;
-    let known = TrainedOn::of_run(&folder)?;
+    let known = TrainedOn::of_run(&folder, observer)?;
     // Samples that cannot be read are known before a device is opened, if what they are read by is.
     let early = known.map(|known| input::read(data, &recipe, &known, options)).transpose()?;
     let at_hand = if measured { AtHand::Devices } else { AtHand::Nothing };
-    let mut trained = Trained::open_with(run, &options.reopening, at_hand)?;
+    let mut trained = Trained::open_with(run, &options.reopening, at_hand, observer)?;
     if !measured {
         trained.load_twins()?;
     }
@@ -72,10 +73,11 @@ pub fn predict_samples(
         Some(samples) => samples,
         None => input::read(data, &recipe, known, options)?,
     };
-    tell_once(&samples.warnings);
-    tell_once(&input::outside(&samples.features, known, data));
+    warn(observer, &samples.warnings)?;
+    warn(observer, &input::outside(&samples.features, known, data))?;
     let classes = known.classes.clone();
-    let (predicted, probabilities) = answer(&mut trained, &samples.features, options.source)?;
+    let (predicted, probabilities) =
+        answer(&mut trained, &samples.features, options.source, observer)?;
     let Samples { labels, origins, .. } = samples;
     let prediction = Prediction { classes, origins, predicted, probabilities, labels };
     if let Some(out) = &options.out {
@@ -89,25 +91,30 @@ fn answer(
     trained: &mut Trained,
     features: &DMatrix<f32>,
     source: Source,
+    observer: &mut dyn Observer,
 ) -> Result<(Vec<usize>, Vec<Vec<f64>>), Error> {
     let samples = features.ncols();
-    let progress = match source {
-        Source::Measured => trained.experiment.watch_shots("measure the samples", samples),
-        Source::Predicted => Progress::of_one_piece("predict by the twin"),
+    let task = match source {
+        Source::Measured => {
+            trained.experiment.begin_shots(observer, "measure the samples", samples)?
+        }
+        Source::Predicted => Task::of_unknown_size(observer, "predict by the twin")?,
     };
     let Experiment { network, laboratory, recordings, .. } = &mut trained.experiment;
     let (mut predicted, mut probabilities) = (Vec::with_capacity(samples), Vec::new());
     for start in (0..samples).step_by(BATCH) {
         let batch = features.columns(start, BATCH.min(samples - start)).into_owned();
-        let trace = network.forward(to_tensor(&batch, &trained.backend), laboratory, source)?;
-        predicted.extend(predictions(trace.logits()));
-        let [_, classes] = trace.logits().dims();
-        probabilities.extend(to_vec(trace.logits().clone()).chunks(classes).map(softmax));
+        let trace =
+            network.forward(to_tensor(&batch, &trained.backend), laboratory, source, None)?;
+        let outputs = to_matrix(trace.output().clone());
+        predicted.extend(predictions(&outputs));
+        let of_samples = outputs.as_slice().chunks(outputs.nrows().max(1));
+        probabilities.extend(of_samples.map(softmax));
     }
-    progress.finish(match source {
+    task.end(&match source {
         Source::Measured => format!("{samples} samples, {} shots", laboratory.shots()),
         Source::Predicted => format!("{samples} samples, no shot"),
-    });
+    })?;
     for recording in recordings {
         recording.finish()?;
     }

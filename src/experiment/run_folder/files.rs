@@ -6,7 +6,6 @@ use twinprop_devices::write_whole;
 
 use super::RunFolder;
 use crate::Error;
-use crate::report::Figure;
 
 impl RunFolder {
     /// Writes `text` to the file `name`.
@@ -21,23 +20,10 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub(in crate::experiment) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path.join(name);
         write_whole(&path, bytes)
             .map_err(Error::file(&path, "see that there is room, and that it may be written"))
-    }
-
-    /// Writes `figure` as SVG and as PNG.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub(in crate::experiment) fn write_figure(&self, figure: &Figure) -> Result<(), Error> {
-        self.write(&format!("{}.svg", figure.name), &figure.svg)?;
-        let name = format!("{}.png", figure.name);
-        let picture = figure
-            .to_png()
-            .map_err(|problem| Error::Data { path: self.path.join(&name), problem })?;
-        self.write_bytes(&name, &picture)
     }
 
     /// Writes `value` to the JSON file `name`.

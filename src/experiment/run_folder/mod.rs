@@ -4,6 +4,8 @@ mod files;
 mod metrics;
 mod state;
 
+pub use self::metrics::MetricsFile;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use super::folder_lock::{self, FolderLock};
 use super::provenance::{self, Begun};
 use super::recipe::Recipe;
 use crate::Error;
+use crate::training::{Event, Observer};
 
 /// The folder of one run.
 pub struct RunFolder {
@@ -85,7 +88,11 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Usage`] where the folder holds a run already or another process writes it, [`Error::File`]
     /// where it cannot be made or written.
-    pub fn create(wanted: Option<&Path>, name: &str) -> Result<Self, Error> {
+    pub fn create(
+        wanted: Option<&Path>,
+        name: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
         Self::refuse_taken(wanted)?;
         let path = match wanted {
             Some(path) => {
@@ -94,7 +101,7 @@ impl RunFolder {
             }
             None => Self::next_free(name)?,
         };
-        let lock = FolderLock::acquire(&path)?;
+        let lock = lock(&path, observer)?;
         // Whoever had the lock may have left a run.
         Self::refuse_results(wanted)?;
         // A folder that is there but cannot be written must be known before the first shot.
@@ -124,8 +131,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Usage`] where another process writes it.
-    pub(super) fn locked(mut self) -> Result<Self, Error> {
-        self._lock = Some(FolderLock::acquire(&self.path)?);
+    pub(super) fn locked(mut self, observer: &mut dyn Observer) -> Result<Self, Error> {
+        self._lock = Some(lock(&self.path, observer)?);
         Ok(self)
     }
 
@@ -140,7 +147,8 @@ impl RunFolder {
     }
 
     /// The folder `path`, as it is.
-    pub(crate) fn at(path: &Path) -> Self {
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), _lock: None }
     }
 
@@ -235,9 +243,9 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Usage`] where nothing has begun there, or another process writes it.
-    pub fn open_begun(path: &Path) -> Result<Self, Error> {
+    pub fn open_begun(path: &Path, observer: &mut dyn Observer) -> Result<Self, Error> {
         if path.join(Self::RECIPE).is_file() {
-            return Self::at(path).locked();
+            return Self::at(path).locked(observer);
         }
         Err(Error::Usage(format!(
             "{}: nothing that could be resumed has begun here; name the folder that --out named",
@@ -277,4 +285,13 @@ impl RunFolder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Locks the folder `path`; `observer` hears where its file system has no locks.
+fn lock(path: &Path, observer: &mut dyn Observer) -> Result<FolderLock, Error> {
+    let lock = FolderLock::acquire(path)?;
+    if let Some(warning) = &lock.warning {
+        let _ = observer.observe(&Event::Warning(warning))?;
+    }
+    Ok(lock)
 }

@@ -7,6 +7,9 @@ use super::RunFolder;
 use crate::Error;
 use crate::experiment::assemblies::StageAssemblies;
 use crate::experiment::build::Usages;
+use crate::experiment::calibration_run::CalibrationSummary;
+use crate::experiment::summary::Summary;
+use crate::experiment::transfer::Transfer;
 use crate::network::{Laboratory, Network};
 
 impl RunFolder {
@@ -16,6 +19,42 @@ impl RunFolder {
     /// As [`write`](Self::write).
     pub fn save_usages(&self, laboratory: &Laboratory) -> Result<(), Error> {
         self.write_json(Self::USAGES, &laboratory.usages())
+    }
+
+    /// The run in numbers.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a run that has not ended, [`Error::Data`] for a damaged file.
+    pub fn summary(&self) -> Result<Summary, Error> {
+        self.read_json(Self::SUMMARY, "name the folder of a run that has ended")
+    }
+
+    /// The calibration in numbers; `None` without one.
+    ///
+    /// # Errors
+    /// As [`usages`](Self::usages).
+    pub fn calibration(&self) -> Result<Option<CalibrationSummary>, Error> {
+        if !self.path.join(Self::CALIBRATION).exists() {
+            return Ok(None);
+        }
+        self.read_json(Self::CALIBRATION, "let it be read").map(Some)
+    }
+
+    /// The resolved recipe, as text.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be read.
+    pub fn recipe(&self) -> Result<String, Error> {
+        let path = self.path.join(Self::RECIPE);
+        std::fs::read_to_string(&path).map_err(Error::file(&path, "let it be read"))
+    }
+
+    /// A transfer in numbers.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is none, [`Error::Data`] for a damaged file.
+    pub fn transfer(&self) -> Result<Transfer, Error> {
+        self.read_json(Self::TRANSFER, "name the folder of a transfer")
     }
 
     /// Which units answered alike when the run began; nothing of a run without a regulariser of assemblies.

@@ -71,7 +71,13 @@ pub(in super::super) fn adopt(
             let (from, to) = scaling[feature];
             if from == to { value } else { to.apply(f64::from(value) * from.unit + from.offset) }
         }),
-        labels: half.labels.iter().map(|&label| labels[label]).collect(),
+        targets: half
+            .targets
+            .classes()
+            .iter()
+            .map(|&label| labels[label])
+            .collect::<Vec<_>>()
+            .into(),
     };
     let (train, test) = (half(split.train), half(split.test));
     let classes = before.classes.clone();

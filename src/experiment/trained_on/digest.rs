@@ -16,7 +16,7 @@ fn hex(bytes: &[u8]) -> String {
 /// machines.
 pub(super) fn half(half: &Dataset, classes: &[String], files: Option<&str>) -> String {
     let mut hash = Sha256::new();
-    for &label in &half.labels {
+    for &label in half.targets.classes() {
         let name = classes.get(label).map_or("", String::as_str);
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);

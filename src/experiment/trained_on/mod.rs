@@ -19,12 +19,13 @@ pub(super) use self::adopt::adopt;
 pub(super) use self::changes::listed;
 
 use self::changes::{data_changes, interface_changes};
-use super::build::tell_once;
+use super::build::warn;
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use crate::Error;
 use crate::data::{Dataset, Feature, FeatureScaling, ImageSize, Locator, Schema, Split};
 use crate::network::Laboratory;
+use crate::training::Observer;
 
 /// Version of the file that this program writes.
 const VERSION: u32 = 1;
@@ -145,13 +146,14 @@ impl TrainedOn {
     /// # Errors
     /// [`Error::Data`] for a damaged file and for one of a later version, [`Error::File`] for one that cannot
     /// be read.
-    pub fn of_run(folder: &RunFolder) -> Result<Option<Self>, Error> {
+    pub fn of_run(folder: &RunFolder, observer: &mut dyn Observer) -> Result<Option<Self>, Error> {
         let path = folder.path().join(Self::FILE);
         if !path.exists() {
-            tell_once(&[format!(
+            let warning = format!(
                 "{} does not say what it was trained on, as an earlier version wrote it: data and devices are taken as they are now",
                 folder.path().display()
-            )]);
+            );
+            warn(observer, &[warning])?;
             return Ok(None);
         }
         let value: serde_json::Value = folder.read_json(Self::FILE, ADVICE)?;
@@ -210,8 +212,8 @@ impl TrainedOn {
         });
         let nothing = DMatrix::zeros(self.features.len(), 0);
         Split {
-            train: Dataset { features: ends, labels: vec![0; 2] },
-            test: Dataset { features: nothing, labels: Vec::new() },
+            train: Dataset { features: ends, targets: vec![0; 2].into() },
+            test: Dataset { features: nothing, targets: Vec::new().into() },
             classes: self.classes.clone(),
             image: self.image,
             augmentation: None,
@@ -259,14 +261,15 @@ pub(super) fn refuse(
     changes: &[String],
     remedy: Remedy,
     allowed: bool,
+    observer: &mut dyn Observer,
 ) -> Result<(), Error> {
     if changes.is_empty() {
         return Ok(());
     }
     let (run, changes) = (run.display(), changes.join("; "));
     if allowed {
-        tell_once(&[format!("{run}: what it was trained on has changed, as allowed: {changes}")]);
-        return Ok(());
+        let warning = format!("{run}: what it was trained on has changed, as allowed: {changes}");
+        return warn(observer, &[warning]);
     }
     let remedy = match remedy {
         Remedy::Data => {
@@ -284,8 +287,13 @@ pub(super) fn refuse(
 ///
 /// # Errors
 /// [`Error::Usage`] names what differs.
-pub(super) fn check_loaded(from: &RunFolder, now: &TrainedOn, allowed: bool) -> Result<(), Error> {
-    let Some(before) = TrainedOn::of_run(from)? else { return Ok(()) };
+pub(super) fn check_loaded(
+    from: &RunFolder,
+    now: &TrainedOn,
+    allowed: bool,
+    observer: &mut dyn Observer,
+) -> Result<(), Error> {
+    let Some(before) = TrainedOn::of_run(from, observer)? else { return Ok(()) };
     let mut changes = changes::name_changes(&before.schema(), &now.schema());
     changes.extend(before.device_changes(now));
     if changes.is_empty() {
@@ -293,8 +301,8 @@ pub(super) fn check_loaded(from: &RunFolder, now: &TrainedOn, allowed: bool) -> 
     }
     let (from, changes) = (from.path().display(), changes.join("; "));
     if allowed {
-        tell_once(&[format!("{from}: its twins were made for others, as allowed: {changes}")]);
-        return Ok(());
+        let warning = format!("{from}: its twins were made for others, as allowed: {changes}");
+        return warn(observer, &[warning]);
     }
     Err(Error::Usage(format!(
         "{from}: its twins were made for other data or another device: {changes}; calibrate here (leave out calibration.load), or take the twins as they are with --allow-changed-data"

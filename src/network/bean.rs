@@ -53,6 +53,15 @@ fn one() -> f64 {
     1.0
 }
 
+/// A regulariser and the places of the stages whose inputs it is about.
+#[derive(Clone, Debug)]
+pub struct Assemblies {
+    /// The regulariser.
+    pub config: BeanConfig,
+    /// The places.
+    pub places: Vec<usize>,
+}
+
 /// The regulariser's value and its gradients.
 pub struct Regularisation {
     /// Its value.

@@ -1,21 +1,17 @@
 //! Progress with rate and time left: a bar on a terminal, plain lines elsewhere. A thread looks after each,
 //! so that work which reports nothing for a while, such as a batch on a slow device, is not silent.
 
-use std::cell::{Cell, RefCell};
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use twinprop_devices::ShotCounter;
-use twinprop_devices::rig::Monitor;
 
 use crate::errln;
-use crate::network::Laboratory;
+use crate::network::ShotWatch;
+use crate::training::{Work, WorkSize};
 
-/// Steps of work that is counted in shares.
-const SHARES: usize = 100;
 /// After which the first plain line comes: nothing that takes two seconds is silent.
 const FIRST_LINE: Duration = Duration::from_millis(1500);
 /// Between two plain lines.
@@ -28,7 +24,6 @@ pub struct Progress {
     state: Arc<Mutex<State>>,
     looker: Option<JoinHandle<()>>,
     bar: Option<ProgressBar>,
-    is_silent: bool,
 }
 
 /// What a progress shares with the thread that looks after it.
@@ -45,38 +40,6 @@ struct State {
     is_over: bool,
 }
 
-/// Shots of a laboratory from here on, as another thread sees them.
-pub struct ShotWatch {
-    counters: Vec<ShotCounter>,
-    links: Vec<Monitor>,
-    /// Shots of both before.
-    before: (u64, u64),
-}
-
-thread_local! {
-    static IS_SILENT: Cell<bool> = const { Cell::new(false) };
-    /// What [`tell`] begins its lines with.
-    static TELLS_AS: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-/// Does `work` without showing its progress: many pieces of work at once share one. What it [`tell`]s
-/// begins with `name`.
-pub fn without_progress<T>(name: &str, work: impl FnOnce() -> T) -> T {
-    let before = IS_SILENT.replace(true);
-    let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
-    let as_before = TELLS_AS.replace(name);
-    let outcome = work();
-    IS_SILENT.set(before);
-    TELLS_AS.set(as_before);
-    outcome
-}
-
-/// Whether this work's progress is not shown.
-#[must_use]
-pub fn is_silent() -> bool {
-    IS_SILENT.get()
-}
-
 /// The bar that is on the terminal, if one is: lines are written above it.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
@@ -84,38 +47,11 @@ fn current_bar() -> MutexGuard<'static, Option<ProgressBar>> {
     BAR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells `line` on standard error, at once, also of work whose progress is not shown.
+/// Writes `line` to standard error at once, above the bar if there is one.
 pub fn tell(line: &str) {
-    let line = TELLS_AS.with_borrow(|name| format!("{name}{line}"));
     match &*current_bar() {
         Some(bar) => bar.suspend(|| errln!("{line}")),
         None => errln!("{line}"),
-    }
-}
-
-impl ShotWatch {
-    /// Watches the devices of `laboratory`, of which `links` are the real ones'.
-    #[must_use]
-    pub fn new(laboratory: &Laboratory, links: &[Monitor]) -> Self {
-        let mut watch =
-            Self { counters: laboratory.counters(), links: links.to_vec(), before: (0, 0) };
-        watch.before = watch.counts();
-        watch
-    }
-
-    /// Shots behind the boundaries, and on the links, which count while a batch is played.
-    fn counts(&self) -> (u64, u64) {
-        (
-            self.counters.iter().map(ShotCounter::shots).sum(),
-            self.links.iter().map(Monitor::shots).sum(),
-        )
-    }
-
-    /// Shots since the watch began.
-    #[must_use]
-    pub fn shots(&self) -> u64 {
-        let (devices, links) = self.counts();
-        devices.saturating_sub(self.before.0).max(links.saturating_sub(self.before.1))
     }
 }
 
@@ -167,33 +103,24 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl Progress {
+    /// Of `work`, which begins.
+    #[must_use]
+    pub fn of(work: &Work) -> Self {
+        match work.size {
+            WorkSize::Steps(total) => Self::start(work.label, total, None),
+            WorkSize::Shots { total, watch } => Self::start(work.label, total, Some(watch.clone())),
+            WorkSize::Unknown => Self::start(work.label, 0, None),
+        }
+    }
+
     /// Work called `label` in `total` steps.
     #[must_use]
     pub fn new(label: &str, total: usize) -> Self {
         Self::start(label, total, None)
     }
 
-    /// Work called `label` that plays `total` shots, which `shots` counts.
-    #[must_use]
-    pub fn of_shots(label: &str, total: usize, shots: ShotWatch) -> Self {
-        Self::start(label, total, Some(shots))
-    }
-
-    /// Work called `label` of which nothing is known until it is done, such as a file that is read.
-    #[must_use]
-    pub fn of_one_piece(label: &str) -> Self {
-        Self::new(label, 0)
-    }
-
-    /// Work called `label` of which only the share that is done is known.
-    #[must_use]
-    pub fn in_shares(label: &str) -> Self {
-        Self::new(label, SHARES)
-    }
-
     fn start(label: &str, total: usize, shots: Option<ShotWatch>) -> Self {
-        let is_silent = IS_SILENT.get();
-        let bar = (!is_silent && std::io::stderr().is_terminal()).then(|| {
+        let bar = std::io::stderr().is_terminal().then(|| {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template(match total {
@@ -217,23 +144,15 @@ impl Progress {
             shots,
             is_over: false,
         }));
-        let looker = (!is_silent).then(|| {
+        let looker = {
             let (state, bar) = (Arc::clone(&state), bar.clone());
             thread::spawn(move || look_after(&state, bar.as_ref()))
-        });
-        Self { state, looker, bar, is_silent }
-    }
-
-    /// `share` of the work, of one, is done.
-    pub fn set_share(&mut self, share: f64, message: String) {
-        self.set((share * SHARES as f64) as usize, message);
+        };
+        Self { state, looker: Some(looker), bar }
     }
 
     /// `done` steps are done.
     pub fn set(&mut self, done: usize, message: String) {
-        if self.is_silent {
-            return;
-        }
         if let Some(bar) = &self.bar {
             bar.set_position(done as u64);
             bar.set_message(message.clone());
@@ -243,19 +162,17 @@ impl Progress {
     }
 
     /// The work is done; `message` says how it went.
-    pub fn finish(mut self, message: String) {
+    pub fn finish(mut self, message: &str) {
         let seconds = self.end();
-        if !self.is_silent {
-            let label = lock(&self.state).label.clone();
-            errln!("{label}: {message} ({seconds:.1} s)");
-        }
+        let label = lock(&self.state).label.clone();
+        errln!("{label}: {message} ({seconds:.1} s)");
     }
 
     /// The work is done; that is told only where it took so long that something was told before.
     pub fn finish_quietly(mut self) {
         let seconds = self.end();
         let was_told = lock(&self.state).last_line.is_some() || seconds >= 2.0;
-        if !self.is_silent && was_told {
+        if was_told {
             let label = lock(&self.state).label.clone();
             errln!("{label}: done ({seconds:.1} s)");
         }

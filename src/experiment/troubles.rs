@@ -4,7 +4,8 @@ use twinprop_devices::BoundaryCounts;
 use twinprop_devices::rig::LinkCounts;
 
 /// What went wrong on a link, as `2 restarts, 3 frames sent again`; empty where nothing did.
-pub(crate) fn troubles(counts: &LinkCounts) -> String {
+#[must_use]
+pub fn troubles(counts: &LinkCounts) -> String {
     let frames = [
         (counts.timeouts, "answer too late", "answers too late"),
         (counts.frames_repeated, "frame sent again", "frames sent again"),
@@ -16,7 +17,8 @@ pub(crate) fn troubles(counts: &LinkCounts) -> String {
 }
 
 /// What of it a person should know at once: the device or its link began again, or a shot was retried.
-pub(crate) fn restarts(counts: &LinkCounts) -> String {
+#[must_use]
+pub fn restarts(counts: &LinkCounts) -> String {
     counted(&[
         (counts.restarts, "restart", "restarts"),
         (counts.replayed_after_restart, "shot played again", "shots played again"),
@@ -35,12 +37,14 @@ fn counted(found: &[(u64, &str, &str)]) -> String {
 }
 
 /// The share of values that were clamped, as `0.2 %`.
-pub(crate) fn share_in_words(counts: BoundaryCounts) -> String {
+#[must_use]
+pub fn share_in_words(counts: BoundaryCounts) -> String {
     share(counts.clamped, counts.values)
 }
 
 /// `part` of `whole` in percent, with enough digits to tell it from none.
-pub(crate) fn share(part: u64, whole: u64) -> String {
+#[must_use]
+pub fn share(part: u64, whole: u64) -> String {
     let percent = 100.0 * part as f64 / whole.max(1) as f64;
     match percent {
         0.0 => "0 %".to_owned(),
@@ -51,7 +55,8 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
 }
 
 /// What clamping means, for `clamped` of `values` values that went to the devices; nothing where none was.
-pub(crate) fn clamps_in_words(clamped: u64, values: u64) -> Option<String> {
+#[must_use]
+pub fn clamps_in_words(clamped: u64, values: u64) -> Option<String> {
     if clamped == 0 || values == 0 {
         return None;
     }

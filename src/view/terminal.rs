@@ -15,13 +15,13 @@ static LOST: OnceLock<ErrorKind> = OnceLock::new();
 /// Writes a line to standard output, formatted as `println!` does; never fails.
 #[macro_export]
 macro_rules! outln {
-    ($($argument:tt)*) => { $crate::report::terminal::out_line(format_args!($($argument)*)) };
+    ($($argument:tt)*) => { $crate::view::terminal::out_line(format_args!($($argument)*)) };
 }
 
 /// Writes a line to standard error, formatted as `eprintln!` does; never fails.
 #[macro_export]
 macro_rules! errln {
-    ($($argument:tt)*) => { $crate::report::terminal::err_line(format_args!($($argument)*)) };
+    ($($argument:tt)*) => { $crate::view::terminal::err_line(format_args!($($argument)*)) };
 }
 
 /// Writes `line` and a line feed to standard output; use [`outln!`](crate::outln).

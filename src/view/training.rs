@@ -5,15 +5,17 @@ use std::sync::atomic::AtomicBool;
 
 use twinprop_devices::rig::Monitor;
 
-use super::troubles::restarts;
 use super::{Dashboard, Progress, tell};
 use crate::errln;
-use crate::network::Laboratory;
-use crate::training::{EpochMetrics, TwinCourse};
+use crate::experiment::restarts;
+use crate::training::{EpochMetrics, StepDone, TrainingBegins, TwinCourse};
 
 /// A training as it runs.
 pub struct TrainingView {
     label: String,
+    /// Steps of the whole training, and those that are done.
+    steps: usize,
+    done: usize,
     view: View,
     /// The real devices' links, and what has been told of each.
     links: Vec<(Monitor, String)>,
@@ -31,36 +33,43 @@ enum View {
 }
 
 impl TrainingView {
-    /// Of a training with a label, on devices of these kinds by their names; of a total of steps, of which
-    /// some are done; on the whole terminal if `full`, or in plain lines where the terminal is gone by now.
-    /// `links` are the real devices'.
+    /// Of a training that `begins`; on the whole terminal if `full`, or in plain lines where the terminal is gone.
     #[must_use]
-    pub fn new(
-        (label, kinds): (&str, BTreeMap<String, &'static str>),
-        (total, done): (usize, usize),
-        full: bool,
-        links: &[Monitor],
-    ) -> Self {
-        let dashboard = full.then(|| Dashboard::new(label, kinds, (total, done)));
-        let view = match dashboard {
+    pub fn new(begins: &TrainingBegins, full: bool) -> Self {
+        let &TrainingBegins { label, steps, done, laboratory, history } = begins;
+        let view = match full.then(|| Dashboard::new(begins)) {
             Some(Ok(dashboard)) => View::Dashboard(Box::new(dashboard)),
             failed => {
                 if let Some(Err(error)) = failed {
                     errln!("--tui: {error}; the training continues without it");
                 }
-                let mut progress = Progress::new(label, total);
+                let mut progress = Progress::new(label, steps);
                 progress.set(done, String::new());
                 View::Progress(progress)
             }
         };
-        let links = links.iter().map(|link| (link.clone(), restarts(&link.counts()))).collect();
-        let (label, state) = (label.to_owned(), String::new());
-        Self { label, view, links, state, recalibrations: BTreeMap::new() }
+        let links =
+            laboratory.links().map(|link| (link.clone(), restarts(&link.counts()))).collect();
+        let mut training = Self {
+            label: label.to_owned(),
+            steps,
+            done,
+            view,
+            links,
+            state: String::new(),
+            recalibrations: BTreeMap::new(),
+        };
+        for metrics in history {
+            training.epoch_of_step(done * metrics.epoch / history.len(), metrics);
+        }
+        training
     }
 
     /// Hears of a step; the keys of a full view may set `stop`. Where the terminal is gone, the training
     /// continues with plain lines.
-    pub fn step(&mut self, (done, loss): (usize, f32), laboratory: &Laboratory, stop: &AtomicBool) {
+    pub fn step(&mut self, step: &StepDone, stop: &AtomicBool) {
+        let &StepDone { done, laboratory, .. } = step;
+        self.done = done;
         let mut troubled = false;
         for (link, told) in &mut self.links {
             let now = restarts(&link.counts());
@@ -84,9 +93,8 @@ impl TrainingView {
                 }
             }
             View::Dashboard(dashboard) => {
-                let links: Vec<Monitor> = self.links.iter().map(|(link, _)| link.clone()).collect();
-                if let Err(error) = dashboard.step((done, loss), laboratory, &links, stop) {
-                    let progress = Progress::new(&self.label, dashboard.total());
+                if let Err(error) = dashboard.step(step, stop) {
+                    let progress = Progress::new(&self.label, self.steps);
                     self.view = View::Progress(progress);
                     errln!("--tui: {error}; the training continues without it");
                 }
@@ -103,8 +111,12 @@ impl TrainingView {
         }
     }
 
-    /// Hears of the epoch that ended with step `step`.
-    pub fn epoch(&mut self, step: usize, metrics: &EpochMetrics) {
+    /// Hears of the epoch that ended with the last step.
+    pub fn epoch(&mut self, metrics: &EpochMetrics) {
+        self.epoch_of_step(self.done, metrics);
+    }
+
+    fn epoch_of_step(&mut self, step: usize, metrics: &EpochMetrics) {
         self.twins(&metrics.twins);
         self.state = self.in_words(metrics);
         if let View::Dashboard(dashboard) = &mut self.view {
@@ -113,7 +125,7 @@ impl TrainingView {
     }
 
     /// The training is over; `message` says how it went.
-    pub fn finish(self, message: String) {
+    pub fn finish(self, message: &str) {
         match self.view {
             View::Progress(progress) => progress.finish(message),
             View::Dashboard(dashboard) => {

@@ -1,6 +1,6 @@
 //! A training on the whole terminal: curves as they grow, the devices, the time left.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,11 +14,10 @@ use ratatui::widgets::{
     Axis, Block, Cell, Chart, Dataset, Gauge, GraphType, LegendPosition, Paragraph, Row, Table,
 };
 use ratatui::{DefaultTerminal, Frame};
-use twinprop_devices::rig::Monitor;
 
-use super::troubles::{share_in_words, troubles};
+use crate::experiment::{share_in_words, troubles};
 use crate::network::Laboratory;
-use crate::training::EpochMetrics;
+use crate::training::{EpochMetrics, StepDone, TrainingBegins};
 
 /// Between two pictures.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -49,8 +48,6 @@ struct DashboardState {
     training: Vec<(f64, f64)>,
     test: Vec<(f64, f64)>,
     last: Option<EpochMetrics>,
-    /// What each device is, by its name: simulated, a recording or real.
-    kinds: BTreeMap<String, &'static str>,
     devices: Vec<DeviceState>,
     stopping: bool,
 }
@@ -64,19 +61,15 @@ struct DeviceState {
 }
 
 impl Dashboard {
-    /// Takes the terminal for a training called `label` of `total` steps, of which `done` are made, on devices
-    /// of these `kinds`: simulated, a recording or real, by their names.
+    /// Takes the terminal for a training that `begins`.
     ///
     /// # Errors
     /// Where there is no terminal.
-    pub fn new(
-        label: &str,
-        kinds: BTreeMap<String, &'static str>,
-        (total, done): (usize, usize),
-    ) -> io::Result<Self> {
+    pub fn new(begins: &TrainingBegins) -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
         let last_drawn = Instant::now().checked_sub(DRAW_EVERY).unwrap_or_else(Instant::now);
-        Ok(Self { terminal, last_drawn, state: DashboardState::new(label, kinds, total, done) })
+        let state = DashboardState::new(begins.label, begins.steps, begins.done);
+        Ok(Self { terminal, last_drawn, state })
     }
 
     /// Hears of a step, and of the keys: q and Ctrl-C set `stop`.
@@ -85,9 +78,7 @@ impl Dashboard {
     /// Where the terminal is gone.
     pub fn step(
         &mut self,
-        (done, loss): (usize, f32),
-        laboratory: &Laboratory,
-        links: &[Monitor],
+        &StepDone { done, loss, laboratory }: &StepDone,
         stop: &AtomicBool,
     ) -> io::Result<()> {
         self.state.step(done, loss);
@@ -107,15 +98,9 @@ impl Dashboard {
             }
         }
         self.state.stopping = stop.load(Ordering::Relaxed);
-        self.state.look_at(laboratory, links);
+        self.state.look_at(laboratory);
         self.terminal.draw(|frame| self.state.draw(frame))?;
         Ok(())
-    }
-
-    /// Steps of the training.
-    #[must_use]
-    pub fn total(&self) -> usize {
-        self.state.total
     }
 
     /// Hears of the epoch that ended with step `step`.
@@ -131,7 +116,7 @@ impl Drop for Dashboard {
 }
 
 impl DashboardState {
-    fn new(label: &str, kinds: BTreeMap<String, &'static str>, total: usize, done: usize) -> Self {
+    fn new(label: &str, total: usize, done: usize) -> Self {
         Self {
             label: label.to_owned(),
             total,
@@ -142,7 +127,6 @@ impl DashboardState {
             training: Vec::new(),
             test: Vec::new(),
             last: None,
-            kinds,
             devices: Vec::new(),
             stopping: false,
         }
@@ -164,7 +148,7 @@ impl DashboardState {
         self.last = Some(metrics.clone());
     }
 
-    fn look_at(&mut self, laboratory: &Laboratory, links: &[Monitor]) {
+    fn look_at(&mut self, laboratory: &Laboratory) {
         let now = Instant::now();
         self.moments.push_back((now, self.done, laboratory.shots()));
         while self.moments.len() > 2 && now - self.moments[0].0 > RATE_OVER {
@@ -177,11 +161,11 @@ impl DashboardState {
                 name: one.name.clone(),
                 shots: one.device.shots(),
                 clamped: share_in_words(one.device.counts()),
-                health: self.kinds.get(&one.name).copied().unwrap_or("simulated").to_owned(),
+                health: one.kind().to_owned(),
             })
             .collect();
         // A farm has a line for each of its rigs; they follow the device.
-        self.devices.extend(links.iter().map(|link| {
+        self.devices.extend(laboratory.links().map(|link| {
             let counts = link.counts();
             let health = link.failure().unwrap_or_else(|| {
                 let troubles = troubles(&counts);
@@ -347,8 +331,7 @@ mod tests {
     use super::*;
 
     fn screen(width: u16, height: u16) -> String {
-        let kinds = BTreeMap::from([("shg".to_owned(), "simulated")]);
-        let mut state = DashboardState::new("train vowels by pat", kinds, 200, 0);
+        let mut state = DashboardState::new("train vowels by pat", 200, 0);
         for step in 1..=100 {
             state.step(step, 2.0 - 0.01 * step as f32);
         }

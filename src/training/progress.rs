@@ -1,12 +1,10 @@
-//! What a training tells whoever watches, and where it is resumed.
+//! Where a training stands, and what an epoch came to.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::state::State;
 
-use super::{Optimiser, RefinementState, TwinCourse};
-use crate::network::{Laboratory, Network};
+use super::TwinCourse;
 use crate::rules::Alignment;
 
 /// One line of `metrics.jsonl`.
@@ -47,45 +45,6 @@ pub struct EpochMetrics {
     pub confusion: Vec<Vec<usize>>,
 }
 
-/// What a training has to tell.
-#[derive(Clone, Copy)]
-pub enum TrainingEvent<'a> {
-    /// A step is done.
-    Step(StepDone<'a>),
-    /// The twins that are refined do so before the first step.
-    Twins(&'a [TwinCourse]),
-    /// An epoch is over.
-    Epoch(&'a EpochMetrics),
-    /// All that a later process needs to resume.
-    Checkpoint(Snapshot<'a>),
-}
-
-/// A step that is done.
-#[derive(Clone, Copy)]
-pub struct StepDone<'a> {
-    /// Steps made, over all epochs.
-    pub done: usize,
-    /// Mean cross-entropy of its samples, before it.
-    pub loss: f32,
-    /// The devices after it.
-    pub laboratory: &'a Laboratory,
-}
-
-/// A training between two steps.
-#[derive(Clone, Copy)]
-pub struct Snapshot<'a> {
-    /// Where it stands.
-    pub progress: &'a TrainingProgress,
-    /// The network.
-    pub network: &'a Network,
-    /// Its devices and their twins.
-    pub laboratory: &'a Laboratory,
-    /// What moves the network.
-    pub optimiser: &'a Optimiser,
-    /// Where the twins stand that are refined.
-    pub refinement: Option<&'a (State, RefinementState)>,
-}
-
 /// Where a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingProgress {
@@ -95,14 +54,6 @@ pub struct TrainingProgress {
     pub(super) sums: Sums,
     /// Seconds spent.
     pub seconds: f64,
-}
-
-/// Where a training is resumed.
-pub struct Start {
-    /// How far it has come before.
-    pub progress: TrainingProgress,
-    /// What has moved the network so far.
-    pub optimiser: Optimiser,
 }
 
 /// Sums over samples.

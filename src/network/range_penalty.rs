@@ -27,6 +27,12 @@ impl RangePenalty {
         (x.clone() - x.clone().clamp(-1.0, 1.0)) * self.slope(count)
     }
 
+    /// `dx` where `x` is in range and zero elsewhere, plus the penalty's gradient at `x`.
+    #[must_use]
+    pub fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
+        dx.mask_fill(x.clone().abs().greater_scalar(1.0), 0.0) + self.gradient(x)
+    }
+
     /// The penalty at the parameters `values`.
     #[must_use]
     pub fn value_of(&self, values: &[f32]) -> f32 {

@@ -1,0 +1,91 @@
+//! The shots that judged a twin: what the device measured, and what the twin predicted.
+
+use nalgebra::DMatrix;
+use npyz::{NpyFile, WriterBuilder};
+use twinprop_devices::recording::Recorded;
+use twinprop_devices::{Channels, Interface};
+
+use super::calibration_run::CalibrationSummary;
+use super::run_folder::RunFolder;
+use super::trained_on::TrainedOn;
+use super::twins::file_name;
+use crate::Error;
+use crate::training::Unobserved;
+
+/// A device's readings beside its twin's, of shots that the twin never saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedShots {
+    /// Measured, `[n_outputs × shots]`, in the device's units.
+    pub measured: DMatrix<f32>,
+    /// Predicted by the twin as it was calibrated, of the same shape.
+    pub predicted: DMatrix<f32>,
+    /// The device's output channels.
+    pub outputs: Channels,
+}
+
+impl RunFolder {
+    /// Name of the file of the readings that the twin of `device` predicted.
+    fn predicted(device: &str) -> String {
+        format!("{}.predicted.npy", file_name(device))
+    }
+
+    /// Writes the readings `[n_outputs × shots]` that the twin of `device` predicted, as an array
+    /// `[shots, n_outputs]`.
+    pub(super) fn write_predicted(
+        &self,
+        device: &str,
+        readings: &DMatrix<f32>,
+    ) -> Result<(), Error> {
+        let name = Self::predicted(device);
+        let mut bytes = Vec::new();
+        let shape = [readings.ncols() as u64, readings.nrows() as u64];
+        let written = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&shape)
+            .writer(&mut bytes)
+            .begin_nd()
+            .and_then(|mut writer| {
+                writer.extend(readings.iter().copied())?;
+                writer.finish()
+            });
+        written.map_err(Error::file(&self.path().join(&name), "see that there is room"))?;
+        self.write_bytes(&name, &bytes)
+    }
+
+    /// The shots that judged the twin of `device`; `None` where the folder has none, as in runs of earlier versions.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a damaged file.
+    pub fn judged_shots(
+        &self,
+        device: &str,
+        summary: &CalibrationSummary,
+    ) -> Result<Option<JudgedShots>, Error> {
+        let path = self.path().join(Self::predicted(device));
+        let interface =
+            |known: &TrainedOn| -> Option<Interface> { known.devices.get(device).cloned() };
+        let known = TrainedOn::of_run(self, &mut Unobserved)?;
+        let (Some(twin), Some(interface), true) =
+            (summary.twins.get(device), known.as_ref().and_then(interface), path.exists())
+        else {
+            return Ok(None);
+        };
+        let damaged = |problem: String| Error::Data { path: path.clone(), problem };
+        let bytes = std::fs::read(&path).map_err(Error::file(&path, "let it be read"))?;
+        let values = NpyFile::new(&bytes[..]).and_then(NpyFile::into_vec::<f32>);
+        let values = values.map_err(|error| damaged(error.to_string()))?;
+        let recorded = Recorded::read(&self.shots(device))?.outputs;
+        let (channels, shots) = (interface.outputs.len(), twin.test_shots);
+        if values.len() != channels * shots || recorded.ncols() < shots {
+            return Err(damaged(format!(
+                "it has {} values, and {shots} shots of {channels} channels judged the twin",
+                values.len()
+            )));
+        }
+        Ok(Some(JudgedShots {
+            measured: recorded.columns(recorded.ncols() - shots, shots).into_owned(),
+            predicted: DMatrix::from_vec(channels, shots, values),
+            outputs: interface.outputs,
+        }))
+    }
+}

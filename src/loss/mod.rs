@@ -1,0 +1,64 @@
+//! Losses: how far a network's outputs are from its targets, as a number and its gradient.
+//!
+//! A [`Loss`] compares the outputs `[batch, outputs]` with [`Targets`], classes or values. Training rules ask it for
+//! the outputs' cotangent, and nothing else about the task.
+
+mod cross_entropy;
+mod score;
+
+pub use cross_entropy::CrossEntropy;
+pub use score::{Score, predictions};
+
+use burn::tensor::Tensor;
+use nalgebra::DMatrix;
+
+use crate::data::Targets;
+
+/// A loss: the mean over a batch, and its gradient.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use twinprop::data::Targets;
+/// use twinprop::loss::Loss;
+///
+/// /// The mean of the outputs, whatever the targets are.
+/// struct Mean;
+///
+/// impl Loss for Mean {
+///     fn at(&self, outputs: &Tensor<2>, _targets: &Targets) -> (f32, Tensor<2>) {
+///         let count = outputs.shape().num_elements() as f64;
+///         (outputs.clone().mean().into_scalar(), outputs.ones_like() / count)
+///     }
+/// }
+/// ```
+pub trait Loss: Send + Sync {
+    /// Mean loss of `outputs` `[batch, outputs]` against `targets`, and its gradient by the outputs, of their shape.
+    fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>);
+
+    /// How well `outputs` `[outputs × samples]` meet `targets`: by default the accuracy of classes.
+    fn score(&self, outputs: &DMatrix<f32>, targets: &Targets) -> Score {
+        Score::of(outputs, targets)
+    }
+
+    /// Why the loss has no meaning for `targets`, if it has none.
+    ///
+    /// # Errors
+    /// What is wrong and what to do, in a sentence.
+    fn check(&self, _targets: &Targets) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<L: Loss + ?Sized> Loss for Box<L> {
+    fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>) {
+        (**self).at(outputs, targets)
+    }
+
+    fn score(&self, outputs: &DMatrix<f32>, targets: &Targets) -> Score {
+        (**self).score(outputs, targets)
+    }
+
+    fn check(&self, targets: &Targets) -> Result<(), String> {
+        (**self).check(targets)
+    }
+}

@@ -1,0 +1,22 @@
+//! Where in a training a batch is: what random draws are tied to.
+
+/// Samples of a training step. Each sample of each step has random numbers of its own, so that a batch that
+/// is split into parts draws the same numbers as a whole one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPosition {
+    /// The step, from zero.
+    pub step: u64,
+    /// Samples of the step's batch.
+    pub batch: usize,
+    /// The first of them that is passed through the network, from zero.
+    pub first: usize,
+}
+
+/// A stage's own random numbers: the seed of the experiment, and the stage's place in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageSeed {
+    /// The experiment's seed.
+    pub seed: u64,
+    /// The stage's place, from zero.
+    pub place: usize,
+}

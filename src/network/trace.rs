@@ -1,0 +1,96 @@
+//! What a forward pass leaves for the backward pass.
+
+use burn::tensor::Tensor;
+use twinprop_calibration::Linearised;
+
+use super::stage::{Passed, Point};
+use super::{BatchPosition, Skip};
+
+/// The values of a forward pass, stage by stage.
+#[derive(Default)]
+pub struct Trace {
+    /// Input of each stage, `[batch, width in]`.
+    pub inputs: Vec<Tensor<2>>,
+    /// Output of each stage, `[batch, width out]`.
+    pub outputs: Vec<Tensor<2>>,
+    /// Readings of each physical stage, `[shots · batch, n_outputs]`, in the device's units.
+    pub readings: Vec<Option<Tensor<2>>>,
+    /// Each twin at its stage's input, where it was linearised there.
+    pub linearised: Vec<Option<Box<dyn Linearised>>>,
+    /// Which samples of which training step these are; `None` outside of training.
+    pub position: Option<BatchPosition>,
+}
+
+impl Trace {
+    /// Without a value, for `stages` stages.
+    pub(crate) fn for_stages(stages: usize, position: Option<BatchPosition>) -> Self {
+        Self {
+            inputs: Vec::with_capacity(stages),
+            outputs: Vec::with_capacity(stages),
+            readings: Vec::with_capacity(stages),
+            linearised: Vec::with_capacity(stages),
+            position,
+        }
+    }
+
+    /// What enters stage `place`: `x` or the output before it, and the skip connections that end there.
+    pub(super) fn entering(&self, place: usize, x: &Tensor<2>, skips: &[Skip]) -> Tensor<2> {
+        let value = self.outputs.last().unwrap_or(x).clone();
+        let arriving = skips.iter().filter(|skip| skip.to == place);
+        arriving.fold(value, |value, skip| value + self.inputs[skip.from].clone())
+    }
+
+    /// Adds a stage's output.
+    pub(crate) fn leave(&mut self, passed: Passed) {
+        self.outputs.push(passed.output);
+        self.readings.push(passed.readings);
+        self.linearised.push(passed.linearised);
+    }
+
+    /// Where the pass went through stage `place`.
+    ///
+    /// # Panics
+    /// If it has fewer stages.
+    #[must_use]
+    pub fn point(&self, place: usize) -> Point<'_> {
+        Point {
+            x: &self.inputs[place],
+            readings: self.readings.get(place).and_then(Option::as_ref),
+            linearised: self.linearised.get(place).and_then(Option::as_deref),
+            position: self.position,
+        }
+    }
+
+    /// The trace of a batch that passed in `parts`, one after the other, without readings and linearised
+    /// twins.
+    ///
+    /// # Panics
+    /// Without a part.
+    #[must_use]
+    pub fn joined(parts: &[Self]) -> Self {
+        let join = |of: fn(&Self) -> &Vec<Tensor<2>>| {
+            let places = 0..of(&parts[0]).len();
+            places
+                .map(|place| {
+                    Tensor::cat(parts.iter().map(|part| of(part)[place].clone()).collect(), 0)
+                })
+                .collect()
+        };
+        Self {
+            inputs: join(|part| &part.inputs),
+            outputs: join(|part| &part.outputs),
+            readings: Vec::new(),
+            linearised: Vec::new(),
+            position: parts[0].position,
+        }
+    }
+
+    /// The network's output, `[batch, width out]`.
+    ///
+    /// # Panics
+    /// For a network without stages.
+    #[must_use]
+    pub fn output(&self) -> &Tensor<2> {
+        self.outputs.last().expect("a network has stages")
+    }
+}

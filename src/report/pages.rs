@@ -1,0 +1,135 @@
+//! The pages of results, written from their folder.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::{
+    CalibrationReport, CompareReport, Figure, MetaReport, RunReport, TransferReport, TwinSection,
+};
+use crate::Error;
+use crate::experiment::{
+    CalibrationSummary, Comparison, JudgedShots, MetaRecipe, MetaTraining, RunFolder,
+};
+use crate::training::{Event, Observer, Results};
+
+/// An observer that writes the pages of results as soon as they are complete.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pages;
+
+impl Observer for Pages {
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
+        match event {
+            Event::Finished { results, folder } => write_pages(*results, folder)?,
+            // Each run of a comparison has its page.
+            Event::Job { event, .. } => return self.observe(event),
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Writes the pages and figures of the `results` in `folder` from the files there.
+///
+/// # Errors
+/// [`Error::File`] and [`Error::Data`] for a file that cannot be read or written, or is damaged.
+pub fn write_pages(results: Results, folder: &Path) -> Result<(), Error> {
+    let folder = RunFolder::at(folder);
+    match results {
+        Results::Run => write_run(&folder),
+        Results::Calibration => write_calibration(&folder),
+        Results::Comparison => write_comparison(&folder),
+        Results::MetaTraining => write_meta_training(&folder),
+        Results::Transfer => {
+            let transfer = folder.transfer()?;
+            let report = TransferReport { transfer: &transfer };
+            folder.write(RunFolder::TRANSFER_REPORT, &report.to_html())
+        }
+    }
+}
+
+/// The twins of a calibration with the shots that judged them, where these are known.
+fn judged(
+    folder: &RunFolder,
+    calibration: &CalibrationSummary,
+) -> Result<Vec<(String, JudgedShots)>, Error> {
+    let mut judged = Vec::new();
+    for device in calibration.twins.keys() {
+        if let Some(shots) = folder.judged_shots(device, calibration)? {
+            judged.push((device.clone(), shots));
+        }
+    }
+    Ok(judged)
+}
+
+fn sections<'a>(
+    calibration: &'a CalibrationSummary,
+    judged: &'a [(String, JudgedShots)],
+) -> Vec<TwinSection<'a>> {
+    let sections = judged.iter().map(|(device, shots)| TwinSection {
+        device,
+        fidelity: &calibration.twins[device].fidelity,
+        measured: &shots.measured,
+        predicted: &shots.predicted,
+        outputs: &shots.outputs,
+    });
+    sections.collect()
+}
+
+fn write_run(folder: &RunFolder) -> Result<(), Error> {
+    let calibration = folder.calibration()?;
+    let judged = match &calibration {
+        Some(calibration) => judged(folder, calibration)?,
+        None => Vec::new(),
+    };
+    let twins = calibration.as_ref().map_or_else(Vec::new, |found| sections(found, &judged));
+    let summary = folder.summary()?;
+    let report = RunReport {
+        title: summary.recipe.trim_end_matches(".toml"),
+        summary: &summary,
+        history: &folder.read_metrics()?,
+        twins: &twins,
+        assemblies: &folder.assemblies()?,
+        recipe: &folder.recipe()?,
+    };
+    folder.write(RunFolder::REPORT, &report.to_html())
+}
+
+fn write_calibration(folder: &RunFolder) -> Result<(), Error> {
+    let Some(calibration) = folder.calibration()? else { return Ok(()) };
+    let judged = judged(folder, &calibration)?;
+    let report = CalibrationReport {
+        summary: &calibration,
+        twins: &sections(&calibration, &judged),
+        verdicts: &calibration.verdicts,
+        recipe: &folder.recipe()?,
+    };
+    folder.write(RunFolder::CALIBRATION_REPORT, &report.to_html())
+}
+
+fn write_comparison(folder: &RunFolder) -> Result<(), Error> {
+    let comparison = Comparison::read(folder)?;
+    let report = CompareReport { comparison: &comparison, folder: folder.path() };
+    write_figures(folder, &report.figures())?;
+    folder.write(RunFolder::COMPARISON_REPORT, &report.to_html())
+}
+
+fn write_meta_training(folder: &RunFolder) -> Result<(), Error> {
+    let training = MetaTraining::read(folder)?;
+    let recipe = MetaRecipe::read(&folder.path().join(&training.plan.recipe), &[])?;
+    let report = MetaReport { training: &training, recipe: &recipe };
+    write_figures(folder, &report.figures())?;
+    folder.write(RunFolder::META_REPORT, &report.to_html())
+}
+
+/// Writes each figure as SVG and as PNG.
+fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), Error> {
+    for figure in figures {
+        folder.write(&format!("{}.svg", figure.name), &figure.svg)?;
+        let name = format!("{}.png", figure.name);
+        let picture = figure
+            .to_png()
+            .map_err(|problem| Error::Data { path: folder.path().join(&name), problem })?;
+        folder.write_bytes(&name, &picture)?;
+    }
+    Ok(())
+}

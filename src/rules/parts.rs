@@ -1,0 +1,133 @@
+//! A step of physics-aware training in parts of its batch, so that a slow device hardly waits.
+//!
+//! Two parts are under way at once. While the devices play one, the CPU computes the other up to its next device,
+//! linearises the twin, and takes the part before backward. Only the backward pass of the last part, which is the
+//! smallest, keeps the devices waiting.
+//!
+//! The gradient of the batch's mean loss is the mean of the parts', by their samples. Random draws belong to the
+//! sample, so that they are the same in any number of parts.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+use twinprop_devices::DeviceError;
+
+use super::{Batch, ForwardPass, StepOutput};
+use crate::data::Targets;
+use crate::loss::Loss;
+use crate::network::{BatchPosition, Laboratory, Network, PausablePass, Trace};
+
+/// A part that is under way.
+struct Part<'a> {
+    targets: Targets,
+    pass: PausablePass<'a>,
+}
+
+/// What the parts that have passed backward left.
+struct Finished<'a> {
+    network: &'a Network,
+    loss: &'a dyn Loss,
+    /// Samples of the whole batch.
+    batch: usize,
+    traces: Vec<Trace>,
+    /// Sums over the samples of loss and penalty.
+    sums: (f32, f32),
+    gradients: Vec<Tensor<2>>,
+}
+
+/// Plays `batch` in `parts` parts, at most one a sample, and takes each backward through the twins.
+pub(super) fn step(
+    batch: &Batch,
+    parts: usize,
+    network: &Network,
+    laboratory: &mut Laboratory,
+    loss: &dyn Loss,
+) -> Result<StepOutput, DeviceError> {
+    let count = batch.targets.len();
+    let mut waiting = ranges(count, parts).map(|samples| {
+        let position = BatchPosition { first: samples.start, ..batch.position };
+        let x = batch.inputs.clone().narrow(0, samples.start, samples.len());
+        let pass = PausablePass::new(network, x, Some(position));
+        Part { targets: batch.targets.range(samples), pass }
+    });
+    let instruments = laboratory.instruments.iter_mut();
+    let (mut devices, twins): (Vec<_>, Vec<_>) =
+        instruments.map(|instrument| (&mut instrument.device, instrument.twin.clone())).unzip();
+    let mut finished = Finished {
+        network,
+        loss,
+        batch: count,
+        traces: Vec::with_capacity(parts),
+        sums: (0.0, 0.0),
+        gradients: Vec::new(),
+    };
+    let mut under_way: VecDeque<Part> = waiting.by_ref().take(2).collect();
+    let mut done: Option<Part> = None;
+    while let Some(mut playing) = under_way.pop_front() {
+        let (coming, before) = (under_way.front_mut(), done.take());
+        playing.pass.advance();
+        playing.pass.play(&mut devices, &twins, || {
+            if let Some(coming) = coming {
+                coming.pass.advance();
+            }
+            if let Some(before) = before {
+                finished.take_backward(before);
+            }
+        })?;
+        if playing.pass.needs_device() {
+            under_way.push_back(playing);
+        } else {
+            done = Some(playing);
+            under_way.extend(waiting.next());
+        }
+    }
+    if let Some(last) = done {
+        finished.take_backward(last);
+    }
+    Ok(finished.into_output())
+}
+
+/// The samples of each of `parts` of a batch. The last are about a third as many as the others: with fewer, devices
+/// would have played them before the part before them is taken back. None is empty.
+fn ranges(batch: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let thirds = 3 * parts - 2;
+    let end = move |number: usize| ((6 * number * batch + thirds) / (2 * thirds)).min(batch);
+    (0..parts).map(move |number| end(number)..end(number + 1)).filter(|samples| !samples.is_empty())
+}
+
+impl Finished<'_> {
+    /// Takes `part` backward, and adds its share of the gradient of the batch's mean loss.
+    fn take_backward(&mut self, Part { targets, pass }: Part) {
+        let (network, loss) = (self.network, self.loss);
+        let ForwardPass { trace, loss, cotangent } =
+            ForwardPass::new(pass.finish(), &targets, loss);
+        // The twins are linearised: neither pass needs the laboratory.
+        let nowhere = Laboratory::default;
+        let (gradients, penalty) = rayon::join(
+            || network.backward(&trace, cotangent, &nowhere()),
+            || network.penalty(&trace, &nowhere()),
+        );
+        let size = targets.len() as f32;
+        self.sums = (self.sums.0 + loss * size, self.sums.1 + penalty * size);
+        let share = targets.len() as f64 / self.batch as f64;
+        let mut shares = gradients.into_iter().map(|gradient| gradient * share);
+        self.gradients = if self.gradients.is_empty() {
+            shares.collect()
+        } else {
+            self.gradients.drain(..).zip(&mut shares).map(|(sum, share)| sum + share).collect()
+        };
+        self.traces.push(trace);
+    }
+
+    fn into_output(self) -> StepOutput {
+        let outputs = self.traces.iter().map(|trace| trace.output().clone()).collect();
+        StepOutput {
+            loss: self.sums.0 / self.batch as f32,
+            penalty: self.sums.1 / self.batch as f32,
+            outputs: Tensor::cat(outputs, 0),
+            gradients: self.gradients,
+            traces: self.traces,
+        }
+    }
+}

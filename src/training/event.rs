@@ -1,0 +1,231 @@
+//! What trainings and experiments tell, and who listens.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use twinprop_calibration::Fidelity;
+use twinprop_calibration::state::State;
+
+use super::{EpochMetrics, Optimiser, RefinementState, TrainingProgress, TwinCourse};
+use crate::Error;
+use crate::network::{Laboratory, Network, ShotWatch};
+
+/// Something that happened in a training or an experiment.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A piece of work begins that takes a while: data are read, shots are measured, a twin is fitted.
+    WorkBegins(Work<'a>),
+    /// Some of the work that began last is done.
+    WorkAdvances {
+        /// Steps done.
+        done: usize,
+        /// How it goes; may be empty.
+        message: &'a str,
+    },
+    /// The work that began last has ended.
+    WorkEnds(WorkOutcome<'a>),
+    /// A line for the user.
+    Notice(&'a str),
+    /// A line about something odd in the input; the same file may cause it several times.
+    Warning(&'a str),
+    /// A twin has been calibrated and judged.
+    Calibrated(TwinJudged<'a>),
+    /// A run has its folder; nothing has been played yet.
+    RunBegins {
+        /// The run's folder.
+        folder: &'a Path,
+    },
+    /// A training begins or is resumed.
+    TrainingBegins(TrainingBegins<'a>),
+    /// A training step is done.
+    Step(StepDone<'a>),
+    /// How the twins that are refined do before the first step.
+    Twins(&'a [TwinCourse]),
+    /// An epoch is over.
+    Epoch(&'a EpochMetrics),
+    /// Everything that a later process needs to resume the training.
+    Checkpoint(Snapshot<'a>),
+    /// The training has ended, by itself or because an observer broke it off.
+    TrainingEnds(WorkOutcome<'a>),
+    /// Results are complete in a folder.
+    Finished {
+        /// What they are.
+        results: Results,
+        /// Where they are.
+        folder: &'a Path,
+    },
+    /// One of several jobs that run at once tells something.
+    Job {
+        /// Name of the job.
+        name: &'a str,
+        /// What it tells.
+        event: &'a Event<'a>,
+    },
+}
+
+/// A piece of work that takes a while.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// What is done.
+    pub label: &'a str,
+    /// How much there is.
+    pub size: WorkSize<'a>,
+}
+
+/// How much work there is.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum WorkSize<'a> {
+    /// Unknown until it is done.
+    Unknown,
+    /// So many steps, which [`Event::WorkAdvances`] counts.
+    Steps(usize),
+    /// So many shots.
+    Shots {
+        /// How many.
+        total: usize,
+        /// Counts them, also while a batch is under way.
+        watch: &'a ShotWatch,
+    },
+}
+
+/// How a piece of work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkOutcome<'a> {
+    /// Well, with a result worth a line.
+    Done(&'a str),
+    /// Well, without a result to tell.
+    Quiet,
+    /// It failed; the error is told elsewhere.
+    Failed,
+}
+
+/// A twin that has been calibrated and judged.
+#[derive(Clone, Copy)]
+pub struct TwinJudged<'a> {
+    /// Name of its device.
+    pub device: &'a str,
+    /// How far to trust it.
+    pub fidelity: &'a Fidelity,
+    /// The same in sentences, with what to do about it.
+    pub lines: &'a [String],
+}
+
+/// A training that begins or is resumed.
+#[derive(Clone, Copy)]
+pub struct TrainingBegins<'a> {
+    /// What is trained, in words.
+    pub label: &'a str,
+    /// Steps of the whole training.
+    pub steps: usize,
+    /// Steps made before, where it is resumed.
+    pub done: usize,
+    /// The devices.
+    pub laboratory: &'a Laboratory,
+    /// The epochs before, where it is resumed.
+    pub history: &'a [EpochMetrics],
+}
+
+/// A step that is done.
+#[derive(Clone, Copy)]
+pub struct StepDone<'a> {
+    /// Steps made, over all epochs.
+    pub done: usize,
+    /// Mean loss of its samples, before it.
+    pub loss: f32,
+    /// The devices after it.
+    pub laboratory: &'a Laboratory,
+}
+
+/// A training between two steps.
+#[derive(Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// Where it stands.
+    pub progress: &'a TrainingProgress,
+    /// The network.
+    pub network: &'a Network,
+    /// Its devices and their twins.
+    pub laboratory: &'a Laboratory,
+    /// The optimiser.
+    pub optimiser: &'a dyn Optimiser,
+    /// The twins that are refined.
+    pub refinement: Option<&'a (State, RefinementState)>,
+}
+
+/// What an experiment leaves in its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Results {
+    /// A trained network.
+    Run,
+    /// Calibrated twins.
+    Calibration,
+    /// Rules side by side.
+    Comparison,
+    /// A meta-trained plasticity rule.
+    MetaTraining,
+    /// A network on another copy of its device.
+    Transfer,
+}
+
+/// Somebody who follows a training or an experiment: a progress bar, a dashboard, a run folder, a notebook.
+///
+/// A closure that takes an [`Event`] is an observer:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use twinprop::training::{Event, Observer};
+///
+/// let mut losses = Vec::new();
+/// let mut observer = |event: &Event| {
+///     if let Event::Step(step) = event {
+///         losses.push(step.loss);
+///     }
+///     Ok(ControlFlow::Continue(()))
+/// };
+/// Observer::observe(&mut observer, &Event::Notice("hello")).unwrap();
+/// ```
+pub trait Observer: Send {
+    /// Hears `event`. `Break` asks a training to stop after the step that is under way.
+    ///
+    /// # Errors
+    /// What the observer could not do; the work ends with it.
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error>;
+}
+
+impl<F: FnMut(&Event) -> Result<ControlFlow<()>, Error> + Send> Observer for F {
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
+        self(event)
+    }
+}
+
+/// An observer that ignores everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn observe(&mut self, _event: &Event) -> Result<ControlFlow<()>, Error> {
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Several observers as one, which breaks when one of them does.
+#[derive(Default)]
+pub struct Observers<'a> {
+    /// They hear every event in this order.
+    pub all: Vec<&'a mut dyn Observer>,
+}
+
+impl Observer for Observers<'_> {
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
+        let mut flow = ControlFlow::Continue(());
+        for observer in &mut self.all {
+            if observer.observe(event)?.is_break() {
+                flow = ControlFlow::Break(());
+            }
+        }
+        Ok(flow)
+    }
+}
