@@ -1,10 +1,8 @@
-//! A table of samples before it is divided, and the tables that ship with the program.
+//! A table of samples before it is divided.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::csv;
-use super::{CsvConfig, ImageSize};
-use crate::Error;
+use super::ImageSize;
 
 /// Samples as read: features still by row, labels still by name.
 #[derive(Debug)]
@@ -55,28 +53,4 @@ impl Table {
     pub fn place(&self, sample: usize) -> String {
         self.lines.get(sample).map_or_else(String::new, |line| format!("line {line}: "))
     }
-}
-
-/// Deterding's vowels; the speaker is no feature.
-pub(super) fn vowels(aside: Option<&str>) -> Result<Table, Error> {
-    shipped("vowels.csv", include_str!("sets/vowels.csv"), &["speaker"], aside)
-}
-
-/// The UCI handwritten digits.
-pub(super) fn digits(aside: Option<&str>) -> Result<Table, Error> {
-    let table = shipped("digits.csv", include_str!("sets/digits.csv"), &[], aside)?;
-    Ok(Table { image: Some(ImageSize { rows: 8, columns: 8 }), ..table })
-}
-
-fn shipped(name: &str, text: &str, ignore: &[&str], aside: Option<&str>) -> Result<Table, Error> {
-    let config = CsvConfig {
-        path: PathBuf::from(name),
-        ignore: ignore
-            .iter()
-            .filter(|column| Some(**column) != aside)
-            .map(|&column| column.to_owned())
-            .collect(),
-        ..CsvConfig::default()
-    };
-    csv::parse(Path::new(name), text.as_bytes().to_vec(), &config, aside)
 }

@@ -6,6 +6,7 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::{to_matrix, to_tensor};
 
+use super::run_folder::RunFolder;
 use crate::Error;
 use crate::data::Dataset;
 use crate::network::{Laboratory, Network, Source};
@@ -132,6 +133,19 @@ fn leaves(correlations: &DMatrix<f64>) -> Vec<usize> {
         clusters.push(joined);
     }
     clusters.pop().unwrap_or_default()
+}
+
+impl RunFolder {
+    /// Which units answered alike when the run began; nothing of a run without a regulariser of assemblies.
+    ///
+    /// # Errors
+    /// As [`usages`](Self::usages).
+    pub fn assemblies(&self) -> Result<Vec<StageAssemblies>, Error> {
+        if !self.path().join(Self::ASSEMBLIES).exists() {
+            return Ok(Vec::new());
+        }
+        self.read_json(Self::ASSEMBLIES, "let it be read, or remove it")
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! From a recipe to a network on its devices, ready to be calibrated.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -9,16 +8,17 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::{RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions};
-use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage, random};
+use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, random};
 
 use super::assemble::assemble;
 use super::away::Away;
 use super::recipe::{Recipe, RigConfig};
+use super::run_folder::Usages;
 use super::trained_on::{Remedy, TrainedOn, adopt, refuse};
 use crate::Error;
 use crate::data::{Locator, Split};
 use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
-use crate::training::{Event, Observer, Task};
+use crate::training::{Observer, Task, warn};
 
 /// Training samples that set the normalisation and show what the network will ask of a device.
 const INITIAL_SAMPLES: usize = 256;
@@ -130,9 +130,6 @@ impl<'a> Place<'a> {
         Ok((split, now, changes))
     }
 }
-
-/// Where use has left devices, by their names.
-pub type Usages = BTreeMap<String, Usage>;
 
 /// As [`open`], and sets the network's normalisation by a first measurement
 /// ([`play_first_shots`](Experiment::play_first_shots)).
@@ -279,14 +276,6 @@ impl Experiment {
         let total = self.shots_of(samples) as usize;
         Task::of_shots(observer, label, total, &ShotWatch::new(&self.laboratory))
     }
-}
-
-/// Tells `warnings` about files that were read.
-pub(super) fn warn(observer: &mut dyn Observer, warnings: &[String]) -> Result<(), Error> {
-    for warning in warnings {
-        let _ = observer.observe(&Event::Warning(warning))?;
-    }
-    Ok(())
 }
 
 /// Opens a real device, which must be the one that its model describes.

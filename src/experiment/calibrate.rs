@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
-use serde::{Deserialize, Serialize};
 use twinprop_calibration::design::{DesignConfig, TaskDrives};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::shots::beside;
@@ -13,7 +12,7 @@ use twinprop_devices::recording::{Recorded, Recorder};
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
 use super::build::Experiment;
-use super::calibration_run::CalibrationSummary;
+use super::calibrated::{Calibrated, CalibrationSummary, TwinSummary};
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{Subject, file_name, load_twins};
@@ -25,25 +24,6 @@ use crate::training::{Observer, Task};
 const SHOTS_A_REPORT: usize = 64;
 /// A calibration that is cut off loses the shots of so many seconds at most.
 const SECONDS_AT_STAKE: f64 = 1.0;
-
-/// What a calibration has to show for one device.
-pub struct Calibrated {
-    /// Name of the device in the recipe.
-    pub device: String,
-    /// What is kept of it.
-    pub summary: TwinSummary,
-}
-
-/// What a twin was made of, and what it is worth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TwinSummary {
-    /// Shots that it was fitted to.
-    pub shots: usize,
-    /// Further shots that it was judged by.
-    pub test_shots: usize,
-    /// How far to trust it.
-    pub fidelity: Fidelity,
-}
 
 /// Gives every device of `experiment` the twin that its recipe asks for. What was measured and fitted
 /// is saved in `folder`; shots that are there already are not played again.

@@ -1,67 +1,17 @@
 //! A calibration alone: twins, shots and a report, for training to load.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
-use super::calibrate::{Calibrated, TwinSummary, calibrate};
+use super::calibrate::calibrate;
+use super::calibrated::CalibrationSummary;
 use super::feasible;
 use super::options::RunOptions;
-use super::provenance::{self, Provenance};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
-use super::verdict::TwinVerdict;
-use crate::network::Laboratory;
+use crate::Error;
 use crate::training::{Event, Observer, Results};
-use crate::{Backend, Error};
-
-/// `calibration.json`: what was calibrated, and what it is worth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CalibrationSummary {
-    /// The recipe's file name.
-    pub recipe: String,
-    /// The seed.
-    pub seed: u64,
-    /// The backend.
-    pub backend: Backend,
-    /// Seconds from the first to the last, since it was resumed if it was.
-    pub seconds: f64,
-    /// The twins, by the names of their devices.
-    pub twins: BTreeMap<String, TwinSummary>,
-    /// What they are worth, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verdicts: Vec<TwinVerdict>,
-    /// Program, command, day and devices.
-    #[serde(default)]
-    pub provenance: Provenance,
-}
-
-impl CalibrationSummary {
-    /// What came of a calibration that started at `start`, in the folder of a run that has begun.
-    pub(super) fn of(
-        calibrated: &[Calibrated],
-        recipe: &Recipe,
-        folder: &RunFolder,
-        backend: &Backend,
-        start: Instant,
-    ) -> Result<Self, Error> {
-        let twins = calibrated.iter().map(|twin| (twin.device.clone(), twin.summary.clone()));
-        let begun = folder.begun()?;
-        let devices = provenance::devices_in_words(recipe, &Laboratory::default());
-        Ok(Self {
-            recipe: begun.recipe.clone(),
-            seed: recipe.seed,
-            backend: backend.clone(),
-            seconds: start.elapsed().as_secs_f64(),
-            twins: twins.collect(),
-            verdicts: verdicts(calibrated, recipe),
-            provenance: begun.provenance(devices),
-        })
-    }
-}
 
 /// Calibrates the devices of the recipe at `path` into a new folder.
 ///
@@ -135,10 +85,4 @@ fn run(
     let finished = Event::Finished { results: Results::Calibration, folder: folder.path() };
     let _ = observer.observe(&finished)?;
     Ok((summary, folder))
-}
-
-/// The verdicts on the twins that were `calibrated` as `recipe` says.
-pub(super) fn verdicts(calibrated: &[Calibrated], recipe: &Recipe) -> Vec<TwinVerdict> {
-    let of = |twin: &Calibrated| TwinVerdict::of(&twin.device, &twin.summary.fidelity, recipe);
-    calibrated.iter().map(of).collect()
 }

@@ -5,7 +5,7 @@ use npyz::{NpyFile, WriterBuilder};
 use twinprop_devices::recording::Recorded;
 use twinprop_devices::{Channels, Interface};
 
-use super::calibration_run::CalibrationSummary;
+use super::calibrated::CalibrationSummary;
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
 use super::twins::file_name;

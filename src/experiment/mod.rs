@@ -8,6 +8,7 @@ mod away;
 mod baseline;
 mod build;
 mod calibrate;
+mod calibrated;
 mod calibration_run;
 mod checkpoint;
 mod compare;
@@ -21,6 +22,7 @@ mod meta;
 mod options;
 mod outcome;
 mod predict;
+mod preparation;
 mod provenance;
 mod recalibrate;
 mod recipe;
@@ -36,13 +38,13 @@ mod twins;
 mod verdict;
 mod watch;
 
-pub use accounting::{Accounting, AccountingConfig, Cost, PeerCost};
-pub use adapt::{AdaptConfig, Adaptation};
+pub use accounting::{Accounting, Cost, PeerCost};
+pub use adapt::Adaptation;
 pub use assemblies::{Correlations, StageAssemblies};
 pub use baseline::{Baseline, DigitalPeer, PeerSearch, baselines, digital_peer};
-pub use build::{AtHand, Experiment, Place, Usages, open, prepare};
-pub use calibrate::{Calibrated, TwinSummary};
-pub use calibration_run::{CalibrationSummary, calibrate_recipe, resume_calibration};
+pub use build::{AtHand, Experiment, Place, open, prepare};
+pub use calibrated::{Calibrated, CalibrationSummary, TwinSummary};
+pub use calibration_run::{calibrate_recipe, resume_calibration};
 pub use compare::{
     Cell, CellKey, Compared, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare,
     make_cell, mean_and_deviation, plan_comparison, resume_comparison,
@@ -60,12 +62,12 @@ pub use predict::{Confused, PredictOptions, Prediction, predict_samples};
 pub use provenance::{Provenance, Spent, command_line};
 pub use recalibrate::recalibrate_run;
 pub use recipe::{
-    CalibrationConfig, DeviceEntry, DropoutConfig, JitterConfig, LinearConfig, PadConfig,
-    PatchesConfig, PhysicalConfig, Recipe, Requirement, RigConfig, SkipConfig, SliceConfig,
-    SoftplusConfig, StageConfig, TwinConfig, recipe_schema,
+    AccountingConfig, AdaptConfig, CalibrationConfig, DeviceEntry, DropoutConfig, JitterConfig,
+    LinearConfig, PadConfig, PatchesConfig, PhysicalConfig, Recipe, Requirement, RigConfig,
+    SkipConfig, SliceConfig, SoftplusConfig, StageConfig, TwinConfig, recipe_schema,
 };
 pub use run::{CHECKPOINTS_EVERY, resume, train};
-pub use run_folder::RunFolder;
+pub use run_folder::{RunFolder, Usages};
 pub use summary::{LinkSummary, Recalibrations, Summary, TwinScore};
 pub use trained::{Reopening, Trained};
 pub use trained_on::{Half, TrainedFeature, TrainedOn};

@@ -1,16 +1,8 @@
 //! What is decided about a run beside its recipe.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use burn::tensor::Device;
-
-use super::build::{Experiment, Place, open};
-use super::feasible;
-use super::recipe::{LARGEST_SEED, Recipe};
-use super::run_folder::RunFolder;
-use super::trained_on::TrainedOn;
-use crate::training::Observer;
-use crate::{Backend, Error, Rule};
+use crate::{Backend, Rule};
 
 /// What the command line decides about a run.
 #[derive(Clone, Debug, Default)]
@@ -37,73 +29,4 @@ pub struct RunOptions {
     pub command: String,
     /// Whether data and devices may differ from what a resumed run, or one whose twins are loaded, has.
     pub allow_changed_data: bool,
-}
-
-impl RunOptions {
-    /// The recipe at `path` as these options have it, its files where they are; before anything is
-    /// made or driven.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the recipe or its files, and [`Error::Usage`] where the run's folder
-    /// holds results already.
-    pub(super) fn recipe(&self, path: &Path) -> Result<Recipe, Error> {
-        let mut recipe = Recipe::read(path, &self.set)?;
-        recipe.seed = self.seed.unwrap_or(recipe.seed);
-        recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
-        if recipe.seed > LARGEST_SEED {
-            let seed = recipe.seed;
-            return Err(Error::Usage(format!("--seed {seed}: the largest seed is {LARGEST_SEED}")));
-        }
-        recipe.take_rigs(&self.devices)?;
-        feasible::check(&recipe, self)?;
-        RunFolder::refuse_taken(self.out.as_deref())?;
-        let out = self.out.as_deref().unwrap_or(Path::new("runs"));
-        RunFolder::refuse_unwritable(out, "name a folder that can be written with --out")?;
-        if let Some(record) = &self.record {
-            RunFolder::refuse_unwritable(record, "name a new folder that can be written")?;
-        }
-        let folder = path.parent().unwrap_or(Path::new("."));
-        recipe.data.source.make_absolute(folder, self.data_dir.as_deref())?;
-        recipe.calibration.make_absolute()?;
-        Ok(recipe)
-    }
-
-    /// The experiment of `recipe`, whose files are relative to `folder`, of a run that was `trained_on` something
-    /// if it has begun; no shot is played.
-    pub(super) fn open(
-        &self,
-        recipe: &Recipe,
-        folder: &Path,
-        trained_on: Option<&TrainedOn>,
-        backend: &Device,
-        observer: &mut dyn Observer,
-    ) -> Result<Experiment, Error> {
-        let place = Place {
-            trained_on,
-            allow_changed_data: self.allow_changed_data,
-            data_dir: self.data_dir.as_deref(),
-            record: self.record.as_deref(),
-            ..Place::new(folder, backend)
-        };
-        open(recipe, &place, observer)
-    }
-
-    /// The same, with the twins of a rule that needs no calibration; where one is needed, it is possible.
-    pub(super) fn set_up(
-        &self,
-        recipe: &Recipe,
-        folder: &Path,
-        trained_on: Option<&TrainedOn>,
-        backend: &Device,
-        observer: &mut dyn Observer,
-    ) -> Result<Experiment, Error> {
-        let mut experiment = self.open(recipe, folder, trained_on, backend, observer)?;
-        if recipe.training.rule.needs_calibration() {
-            let allowed = self.allow_changed_data;
-            feasible::check_calibration(&experiment, recipe, allowed, backend, observer)?;
-        } else {
-            experiment.laboratory.use_exact_twins();
-        }
-        Ok(experiment)
-    }
 }

@@ -8,7 +8,7 @@ use super::accounting::Accounting;
 use super::assemblies::StageAssemblies;
 use super::baseline::digital_peer;
 use super::build::Experiment;
-use super::calibrate::Calibrated;
+use super::calibrated::Calibrated;
 use super::checkpoint;
 use super::provenance;
 use super::reference::ReferenceSet;

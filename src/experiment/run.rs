@@ -10,8 +10,8 @@ use twinprop_devices::DeviceError;
 
 use super::assemblies::StageAssemblies;
 use super::build::Experiment;
-use super::calibrate::{Calibrated, calibrate, reload};
-use super::calibration_run::{self, CalibrationSummary};
+use super::calibrate::{calibrate, reload};
+use super::calibrated::{self, Calibrated, CalibrationSummary};
 use super::checkpoint::Checkpoint;
 use super::feasible;
 use super::keeper::Keeper;
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
         }
         if before {
             let made = reload(experiment, recipe, folder, backend)?;
-            *verdicts = calibration_run::verdicts(&made, recipe);
+            *verdicts = calibrated::verdicts(&made, recipe);
             return Ok(made);
         }
         let since = Instant::now();
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         let backend = &self.options.backend;
         let summary = CalibrationSummary::of(&made, recipe, folder, backend, *start)?;
         folder.write_json(RunFolder::CALIBRATION, &summary)?;
-        *verdicts = calibration_run::verdicts(&made, recipe);
+        *verdicts = calibrated::verdicts(&made, recipe);
         spent.calibration += since.elapsed().as_secs_f64();
         for (twin, verdict) in made.iter().zip(&*verdicts) {
             let (device, fidelity) = (twin.device.as_str(), &twin.summary.fidelity);

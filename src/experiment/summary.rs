@@ -9,8 +9,10 @@ use twinprop_devices::rig::{Description, LinkCounts, Monitor};
 
 use super::accounting::Accounting;
 use super::provenance::{Provenance, Spent};
+use super::run_folder::RunFolder;
 use super::troubles::{clamps_in_words, troubles};
 use super::verdict::TwinVerdict;
+use crate::Error;
 use crate::training::{EpochMetrics, TwinCourse};
 use crate::{Backend, Rule};
 
@@ -215,5 +217,15 @@ impl fmt::Display for Recalibrations {
                 when(last)
             ),
         }
+    }
+}
+
+impl RunFolder {
+    /// The run in numbers.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a run that has not ended, [`Error::Data`] for a damaged file.
+    pub fn summary(&self) -> Result<Summary, Error> {
+        self.read_json(Self::SUMMARY, "name the folder of a run that has ended")
     }
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::build::{AtHand, Experiment, Place, Usages, open};
+use super::build::{AtHand, Experiment, Place, open};
 use super::recipe::Recipe;
 use super::reference::ReferenceSet;
-use super::run_folder::RunFolder;
+use super::run_folder::{RunFolder, Usages};
 use super::trained_on::TrainedOn;
 use super::twins::{load_twins, save_twins};
 use crate::data::Split;

@@ -116,3 +116,13 @@ fn from_scratch(
         shots: summary.device_shots.saturating_sub(tests),
     })
 }
+
+impl RunFolder {
+    /// A transfer in numbers.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is none, [`Error::Data`] for a damaged file.
+    pub fn transfer(&self) -> Result<Transfer, Error> {
+        self.read_json(Self::TRANSFER, "name the folder of a transfer")
+    }
+}

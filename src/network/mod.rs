@@ -5,6 +5,7 @@
 
 mod activation;
 mod bean;
+mod digital;
 mod dropout;
 mod encode;
 mod jitter;
@@ -15,6 +16,7 @@ mod pad;
 mod patches;
 mod pausable_pass;
 mod physical;
+mod point;
 mod position;
 mod range_penalty;
 mod reading_units;
@@ -30,6 +32,9 @@ mod wire;
 
 pub use activation::Activation;
 pub use bean::{Assemblies, BeanConfig, Order, Regularisation};
+pub use digital::{
+    Cotangents, DigitalStage, Matrix, Outgoing, Pullback, StageTensors, StageTensorsMut, Wanted,
+};
 pub use dropout::Dropout;
 pub use encode::Encode;
 pub use jitter::Jitter;
@@ -39,6 +44,7 @@ pub use pad::Pad;
 pub use patches::Patches;
 pub use pausable_pass::PausablePass;
 pub use physical::{Physical, PhysicalOptions};
+pub use point::{Passed, Point, Source};
 pub use position::{BatchPosition, StageSeed};
 pub use range_penalty::RangePenalty;
 pub use reading_units::{ReadingUnit, ReadingUnits};
@@ -47,10 +53,7 @@ pub use scale::Scale;
 pub use shot_watch::ShotWatch;
 pub use skip::Skip;
 pub use slice::Slice;
-pub use stage::{
-    Cotangents, DigitalStage, Matrix, Outgoing, Passed, Point, Pullback, Source, Stage,
-    StageTensors, StageTensorsMut, Wanted,
-};
+pub use stage::Stage;
 pub use trace::Trace;
 pub use wire::Wire;
 

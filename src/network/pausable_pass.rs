@@ -7,8 +7,7 @@ use twinprop_calibration::DigitalTwin;
 use twinprop_devices::{Boundary, DeviceError};
 
 use super::physical::Asked;
-use super::stage::Passed;
-use super::{BatchPosition, Network, Stage, Trace};
+use super::{BatchPosition, Network, Passed, Stage, Trace};
 
 /// A measured forward pass that is under way.
 pub struct PausablePass<'a> {

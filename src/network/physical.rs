@@ -11,10 +11,9 @@ use twinprop_devices::{Boundary, BoundaryCounts, DeviceError, Interface, Physica
 
 use super::noise::NoiseSource;
 use super::settings::Settings;
-use super::stage::Passed;
 use super::{
-    BatchPosition, Cotangents, Instrument, Laboratory, Matrix, Outgoing, Point, RangePenalty,
-    ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, TensorDevice,
+    BatchPosition, Cotangents, Instrument, Laboratory, Matrix, Outgoing, Passed, Point,
+    RangePenalty, ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, TensorDevice,
 };
 
 /// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings

@@ -3,8 +3,7 @@
 use burn::tensor::Tensor;
 use twinprop_calibration::Linearised;
 
-use super::stage::{Passed, Point};
-use super::{BatchPosition, Skip};
+use super::{BatchPosition, Passed, Point, Skip};
 
 /// The values of a forward pass, stage by stage.
 #[derive(Default)]

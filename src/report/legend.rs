@@ -4,8 +4,9 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::plot::{DrawError, FONT};
-
+/// The letters of a chart.
+pub(super) const FONT: (&str, u32) = ("sans-serif", 15);
+pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
 /// Height of a row, in pixels.
 pub(super) const ROW: u32 = 22;
 /// Width of a mark, and of the gaps behind it and behind a name.

@@ -77,8 +77,11 @@ impl MetaReport<'_> {
             let cells = || self.training.cells.iter().map(|cell| &cell.result);
             let own = || cells().filter(|result| result.arm == row.arm);
             for layer in 0..hidden {
-                let angles: Vec<f32> = own().map(|result| result.angles[layer] as f32).collect();
-                let _ = write!(table, "<td>{:.0}°</td>", mean_and_deviation(&angles).0);
+                let angles: Option<Vec<f32>> =
+                    own().map(|result| result.angles[layer].map(|angle| angle as f32)).collect();
+                let angle = angles.map(|angles| mean_and_deviation(&angles).0);
+                let angle = angle.map_or("—".to_owned(), |angle| format!("{angle:.0}°"));
+                let _ = write!(table, "<td>{angle}</td>");
             }
             let diverged: usize = own().map(|result| result.diverged).sum();
             let _ = writeln!(table, "<td>{diverged}</td></tr>");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::legend::{Entry, Mark, ROW, rows_of};
+use super::legend::{DrawError, Entry, FONT, Mark, ROW, rows_of};
 
 /// Width of a chart and height of its plot with axes, in pixels.
 pub(super) const WIDTH: u32 = 560;
@@ -14,7 +14,6 @@ const HEIGHT: u32 = 330;
 const TITLE_LINE: u32 = 22;
 /// Letters of the title that fit a line.
 const TITLE_LETTERS: usize = 66;
-pub(super) const FONT: (&str, u32) = ("sans-serif", 15);
 /// Ticks of the horizontal axis: as many as their numbers have room for.
 const X_TICKS: usize = 7;
 /// Okabe & Ito's palette, told apart with any colour vision.
@@ -175,7 +174,6 @@ pub(super) type Chart<'a> = ChartContext<
     SVGBackend<'a>,
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
-pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
 /// What the axes say, and from where to where they go.
 struct Axes<'a> {

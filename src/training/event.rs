@@ -229,3 +229,14 @@ impl Observer for Observers<'_> {
         Ok(flow)
     }
 }
+
+/// Tells `warnings` to `observer`, one by one.
+///
+/// # Errors
+/// The observer's.
+pub fn warn(observer: &mut dyn Observer, warnings: &[String]) -> Result<(), Error> {
+    for warning in warnings {
+        let _ = observer.observe(&Event::Warning(warning))?;
+    }
+    Ok(())
+}

@@ -3,6 +3,7 @@
 mod awake;
 mod clock;
 mod config;
+mod epochs;
 mod evaluation;
 mod event;
 mod optimiser;
@@ -17,10 +18,11 @@ mod trainer;
 pub use awake::Awake;
 pub use clock::Checkpoints;
 pub use config::TrainingConfig;
+pub use epochs::Ending;
 pub use evaluation::{Evaluation, evaluate};
 pub use event::{
     Event, Observer, Observers, Results, Snapshot, StepDone, TrainingBegins, TwinJudged,
-    Unobserved, Work, WorkOutcome, WorkSize,
+    Unobserved, Work, WorkOutcome, WorkSize, warn,
 };
 pub use optimiser::{Descent, Optimiser, OptimiserKind};
 pub use progress::{EpochMetrics, TrainingProgress};
@@ -29,4 +31,4 @@ pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementS
 pub use schedule::Schedule;
 pub use shrinkage::ShrinkageConfig;
 pub use task::Task;
-pub use trainer::{Ending, Trainer};
+pub use trainer::Trainer;

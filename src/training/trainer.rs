@@ -1,32 +1,16 @@
-//! The training loop.
+//! A trainer, and everything that can be chosen about it.
 
-use burn::tensor::{Device, Tensor};
-use rand::seq::SliceRandom;
+use burn::tensor::Device;
 use twinprop_calibration::Adam;
-use twinprop_calibration::bridge::{to_matrix, to_tensor};
-use twinprop_calibration::tensors::total;
-use twinprop_devices::random;
 
-use super::clock::Clock;
-use super::progress::Sums;
 use super::{
-    Awake, Checkpoints, EpochMetrics, Event, Observer, Observers, Optimiser, Refinement, Schedule,
-    ShrinkageConfig, Snapshot, StepDone, TrainingConfig, TrainingProgress, evaluate,
+    Checkpoints, Observer, Observers, Optimiser, Refinement, Schedule, ShrinkageConfig,
+    TrainingConfig,
 };
-use crate::Error;
 use crate::data::Split;
 use crate::loss::{CrossEntropy, Loss};
-use crate::network::{BatchPosition, Laboratory, Network, Source, Trace};
-use crate::rules::{Alignment, Backpropagation, Batch, StepOutput, TrainingRule};
-
-/// How a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// After its last epoch.
-    Complete,
-    /// An observer stopped it after so many steps.
-    Stopped(u64),
-}
+use crate::network::{Laboratory, Network};
+use crate::rules::{Backpropagation, TrainingRule};
 
 /// Trains a network: a rule makes gradients of each batch, an optimiser applies them, observers follow.
 ///
@@ -48,25 +32,25 @@ pub enum Ending {
 /// # }
 /// ```
 pub struct Trainer<'a> {
-    network: &'a mut Network,
-    laboratory: &'a mut Laboratory,
-    rule: Box<dyn TrainingRule + 'a>,
-    loss: Box<dyn Loss + 'a>,
-    optimiser: Box<dyn Optimiser + 'a>,
-    observers: Observers<'a>,
-    refinement: Option<&'a mut Refinement>,
-    epochs: usize,
-    batch: usize,
-    learning_rate: f64,
-    digital_learning_rate: Option<f64>,
-    schedule: Schedule,
-    shrinkage: ShrinkageConfig,
-    checkpoints: Checkpoints,
-    tests_epochs: bool,
-    seed: u64,
-    backend: Device,
+    pub(super) network: &'a mut Network,
+    pub(super) laboratory: &'a mut Laboratory,
+    pub(super) rule: Box<dyn TrainingRule + 'a>,
+    pub(super) loss: Box<dyn Loss + 'a>,
+    pub(super) optimiser: Box<dyn Optimiser + 'a>,
+    pub(super) observers: Observers<'a>,
+    pub(super) refinement: Option<&'a mut Refinement>,
+    pub(super) epochs: usize,
+    pub(super) batch: usize,
+    pub(super) learning_rate: f64,
+    pub(super) digital_learning_rate: Option<f64>,
+    pub(super) schedule: Schedule,
+    pub(super) shrinkage: ShrinkageConfig,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) tests_epochs: bool,
+    pub(super) seed: u64,
+    pub(super) backend: Device,
     /// An observer asked for a stop.
-    is_stopping: bool,
+    pub(super) is_stopping: bool,
 }
 
 impl<'a> Trainer<'a> {
@@ -207,259 +191,4 @@ impl<'a> Trainer<'a> {
     pub fn steps(&self, data: &Split) -> usize {
         self.epochs * data.train.len().div_ceil(self.batch)
     }
-
-    /// Trains on `data` from the first step to the last, or until an observer breaks.
-    ///
-    /// # Errors
-    /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is not finite, [`Error::Usage`]
-    /// where rule, loss and targets do not fit, and the errors of observers.
-    pub fn train(&mut self, data: &Split) -> Result<Ending, Error> {
-        self.check(data)?;
-        let progress = TrainingProgress::default();
-        self.look_at_first(data)?;
-        if self.checkpoints != Checkpoints::Never {
-            self.snapshot(&progress)?;
-        }
-        self.go_on(data, progress)
-    }
-
-    /// The same from a checkpoint on, whose network, optimiser, devices and twins are restored: the training ends
-    /// as it would have without a break.
-    ///
-    /// # Errors
-    /// As [`train`](Self::train).
-    pub fn resume(&mut self, data: &Split, progress: TrainingProgress) -> Result<Ending, Error> {
-        self.check(data)?;
-        self.go_on(data, progress)
-    }
-
-    fn check(&self, data: &Split) -> Result<(), Error> {
-        let targets = &data.train.targets;
-        let rule = self.rule.check(self.network, targets);
-        rule.and_then(|()| self.loss.check(targets)).map_err(Error::Usage)
-    }
-
-    /// Tells all observers.
-    fn tell(&mut self, event: &Event) -> Result<(), Error> {
-        self.is_stopping |= self.observers.observe(event)?.is_break();
-        Ok(())
-    }
-
-    fn go_on(&mut self, data: &Split, mut progress: TrainingProgress) -> Result<Ending, Error> {
-        let mut clock = Clock::new(&progress, self.checkpoints);
-        let first_rates = self.learning_rates();
-        let mut order: Vec<usize> = (0..data.train.len()).collect();
-        let batches = order.len().div_ceil(self.batch) as u64;
-        let steps = self.steps(data) as f64;
-        for epoch in 0..self.epochs {
-            order.shuffle(&mut random::stream(self.seed, &format!("sample order {epoch}")));
-            let before = epoch as u64 * batches;
-            if progress.steps >= before + batches {
-                continue;
-            }
-            let mut learning_rate = 0.0;
-            let mut last = None;
-            let left = order.chunks(self.batch).skip((progress.steps - before) as usize);
-            for chosen in left {
-                let step = progress.steps;
-                let factor = self.schedule.factor(step as f64 / steps);
-                learning_rate = self.learning_rate * factor;
-                let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
-                let is_last = step + 1 == before + batches;
-                let position = BatchPosition { step, batch: chosen.len(), first: 0 };
-                let made = match self.step(data, chosen, epoch, position, is_last, &rates) {
-                    Ok(made) => made,
-                    Err(error) => {
-                        // What was done is kept if it can be; the first error is the one to tell.
-                        if self.checkpoints != Checkpoints::Never {
-                            let _ = self.snapshot(&progress);
-                        }
-                        return Err(error);
-                    }
-                };
-                let StepMade { sums, trace, alignment } = made;
-                progress.sums.add(&sums);
-                if let (Some(refinement), Some(trace)) = (&mut self.refinement, &trace) {
-                    refinement.after_step(step, factor, self.network, trace, self.laboratory);
-                }
-                last = Some((trace, alignment));
-                progress.steps += 1;
-                let (done, loss) = (progress.steps as usize, sums.loss / chosen.len() as f32);
-                let event = StepDone { done, loss, laboratory: self.laboratory };
-                self.is_stopping |= self.observers.observe(&Event::Step(event))?.is_break();
-                // The last step of an epoch belongs to its end.
-                if is_last {
-                    break;
-                }
-                if clock.is_due(&mut progress, self.is_stopping) {
-                    self.snapshot(&progress)?;
-                }
-                if self.is_stopping {
-                    return Ok(Ending::Stopped(progress.steps));
-                }
-            }
-            let sums = std::mem::take(&mut progress.sums);
-            if !sums.loss.is_finite() {
-                return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
-            }
-            let is_stopping = self.is_stopping;
-            let is_due = clock.is_due(&mut progress, is_stopping);
-            if self.tests_epochs {
-                let (trace, alignment) = last.unwrap_or_default();
-                let metrics = EpochMetrics {
-                    learning_rate,
-                    alignment,
-                    seconds: progress.seconds,
-                    ..self.test(data, epoch + 1, &sums, trace.as_ref())?
-                };
-                self.tell(&Event::Epoch(&metrics))?;
-            }
-            if is_due {
-                self.snapshot(&progress)?;
-            }
-            if is_stopping && epoch + 1 < self.epochs {
-                return Ok(Ending::Stopped(progress.steps));
-            }
-        }
-        Ok(Ending::Complete)
-    }
-
-    /// Tells how the twins that are refined do before the first step.
-    fn look_at_first(&mut self, data: &Split) -> Result<(), Error> {
-        let Some(refinement) = &mut self.refinement else { return Ok(()) };
-        let samples: Vec<usize> = (0..data.train.len().min(self.batch)).collect();
-        let first = data.training_batch(&samples, 0);
-        let x = to_tensor(&first.features, &self.backend);
-        let trace = self.network.forward(x, self.laboratory, Source::Measured, None)?;
-        let twins = refinement.look(0, self.network, &trace, self.laboratory)?;
-        self.tell(&Event::Twins(&twins))
-    }
-
-    /// Gives the observers a checkpoint.
-    fn snapshot(&mut self, progress: &TrainingProgress) -> Result<(), Error> {
-        let refinement = self.refinement.as_mut().map(|refinement| refinement.state());
-        let snapshot = Snapshot {
-            progress,
-            network: self.network,
-            laboratory: self.laboratory,
-            optimiser: &*self.optimiser,
-            refinement: refinement.as_ref(),
-        };
-        self.is_stopping |= self.observers.observe(&Event::Checkpoint(snapshot))?.is_break();
-        Ok(())
-    }
-
-    /// The metrics of epoch `epoch`, from one, whose last step left `trace`: twins and network are tested.
-    fn test(
-        &mut self,
-        data: &Split,
-        epoch: usize,
-        sums: &Sums,
-        trace: Option<&Trace>,
-    ) -> Result<EpochMetrics, Error> {
-        let twins = match (&mut self.refinement, trace) {
-            (Some(refinement), Some(trace)) => {
-                refinement.look(epoch, self.network, trace, self.laboratory)?
-            }
-            _ => Vec::new(),
-        };
-        let (network, laboratory) = (&*self.network, &mut *self.laboratory);
-        let test = evaluate(network, laboratory, &data.test, &*self.loss, &self.backend)?;
-        let samples = data.train.len() as f32;
-        let is_last = epoch == self.epochs;
-        let confusion =
-            if is_last { test.confusion(&data.test, data.classes.len()) } else { Vec::new() };
-        Ok(EpochMetrics {
-            epoch,
-            learning_rate: 0.0,
-            train_loss: sums.loss / samples,
-            train_accuracy: sums.right / samples,
-            range_penalty: sums.penalty / samples,
-            test_loss: test.loss,
-            test_accuracy: test.accuracy(),
-            device_shots: self.laboratory.shots(),
-            clamped: self.laboratory.clamped(),
-            alignment: None,
-            twins,
-            parameters: self.network.parameters().into_iter().map(size).collect(),
-            seconds: 0.0,
-            confusion,
-        })
-    }
-
-    /// First learning rate of each trainable tensor.
-    fn learning_rates(&self) -> Vec<f64> {
-        let digital = self.digital_learning_rate.unwrap_or(self.learning_rate);
-        let stages = self.network.stages.iter();
-        stages
-            .flat_map(|stage| {
-                let rate = if stage.physical().is_some() { self.learning_rate } else { digital };
-                std::iter::repeat_n(rate, stage.parameters().len())
-            })
-            .collect()
-    }
-
-    /// One step on the samples `chosen` of `data` at `position`, as epoch `epoch` has them; `is_last` of its epoch or
-    /// not.
-    fn step(
-        &mut self,
-        data: &Split,
-        chosen: &[usize],
-        epoch: usize,
-        position: BatchPosition,
-        is_last: bool,
-        learning_rates: &[f64],
-    ) -> Result<StepMade, Error> {
-        let _awake = Awake::keep();
-        let samples = data.training_batch(chosen, epoch);
-        let inputs = to_tensor(&samples.features, &self.backend);
-        let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
-        let StepOutput { loss, penalty, outputs, gradients, mut traces } =
-            self.rule.step(&batch, self.network, self.laboratory, &*self.loss)?;
-        let trace = match traces.len() {
-            0 => None,
-            1 => Some(traces.swap_remove(0)),
-            _ => self.refinement.is_some().then(|| Trace::joined(&traces)),
-        };
-        let alignment = match &trace {
-            Some(trace) if is_last => self.alignment(&batch, trace, &gradients),
-            _ => None,
-        };
-        let size = samples.len() as f32;
-        let score = self.loss.score(&to_matrix(outputs), &samples.targets);
-        let sums = Sums { loss: loss * size, right: score.value() * size, penalty: penalty * size };
-        let gradients = self.shrinkage.shrink(self.network, gradients);
-        self.optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
-        Ok(StepMade { sums, trace, alignment })
-    }
-
-    /// How `gradients` lie to those of backpropagation, where they are others and there are twins.
-    fn alignment(
-        &self,
-        batch: &Batch,
-        trace: &Trace,
-        gradients: &[Tensor<2>],
-    ) -> Option<Alignment> {
-        if self.rule.is_backpropagation() || !self.laboratory.has_twins() {
-            return None;
-        }
-        let (_, cotangent) = self.loss.at(trace.output(), batch.targets);
-        let reference = self.network.backward(trace, cotangent, self.laboratory);
-        let names: Vec<String> =
-            self.network.parameters().into_iter().map(|(name, _)| name).collect();
-        Some(Alignment::between(&names, gradients, &reference))
-    }
-}
-
-/// What a step leaves.
-struct StepMade {
-    sums: Sums,
-    trace: Option<Trace>,
-    alignment: Option<Alignment>,
-}
-
-/// A tensor's name and root mean square.
-fn size((name, tensor): (String, &Tensor<2>)) -> (String, f32) {
-    let count = tensor.shape().num_elements() as f32;
-    (name, (total(tensor.clone().square()).into_scalar::<f32>() / count).sqrt())
 }

@@ -2,8 +2,7 @@
 
 use super::super::Schema;
 use super::super::schema::listed;
-use super::Sheet;
-use super::lines::{Layout, Line, contents, shortened};
+use super::lines::Line;
 use crate::data::CsvConfig;
 
 /// Places of the columns that are read.
@@ -130,7 +129,7 @@ impl Columns {
     }
 }
 
-fn is_number(field: &str) -> bool {
+pub(super) fn is_number(field: &str) -> bool {
     field.parse::<f64>().is_ok()
 }
 
@@ -152,115 +151,4 @@ fn find(header: &Line, name: &str) -> Result<usize, String> {
             listed(&header.fields)
         )
     })
-}
-
-/// Delimiters that a file may have instead of the recipe's.
-const DELIMITERS: [char; 5] = [',', ';', '\t', '|', ' '];
-/// Lines that show how a file is laid out.
-const LOOKED_AT: usize = 200;
-/// What lines that are no table begin with.
-const COMMENTS: [&str; 5] = ["#", "%", "//", "!", "*"];
-
-/// How many columns most lines have under a delimiter.
-struct Usual {
-    columns: usize,
-    lines: usize,
-}
-
-fn usual(sheet: &Sheet, delimiter: char) -> Usual {
-    let layout = Layout { delimiter, ..sheet.layout };
-    let mut counts = std::collections::BTreeMap::new();
-    for (number, text) in sheet.contents().take(LOOKED_AT) {
-        if let Ok(line) = layout.divide(number, text) {
-            *counts.entry(line.fields.len()).or_insert(0) += 1;
-        }
-    }
-    let most = counts.into_iter().max_by_key(|&(columns, lines)| (lines, columns));
-    most.map_or(Usual { columns: 0, lines: 0 }, |(columns, lines)| Usual { columns, lines })
-}
-
-/// The one cause of `problem` where the file is not laid out as the recipe says, with the option to write.
-pub(super) fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
-    let own = sheet.layout.delimiter;
-    let (number, first) = sheet.contents().next()?;
-    let header = sheet.layout.divide(number, first).ok()?;
-    let ours = usual(sheet, own);
-    let other = DELIMITERS
-        .into_iter()
-        .filter(|&delimiter| delimiter != own)
-        .map(|delimiter| (delimiter, usual(sheet, delimiter)))
-        .filter(|(_, usual)| usual.columns > 1)
-        .max_by_key(|(_, usual)| (usual.lines, usual.columns));
-    if let Some((delimiter, other)) = other
-        && (ours.columns <= 1 || (header.fields.len() == 1 && other.lines > ours.lines))
-    {
-        return Some(format!(
-            "line {number}: `{}` is one column where {own:?} divides columns; they seem to be divided by {delimiter:?}: write data.source.csv.delimiter = {}",
-            shortened(header.text),
-            // In double quotes, in which TOML knows \t.
-            format_args!("{:?}", delimiter.to_string())
-        ));
-    }
-    let looked_at = sheet.contents().take(LOOKED_AT).count();
-    if ours.columns == header.fields.len() + 1
-        && let Some(remedy) = one_name_fewer(sheet)
-    {
-        return Some(format!("line {number}: `{}` {remedy}", shortened(header.text)));
-    }
-    if header.fields.len() != ours.columns && ours.columns > 1 && 2 * ours.lines > looked_at {
-        let comment = COMMENTS.iter().find(|comment| first.trim_start().starts_with(**comment));
-        let remedy = match comment {
-            Some(comment) => format!(
-                "write data.source.csv.comment = \"{comment}\" if lines that begin so are comments, or take it from the header"
-            ),
-            None => {
-                let skipped = contents(sheet.text, 0, sheet.layout.comment)
-                    .filter(|&(line, _)| line >= number)
-                    .find(|&(line, text)| {
-                        sheet
-                            .layout
-                            .divide(line, text)
-                            .is_ok_and(|line| line.fields.len() == ours.columns)
-                    })
-                    .map_or(0, |(line, _)| line - 1);
-                format!(
-                    "if the header is line {}, write data.source.csv.skip_lines = {skipped}",
-                    skipped + 1
-                )
-            }
-        };
-        return Some(format!(
-            "line {number}: `{}` has {} columns, but most lines have {}; {remedy}",
-            shortened(header.text),
-            header.fields.len(),
-            ours.columns
-        ));
-    }
-    comment_line(sheet, problem)
-}
-
-/// What to do about a header that has a name fewer than its samples have values, if it is the header.
-fn one_name_fewer(sheet: &Sheet) -> Option<String> {
-    let mut lines = sheet.contents();
-    let header = lines.next().and_then(|(number, text)| sheet.layout.divide(number, text).ok())?;
-    let sample = lines.next().and_then(|(number, text)| sheet.layout.divide(number, text).ok())?;
-    let numbers = |line: &Line| line.fields.iter().filter(|field| is_number(field)).count();
-    let is_header = 2 * numbers(&header) < header.fields.len() && numbers(&sample) > 0;
-    let is_comment = COMMENTS.iter().any(|comment| header.text.trim_start().starts_with(comment));
-    if !is_header || is_comment || sample.fields.len() != header.fields.len() + 1 {
-        return None;
-    }
-    Some(if sample.fields.last().is_some_and(String::is_empty) {
-        "has no delimiter at its end, and the lines below it have; add one to it".to_owned()
-    } else {
-        "has a name fewer than the lines below it have values, as R writes tables with row names; write `row` and a delimiter before it, and data.source.csv.ignore = [\"row\"]".to_owned()
-    })
-}
-
-/// A comment among the samples.
-fn comment_line(sheet: &Sheet, problem: &str) -> Option<String> {
-    let number: usize = problem.strip_prefix("line ")?.split([':', ',']).next()?.parse().ok()?;
-    let (_, text) = sheet.contents().find(|&(line, _)| line == number)?;
-    let comment = COMMENTS.iter().find(|comment| text.trim_start().starts_with(**comment))?;
-    Some(format!("{problem}; if it is a comment, write data.source.csv.comment = \"{comment}\""))
 }

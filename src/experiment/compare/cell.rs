@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ADVICE, Settings};
+use super::settings::{ADVICE, overrides};
+use super::sweep::Settings;
 use crate::experiment::options::RunOptions;
 use crate::experiment::run::{resume, train};
 use crate::experiment::run_folder::RunFolder;
@@ -61,11 +62,6 @@ pub struct Cell {
     /// Its epochs.
     #[serde(skip)]
     pub history: Vec<EpochMetrics>,
-}
-
-/// The recipe's values as the command line gives them.
-pub(super) fn overrides(settings: &Settings) -> Vec<String> {
-    settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 /// Trains the cell `key` of the comparison in `folder`, or resumes it, or reads what came of it.

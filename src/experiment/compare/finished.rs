@@ -1,6 +1,6 @@
 //! Runs of a comparison that ended before it was resumed.
 
-use super::Plan;
+use super::plan::Plan;
 use super::sweep::Settings;
 use crate::Error;
 use crate::experiment::build::Place;

@@ -4,284 +4,33 @@
 
 mod cell;
 mod finished;
+mod plan;
 mod pool;
+mod results;
+mod settings;
 mod statistics;
 mod sweep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-pub use cell::{Cell, CellKey};
-pub use sweep::{Settings, Sweep};
-
-use self::cell::overrides;
+pub use self::cell::{Cell, CellKey};
+pub use self::plan::{Compared, Plan, plan_comparison};
 pub(super) use self::pool::Jobs;
+pub use self::results::{Comparison, ComparisonRow, Effort};
+pub(super) use self::settings::seeds_from;
 pub use self::statistics::mean_and_deviation;
-use self::statistics::paired_p_value;
-use self::sweep::combinations;
+pub use self::sweep::{Settings, Sweep};
+
+use self::results::rows;
+use self::settings::ADVICE;
 use super::baseline::{Baseline, baselines};
-use super::feasible::{check_sweeps, refuse_repeated, why_not};
 use super::options::RunOptions;
-use super::recipe::{LARGEST_SEED, Recipe};
+use super::recipe::Recipe;
 use super::run_folder::RunFolder;
-use super::summary::Summary;
-use super::verdict::TwinVerdict;
+use crate::Error;
 use crate::data::Locator;
 use crate::training::{Event, Observer, Results, Task};
-use crate::{Error, Rule};
-
-/// What is compared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The recipe's file name, in the comparison's folder.
-    pub recipe: String,
-    /// The rules; the others are tested against the first.
-    pub rules: Vec<Rule>,
-    /// The seeds.
-    pub seeds: Vec<u64>,
-    /// Values of the recipe that are gone through, in every combination.
-    pub sweeps: Vec<Sweep>,
-}
-
-impl Plan {
-    /// Every combination of swept values.
-    #[must_use]
-    pub fn settings(&self) -> Vec<Settings> {
-        combinations(&self.sweeps)
-    }
-
-    /// Every run: all rules on all combinations of the first seed, then of the next.
-    #[must_use]
-    pub fn cells(&self) -> Vec<CellKey> {
-        let settings = self.settings();
-        let of_seed = |seed: u64| {
-            settings.iter().flat_map(move |settings| {
-                let of_rule = move |&rule| CellKey { settings: settings.clone(), rule, seed };
-                self.rules.iter().map(of_rule)
-            })
-        };
-        self.seeds.iter().flat_map(|&seed| of_seed(seed)).collect()
-    }
-}
-
-/// What is to be compared.
-#[derive(Clone, Copy, Debug)]
-pub struct Compared<'a> {
-    /// The rules; the others are tested against the first.
-    pub rules: &'a [Rule],
-    /// How many seeds, counting up from the recipe's or the options'.
-    pub seeds: u64,
-    /// Values of the recipe to go through, in every combination.
-    pub sweeps: &'a [Sweep],
-}
-
-/// A comparison's results: `compare.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Comparison {
-    /// What was compared.
-    pub plan: Plan,
-    /// A row a rule and combination of swept values, then the digital networks.
-    pub rows: Vec<ComparisonRow>,
-    /// Every run.
-    pub cells: Vec<Cell>,
-}
-
-/// One rule or digital network over the seeds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ComparisonRow {
-    /// Values of the swept keys.
-    pub settings: Settings,
-    /// Its name.
-    pub name: String,
-    /// Test accuracy of each seed.
-    pub test_accuracy: Vec<f32>,
-    /// Their mean.
-    pub mean: f32,
-    /// Their standard deviation (of a sample).
-    pub standard_deviation: f32,
-    /// Probability of such a difference from the first rule if there were none (paired t-test,
-    /// two-sided), where that can be told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p_value: Option<f64>,
-    /// What its runs took, where it is a rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effort: Option<Effort>,
-}
-
-/// What the runs of a rule took, and how its gradient lay; means over the seeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Effort {
-    /// Shots played on all devices, calibration included.
-    pub device_shots: f64,
-    /// Seconds of training.
-    pub seconds: f64,
-    /// Cosine of the angle between its last gradient and that of backpropagation through the twin, where it
-    /// is another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alignment: Option<f32>,
-}
-
-impl Effort {
-    /// The angle of [`alignment`](Self::alignment), in degrees.
-    #[must_use]
-    pub fn angle(&self) -> Option<f32> {
-        self.alignment.map(|cosine| cosine.acos().to_degrees())
-    }
-
-    fn of(cells: &[&Cell]) -> Option<Self> {
-        let mean = |value: fn(&Summary) -> f64| -> f64 {
-            cells.iter().map(|cell| value(&cell.summary)).sum::<f64>() / cells.len() as f64
-        };
-        let alignments =
-            cells.iter().map(|cell| Some(cell.history.last()?.alignment.as_ref()?.cosine));
-        let alignments: Option<Vec<f32>> = alignments.collect();
-        (!cells.is_empty()).then(|| Self {
-            device_shots: mean(|summary| summary.device_shots as f64),
-            seconds: mean(|summary| summary.seconds),
-            alignment: alignments.map(|all| mean_and_deviation(&all).0),
-        })
-    }
-}
-
-impl ComparisonRow {
-    fn new(settings: Settings, name: String, test_accuracy: Vec<f32>) -> Self {
-        let (mean, standard_deviation) = mean_and_deviation(&test_accuracy);
-        Self {
-            settings,
-            name,
-            test_accuracy,
-            mean,
-            standard_deviation,
-            p_value: None,
-            effort: None,
-        }
-    }
-}
-
-impl Comparison {
-    /// The comparison in `folder`, with the epochs of its runs.
-    ///
-    /// # Errors
-    /// [`Error::File`] where there is none that has ended, [`Error::Data`] for a damaged file.
-    pub fn read(folder: &RunFolder) -> Result<Self, Error> {
-        let mut comparison: Self = folder.read_json(RunFolder::COMPARISON, ADVICE)?;
-        for cell in &mut comparison.cells {
-            cell.history = RunFolder::at(&folder.path().join(&cell.folder)).read_metrics()?;
-        }
-        Ok(comparison)
-    }
-
-    /// What the twins were worth in the runs that use them: a verdict a device and combination of swept
-    /// values, the worst of the runs', with how many runs there were.
-    #[must_use]
-    pub fn verdicts(&self) -> Vec<(Settings, TwinVerdict, usize)> {
-        let mut found: Vec<(Settings, TwinVerdict, usize)> = Vec::new();
-        for cell in &self.cells {
-            for twin in &cell.summary.twins {
-                let same = |one: &&mut (Settings, TwinVerdict, usize)| {
-                    one.0 == cell.settings && one.1.device == twin.device
-                };
-                match found.iter_mut().find(same) {
-                    None => found.push((cell.settings.clone(), twin.clone(), 1)),
-                    Some((_, worst, runs)) => {
-                        *runs += 1;
-                        let is_worse = (twin.grade, worst.gradient_cosine.value)
-                            > (worst.grade, twin.gradient_cosine.value);
-                        if is_worse {
-                            *worst = twin.clone();
-                        }
-                    }
-                }
-            }
-        }
-        found
-    }
-}
-
-const ADVICE: &str = "name the folder of a comparison that has begun";
-
-/// Lays the comparison of the recipe at `path` out: each of `rules` on `seeds` seeds, counting from the recipe's
-/// (or the options'), and every combination of swept values. Nothing is trained yet. Returns what it
-/// will hold and its folder.
-///
-/// # Errors
-/// [`Error::Recipe`] and [`Error::File`] where the recipe or the folder is no good.
-pub fn plan_comparison(
-    path: &Path,
-    Compared { rules, seeds, sweeps }: Compared,
-    options: &RunOptions,
-    observer: &mut dyn Observer,
-) -> Result<(Plan, RunFolder), Error> {
-    let recipe = options.recipe(path)?;
-    refuse_repeated("--rules", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    check_sweeps(sweeps, &recipe)?;
-    let seeds = seeds_from(recipe.seed, seeds)?;
-    let rules = &possible_rules(rules, &recipe, observer)?;
-    options.backend.device()?;
-    let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
-    let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"), observer)?;
-    let plan = Plan {
-        recipe: format!("{name}.toml"),
-        rules: rules.to_vec(),
-        seeds,
-        sweeps: sweeps.to_vec(),
-    };
-    folder.write(&plan.recipe, &recipe.to_toml())?;
-    // What no value of the recipe allows is known before the first run.
-    for settings in plan.settings() {
-        let swept = Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
-        if let Some(why) = plan.rules.iter().find_map(|&rule| why_not(rule, &swept)) {
-            return Err(Error::Usage(format!("--sweep: {why}")));
-        }
-    }
-    folder.write_json(RunFolder::PLAN, &plan)?;
-    Ok((plan, folder))
-}
-
-/// Most seeds of a comparison or a meta-training.
-const MOST_SEEDS: u64 = 10_000;
-
-/// `count` seeds from `first` on.
-///
-/// # Errors
-/// [`Error::Usage`] where they are too many, or the last is beyond what a recipe can hold.
-pub(super) fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
-    if count > MOST_SEEDS {
-        return Err(Error::Usage(format!("--seeds {count}: {MOST_SEEDS} at most")));
-    }
-    let last = first.checked_add(count.saturating_sub(1)).filter(|last| *last <= LARGEST_SEED);
-    let last = last.ok_or_else(|| {
-        Error::Usage(format!(
-            "{count} seeds from {first} on: the largest seed is {LARGEST_SEED}; begin lower with --seed"
-        ))
-    })?;
-    Ok((first..=last).collect())
-}
-
-/// Those of `rules` that can train on the devices of `recipe`; of the others it is told why not.
-///
-/// # Errors
-/// [`Error::Usage`] where none can.
-fn possible_rules(
-    rules: &[Rule],
-    recipe: &Recipe,
-    observer: &mut dyn Observer,
-) -> Result<Vec<Rule>, Error> {
-    let mut possible = Vec::new();
-    for &rule in rules {
-        match why_not(rule, recipe) {
-            None => possible.push(rule),
-            Some(why) if rules.len() == 1 => return Err(Error::Usage(why)),
-            Some(why) => {
-                let notice = format!("`{rule}` is left out: {why}");
-                let _ = observer.observe(&Event::Notice(&notice))?;
-            }
-        }
-    }
-    Ok(possible)
-}
 
 /// Trains what [`plan_comparison`] lays out, `jobs` runs at a time. Returns the results and the
 /// folder with `compare.json`, `compare.html` and its figures.
@@ -448,29 +197,4 @@ fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outco
     let locator = Locator::new(folder, options.data_dir.as_deref());
     let split = Recipe::read(recipe, &[])?.data.load(&locator, seed)?;
     Ok(Outcome::Baselines(baselines(&split, seed, &options.backend.device()?)))
-}
-
-/// The rows of the rules, each tested against the first rule on the same values.
-fn rows(plan: &Plan, cells: &[Cell]) -> Vec<ComparisonRow> {
-    let mut rows = Vec::new();
-    for settings in &plan.settings() {
-        let of_rule = |rule: Rule| -> Vec<&Cell> {
-            let own = cells.iter().filter(|cell| cell.settings == *settings && cell.rule == rule);
-            own.collect()
-        };
-        let accuracies = |cells: &[&Cell]| -> Vec<f32> {
-            cells.iter().map(|cell| cell.summary.test_accuracy).collect()
-        };
-        let first = plan.rules.first().map(|&rule| accuracies(&of_rule(rule))).unwrap_or_default();
-        for (place, &rule) in plan.rules.iter().enumerate() {
-            let own = of_rule(rule);
-            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), accuracies(&own));
-            row.effort = Effort::of(&own);
-            if place > 0 {
-                row.p_value = paired_p_value(&row.test_accuracy, &first);
-            }
-            rows.push(row);
-        }
-    }
-    rows
 }

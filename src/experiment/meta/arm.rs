@@ -66,7 +66,7 @@ pub struct EpisodeMetrics {
     /// Θ that was learned with.
     pub theta: Coefficients,
     /// Mean cross-entropy of its queries; missing where learning diverged, and Θ backed off.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_loss: Option<f64>,
     /// Share of its queries that were answered right.
     pub query_accuracy: f64,
@@ -84,10 +84,11 @@ pub struct ArmResult {
     /// Mean over the held-out tasks of the share of queries that are answered right.
     pub query_accuracy: f64,
     /// Mean over the held-out tasks of the queries' cross-entropy, where all are finite.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_loss: Option<f64>,
-    /// Mean angle at each hidden layer between the error signals and backpropagation's, in degrees.
-    pub angles: Vec<f64>,
+    /// Mean angle at each hidden layer between the error signals and backpropagation's, in degrees, where the
+    /// signals of all tasks are finite.
+    pub angles: Vec<Option<f64>>,
     /// Episodes in which learning diverged.
     pub diverged: usize,
     /// Seconds of the episodes and the tests.
@@ -264,7 +265,7 @@ impl Course {
             query_accuracy: mean(&|outcome| outcome.accuracy),
             query_loss,
             angles: (0..recipe.hidden.len())
-                .map(|layer| mean(&|outcome| outcome.angles[layer]))
+                .map(|layer| Some(mean(&|outcome| outcome.angles[layer])).filter(|a| a.is_finite()))
                 .collect(),
             diverged: self.history.iter().filter(|one| one.query_loss.is_none()).count(),
             seconds: self.seconds + clock.elapsed().as_secs_f64(),

@@ -12,7 +12,7 @@ use twinprop_calibration::bridge::{to_matrix, to_tensor};
 pub use self::answers::{Confused, Prediction};
 
 use self::answers::softmax;
-use super::build::{AtHand, Experiment, warn};
+use super::build::{AtHand, Experiment};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
@@ -21,7 +21,7 @@ use crate::Error;
 use crate::data::Samples;
 use crate::loss::predictions;
 use crate::network::Source;
-use crate::training::{Observer, Task};
+use crate::training::{Observer, Task, warn};
 
 /// Samples that are played in one batch.
 const BATCH: usize = 256;

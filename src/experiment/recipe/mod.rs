@@ -1,5 +1,7 @@
 //! A recipe: one TOML file that says everything about an experiment.
 
+mod accounting;
+mod adaptation;
 mod calibration;
 mod device;
 mod overrides;
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::ImperfectionsConfig;
 use twinprop_devices::rig::{RigOptions, Target, Targets};
 
+pub use self::accounting::AccountingConfig;
+pub use self::adaptation::AdaptConfig;
 pub use self::calibration::{CalibrationConfig, Requirement, TwinConfig};
 pub use self::device::{DeviceEntry, RigConfig};
 pub(super) use self::overrides::set as set_value;
@@ -23,8 +27,6 @@ pub use self::stage::{
     DropoutConfig, JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig,
     SkipConfig, SliceConfig, SoftplusConfig, StageConfig,
 };
-use super::accounting::AccountingConfig;
-use super::adapt::AdaptConfig;
 use crate::Error;
 use crate::data::DataConfig;
 use crate::training::TrainingConfig;

@@ -5,6 +5,7 @@ mod metrics;
 mod state;
 
 pub use self::metrics::MetricsFile;
+pub use self::state::Usages;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,17 @@
 //! What a run leaves behind: its network, and where use has left its devices.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Tensor};
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
+use twinprop_devices::Usage;
 
 use super::RunFolder;
 use crate::Error;
-use crate::experiment::assemblies::StageAssemblies;
-use crate::experiment::build::Usages;
-use crate::experiment::calibration_run::CalibrationSummary;
-use crate::experiment::summary::Summary;
-use crate::experiment::transfer::Transfer;
 use crate::network::{Laboratory, Network};
+
+/// Where use has left devices, by their names.
+pub type Usages = BTreeMap<String, Usage>;
 
 impl RunFolder {
     /// Saves where use has left the devices of `laboratory`.
@@ -21,25 +22,6 @@ impl RunFolder {
         self.write_json(Self::USAGES, &laboratory.usages())
     }
 
-    /// The run in numbers.
-    ///
-    /// # Errors
-    /// [`Error::File`] for a run that has not ended, [`Error::Data`] for a damaged file.
-    pub fn summary(&self) -> Result<Summary, Error> {
-        self.read_json(Self::SUMMARY, "name the folder of a run that has ended")
-    }
-
-    /// The calibration in numbers; `None` without one.
-    ///
-    /// # Errors
-    /// As [`usages`](Self::usages).
-    pub fn calibration(&self) -> Result<Option<CalibrationSummary>, Error> {
-        if !self.path.join(Self::CALIBRATION).exists() {
-            return Ok(None);
-        }
-        self.read_json(Self::CALIBRATION, "let it be read").map(Some)
-    }
-
     /// The resolved recipe, as text.
     ///
     /// # Errors
@@ -47,25 +29,6 @@ impl RunFolder {
     pub fn recipe(&self) -> Result<String, Error> {
         let path = self.path.join(Self::RECIPE);
         std::fs::read_to_string(&path).map_err(Error::file(&path, "let it be read"))
-    }
-
-    /// A transfer in numbers.
-    ///
-    /// # Errors
-    /// [`Error::File`] where there is none, [`Error::Data`] for a damaged file.
-    pub fn transfer(&self) -> Result<Transfer, Error> {
-        self.read_json(Self::TRANSFER, "name the folder of a transfer")
-    }
-
-    /// Which units answered alike when the run began; nothing of a run without a regulariser of assemblies.
-    ///
-    /// # Errors
-    /// As [`usages`](Self::usages).
-    pub fn assemblies(&self) -> Result<Vec<StageAssemblies>, Error> {
-        if !self.path.join(Self::ASSEMBLIES).exists() {
-            return Ok(Vec::new());
-        }
-        self.read_json(Self::ASSEMBLIES, "let it be read, or remove it")
     }
 
     /// Where use has left the devices; nothing of a run that did not say.

@@ -2,8 +2,8 @@
 
 use nalgebra::DMatrix;
 
-use super::TrainedOn;
 use super::changes::{absent, listed, name_changes};
+use super::record::TrainedOn;
 use crate::Error;
 use crate::data::{Dataset, FeatureScaling, Split};
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use twinprop_devices::{Bank, Channels, Interface};
 
-use super::{TrainedFeature, TrainedOn};
+use super::record::{TrainedFeature, TrainedOn};
 use crate::data::Schema;
 
 /// Names or sentences that are listed one by one.
@@ -165,4 +165,20 @@ fn bank_changes(side: &str, before: &Bank, now: &Bank) -> Vec<String> {
         found.push(format!("the matrix gain of its {side} `{name}` was {before} and is {now}"));
     }
     found
+}
+
+impl TrainedOn {
+    /// What differs between the samples of this training and those of `now`, which were
+    /// adopted, a sentence each.
+    pub(in crate::experiment) fn data_changes(&self, now: &Self) -> Vec<String> {
+        data_changes(self, now)
+    }
+
+    /// What differs between its devices and those of `now`, a sentence each.
+    pub(in crate::experiment) fn device_changes(&self, now: &Self) -> Vec<String> {
+        let both = self.devices.iter().filter_map(|(name, before)| {
+            now.devices.get(name).map(|now| interface_changes(name, before, now))
+        });
+        both.flatten().collect()
+    }
 }

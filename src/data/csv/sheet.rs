@@ -1,0 +1,149 @@
+//! A file's text, read by the recipe's options.
+
+use std::path::Path;
+
+use super::super::table::Table;
+use super::super::{CsvConfig, classes};
+use super::cells;
+use super::header::Columns;
+use super::lines::{Layout, Line, contents, shortened};
+
+/// A file's text with how it is read. Its errors are in words, with the line.
+pub(super) struct Sheet<'a> {
+    pub text: &'a str,
+    pub config: &'a CsvConfig,
+    pub layout: Layout<'a>,
+}
+
+impl<'a> Sheet<'a> {
+    pub fn new(text: &'a str, config: &'a CsvConfig) -> Result<Self, String> {
+        let CsvConfig { delimiter, decimal, comment, .. } = config;
+        if delimiter.is_alphanumeric() || matches!(delimiter, '"' | '\n' | '\r' | '.' | '-' | '+') {
+            return Err(format!(
+                "data.source.csv.delimiter = {delimiter:?} cannot divide columns; common ones are \",\", \";\", \"\\t\", \"|\" and \" \""
+            ));
+        }
+        if !matches!(decimal, '.' | ',') {
+            return Err(format!("data.source.csv.decimal = {decimal:?} is not \".\" or \",\""));
+        }
+        if comment.as_ref().is_some_and(|comment| comment.trim().is_empty()) {
+            return Err("data.source.csv.comment is empty; name what comment lines begin with, such as \"#\"".to_owned());
+        }
+        let comment = comment.as_deref();
+        let layout = Layout { delimiter: *delimiter, comment, quotes: config.quotes };
+        Ok(Self { text, config, layout })
+    }
+
+    /// The lines of the table with their numbers.
+    pub fn contents(&self) -> impl Iterator<Item = (usize, &'a str)> {
+        contents(self.text, self.config.skip_lines, self.layout.comment)
+    }
+
+    /// The table of the columns that `choose` finds in the header.
+    pub fn samples(
+        &self,
+        path: &Path,
+        choose: impl FnOnce(&Line) -> Result<Columns, String>,
+    ) -> Result<Table, String> {
+        let mut lines = self.contents().map(|(number, text)| self.layout.divide(number, text));
+        let first = lines.next().ok_or_else(|| {
+            let skipped = match self.config.skip_lines {
+                0 => String::new(),
+                skipped => {
+                    format!(" below the {skipped} lines that data.source.csv.skip_lines leaves out")
+                }
+            };
+            format!("the file is empty{skipped}")
+        })??;
+        let (header, first) = if self.config.header {
+            (first, None)
+        } else {
+            let fields = (1..=first.fields.len()).map(|place| format!("column {place}")).collect();
+            (Line { number: first.number, text: first.text, fields }, Some(first))
+        };
+        let columns = choose(&header)?;
+        let names = &header.fields;
+        let mut table = Table {
+            path: path.to_owned(),
+            features: columns.features.iter().map(|&column| names[column].clone()).collect(),
+            rows: Vec::new(),
+            label: columns.label.map(|column| names[column].clone()),
+            labels: Vec::new(),
+            aside: Vec::new(),
+            image: None,
+            lines: Vec::new(),
+            warnings: Vec::new(),
+            in_f32: false,
+        };
+        for line in first.map(Ok).into_iter().chain(lines) {
+            let Line { number, fields, .. } = line?;
+            if fields.len() != names.len() {
+                return Err(self.wrong_count(number, fields.len(), names.len()));
+            }
+            let cell = |column: usize| {
+                cells::number(&fields[column], self.config.decimal).map_err(|problem| {
+                    format!("line {number}, column `{}`: {problem}", names[column])
+                })
+            };
+            table.rows.push(
+                columns.features.iter().map(|&column| cell(column)).collect::<Result<_, _>>()?,
+            );
+            if let Some(label) = columns.label {
+                let cell = &fields[label];
+                table.labels.push(if cell.is_empty() && columns.may_lack_labels {
+                    String::new()
+                } else {
+                    self.label(cell, number, &names[label])?
+                });
+            }
+            table.aside.extend(columns.aside.map(|aside| self.name(&fields[aside])));
+            table.lines.push(number);
+        }
+        if table.rows.is_empty() {
+            return Err("there are no samples below the header".to_owned());
+        }
+        if table.labels.iter().all(String::is_empty) {
+            (table.label, table.labels) = (None, Vec::new());
+        } else if let Some(sample) = table.labels.iter().position(String::is_empty) {
+            self.label("", table.lines[sample], table.label.as_deref().unwrap_or_default())?;
+        }
+        if self.config.header {
+            columns.refuse_sample_as_header(&header, &table.labels)?;
+        }
+        table.warnings = cells::overloads(&table);
+        Ok(table)
+    }
+
+    fn wrong_count(&self, number: usize, found: usize, expected: usize) -> String {
+        let remedy =
+            if self.layout.delimiter == ',' && self.config.decimal == '.' && found > expected {
+                "; a decimal comma cannot stand without quotes where a comma divides the columns"
+            } else {
+                ""
+            };
+        format!(
+            "line {number}: {found} values, but the header has {expected} columns{remedy}; correct the line"
+        )
+    }
+
+    /// A cell that is no feature: a number with a decimal comma as others write it.
+    fn name(&self, cell: &str) -> String {
+        let is_number = self.config.decimal == ',' && cells::number(cell, ',').is_ok();
+        if is_number { cell.replacen(',', ".", 1) } else { cell.to_owned() }
+    }
+
+    fn label(&self, cell: &str, number: usize, name: &str) -> Result<String, String> {
+        if cell.is_empty() {
+            return Err(format!(
+                "line {number}: the label `{name}` is empty; fill it in, or take the sample out"
+            ));
+        }
+        if classes::is_missing(cell) {
+            return Err(format!(
+                "line {number}, column `{name}`: the label `{}` says that there is none; correct it, or take the sample out",
+                shortened(cell)
+            ));
+        }
+        Ok(self.name(cell))
+    }
+}

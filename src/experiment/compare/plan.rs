@@ -1,0 +1,121 @@
+//! What a comparison compares, and its folder before the first run.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::CellKey;
+use super::settings::{overrides, seeds_from};
+use super::sweep::{Settings, Sweep, combinations};
+use crate::experiment::feasible::{check_sweeps, refuse_repeated, why_not};
+use crate::experiment::options::RunOptions;
+use crate::experiment::recipe::Recipe;
+use crate::experiment::run_folder::RunFolder;
+use crate::training::{Event, Observer};
+use crate::{Error, Rule};
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The recipe's file name, in the comparison's folder.
+    pub recipe: String,
+    /// The rules; the others are tested against the first.
+    pub rules: Vec<Rule>,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+    /// Values of the recipe that are gone through, in every combination.
+    pub sweeps: Vec<Sweep>,
+}
+
+impl Plan {
+    /// Every combination of swept values.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Settings> {
+        combinations(&self.sweeps)
+    }
+
+    /// Every run: all rules on all combinations of the first seed, then of the next.
+    #[must_use]
+    pub fn cells(&self) -> Vec<CellKey> {
+        let settings = self.settings();
+        let of_seed = |seed: u64| {
+            settings.iter().flat_map(move |settings| {
+                let of_rule = move |&rule| CellKey { settings: settings.clone(), rule, seed };
+                self.rules.iter().map(of_rule)
+            })
+        };
+        self.seeds.iter().flat_map(|&seed| of_seed(seed)).collect()
+    }
+}
+
+/// What is to be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// The rules; the others are tested against the first.
+    pub rules: &'a [Rule],
+    /// How many seeds, counting up from the recipe's or the options'.
+    pub seeds: u64,
+    /// Values of the recipe to go through, in every combination.
+    pub sweeps: &'a [Sweep],
+}
+
+/// Lays the comparison of the recipe at `path` out: each of `rules` on `seeds` seeds, counting from the recipe's
+/// (or the options'), and every combination of swept values. Nothing is trained yet. Returns what it
+/// will hold and its folder.
+///
+/// # Errors
+/// [`Error::Recipe`] and [`Error::File`] where the recipe or the folder is no good.
+pub fn plan_comparison(
+    path: &Path,
+    Compared { rules, seeds, sweeps }: Compared,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<(Plan, RunFolder), Error> {
+    let recipe = options.recipe(path)?;
+    refuse_repeated("--rules", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    check_sweeps(sweeps, &recipe)?;
+    let seeds = seeds_from(recipe.seed, seeds)?;
+    let rules = &possible_rules(rules, &recipe, observer)?;
+    options.backend.device()?;
+    let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
+    let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"), observer)?;
+    let plan = Plan {
+        recipe: format!("{name}.toml"),
+        rules: rules.to_vec(),
+        seeds,
+        sweeps: sweeps.to_vec(),
+    };
+    folder.write(&plan.recipe, &recipe.to_toml())?;
+    // What no value of the recipe allows is known before the first run.
+    for settings in plan.settings() {
+        let swept = Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
+        if let Some(why) = plan.rules.iter().find_map(|&rule| why_not(rule, &swept)) {
+            return Err(Error::Usage(format!("--sweep: {why}")));
+        }
+    }
+    folder.write_json(RunFolder::PLAN, &plan)?;
+    Ok((plan, folder))
+}
+
+/// Those of `rules` that can train on the devices of `recipe`; of the others it is told why not.
+///
+/// # Errors
+/// [`Error::Usage`] where none can.
+fn possible_rules(
+    rules: &[Rule],
+    recipe: &Recipe,
+    observer: &mut dyn Observer,
+) -> Result<Vec<Rule>, Error> {
+    let mut possible = Vec::new();
+    for &rule in rules {
+        match why_not(rule, recipe) {
+            None => possible.push(rule),
+            Some(why) if rules.len() == 1 => return Err(Error::Usage(why)),
+            Some(why) => {
+                let notice = format!("`{rule}` is left out: {why}");
+                let _ = observer.observe(&Event::Notice(&notice))?;
+            }
+        }
+    }
+    Ok(possible)
+}
