@@ -12,7 +12,7 @@ use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop::calibration::{Adam, NeuralTwin, NeuralTwinConfig};
 use twinprop::data::Targets;
 use twinprop::devices::PhysicalLayer;
-use twinprop::experiment::{Experiment, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
 use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{Cotangents, Point, Source, Trace, Wanted};
 use twinprop::training::{Descent, Trainer, TrainingConfig, Unobserved};
@@ -112,7 +112,7 @@ fn exact_experiment(recipe: &str, backend: &Backend) -> Experiment {
     let recipe = Recipe::read(&path, &[]).unwrap();
     let device = backend.device().unwrap();
     let place = Place::new(folder.path(), &device);
-    let mut experiment = prepare(&recipe, &place, &mut Unobserved).unwrap();
+    let mut experiment = prepare(&recipe, &place, Given::default(), &mut Unobserved).unwrap();
     experiment.laboratory.use_exact_twins();
     experiment
 }
@@ -127,7 +127,7 @@ fn gradients(experiment: &mut Experiment, rule: Rule, backend: &Backend) -> Vec<
     let (x, targets) = batch(experiment, backend);
     let Experiment { network, laboratory, .. } = experiment;
     let trace: Trace = network.forward(x, laboratory, rule.forward(), None).unwrap();
-    let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+    let (_, cotangent) = CrossEntropy::default().at(trace.output(), &targets);
     let gradients = network.backward(&trace, cotangent, laboratory);
     gradients.into_iter().flat_map(to_vec).collect()
 }
@@ -170,7 +170,7 @@ fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
         let Experiment { network, laboratory, .. } = &mut experiment;
         let trace = network.measure_and_linearise(x, laboratory, None).unwrap();
         assert_eq!(trace.linearised.iter().flatten().count(), 2);
-        let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+        let (_, cotangent) = CrossEntropy::default().at(trace.output(), &targets);
         let found = network.backward(&trace, cotangent, laboratory);
         let found: Vec<f32> = found.into_iter().flat_map(to_vec).collect();
         let difference = norm(found.iter().zip(&expected).map(|(left, right)| left - right));
@@ -265,14 +265,14 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
                 let (x, targets) = batch(&experiment, &backend);
                 let Experiment { network, laboratory, .. } = &mut experiment;
                 let trace = network.forward(x, laboratory, rule.forward(), None).unwrap();
-                let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+                let (_, cotangent) = CrossEntropy::default().at(trace.output(), &targets);
                 let gradients = network.backward(&trace, cotangent, laboratory);
                 optimiser.step(std::iter::repeat(0.01), network.parameters_mut(), gradients);
             }
             let (x, targets) = batch(&experiment, &backend);
             let Experiment { network, laboratory, .. } = &mut experiment;
             let trace = network.forward(x, laboratory, Source::Measured, None).unwrap();
-            CrossEntropy.at(trace.output(), &targets).0
+            CrossEntropy::default().at(trace.output(), &targets).0
         };
         let start = loss_after(Rule::Pat, 0);
         for steps in [1, 10] {

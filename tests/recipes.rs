@@ -6,7 +6,7 @@ use std::path::Path;
 
 use twinprop::Backend;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
-use twinprop::experiment::{MetaRecipe, Place, Recipe, prepare};
+use twinprop::experiment::{Given, MetaRecipe, Place, Recipe, prepare};
 use twinprop::training::Unobserved;
 
 #[test]
@@ -27,7 +27,7 @@ fn every_recipe_is_read_and_built() {
         let needed = match &recipe.data.source {
             SourceConfig::Idx(images) => Some(&images.folder),
             SourceConfig::Speech(recordings) => Some(&recordings.folder),
-            SourceConfig::Vowels | SourceConfig::Digits | SourceConfig::Csv(_) => None,
+            _ => None,
         };
         if let Some(folder) = needed {
             println!("{}: not built, it needs {}", path.display(), folder.display());
@@ -37,7 +37,7 @@ fn every_recipe_is_read_and_built() {
             println!("{}: not built, it needs its rig", path.display());
             continue;
         }
-        prepare(&recipe, &Place::new(&folder, &device), &mut Unobserved).unwrap();
+        prepare(&recipe, &Place::new(&folder, &device), Given::default(), &mut Unobserved).unwrap();
         built += 1;
     }
     assert!(built >= 8, "{built}");
@@ -102,7 +102,12 @@ fn a_network_that_does_not_fit_says_where() {
         );
         std::fs::write(&path, text).unwrap();
         let recipe = Recipe::read(&path, &[]).unwrap();
-        let message = prepare(&recipe, &Place::new(folder.path(), &device), &mut Unobserved);
+        let message = prepare(
+            &recipe,
+            &Place::new(folder.path(), &device),
+            Given::default(),
+            &mut Unobserved,
+        );
         let message = message.err().unwrap().to_string();
         assert!(message.contains(expected), "{expected} in {message}");
     }

@@ -23,7 +23,7 @@ use twinprop::devices::electronic::TransistorConfig;
 use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
 use twinprop::devices::optical::SecondHarmonicConfig;
 use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
-use twinprop::experiment::{Experiment, Place, Recipe, TwinConfig, prepare};
+use twinprop::experiment::{Experiment, Given, Place, Recipe, TwinConfig, prepare};
 use twinprop::loss::CrossEntropy;
 use twinprop::network::{BatchPosition, Physical, Source, Stage, Wanted};
 use twinprop::rules::{
@@ -166,7 +166,7 @@ impl Step {
         let inputs = to_tensor(&samples.features, &self.backend);
         let position = BatchPosition { step: 0, batch: samples.len(), first: 0 };
         let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
-        let step = self.rule.step(&batch, network, laboratory, &CrossEntropy);
+        let step = self.rule.step(&batch, network, laboratory, &CrossEntropy::default());
         let StepOutput { loss, gradients, .. } = step.expect("the device answers");
         self.optimiser.step(repeat(1e-4), network.parameters_mut(), gradients);
         loss
@@ -332,8 +332,9 @@ fn of_file(path: &str, backend: &Backend) -> (Recipe, Experiment) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&root.join(path), &[]).expect("the recipe is whole");
-    let experiment = prepare(&recipe, &Place::new(&root, &device), &mut Unobserved)
-        .expect("the recipe can be built");
+    let experiment =
+        prepare(&recipe, &Place::new(&root, &device), Given::default(), &mut Unobserved)
+            .expect("the recipe can be built");
     (recipe, experiment)
 }
 
@@ -373,7 +374,8 @@ fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experime
     std::fs::write(&path, recipe).expect("the temporary folder can be written");
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
-    let experiment = prepare(&recipe, &Place::new(&folder, &device), &mut Unobserved);
+    let experiment =
+        prepare(&recipe, &Place::new(&folder, &device), Given::default(), &mut Unobserved);
     // Left behind, the folder would only take space.
     let _ = std::fs::remove_dir_all(&folder);
     (recipe, experiment.expect("the recipe can be built"))

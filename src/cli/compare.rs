@@ -50,8 +50,7 @@ pub fn run(command: &Compare) -> Result<(), Error> {
     let options = command.settings.options();
     if let (Some(folder), Some(number)) = (&command.resume, command.cell) {
         let cell = make_cell(folder, number, &options, &mut observer)?;
-        let accuracy = 100.0 * cell.summary.test_accuracy;
-        outln!("run {number}: {}, test accuracy {accuracy:.1} %", cell.folder);
+        outln!("run {number}: {}, {}", cell.folder, cell.summary.test);
         return Ok(());
     }
     let compared = Compared { rules: &command.rules, seeds: command.seeds, sweeps: &command.sweep };
@@ -75,11 +74,14 @@ pub fn run(command: &Compare) -> Result<(), Error> {
     Ok(())
 }
 
-fn print(Comparison { plan, rows, .. }: &Comparison) {
+fn print(comparison: &Comparison) {
+    let Comparison { plan, rows, .. } = comparison;
+    let measure = comparison.measure();
     let seeds = plan.seeds.len();
     let first = plan.rules.first().map_or(String::new(), Rule::to_string);
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-    outln!("test accuracy (%), mean ± sd of {seeds} seeds; p against {first}; shots, seconds and");
+    let score = measure.with_unit();
+    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; shots, seconds and");
     outln!("cosine with backpropagation through the twin, on average");
     let mut last = None;
     for row in rows {
@@ -89,9 +91,9 @@ fn print(Comparison { plan, rows, .. }: &Comparison) {
         }
         last = Some(&row.settings);
         let p = row.p_value.map_or(String::new(), |p| format!("p = {p:.3}"));
-        let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
+        let mean = measure.format_mean(row.mean, row.standard_deviation);
         let effort = row.effort.as_ref().map_or(String::new(), in_words);
-        let line = format!("{:<width$} {mean:>5.1} ± {deviation:>4.1}  {p:<9}{effort}", row.name);
+        let line = format!("{:<width$} {mean:>14}  {p:<9}{effort}", row.name);
         outln!("{}", line.trim_end());
     }
 }

@@ -46,8 +46,8 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
     let Reevaluation { evaluation, changed_data } =
         evaluate_run(&command.run, &command.reopen.reopening(), &mut observer)?;
     outln!(
-        "test accuracy {:.1} % on the device, loss {:.3} ({} samples)",
-        100.0 * evaluation.accuracy(),
+        "test {} on the device, loss {:.3} ({} samples)",
+        evaluation.score,
         evaluation.loss,
         evaluation.outputs.ncols()
     );

@@ -35,11 +35,12 @@ pub fn run(command: &Recalibrate) -> Result<(), Error> {
         &mut observer,
     )?;
     outln!(
-        "test accuracy {:.1} % as it was, {:.1} % through the twin calibrated with {} shots, {:.1} % after {} shots of training",
-        100.0 * adaptation.as_it_is,
-        100.0 * adaptation.recalibrated,
+        "test {} {} as it was, {} through the twin calibrated with {} shots, {} after {} shots of training",
+        adaptation.measure.name(),
+        adaptation.measure.format(adaptation.as_it_is),
+        adaptation.measure.format(adaptation.recalibrated),
         adaptation.calibration_shots,
-        100.0 * adaptation.fine_tuned,
+        adaptation.measure.format(adaptation.fine_tuned),
         adaptation.training_shots
     );
     outln!("run: {}", folder.display());

@@ -64,9 +64,9 @@ pub fn run(command: &Train) -> Result<(), Error> {
         outln!("{line}");
     }
     outln!(
-        "{}: test accuracy {:.1} % on the device after {} epochs ({} shots, {:.1} s)",
+        "{}: {} on the device after {} epochs ({} shots, {:.1} s)",
         summary.rule,
-        100.0 * summary.test_accuracy,
+        summary.test,
         summary.epochs,
         summary.device_shots,
         summary.seconds

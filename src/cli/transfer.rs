@@ -45,15 +45,16 @@ pub fn run(command: &Transfer) -> Result<(), Error> {
     outln!("{:>10} {:>10} {:>20} {:>12}", "shots", "as it is", "recalibrated twin", "fine-tuned");
     for budget in &found.budgets {
         outln!(
-            "{:>10} {:>8.1} % {:>18.1} % {:>10.1} %",
+            "{:>10} {:>10} {:>20} {:>12}",
             budget.shots(),
-            100.0 * budget.as_it_is,
-            100.0 * budget.recalibrated,
-            100.0 * budget.fine_tuned
+            budget.measure.format(budget.as_it_is),
+            budget.measure.format(budget.recalibrated),
+            budget.measure.format(budget.fine_tuned)
         );
     }
     if let Some(scratch) = &found.scratch {
-        outln!("from scratch: {:.1} % with {} shots", 100.0 * scratch.test_accuracy, scratch.shots);
+        let score = scratch.test.measure().format(scratch.test.value());
+        outln!("from scratch: {score} with {} shots", scratch.shots);
     }
     outln!("results: {}", folder.display());
     Ok(())

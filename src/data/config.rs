@@ -44,6 +44,8 @@ pub enum SourceConfig {
     Idx(IdxConfig),
     /// A folder of recordings.
     Speech(SpeechConfig),
+    /// Samples in memory, given by the program that trains.
+    Given,
 }
 
 /// A CSV file of the user's.
@@ -191,7 +193,7 @@ impl SourceConfig {
             Ok(())
         };
         match self {
-            Self::Vowels | Self::Digits => Ok(()),
+            Self::Vowels | Self::Digits | Self::Given => Ok(()),
             Self::Csv(config) => {
                 absolute(&mut config.path)?;
                 config.test.as_mut().map_or(Ok(()), absolute)

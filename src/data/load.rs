@@ -40,6 +40,11 @@ impl DataConfig {
                 let schema = Schema::unscaled(names.collect(), classes);
                 return Ok(self.view(train, test, schema, seed));
             }
+            SourceConfig::Given => {
+                return Err(Error::Usage(
+                    "key `data.source`: the samples are given by the program that trains, and none were; pass them in `Given::data`".to_owned(),
+                ));
+            }
             SourceConfig::Speech(config) => {
                 let table = speech::read(&locator.find(&config.folder)?, config, aside)?;
                 split::divide(table, &self.split, seed)?

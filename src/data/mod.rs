@@ -72,6 +72,15 @@ impl Split {
         }
     }
 
+    /// Outputs of a network for these data: one a class, or one a target value.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match &self.train.targets {
+            Targets::Classes(_) => self.classes.len(),
+            Targets::Values(values) => values.nrows(),
+        }
+    }
+
     /// The training samples `chosen` as epoch `epoch` has them.
     #[must_use]
     pub fn training_batch(&self, chosen: &[usize], epoch: usize) -> Dataset {

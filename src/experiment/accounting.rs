@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::baseline::{DigitalPeer, PeerSearch};
 use super::build::Experiment;
+use super::digital_peer::{DigitalPeer, PeerSearch};
 use super::recipe::{AccountingConfig, Recipe};
 use crate::network::Source;
 use crate::rules::Passes;

@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_devices::random;
 
+use super::build::Experiment;
 use super::recipe::AdaptConfig;
 use super::trained::Trained;
 use crate::data::Split;
-use crate::loss::CrossEntropy;
+use crate::loss::Measure;
 use crate::network::{ShotWatch, Source};
 use crate::training::{
     Budget, Ending, Event, Observer, Schedule, StepDone, Task, Trainer, TrainingConfig, evaluate,
@@ -28,7 +29,10 @@ use crate::{Error, Rule};
 pub struct Adaptation {
     /// Shots that a test takes.
     pub shots_a_test: u64,
-    /// Test accuracy before.
+    /// What the scores below are.
+    #[serde(default, skip_serializing_if = "Measure::is_accuracy")]
+    pub measure: Measure,
+    /// Test score before.
     pub as_it_is: f32,
     /// After its twins were recalibrated and it was trained through them in silico.
     pub recalibrated: f32,
@@ -63,10 +67,11 @@ pub(super) fn adapt(
     let random = &mut random::stream(trained.recipe.seed, "adaptation");
     let samples = trained.experiment.split.test.len();
     let task = trained.experiment.begin_shots(observer, "measure the test set", samples)?;
-    let (network, laboratory, split) = trained.parts();
+    let Experiment { network, laboratory, split, loss, .. } = &mut trained.experiment;
     let before = laboratory.shots();
-    let as_it_is = evaluate(network, laboratory, &split.test, &CrossEntropy, &backend)?.accuracy();
-    task.end(&format!("test accuracy {:.1} % as it is", 100.0 * as_it_is))?;
+    let score = evaluate(network, laboratory, &split.test, &**loss, &backend)?.score;
+    let (measure, as_it_is) = (score.measure(), score.value());
+    task.end(&format!("test {score} as it is"))?;
     let shots_a_test = laboratory.shots() - before;
     let shots_a_sample = shots_a_test.div_ceil(split.test.len() as u64);
 
@@ -79,6 +84,7 @@ pub(super) fn adapt(
 
     let mut adaptation = Adaptation {
         shots_a_test,
+        measure,
         as_it_is,
         recalibrated,
         fine_tuned: recalibrated,
@@ -145,7 +151,7 @@ fn calibrate_twins(
     Ok(laboratory.shots() - before)
 }
 
-/// Trains on `split` by `rule` at the pace of the recipe's adaptation, and returns the test accuracy.
+/// Trains on `split` by `rule` at the pace of the recipe's adaptation, and returns the test score.
 fn train(
     trained: &mut Trained,
     split: &Split,
@@ -165,7 +171,7 @@ fn train(
         ..training
     };
     let (seed, backend) = (trained.recipe.seed, trained.backend.clone());
-    let (network, laboratory, _) = trained.parts();
+    let Experiment { network, laboratory, loss, .. } = &mut trained.experiment;
     let label = format!("fine-tune by {rule}");
     let mut task = Task::of_steps(observer, &label, config.steps(split.train.len()))?;
     let mut follow = |event: &Event| {
@@ -176,6 +182,7 @@ fn train(
     };
     let ending = Trainer::new(network, laboratory)
         .configure(&config, seed)
+        .loss(&**loss)
         .without_tests()
         .observe(&mut follow)
         .train(split)?;
@@ -183,8 +190,8 @@ fn train(
         let stopped = Error::Interrupted("stopped; nothing was written".to_owned());
         return Err(task.interrupt(stopped));
     }
-    let (network, laboratory, _) = trained.parts();
-    let accuracy = evaluate(network, laboratory, &split.test, &CrossEntropy, &backend)?.accuracy();
-    task.end(&format!("test accuracy {:.1} %", 100.0 * accuracy))?;
-    Ok(accuracy)
+    let Experiment { network, laboratory, loss, .. } = &mut trained.experiment;
+    let score = evaluate(network, laboratory, &split.test, &**loss, &backend)?.score;
+    task.end(&format!("test {score}"))?;
+    Ok(score.value())
 }

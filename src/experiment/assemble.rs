@@ -5,7 +5,7 @@ use twinprop_devices::{Channels, Interface, PhysicalLayer};
 
 use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
 use crate::Error;
-use crate::data::Split;
+use crate::data::{Split, Targets};
 use crate::network::{
     Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
     Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage,
@@ -43,6 +43,7 @@ pub(super) fn assemble(
     for (place, config) in recipe.network.iter().enumerate() {
         assembly.add(place, config)?;
     }
+    assembly.check_outputs()?;
     let bean = assemblies(recipe, &assembly.stages)?;
     Ok(Network { stages: assembly.stages, skips: assembly.skips, bean })
 }
@@ -304,17 +305,40 @@ impl Assembly<'_> {
         Ok((stage.into(), config.shots * interface.outputs.len()))
     }
 
+    /// The outputs that the data want, in words.
+    fn what_is_wanted(&self) -> String {
+        let outputs = self.split.outputs();
+        match self.split.train.targets {
+            Targets::Classes(_) => format!("{outputs} classes"),
+            _ => format!("{outputs} target values"),
+        }
+    }
+
+    /// Refuses a network whose last stage does not have an output for each class or target value.
+    fn check_outputs(&self) -> Result<(), Error> {
+        if self.width == self.split.outputs() {
+            return Ok(());
+        }
+        let what = self.what_is_wanted();
+        Err(Error::Usage(format!(
+            "the network ends with {} values, and the data have {what}; end `network` with \"readout\", with {{ linear = {{ outputs = {} }} }}, or with a stage of that many values",
+            self.width,
+            self.split.outputs()
+        )))
+    }
+
     fn readout(&self) -> Result<(Stage, usize), Error> {
-        let classes = self.split.classes.len();
-        if self.width < classes {
+        let outputs = self.split.outputs();
+        if self.width < outputs {
+            let what = self.what_is_wanted();
             return Err(Error::Usage(format!(
-                "the last physical layer has {} output channels for {classes} classes; raise its shots or the device's outputs",
+                "the last physical layer has {} output channels for {what}; raise its shots or the device's outputs",
                 self.width
             )));
         }
-        let readout = Readout::new(classes, self.width, self.backend);
+        let readout = Readout::new(outputs, self.width, self.backend);
         let readout = if self.is_sized { readout } else { readout.with_spread(LOGIT_SPREAD) };
-        Ok((readout.into(), classes))
+        Ok((readout.into(), outputs))
     }
 
     fn skip(&mut self, place: usize, over: usize) -> Result<(), Error> {

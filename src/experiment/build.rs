@@ -1,5 +1,6 @@
 //! From a recipe to a network on its devices, ready to be calibrated.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -16,7 +17,8 @@ use super::recipe::{Recipe, RigConfig};
 use super::run_folder::Usages;
 use super::trained_on::{Remedy, TrainedOn, adopt, refuse};
 use crate::Error;
-use crate::data::{Locator, Split};
+use crate::data::{Locator, SourceConfig, Split};
+use crate::loss::Loss;
 use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
 use crate::training::{Observer, Task, warn};
 
@@ -27,6 +29,8 @@ const INITIAL_SAMPLES: usize = 256;
 pub struct Experiment {
     /// The data, divided.
     pub split: Split,
+    /// What its outputs and targets are compared by.
+    pub loss: Box<dyn Loss>,
     /// The network.
     pub network: Network,
     /// Its devices.
@@ -101,6 +105,7 @@ impl<'a> Place<'a> {
     pub(super) fn data(
         &self,
         recipe: &Recipe,
+        given: Option<Split>,
         observer: &mut dyn Observer,
     ) -> Result<(Split, TrainedOn, Vec<String>), Error> {
         let before = match (self.trained_on, self.at_hand) {
@@ -114,7 +119,10 @@ impl<'a> Place<'a> {
             Some(_) => Locator::of_run(self.folder, self.data_dir),
             None => Locator::new(self.folder, self.data_dir),
         };
-        let split = recipe.data.load(&locator, recipe.seed)?;
+        let split = match (&recipe.data.source, given) {
+            (SourceConfig::Given, Some(given)) => given,
+            _ => recipe.data.load(&locator, recipe.seed)?,
+        };
         let (split, mut changes) = match before {
             Some(before) => adopt(split, before, &self.folder.display().to_string())?,
             None => (split, Vec::new()),
@@ -131,6 +139,17 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Data and devices of the program that trains, in the place of a recipe's files and rigs.
+///
+/// A recipe asks for them by `source = "given"` in `[data]`, and by `given = true` in a device's table.
+#[derive(Default)]
+pub struct Given {
+    /// The samples.
+    pub data: Option<Split>,
+    /// The devices by their names in the recipe.
+    pub devices: BTreeMap<String, Box<dyn PhysicalLayer>>,
+}
+
 /// As [`open`], and sets the network's normalisation by a first measurement
 /// ([`play_first_shots`](Experiment::play_first_shots)).
 ///
@@ -139,9 +158,10 @@ impl<'a> Place<'a> {
 pub fn prepare(
     recipe: &Recipe,
     place: &Place,
+    given: Given,
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
-    let mut experiment = open(recipe, place, observer)?;
+    let mut experiment = open(recipe, place, given, observer)?;
     experiment.play_first_shots(recipe.seed, place.backend, observer)?;
     Ok(experiment)
 }
@@ -154,9 +174,10 @@ pub fn prepare(
 pub fn open(
     recipe: &Recipe,
     place: &Place,
+    mut given: Given,
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
-    let (split, mut trained_on, mut changes) = place.data(recipe, observer)?;
+    let (split, mut trained_on, mut changes) = place.data(recipe, given.data, observer)?;
     let Place { folder, record, usages, backend, .. } = *place;
     let mut laboratory = Laboratory::default();
     let mut recordings = Vec::new();
@@ -165,9 +186,21 @@ pub fn open(
         let seed = recipe.device_seed_of(number);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
         let mut links = Vec::new();
+        let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
         let (mut device, exact, nominal) = match (&entry.rig, simulated) {
+            (None, simulated) if entry.given => {
+                let layer: Box<dyn PhysicalLayer> = match place.away(name) {
+                    Some(interface) => Box::new(Away { interface: interface.clone() }),
+                    None => given.devices.remove(name).ok_or_else(|| {
+                        Error::Usage(format!(
+                            "device `{name}` is given by the program that trains, and none was; pass it in `Given::devices`"
+                        ))
+                    })?,
+                };
+                (layer, None, design(simulated))
+            }
             (Some(config), simulated) => {
-                let design = simulated.map(|simulated| simulated.nominal);
+                let design = design(simulated);
                 let layer = match place.away(name) {
                     Some(interface) => Box::new(Away { interface: interface.clone() }),
                     None => {
@@ -206,7 +239,9 @@ pub fn open(
             _ => None,
         };
         let instrument = Instrument::new(name, device);
-        laboratory.add(Instrument { tensors, exact, nominal, links, ..instrument });
+        let is_recording = entry.rig.is_some() && links.is_empty();
+        let instrument = Instrument { tensors, exact, nominal, links, is_recording, ..instrument };
+        laboratory.add(instrument);
     }
     trained_on.note_devices(&laboratory);
     let network = match place.trained_on {
@@ -222,7 +257,8 @@ pub fn open(
     let before = place.trained_on.map_or(&[][..], |before| &before.changed);
     trained_on.allow(before);
     trained_on.allow(&changes);
-    Ok(Experiment { split, network, laboratory, recordings, trained_on, changes })
+    let loss = recipe.training.loss(&split)?;
+    Ok(Experiment { split, loss, network, laboratory, recordings, trained_on, changes })
 }
 
 impl Experiment {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::build::Given;
 use super::calibrate::calibrate;
 use super::calibrated::CalibrationSummary;
 use super::feasible;
@@ -66,8 +67,14 @@ fn run(
     let has_shots = folder.has_shots();
     let begun_on = if has_shots { TrainedOn::of_run(&folder, observer)? } else { None };
     let recipe_folder = path.parent().unwrap_or(Path::new("."));
-    let mut experiment =
-        options.open(recipe, recipe_folder, begun_on.as_ref(), &backend, observer)?;
+    let mut experiment = options.open(
+        recipe,
+        recipe_folder,
+        begun_on.as_ref(),
+        Given::default(),
+        &backend,
+        observer,
+    )?;
     let allowed = options.allow_changed_data;
     feasible::check_calibration(&experiment, recipe, allowed, &backend, observer)?;
     match begun_on {

@@ -5,7 +5,6 @@ use std::path::Path;
 use super::build::Experiment;
 use super::trained::{Reopening, Trained};
 use crate::Error;
-use crate::loss::CrossEntropy;
 use crate::training::{Evaluation, Observer, evaluate};
 
 /// How a trained network does on its device now.
@@ -30,8 +29,8 @@ pub fn evaluate_run(
     let mut trained = Trained::open(path, reopening, observer)?;
     let samples = trained.experiment.split.test.len();
     let task = trained.experiment.begin_shots(observer, "measure the test set", samples)?;
-    let Experiment { network, laboratory, split, recordings, .. } = &mut trained.experiment;
-    let evaluation = evaluate(network, laboratory, &split.test, &CrossEntropy, &trained.backend)?;
+    let Experiment { network, laboratory, split, loss, recordings, .. } = &mut trained.experiment;
+    let evaluation = evaluate(network, laboratory, &split.test, &**loss, &trained.backend)?;
     task.end(&format!("{samples} samples, {} shots", laboratory.shots()))?;
     for recording in recordings {
         recording.finish()?;

@@ -6,7 +6,7 @@ use twinprop_devices::PhysicalLayer;
 use super::build::Experiment;
 use super::compare::Sweep;
 use super::options::RunOptions;
-use super::recipe::{Recipe, StageConfig};
+use super::recipe::{DeviceEntry, Recipe, StageConfig};
 use super::run_folder::RunFolder;
 use super::trained_on::check_loaded;
 use super::twins::Subject;
@@ -21,7 +21,7 @@ pub fn why_not(rule: Rule, recipe: &Recipe) -> Option<String> {
     if rule.needs_calibration() {
         return None;
     }
-    let is_real = |name: &str| recipe.devices.get(name).is_some_and(|device| device.rig.is_some());
+    let is_real = |name: &str| recipe.devices.get(name).is_some_and(DeviceEntry::is_real);
     if rule == Rule::Ideal {
         let name = recipe.devices.keys().find(|name| is_real(name))?;
         return Some(format!(
@@ -127,13 +127,12 @@ fn why_not_set(key: &str, recipe: &Recipe) -> Option<String> {
     let path: Vec<&str> = key.trim().split('.').collect();
     let is_real = |name: &str| {
         let mut devices = recipe.devices.iter();
-        devices
-            .find(|(known, device)| (name == "*" || name == known.as_str()) && device.rig.is_some())
+        devices.find(|(known, device)| (name == "*" || name == known.as_str()) && device.is_real())
     };
     let (what, device) = match path.as_slice() {
         ["imperfections", ..] => ("imperfections", is_real("*")?),
         ["devices", name, "imperfections", ..] => ("imperfections", is_real(name)?),
-        ["device_seed"] if recipe.devices.values().all(|device| device.rig.is_some()) => {
+        ["device_seed"] if recipe.devices.values().all(DeviceEntry::is_real) => {
             ("a seed of its fabrication", is_real("*")?)
         }
         _ => return None,
@@ -153,7 +152,7 @@ pub(super) fn check_copy(recipe: &Recipe, devices: &[String]) -> Result<(), Erro
         1 => !devices.is_empty(),
         _ => devices.iter().any(|device| device.split_once('=').is_some_and(|(of, _)| of == name)),
     };
-    let mut real = recipe.devices.iter().filter(|(_, device)| device.rig.is_some());
+    let mut real = recipe.devices.iter().filter(|(_, device)| device.is_real());
     let Some((name, _)) = real.find(|(name, _)| !is_replaced(name)) else { return Ok(()) };
     Err(Error::Usage(format!(
         "`{name}` is a real device, of which no seed makes a copy; name the other one with --device, or bring the network back to this one with `twinprop recalibrate`"

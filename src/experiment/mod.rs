@@ -12,6 +12,8 @@ mod calibrated;
 mod calibration_run;
 mod checkpoint;
 mod compare;
+mod digital_network;
+mod digital_peer;
 mod evaluate;
 mod feasible;
 mod fidelity_words;
@@ -27,6 +29,7 @@ mod provenance;
 mod recalibrate;
 mod recipe;
 mod reference;
+mod ridge;
 mod run;
 mod run_folder;
 mod summary;
@@ -41,14 +44,15 @@ mod watch;
 pub use accounting::{Accounting, Cost, PeerCost};
 pub use adapt::Adaptation;
 pub use assemblies::{Correlations, StageAssemblies};
-pub use baseline::{Baseline, DigitalPeer, PeerSearch, baselines, digital_peer};
-pub use build::{AtHand, Experiment, Place, open, prepare};
+pub use baseline::{Baseline, baselines};
+pub use build::{AtHand, Experiment, Given, Place, open, prepare};
 pub use calibrated::{Calibrated, CalibrationSummary, TwinSummary};
 pub use calibration_run::{calibrate_recipe, resume_calibration};
 pub use compare::{
-    Cell, CellKey, Compared, Comparison, ComparisonRow, Effort, Plan, Settings, Sweep, compare,
-    make_cell, mean_and_deviation, plan_comparison, resume_comparison,
+    Cell, CellKey, Compared, Comparison, ComparisonRow, Effort, Plan, SeedScores, Settings, Sweep,
+    compare, make_cell, mean_and_deviation, plan_comparison, resume_comparison,
 };
+pub use digital_peer::{DigitalPeer, PeerSearch, digital_peer};
 pub use evaluate::{Reevaluation, evaluate_run};
 pub use feasible::why_not;
 pub use fidelity_words::{in_a_sentence, in_numbers};
@@ -66,9 +70,9 @@ pub use recipe::{
     LinearConfig, PadConfig, PatchesConfig, PhysicalConfig, Recipe, Requirement, RigConfig,
     SkipConfig, SliceConfig, SoftplusConfig, StageConfig, TwinConfig, recipe_schema,
 };
-pub use run::{CHECKPOINTS_EVERY, resume, train};
+pub use run::{CHECKPOINTS_EVERY, resume, resume_given, train, train_recipe};
 pub use run_folder::{RunFolder, Usages};
-pub use summary::{LinkSummary, Recalibrations, Summary, TwinScore};
+pub use summary::{BestScore, LinkSummary, Recalibrations, Summary, TwinScore};
 pub use trained::{Reopening, Trained};
 pub use trained_on::{Half, TrainedFeature, TrainedOn};
 pub use transfer::{Scratch, Transfer, transfer};

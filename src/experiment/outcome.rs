@@ -6,20 +6,20 @@ use twinprop_devices::rig;
 
 use super::accounting::Accounting;
 use super::assemblies::StageAssemblies;
-use super::baseline::digital_peer;
 use super::build::Experiment;
 use super::calibrated::Calibrated;
 use super::checkpoint;
+use super::digital_peer::digital_peer;
 use super::provenance;
 use super::reference::ReferenceSet;
 use super::run::{Course, Run};
 use super::run_folder::RunFolder;
-use super::summary::{LinkSummary, Summary, TwinScore};
+use super::summary::{BestScore, LinkSummary, Summary, TwinScore};
 use super::twins::save_twins;
 
 use crate::Error;
-use crate::loss::CrossEntropy;
-use crate::training::{Event, Observer, Results, Task, evaluate};
+use crate::data::Targets;
+use crate::training::{Event, Observer, Results, Task, TestScore, evaluate};
 
 impl Run<'_> {
     /// Writes what came of it, last the summary, which says that the run is complete.
@@ -37,15 +37,18 @@ impl Run<'_> {
         if refinement_seconds.is_some() {
             save_twins(laboratory, folder.path())?;
         }
+        let is_classes = matches!(experiment.split.test.targets, Targets::Classes(_));
         // Runs of earlier versions kept no confusion matrix: they are judged once more, and by that alone.
-        if let Some(last) = history.last_mut().filter(|last| last.confusion.is_empty()) {
+        if let Some(last) =
+            history.last_mut().filter(|last| is_classes && last.confusion.is_empty())
+        {
             let test = &experiment.split.test;
-            let evaluation = evaluate(network, laboratory, test, &CrossEntropy, &backend)?;
-            last.test_accuracy = evaluation.accuracy();
+            let evaluation = evaluate(network, laboratory, test, &*experiment.loss, &backend)?;
+            last.test = evaluation.score.into();
             last.confusion = evaluation.confusion(test, experiment.split.classes.len());
         }
         let last = history.last().cloned();
-        let test_accuracy = last.as_ref().map_or(0.0, |last| last.test_accuracy);
+        let test = last.as_ref().map_or_else(TestScore::default, |last| last.test);
         let split = &experiment.split;
         let since = Instant::now();
         let config = &recipe.calibration.watch;
@@ -69,8 +72,8 @@ impl Run<'_> {
             let since = Instant::now();
             let budget = recipe.accounting.peer_share * accounting.reckoned_seconds;
             let task = Task::of_steps(observer, "find a digital network of the same accuracy", 1)?;
-            let search =
-                digital_peer(&experiment.split, test_accuracy, budget, recipe.seed, &backend);
+            let Experiment { split, loss, .. } = &experiment;
+            let search = digital_peer(split, &**loss, test.value(), budget, recipe.seed, &backend);
             task.end(&search.in_words())?;
             accounting.compare_with(search, &recipe.accounting);
             spent.digital_peer += since.elapsed().as_secs_f64();
@@ -82,8 +85,8 @@ impl Run<'_> {
             rule: recipe.training.rule,
             seed: recipe.seed,
             backend: options.backend.clone(),
-            test_accuracy,
-            best_test_accuracy: history.iter().map(|m| m.test_accuracy).fold(0.0, f32::max),
+            test,
+            best: BestScore::of(&history),
             epochs: history.len(),
             seconds: spent.total,
             spent,

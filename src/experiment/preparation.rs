@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::build::{Experiment, Place, open};
+use super::build::{Experiment, Given, Place, open};
 use super::feasible;
 use super::options::RunOptions;
 use super::recipe::{LARGEST_SEED, Recipe};
@@ -21,7 +21,12 @@ impl RunOptions {
     /// Whatever is wrong with the recipe or its files, and [`Error::Usage`] where the run's folder
     /// holds results already.
     pub(super) fn recipe(&self, path: &Path) -> Result<Recipe, Error> {
-        let mut recipe = Recipe::read(path, &self.set)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        self.prepared(Recipe::read(path, &self.set)?, folder)
+    }
+
+    /// The same of a `recipe` in memory, whose files are relative to `folder`.
+    pub(super) fn prepared(&self, mut recipe: Recipe, folder: &Path) -> Result<Recipe, Error> {
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
         if recipe.seed > LARGEST_SEED {
@@ -36,7 +41,6 @@ impl RunOptions {
         if let Some(record) = &self.record {
             RunFolder::refuse_unwritable(record, "name a new folder that can be written")?;
         }
-        let folder = path.parent().unwrap_or(Path::new("."));
         recipe.data.source.make_absolute(folder, self.data_dir.as_deref())?;
         recipe.calibration.make_absolute()?;
         Ok(recipe)
@@ -49,6 +53,7 @@ impl RunOptions {
         recipe: &Recipe,
         folder: &Path,
         trained_on: Option<&TrainedOn>,
+        given: Given,
         backend: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Experiment, Error> {
@@ -59,7 +64,7 @@ impl RunOptions {
             record: self.record.as_deref(),
             ..Place::new(folder, backend)
         };
-        open(recipe, &place, observer)
+        open(recipe, &place, given, observer)
     }
 
     /// The same, with the twins of a rule that needs no calibration; where one is needed, it is possible.
@@ -68,10 +73,11 @@ impl RunOptions {
         recipe: &Recipe,
         folder: &Path,
         trained_on: Option<&TrainedOn>,
+        given: Given,
         backend: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Experiment, Error> {
-        let mut experiment = self.open(recipe, folder, trained_on, backend, observer)?;
+        let mut experiment = self.open(recipe, folder, trained_on, given, backend, observer)?;
         if recipe.training.rule.needs_calibration() {
             let allowed = self.allow_changed_data;
             feasible::check_calibration(&experiment, recipe, allowed, backend, observer)?;

@@ -9,7 +9,7 @@ use twinprop_calibration::fidelity::Verdict;
 use twinprop_devices::DeviceError;
 
 use super::assemblies::StageAssemblies;
-use super::build::Experiment;
+use super::build::{Experiment, Given};
 use super::calibrate::{calibrate, reload};
 use super::calibrated::{self, Calibrated, CalibrationSummary};
 use super::checkpoint::Checkpoint;
@@ -17,7 +17,7 @@ use super::feasible;
 use super::keeper::Keeper;
 use super::options::RunOptions;
 use super::provenance::Spent;
-use super::recipe::Recipe;
+use super::recipe::{DeviceEntry, Recipe};
 use super::run_folder::RunFolder;
 use super::summary::Summary;
 use super::trained_on::TrainedOn;
@@ -65,12 +65,41 @@ pub fn train(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<(Summary, RunFolder), Error> {
-    let start = Instant::now();
     let recipe = options.recipe(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    begin(recipe, path, folder, Given::default(), options, observer)
+}
+
+/// Trains a `recipe` in memory, called `name`, on what is `given`: samples for `source = "given"`, devices for
+/// `given = true`. Files that the recipe names are relative to the current folder. Otherwise as [`train`].
+///
+/// # Errors
+/// As [`train`], and [`Error::Usage`] where the recipe asks for data or devices that are not given.
+pub fn train_recipe(
+    recipe: &Recipe,
+    name: &str,
+    given: Given,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<(Summary, RunFolder), Error> {
+    let folder = Path::new(".");
+    let recipe = options.prepared(recipe.with(&options.set)?, folder)?;
+    begin(recipe, &Path::new(name).with_extension("toml"), folder, given, options, observer)
+}
+
+/// Begins the run of `recipe`, whose files are relative to `folder`; `path` names it.
+fn begin(
+    recipe: Recipe,
+    path: &Path,
+    folder: &Path,
+    given: Given,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<(Summary, RunFolder), Error> {
+    let start = Instant::now();
     feasible::check_rule(&recipe)?;
     let backend = options.backend.device()?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let experiment = options.set_up(&recipe, folder, None, &backend, observer)?;
+    let experiment = options.set_up(&recipe, folder, None, given, &backend, observer)?;
     let rule = recipe.training.rule;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let name = format!("{name}-{rule}-{}", recipe.seed);
@@ -90,6 +119,19 @@ pub fn resume(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<(Summary, RunFolder), Error> {
+    resume_given(path, Given::default(), options, observer)
+}
+
+/// The same with data and devices of the calling program, for a run that [`train_recipe`] began.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_given(
+    path: &Path,
+    given: Given,
+    options: &RunOptions,
+    observer: &mut dyn Observer,
+) -> Result<(Summary, RunFolder), Error> {
     let start = Instant::now();
     let folder = RunFolder::open_begun(path, observer)?;
     if path.join(RunFolder::SUMMARY).exists() {
@@ -105,12 +147,13 @@ pub fn resume(
     feasible::check(&recipe, options)?;
     let checkpoint = Checkpoint::last_of(&folder)?;
     // What a rig has measured is kept; a simulation plays it again, with the noise that it had.
-    if checkpoint.is_none() && recipe.devices.values().all(|device| device.rig.is_none()) {
+    if checkpoint.is_none() && !recipe.devices.values().any(DeviceEntry::is_real) {
         folder.forget_shots()?;
     }
     let backend = options.backend.device()?;
     let trained_on = TrainedOn::of_run(&folder, observer)?;
-    let experiment = options.set_up(&recipe, path, trained_on.as_ref(), &backend, observer)?;
+    let experiment =
+        options.set_up(&recipe, path, trained_on.as_ref(), given, &backend, observer)?;
     if let (Some(mut trained_on), false) = (trained_on, experiment.changes.is_empty()) {
         trained_on.allow(&experiment.changes);
         trained_on.write(&folder)?;
@@ -280,6 +323,7 @@ impl<'a> Run<'a> {
         let ending = {
             let mut trainer = Trainer::new(network, laboratory)
                 .configure(&recipe.training, recipe.seed)
+                .loss(&*experiment.loss)
                 .checkpoints(checkpoints)
                 .observe(&mut keeper)
                 .observe(observer);
@@ -302,9 +346,7 @@ impl<'a> Run<'a> {
         let Keeper { history, twins_at_start, .. } = keeper;
         let ended = match (&ending, history.last()) {
             (Ok(Ending::Stopped(done)), _) => format!("stopped after step {done}"),
-            (Ok(Ending::Complete), Some(last)) => {
-                format!("test accuracy {:.1} %", 100.0 * last.test_accuracy)
-            }
+            (Ok(Ending::Complete), Some(last)) => last.test.to_string(),
             _ => String::new(),
         };
         let outcome = if ending.is_ok() { WorkOutcome::Done(&ended) } else { WorkOutcome::Failed };

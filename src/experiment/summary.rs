@@ -13,7 +13,7 @@ use super::run_folder::RunFolder;
 use super::troubles::{clamps_in_words, troubles};
 use super::verdict::TwinVerdict;
 use crate::Error;
-use crate::training::{EpochMetrics, TwinCourse};
+use crate::training::{EpochMetrics, TestScore, TwinCourse};
 use crate::{Backend, Rule};
 
 /// What a twin was worth.
@@ -83,10 +83,12 @@ pub struct Summary {
     pub seed: u64,
     /// The backend.
     pub backend: Backend,
-    /// Accuracy on the test data after the last epoch, measured on the device.
-    pub test_accuracy: f32,
+    /// How well it does on the test data after the last epoch, measured on the device.
+    #[serde(flatten)]
+    pub test: TestScore,
     /// The best of any epoch.
-    pub best_test_accuracy: f32,
+    #[serde(flatten)]
+    pub best: BestScore,
     /// Epochs trained.
     pub epochs: usize,
     /// Seconds from the first to the last, everything included; breaks are left out.
@@ -122,7 +124,7 @@ pub struct Summary {
     pub only_pseudo_gradient: Vec<String>,
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// Test samples by true class (rows) and the device's answer (columns): those of `test_accuracy`.
+    /// Test samples by true class (rows) and the device's answer (columns): those of `test`; empty for values.
     pub confusion: Vec<Vec<usize>>,
     /// What the twins were worth before the training, where the rule uses fitted ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -136,6 +138,36 @@ pub struct Summary {
     /// What was allowed to differ when it was resumed from what it began with, a sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_data: Vec<String>,
+}
+
+/// The best test score of any epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BestScore {
+    /// Share of right answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_test_accuracy: Option<f32>,
+    /// R² of values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_test_r2: Option<f32>,
+}
+
+impl BestScore {
+    /// Of the epochs `history`.
+    #[must_use]
+    pub fn of(history: &[EpochMetrics]) -> Self {
+        let best =
+            |of: fn(&EpochMetrics) -> Option<f32>| history.iter().filter_map(of).reduce(f32::max);
+        Self {
+            best_test_accuracy: best(|metrics| metrics.test.test_accuracy),
+            best_test_r2: best(|metrics| metrics.test.test_r2),
+        }
+    }
+
+    /// The number that results are ranked by; 0 where nothing was tested.
+    #[must_use]
+    pub fn value(self) -> f32 {
+        self.best_test_r2.or(self.best_test_accuracy).unwrap_or(0.0)
+    }
 }
 
 impl Summary {

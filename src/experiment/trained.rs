@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::build::{AtHand, Experiment, Place, open};
+use super::build::{AtHand, Experiment, Given, Place, open};
 use super::recipe::Recipe;
 use super::reference::ReferenceSet;
 use super::run_folder::{RunFolder, Usages};
@@ -54,7 +54,20 @@ impl Trained {
         reopening: &Reopening,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
-        Self::open_with(path, reopening, AtHand::Everything, observer)
+        Self::open_given(path, reopening, Given::default(), observer)
+    }
+
+    /// The same with data and devices of the calling program.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_given(
+        path: &Path,
+        reopening: &Reopening,
+        given: Given,
+        observer: &mut dyn Observer,
+    ) -> Result<Self, Error> {
+        Self::open_with(path, reopening, AtHand::Everything, given, observer)
     }
 
     /// The same with what is `at_hand`.
@@ -62,6 +75,7 @@ impl Trained {
         path: &Path,
         reopening: &Reopening,
         at_hand: AtHand,
+        given: Given,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
         let folder = RunFolder::open(path)?;
@@ -83,7 +97,7 @@ impl Trained {
             usages: Some(&usages),
             ..Place::new(path, &backend)
         };
-        let mut experiment = open(&recipe, &place, observer)?;
+        let mut experiment = open(&recipe, &place, given, observer)?;
         folder.load_network(&mut experiment.network, &backend)?;
         Ok(Self { recipe, folder, experiment, backend })
     }

@@ -12,7 +12,7 @@ use super::run::train;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use crate::Error;
-use crate::training::{Event, Observer, Results};
+use crate::training::{Event, Observer, Results, TestScore};
 
 /// `transfer.json`: how a network does on another copy of its devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,8 +31,9 @@ pub struct Transfer {
 /// A training on the copy from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scratch {
-    /// Test accuracy.
-    pub test_accuracy: f32,
+    /// How well the network does on the test data.
+    #[serde(flatten)]
+    pub test: TestScore,
     /// Shots of its calibration and its training; those of the tests come on top.
     pub shots: u64,
 }
@@ -96,7 +97,7 @@ fn from_scratch(
 ) -> Result<Scratch, Error> {
     // What it reaches is the result, however good its twin is.
     let mut set = vec!["calibration.require=\"none\"".to_owned()];
-    if recipe.devices.values().any(|device| device.rig.is_none()) {
+    if recipe.devices.values().any(|device| !device.is_real()) {
         set.push(format!("device_seed={copy}"));
     }
     let options = RunOptions {
@@ -111,10 +112,7 @@ fn from_scratch(
     let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, observer)?;
     // After every epoch.
     let tests = summary.epochs as u64 * shots_a_test;
-    Ok(Scratch {
-        test_accuracy: summary.test_accuracy,
-        shots: summary.device_shots.saturating_sub(tests),
-    })
+    Ok(Scratch { test: summary.test, shots: summary.device_shots.saturating_sub(tests) })
 }
 
 impl RunFolder {

@@ -3,11 +3,22 @@
 //! A [`Loss`] compares the outputs `[batch, outputs]` with [`Targets`], classes or values. Training rules ask it for
 //! the outputs' cotangent, and nothing else about the task.
 
+mod binary_cross_entropy;
+mod config;
 mod cross_entropy;
+mod difference;
+mod huber;
+mod mean_absolute;
+mod mean_square;
 mod score;
 
+pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use config::{ClassWeights, CrossEntropyConfig, HuberConfig, LossConfig};
 pub use cross_entropy::CrossEntropy;
-pub use score::{Score, predictions};
+pub use huber::Huber;
+pub use mean_absolute::MeanAbsolute;
+pub use mean_square::MeanSquare;
+pub use score::{Measure, Score, predictions};
 
 use burn::tensor::Tensor;
 use nalgebra::DMatrix;
@@ -35,7 +46,7 @@ pub trait Loss: Send + Sync {
     /// Mean loss of `outputs` `[batch, outputs]` against `targets`, and its gradient by the outputs, of their shape.
     fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>);
 
-    /// How well `outputs` `[outputs × samples]` meet `targets`: by default the accuracy of classes.
+    /// How well `outputs` `[outputs × samples]` meet `targets`: by default the accuracy of classes, and R² of values.
     fn score(&self, outputs: &DMatrix<f32>, targets: &Targets) -> Score {
         Score::of(outputs, targets)
     }
@@ -46,6 +57,20 @@ pub trait Loss: Send + Sync {
     /// What is wrong and what to do, in a sentence.
     fn check(&self, _targets: &Targets) -> Result<(), String> {
         Ok(())
+    }
+}
+
+impl<L: Loss + ?Sized> Loss for &L {
+    fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>) {
+        (**self).at(outputs, targets)
+    }
+
+    fn score(&self, outputs: &DMatrix<f32>, targets: &Targets) -> Score {
+        (**self).score(outputs, targets)
+    }
+
+    fn check(&self, targets: &Targets) -> Result<(), String> {
+        (**self).check(targets)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Instrument {
     pub task: Option<TaskDrives>,
     /// The links of a real device.
     pub links: Vec<Monitor>,
+    /// Whether the device replays a recording.
+    pub is_recording: bool,
 }
 
 /// A simulated device by its own equation in tensors.
@@ -158,6 +160,7 @@ impl Instrument {
             nominal: None,
             task: None,
             links: Vec::new(),
+            is_recording: false,
         }
     }
 
@@ -168,13 +171,14 @@ impl Instrument {
         self
     }
 
-    /// What the device is, in a word: simulated, real or a recording.
+    /// What the device is, in a word.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match (&self.exact, self.links.is_empty()) {
-            (Some(_), _) => "simulated",
-            (None, false) => "real",
-            (None, true) => "a recording",
+        match (&self.exact, self.links.is_empty(), self.is_recording) {
+            (Some(_), ..) => "simulated",
+            (None, false, _) => "real",
+            (None, true, true) => "a recording",
+            (None, true, false) => "given",
         }
     }
 

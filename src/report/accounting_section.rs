@@ -25,13 +25,13 @@ pub(super) fn accounting_section(accounting: &Accounting) -> String {
     }
     if let Some(PeerCost { network, joules: energy }) = digital_peer {
         let what = match network.hidden_units {
-            0 => "a linear softmax".to_owned(),
+            0 => "a linear network".to_owned(),
             units => format!("a digital network of {units} hidden units"),
         };
         let _ = writeln!(
             table,
-            "<tr><th>{what}, {:.1} % right</th><td></td><td></td><td>{}</td><td>{}</td></tr>",
-            100.0 * network.test_accuracy,
+            "<tr><th>{what}, {}</th><td></td><td></td><td>{}</td><td>{}</td></tr>",
+            network.test,
             thousands(network.multiply_adds),
             joules(*energy)
         );

@@ -1,6 +1,7 @@
 //! `compare.html`: rules side by side.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use nalgebra::DMatrix;
@@ -16,6 +17,7 @@ use crate::Rule;
 use crate::experiment::{
     Cell, Comparison, ComparisonRow, Effort, RunFolder, Settings, TwinVerdict, mean_and_deviation,
 };
+use crate::loss::Measure;
 
 /// A comparison as a page.
 pub struct CompareReport<'a> {
@@ -31,6 +33,14 @@ fn words(effort: &Effort) -> (String, String, String) {
     let alignment = alignment.map(|(cosine, angle)| format!("{cosine:.3} ({angle:.0}°)"));
     let shots = thousands(effort.device_shots.round() as u64);
     (shots, format!("{:.1}", effort.seconds), alignment.unwrap_or_default())
+}
+
+/// The axis of a score: all of an accuracy, and R² where it says something.
+fn score_range(measure: Measure) -> Range<f64> {
+    match measure {
+        Measure::Accuracy => 0.0..100.0,
+        Measure::R2 => 0.0..1.0,
+    }
 }
 
 /// Shots of a device that are shown.
@@ -74,14 +84,14 @@ impl CompareReport<'_> {
     /// The figures under their headings.
     fn sections(&self) -> [(&'static str, Vec<Figure>); 4] {
         [
-            ("Accuracy", self.accuracies()),
+            ("Scores", self.scores()),
             ("Confusion matrices", self.confusions()),
             ("Parameters of the first run", self.parameters()),
             ("Devices", self.devices()),
         ]
     }
 
-    fn accuracies(&self) -> Vec<Figure> {
+    fn scores(&self) -> Vec<Figure> {
         let mut figures: Vec<Figure> = self.sweep().into_iter().collect();
         let settings = self.comparison.plan.settings();
         let single = settings.len() == 1;
@@ -104,8 +114,9 @@ impl CompareReport<'_> {
             rows.iter().any(|row| row.effort.as_ref().is_some_and(|one| one.alignment.is_some()));
         let _ = writeln!(
             table,
-            "<th>rule</th><th>test accuracy (%), mean ± sd</th><th>p against {first} (paired)</th>\
+            "<th>rule</th><th>test {}, mean ± sd</th><th>p against {first} (paired)</th>\
              <th>device shots</th><th>seconds</th>{}</tr>",
+            self.comparison.measure().with_unit(),
             if has_angles { "<th>cosine with backpropagation</th>" } else { "" }
         );
         for ComparisonRow { settings, name, mean, standard_deviation, p_value, effort, .. } in rows
@@ -118,10 +129,9 @@ impl CompareReport<'_> {
             let p = p_value.map_or(String::new(), |p| format!("{p:.3}"));
             let _ = write!(
                 table,
-                "<th>{}</th><td>{:.1} ± {:.1}</td><td>{p}</td>",
+                "<th>{}</th><td>{}</td><td>{p}</td>",
                 escape(name),
-                100.0 * mean,
-                100.0 * standard_deviation
+                self.comparison.measure().format_mean(*mean, *standard_deviation)
             );
             let (shots, seconds, alignment) = effort.as_ref().map_or_else(Default::default, words);
             let _ = write!(table, "<td>{shots}</td><td>{seconds}</td>");
@@ -138,6 +148,8 @@ impl CompareReport<'_> {
     fn sweep(&self) -> Option<Figure> {
         let Comparison { plan, rows, .. } = self.comparison;
         let [sweep] = plan.sweeps.as_slice() else { return None };
+        let measure = self.comparison.measure();
+        let shown = f64::from(measure.shown());
         let curves: Vec<BandedCurve> = plan
             .rules
             .iter()
@@ -147,21 +159,24 @@ impl CompareReport<'_> {
                 let of = own.map(|row| {
                     let value: f64 = row.settings.first()?.1.parse().ok()?;
                     let (mean, deviation) = (row.mean, row.standard_deviation);
-                    Some(((value, 100.0 * f64::from(mean)), 100.0 * f64::from(deviation)))
+                    Some(((value, shown * f64::from(mean)), shown * f64::from(deviation)))
                 });
                 let (points, deviations): (Vec<_>, Vec<_>) =
                     of.collect::<Option<Vec<_>>>()?.into_iter().unzip();
                 Some(BandedCurve { curve: Curve { name, points }, deviations })
             })
             .collect::<Option<_>>()?;
-        let title = format!("Test accuracy, mean of {} seeds and their sd", plan.seeds.len());
-        let chart = band_chart(&title, &sweep.key, "accuracy (%)", 0.0..100.0, &curves);
+        let name = measure.name();
+        let title = format!("Test {name}, mean of {} seeds and their sd", plan.seeds.len());
+        let range = score_range(measure);
+        let chart = band_chart(&title, &sweep.key, measure.with_unit(), range, &curves);
         Some(Figure::new("sweep", chart))
     }
 
     /// The mean test accuracy of each rule, epoch by epoch, with its deviation over the seeds.
     fn learning_curves(&self, settings: &Settings) -> String {
         let Comparison { plan, cells, .. } = self.comparison;
+        let measure = self.comparison.measure();
         let curves: Vec<BandedCurve> = plan
             .rules
             .iter()
@@ -173,10 +188,10 @@ impl CompareReport<'_> {
                 let epochs = of_rule.iter().map(|cell| cell.history.len()).min().unwrap_or(0);
                 let (points, deviations) = (0..epochs)
                     .map(|epoch| {
-                        let of_seed = of_rule.iter().map(|cell| cell.history[epoch].test_accuracy);
+                        let of_seed = of_rule.iter().map(|cell| cell.history[epoch].test.value());
                         let (mean, deviation) = mean_and_deviation(&of_seed.collect::<Vec<_>>());
-                        let percent = |share: f32| 100.0 * f64::from(share);
-                        (((epoch + 1) as f64, percent(mean)), percent(deviation))
+                        let shown = |value: f32| f64::from(measure.shown() * value);
+                        (((epoch + 1) as f64, shown(mean)), shown(deviation))
                     })
                     .unzip();
                 BandedCurve { curve: Curve { name: rule.name(), points }, deviations }
@@ -184,9 +199,12 @@ impl CompareReport<'_> {
             .collect();
         let values: String =
             settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
-        let title =
-            format!("Test accuracy on the device, mean of {} seeds{values}", plan.seeds.len());
-        band_chart(&title, "epoch", "accuracy (%)", 0.0..100.0, &curves)
+        let title = format!(
+            "Test {} on the device, mean of {} seeds{values}",
+            measure.name(),
+            plan.seeds.len()
+        );
+        band_chart(&title, "epoch", measure.with_unit(), score_range(measure), &curves)
     }
 
     /// The confusion matrix of each rule on the first combination, summed over the seeds.
@@ -194,6 +212,9 @@ impl CompareReport<'_> {
         let Comparison { plan, cells, .. } = self.comparison;
         let Some(first) = cells.first() else { return Vec::new() };
         let classes = &first.summary.classes;
+        if first.summary.confusion.is_empty() {
+            return Vec::new();
+        }
         let of_rule = |&rule: &Rule| {
             let own =
                 cells.iter().filter(|cell| cell.rule == rule && cell.settings == first.settings);

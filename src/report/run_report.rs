@@ -12,7 +12,8 @@ use super::plot::{Curve, line_chart};
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
 use crate::experiment::{StageAssemblies, Summary, clamps_in_words, share};
-use crate::training::{EpochMetrics, TwinCourse};
+use crate::loss::Measure;
+use crate::training::{EpochMetrics, TestScore, TwinCourse};
 
 /// Everything the page shows.
 pub struct RunReport<'a> {
@@ -61,11 +62,17 @@ impl RunReport<'_> {
 
     fn facts(&self) -> String {
         let summary = self.summary;
-        let percent = |share: f32| format!("{:.1} %", 100.0 * share);
+        let measure = summary.test.measure();
         let mut rows = vec![
             ("Rule", summary.rule.to_string()),
-            ("Test accuracy on the device", percent(summary.test_accuracy)),
-            ("Best of any epoch", percent(summary.best_test_accuracy)),
+            (
+                match measure {
+                    Measure::Accuracy => "Test accuracy on the device",
+                    Measure::R2 => "Test R² on the device",
+                },
+                measure.format(summary.test.value()),
+            ),
+            ("Best of any epoch", measure.format(summary.best.value())),
             ("Seed", summary.seed.to_string()),
             ("Epochs", summary.epochs.to_string()),
             ("Run time, everything included", seconds(summary.seconds)),
@@ -73,6 +80,13 @@ impl RunReport<'_> {
             ("Values clamped", share(summary.clamped, summary.values)),
             ("Backend", summary.backend.to_string()),
         ];
+        let TestScore { test_exact, test_rmse, test_nrmse, .. } = summary.test;
+        for (name, value) in [("RMSE", test_rmse), ("NRMSE", test_nrmse)] {
+            rows.extend(value.map(|value| (name, format!("{value:.4}"))));
+        }
+        rows.extend(test_exact.map(|share| {
+            ("Samples all of whose labels are right", Measure::Accuracy.format(share))
+        }));
         if summary.device_seconds > 0.0 {
             rows.push(("Time on the device", seconds(summary.device_seconds)));
         }
@@ -145,37 +159,45 @@ impl RunReport<'_> {
     }
 
     fn learning_curves(&self) -> String {
-        let curve = |name, value: fn(&EpochMetrics) -> f32| Curve {
+        let curve = |name, value: fn(&EpochMetrics) -> Option<f32>| Curve {
             name,
             points: self
                 .history
                 .iter()
-                .map(|metrics| (metrics.epoch as f64, f64::from(value(metrics))))
+                .filter_map(|metrics| Some((metrics.epoch as f64, f64::from(value(metrics)?))))
                 .collect(),
         };
         let forward = match self.summary.rule {
             crate::Rule::InSilico => "training (twin)",
             _ => "training (device)",
         };
-        line_chart(
-            "Accuracy",
-            "epoch",
-            "accuracy (%)",
-            Some(0.0..100.0),
-            &[
-                curve(forward, |metrics| 100.0 * metrics.train_accuracy),
-                curve("test (device)", |metrics| 100.0 * metrics.test_accuracy),
-            ],
-        ) + &line_chart(
-            "Cross-entropy",
-            "epoch",
-            "loss (nats)",
-            None,
-            &[
-                curve(forward, |metrics| metrics.train_loss),
-                curve("test (device)", |metrics| metrics.test_loss),
-            ],
-        )
+        let score = match self.summary.test.measure() {
+            Measure::Accuracy => line_chart(
+                "Accuracy",
+                "epoch",
+                "accuracy (%)",
+                Some(0.0..100.0),
+                &[
+                    curve(forward, |metrics| metrics.train_accuracy.map(|share| 100.0 * share)),
+                    curve("test (device)", |metrics| Some(100.0 * metrics.test.value())),
+                ],
+            ),
+            Measure::R2 => {
+                let curves = [curve("test (device)", |metrics| Some(metrics.test.value()))];
+                line_chart("R²", "epoch", "R²", None, &curves)
+            }
+        };
+        score
+            + &line_chart(
+                "Loss",
+                "epoch",
+                "loss",
+                None,
+                &[
+                    curve(forward, |metrics| Some(metrics.train_loss)),
+                    curve("test (device)", |metrics| Some(metrics.test_loss)),
+                ],
+            )
     }
 
     /// The gradient cosines of twins that were refined, beside the accuracy.
@@ -192,9 +214,12 @@ impl RunReport<'_> {
         let devices: BTreeSet<&str> =
             courses.iter().map(|(_, twin)| twin.device.as_str()).collect();
         let accuracy =
-            |metrics: &EpochMetrics| (metrics.epoch as f64, f64::from(metrics.test_accuracy));
-        let accuracy =
-            Curve { name: "test accuracy", points: self.history.iter().map(accuracy).collect() };
+            |metrics: &EpochMetrics| (metrics.epoch as f64, f64::from(metrics.test.value()));
+        let name = match self.summary.test.measure() {
+            Measure::Accuracy => "test accuracy",
+            Measure::R2 => "test R²",
+        };
+        let accuracy = Curve { name, points: self.history.iter().map(accuracy).collect() };
         let cosines = devices.iter().map(|&device| {
             let known = courses.iter().filter(|(_, twin)| {
                 twin.device == device && twin.gradient_cosine.is_known_cosine()

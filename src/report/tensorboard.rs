@@ -119,14 +119,20 @@ impl EventFile {
     pub fn append(&mut self, metrics: &EpochMetrics) -> io::Result<()> {
         let value = |tag: String, value: f32| Value { tag, simple_value: Some(value) };
         let mut values = vec![
-            value("accuracy/training".to_owned(), metrics.train_accuracy),
-            value("accuracy/test".to_owned(), metrics.test_accuracy),
             value("loss/training".to_owned(), metrics.train_loss),
             value("loss/test".to_owned(), metrics.test_loss),
             value("learning_rate".to_owned(), metrics.learning_rate as f32),
             value("device/shots".to_owned(), metrics.device_shots as f32),
             value("device/clamped".to_owned(), metrics.clamped as f32),
         ];
+        let scores = [
+            ("accuracy/training", metrics.train_accuracy),
+            ("accuracy/test", metrics.test.test_accuracy),
+            ("r2/test", metrics.test.test_r2),
+            ("rmse/test", metrics.test.test_rmse),
+        ];
+        let scores = scores.into_iter().filter_map(|(tag, score)| Some((tag, score?)));
+        values.extend(scores.map(|(tag, score)| value(tag.to_owned(), score)));
         values.extend(metrics.twins.iter().map(|twin| {
             value(format!("twin/{}/gradient_cosine", twin.device), twin.gradient_cosine.value)
         }));

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::page::{facts, page, thousands};
 use super::plot::{Curve, line_chart};
 use crate::experiment::{Adaptation, Transfer};
+use crate::loss::Measure;
 
 /// A transfer as a page.
 pub struct TransferReport<'a> {
@@ -19,8 +20,9 @@ impl TransferReport<'_> {
         let Transfer { run, copy, budgets, scratch } = self.transfer;
         let mut rows = vec![("Copy", copy.to_string())];
         if let Some(scratch) = scratch {
-            let (accuracy, shots) = (100.0 * scratch.test_accuracy, thousands(scratch.shots));
-            rows.push(("Trained on it from scratch", format!("{accuracy:.1} %, {shots} shots")));
+            let score = scratch.test.measure().format(scratch.test.value());
+            let shots = thousands(scratch.shots);
+            rows.push(("Trained on it from scratch", format!("{score}, {shots} shots")));
         }
         let mut body = facts(&rows);
         let _ = writeln!(body, "<div class=\"charts\">\n{}</div>", self.chart());
@@ -29,28 +31,27 @@ impl TransferReport<'_> {
         for budget in budgets {
             let _ = writeln!(
                 body,
-                "<tr><td>{}</td><td>{:.1} %</td><td>{:.1} %</td><td>{:.1} %</td></tr>",
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
                 thousands(budget.shots()),
-                100.0 * budget.as_it_is,
-                100.0 * budget.recalibrated,
-                100.0 * budget.fine_tuned
+                budget.measure.format(budget.as_it_is),
+                budget.measure.format(budget.recalibrated),
+                budget.measure.format(budget.fine_tuned)
             );
         }
         body += "</table></div>\n";
         page(&format!("{run} on another copy of its devices"), &body)
     }
 
-    /// Accuracy against shots.
+    /// Score against shots.
     #[must_use]
     pub fn chart(&self) -> String {
         let Transfer { budgets, scratch, .. } = self.transfer;
         let shots = |budget: &Adaptation| budget.shots() as f64 / 1000.0;
-        let curve = |name, accuracy: fn(&Adaptation) -> f32| Curve {
+        let measure = budgets.first().map_or(Measure::Accuracy, |budget| budget.measure);
+        let shown = move |value: f32| f64::from(measure.shown() * value);
+        let curve = |name, score: fn(&Adaptation) -> f32| Curve {
             name,
-            points: budgets
-                .iter()
-                .map(|budget| (shots(budget), f64::from(100.0 * accuracy(budget))))
-                .collect(),
+            points: budgets.iter().map(|budget| (shots(budget), shown(score(budget)))).collect(),
         };
         let mut curves = vec![
             curve("fine-tuned", |budget| budget.fine_tuned),
@@ -58,11 +59,12 @@ impl TransferReport<'_> {
             curve("as it is", |budget| budget.as_it_is),
         ];
         if let Some(scratch) = scratch {
-            let level = f64::from(100.0 * scratch.test_accuracy);
+            let level = shown(scratch.test.value());
             let points = budgets.iter().map(|budget| (shots(budget), level)).collect();
             curves.push(Curve { name: "from scratch", points });
         }
-        let title = "Test accuracy on another copy";
-        line_chart(title, "thousand shots", "accuracy (%)", Some(0.0..100.0), &curves)
+        let title = format!("Test {} on another copy", measure.name());
+        let range = measure.is_accuracy().then_some(0.0..100.0);
+        line_chart(&title, "thousand shots", measure.with_unit(), range, &curves)
     }
 }

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
 use super::{OptimiserKind, RefinementChoice, Schedule, ShrinkageConfig};
-use crate::Rule;
+use crate::data::Split;
+use crate::loss::{Loss, LossConfig};
 use crate::network::{BeanConfig, Network};
 use crate::rules::RulesConfig;
+use crate::{Error, Rule};
 
 /// How a network is trained; in a recipe, `[training]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,11 +19,15 @@ pub struct TrainingConfig {
     pub rule: Rule,
     /// Options of the rules that have some.
     pub rules: RulesConfig,
-    /// What makes assemblies of units, if anything shall.
+    /// Optional BEAN regulariser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bean: Option<BeanConfig>,
     /// Penalties on the size of what is trained.
     pub shrinkage: ShrinkageConfig,
+    /// What outputs and targets are compared by; if it is not set, cross-entropy for classes and the mean square for
+    /// values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossConfig>,
     /// Passes over the training data.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
@@ -61,6 +67,7 @@ impl Default for TrainingConfig {
             rules: RulesConfig::default(),
             bean: None,
             shrinkage: ShrinkageConfig::default(),
+            loss: None,
             epochs: 60,
             batch: 32,
             parts: 1,
@@ -75,6 +82,16 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// The loss for the training samples of `data`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where it does not fit the targets.
+    pub fn loss(&self, data: &Split) -> Result<Box<dyn Loss>, Error> {
+        let targets = &data.train.targets;
+        let config = self.loss.clone().unwrap_or_else(|| LossConfig::default_for(targets));
+        config.start(targets, &data.classes).map_err(Error::Usage)
+    }
+
     /// Steps of a training on `samples` samples.
     #[must_use]
     pub fn steps(&self, samples: usize) -> usize {

@@ -13,7 +13,7 @@ use super::{
     TrainingProgress, evaluate,
 };
 use crate::Error;
-use crate::data::Split;
+use crate::data::{Split, Targets};
 use crate::network::{BatchPosition, Source, Trace};
 use crate::rules::{Alignment, Batch, StepOutput};
 
@@ -184,18 +184,21 @@ impl Trainer<'_> {
         };
         let (network, laboratory) = (&*self.network, &mut *self.laboratory);
         let test = evaluate(network, laboratory, &data.test, &*self.loss, &self.backend)?;
+        self.tell(&Event::Tested(&test))?;
         let samples = data.train.len() as f32;
         let is_last = epoch == self.epochs;
-        let confusion =
-            if is_last { test.confusion(&data.test, data.classes.len()) } else { Vec::new() };
+        let confusion = match data.test.targets {
+            Targets::Classes(_) if is_last => test.confusion(&data.test, data.classes.len()),
+            _ => Vec::new(),
+        };
         Ok(EpochMetrics {
             epoch,
             learning_rate: 0.0,
             train_loss: sums.loss / samples,
-            train_accuracy: sums.right / samples,
+            train_accuracy: test.score.accuracy().map(|_| sums.right / samples),
             range_penalty: sums.penalty / samples,
             test_loss: test.loss,
-            test_accuracy: test.accuracy(),
+            test: test.score.into(),
             device_shots: self.laboratory.shots(),
             clamped: self.laboratory.clamped(),
             alignment: None,
@@ -246,7 +249,11 @@ impl Trainer<'_> {
         };
         let size = samples.len() as f32;
         let score = self.loss.score(&to_matrix(outputs), &samples.targets);
-        let sums = Sums { loss: loss * size, right: score.value() * size, penalty: penalty * size };
+        let sums = Sums {
+            loss: loss * size,
+            right: score.accuracy().map_or(0.0, |accuracy| accuracy * size),
+            penalty: penalty * size,
+        };
         let gradients = self.shrinkage.shrink(self.network, gradients);
         self.optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
         Ok(StepMade { sums, trace, alignment })

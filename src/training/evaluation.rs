@@ -24,12 +24,6 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Share of right answers, where the targets are classes.
-    #[must_use]
-    pub fn accuracy(&self) -> f32 {
-        self.score.value()
-    }
-
     /// Most probable class of each sample.
     #[must_use]
     pub fn predicted(&self) -> Vec<usize> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use twinprop_calibration::Fidelity;
 use twinprop_calibration::state::State;
 
-use super::{EpochMetrics, Optimiser, RefinementState, TrainingProgress, TwinCourse};
+use super::{EpochMetrics, Evaluation, Optimiser, RefinementState, TrainingProgress, TwinCourse};
 use crate::Error;
 use crate::network::{Laboratory, Network, ShotWatch};
 
@@ -42,6 +42,8 @@ pub enum Event<'a> {
     Step(StepDone<'a>),
     /// How the twins that are refined do before the first step.
     Twins(&'a [TwinCourse]),
+    /// The network has been tested after an epoch, whose metrics follow.
+    Tested(&'a Evaluation),
     /// An epoch is over.
     Epoch(&'a EpochMetrics),
     /// Everything that a later process needs to resume the training.

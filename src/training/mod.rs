@@ -13,6 +13,7 @@ mod refinement;
 mod schedule;
 mod shrinkage;
 mod task;
+mod test_score;
 mod trainer;
 
 pub use awake::Awake;
@@ -31,4 +32,5 @@ pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementS
 pub use schedule::Schedule;
 pub use shrinkage::ShrinkageConfig;
 pub use task::Task;
+pub use test_score::TestScore;
 pub use trainer::Trainer;

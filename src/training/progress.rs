@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::TwinCourse;
+use super::{TestScore, TwinCourse};
 use crate::rules::Alignment;
 
 /// One line of `metrics.jsonl`.
@@ -14,16 +14,18 @@ pub struct EpochMetrics {
     pub epoch: usize,
     /// The learning rate in the last step.
     pub learning_rate: f64,
-    /// Mean cross-entropy of the batches, as the rule sees them.
+    /// Mean loss of the batches, as the rule sees them.
     pub train_loss: f32,
-    /// Accuracy of the batches, as the rule sees them.
-    pub train_accuracy: f32,
+    /// Accuracy of the batches, as the rule sees them; `None` for values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<f32>,
     /// Mean range penalty of the batches.
     pub range_penalty: f32,
-    /// Cross-entropy of the test data, measured on the device.
+    /// Loss of the test data, measured on the device.
     pub test_loss: f32,
-    /// Accuracy on the test data, measured on the device.
-    pub test_accuracy: f32,
+    /// How well the network does on the test data, measured on the device.
+    #[serde(flatten)]
+    pub test: TestScore,
     /// Shots played so far, calibration included.
     pub device_shots: u64,
     /// Values clamped so far.
@@ -40,7 +42,7 @@ pub struct EpochMetrics {
     /// Seconds since the training began.
     pub seconds: f64,
     /// After the last epoch, test samples by true class (rows) and answer (columns): those of
-    /// [`test_accuracy`](Self::test_accuracy).
+    /// [`test`](Self::test).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<usize>>,
 }

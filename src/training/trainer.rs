@@ -66,7 +66,7 @@ impl<'a> Trainer<'a> {
             network,
             laboratory,
             rule: Box::new(Backpropagation::physics_aware()),
-            loss: Box::new(CrossEntropy),
+            loss: Box::new(CrossEntropy::default()),
             optimiser: Box::new(Adam::default()),
             observers: Observers::default(),
             refinement: None,

@@ -16,6 +16,7 @@ use ratatui::widgets::{
 use ratatui::{DefaultTerminal, Frame};
 
 use crate::experiment::{share_in_words, troubles};
+use crate::loss::Measure;
 use crate::network::Laboratory;
 use crate::training::{EpochMetrics, StepDone, TrainingBegins};
 
@@ -142,9 +143,10 @@ impl DashboardState {
     }
 
     fn epoch(&mut self, step: usize, metrics: &EpochMetrics) {
-        let percent = |share: f32| 100.0 * f64::from(share);
-        self.training.push((step as f64, percent(metrics.train_accuracy)));
-        self.test.push((step as f64, percent(metrics.test_accuracy)));
+        let measure = metrics.test.measure();
+        let shown = |value: f32| f64::from(measure.shown() * value);
+        self.training.extend(metrics.train_accuracy.map(|share| (step as f64, shown(share))));
+        self.test.push((step as f64, shown(metrics.test.value())));
         self.last = Some(metrics.clone());
     }
 
@@ -202,13 +204,15 @@ impl DashboardState {
         let halves = [Constraint::Fill(1), Constraint::Fill(1)];
         let layout = if wide { Layout::horizontal(halves) } else { Layout::vertical(halves) };
         let [left, right] = layout.areas(charts);
-        let accuracies: [CurveOf; 2] = [
+        let scores: [CurveOf; 2] = [
             ("training", Color::Blue, &self.training),
             ("test, on the device", Color::Yellow, &self.test),
         ];
-        self.draw_chart(frame, left, "accuracy (%)", Some(100.0), &accuracies);
+        let measure = self.last.as_ref().map_or(Measure::Accuracy, |last| last.test.measure());
+        let top = f64::from(measure.shown());
+        self.draw_chart(frame, left, measure.with_unit(), Some(top), &scores);
         let losses: [CurveOf; 1] = [("training", Color::Blue, &self.losses)];
-        self.draw_chart(frame, right, "cross-entropy (nats)", None, &losses);
+        self.draw_chart(frame, right, "loss", None, &losses);
         self.draw_devices(frame, devices);
         let keys = if self.stopping {
             "stopping after this step, with a checkpoint"

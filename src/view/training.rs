@@ -137,7 +137,7 @@ impl TrainingView {
 
     /// An epoch in words; recalibrations are counted up.
     fn in_words(&self, metrics: &EpochMetrics) -> String {
-        let EpochMetrics { epoch, train_loss, test_accuracy, twins, .. } = metrics;
+        let EpochMetrics { epoch, train_loss, test, twins, .. } = metrics;
         let twins: String = twins
             .iter()
             .map(|TwinCourse { device, gradient_cosine, .. }| {
@@ -150,9 +150,6 @@ impl TrainingView {
                 }
             })
             .collect();
-        format!(
-            "epoch {epoch}: loss {train_loss:.3}, test accuracy {:.1} %{twins}",
-            100.0 * test_accuracy
-        )
+        format!("epoch {epoch}: loss {train_loss:.3}, {test}{twins}")
     }
 }

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop::data::Targets;
-use twinprop::experiment::{Experiment, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
 use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{
     Activation, Assemblies, BatchPosition, BeanConfig, Laboratory, Linear, Network, Order, Point,
@@ -37,7 +37,7 @@ struct Case {
 impl Case {
     fn new(network: Network, mut laboratory: Laboratory, x: Tensor<2>, targets: Targets) -> Self {
         let trace = network.forward(x.clone(), &mut laboratory, Source::Measured, None).unwrap();
-        let (_, cotangent) = CrossEntropy.at(trace.output(), &targets);
+        let (_, cotangent) = CrossEntropy::default().at(trace.output(), &targets);
         Self { network, laboratory, x, targets, trace, cotangent }
     }
 
@@ -45,7 +45,7 @@ impl Case {
         let Self { network, laboratory, x, targets, .. } = self;
         let position = BatchPosition { step: 0, batch: targets.len(), first: 0 };
         let batch = Batch { inputs: x, targets, position };
-        let found = rule.step(&batch, network, laboratory, &CrossEntropy).unwrap();
+        let found = rule.step(&batch, network, laboratory, &CrossEntropy::default()).unwrap();
         found.gradients.into_iter().map(to_vec).collect()
     }
 
@@ -242,7 +242,7 @@ fn case(recipe: &str, samples: usize) -> Case {
     let device = Device::flex();
     let place = Place::new(folder.path(), &device);
     let Experiment { split, network, mut laboratory, .. } =
-        prepare(&recipe, &place, &mut Unobserved).unwrap();
+        prepare(&recipe, &place, Given::default(), &mut Unobserved).unwrap();
     laboratory.use_exact_twins();
     let chosen: Vec<usize> = (0..samples).map(|sample| sample * 30).collect();
     let batch = split.train.choose(&chosen);

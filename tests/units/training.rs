@@ -231,9 +231,10 @@ impl Bench {
         trainer.train(&self.data).unwrap();
         drop(trainer);
         let (network, laboratory) = (&self.network, &mut self.laboratory);
-        evaluate(network, laboratory, &self.data.test, &CrossEntropy, &self.backend)
+        evaluate(network, laboratory, &self.data.test, &CrossEntropy::default(), &self.backend)
             .unwrap()
-            .accuracy()
+            .score
+            .value()
     }
 
     /// The trained tensors, normalised, as bits.

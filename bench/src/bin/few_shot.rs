@@ -182,7 +182,7 @@ impl<'a> Chosen<'a> {
             let x = to_tensor(&batch.features, &device);
             let trace = network.forward(x, &mut laboratory, Source::Predicted, Some(position));
             let Ok(trace) = trace else { break };
-            let (_, cotangent) = CrossEntropy.at(trace.output(), &batch.targets);
+            let (_, cotangent) = CrossEntropy::default().at(trace.output(), &batch.targets);
             let gradients = network.backward(&trace, cotangent, &laboratory);
             let gradients = shrinkage.shrink(&network, gradients);
             adam.step(repeat(LEARNING_RATE), network.parameters_mut(), gradients);
@@ -218,6 +218,6 @@ fn judge(network: &Network, samples: &Dataset) -> f32 {
     let x = to_tensor(&samples.features, &device());
     let trace = network.forward(x, &mut Laboratory::default(), Source::Predicted, None);
     trace.map_or(0.0, |trace| {
-        CrossEntropy.score(&to_matrix(trace.output().clone()), &samples.targets).value()
+        CrossEntropy::default().score(&to_matrix(trace.output().clone()), &samples.targets).value()
     })
 }

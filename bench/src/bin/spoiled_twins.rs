@@ -89,7 +89,7 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         for (way, accuracies) in WAYS.into_iter().zip(&mut accuracies) {
             for seed in 1..=arguments.seeds {
                 let summary = run(arguments, way, mismatch, seed)?;
-                accuracies.push(100.0 * f64::from(summary.test_accuracy));
+                accuracies.push(100.0 * f64::from(summary.test.value()));
                 if let Some(twin) = summary.twin {
                     errors.push(f64::from(twin.nrmse));
                     cosines.push(f64::from(twin.gradient_cosine));

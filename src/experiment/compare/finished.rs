@@ -44,7 +44,7 @@ pub(super) fn check_data(
             data_dir: options.data_dir.as_deref(),
             ..Place::new(&path, &backend)
         };
-        place.data(&Recipe::read(&path.join(RunFolder::RECIPE), &[])?, observer)?;
+        place.data(&Recipe::read(&path.join(RunFolder::RECIPE), &[])?, None, observer)?;
         checked.push((key.seed, of_data, known));
     }
     Ok(())

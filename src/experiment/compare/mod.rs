@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use self::cell::{Cell, CellKey};
 pub use self::plan::{Compared, Plan, plan_comparison};
 pub(super) use self::pool::Jobs;
-pub use self::results::{Comparison, ComparisonRow, Effort};
+pub use self::results::{Comparison, ComparisonRow, Effort, SeedScores};
 pub(super) use self::settings::seeds_from;
 pub use self::statistics::mean_and_deviation;
 pub use self::sweep::{Settings, Sweep};
@@ -26,11 +26,11 @@ use self::results::rows;
 use self::settings::ADVICE;
 use super::baseline::{Baseline, baselines};
 use super::options::RunOptions;
-use super::recipe::Recipe;
+use super::recipe::{DeviceEntry, Recipe};
 use super::run_folder::RunFolder;
 use crate::Error;
 use crate::data::Locator;
-use crate::training::{Event, Observer, Results, Task};
+use crate::training::{Event, Observer, Results, Task, TestScore};
 
 /// Trains what [`plan_comparison`] lays out, `jobs` runs at a time. Returns the results and the
 /// folder with `compare.json`, `compare.html` and its figures.
@@ -116,7 +116,7 @@ fn carry_out(
         pieces.extend(plan.seeds.iter().map(|&seed| Piece::Baselines(seed)));
     }
     let recipe = folder.path().join(&plan.recipe);
-    let has_rigs = Recipe::read(&recipe, &[])?.devices.values().any(|device| device.rig.is_some());
+    let has_rigs = Recipe::read(&recipe, &[])?.devices.values().any(DeviceEntry::is_real);
     // Runs cannot share a real device.
     let jobs = if has_rigs { 1 } else { jobs };
     let mut outcomes: Vec<Option<Result<Outcome, Error>>> = pieces.iter().map(|_| None).collect();
@@ -159,20 +159,22 @@ fn carry_out(
         )));
     }
     let mut cells = Vec::new();
-    let mut digital: BTreeMap<&'static str, Vec<f32>> = BTreeMap::new();
+    let mut digital: BTreeMap<&'static str, Vec<TestScore>> = BTreeMap::new();
     for outcome in outcomes.into_iter().flatten() {
         match outcome? {
             Outcome::Trained(cell) => cells.push(*cell),
             Outcome::Baselines(found) => {
-                for Baseline { name, test_accuracy } in found {
-                    digital.entry(name).or_default().push(test_accuracy);
+                for Baseline { name, test } in found {
+                    digital.entry(name).or_default().push(test);
                 }
             }
         }
     }
     let mut rows = rows(&plan, &cells);
     rows.extend(
-        digital.into_iter().map(|(name, all)| ComparisonRow::new(Vec::new(), name.to_owned(), all)),
+        digital
+            .into_iter()
+            .map(|(name, all)| ComparisonRow::new(Vec::new(), name.to_owned(), &all)),
     );
     let comparison = Comparison { plan, rows, cells };
     folder.write_json(RunFolder::COMPARISON, &comparison)?;
@@ -185,7 +187,8 @@ fn carry_out(
 fn in_words(piece: &Piece, outcome: &Result<Outcome, Error>) -> String {
     match (piece, outcome) {
         (Piece::Train(key), Ok(Outcome::Trained(cell))) => {
-            format!("{}: {:.1} %", key.in_words(), 100.0 * cell.summary.test_accuracy)
+            let test = cell.summary.test;
+            format!("{}: {}", key.in_words(), test.measure().format(test.value()))
         }
         (_, Err(error)) => error.to_string(),
         _ => "digital networks".to_owned(),
@@ -195,6 +198,8 @@ fn in_words(piece: &Piece, outcome: &Result<Outcome, Error>) -> String {
 fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outcome, Error> {
     let folder = recipe.parent().unwrap_or(Path::new("."));
     let locator = Locator::new(folder, options.data_dir.as_deref());
-    let split = Recipe::read(recipe, &[])?.data.load(&locator, seed)?;
-    Ok(Outcome::Baselines(baselines(&split, seed, &options.backend.device()?)))
+    let recipe = Recipe::read(recipe, &[])?;
+    let split = recipe.data.load(&locator, seed)?;
+    let loss = recipe.training.loss(&split)?;
+    Ok(Outcome::Baselines(baselines(&split, &*loss, seed, &options.backend.device()?)))
 }

@@ -10,6 +10,8 @@ use super::sweep::Settings;
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
 use crate::experiment::verdict::TwinVerdict;
+use crate::loss::Measure;
+use crate::training::TestScore;
 use crate::{Error, Rule};
 
 /// A comparison's results: `compare.json`.
@@ -30,8 +32,9 @@ pub struct ComparisonRow {
     pub settings: Settings,
     /// Its name.
     pub name: String,
-    /// Test accuracy of each seed.
-    pub test_accuracy: Vec<f32>,
+    /// Test score of each seed.
+    #[serde(flatten)]
+    pub test: SeedScores,
     /// Their mean.
     pub mean: f32,
     /// Their standard deviation (of a sample).
@@ -43,6 +46,46 @@ pub struct ComparisonRow {
     /// What its runs took, where it is a rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<Effort>,
+}
+
+/// The test score of each seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SeedScores {
+    /// Share of right answers.
+    #[serde(rename = "test_accuracy")]
+    Accuracy(Vec<f32>),
+    /// R² of values.
+    #[serde(rename = "test_r2")]
+    R2(Vec<f32>),
+}
+
+impl SeedScores {
+    /// Of `tests`, one a seed.
+    #[must_use]
+    pub fn of(tests: &[TestScore]) -> Self {
+        let values = tests.iter().map(|test| test.value()).collect();
+        match tests.first().map(|test| test.measure()) {
+            Some(Measure::R2) => Self::R2(values),
+            _ => Self::Accuracy(values),
+        }
+    }
+
+    /// What they are.
+    #[must_use]
+    pub fn measure(&self) -> Measure {
+        match self {
+            Self::Accuracy(_) => Measure::Accuracy,
+            Self::R2(_) => Measure::R2,
+        }
+    }
+
+    /// The numbers.
+    #[must_use]
+    pub fn values(&self) -> &[f32] {
+        match self {
+            Self::Accuracy(values) | Self::R2(values) => values,
+        }
+    }
 }
 
 /// What the runs of a rule took, and how its gradient lay; means over the seeds.
@@ -81,21 +124,20 @@ impl Effort {
 }
 
 impl ComparisonRow {
-    pub(super) fn new(settings: Settings, name: String, test_accuracy: Vec<f32>) -> Self {
-        let (mean, standard_deviation) = mean_and_deviation(&test_accuracy);
-        Self {
-            settings,
-            name,
-            test_accuracy,
-            mean,
-            standard_deviation,
-            p_value: None,
-            effort: None,
-        }
+    pub(super) fn new(settings: Settings, name: String, tests: &[TestScore]) -> Self {
+        let test = SeedScores::of(tests);
+        let (mean, standard_deviation) = mean_and_deviation(test.values());
+        Self { settings, name, test, mean, standard_deviation, p_value: None, effort: None }
     }
 }
 
 impl Comparison {
+    /// What its scores are.
+    #[must_use]
+    pub fn measure(&self) -> Measure {
+        self.rows.first().map_or(Measure::Accuracy, |row| row.test.measure())
+    }
+
     /// The comparison in `folder`, with the epochs of its runs.
     ///
     /// # Errors
@@ -143,16 +185,16 @@ pub(super) fn rows(plan: &Plan, cells: &[Cell]) -> Vec<ComparisonRow> {
             let own = cells.iter().filter(|cell| cell.settings == *settings && cell.rule == rule);
             own.collect()
         };
-        let accuracies = |cells: &[&Cell]| -> Vec<f32> {
-            cells.iter().map(|cell| cell.summary.test_accuracy).collect()
+        let tests = |cells: &[&Cell]| -> Vec<TestScore> {
+            cells.iter().map(|cell| cell.summary.test).collect()
         };
-        let first = plan.rules.first().map(|&rule| accuracies(&of_rule(rule))).unwrap_or_default();
+        let first = plan.rules.first().map(|&rule| tests(&of_rule(rule))).unwrap_or_default();
         for (place, &rule) in plan.rules.iter().enumerate() {
             let own = of_rule(rule);
-            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), accuracies(&own));
+            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), &tests(&own));
             row.effort = Effort::of(&own);
             if place > 0 {
-                row.p_value = paired_p_value(&row.test_accuracy, &first);
+                row.p_value = paired_p_value(row.test.values(), SeedScores::of(&first).values());
             }
             rows.push(row);
         }

@@ -12,7 +12,7 @@ use twinprop_calibration::bridge::{to_matrix, to_tensor};
 pub use self::answers::{Confused, Prediction};
 
 use self::answers::softmax;
-use super::build::{AtHand, Experiment};
+use super::build::{AtHand, Experiment, Given};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
@@ -64,7 +64,8 @@ pub fn predict_samples(
     // Samples that cannot be read are known before a device is opened, if what they are read by is.
     let early = known.map(|known| input::read(data, &recipe, &known, options)).transpose()?;
     let at_hand = if measured { AtHand::Devices } else { AtHand::Nothing };
-    let mut trained = Trained::open_with(run, &options.reopening, at_hand, observer)?;
+    let mut trained =
+        Trained::open_with(run, &options.reopening, at_hand, Given::default(), observer)?;
     if !measured {
         trained.load_twins()?;
     }

@@ -18,6 +18,9 @@ pub struct DeviceEntry {
     /// The real device, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rig: Option<RigConfig>,
+    /// Whether the program that trains gives the device, so that the recipe does not open it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given: bool,
     /// Energy that a shot takes, in joules, where it is known.
     #[serde(
         default,
@@ -48,16 +51,10 @@ fn default_retries() -> u32 {
 }
 
 impl DeviceEntry {
-    /// What it is: simulated, real, or a recording of a real one.
+    /// Whether it is a device of its own, not simulated from its model.
     #[must_use]
-    pub fn kind_in_words(&self) -> &'static str {
-        match &self.rig {
-            None => "simulated",
-            Some(rig) if rig.target.0.iter().all(|target| target.recording().is_some()) => {
-                "a recording"
-            }
-            Some(_) => "real",
-        }
+    pub fn is_real(&self) -> bool {
+        self.rig.is_some() || self.given
     }
 
     /// The simulated device, if its physics is given.

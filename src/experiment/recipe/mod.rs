@@ -77,13 +77,23 @@ pub(in crate::experiment) fn read_toml<T: DeserializeOwned>(
 ) -> Result<T, Error> {
     let text = std::fs::read_to_string(path)
         .map_err(Error::file(path, "name a recipe, such as experiments/vowels-optical.toml"))?;
+    parse_toml(path, &text, overrides, check)
+}
+
+/// The same from `text`; `path` is for messages.
+fn parse_toml<T: DeserializeOwned>(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    check: impl Fn(&T, &str) -> Result<(), String>,
+) -> Result<T, Error> {
     let wrong = |problem: String| Error::Recipe { path: path.to_owned(), problem };
-    let recipe: T = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    check(&recipe, &text).map_err(wrong)?;
+    let recipe: T = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    check(&recipe, text).map_err(wrong)?;
     if overrides.is_empty() {
         return Ok(recipe);
     }
-    let mut table: toml::Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     for setting in overrides {
         set_value(&mut table, setting)
             .map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
@@ -155,13 +165,49 @@ impl Recipe {
         read_toml(path, overrides, Self::check)
     }
 
+    /// The recipe in `text`, which is TOML.
+    ///
+    /// ```
+    /// use twinprop::experiment::Recipe;
+    ///
+    /// let recipe = Recipe::parse(
+    ///     r#"
+    ///     network = ["encode", { linear = { outputs = 11 } }, "readout"]
+    ///     data = { source = "vowels" }
+    ///     "#,
+    /// )?;
+    /// assert_eq!(recipe.network.len(), 3);
+    /// # Ok::<(), twinprop::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Recipe`] names the line, the key and what was expected.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        parse_toml(Path::new("the recipe"), text, &[], Self::check)
+    }
+
+    /// The recipe with `overrides`, each `key.of.value=value`.
+    ///
+    /// # Errors
+    /// [`Error::Recipe`] names the key and what was expected.
+    pub fn with(&self, overrides: &[String]) -> Result<Self, Error> {
+        if overrides.is_empty() {
+            return Ok(self.clone());
+        }
+        parse_toml(Path::new("the recipe"), &self.to_toml(), overrides, Self::check)
+    }
+
     /// What no single value's type can tell: the order of the stages and the names of devices.
     fn check(&self, text: &str) -> Result<(), String> {
         use StageConfig as S;
         let inner = match self.network.as_slice() {
-            [S::Encode | S::Wire | S::Patches(_), inner @ .., S::Readout] => inner,
+            [S::Encode | S::Wire | S::Patches(_), inner @ .., S::Readout]
+            | [S::Encode | S::Wire | S::Patches(_), inner @ ..] => inner,
             _ => {
-                return Err("key `network`: the first stage must be \"encode\", \"wire\" or \"patches\" and the last \"readout\"".to_owned());
+                return Err(
+                    "key `network`: the first stage must be \"encode\", \"wire\" or \"patches\""
+                        .to_owned(),
+                );
             }
         };
         let mut physical = 0;
@@ -196,12 +242,17 @@ impl Recipe {
             }
         }
         for (name, device) in &self.devices {
-            if device.model.is_none() && device.rig.is_none() {
+            if device.model.is_none() && device.rig.is_none() && !device.given {
                 return Err(format!(
-                    "key `devices.{name}`: a device has a `model`, which is simulated, or a `rig`, which is real, or both"
+                    "key `devices.{name}`: a device has a `model`, which is simulated, or a `rig`, which is real, or both; or it is `given` by the program that trains"
                 ));
             }
-            if device.rig.is_some() && device.imperfections != ImperfectionsConfig::default() {
+            if device.given && device.rig.is_some() {
+                return Err(format!(
+                    "key `devices.{name}`: it has a `rig` and is `given` by the program that trains; leave one of them out"
+                ));
+            }
+            if device.is_real() && device.imperfections != ImperfectionsConfig::default() {
                 return Err(format!(
                     "key `devices.{name}.imperfections`: a real device (`rig`) has its own, and only a simulated one can be given some, drift among them; leave them out"
                 ));

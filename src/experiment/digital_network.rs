@@ -1,0 +1,90 @@
+//! Small digital networks on the same inputs as the physical one.
+
+use std::iter::repeat;
+
+use burn::tensor::{Device, Tensor};
+use nalgebra::DMatrix;
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use twinprop_calibration::Adam;
+use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
+use twinprop_devices::random;
+
+use crate::data::Split;
+use crate::loss::{Loss, Score};
+use crate::network::{DigitalStage, Encode};
+
+/// Steps, samples of each and learning rate of Adam; the networks have converged by then.
+pub(super) const STEPS: usize = 1000;
+pub(super) const BATCH: usize = 2048;
+const LEARNING_RATE: f64 = 0.02;
+
+/// Multiply-adds of one answer of the network that [`train`] trains.
+pub(super) fn multiply_adds(features: usize, hidden: usize, outputs: usize) -> usize {
+    match hidden {
+        0 => features * outputs,
+        units => units * (features + outputs),
+    }
+}
+
+/// Trains a network with one layer of `hidden` tanh units, or a linear one with 0, on the encoded features of `split`,
+/// and tests it.
+pub(super) fn train(
+    split: &Split,
+    hidden: usize,
+    loss: &dyn Loss,
+    seed: u64,
+    backend: &Device,
+) -> Score {
+    let (minimum, maximum) = split.train.extremes();
+    let features = minimum.len();
+    let encode = Encode::new(&minimum, &maximum, features, backend);
+    let encoded = |data: &DMatrix<f32>| encode.forward(&to_tensor(data, backend), None);
+    let mut random = random::stream(seed, "baseline initialisation");
+    let sizes: Vec<usize> = [Some(features), (hidden > 0).then_some(hidden), Some(split.outputs())]
+        .into_iter()
+        .flatten()
+        .collect();
+    let mut weights: Vec<Tensor<2>> = Vec::new();
+    for pair in sizes.windows(2) {
+        let bound = (1.0 / pair[0] as f32).sqrt();
+        let values = (0..pair[0] * pair[1]).map(|_| random.random_range(-bound..bound)).collect();
+        weights.push(from_vec(values, [pair[0], pair[1]], backend));
+        weights.push(Tensor::zeros([1, pair[1]], backend));
+    }
+    let mut optimiser = Adam::default();
+    // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
+    let whole = (split.train.len() <= BATCH)
+        .then(|| (encoded(&split.train.features), split.train.targets.clone()));
+    let mut order: Vec<usize> = (0..split.train.len()).collect();
+    for _ in 0..STEPS {
+        let (train, targets) = whole.clone().unwrap_or_else(|| {
+            let (chosen, _) = order.partial_shuffle(&mut random, BATCH);
+            let batch = split.train.choose(chosen);
+            (encoded(&batch.features), batch.targets)
+        });
+        let tracked: Vec<Tensor<2>> =
+            weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
+        let logits = forward(Tensor::from_inner(train), &tracked);
+        let (_, cotangent) = loss.at(&logits.clone().inner(), &targets);
+        let mut gradients = (logits * Tensor::from_inner(cotangent)).sum().backward();
+        let gradients = tracked
+            .iter()
+            .map(|weight| {
+                let gradient = weight.grad_remove(&mut gradients);
+                gradient.expect("every weight is part of the logits")
+            })
+            .collect();
+        optimiser.step(repeat(LEARNING_RATE), weights.iter_mut().collect(), gradients);
+    }
+    let logits = forward(encoded(&split.test.features), &weights);
+    loss.score(&to_matrix(logits), &split.test.targets)
+}
+
+fn forward(x: Tensor<2>, weights: &[Tensor<2>]) -> Tensor<2> {
+    let last = weights.len() / 2 - 1;
+    weights.chunks_exact(2).enumerate().fold(x, |x, (layer, pair)| {
+        let z = x.matmul(pair[0].clone()) + pair[1].clone();
+        if layer < last { z.tanh() } else { z }
+    })
+}

@@ -1,0 +1,117 @@
+//! Ridge regression, for comparison.
+//!
+//! With X the standardised features of the training samples, a row a sample, and T their targets, the weights are
+//! W = (XᵀX + λ 1)⁻¹ Xᵀ T (Hoerl & Kennard, Technometrics 12, 55, 1970, eq. 2.1). λ is the one of a grid whose
+//! generalised cross-validation is smallest: n ‖T − X W‖² / (n − trace H)², H = X (XᵀX + λ 1)⁻¹ Xᵀ (Golub, Heath &
+//! Wahba, Technometrics 21, 215, 1979, eq. 1.4).
+
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+
+use crate::data::{Split, Targets};
+use crate::loss::{Loss, Score};
+
+/// λ from 10⁻⁶ to 10⁴ of the mean eigenvalue of XᵀX.
+const EXPONENTS: std::ops::RangeInclusive<i32> = -6..=4;
+
+/// The score of ridge regression on the test data of `split`, whose targets are values.
+pub(super) fn test(split: &Split, loss: &dyn Loss) -> Score {
+    let (Targets::Values(train), Targets::Values(_)) = (&split.train.targets, &split.test.targets)
+    else {
+        return Score::of(&DMatrix::zeros(0, 0), &split.test.targets);
+    };
+    let scale = Scale::of(&split.train.features);
+    let weights = fit(&scale.apply(&split.train.features), &train.map(f64::from));
+    let outputs = weights.transpose() * scale.apply(&split.test.features);
+    loss.score(&outputs.cast(), &split.test.targets)
+}
+
+/// Mean and deviation of each feature.
+struct Scale {
+    mean: DVector<f64>,
+    deviation: DVector<f64>,
+}
+
+impl Scale {
+    /// Of `features` `[features × samples]`.
+    fn of(features: &DMatrix<f32>) -> Self {
+        let features = features.map(f64::from);
+        let mean = features.column_mean();
+        let deviation = features.column_variance().map(|variance| match variance.sqrt() {
+            0.0 => 1.0,
+            deviation => deviation,
+        });
+        Self { mean, deviation }
+    }
+
+    /// The standardised `features` under a row of ones, `[1 + features × samples]`.
+    fn apply(&self, features: &DMatrix<f32>) -> DMatrix<f64> {
+        let mut scaled = features.map(f64::from);
+        for mut sample in scaled.column_iter_mut() {
+            sample -= &self.mean;
+            sample.component_div_assign(&self.deviation);
+        }
+        scaled.insert_row(0, 1.0)
+    }
+}
+
+/// W `[features × targets]` for `x` `[features × samples]` and `targets` `[targets × samples]`.
+fn fit(x: &DMatrix<f64>, targets: &DMatrix<f64>) -> DMatrix<f64> {
+    let samples = x.ncols() as f64;
+    let SymmetricEigen { eigenvalues, eigenvectors } = (x * x.transpose()).symmetric_eigen();
+    // In the eigenvectors' basis each λ is a division.
+    let rotated = eigenvectors.transpose() * x;
+    let projected = &rotated * targets.transpose();
+    let mean = eigenvalues.mean();
+    let solve = |lambda: f64| {
+        let mut weights = projected.clone();
+        for (mut row, value) in weights.row_iter_mut().zip(eigenvalues.iter()) {
+            row /= value.max(0.0) + lambda;
+        }
+        weights
+    };
+    let validation = |lambda: f64| {
+        let errors = targets - solve(lambda).transpose() * &rotated;
+        let trace: f64 =
+            eigenvalues.iter().map(|value| value.max(0.0) / (value.max(0.0) + lambda)).sum();
+        samples * errors.norm_squared() / (samples - trace).powi(2)
+    };
+    let lambdas = EXPONENTS.map(|exponent| mean * 10_f64.powi(exponent));
+    let best = lambdas.min_by(|a, b| validation(*a).total_cmp(&validation(*b)));
+    eigenvectors * solve(best.unwrap_or(mean))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_function_is_found_whatever_its_units() {
+        let x = DMatrix::from_fn(2, 50, |feature, sample| {
+            let phase = (feature + 2) as f32 * sample as f32;
+            if feature == 0 { 1e6 * phase.sin() } else { 1e-6 * phase.cos() }
+        });
+        let values =
+            DMatrix::from_fn(1, 50, |_, sample| 3.0 + 2e-6 * x[(0, sample)] - 1e6 * x[(1, sample)]);
+        let all = crate::data::Dataset::new(x, values);
+        let split = Split::new(all.clone(), all);
+        let Score::Values { r2, .. } = test(&split, &crate::loss::MeanSquare) else {
+            panic!("values have a score of values");
+        };
+        assert!(r2 > 0.999_99, "{r2}");
+    }
+
+    #[test]
+    fn noise_is_not_learned() {
+        // Twenty features of nothing and thirty samples: without λ the fit would be worse than the mean by far.
+        let noise = |i: usize| ((i * 7919 + 13) as f32).sin() * ((i * 104_729) as f32).cos();
+        let set = |from: usize| {
+            let x = DMatrix::from_fn(20, 30, |f, s| noise(from + 31 * f + 1000 * s));
+            crate::data::Dataset::new(x, DMatrix::from_fn(1, 30, |_, s| noise(from + 77_000 + s)))
+        };
+        let split = Split::new(set(0), set(500_000));
+        let Score::Values { r2, .. } = test(&split, &crate::loss::MeanSquare) else {
+            panic!("values have a score of values");
+        };
+        assert!(r2 > -0.3, "{r2}");
+    }
+}

@@ -1,0 +1,69 @@
+//! A score of test data, as results keep it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::loss::{Measure, Score};
+
+/// How well a network does on the test data, measured on its devices: `test_accuracy`, or `test_r2` and the errors of
+/// values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestScore {
+    /// Share of right answers: samples, or labels where a sample has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f32>,
+    /// Share of samples all of whose labels are right, where a sample has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_exact: Option<f32>,
+    /// R² of values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_r2: Option<f32>,
+    /// Root mean squared error of values, in the targets' unit where they have one in common, and else in units of
+    /// their deviations over the training samples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_rmse: Option<f32>,
+    /// The error in units of the test targets' deviation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_nrmse: Option<f32>,
+}
+
+impl From<Score> for TestScore {
+    fn from(score: Score) -> Self {
+        match score {
+            Score::Accuracy(accuracy) => Self { test_accuracy: Some(accuracy), ..Self::default() },
+            Score::Labels { accuracy, exact } => {
+                Self { test_accuracy: Some(accuracy), test_exact: Some(exact), ..Self::default() }
+            }
+            Score::Values { r2, rmse, nrmse } => Self {
+                test_r2: Some(r2),
+                test_rmse: Some(rmse),
+                test_nrmse: Some(nrmse),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+impl TestScore {
+    /// What results are ranked by.
+    #[must_use]
+    pub fn measure(self) -> Measure {
+        match self.test_r2 {
+            Some(_) => Measure::R2,
+            None => Measure::Accuracy,
+        }
+    }
+
+    /// The number of its [`measure`](Self::measure); 0 where nothing was tested.
+    #[must_use]
+    pub fn value(self) -> f32 {
+        self.test_r2.or(self.test_accuracy).unwrap_or(0.0)
+    }
+}
+
+impl fmt::Display for TestScore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "test {} {}", self.measure().name(), self.measure().format(self.value()))
+    }
+}
