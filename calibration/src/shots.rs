@@ -1,7 +1,12 @@
 //! What a device answered: drives and measurements of a calibration.
 
 use nalgebra::{DMatrix, DVector};
-use twinprop_devices::{DeviceError, PhysicalLayer};
+use twinprop_devices::{DeviceError, PhysicalLayer, runs_of_equal_parameters};
+
+/// Time on the device of the shots that are measured between two reports of progress.
+const SECONDS_A_PIECE: f64 = 0.25;
+/// Most shots between two reports of progress.
+const MOST_SHOTS_A_PIECE: f64 = 64.0;
 
 /// Shots of one device, a column each, every shot with its own parameters.
 #[derive(Clone, Debug)]
@@ -15,7 +20,8 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// Plays the drives of a design, `progress` hears how many are done.
+    /// Plays the drives of a design; `progress` hears how many are done, about four times a second of
+    /// the device's time.
     ///
     /// # Errors
     /// Whatever the device answers.
@@ -25,17 +31,21 @@ impl Shots {
         parameters: DMatrix<f32>,
         mut progress: impl FnMut(usize),
     ) -> Result<Self, DeviceError> {
-        let bins = device.interface().outputs.len();
-        let mut outputs = DMatrix::zeros(bins, inputs.ncols());
-        let mut input = DMatrix::zeros(inputs.nrows(), 1);
-        let mut parameter = DVector::zeros(parameters.nrows());
-        let mut output = DMatrix::zeros(bins, 1);
-        for shot in 0..inputs.ncols() {
-            input.copy_from(&inputs.column(shot));
-            parameter.copy_from(&parameters.column(shot));
-            device.measure(&input, &parameter, &mut output)?;
-            outputs.set_column(shot, &output.column(0));
-            progress(shot + 1);
+        let interface = device.interface();
+        let (bins, shots) = (interface.outputs.len(), inputs.ncols());
+        let shots_a_piece = SECONDS_A_PIECE / interface.seconds_per_shot;
+        let piece = shots_a_piece.clamp(1.0, MOST_SHOTS_A_PIECE) as usize;
+        let mut outputs = DMatrix::zeros(bins, shots);
+        for first in (0..shots).step_by(piece) {
+            let count = piece.min(shots - first);
+            let mut readings = DMatrix::zeros(bins, count);
+            device.measure_each(
+                &inputs.columns(first, count).into_owned(),
+                &parameters.columns(first, count).into_owned(),
+                &mut readings,
+            )?;
+            outputs.columns_mut(first, count).copy_from(&readings);
+            progress(first + count);
         }
         Ok(Self { inputs, parameters, outputs })
     }
@@ -77,21 +87,13 @@ impl Shots {
     /// The shots in runs of at most `longest` neighbours that share their parameters.
     #[must_use]
     pub fn runs(&self, longest: usize) -> Vec<Run> {
-        let mut runs = Vec::new();
-        let mut first = 0;
-        while first < self.len() {
-            let setting = self.parameters.column(first);
-            let count = (first..self.len().min(first + longest.max(1)))
-                .take_while(|&shot| self.parameters.column(shot) == setting)
-                .count();
-            runs.push(Run {
-                inputs: self.inputs.columns(first, count).into_owned(),
-                parameters: setting.into_owned(),
-                outputs: self.outputs.columns(first, count).into_owned(),
-            });
-            first += count;
-        }
-        runs
+        runs_of_equal_parameters(&self.parameters, longest)
+            .map(|run| Run {
+                inputs: self.inputs.columns(run.start, run.len()).into_owned(),
+                parameters: self.parameters.column(run.start).into_owned(),
+                outputs: self.outputs.columns(run.start, run.len()).into_owned(),
+            })
+            .collect()
     }
 }
 

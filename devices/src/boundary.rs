@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nalgebra::{DMatrix, DVector};
-
+use nalgebra::{DMatrix, DVector, Dim, Dyn, Matrix, VecStorage};
 use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
@@ -16,6 +15,7 @@ pub struct Boundary {
     layer: Box<dyn PhysicalLayer>,
     inputs: DMatrix<f32>,
     parameters: DVector<f32>,
+    parameters_of_each: DMatrix<f32>,
     counts: BoundaryCounts,
     /// `counts.shots`, for whoever looks from another thread.
     seen: ShotCounter,
@@ -52,6 +52,7 @@ impl Boundary {
             layer,
             inputs: DMatrix::zeros(0, 0),
             parameters: DVector::zeros(0),
+            parameters_of_each: DMatrix::zeros(0, 0),
             counts: BoundaryCounts::default(),
             seen: ShotCounter::default(),
         }
@@ -138,21 +139,39 @@ impl PhysicalLayer for Boundary {
         let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
         let values = (inputs.len() + parameters.len()) as u64;
         let clamped = stray_inputs + stray_parameters;
-        let inputs = if stray_inputs == 0 {
-            inputs
-        } else {
-            self.inputs.clone_from(inputs);
-            clamp(&interface.inputs, self.inputs.as_mut_slice());
-            &self.inputs
-        };
-        let parameters = if stray_parameters == 0 {
-            parameters
-        } else {
-            self.parameters.clone_from(parameters);
-            clamp(&interface.parameters, self.parameters.as_mut_slice());
-            &self.parameters
-        };
+        let inputs = clamped_to(&interface.inputs, stray_inputs, inputs, &mut self.inputs);
+        let parameters =
+            clamped_to(&interface.parameters, stray_parameters, parameters, &mut self.parameters);
         self.layer.measure(inputs, parameters, outputs)?;
+        self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
+        check_measurements(self.layer.interface(), outputs.as_slice())
+    }
+
+    /// As [`PhysicalLayer::measure_each`], with drives and parameters clamped first; the parameters of
+    /// every shot are counted.
+    ///
+    /// # Errors
+    /// As for [`measure`](PhysicalLayer::measure).
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let interface = self.layer.interface();
+        let shots = interface.check_shapes_of_each(inputs, parameters, outputs)?;
+        let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
+        let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
+        let values = (inputs.len() + parameters.len()) as u64;
+        let clamped = stray_inputs + stray_parameters;
+        let inputs = clamped_to(&interface.inputs, stray_inputs, inputs, &mut self.inputs);
+        let parameters = clamped_to(
+            &interface.parameters,
+            stray_parameters,
+            parameters,
+            &mut self.parameters_of_each,
+        );
+        self.layer.measure_each(inputs, parameters, outputs)?;
         self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
         check_measurements(self.layer.interface(), outputs.as_slice())
     }
@@ -199,6 +218,22 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
         total += strays;
     }
     Ok(total)
+}
+
+/// `values`, of which `strays` are out of range: themselves where none is, else a copy of them in
+/// `copy` with each in its range.
+fn clamped_to<'a, C: Dim>(
+    channels: &Channels,
+    strays: u64,
+    values: &'a Matrix<f32, Dyn, C, VecStorage<f32, Dyn, C>>,
+    copy: &'a mut Matrix<f32, Dyn, C, VecStorage<f32, Dyn, C>>,
+) -> &'a Matrix<f32, Dyn, C, VecStorage<f32, Dyn, C>> {
+    if strays == 0 {
+        return values;
+    }
+    copy.clone_from(values);
+    clamp(channels, copy.as_mut_slice());
+    copy
 }
 
 /// Moves `values` (channels fastest) to the nearest end of the range that they are out of.

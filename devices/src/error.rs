@@ -6,6 +6,7 @@ use crate::rig::RigError;
 
 /// A failure of a device, with what was asked, what came back, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum DeviceError {
     /// A matrix does not fit the interface.
     #[error(
@@ -63,6 +64,15 @@ pub enum DeviceError {
         /// What happened, and what to do.
         error: RigError,
     },
+    /// The program that drives the device failed: a caller's own
+    /// [`PhysicalLayer`](crate::PhysicalLayer), in Rust or in Python.
+    #[error("{device}: {problem}")]
+    Host {
+        /// Kind of device.
+        device: String,
+        /// What the program reports.
+        problem: String,
+    },
     /// A recording of shots cannot be written, or read.
     #[error("{}: {problem}", path.display())]
     Recording {
@@ -91,4 +101,17 @@ pub enum DeviceError {
         /// What is impossible, and what to change.
         problem: String,
     },
+}
+
+impl DeviceError {
+    /// The same failure in a batch that has `earlier` shots before those that were measured.
+    pub(crate) fn after_shots(mut self, earlier: usize) -> Self {
+        match &mut self {
+            Self::NonFiniteDrive { shot, .. }
+            | Self::BadMeasurement { shot, .. }
+            | Self::NotRecorded { shot, .. } => *shot += earlier,
+            _ => {}
+        }
+        self
+    }
 }

@@ -291,22 +291,43 @@ impl Interface {
         outputs: &DMatrix<f32>,
     ) -> Result<usize, DeviceError> {
         let shots = inputs.ncols();
-        for (operand, expected, found) in [
-            ("inputs (channels)", self.inputs.len(), inputs.nrows()),
-            ("parameters", self.parameters.len(), parameters.len()),
-            ("outputs (channels)", self.outputs.len(), outputs.nrows()),
-            ("outputs (shots)", shots, outputs.ncols()),
-        ] {
-            if expected != found {
-                return Err(DeviceError::Shape {
-                    device: self.device.clone(),
-                    operand,
-                    expected,
-                    found,
-                });
-            }
-        }
+        self.check_size("inputs (channels)", self.inputs.len(), inputs.nrows())?;
+        self.check_size("parameters", self.parameters.len(), parameters.len())?;
+        self.check_size("outputs (channels)", self.outputs.len(), outputs.nrows())?;
+        self.check_size("outputs (shots)", shots, outputs.ncols())?;
         Ok(shots)
+    }
+
+    /// Checks the sizes of a batch in which every shot has parameters of its own
+    /// (`[n_parameters × shots]`), and returns its number of shots.
+    ///
+    /// # Errors
+    /// As [`check_shapes`](Self::check_shapes).
+    pub fn check_shapes_of_each(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &DMatrix<f32>,
+    ) -> Result<usize, DeviceError> {
+        let shots = inputs.ncols();
+        self.check_size("inputs (channels)", self.inputs.len(), inputs.nrows())?;
+        self.check_size("parameters (channels)", self.parameters.len(), parameters.nrows())?;
+        self.check_size("parameters (shots)", shots, parameters.ncols())?;
+        self.check_size("outputs (channels)", self.outputs.len(), outputs.nrows())?;
+        self.check_size("outputs (shots)", shots, outputs.ncols())?;
+        Ok(shots)
+    }
+
+    fn check_size(
+        &self,
+        operand: &'static str,
+        expected: usize,
+        found: usize,
+    ) -> Result<(), DeviceError> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(DeviceError::Shape { device: self.device.clone(), operand, expected, found })
     }
 }
 

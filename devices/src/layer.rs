@@ -1,5 +1,7 @@
 //! The contract of every physical system: drives in, measurements out.
 
+use std::ops::Range;
+
 use nalgebra::{DMatrix, DVector};
 
 use crate::{DeviceError, Interface, Usage};
@@ -28,6 +30,25 @@ pub trait PhysicalLayer: Send {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError>;
 
+    /// Plays one shot a column, each with parameters of its own.
+    ///
+    /// `inputs`: `[n_inputs × shots]`; `parameters`: `[n_parameters × shots]`; `outputs`:
+    /// `[n_outputs × shots]`, overwritten. The readings are those of one [`measure`](Self::measure)
+    /// a shot, in the order of the shots. By default neighbouring shots with equal parameters are
+    /// measured as one batch; a device whose readings depend on how its shots are batched overrides
+    /// this, as does one that can play several settings at once.
+    ///
+    /// # Errors
+    /// As for [`measure`](Self::measure). Shots before the one that failed have been played.
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        measure_runs(self, inputs, parameters, outputs, usize::MAX)
+    }
+
     /// What use has left in a simulated system; a real one keeps that itself.
     fn usage(&self) -> Usage {
         Usage::default()
@@ -49,6 +70,15 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for Box<L> {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         (**self).measure(inputs, parameters, outputs)
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        (**self).measure_each(inputs, parameters, outputs)
     }
 
     fn usage(&self) -> Usage {
@@ -74,6 +104,15 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
         (**self).measure(inputs, parameters, outputs)
     }
 
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        (**self).measure_each(inputs, parameters, outputs)
+    }
+
     fn usage(&self) -> Usage {
         (**self).usage()
     }
@@ -81,4 +120,46 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
     fn resume(&mut self, usage: &Usage) {
         (**self).resume(usage);
     }
+}
+
+/// Neighbouring shots of `parameters` `[n_parameters × shots]` that have equal parameters, to the bit:
+/// from the first of each run to before its last, at most `longest` shots a run.
+pub fn runs_of_equal_parameters(
+    parameters: &DMatrix<f32>,
+    longest: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let same = |one: usize, other: usize| {
+        let pairs = parameters.column(one).into_iter().zip(parameters.column(other));
+        pairs.into_iter().all(|(one, other)| one.to_bits() == other.to_bits())
+    };
+    let mut first = 0usize;
+    std::iter::from_fn(move || {
+        let end = parameters.ncols().min(first.saturating_add(longest.max(1)));
+        let run = first..(first..end).find(|&shot| !same(first, shot)).unwrap_or(end);
+        first = run.end;
+        (!run.is_empty()).then_some(run)
+    })
+}
+
+/// [`PhysicalLayer::measure_each`] by one `measure` for each run of equal parameters, of at most
+/// `longest` shots.
+pub(crate) fn measure_runs<L: PhysicalLayer + ?Sized>(
+    layer: &mut L,
+    inputs: &DMatrix<f32>,
+    parameters: &DMatrix<f32>,
+    outputs: &mut DMatrix<f32>,
+    longest: usize,
+) -> Result<(), DeviceError> {
+    layer.interface().check_shapes_of_each(inputs, parameters, outputs)?;
+    for run in runs_of_equal_parameters(parameters, longest) {
+        let (first, shots) = (run.start, run.len());
+        let setting = parameters.column(first).into_owned();
+        let drives = inputs.columns(first, shots).into_owned();
+        let mut readings = DMatrix::zeros(outputs.nrows(), shots);
+        layer
+            .measure(&drives, &setting, &mut readings)
+            .map_err(|error| error.after_shots(first))?;
+        outputs.columns_mut(first, shots).copy_from(&readings);
+    }
+    Ok(())
 }

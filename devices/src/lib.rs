@@ -44,7 +44,7 @@ pub use error::DeviceError;
 pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
-pub use layer::PhysicalLayer;
+pub use layer::{PhysicalLayer, runs_of_equal_parameters};
 pub use matrix_product::multiply;
 pub use nalgebra;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};

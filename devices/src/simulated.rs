@@ -15,6 +15,7 @@ use crate::{DeviceError, Differentiable, PhysicalLayer};
 /// `[devices.NAME.model.second_harmonic]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DeviceKind {
     /// Broadband second-harmonic generation of a shaped pulse.
     SecondHarmonic(SecondHarmonicConfig),

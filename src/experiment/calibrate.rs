@@ -20,8 +20,6 @@ use crate::Error;
 use crate::network::Instrument;
 use crate::training::{Observer, Task};
 
-/// Shots between two looks at the clock.
-const SHOTS_A_REPORT: usize = 64;
 /// A calibration that is cut off loses the shots of so many seconds at most.
 const SECONDS_AT_STAKE: f64 = 1.0;
 
@@ -207,9 +205,7 @@ impl<'a> Tape<'a> {
             |drives: &DMatrix<f32>| drives.columns(there, drives.ncols() - there).into_owned();
         let done_before = *asked + there;
         let shots = Shots::measure(recorder, rest(&inputs), rest(&parameters), |done| {
-            if done.is_multiple_of(SHOTS_A_REPORT) {
-                let _ = task.advance(done_before + done, "");
-            }
+            let _ = task.advance(done_before + done, "");
         })?;
         let outputs = before.outputs.columns(first, there).into_owned();
         let outputs = beside(&outputs, &shots.outputs);

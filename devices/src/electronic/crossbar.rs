@@ -34,6 +34,7 @@ use rand_distr::{Distribution, StandardNormal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::layer::measure_runs;
 use crate::{
     Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, Programming, Usage,
     random, validate,
@@ -356,6 +357,16 @@ impl PhysicalLayer for Crossbar {
         self.shots += inputs.ncols() as u64;
         self.saturate(outputs);
         Ok(())
+    }
+
+    /// One shot at a time: cells fade between the shots, which a batch reads at one moment.
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        measure_runs(self, inputs, parameters, outputs, 1)
     }
 
     fn usage(&self) -> Usage {

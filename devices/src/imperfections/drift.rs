@@ -31,6 +31,7 @@ pub struct DriftConfig {
 /// A time of use.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Span {
     /// So many shots.
     Shots(#[serde(deserialize_with = "validate::positive")] f64),
@@ -41,6 +42,7 @@ pub enum Span {
 /// How constants go from what they were to what they become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Course {
     /// At one speed, then no further.
     #[default]
@@ -90,10 +92,20 @@ impl<D: Differentiable> Drift<D> {
         Self { device, course: config.course, shots_to_go, start, change, shots: 0, position: 0.0 }
     }
 
+    /// Where on the way the constants stand after `shots` shots, out of [`POSITIONS`].
+    fn position_after(&self, shots: u64) -> f64 {
+        (self.course.way(shots as f64 / self.shots_to_go) * POSITIONS).floor()
+    }
+
+    /// How many of the next `most` shots, at least one, are played with the same constants.
+    fn shots_until_a_move(&self, most: usize) -> usize {
+        let now = self.position_after(self.shots);
+        (1..most).find(|&next| self.position_after(self.shots + next as u64) != now).unwrap_or(most)
+    }
+
     /// Moves the constants to where they are by now.
     fn settle(&mut self) {
-        let way = self.course.way(self.shots as f64 / self.shots_to_go);
-        let position = (way * POSITIONS).floor();
+        let position = self.position_after(self.shots);
         if position == self.position {
             return;
         }
@@ -119,6 +131,28 @@ impl<D: Differentiable> PhysicalLayer for Drift<D> {
         self.settle();
         self.shots += inputs.ncols() as u64;
         self.device.measure(inputs, parameters, outputs)
+    }
+
+    /// The constants move between the shots as if each were measured alone.
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let shots = self.interface().check_shapes_of_each(inputs, parameters, outputs)?;
+        let mut first = 0;
+        while first < shots {
+            self.settle();
+            let count = self.shots_until_a_move(shots - first);
+            self.shots += count as u64;
+            let columns = |matrix: &DMatrix<f32>| matrix.columns(first, count).into_owned();
+            let mut readings = columns(outputs);
+            self.device.measure_each(&columns(inputs), &columns(parameters), &mut readings)?;
+            outputs.columns_mut(first, count).copy_from(&readings);
+            first += count;
+        }
+        Ok(())
     }
 
     fn usage(&self) -> Usage {

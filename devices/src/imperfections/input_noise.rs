@@ -26,6 +26,21 @@ impl<L: PhysicalLayer> InputNoise<L> {
             noisy: DMatrix::zeros(0, 0),
         }
     }
+
+    /// The drives of the next shots, with their noise.
+    fn add_noise(&mut self, inputs: &DMatrix<f32>) {
+        let channels = &self.layer.interface().inputs;
+        self.noisy.clone_from(inputs);
+        let noisy = self.noisy.as_mut_slice();
+        random::each_shot(&self.random, self.shots, channels.len(), noisy, |random, _, drives| {
+            for (drive, channel) in drives.iter_mut().zip(channels.iter()) {
+                let normal: f32 = StandardNormal.sample(random);
+                *drive = (*drive + self.strength * channel.span() * normal)
+                    .clamp(channel.minimum, channel.maximum);
+            }
+        });
+        self.shots += inputs.ncols() as u64;
+    }
 }
 
 impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
@@ -39,18 +54,18 @@ impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
         parameters: &DVector<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
-        let channels = &self.layer.interface().inputs;
-        self.noisy.clone_from(inputs);
-        let noisy = self.noisy.as_mut_slice();
-        random::each_shot(&self.random, self.shots, channels.len(), noisy, |random, _, drives| {
-            for (drive, channel) in drives.iter_mut().zip(channels.iter()) {
-                let normal: f32 = StandardNormal.sample(random);
-                *drive = (*drive + self.strength * channel.span() * normal)
-                    .clamp(channel.minimum, channel.maximum);
-            }
-        });
-        self.shots += inputs.ncols() as u64;
+        self.add_noise(inputs);
         self.layer.measure(&self.noisy, parameters, outputs)
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.add_noise(inputs);
+        self.layer.measure_each(&self.noisy, parameters, outputs)
     }
 
     fn usage(&self) -> Usage {

@@ -48,6 +48,21 @@ impl<L: PhysicalLayer> PhysicalLayer for Quantisation<L> {
         Ok(())
     }
 
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let (mut inputs, mut parameters) = (inputs.clone(), parameters.clone());
+        let interface = self.layer.interface();
+        quantise(&interface.inputs, self.dac_bits, inputs.as_mut_slice());
+        quantise(&interface.parameters, self.dac_bits, parameters.as_mut_slice());
+        self.layer.measure_each(&inputs, &parameters, outputs)?;
+        quantise(&self.layer.interface().outputs, self.adc_bits, outputs.as_mut_slice());
+        Ok(())
+    }
+
     fn usage(&self) -> Usage {
         self.layer.usage()
     }

@@ -26,6 +26,23 @@ impl<L: PhysicalLayer> ReadoutNoise<L> {
             shots: 0,
         }
     }
+
+    /// Adds to the readings of the next shots their noise.
+    fn add_noise(&mut self, outputs: &mut DMatrix<f32>) {
+        let channels = &self.layer.interface().outputs;
+        let (width, readings) = (channels.len(), outputs.as_mut_slice());
+        random::each_shot(&self.random, self.shots, width, readings, |random, _, readings| {
+            for (reading, channel) in readings.iter_mut().zip(channels.iter()) {
+                let normal: f32 = StandardNormal.sample(random);
+                let range = channel.span();
+                // Independent sources add in variance, so one deviate serves both.
+                let variance = self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
+                *reading = (*reading + range * variance.sqrt() * normal)
+                    .clamp(channel.minimum, channel.maximum);
+            }
+        });
+        self.shots += outputs.ncols() as u64;
+    }
 }
 
 impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
@@ -40,19 +57,18 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.layer.measure(inputs, parameters, outputs)?;
-        let channels = &self.layer.interface().outputs;
-        let (width, readings) = (channels.len(), outputs.as_mut_slice());
-        random::each_shot(&self.random, self.shots, width, readings, |random, _, readings| {
-            for (reading, channel) in readings.iter_mut().zip(channels.iter()) {
-                let normal: f32 = StandardNormal.sample(random);
-                let range = channel.span();
-                // Independent sources add in variance, so one deviate serves both.
-                let variance = self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
-                *reading = (*reading + range * variance.sqrt() * normal)
-                    .clamp(channel.minimum, channel.maximum);
-            }
-        });
-        self.shots += outputs.ncols() as u64;
+        self.add_noise(outputs);
+        Ok(())
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.layer.measure_each(inputs, parameters, outputs)?;
+        self.add_noise(outputs);
         Ok(())
     }
 

@@ -91,6 +91,7 @@ pub struct PlateConfig {
 /// How a plate's motion is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Detection {
     /// The velocity at one point.
     #[default]

@@ -22,6 +22,7 @@ pub struct Linearity {
 /// Which side of a device a channel is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Side {
     /// It carries data.
     Input,

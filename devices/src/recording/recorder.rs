@@ -10,6 +10,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::index::{ABOUT, About, Contents, FORMAT, INDEX, Line, contents};
 use super::segment::{Segment, same_bits};
+use crate::layer::runs_of_equal_parameters;
 use crate::whole_file::sync_folder;
 use crate::{DeviceError, Interface, PhysicalLayer, Usage, write_whole};
 
@@ -115,7 +116,31 @@ impl<L: PhysicalLayer> PhysicalLayer for Recorder<L> {
     ) -> Result<(), DeviceError> {
         let asked = self.recording.book().start.elapsed().as_secs_f64();
         self.layer.measure(inputs, parameters, outputs)?;
-        self.recording.book().add(asked, inputs, parameters, outputs)
+        let mut book = self.recording.book();
+        let (inputs, shots) = (inputs.as_slice(), inputs.ncols());
+        book.add(asked, shots, inputs, parameters.as_slice(), outputs.as_slice())
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let asked = self.recording.book().start.elapsed().as_secs_f64();
+        self.layer.measure_each(inputs, parameters, outputs)?;
+        let mut book = self.recording.book();
+        for run in runs_of_equal_parameters(parameters, usize::MAX) {
+            let (first, shots) = (run.start, run.len());
+            book.add(
+                asked,
+                shots,
+                &inputs.as_slice()[first * inputs.nrows()..][..shots * inputs.nrows()],
+                &parameters.as_slice()[first * parameters.nrows()..][..parameters.nrows()],
+                &outputs.as_slice()[first * outputs.nrows()..][..shots * outputs.nrows()],
+            )?;
+        }
+        Ok(())
     }
 
     fn usage(&self) -> Usage {
@@ -195,12 +220,14 @@ impl Book {
         fs::remove_dir(&self.folder)
     }
 
+    /// Adds `shots` shots with the same `parameters` that were asked for after `asked` seconds.
     fn add(
         &mut self,
         asked: f64,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        outputs: &DMatrix<f32>,
+        shots: usize,
+        inputs: &[f32],
+        parameters: &[f32],
+        outputs: &[f32],
     ) -> Result<(), DeviceError> {
         if self.open.shots() == 0 {
             self.opened = asked;
@@ -209,15 +236,15 @@ impl Book {
         let segment = &mut self.open;
         let settings = segment.settings() as u32;
         let last = &segment.parameters[segment.parameters.len().saturating_sub(width)..];
-        let setting = if settings > 0 && same_bits(last, parameters.as_slice()) {
+        let setting = if settings > 0 && same_bits(last, parameters) {
             settings - 1
         } else {
-            segment.parameters.extend_from_slice(parameters.as_slice());
+            segment.parameters.extend_from_slice(parameters);
             settings
         };
-        segment.inputs.extend_from_slice(inputs.as_slice());
-        segment.outputs.extend_from_slice(outputs.as_slice());
-        let shots = segment.setting.len() + inputs.ncols();
+        segment.inputs.extend_from_slice(inputs);
+        segment.outputs.extend_from_slice(outputs);
+        let shots = segment.setting.len() + shots;
         segment.setting.resize(shots, setting);
         segment.seconds.resize(shots, asked);
         if shots >= SEGMENT_SHOTS

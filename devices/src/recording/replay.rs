@@ -119,6 +119,35 @@ impl Replay {
         let (_, segment) = self.current.as_ref().expect("it was put there");
         Ok(segment)
     }
+
+    /// Answers shot number `shot` of a batch.
+    fn answer(
+        &mut self,
+        shot: usize,
+        drives: &[f32],
+        parameters: &[f32],
+        readings: &mut [f32],
+    ) -> Result<(), DeviceError> {
+        let missing = |replay: &Self, problem: String| DeviceError::NotRecorded {
+            path: replay.folder.clone(),
+            shot,
+            shots: replay.len(),
+            problem,
+        };
+        let place =
+            self.find(key(key(0, parameters), drives)).map_err(|problem| missing(self, problem))?;
+        let segment = self.load(place.segment)?;
+        let row = place.row as usize;
+        // Two shots of one key that differ are as rare as a wrong guess of 64 bits.
+        let held = segment.setting[row] as usize * parameters.len();
+        let same = same_bits(&segment.inputs[row * drives.len()..][..drives.len()], drives)
+            && same_bits(&segment.parameters[held..][..parameters.len()], parameters);
+        if !same {
+            return Err(missing(self, "another shot has its key".to_owned()));
+        }
+        readings.copy_from_slice(&segment.outputs[row * readings.len()..][..readings.len()]);
+        Ok(())
+    }
 }
 
 impl PhysicalLayer for Replay {
@@ -133,29 +162,26 @@ impl PhysicalLayer for Replay {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
-        let setting = key(0, parameters.as_slice());
-        let (width, parameter_width) = (inputs.nrows(), parameters.len());
-        for (shot, drives) in inputs.column_iter().enumerate() {
-            let missing = |replay: &Self, problem: String| DeviceError::NotRecorded {
-                path: replay.folder.clone(),
-                shot,
-                shots: replay.len(),
-                problem,
-            };
-            let place = self
-                .find(key(setting, drives.as_slice()))
-                .map_err(|problem| missing(self, problem))?;
-            let segment = self.load(place.segment)?;
-            let row = place.row as usize;
-            // Two shots of one key that differ are as rare as a wrong guess of 64 bits.
-            let held = segment.setting[row] as usize * parameter_width;
-            let same = same_bits(&segment.inputs[row * width..][..width], drives.as_slice())
-                && same_bits(&segment.parameters[held..][..parameter_width], parameters.as_slice());
-            if !same {
-                return Err(missing(self, "another shot has its key".to_owned()));
-            }
-            let measured = &segment.outputs[row * outputs.nrows()..][..outputs.nrows()];
-            outputs.column_mut(shot).copy_from_slice(measured);
+        let shots = inputs.column_iter().zip(outputs.column_iter_mut());
+        for (shot, (drives, mut readings)) in shots.enumerate() {
+            let drives = drives.as_slice();
+            self.answer(shot, drives, parameters.as_slice(), readings.as_mut_slice())?;
+        }
+        Ok(())
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes_of_each(inputs, parameters, outputs)?;
+        let shots = inputs.column_iter().zip(parameters.column_iter());
+        for (shot, ((drives, parameters), mut readings)) in
+            shots.zip(outputs.column_iter_mut()).enumerate()
+        {
+            self.answer(shot, drives.as_slice(), parameters.as_slice(), readings.as_mut_slice())?;
         }
         Ok(())
     }

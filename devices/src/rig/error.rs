@@ -4,6 +4,7 @@ use super::message::Refusal;
 
 /// A failure between the host and a real device.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RigError {
     /// Nothing answers as a device should.
     #[error("nothing answered hello for {seconds:.1} s ({damaged} damaged frames); {advice}")]

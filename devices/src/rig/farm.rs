@@ -41,8 +41,16 @@ type Part = (usize, usize);
 /// A batch that is being played.
 struct Batch<'a> {
     inputs: &'a DMatrix<f32>,
-    parameters: &'a DVector<f32>,
+    parameters: Parameters<'a>,
     progress: Mutex<Progress<'a>>,
+}
+
+/// The parameters of a batch.
+enum Parameters<'a> {
+    /// Of all its shots.
+    Shared(&'a DVector<f32>),
+    /// A column a shot.
+    OfEach(&'a DMatrix<f32>),
 }
 
 struct Progress<'a> {
@@ -111,6 +119,47 @@ impl Farm {
         }
         (own, left)
     }
+
+    /// Plays a batch that fits the interface.
+    fn play(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: Parameters<'_>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        if !self.works() {
+            return Err(DeviceError::Config {
+                device: self.interface().device.clone(),
+                problem: "every rig of the farm has failed; look after them, then start again"
+                    .to_owned(),
+            });
+        }
+        let (mut own, left) = self.divide(inputs.ncols());
+        let batch = Batch { inputs, parameters, progress: Mutex::new(Progress { left, outputs }) };
+        // What a device leaves behind as it fails, after the others are done, takes another round.
+        loop {
+            let error = thread::scope(|scope| {
+                let workers: Vec<_> = self
+                    .members
+                    .iter_mut()
+                    .zip(&own)
+                    .filter(|(member, _)| member.works)
+                    .map(|(member, own)| scope.spawn(|| member.work(&batch, *own)))
+                    .collect();
+                let join = |worker: thread::ScopedJoinHandle<'_, Result<(), DeviceError>>| {
+                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()
+                };
+                workers.into_iter().filter_map(join).last()
+            });
+            if lock(&batch.progress).left.is_empty() {
+                return Ok(());
+            }
+            if let (false, Some(error)) = (self.works(), error) {
+                return Err(error);
+            }
+            own.iter_mut().for_each(|part| *part = (0, 0));
+        }
+    }
 }
 
 impl Member {
@@ -153,7 +202,14 @@ impl Member {
         self.inputs.resize_mut(width, shots, 0.0);
         self.inputs.copy_from(&batch.inputs.columns(first, shots));
         self.outputs.resize_mut(self.layer.interface().outputs.len(), shots, 0.0);
-        self.layer.measure(&self.inputs, batch.parameters, &mut self.outputs)
+        let (inputs, outputs) = (&self.inputs, &mut self.outputs);
+        match batch.parameters {
+            Parameters::Shared(parameters) => self.layer.measure(inputs, parameters, outputs),
+            Parameters::OfEach(parameters) => {
+                let parameters = parameters.columns(first, shots).into_owned();
+                self.layer.measure_each(inputs, &parameters, outputs)
+            }
+        }
     }
 }
 
@@ -184,38 +240,17 @@ impl PhysicalLayer for Farm {
         parameters: &DVector<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
-        let shots = self.interface().check_shapes(inputs, parameters, outputs)?;
-        if !self.works() {
-            return Err(DeviceError::Config {
-                device: self.interface().device.clone(),
-                problem: "every rig of the farm has failed; look after them, then start again"
-                    .to_owned(),
-            });
-        }
-        let (mut own, left) = self.divide(shots);
-        let batch = Batch { inputs, parameters, progress: Mutex::new(Progress { left, outputs }) };
-        // What a device leaves behind as it fails, after the others are done, takes another round.
-        loop {
-            let error = thread::scope(|scope| {
-                let workers: Vec<_> = self
-                    .members
-                    .iter_mut()
-                    .zip(&own)
-                    .filter(|(member, _)| member.works)
-                    .map(|(member, own)| scope.spawn(|| member.work(&batch, *own)))
-                    .collect();
-                let join = |worker: thread::ScopedJoinHandle<'_, Result<(), DeviceError>>| {
-                    worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err()
-                };
-                workers.into_iter().filter_map(join).last()
-            });
-            if lock(&batch.progress).left.is_empty() {
-                return Ok(());
-            }
-            if let (false, Some(error)) = (self.works(), error) {
-                return Err(error);
-            }
-            own.iter_mut().for_each(|part| *part = (0, 0));
-        }
+        self.interface.check_shapes(inputs, parameters, outputs)?;
+        self.play(inputs, Parameters::Shared(parameters), outputs)
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes_of_each(inputs, parameters, outputs)?;
+        self.play(inputs, Parameters::OfEach(parameters), outputs)
     }
 }

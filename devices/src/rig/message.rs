@@ -180,6 +180,7 @@ impl Description {
 /// Why a device refused a frame, or could not do what it asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The session is not open: the device restarted, or another host took it.
     Session = 1,

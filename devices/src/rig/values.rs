@@ -8,6 +8,7 @@ use crate::Channels;
 /// How the values of a frame are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Encoding {
     /// IEEE 754 binary32, little endian.
     #[default]

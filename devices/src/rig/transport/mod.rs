@@ -71,6 +71,7 @@ pub trait Transport: Send {
 
 /// How the other end of a link ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ended {
     /// It is not known.
     Unknown,

@@ -1,0 +1,269 @@
+//! `measure_each` reads what one `measure` a shot reads, on every device and through every wrapper.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use nalgebra::{DMatrix, DVector};
+use rand::RngExt;
+use twinprop_devices::electronic::{CrossbarConfig, TransistorConfig};
+use twinprop_devices::imperfections::{Course, DriftConfig, ImperfectionsConfig, Span};
+use twinprop_devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
+use twinprop_devices::optical::{MziMeshConfig, SecondHarmonicConfig};
+use twinprop_devices::recording::{Recorded, Recorder, Replay};
+use twinprop_devices::rig::transport::Tcp;
+use twinprop_devices::rig::{Emulator, EmulatorConfig, Encoding, Farm, Patience, Rig};
+use twinprop_devices::{
+    Boundary, Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer, SlewLimit,
+    random, runs_of_equal_parameters,
+};
+
+mod support;
+
+use support::{Doubler, listen};
+
+/// Settings of a batch and shots on each, in their order.
+const RUNS: [(usize, usize); 6] = [(0, 200), (1, 1), (2, 3), (1, 39), (1, 1), (0, 5)];
+
+struct Batch {
+    inputs: DMatrix<f32>,
+    parameters: DMatrix<f32>,
+}
+
+/// Drives over a little more than the ranges of `interface`, if `stray`.
+fn batch(interface: &Interface, stray: f32) -> Batch {
+    let mut random = random::stream(3, "parameters of each shot");
+    let mut draw = |channels: &Channels| {
+        let values = channels.iter().map(|channel| {
+            let share = random.random_range(-stray..1.0 + stray);
+            channel.minimum + share * channel.span()
+        });
+        values.collect::<Vec<f32>>()
+    };
+    let settings = [(); 3].map(|()| draw(&interface.parameters));
+    let (mut inputs, mut parameters, mut shots) = (Vec::new(), Vec::new(), 0);
+    for (setting, count) in RUNS {
+        for _ in 0..count {
+            inputs.extend(draw(&interface.inputs));
+            parameters.extend_from_slice(&settings[setting]);
+            shots += 1;
+        }
+    }
+    Batch {
+        inputs: DMatrix::from_vec(interface.inputs.len(), shots, inputs),
+        parameters: DMatrix::from_vec(interface.parameters.len(), shots, parameters),
+    }
+}
+
+fn together(device: &mut dyn PhysicalLayer, batch: &Batch) -> DMatrix<f32> {
+    let shots = batch.inputs.ncols();
+    let mut outputs = DMatrix::from_element(device.interface().outputs.len(), shots, f32::NAN);
+    device.measure_each(&batch.inputs, &batch.parameters, &mut outputs).unwrap();
+    outputs
+}
+
+fn one_by_one(device: &mut dyn PhysicalLayer, batch: &Batch) -> DMatrix<f32> {
+    let bins = device.interface().outputs.len();
+    let mut readings = Vec::new();
+    for shot in 0..batch.inputs.ncols() {
+        let mut output = DMatrix::from_element(bins, 1, f32::NAN);
+        let parameters = batch.parameters.column(shot).into_owned();
+        let input = batch.inputs.columns(shot, 1).into_owned();
+        device.measure(&input, &parameters, &mut output).unwrap();
+        readings.extend_from_slice(output.as_slice());
+    }
+    DMatrix::from_vec(bins, batch.inputs.ncols(), readings)
+}
+
+fn kinds() -> [DeviceKind; 7] {
+    [
+        DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()),
+        DeviceKind::Oscillators(OscillatorsConfig { count: 100, ..Default::default() }),
+        DeviceKind::Pendula(PendulaConfig { count: 6, time: 3.0, ..Default::default() }),
+        DeviceKind::Plate(PlateConfig::default()),
+        DeviceKind::Transistor(TransistorConfig::default()),
+        DeviceKind::Crossbar(CrossbarConfig {
+            drift_exponent: 0.05,
+            drift_onset_seconds: 1e-3,
+            ..Default::default()
+        }),
+        DeviceKind::MziMesh(MziMeshConfig { modes: 100, ..Default::default() }),
+    ]
+}
+
+/// Every imperfection at once; the constants move every few shots.
+fn imperfections() -> ImperfectionsConfig {
+    let over = Span::Shots(500.0);
+    ImperfectionsConfig {
+        mismatch: 0.01,
+        input_noise: 0.01,
+        readout_noise: 0.01,
+        shot_noise: 0.01,
+        dac_bits: 12,
+        adc_bits: 12,
+        drift: Some(DriftConfig { deviation: 0.02, over, course: Course::Ageing }),
+    }
+}
+
+#[test]
+fn every_simulated_device_reads_the_same_as_shot_by_shot() {
+    for imperfections in [ImperfectionsConfig::default(), imperfections()] {
+        for model in kinds() {
+            let config = DeviceConfig { model, imperfections: imperfections.clone() };
+            let name = config.model.name();
+            let device = || Boundary::new(config.fabricate(5).unwrap().device);
+            let (mut whole, mut single) = (device(), device());
+            let batch = batch(whole.interface(), 0.1);
+            assert_eq!(together(&mut whole, &batch), one_by_one(&mut single, &batch), "{name}");
+            assert_eq!(whole.counts(), single.counts(), "{name}");
+            assert!(whole.counts().clamped > 0, "{name}");
+            assert_eq!(whole.usage(), single.usage(), "{name}");
+            // What follows is the same, too.
+            assert_eq!(one_by_one(&mut whole, &batch), together(&mut single, &batch), "{name}");
+        }
+    }
+}
+
+/// Reads its drive plus its parameter; counts its batches.
+struct Adder {
+    interface: Interface,
+    batches: Arc<AtomicUsize>,
+}
+
+impl Adder {
+    fn new() -> Self {
+        let interface = Interface {
+            device: "adder".to_owned(),
+            inputs: Channels::bank("x", 1, "V", -1.0, 1.0),
+            parameters: Channels::bank("p", 1, "V", -1.0, 1.0).with_largest_step(0.25),
+            outputs: Channels::bank("y", 1, "V", -2.0, 2.0),
+            seconds_per_shot: 1e-3,
+        };
+        Self { interface, batches: Arc::default() }
+    }
+}
+
+impl PhysicalLayer for Adder {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes(inputs, parameters, outputs)?;
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        outputs.copy_from(&inputs.add_scalar(parameters[0]));
+        Ok(())
+    }
+}
+
+#[test]
+fn neighbours_with_equal_parameters_are_one_batch() {
+    let device = Adder::new();
+    let batches = Arc::clone(&device.batches);
+    let batch = batch(device.interface(), 0.0);
+    let runs = runs_of_equal_parameters(&batch.parameters, usize::MAX);
+    // Two neighbouring runs have the same setting.
+    assert_eq!(runs.collect::<Vec<_>>(), [0..200, 200..201, 201..204, 204..244, 244..249]);
+    let shorter = runs_of_equal_parameters(&batch.parameters, 150);
+    assert_eq!(shorter.take(3).collect::<Vec<_>>(), [0..150, 150..200, 200..201]);
+    let expected = &batch.inputs + &batch.parameters;
+    assert_eq!(together(&mut Boundary::new(Box::new(device)), &batch), expected);
+    assert_eq!(batches.load(Ordering::Relaxed), 5);
+}
+
+#[test]
+fn parameters_out_of_range_are_clamped_and_what_is_not_finite_is_refused() {
+    let device = Adder::new();
+    let batches = Arc::clone(&device.batches);
+    let mut device = Boundary::new(Box::new(device));
+    let inputs = DMatrix::from_row_slice(1, 3, &[0.5, 0.25, 0.0]);
+    let mut parameters = DMatrix::from_row_slice(1, 3, &[3.0, 0.5, f32::NAN]);
+    let mut outputs = DMatrix::zeros(1, 3);
+    let refused = device.measure_each(&inputs, &parameters, &mut outputs).unwrap_err();
+    assert!(matches!(refused, DeviceError::NonFiniteDrive { shot: 2, .. }), "{refused}");
+    assert_eq!((batches.load(Ordering::Relaxed), device.shots()), (0, 0));
+    parameters[2] = -2.0;
+    device.measure_each(&inputs, &parameters, &mut outputs).unwrap();
+    assert_eq!(outputs.as_slice(), [1.5, 0.75, -1.0]);
+    assert_eq!((device.clamped(), device.shots(), device.counts().values), (2, 3, 6));
+    for parameters in [DMatrix::zeros(1, 2), DMatrix::zeros(2, 3)] {
+        let refused = device.measure_each(&inputs, &parameters, &mut outputs).unwrap_err();
+        assert!(matches!(refused, DeviceError::Shape { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn a_device_with_small_steps_is_led_to_the_parameters_of_each_shot() {
+    let batch = batch(Adder::new().interface(), 0.0);
+    let (mut whole, mut single) = (SlewLimit::new(Adder::new()), SlewLimit::new(Adder::new()));
+    assert_eq!(together(&mut whole, &batch), one_by_one(&mut single, &batch));
+    assert_eq!(whole.ramp_shots(), single.ramp_shots());
+    assert!(whole.ramp_shots() > 0);
+}
+
+#[test]
+fn the_parameters_of_each_shot_are_recorded_and_replayed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("parameters of each shot");
+    let _ = fs::remove_dir_all(&folder);
+    let batch = batch(Adder::new().interface(), 0.0);
+    let mut recorder = Recorder::new(Adder::new(), &folder).unwrap();
+    let measured = together(&mut recorder, &batch);
+    recorder.recording().finish().unwrap();
+    let recorded = Recorded::read(&folder).unwrap();
+    assert_eq!(recorded.inputs, batch.inputs);
+    assert_eq!(recorded.parameters, batch.parameters);
+    assert_eq!(recorded.outputs, measured);
+    let mut replay = Replay::open(&folder).unwrap();
+    assert_eq!(together(&mut replay, &batch), measured);
+    let mut outputs = measured.clone();
+    let again = replay.measure_each(&batch.inputs, &batch.parameters, &mut outputs).unwrap_err();
+    assert!(matches!(again, DeviceError::NotRecorded { shot: 0, .. }), "{again}");
+}
+
+#[test]
+fn a_rig_plays_the_parameters_of_each_shot() {
+    let device = || {
+        let config =
+            SecondHarmonicConfig { inputs: 4, parameters: 3, outputs: 5, ..Default::default() };
+        let model = DeviceKind::SecondHarmonic(config);
+        // An emulator plays a frame at a time, and drifts from frame to frame.
+        let imperfections = ImperfectionsConfig { drift: None, ..imperfections() };
+        DeviceConfig { model, imperfections }.fabricate(1).unwrap().device
+    };
+    let mut emulator = Emulator::new(device(), "shg", EmulatorConfig::default());
+    let address = listen(move |mut link| emulator.serve(&mut link, |_| {}).unwrap());
+    let link = Box::new(Tcp::new(&address));
+    let mut rig = Rig::on(link, &address, Patience::default(), Encoding::Floats).unwrap();
+    let batch = batch(rig.interface(), 0.0);
+    assert_eq!(together(&mut rig, &batch), one_by_one(&mut *device(), &batch));
+}
+
+#[test]
+fn a_farm_spreads_shots_with_parameters_of_their_own() {
+    let adder = Adder::new();
+    let batch = batch(adder.interface(), 0.0);
+    let mut farm = Farm::new(vec![Box::new(adder), Box::new(Adder::new())]).unwrap();
+    for _ in 0..10 {
+        assert_eq!(together(&mut farm, &batch), &batch.inputs + &batch.parameters);
+    }
+    let fails = |_, shots| shots > 30;
+    let mortal = Doubler::new(1, fails);
+    let other = Doubler::new(1, |_, _| false);
+    let mut farm = Farm::new(vec![Box::new(mortal), Box::new(other)]).unwrap();
+    let inputs = DMatrix::from_fn(1, 64, |_, shot| (shot as f32).sin());
+    let mut outputs = DMatrix::zeros(1, 64);
+    for _ in 0..4 {
+        farm.measure_each(&inputs, &DMatrix::zeros(0, 64), &mut outputs).unwrap();
+        assert_eq!(outputs, &inputs * 2.0);
+        thread::yield_now();
+    }
+}
