@@ -117,9 +117,18 @@ impl DigitalTwin for Ensemble {
         average(readings.collect())
     }
 
-    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let (dx, dtheta) =
-            self.members.iter().map(|twin| twin.vjp(x.clone(), theta.clone(), dy.clone())).unzip();
+    fn vjp(
+        &self,
+        x: Tensor<2>,
+        theta: Tensor<2>,
+        y: Tensor<2>,
+        dy: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let of_members = self
+            .members
+            .iter()
+            .map(|twin| twin.vjp(x.clone(), theta.clone(), y.clone(), dy.clone()));
+        let (dx, dtheta) = of_members.unzip();
         (average(dx), average(dtheta))
     }
 

@@ -84,12 +84,20 @@ impl DigitalTwin for EquationTwin {
         to_tensor(&y, &device)
     }
 
-    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(
+        &self,
+        x: Tensor<2>,
+        theta: Tensor<2>,
+        y: Tensor<2>,
+        dy: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
         let (device, shape) = (x.device(), theta.dims());
         if let Some(tensors) = self.tensors(&device) {
-            let groups = by_setting(&x, &theta).zip(by_setting(&dy, &theta));
-            let (dx, dtheta) =
-                groups.map(|((x, setting), (dy, _))| tensors.linearise(x, setting).vjp(dy)).unzip();
+            let cotangents = by_setting(&y, &theta).zip(by_setting(&dy, &theta));
+            let groups = by_setting(&x, &theta).zip(cotangents);
+            let (dx, dtheta) = groups
+                .map(|((x, setting), ((y, _), (dy, _)))| tensors.linearise(x, setting).vjp(y, dy))
+                .unzip();
             return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
         }
         let (x, settings, dy) = (to_matrix(x), settings(theta), to_matrix(dy));
@@ -151,7 +159,7 @@ struct OnHost {
 }
 
 impl Linearised for OnHost {
-    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
         let mut dtheta = DVector::zeros(self.parameters);
         self.equation.vjp(&to_matrix(dy), &mut dx, &mut dtheta);

@@ -120,11 +120,18 @@ impl DigitalTwin for HybridTwin {
         }
     }
 
-    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let (dx, dtheta) = self.equation.vjp(x.clone(), theta.clone(), dy.clone());
+    fn vjp(
+        &self,
+        x: Tensor<2>,
+        theta: Tensor<2>,
+        y: Tensor<2>,
+        dy: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let (dx, dtheta) = self.equation.vjp(x.clone(), theta.clone(), y.clone(), dy.clone());
         match &self.residual {
             Some(residual) => {
-                let (more_dx, more_dtheta) = residual.vjp(x, theta, dy);
+                // A neural twin's derivative does not depend on the readings.
+                let (more_dx, more_dtheta) = residual.vjp(x, theta, y, dy);
                 (dx + more_dx, dtheta + more_dtheta)
             }
             None => (dx, dtheta),

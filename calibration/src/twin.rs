@@ -23,13 +23,24 @@ pub trait DigitalTwin: Send + Sync {
     /// [`vjp`](Self::vjp) is not overridden.
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2>;
 
-    /// Vector-Jacobian product at (`x`, `theta`): the outputs' cotangents `dy`
+    /// Vector-Jacobian product at (`x`, `theta`, `y`): the outputs' cotangents `dy`
     /// `[shots, n_outputs]` → cotangents of `x` `[shots, n_inputs]` and of `theta`
     /// `[groups, n_parameters]`.
     ///
+    /// `y` `[shots, n_outputs]`, in the device's units, are the readings that the device gave at
+    /// (`x`, `theta`) or, in silico, that the twin predicted. A twin whose derivative depends on
+    /// what was read needs them, such as one of a spiking device, differentiated at its measured
+    /// spike times; every twin of this crate ignores them.
+    ///
     /// The default differentiates [`predict`](Self::predict) with burn; a twin with a cheaper
     /// adjoint overrides it.
-    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(
+        &self,
+        x: Tensor<2>,
+        theta: Tensor<2>,
+        _y: Tensor<2>,
+        dy: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
         autodiff_vjp(self, x, theta, dy)
     }
 
@@ -60,9 +71,9 @@ pub trait DigitalTwin: Send + Sync {
 
 /// A twin at one point, whatever becomes of the twin.
 pub trait Linearised: Send + Sync {
-    /// The twin's [`vjp`](DigitalTwin::vjp) there: cotangents `dy` of the outputs → cotangents of `x` and
-    /// `theta`.
-    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);
+    /// The twin's [`vjp`](DigitalTwin::vjp) there, with the readings `y` and the outputs' cotangents
+    /// `dy`, each `[shots, n_outputs]` → cotangents of `x` and `theta`.
+    fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);
 }
 
 /// `twin` at (`x`, `theta`), with as much as it can do before the cotangents are known done.
@@ -84,8 +95,8 @@ struct AtPoint {
 }
 
 impl Linearised for AtPoint {
-    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        self.twin.vjp(self.x.clone(), self.theta.clone(), dy)
+    fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        self.twin.vjp(self.x.clone(), self.theta.clone(), y, dy)
     }
 }
 

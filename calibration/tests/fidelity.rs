@@ -41,7 +41,8 @@ fn agreement(twin: &dyn DigitalTwin, exact: &dyn DigitalTwin, shots: &Shots) -> 
     });
     let gradient = |twin: &dyn DigitalTwin| {
         let row = |matrix: &DMatrix<f32>| to_tensor(matrix, &backend);
-        let (dx, dtheta) = twin.vjp(row(&shots.inputs), row(&shots.parameters), row(&weights));
+        let (x, theta) = (row(&shots.inputs), row(&shots.parameters));
+        let (dx, dtheta) = twin.vjp(x, theta, row(&shots.outputs), row(&weights));
         let scaled = |gradient: DMatrix<f32>, channels: &Channels| {
             let spans: Vec<f32> = channels.iter().map(|channel| channel.span()).collect();
             DMatrix::from_fn(gradient.nrows(), gradient.ncols(), |row, shot| {

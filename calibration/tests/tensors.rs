@@ -77,7 +77,8 @@ fn agree_on(device: &Device, tolerance: f32, cases: &[(usize, usize, usize)]) {
         let theta = from_vec(theta.as_slice().to_vec(), [1, parameters], device);
         let case = format!("{count} oscillators, {steps} steps, {shots} shots");
         let of_y = to_vec(tensors.respond(x.clone(), theta.clone()));
-        let (of_x, of_theta) = tensors.linearise(x, theta).vjp(to_tensor(&dy, device));
+        let (of_x, of_theta) =
+            tensors.linearise(x, theta).vjp(to_tensor(&y, device), to_tensor(&dy, device));
         for (ours, reference, what) in [
             (of_y, y.as_slice(), "response"),
             (to_vec(of_x), dx.as_slice(), "drives"),

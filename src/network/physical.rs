@@ -274,11 +274,13 @@ impl Physical {
     /// Vector-Jacobian product at `point`, by the twin that was linearised there or by the laboratory's.
     pub(super) fn vjp(&self, point: Point, dy: Tensor<2>, laboratory: &Laboratory) -> Cotangents {
         let dy = self.reading_cotangent(dy);
+        let predict = || self.predict(point.x, laboratory, None);
+        let y = point.readings.cloned().unwrap_or_else(predict);
         let (dx, dtheta) = match point.linearised {
-            Some(twin) => twin.vjp(dy),
+            Some(twin) => twin.vjp(y, dy),
             None => {
                 let twin = laboratory.instruments[self.instrument].twin();
-                twin.vjp(self.drives(point.x), self.settings.in_device_units(), dy)
+                twin.vjp(self.drives(point.x), self.settings.in_device_units(), y, dy)
             }
         };
         let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);

@@ -106,6 +106,7 @@ fn groups(inputs: &Channels, parameters: &Channels) -> Vec<Group> {
 /// What is compared with a device.
 pub(super) struct Comparison<'a> {
     pub twin: &'a dyn DigitalTwin,
+    /// In the device's units.
     pub unseen: &'a Shots,
     /// Variance of a shot's noise in each output, in binary units.
     pub noise: &'a DVector<f32>,
@@ -135,9 +136,9 @@ pub(super) fn compare(
     let mut by_group = Vec::new();
     for (number, group) in groups.iter().enumerate() {
         progress(number as f64 / groups.len() as f64);
-        let points = bench.points(unseen, config.points, group);
-        let (cotangents, gradients) = bench.gradients(twin, &points, backend);
-        let about = About { points, cotangents, gradients };
+        let Points { drives, readings } = bench.points(unseen, config.points, group);
+        let (cotangents, gradients) = bench.gradients(twin, &drives, &readings, backend);
+        let about = About { points: drives, cotangents, gradients };
         let directions: Vec<Directions> =
             (0..config.points).map(|_| bench.directions(group, config.directions)).collect();
         let mut steps = choose_steps(case, &bench, &about, &directions);
@@ -171,6 +172,14 @@ pub(super) fn compare(
         });
     }
     Ok((Gradient::of(&total), by_group))
+}
+
+/// Drives of shots, and what the device read, a column a point.
+struct Points {
+    /// `[channels × points]`.
+    drives: DMatrix<f32>,
+    /// `[outputs × points]`, in the device's units.
+    readings: DMatrix<f32>,
 }
 
 /// Where gradients are compared, a column a point.
@@ -286,12 +295,14 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Drives of the unseen shots, `[channels × points]`, the group's moved inside their ranges by the
-    /// largest step.
-    fn points(&mut self, unseen: &Shots, points: usize, group: &Group) -> DMatrix<f32> {
+    /// Drives of the unseen shots, the group's moved inside their ranges by the largest step, and the
+    /// readings of these shots.
+    fn points(&mut self, unseen: &Shots, points: usize, group: &Group) -> Points {
         let mut drives = DMatrix::zeros(self.channels.len(), points);
-        for mut drive in drives.column_iter_mut() {
+        let mut readings = DMatrix::zeros(self.outputs.len(), points);
+        for (point, mut drive) in drives.column_iter_mut().enumerate() {
             let shot = self.random.random_range(0..unseen.len());
+            readings.set_column(point, &unseen.outputs.column(shot));
             let (inputs, parameters) = (unseen.inputs.column(shot), unseen.parameters.column(shot));
             drive.rows_mut(0, self.width).copy_from(&inputs);
             drive.rows_mut(self.width, parameters.len()).copy_from(&parameters);
@@ -303,7 +314,7 @@ impl Bench<'_> {
                 }
             }
         }
-        drives
+        Points { drives, readings }
     }
 
     /// Independent normals, `[rows × columns]`.
@@ -333,6 +344,7 @@ impl Bench<'_> {
         &mut self,
         twin: &dyn DigitalTwin,
         points: &DMatrix<f32>,
+        readings: &DMatrix<f32>,
         backend: &Device,
     ) -> (DMatrix<f32>, DMatrix<f32>) {
         let mut cotangents = self.normals(twin.interface().outputs.len(), points.ncols());
@@ -346,7 +358,8 @@ impl Bench<'_> {
             for mut dy in dy.column_iter_mut() {
                 dy.iter_mut().zip(self.outputs.binary_units()).for_each(|(dy, unit)| *dy /= unit);
             }
-            let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&dy));
+            let y = readings.columns(first, count).into_owned();
+            let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&y), row(&dy));
             let mut gradients = gradients.columns_mut(first, count);
             gradients.rows_mut(0, self.width).copy_from(&to_matrix(dx));
             gradients.rows_mut(self.width, theta.nrows()).copy_from(&to_matrix(dtheta));

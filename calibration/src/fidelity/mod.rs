@@ -94,11 +94,11 @@ impl Fidelity {
         let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
         let predicted = outputs.in_binary_units(&predicted);
         let measured = outputs.in_binary_units(&unseen.outputs);
-        let unseen = &Shots { outputs: measured, ..unseen.clone() };
+        let in_binary_units = &Shots { outputs: measured, ..unseen.clone() };
         let repeats = config.repeats.max(2);
-        let noise = readings::noise(device, unseen, config.points, repeats)?;
-        let (together, by_channel) = readings::judge(&predicted, &unseen.outputs, &noise);
-        let by_range = ByRange::of(twin.interface(), unseen, &predicted);
+        let noise = readings::noise(device, in_binary_units, config.points, repeats)?;
+        let (together, by_channel) = readings::judge(&predicted, &in_binary_units.outputs, &noise);
+        let by_range = ByRange::of(twin.interface(), in_binary_units, &predicted);
         progress(0.1);
         let case = gradient::Comparison { twin, unseen, noise: &noise, config, seed, backend };
         let (gradient, by_group) =

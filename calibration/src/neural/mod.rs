@@ -238,7 +238,7 @@ struct LinearisedNeural {
 }
 
 impl Linearised for LinearisedNeural {
-    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         self.twin.vjp_at(&self.trace, dy)
     }
 }
@@ -313,8 +313,14 @@ impl DigitalTwin for NeuralTwin {
         self.forward(x, theta).output * self.reading_deviation.clone() + self.reading_mean.clone()
     }
 
-    fn vjp(&self, x: Tensor<2>, theta: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        self.at(x, theta).vjp(dy)
+    fn vjp(
+        &self,
+        x: Tensor<2>,
+        theta: Tensor<2>,
+        y: Tensor<2>,
+        dy: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        self.at(x, theta).vjp(y, dy)
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Option<Box<dyn Linearised>> {

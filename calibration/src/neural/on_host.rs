@@ -111,7 +111,7 @@ impl LinearisedOnHost {
 }
 
 impl Linearised for LinearisedOnHost {
-    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let ([shots, outputs], inputs) = (dy.dims(), self.input_scale.dims()[1]);
         let (width, weights) = (self.width, &*self.weights);
         let depth = weights.of_layers.len();

@@ -190,7 +190,7 @@ struct Trajectory {
 }
 
 impl Linearised for Trajectory {
-    fn vjp(&self, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let h = self.step;
         let weights = stage_weights(h);
         let last = self.stages.last().map_or(0, |&(step, _)| step);
