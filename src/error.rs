@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use twinprop_calibration::CalibrationError;
 use twinprop_devices::DeviceError;
-use twinprop_devices::rig::RigError;
 
-/// Any failure of the program.
+/// Any failure.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A recipe is not what it should be.
     #[error("{}: {problem}", path.display())]
@@ -35,7 +35,7 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// The command asks for something that is not there.
+    /// A call asks for what cannot be done. Options are named as in [`RunOptions`](crate::experiment::RunOptions).
     #[error("{0}")]
     Usage(String),
     /// The device failed.
@@ -46,7 +46,7 @@ pub enum Error {
     Calibration(#[from] CalibrationError),
     /// A device is not what it was when its network was trained.
     #[error(
-        "`{device}` has drifted; `twinprop evaluate {run}` says what is left of the accuracy, and `twinprop recalibrate {run}` brings the network back", run = run.display()
+        "`{device}` has drifted; `experiment::evaluate_run({run})` measures the accuracy that it has now, and `experiment::recalibrate_run({run})` brings the network back", run = run.display()
     )]
     Drifted {
         /// Name of the device in the recipe.
@@ -55,7 +55,7 @@ pub enum Error {
         run: PathBuf,
     },
     /// A run was cut off that can be resumed.
-    #[error("{source}; what was done is kept; resume with `twinprop train --resume {run}`", run = run.display())]
+    #[error("{source}; what was done is kept; resume with `experiment::resume({run})`", run = run.display())]
     Cut {
         /// What cut it off.
         source: Box<Error>,
@@ -75,11 +75,6 @@ pub enum Error {
     },
 }
 
-/// Exit status of a program that Ctrl-C ended, as shells have it.
-pub const INTERRUPTED: u8 = 130;
-/// Exit status of a program that could not bring a device to its safe state for certain.
-pub const MAY_BE_DRIVEN: u8 = 4;
-
 impl Error {
     /// A [`File`](Self::File) error.
     pub fn file(path: &Path, advice: &'static str) -> impl FnOnce(std::io::Error) -> Self {
@@ -87,35 +82,18 @@ impl Error {
         move |source| Self::File { path, source, advice }
     }
 
-    /// Whether the input is at fault, so that the same again would fail again.
+    /// Whether the input is at fault, so that the same again would fail again: a recipe, data, a file, an option, or a
+    /// device's configuration. Otherwise the work failed: a device, a training, or somebody who stopped it.
     #[must_use]
     pub fn is_input(&self) -> bool {
-        self.exit_code() == 2
-    }
-
-    /// Exit status: 2 where the input is at fault, 1 where the work failed, 3 for a device that has
-    /// drifted, 4 for a device that may still be driven, 130 after Ctrl-C.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Cut { source, .. } => source.exit_code(),
-            Self::Device(DeviceError::Rig { error, .. })
-            | Self::Calibration(CalibrationError::Device(DeviceError::Rig { error, .. })) => {
-                match error {
-                    RigError::NotSafe { .. } => MAY_BE_DRIVEN,
-                    error if error.is_interruption() => INTERRUPTED,
-                    _ => 1,
-                }
+            Self::Cut { source, .. } => source.is_input(),
+            Self::Device(error) => matches!(error, DeviceError::Config { .. }),
+            Self::Calibration(error) => {
+                !matches!(error, CalibrationError::Device(_) | CalibrationError::Diverged { .. })
             }
-            Self::Device(DeviceError::Config { .. }) => 2,
-            Self::Device(_)
-            | Self::Diverged { .. }
-            | Self::Calibration(CalibrationError::Device(_) | CalibrationError::Diverged { .. }) => {
-                1
-            }
-            Self::Drifted { .. } => 3,
-            Self::Interrupted(_) => INTERRUPTED,
-            _ => 2,
+            Self::Diverged { .. } | Self::Drifted { .. } | Self::Interrupted(_) => false,
+            Self::Recipe { .. } | Self::Data { .. } | Self::File { .. } | Self::Usage(_) => true,
         }
     }
 }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::ending;
 use twinprop::errln;
+use twinprop::report::for_command_line;
 use twinprop::view::terminal;
 
 /// A training step frees and asks for the same few hundred kilobytes again and again, on every
@@ -30,8 +31,8 @@ fn main() -> ExitCode {
     match catch_unwind(work) {
         Ok(Ok(())) => ending::end(status_of_output(only_prints), None),
         Ok(Err(error)) => {
-            errln!("error: {error}");
-            ending::end(ExitCode::from(error.exit_code()), Some(&error))
+            errln!("error: {}", for_command_line(&error.to_string()));
+            ending::end(ExitCode::from(ending::status_of(&error)), Some(&error))
         }
         // The panic was told by its hook.
         Err(_) => ending::end(ExitCode::from(PANICKED), None),

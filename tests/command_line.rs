@@ -289,7 +289,6 @@ fn a_wrong_recipe_is_shown_with_line_key_and_what_was_expected() {
             "model.warp_drive",
             &["line 10", "warp_drive", "second_harmonic"],
         ),
-        ("\"readout\",", "", &["network", "readout"]),
         ("shots = 600", "shots = 600\ndesign = \"random\"", &["design", "latin_hypercube"]),
     ] {
         let text = QUICK.replacen(from, to, 1);

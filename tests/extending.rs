@@ -116,3 +116,18 @@ fn a_device_of_ones_own_in_rust_is_trained() {
     // A guess is right once in eleven.
     assert!(summary["test_accuracy"].as_f64().unwrap() > 0.4, "{}", summary["test_accuracy"]);
 }
+
+/// Each example is a program that checks what it reached, and short enough to read.
+#[test]
+fn every_example_runs_and_fits_on_a_page() {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.ancestors().nth(2).unwrap().join("examples");
+    let names = ["own_device", "own_loss", "own_rule", "own_twin", "own_loop", "without_recipe"];
+    for name in names {
+        let source = fs::read_to_string(root().join(format!("examples/{name}.rs"))).unwrap();
+        assert!(source.lines().count() <= 100, "{name} has {} lines", source.lines().count());
+        let output = std::process::Command::new(built.join(name)).current_dir(root()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}

@@ -64,6 +64,10 @@ fn a_network_that_does_not_fit_says_where() {
         ),
         (format!(r#""encode", {physical}, "readout""#), "64 features"),
         (
+            format!(r#""wire", {{ slice = {{ count = 40 }} }}, {physical}"#),
+            "it ends with 40 values, and the data have 10 classes",
+        ),
+        (
             format!(r#""wire", {{ slice = {{ from = 20, count = 40 }} }}, {physical}, "readout""#),
             "\"wire\", has no physical layer",
         ),

@@ -50,7 +50,7 @@ impl Backend {
             Self::Wgpu => {
                 if Device::enumerate(burn::tensor::DeviceType::Wgpu).is_empty() {
                     return Err(Error::Usage(
-                        "no GPU answers through Vulkan, Metal or DirectX; install its driver, or Mesa's software Vulkan (mesa-vulkan-drivers), or compute with --backend flex".to_owned(),
+                        "no GPU answers through Vulkan, Metal or DirectX; install its driver, or Mesa's software Vulkan (mesa-vulkan-drivers), or compute with option `backend` flex".to_owned(),
                     ));
                 }
                 Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice))

@@ -10,6 +10,7 @@ use twinprop::experiment::{
 
 use super::{CommandObserver, Settings};
 use twinprop::outln;
+use twinprop::report::for_command_line;
 
 /// Arguments of `calibrate`.
 #[derive(Args)]
@@ -37,7 +38,7 @@ pub fn run(command: &Calibrate) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     for line in summary.verdicts.iter().flat_map(TwinVerdict::lines) {
-        outln!("{line}");
+        outln!("{}", for_command_line(&line));
     }
     outln!("report: {}", folder.path().join(RunFolder::CALIBRATION_REPORT).display());
     outln!("to train by it: --set calibration.load={}", folder.path().display());

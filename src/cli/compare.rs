@@ -11,6 +11,7 @@ use twinprop::{Error, Rule};
 
 use super::{CommandObserver, Settings, jobs_or_cores};
 use twinprop::outln;
+use twinprop::report::for_command_line;
 
 /// Arguments of `compare`.
 #[derive(Args)]
@@ -105,7 +106,7 @@ fn print_twins(comparison: &Comparison) {
             settings.iter().map(|(key, value)| format!(", {key} = {value}")).collect();
         outln!("the worst of {runs} runs{values}:");
         for line in verdict.lines() {
-            outln!("  {line}");
+            outln!("  {}", for_command_line(&line));
         }
     }
 }

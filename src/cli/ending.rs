@@ -7,9 +7,39 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use twinprop::devices::rig::make_all_safe;
-use twinprop::error::{INTERRUPTED, MAY_BE_DRIVEN};
+use twinprop::calibration::CalibrationError;
+use twinprop::devices::DeviceError;
+use twinprop::devices::rig::{RigError, make_all_safe};
 use twinprop::{Error, errln};
+
+/// Exit status of a program whose input is at fault.
+const INPUT: u8 = 2;
+/// Exit status of a program that found a device drifted.
+const DRIFTED: u8 = 3;
+/// Exit status of a program that could not bring a device to its safe state for certain.
+const MAY_BE_DRIVEN: u8 = 4;
+/// Exit status of a program that Ctrl-C ended, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// Exit status for `error`: 2 where the input is at fault, 1 where the work failed, 3 for a device that has drifted, 4
+/// for a device that may still be driven, 130 after Ctrl-C.
+pub fn status_of(error: &Error) -> u8 {
+    match error {
+        Error::Cut { source, .. } => status_of(source),
+        Error::Device(DeviceError::Rig { error, .. })
+        | Error::Calibration(CalibrationError::Device(DeviceError::Rig { error, .. })) => {
+            match error {
+                RigError::NotSafe { .. } => MAY_BE_DRIVEN,
+                error if error.is_interruption() => INTERRUPTED,
+                _ => 1,
+            }
+        }
+        Error::Drifted { .. } => DRIFTED,
+        Error::Interrupted(_) => INTERRUPTED,
+        error if error.is_input() => INPUT,
+        _ => 1,
+    }
+}
 
 /// A step that is to end, and a checkpoint that is to be written, have so long.
 const GRACE: Duration = Duration::from_secs(20);
@@ -53,7 +83,7 @@ pub fn end(code: ExitCode, error: Option<&Error>) -> ExitCode {
         return ExitCode::from(MAY_BE_DRIVEN);
     }
     // Its program has confirmed the safe state since, by its exit status.
-    if error.is_some_and(|error| error.exit_code() == MAY_BE_DRIVEN) {
+    if error.is_some_and(|error| status_of(error) == MAY_BE_DRIVEN) {
         ExitCode::FAILURE
     } else {
         code

@@ -9,6 +9,7 @@ use twinprop::{Error, Rule};
 
 use super::{CommandObserver, Settings};
 use twinprop::outln;
+use twinprop::report::for_command_line;
 
 /// Arguments of `train`.
 #[derive(Args)]
@@ -61,7 +62,7 @@ pub fn run(command: &Train) -> Result<(), Error> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     for line in summary.twins.iter().flat_map(TwinVerdict::lines) {
-        outln!("{line}");
+        outln!("{}", for_command_line(&line));
     }
     outln!(
         "{}: {} on the device after {} epochs ({} shots, {:.1} s)",

@@ -26,6 +26,14 @@ pub struct DataConfig {
     pub augment: Option<AugmentConfig>,
 }
 
+impl DataConfig {
+    /// Of `source`, with the usual split and images as they are.
+    #[must_use]
+    pub fn new(source: SourceConfig) -> Self {
+        Self { source, split: SplitConfig::default(), every: 1, augment: None }
+    }
+}
+
 fn one() -> usize {
     1
 }

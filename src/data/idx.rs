@@ -111,7 +111,7 @@ pub(super) fn read_new(path: &Path, labelled: bool) -> Result<NewImages, Error> 
     let (sizes, labels) = contents(&beside)?;
     if sizes != [samples] {
         return Err(broken(format!(
-            "{samples} images, but labels of the sizes {sizes:?} in {}; leave them out with --ignore-labels",
+            "{samples} images, but labels of the sizes {sizes:?} in {}; leave them out with option `ignore_labels`",
             beside.display()
         )));
     }

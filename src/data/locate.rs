@@ -61,7 +61,7 @@ impl Locator {
                 return Error::Data {
                     path: path.to_owned(),
                     problem: format!(
-                        "not found; {}, which --data-dir or TWINPROP_DATA names, is no folder",
+                        "not found; {}, which option `data_dir` or TWINPROP_DATA names, is no folder",
                         folder.display()
                     ),
                 };
@@ -71,7 +71,7 @@ impl Locator {
             Error::Data {
                 path: path.to_owned(),
                 problem: format!(
-                    "not found; looked for {}. Name its folder with --data-dir or TWINPROP_DATA",
+                    "not found; looked for {}. Name its folder with option `data_dir` or TWINPROP_DATA",
                     places.join(", ")
                 ),
             }
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(of_run(None), whole);
         assert_eq!(of_run(Some(here.join("set").as_path())), here.join("set/train.csv"));
         let lost = find(here, "/old/set/test.csv").expect_err("it is nowhere").to_string();
-        assert!(lost.contains("--data-dir") && lost.contains("/old/set/test.csv"), "{lost}");
+        assert!(lost.contains("option `data_dir`") && lost.contains("/old/set/test.csv"), "{lost}");
         let lost = find(&here.join("absent"), "/old/x.csv").expect_err("no folder").to_string();
         assert!(lost.contains("is no folder") && lost.contains("absent"), "{lost}");
         // Only where the user says: not in the working folder.

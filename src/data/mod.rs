@@ -26,6 +26,8 @@ pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 pub use targets::Targets;
 
 use nalgebra::DMatrix;
+use rand::seq::SliceRandom;
+use twinprop_devices::random;
 
 /// Samples with their targets.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +58,19 @@ pub struct Split {
 }
 
 impl Split {
+    /// Most samples of [`first_samples`](Self::first_samples).
+    const FIRST_SAMPLES: usize = 256;
+
+    /// Up to 256 training samples, drawn from `seed`, by which a network is initialised: its scales adapt to the values
+    /// that arrive, and what it asks of the devices becomes known.
+    #[must_use]
+    pub fn first_samples(&self, seed: u64) -> Dataset {
+        let mut samples: Vec<usize> = (0..self.train.len()).collect();
+        samples.shuffle(&mut random::stream(seed, "initial samples"));
+        samples.truncate(Self::FIRST_SAMPLES);
+        self.train.choose(&samples)
+    }
+
     /// Data in memory: samples to learn from, and samples to be judged by. Classes are named by their numbers.
     #[must_use]
     pub fn new(train: Dataset, test: Dataset) -> Self {

@@ -197,7 +197,7 @@ impl Schema {
             self.class_of(label).ok_or_else(|| Error::Data {
                 path: path.to_owned(),
                 problem: format!(
-                    "{}the class `{label}` is not among the training data's, which are {}; take these samples out, train with some of them, or pass --ignore-labels to `twinprop predict`",
+                    "{}the class `{label}` is not among the training data's, which are {}; take these samples out, train with some of them, or set option `ignore_labels`",
                     place(sample),
                     listed(&self.classes)
                 ),

@@ -117,7 +117,7 @@ pub(super) fn refuse_too_few(trained: &Trained, shots: u64) -> Result<(), Error>
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "--shots {shots}: {least} at the least, for one sample and for a shot of each device"
+        "option `shots` {shots}: {least} at the least, for one sample and for a shot of each device"
     )))
 }
 

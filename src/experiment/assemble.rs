@@ -321,7 +321,7 @@ impl Assembly<'_> {
         }
         let what = self.what_is_wanted();
         Err(Error::Usage(format!(
-            "the network ends with {} values, and the data have {what}; end `network` with \"readout\", with {{ linear = {{ outputs = {} }} }}, or with a stage of that many values",
+            "key `network`: it ends with {} values, and the data have {what}; end it with \"readout\", with {{ linear = {{ outputs = {} }} }}, or with a stage of that many values",
             self.width,
             self.split.outputs()
         )))

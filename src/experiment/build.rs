@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::Device;
-use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::{RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions};
-use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, random};
+use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice};
 
 use super::assemble::assemble;
 use super::away::Away;
@@ -21,9 +20,6 @@ use crate::data::{Locator, SourceConfig, Split};
 use crate::loss::Loss;
 use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
 use crate::training::{Observer, Task, warn};
-
-/// Training samples that set the normalisation and show what the network will ask of a device.
-const INITIAL_SAMPLES: usize = 256;
 
 /// A network on its devices with its data.
 pub struct Experiment {
@@ -274,14 +270,12 @@ impl Experiment {
         backend: &Device,
         observer: &mut dyn Observer,
     ) -> Result<u64, Error> {
-        let mut sample: Vec<usize> = (0..self.split.train.len()).collect();
-        sample.shuffle(&mut random::stream(seed, "initial samples"));
-        sample.truncate(INITIAL_SAMPLES);
+        let sample = self.split.first_samples(seed);
         let shots = self.shots_of(sample.len());
         let label = "first shots, through the untrained network";
         let task =
             (shots > 0).then(|| self.begin_shots(observer, label, sample.len())).transpose()?;
-        let x = to_tensor(&self.split.train.choose(&sample).features, backend);
+        let x = to_tensor(&sample.features, backend);
         let trace = self.network.initialise(x, &mut self.laboratory)?;
         let drives = self.network.task_drives(&trace, self.laboratory.instruments.len());
         for (instrument, drives) in self.laboratory.instruments.iter_mut().zip(drives) {

@@ -215,7 +215,7 @@ impl<'a> Tape<'a> {
 
     fn refuse(&self) -> Error {
         Error::Usage(format!(
-            "{}: its {} shots are not those of this calibration, though of the same device; name another folder with --out",
+            "{}: its {} shots are not those of this calibration, though of the same device; name another folder with option `out`",
             self.place.display(),
             self.before.inputs.ncols()
         ))

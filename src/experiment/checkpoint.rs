@@ -54,7 +54,7 @@ const PREFIX: &str = "checkpoint-";
 const NOTES: &str = "checkpoint.json";
 const OPTIMISER: &str = "optimiser.safetensors";
 const REFINEMENT: &str = "refinement.safetensors";
-const ADVICE: &str = "see that there is room and that it may be written, and resume with --resume";
+const ADVICE: &str = "see that there is room and that it may be written, and resume the run";
 
 /// Writes a checkpoint of `run` and removes the one before.
 pub(super) fn save(

@@ -72,7 +72,7 @@ pub(super) fn check(recipe: &Recipe, options: &RunOptions) -> Result<(), Error> 
     for setting in &options.set {
         let key = setting.split_once('=').map_or(setting.as_str(), |(key, _)| key);
         if let Some(why) = why_not_set(key, recipe) {
-            return Err(Error::Usage(format!("--set {setting}: {why}")));
+            return Err(Error::Usage(format!("option `set` {setting}: {why}")));
         }
     }
     Ok(())
@@ -84,16 +84,18 @@ pub(super) fn check(recipe: &Recipe, options: &RunOptions) -> Result<(), Error> 
 /// As [`check`].
 pub(super) fn check_sweeps(sweeps: &[Sweep], recipe: &Recipe) -> Result<(), Error> {
     let keys: Vec<String> = sweeps.iter().map(|sweep| sweep.key.clone()).collect();
-    refuse_repeated("--sweep", &keys)?;
+    refuse_repeated("option `sweeps`", &keys)?;
     for Sweep { key, values } in sweeps {
-        refuse_repeated(&format!("--sweep {key}"), values)?;
+        refuse_repeated(&format!("option `sweeps` {key}"), values)?;
         let why = match key.as_str() {
-            "seed" => Some("the seeds are counted by --seeds, from --seed".to_owned()),
-            "training.rule" => Some("the rules are named by --rules".to_owned()),
+            "seed" => {
+                Some("the seeds are counted by option `seeds`, from option `seed`".to_owned())
+            }
+            "training.rule" => Some("the rules are named by option `rules`".to_owned()),
             key => why_not_set(key, recipe),
         };
         if let Some(why) = why {
-            return Err(Error::Usage(format!("--sweep {key}: {why}")));
+            return Err(Error::Usage(format!("option `sweeps` {key}: {why}")));
         }
     }
     Ok(())
@@ -155,7 +157,7 @@ pub(super) fn check_copy(recipe: &Recipe, devices: &[String]) -> Result<(), Erro
     let mut real = recipe.devices.iter().filter(|(_, device)| device.is_real());
     let Some((name, _)) = real.find(|(name, _)| !is_replaced(name)) else { return Ok(()) };
     Err(Error::Usage(format!(
-        "`{name}` is a real device, of which no seed makes a copy; name the other one with --device, or bring the network back to this one with `twinprop recalibrate`"
+        "`{name}` is a real device, of which no seed makes a copy; name the other one with option `devices`, or bring the network back to this one with `experiment::recalibrate_run`"
     )))
 }
 

@@ -17,7 +17,7 @@ pub(super) const FILE: &str = ".lock";
 /// So often, and with such pauses, a lock is looked at whose owner has no name.
 const UNSIGNED_LOOKS: usize = 25;
 const UNSIGNED_PAUSE: Duration = Duration::from_millis(10);
-const WRITABLE: &str = "name a folder that can be written with --out";
+const WRITABLE: &str = "name a folder that can be written with option `out`";
 
 /// A folder that this process writes, until it is dropped.
 #[derive(Debug)]

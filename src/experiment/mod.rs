@@ -77,5 +77,5 @@ pub use trained::{Reopening, Trained};
 pub use trained_on::{Half, TrainedFeature, TrainedOn};
 pub use transfer::{Scratch, Transfer, transfer};
 pub use troubles::{clamps_in_words, restarts, share, share_in_words, troubles};
-pub use verdict::{Grade, PAGE, Remedy, TwinVerdict, as_argument};
+pub use verdict::{Grade, PAGE, Remedy, TwinVerdict, as_option};
 pub use watch::{Look, Watch};

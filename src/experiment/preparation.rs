@@ -31,13 +31,15 @@ impl RunOptions {
         recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
         if recipe.seed > LARGEST_SEED {
             let seed = recipe.seed;
-            return Err(Error::Usage(format!("--seed {seed}: the largest seed is {LARGEST_SEED}")));
+            return Err(Error::Usage(format!(
+                "option `seed` {seed}: the largest seed is {LARGEST_SEED}"
+            )));
         }
         recipe.take_rigs(&self.devices)?;
         feasible::check(&recipe, self)?;
         RunFolder::refuse_taken(self.out.as_deref())?;
         let out = self.out.as_deref().unwrap_or(Path::new("runs"));
-        RunFolder::refuse_unwritable(out, "name a folder that can be written with --out")?;
+        RunFolder::refuse_unwritable(out, "name a folder that can be written with option `out`")?;
         if let Some(record) = &self.record {
             RunFolder::refuse_unwritable(record, "name a new folder that can be written")?;
         }

@@ -24,7 +24,7 @@ pub fn recalibrate_run(
 ) -> Result<(Adaptation, PathBuf), Error> {
     RunFolder::refuse_taken(out)?;
     let place = out.unwrap_or(Path::new("runs"));
-    RunFolder::refuse_unwritable(place, "name a folder that can be written with --out")?;
+    RunFolder::refuse_unwritable(place, "name a folder that can be written with option `out`")?;
     let recipe = Recipe::read(&RunFolder::open(path)?.path().join(RunFolder::RECIPE), &[])?;
     feasible::check_twins(&recipe, &RunFolder::open(path)?)?;
     let mut trained = Trained::open(path, reopening, observer)?;

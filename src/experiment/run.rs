@@ -354,7 +354,7 @@ impl<'a> Run<'a> {
         if let Ending::Stopped(done) = ending? {
             let run = folder.path().display();
             return Err(Error::Interrupted(format!(
-                "stopped after {done} of {steps} steps; resume with `twinprop train --resume {run}`"
+                "stopped after {done} of {steps} steps; resume with `experiment::resume({run})`"
             )));
         }
         Ok(Course { history, twins_at_start, refinement_seconds, seconds_before })

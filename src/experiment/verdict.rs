@@ -76,7 +76,7 @@ impl Remedy {
     #[must_use]
     pub fn in_words(&self) -> String {
         match &self.set {
-            Some(setting) => format!("{}   {}", as_argument(setting), self.does),
+            Some(setting) => format!("{}   {}", as_option(setting), self.does),
             None => self.does.clone(),
         }
     }
@@ -84,12 +84,12 @@ impl Remedy {
 
 /// `--set KEY=VALUE` as a shell takes it.
 #[must_use]
-pub fn as_argument(setting: &str) -> String {
+pub fn as_option(setting: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,".contains(letter);
     if setting.chars().all(is_plain) {
-        format!("--set {setting}")
+        format!("option `set` {setting}")
     } else {
-        format!("--set '{setting}'")
+        format!("option `set` '{setting}'")
     }
 }
 
@@ -188,7 +188,7 @@ pub(super) fn require(
         ),
     };
     let next: String = next.iter().map(|remedy| format!("\n  {}", remedy.in_words())).collect();
-    let all_the_same = as_argument("calibration.require=\"none\"");
+    let all_the_same = as_option("calibration.require=\"none\"");
     Err(Error::Usage(format!(
         "stopped before the training: {why}. Try{next}\n  {all_the_same}   trains all the same\n{kept} shows the twin, {PAGE} says how to choose"
     )))
@@ -210,7 +210,7 @@ fn remedies(
         let target = rig.and_then(|rig| rig.target.0.first());
         return vec![Remedy::advice(match target {
             Some(target) => format!(
-                "see that the drives arrive (cables, order of the channels, amplitudes): twinprop device probe '{target}'"
+                "see that the drives arrive (cables, order of the channels, amplitudes): `probe::Probe` of {target}"
             ),
             None => "see that the model's ranges and its noise leave a signal".to_owned(),
         })];
@@ -390,7 +390,7 @@ data = { source = "vowels" }
         let recipe = Recipe::read(&path, &[]).unwrap();
         let verdict = TwinVerdict::of("shg", &fidelity([0.9, 0.85, 0.95], 0.1), &recipe);
         assert_eq!(verdict.lines().len(), 1, "{verdict:?}");
-        assert_eq!(as_argument("calibration.shots=80000"), "--set calibration.shots=80000");
-        assert_eq!(as_argument("a={ b = {} }"), "--set 'a={ b = {} }'");
+        assert_eq!(as_option("calibration.shots=80000"), "option `set` calibration.shots=80000");
+        assert_eq!(as_option("a={ b = {} }"), "option `set` 'a={ b = {} }'");
     }
 }

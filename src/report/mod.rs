@@ -18,6 +18,7 @@ mod tensorboard;
 mod transfer_report;
 mod twin_section;
 mod verdict_section;
+mod wording;
 
 pub use calibration_report::CalibrationReport;
 pub use compare_report::CompareReport;
@@ -31,3 +32,4 @@ pub use run_report::RunReport;
 pub use tensorboard::{EventFile, TensorBoard};
 pub use transfer_report::TransferReport;
 pub use twin_section::TwinSection;
+pub use wording::for_command_line;

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::page::escape;
-use crate::experiment::{Grade, PAGE, TwinVerdict, as_argument};
+use super::wording::for_command_line;
+use crate::experiment::{Grade, PAGE, TwinVerdict, as_option};
 
 /// A box a twin: the verdict in words, and what to try next.
 pub(super) fn verdict_section(verdicts: &[TwinVerdict]) -> String {
@@ -22,7 +23,7 @@ pub(super) fn verdict_section(verdicts: &[TwinVerdict]) -> String {
         );
         for remedy in next {
             let setting = remedy.set.as_deref().map_or_else(String::new, |setting| {
-                format!("<code>{}</code>: ", escape(&as_argument(setting)))
+                format!("<code>{}</code>: ", escape(&for_command_line(&as_option(setting))))
             });
             let _ = write!(section, "<p>Next: {setting}{}.</p>", escape(&remedy.does));
         }

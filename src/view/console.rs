@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Progress, TrainingView, tell};
 use crate::Error;
+use crate::report::for_command_line;
 use crate::training::{Event, Observer, TwinJudged, WorkOutcome};
 
 /// Shows what happens on standard error: a bar or lines for the work that is under way, and notices as they come.
@@ -37,14 +38,14 @@ impl Console {
     /// Shows a warning once, however many jobs read the same file.
     fn warn(&mut self, warning: &str) {
         if self.warned.insert(warning.to_owned()) {
-            tell(&format!("warning: {warning}"));
+            tell(&format!("warning: {}", for_command_line(warning)));
         }
     }
 
     /// One of several jobs tells `event`: their bar is the whole work's.
     fn job(&mut self, name: &str, event: &Event) {
         match event {
-            Event::Notice(line) => tell(&format!("{name}: {line}")),
+            Event::Notice(line) => tell(&format!("{name}: {}", for_command_line(line))),
             Event::Warning(warning) => self.warn(warning),
             Event::Calibrated(twin) => tell(&format!("{name}: {}", in_a_line(twin))),
             Event::Job { name: inner, event } => self.job(&format!("{name}, {inner}"), event),
@@ -67,17 +68,19 @@ impl Observer for Console {
             Event::WorkBegins(work) => self.work = Some(Progress::of(work)),
             Event::WorkAdvances { done, message } => {
                 if let Some(work) = &mut self.work {
-                    work.set(*done, (*message).to_owned());
+                    work.set(*done, for_command_line(message));
                 }
             }
             Event::WorkEnds(outcome) => match (self.work.take(), outcome) {
-                (Some(work), WorkOutcome::Done(result)) => work.finish(result),
+                (Some(work), WorkOutcome::Done(result)) => work.finish(&for_command_line(result)),
                 (Some(work), WorkOutcome::Quiet) => work.finish_quietly(),
                 _ => {}
             },
-            Event::Notice(line) => tell(line),
+            Event::Notice(line) => tell(&for_command_line(line)),
             Event::Warning(warning) => self.warn(warning),
-            Event::Calibrated(twin) => twin.lines.iter().for_each(|line| tell(line)),
+            Event::Calibrated(twin) => {
+                twin.lines.iter().for_each(|line| tell(&for_command_line(line)));
+            }
             Event::TrainingBegins(begins) => {
                 self.training = Some(TrainingView::new(begins, self.full));
             }

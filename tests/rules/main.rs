@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
+mod losses;
 mod plasticity;
 
 use std::path::Path;
@@ -42,10 +43,14 @@ impl Case {
     }
 
     fn gradients(&mut self, rule: &mut dyn TrainingRule) -> Vec<Vec<f32>> {
+        self.gradients_by(rule, &CrossEntropy::default())
+    }
+
+    fn gradients_by(&mut self, rule: &mut dyn TrainingRule, loss: &dyn Loss) -> Vec<Vec<f32>> {
         let Self { network, laboratory, x, targets, .. } = self;
         let position = BatchPosition { step: 0, batch: targets.len(), first: 0 };
         let batch = Batch { inputs: x, targets, position };
-        let found = rule.step(&batch, network, laboratory, &CrossEntropy::default()).unwrap();
+        let found = rule.step(&batch, network, laboratory, loss).unwrap();
         found.gradients.into_iter().map(to_vec).collect()
     }
 

@@ -154,7 +154,7 @@ fn carry_out(
     task.end(&format!("{ended} of {} done", pieces.len()))?;
     if is_stopped {
         return Err(Error::Interrupted(format!(
-            "stopped; resume with `twinprop compare --resume {}`",
+            "stopped; resume with `experiment::resume_comparison({})`",
             folder.path().display()
         )));
     }

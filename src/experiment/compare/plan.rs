@@ -72,7 +72,7 @@ pub fn plan_comparison(
     observer: &mut dyn Observer,
 ) -> Result<(Plan, RunFolder), Error> {
     let recipe = options.recipe(path)?;
-    refuse_repeated("--rules", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    refuse_repeated("option `rules`", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     check_sweeps(sweeps, &recipe)?;
     let seeds = seeds_from(recipe.seed, seeds)?;
     let rules = &possible_rules(rules, &recipe, observer)?;
@@ -90,7 +90,7 @@ pub fn plan_comparison(
     for settings in plan.settings() {
         let swept = Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
         if let Some(why) = plan.rules.iter().find_map(|&rule| why_not(rule, &swept)) {
-            return Err(Error::Usage(format!("--sweep: {why}")));
+            return Err(Error::Usage(format!("option `sweeps`: {why}")));
         }
     }
     folder.write_json(RunFolder::PLAN, &plan)?;

@@ -21,12 +21,12 @@ const MOST_SEEDS: u64 = 10_000;
 /// [`Error::Usage`] where they are too many, or the last is beyond what a recipe can hold.
 pub(in crate::experiment) fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
     if count > MOST_SEEDS {
-        return Err(Error::Usage(format!("--seeds {count}: {MOST_SEEDS} at most")));
+        return Err(Error::Usage(format!("option `seeds` {count}: {MOST_SEEDS} at most")));
     }
     let last = first.checked_add(count.saturating_sub(1)).filter(|last| *last <= LARGEST_SEED);
     let last = last.ok_or_else(|| {
         Error::Usage(format!(
-            "{count} seeds from {first} on: the largest seed is {LARGEST_SEED}; begin lower with --seed"
+            "{count} seeds from {first} on: the largest seed is {LARGEST_SEED}; begin lower with option `seed`"
         ))
     })?;
     Ok((first..=last).collect())

@@ -152,7 +152,7 @@ fn carry_out(
     task.end(&format!("{ended} of {} done", tasks.len()))?;
     if is_stopped {
         return Err(Error::Interrupted(format!(
-            "stopped; resume with `twinprop meta-train --resume {}`",
+            "stopped; resume with `experiment::resume_meta_training({})`",
             folder.path().display()
         )));
     }

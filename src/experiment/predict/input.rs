@@ -23,7 +23,7 @@ fn layout(recipe: &Recipe, set: &[String]) -> Result<CsvConfig, Error> {
         SourceConfig::Csv(config) => config.clone(),
         _ => CsvConfig::default(),
     };
-    let refuse = |setting: &str, why: &str| Error::Usage(format!("--set {setting}: {why}"));
+    let refuse = |setting: &str, why: &str| Error::Usage(format!("option `set` {setting}: {why}"));
     let mut table =
         toml::Table::try_from(&config).map_err(|error| Error::Usage(error.to_string()))?;
     for setting in set {
@@ -36,7 +36,7 @@ fn layout(recipe: &Recipe, set: &[String]) -> Result<CsvConfig, Error> {
         set_value(&mut table, key).map_err(|problem| refuse(setting, &problem))?;
     }
     let config = toml::Value::Table(table).try_into();
-    config.map_err(|error: toml::de::Error| refuse(&set.join(" --set "), error.message()))
+    config.map_err(|error: toml::de::Error| refuse(&set.join(" option `set` "), error.message()))
 }
 
 /// Refuses what the source of the answers does not go with.
@@ -56,7 +56,7 @@ pub(super) fn check_source(
             run.display()
         )
     } else if !devices.is_empty() || record.is_some() {
-        "--source predicted: no device is asked; leave out --device and --record".to_owned()
+        "option `source` predicted: no device is asked; leave out option `devices` and option `record`".to_owned()
     } else {
         return Ok(());
     };
@@ -103,7 +103,7 @@ fn with_set(error: Error) -> Error {
         Error::Data { path, problem } if problem.contains(LAYOUT) => Error::Data {
             path,
             problem: format!(
-                "{problem}. Keys are set by --set here, such as --set data.source.csv.delimiter=';' and --set data.source.csv.decimal=."
+                "{problem}. Keys are set by option `set` here, such as option `set` data.source.csv.delimiter=';' and option `set` data.source.csv.decimal=."
             ),
         },
         error => error,

@@ -8,7 +8,7 @@ use crate::Error;
 
 /// Refuses a file of answers that cannot be written, or that is the samples' own.
 pub(super) fn refuse(out: &Path, data: &Path) -> Result<(), Error> {
-    let refuse = |why: &str| Err(Error::Usage(format!("--out {}: {why}", out.display())));
+    let refuse = |why: &str| Err(Error::Usage(format!("option `out` {}: {why}", out.display())));
     if out.is_dir() {
         return refuse("it is a folder; name a file in it");
     }
@@ -29,7 +29,8 @@ pub(super) fn refuse(out: &Path, data: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-const WRITABLE: &str = "name a file that can be written, in a folder that is there, with --out";
+const WRITABLE: &str =
+    "name a file that can be written, in a folder that is there, with option `out`";
 
 /// Whether `out` is there and no file: a pipe or a device, which nothing must take the place of.
 fn is_special(out: &Path) -> bool {

@@ -96,11 +96,12 @@ fn parse_toml<T: DeserializeOwned>(
     let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     for setting in overrides {
         set_value(&mut table, setting)
-            .map_err(|problem| wrong(format!("--set {setting}: {problem}")))?;
+            .map_err(|problem| wrong(format!("option `set` {setting}: {problem}")))?;
     }
     let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
-    let with =
-        |problem: String| wrong(format!("with --set {}: {problem}", overrides.join(" --set ")));
+    let with = |problem: String| {
+        wrong(format!("with option `set` {}: {problem}", overrides.join(" option `set` ")))
+    };
     let recipe: T = toml::from_str(&changed).map_err(|error| with(error.to_string()))?;
     check(&recipe, &changed).map_err(with)?;
     Ok(recipe)
@@ -130,14 +131,15 @@ impl Recipe {
                     names => {
                         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
                         return Err(Error::Usage(format!(
-                            "--device {text}: the recipe has several devices; write NAME=TARGET, with one of {}",
+                            "option `devices` {text}: the recipe has several devices; write NAME=TARGET, with one of {}",
                             names.join(", ")
                         )));
                     }
                 },
             };
-            let target =
-                target.parse().map_err(|problem| Error::Usage(format!("--device {problem}")))?;
+            let target = target
+                .parse()
+                .map_err(|problem| Error::Usage(format!("option `devices` {problem}")))?;
             taken.entry(name).or_default().push(target);
         }
         for (name, targets) in taken {

@@ -23,7 +23,7 @@ pub struct RunFolder {
     _lock: Option<FolderLock>,
 }
 
-const WRITABLE: &str = "name a folder that can be written with --out";
+const WRITABLE: &str = "name a folder that can be written with option `out`";
 
 impl RunFolder {
     /// Name of the resolved recipe.
@@ -174,7 +174,7 @@ impl RunFolder {
         match wanted {
             Some(path) if Self::RESULTS.iter().any(|name| path.join(name).exists()) => {
                 Err(Error::Usage(format!(
-                    "{} holds a run already; name another folder with --out, or remove it",
+                    "{} holds a run already; name another folder with option `out`, or remove it",
                     path.display()
                 )))
             }
@@ -225,14 +225,14 @@ impl RunFolder {
         if has(Self::BEGUN) && !has(Self::PARAMETERS) {
             Self::refuse_written(path)?;
             return Err(Error::Usage(format!(
-                "{}: this run has not ended; resume it with `twinprop train --resume {0}`",
+                "{}: this run has not ended; resume it with `experiment::resume({0})`",
                 path.display()
             )));
         }
         for name in [Self::RECIPE, Self::PARAMETERS] {
             if !path.join(name).is_file() {
                 return Err(Error::Usage(format!(
-                    "{} is not the folder of a run: it has no {name}; name one that `twinprop train` wrote",
+                    "{} is not the folder of a run: it has no {name}; name one that `experiment::train` wrote",
                     path.display()
                 )));
             }
@@ -249,7 +249,7 @@ impl RunFolder {
             return Self::at(path).locked(observer);
         }
         Err(Error::Usage(format!(
-            "{}: nothing that could be resumed has begun here; name the folder that --out named",
+            "{}: nothing that could be resumed has begun here; name the folder of a run or a calibration that has begun",
             path.display()
         )))
     }

@@ -38,13 +38,13 @@ pub(in super::super) fn adopt(
     }
     if !said.is_empty() {
         return Err(Error::Usage(format!(
-            "{run}: its network cannot take these data: {}; name the folder of the training's files with --data-dir",
+            "{run}: its network cannot take these data: {}; name the folder of the training's files with option `data_dir`",
             said.join("; ")
         )));
     }
     if before.image != split.image {
         return Err(Error::Usage(format!(
-            "{run}: its network cannot take these data: images of another size; name the folder of the training's files with --data-dir"
+            "{run}: its network cannot take these data: images of another size; name the folder of the training's files with option `data_dir`"
         )));
     }
     if split.schema.features == schema.features && split.classes == before.classes {

@@ -38,10 +38,10 @@ pub(in crate::experiment) fn refuse(
     }
     let remedy = match remedy {
         Remedy::Data => {
-            "name the folder of the training's files with --data-dir, or take the new ones with --allow-changed-data"
+            "name the folder of the training's files with option `data_dir`, or take the new ones with option `allow_changed_data`"
         }
         Remedy::Device => {
-            "name the device of the training with --device, or take this one with --allow-changed-data (drives and settings are then the same shares of the new ranges)"
+            "name the device of the training with option `devices`, or take this one with option `allow_changed_data` (drives and settings are then the same shares of the new ranges)"
         }
     };
     Err(Error::Usage(format!("{run}: what it was trained on has changed: {changes}; {remedy}")))
@@ -70,6 +70,6 @@ pub(in crate::experiment) fn check_loaded(
         return warn(observer, &[warning]);
     }
     Err(Error::Usage(format!(
-        "{from}: its twins were made for other data or another device: {changes}; calibrate here (leave out calibration.load), or take the twins as they are with --allow-changed-data"
+        "{from}: its twins were made for other data or another device: {changes}; calibrate here (leave out calibration.load), or take the twins as they are with option `allow_changed_data`"
     )))
 }

@@ -1,0 +1,92 @@
+//! The library's sentences in the words of the command line.
+//!
+//! Errors name options and functions of the library, such as option `data_dir` and `experiment::resume(runs/a)`. For
+//! somebody at a terminal these are arguments and commands.
+
+/// Functions of the library, and the commands that call them.
+const COMMANDS: [(&str, &str); 7] = [
+    ("experiment::resume_comparison", "compare --resume"),
+    ("experiment::resume_meta_training", "meta-train --resume"),
+    ("experiment::resume", "train --resume"),
+    ("experiment::evaluate_run", "evaluate"),
+    ("experiment::recalibrate_run", "recalibrate"),
+    ("experiment::train", "train"),
+    ("probe::Probe", "device probe"),
+];
+
+/// `text` with options as arguments, such as `--data-dir`, and functions as commands, such as
+/// `twinprop train --resume runs/a`.
+#[must_use]
+pub fn for_command_line(text: &str) -> String {
+    let mut found = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("option `") {
+        let Some((name, after)) = after.split_once('`') else { break };
+        found += before;
+        found += &argument(name);
+        rest = after;
+    }
+    found += rest;
+    for (function, command) in COMMANDS {
+        found = with_command(&found, function, command);
+    }
+    found
+}
+
+/// The argument of an option: `data_dir` is `--data-dir`.
+fn argument(option: &str) -> String {
+    // Given once for each of several.
+    let name = match option {
+        "devices" => "device",
+        "sweeps" => "sweep",
+        other => other,
+    };
+    format!("--{}", name.replace('_', "-"))
+}
+
+/// `text` with `FUNCTION(PATH)` and `FUNCTION`, in backticks, as the command.
+fn with_command(text: &str, function: &str, command: &str) -> String {
+    let mut found = String::with_capacity(text.len());
+    let mut rest = text;
+    let start = format!("`{function}");
+    while let Some((before, after)) = rest.split_once(&start) {
+        let Some((arguments, after)) = after.split_once('`') else { break };
+        found += before;
+        let path = arguments.strip_prefix('(').and_then(|path| path.strip_suffix(')'));
+        match (path, arguments) {
+            (Some(path), _) => found += &format!("`twinprop {command} {path}`"),
+            (None, "") => found += &format!("`twinprop {command}`"),
+            // Another function, whose name only begins alike.
+            (None, _) => found += &format!("{start}{arguments}`"),
+        }
+        rest = after;
+    }
+    found + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_become_arguments_and_functions_commands() {
+        for (library, command_line) in [
+            ("name another folder with option `out`", "name another folder with --out"),
+            (
+                "option `set` a=1: wrong; option `allow_changed_data`",
+                "--set a=1: wrong; --allow-changed-data",
+            ),
+            ("option `devices` x: no target", "--device x: no target"),
+            (
+                "resume with `experiment::resume(runs/a b)`",
+                "resume with `twinprop train --resume runs/a b`",
+            ),
+            ("with `experiment::resume_comparison(c)`", "with `twinprop compare --resume c`"),
+            ("by `experiment::recalibrate_run`", "by `twinprop recalibrate`"),
+            ("nothing to say", "nothing to say"),
+            ("option `unclosed", "option `unclosed"),
+        ] {
+            assert_eq!(for_command_line(library), command_line);
+        }
+    }
+}
