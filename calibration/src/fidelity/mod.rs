@@ -2,22 +2,23 @@
 //! the device's own noise lets anybody know.
 
 mod by_range;
+mod config;
 mod estimate;
 mod gradient;
 mod readings;
 
 use burn::tensor::Device;
-use nalgebra::DMatrix;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{DeviceError, PhysicalLayer, validate};
+use twinprop_devices::{DeviceError, PhysicalLayer};
 
 pub use by_range::{ByRange, SECTIONS, Weakness};
+pub use config::FidelityConfig;
 pub use estimate::Estimate;
 pub use gradient::{Gradient, GroupGradient};
 pub use readings::Readings;
 
-use crate::bridge::{to_matrix, to_tensor};
+pub use crate::twin::predict;
+
 use crate::shots::Shots;
 use crate::twin::DigitalTwin;
 
@@ -34,28 +35,6 @@ pub struct Fidelity {
     pub gradient: Gradient,
     /// Agreement of the gradients by each bank of them.
     pub by_group: Vec<GroupGradient>,
-}
-
-/// How much is measured to judge a twin; in a recipe, `[calibration.fidelity]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct FidelityConfig {
-    /// Points about which the device's gradient is measured, for each bank of channels.
-    #[serde(deserialize_with = "validate::count")]
-    pub points: usize,
-    /// Random directions a point.
-    #[serde(deserialize_with = "validate::count")]
-    pub directions: usize,
-    /// Shots averaged at each end of a difference, an even number; and of each drive whose noise is
-    /// measured.
-    #[serde(deserialize_with = "validate::count")]
-    pub repeats: usize,
-}
-
-impl Default for FidelityConfig {
-    fn default() -> Self {
-        Self { points: 64, directions: 2, repeats: 8 }
-    }
 }
 
 /// What a twin is good for.
@@ -115,15 +94,4 @@ impl Fidelity {
             _ => Verdict::Unfit,
         }
     }
-}
-
-/// The twin's readings `[n_outputs × shots]` for shots with a parameter column each.
-#[must_use]
-pub fn predict(
-    twin: &dyn DigitalTwin,
-    inputs: &DMatrix<f32>,
-    parameters: &DMatrix<f32>,
-    backend: &Device,
-) -> DMatrix<f32> {
-    to_matrix(twin.predict(to_tensor(inputs, backend), to_tensor(parameters, backend)))
 }

@@ -1,0 +1,48 @@
+//! How well two gradients agree.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fidelity::estimate::Estimate;
+
+/// Agreement of two gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gradient {
+    /// Cosine of the angle between the twin's gradient and the device's.
+    pub cosine: Estimate,
+    /// Length of the twin's gradient over the device's.
+    pub length: Estimate,
+}
+
+/// Agreement of the gradients by one bank of channels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupGradient {
+    /// The bank, such as `input data` or `parameter bias`.
+    pub group: String,
+    /// The agreement.
+    pub gradient: Gradient,
+    /// Half the distance between the two ends of a central difference, as a share of the range: the
+    /// median over the points.
+    pub step: f32,
+}
+
+/// Σ measured · predicted, Σ predicted², Σ measured² of a point, and the variance that noise gives the
+/// last.
+pub(super) type Products = [f64; 4];
+/// The measured square must be above its noise by so many deviations, or nothing is known.
+const TOLD_FROM_NOISE: f64 = 4.0;
+
+impl Gradient {
+    pub(super) fn of(points: &[Products]) -> Self {
+        let is_told = |device: f64, noise: f64| device > TOLD_FROM_NOISE * noise.sqrt();
+        let cosine = |[both, twin, device, noise]: Products| {
+            (twin > 0.0 && is_told(device, noise)).then(|| both / (twin * device).sqrt())
+        };
+        let length = |[_, twin, device, noise]: Products| {
+            is_told(device, noise).then(|| (twin / device).sqrt())
+        };
+        Self {
+            cosine: Estimate::of_cosine(points, cosine),
+            length: Estimate::jackknife(points, (0.0, f64::from(f32::MAX)), length),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What is compared.
+
+use burn::tensor::Device;
+use nalgebra::DVector;
+
+use crate::fidelity::config::FidelityConfig;
+use crate::shots::Shots;
+use crate::twin::DigitalTwin;
+
+/// A twin that is compared with its device.
+pub(in crate::fidelity) struct Comparison<'a> {
+    pub twin: &'a dyn DigitalTwin,
+    /// In the device's units.
+    pub unseen: &'a Shots,
+    /// Variance of a shot's noise in each output, in binary units.
+    pub noise: &'a DVector<f32>,
+    pub config: &'a FidelityConfig,
+    pub seed: u64,
+    pub backend: &'a Device,
+}

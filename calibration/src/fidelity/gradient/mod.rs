@@ -1,0 +1,85 @@
+//! A twin's gradient against the device's.
+//!
+//! About a point p of the unseen shots, a cotangent c of random normals weighs the outputs, in binary units. Along a
+//! direction v, which moves every channel of a group by ± its range at random, the derivative of c·y is
+//! once vjp(c)·v, by the twin, and once D = (c·y(p + hv) − c·y(p − hv)) / 2h, measured. Since
+//! E[(g·v)(g′·v)] = g·g′, sums of products over points and directions are those of the gradients
+//! (simultaneous perturbations; Spall 1992), in units of each channel's range. The cotangent's length is
+//! such that the twin's gradient has length one: every point counts alike, however sensitive it is.
+//!
+//! Each end is measured twice by halves of its shots, so that D_A D_B has the square of the device's
+//! derivative without the noise, which would make every twin look worse than it is. The step h is as
+//! large as the curvature allows: see [`step`].
+
+mod agreement;
+mod comparison;
+mod differences;
+mod group;
+mod step;
+
+use twinprop_devices::{DeviceError, PhysicalLayer, random};
+
+use self::differences::CentralDifferences;
+use self::group::{Directions, groups};
+use self::step::choose_steps;
+
+pub use agreement::{Gradient, GroupGradient};
+pub(super) use comparison::Comparison;
+
+/// Compares the gradients of all channels, and of each group; `progress` hears the share that is done.
+pub(super) fn compare(
+    case: &Comparison<'_>,
+    device: &mut dyn PhysicalLayer,
+    mut progress: impl FnMut(f64),
+) -> Result<(Gradient, Vec<GroupGradient>), DeviceError> {
+    let &Comparison { twin, unseen, config, seed, backend, .. } = case;
+    let interface = device.interface().clone();
+    let groups = groups(&interface.inputs, &interface.parameters);
+    let mut differences = CentralDifferences {
+        channels: interface.inputs.clone().and(interface.parameters.clone()),
+        width: interface.inputs.len(),
+        outputs: interface.outputs.clone(),
+        device,
+        repeats: config.repeats.next_multiple_of(2),
+        random: random::stream(seed, "gradient fidelity"),
+    };
+    let mut total = vec![[0.0; 4]; config.points];
+    let mut by_group = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
+        progress(number as f64 / groups.len() as f64);
+        let points = differences.points(unseen, config.points, group);
+        let of_twin = differences.gradients(twin, &points, backend);
+        let directions: Vec<Directions> =
+            (0..config.points).map(|_| differences.directions(group, config.directions)).collect();
+        let mut steps = choose_steps(case, &differences, &points, &of_twin, &directions);
+        let mut products = vec![[0.0; 4]; config.points];
+        for (point, sums) in products.iter_mut().enumerate() {
+            let directions = directions[point].first(&differences.channels, config.directions);
+            let measured = differences.derivatives(
+                &points.drives.column(point).into_owned(),
+                &directions,
+                &of_twin.cotangents.column(point).into_owned(),
+                group,
+                steps[point],
+            )?;
+            for (direction, [one, other]) in directions.column_iter().zip(measured) {
+                let predicted = f64::from(of_twin.gradients.column(point).dot(&direction));
+                // The halves differ with a variance of 2σ², whose square is a third of the fourth power.
+                let noise = (one - other).powi(4) / 12.0;
+                let products =
+                    [0.5 * (one + other) * predicted, predicted * predicted, one * other, noise];
+                sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+            }
+        }
+        for (total, sums) in total.iter_mut().zip(&products) {
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
+        }
+        steps.sort_by(f32::total_cmp);
+        by_group.push(GroupGradient {
+            group: group.name.clone(),
+            gradient: Gradient::of(&products),
+            step: steps[steps.len() / 2],
+        });
+    }
+    Ok((Gradient::of(&total), by_group))
+}
