@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 use twinprop::Backend;
 use twinprop::Rule;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
-use twinprop::calibration::{Adam, NeuralTwin, NeuralTwinConfig};
+use twinprop::calibration::{Adam, NeuralTwin, NeuralTwinConfig, ReadingMoments};
 use twinprop::data::Targets;
 use twinprop::devices::PhysicalLayer;
 use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
@@ -160,7 +160,7 @@ fn twins_linearised_while_the_device_plays_have_the_same_gradient() {
         for instrument in &mut experiment.laboratory.instruments {
             let interface = instrument.device.interface();
             let bins = interface.outputs.len();
-            let moments = (vec![0.1; bins], vec![0.5; bins]);
+            let moments = ReadingMoments { mean: vec![0.1; bins], deviation: vec![0.5; bins] };
             let device = backend.device().unwrap();
             let twin = NeuralTwin::new(&size, interface, moments, 2, &device);
             instrument.twin = Some(Arc::new(twin));

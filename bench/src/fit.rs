@@ -2,9 +2,8 @@
 
 use burn::tensor::Device;
 use twinprop::Backend;
-use twinprop::calibration::fit::fit_neural;
 use twinprop::calibration::identify::identify;
-use twinprop::calibration::{FitConfig, IdentifyConfig, Shots};
+use twinprop::calibration::{FitConfig, IdentifyConfig, NeuralTwin, Shots};
 use twinprop::devices::{Differentiable, Interface, PhysicalLayer};
 use twinprop::experiment::{Experiment, Recipe, TwinConfig};
 
@@ -56,7 +55,7 @@ impl Fit {
         match (&config.twin, equation) {
             (TwinConfig::Neural(size), _) => {
                 let fit = FitConfig { epochs: 1, ..config.fit.clone() };
-                fit_neural(size, &fit, interface, shots, seed, backend, |_, _| ())?;
+                NeuralTwin::fit(size, &fit, interface, shots, seed, backend, |_, _| ())?;
             }
             (TwinConfig::LearnedPhysics(identification), Some(equation)) => {
                 let once = IdentifyConfig { epochs: 1, ..identification.clone() };

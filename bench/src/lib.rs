@@ -18,7 +18,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
-use twinprop::calibration::{Adam, EquationTwin, NeuralTwin};
+use twinprop::calibration::{Adam, EquationTwin, NeuralTwin, ReadingMoments};
 use twinprop::devices::electronic::TransistorConfig;
 use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
 use twinprop::devices::optical::SecondHarmonicConfig;
@@ -54,7 +54,7 @@ pub fn vowels_optical(backend: Backend) -> (Recipe, Experiment) {
     for instrument in &mut experiment.laboratory.instruments {
         let interface = instrument.device.interface();
         let bins = interface.outputs.len();
-        let moments = (vec![0.0; bins], vec![1.0; bins]);
+        let moments = ReadingMoments { mean: vec![0.0; bins], deviation: vec![1.0; bins] };
         let twin = NeuralTwin::new(config, interface, moments, recipe.seed, &device);
         instrument.twin = Some(Arc::new(twin));
     }

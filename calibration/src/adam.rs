@@ -7,7 +7,7 @@
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::bridge::{from_vec, is_host, to_vec};
+use crate::bridge::{from_vec, is_cpu, to_vec};
 use crate::state::{State, take};
 
 const BETA_1: f32 = 0.9;
@@ -45,7 +45,7 @@ enum Moments {
 
 impl Moments {
     fn new(device: &Device) -> Self {
-        if is_host(device) {
+        if is_cpu(device) {
             return Self::Host(Vec::new(), Vec::new());
         }
         let zero = Tensor::zeros([1, 1], device);
@@ -62,7 +62,7 @@ impl Moments {
     }
 
     fn from_tensors(first: Tensor<2>, second: Tensor<2>) -> Self {
-        if is_host(&first.device()) {
+        if is_cpu(&first.device()) {
             return Self::Host(to_vec(first), to_vec(second));
         }
         Self::Tensors(first, second)

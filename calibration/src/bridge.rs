@@ -41,6 +41,6 @@ pub fn from_vec(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<
 /// Whether `device` is this machine's processor by its own backend, where values cross over without a copy
 /// and the host's vectorised loops are quicker than operations of tensors.
 #[must_use]
-pub fn is_host(device: &Device) -> bool {
+pub fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }

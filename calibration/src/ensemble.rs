@@ -13,12 +13,12 @@ use twinprop_devices::{Interface, validate};
 
 use crate::bridge::{to_tensor, to_vec};
 use crate::error::CalibrationError;
-use crate::fit::{FitConfig, fit_neural};
-use crate::neural::{NeuralTwin, NeuralTwinConfig};
-use crate::refine::{EnsembleLearner, Learner};
-use crate::shots::Shots;
-use crate::store::save_network;
-use crate::twin::DigitalTwin;
+use crate::fit::FitConfig;
+use crate::network_twin::NetworkLearner;
+use crate::neural::{NeuralTwin, NeuralTwinConfig, Perceptron};
+use crate::shots::{Run, Shots};
+use crate::state::{State, as_part, take_part};
+use crate::twin::{DigitalTwin, Learner};
 
 /// How an ensemble is made; in a recipe, `twin = { ensemble = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,8 @@ impl Ensemble {
     /// passes done, of how many.
     ///
     /// # Errors
-    /// As [`fit_neural`].
+    /// As [`NetworkTwin::fit`](crate::NetworkTwin::fit), and [`CalibrationError::EmptyEnsemble`] without
+    /// members.
     pub fn fit(
         config: &EnsembleConfig,
         fit: &FitConfig,
@@ -70,11 +71,11 @@ impl Ensemble {
                 let seed = seed.wrapping_add((member as u64) << 40);
                 let heard = |done, _| progress(member * fit.epochs + done, passes);
                 let (twin, _) =
-                    fit_neural(&config.member, fit, interface, shots, seed, device, heard)?;
+                    NeuralTwin::fit(&config.member, fit, interface, shots, seed, device, heard)?;
                 Ok(twin)
             })
             .collect::<Result<_, CalibrationError>>()?;
-        Ok(Self { members })
+        Self::new(members).ok_or(CalibrationError::EmptyEnsemble)
     }
 
     /// How far the members disagree on each shot: the variance of their readings, in units of the
@@ -92,7 +93,7 @@ impl Ensemble {
             .iter()
             .map(|member| {
                 let y = member.predict(x.clone(), theta.clone());
-                self.members[0].normalise_readings(y)
+                self.members[0].units().normalise_readings(y)
             })
             .collect();
         let mean = average(readings.clone());
@@ -143,8 +144,56 @@ impl DigitalTwin for Ensemble {
     /// Saves each member as `NAME.0`, `NAME.1`, …
     fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
         for (number, member) in self.members.iter().enumerate() {
-            save_network(member, folder, &format!("{name}.{number}"))?;
+            member.save(folder, &format!("{name}.{number}"))?;
         }
         Ok(())
+    }
+}
+
+/// Copies of an ensemble's members that learn, each for itself.
+pub(crate) struct EnsembleLearner {
+    members: Vec<NetworkLearner<Perceptron>>,
+}
+
+impl EnsembleLearner {
+    /// Of copies of `members`, at least one.
+    pub fn new(members: &[NeuralTwin], backend: &Device) -> Self {
+        Self { members: members.iter().map(|twin| NetworkLearner::new(twin, backend)).collect() }
+    }
+}
+
+impl Learner for EnsembleLearner {
+    fn first_rate(&self) -> f64 {
+        self.members[0].first_rate()
+    }
+
+    fn steady_rate(&self) -> f64 {
+        self.members[0].steady_rate()
+    }
+
+    /// Returns the members' mean error, each on its own.
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+        let mut sum = 0.0;
+        for member in &mut self.members {
+            sum += member.learn(runs, rate)?;
+        }
+        Ok(sum / self.members.len() as f32)
+    }
+
+    fn state(&self) -> State {
+        let members = self.members.iter().enumerate();
+        members.flat_map(|(place, member)| as_part(&place.to_string(), member.state())).collect()
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<(), String> {
+        let mut members = self.members.iter_mut().enumerate();
+        members.try_for_each(|(place, member)| {
+            member.restore(take_part(&mut state, &place.to_string()))
+        })
+    }
+
+    fn twin(&self) -> Box<dyn DigitalTwin> {
+        let members = self.members.iter().map(|member| member.network_twin().clone()).collect();
+        Box::new(Ensemble::new(members).expect("it has the members that it was made of"))
     }
 }

@@ -4,15 +4,18 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
-use nalgebra::{DMatrix, DVector};
-use twinprop_devices::{Differentiable, Interface, LinearisedEquation};
+use nalgebra::{DMatrix, DVector, DVectorView};
+use twinprop_devices::{Channels, Differentiable, Interface, LinearisedEquation};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
-use crate::refine::{ConstantLearner, Learner};
+use crate::identify::{ConstantFit, IdentifyConfig};
+use crate::moments::deviations_above;
+use crate::shots::Run;
+use crate::state::State;
 use crate::store::save_constants;
 use crate::tensors::{TensorEquation, by_setting, in_tensors};
-use crate::twin::{DigitalTwin, Linearised};
+use crate::twin::{DigitalTwin, Learner, Linearised};
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
 ///
@@ -131,7 +134,7 @@ impl DigitalTwin for EquationTwin {
         }
         let (x, theta) = (to_matrix(x), DVector::from_vec(to_vec(theta)));
         let equation = self.equation.linearise(&x, &theta)?;
-        Some(Box::new(OnHost { equation, inputs: x.shape(), parameters, device }))
+        Some(Box::new(LinearisedOnCpu { equation, inputs: x.shape(), parameters, device }))
     }
 
     fn multiply_adds(&self) -> u64 {
@@ -150,7 +153,7 @@ impl DigitalTwin for EquationTwin {
 }
 
 /// The equation at a point of one setting.
-struct OnHost {
+struct LinearisedOnCpu {
     equation: Box<dyn LinearisedEquation>,
     /// Of the drives, `[n_inputs × shots]`.
     inputs: (usize, usize),
@@ -158,7 +161,7 @@ struct OnHost {
     device: Device,
 }
 
-impl Linearised for OnHost {
+impl Linearised for LinearisedOnCpu {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
         let mut dtheta = DVector::zeros(self.parameters);
@@ -176,4 +179,78 @@ fn settings(theta: Tensor<2>) -> Vec<DVector<f32>> {
         return vec![DVector::from_vec(values)];
     }
     values.chunks(width).map(DVector::from_column_slice).collect()
+}
+
+/// Deviation of an output whose readings hardly move, as a share of the mean of its bank: it must not
+/// weigh more than all others.
+const DEVIATION_FLOOR: f32 = 0.1;
+
+/// A copy of an equation that learns its constants.
+pub(crate) struct ConstantLearner {
+    equation: Box<dyn Differentiable>,
+    fit: ConstantFit,
+}
+
+impl ConstantLearner {
+    /// Of `equation`; none where it has no constants.
+    pub fn new(equation: Box<dyn Differentiable>, backend: &Device) -> Option<Self> {
+        let fit = ConstantFit::new(&*equation, &[], backend);
+        fit.has_constants().then_some(Self { equation, fit })
+    }
+
+    /// The equation on what it has learned.
+    pub fn equation(&self) -> &dyn Differentiable {
+        &*self.equation
+    }
+
+    /// A copy of it.
+    pub fn copy(&self) -> Box<dyn Differentiable> {
+        self.equation.clone()
+    }
+}
+
+impl Learner for ConstantLearner {
+    fn first_rate(&self) -> f64 {
+        IdentifyConfig::default().learning_rate
+    }
+
+    fn steady_rate(&self) -> f64 {
+        // A constant strays by about this.
+        0.003
+    }
+
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+        if !self.fit.is_weighed() {
+            self.fit.weigh_by(&deviations(runs, &self.equation.interface().outputs));
+        }
+        let error = self.fit.step(&mut *self.equation, runs, rate)?;
+        if error.is_finite() {
+            Ok(error)
+        } else {
+            Err(CalibrationError::RefinementDiverged { error })
+        }
+    }
+
+    fn state(&self) -> State {
+        self.fit.state()
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), String> {
+        self.fit.restore(state, &mut *self.equation)
+    }
+
+    fn twin(&self) -> Box<dyn DigitalTwin> {
+        Box::new(EquationTwin::learned(self.copy()))
+    }
+}
+
+/// Standard deviation of each output over `runs`, none much smaller than the others of its bank.
+fn deviations(runs: &[&Run], outputs: &Channels) -> Vec<f32> {
+    let columns: Vec<_> = runs.iter().flat_map(|run| run.outputs.column_iter()).collect();
+    if columns.is_empty() {
+        return Vec::new();
+    }
+    let scaled = outputs.in_binary_units(&DMatrix::from_columns(&columns));
+    let floor = |bank: &[f32]| DEVIATION_FLOOR * DVectorView::from_slice(bank, bank.len()).mean();
+    deviations_above(&scaled, outputs, floor)
 }

@@ -6,6 +6,7 @@ use twinprop_devices::DeviceError;
 
 /// A failure to calibrate, save or load a twin.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CalibrationError {
     /// The device failed while it was measured.
     #[error(transparent)]
@@ -29,6 +30,19 @@ pub enum CalibrationError {
     /// Too few shots for what was asked.
     #[error("{0}")]
     TooFewShots(String),
+    /// A twin is made of the device's equation, and the device has none.
+    #[error(
+        "a `{twin}` twin is made of the device's equation, and `{device}` has none; give the device a model, or choose a `neural` twin"
+    )]
+    NoEquation {
+        /// The kind of twin, as recipes call it.
+        twin: &'static str,
+        /// The device.
+        device: String,
+    },
+    /// An ensemble without a member.
+    #[error("an ensemble needs at least one member")]
+    EmptyEnsemble,
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     File {

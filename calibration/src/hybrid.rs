@@ -15,16 +15,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Differentiable, Interface};
 
-use crate::equation::EquationTwin;
+use crate::equation::{ConstantLearner, EquationTwin};
 use crate::error::CalibrationError;
-use crate::fidelity::predict;
-use crate::fit::{FitConfig, fit_neural};
+use crate::fit::FitConfig;
 use crate::identify::{IdentifyConfig, identify};
-use crate::neural::{NeuralTwin, NeuralTwinConfig};
-use crate::refine::{HybridLearner, Learner};
-use crate::shots::Shots;
-use crate::store::{save_constants, save_network};
-use crate::twin::DigitalTwin;
+use crate::network_twin::NetworkLearner;
+use crate::neural::{NeuralTwin, NeuralTwinConfig, Perceptron};
+use crate::shots::{Run, Shots};
+use crate::state::{State, as_part, take_part};
+use crate::store::save_constants;
+use crate::twin::{DigitalTwin, Learner, predict};
 
 /// How a hybrid twin is made; in a recipe, `twin = { hybrid = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ impl HybridTwin {
     /// `progress` hears the passes done, of how many.
     ///
     /// # Errors
-    /// As [`identify`] and [`fit_neural`].
+    /// As [`identify`] and [`NetworkTwin::fit`](crate::NetworkTwin::fit).
     pub fn fit(
         mut equation: Box<dyn Differentiable>,
         config: &HybridConfig,
@@ -82,7 +82,7 @@ impl HybridTwin {
         let explained = predict(&equation, &shots.inputs, &shots.parameters, device);
         let left = Shots { outputs: &shots.outputs - explained, ..shots.clone() };
         let (residual, history) =
-            fit_neural(&config.residual, fit, &interface, &left, seed, device, |done, _| {
+            NeuralTwin::fit(&config.residual, fit, &interface, &left, seed, device, |done, _| {
                 progress(config.constants.epochs + done, passes);
             })?;
         let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
@@ -93,11 +93,6 @@ impl HybridTwin {
     #[must_use]
     pub fn equation(&self) -> &dyn Differentiable {
         self.equation.equation()
-    }
-
-    /// A copy of the equation.
-    pub(crate) fn copy_of_equation(&self) -> Box<dyn Differentiable> {
-        self.equation.copy()
     }
 
     /// The network, if it is worth having.
@@ -149,6 +144,72 @@ impl DigitalTwin for HybridTwin {
 
     fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
         save_constants(self.equation(), folder, name)?;
-        self.residual.as_ref().map_or(Ok(()), |residual| save_network(residual, folder, name))
+        self.residual.as_ref().map_or(Ok(()), |residual| residual.save(folder, name))
+    }
+}
+
+/// A copy of a hybrid twin: its equation learns from the readings, its network from what the equation
+/// leaves of them.
+pub(crate) struct HybridLearner {
+    constants: ConstantLearner,
+    network: Option<NetworkLearner<Perceptron>>,
+}
+
+impl HybridLearner {
+    /// Of a copy of `twin`; none where its equation has no constants.
+    pub fn new(twin: &HybridTwin, backend: &Device) -> Option<Self> {
+        let constants = ConstantLearner::new(twin.equation.copy(), backend)?;
+        let network = twin.residual().map(|residual| NetworkLearner::new(residual, backend));
+        Some(Self { constants, network })
+    }
+}
+
+impl Learner for HybridLearner {
+    fn first_rate(&self) -> f64 {
+        self.constants.first_rate()
+    }
+
+    fn steady_rate(&self) -> f64 {
+        self.constants.steady_rate()
+    }
+
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+        let error = self.constants.learn(runs, rate)?;
+        let Some(network) = &mut self.network else { return Ok(error) };
+        let equation = self.constants.equation();
+        let left: Vec<Run> = runs
+            .iter()
+            .map(|run| {
+                let mut explained = run.outputs.clone();
+                equation.respond(&run.inputs, &run.parameters, &mut explained)?;
+                Ok(Run { outputs: &run.outputs - explained, ..(*run).clone() })
+            })
+            .collect::<Result<_, CalibrationError>>()?;
+        let left: Vec<&Run> = left.iter().collect();
+        let slower = network.first_rate() / self.constants.first_rate();
+        network.learn(&left, rate * slower)?;
+        Ok(error)
+    }
+
+    fn state(&self) -> State {
+        let mut state = as_part("constants", self.constants.state());
+        if let Some(network) = &self.network {
+            state.extend(as_part("network", network.state()));
+        }
+        state
+    }
+
+    fn restore(&mut self, mut state: State) -> Result<(), String> {
+        self.constants.restore(take_part(&mut state, "constants"))?;
+        match &mut self.network {
+            Some(network) => network.restore(take_part(&mut state, "network")),
+            None => Ok(()),
+        }
+    }
+
+    fn twin(&self) -> Box<dyn DigitalTwin> {
+        let equation = self.constants.copy();
+        let network = self.network.as_ref().map(|network| network.network_twin().clone());
+        Box::new(HybridTwin::new(equation, network))
     }
 }

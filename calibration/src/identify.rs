@@ -74,7 +74,7 @@ pub fn identify(
             config.learn,
         )));
     }
-    let deviation = reading_moments(shots, &equation.interface().outputs).1;
+    let deviation = reading_moments(shots, &equation.interface().outputs).deviation;
     fit.weigh_by(&deviation);
     let runs = shots.runs(config.shots_per_setting);
     let mut order: Vec<usize> = (0..runs.len()).collect();

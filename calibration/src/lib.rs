@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A [`Design`](design::DesignConfig) says which shots to take, [`Shots`] are what came back,
-//! [`fit`] turns them into a [`NeuralTwin`], and [`fidelity`] says how far to trust it.
+//! [`NeuralTwin::fit`](NetworkTwin::fit) turns them into a twin, and [`fidelity`] says how far to trust it.
 //! [`EquationTwin`] is a simulated device's equation: what a lab knows without a shot, or, on the
 //! fabricated constants, the upper bound.
 
@@ -15,6 +15,7 @@
     reason = "they panic where the output is a closed pipe or a full disk"
 )]
 
+mod activation;
 pub mod adam;
 pub mod bridge;
 pub mod design;
@@ -24,10 +25,10 @@ pub mod equation;
 pub mod error;
 pub mod fidelity;
 pub mod fit;
-mod gate;
 pub mod hybrid;
 pub mod identify;
-mod moments;
+pub mod moments;
+pub mod network_twin;
 pub mod neural;
 pub mod ranges;
 pub mod refine;
@@ -37,6 +38,10 @@ pub mod store;
 pub mod temporal;
 pub mod tensors;
 pub mod twin;
+pub mod twin_config;
+
+pub use burn;
+pub use nalgebra;
 
 pub use adam::Adam;
 pub use drift::{Drift, Reference, WatchConfig};
@@ -47,10 +52,13 @@ pub use fidelity::{Estimate, Fidelity, FidelityConfig};
 pub use fit::FitConfig;
 pub use hybrid::{HybridConfig, HybridTwin};
 pub use identify::IdentifyConfig;
+pub use moments::ReadingMoments;
+pub use network_twin::{Architecture, NetworkTwin};
 pub use neural::{NeuralTwin, NeuralTwinConfig};
 pub use ranges::RangeMap;
-pub use refine::{Learner, Refiner, Replay};
+pub use refine::{Refiner, Replay};
 pub use shots::{Run, Shots};
 pub use temporal::{TemporalTwin, TemporalTwinConfig};
 pub use tensors::{TensorEquation, in_tensors};
-pub use twin::{DigitalTwin, Linearised, at_point};
+pub use twin::{DigitalTwin, Learner, Linearised, at_point};
+pub use twin_config::{FitProgress, FitSummary, Fitting, TwinConfig};

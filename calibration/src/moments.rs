@@ -12,8 +12,17 @@ const STILL: f32 = 1e-6;
 /// A variance that is a smaller share of the squared mean is lost where one is the difference of two squares.
 const CANCELLED: f32 = 1e-4;
 
-/// Mean and standard deviation of each output channel of `shots`, in the channels' units; no deviation is zero.
-pub(crate) fn reading_moments(shots: &Shots, outputs: &Channels) -> (Vec<f32>, Vec<f32>) {
+/// Mean and standard deviation of each output channel, in the channels' units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadingMoments {
+    /// Means.
+    pub mean: Vec<f32>,
+    /// Standard deviations, none of them zero.
+    pub deviation: Vec<f32>,
+}
+
+/// Mean and standard deviation of the readings of `shots`.
+pub(crate) fn reading_moments(shots: &Shots, outputs: &Channels) -> ReadingMoments {
     let scaled = outputs.in_binary_units(&shots.outputs);
     let mut mean = scaled.column_mean();
     for (bank, run) in outputs.runs_mut(mean.as_mut_slice()) {
@@ -22,7 +31,7 @@ pub(crate) fn reading_moments(shots: &Shots, outputs: &Channels) -> (Vec<f32>, V
     }
     let largest = |bank: &[f32]| bank.iter().copied().fold(0.0, f32::max);
     let deviation = deviations_above(&scaled, outputs, |bank| STILL * largest(bank));
-    (mean.as_slice().to_vec(), deviation)
+    ReadingMoments { mean: mean.as_slice().to_vec(), deviation }
 }
 
 /// Standard deviation of each row of `scaled`, readings `[n_outputs × shots]` in binary units, in the
@@ -82,13 +91,14 @@ mod tests {
             let outputs = Channels::bank("y", 3, "any", -5.0 * unit, 5.0 * unit);
             reading_moments(&shots(unit * &readings), &outputs)
         };
-        let (mean, deviation) = of(1.0);
+        let ReadingMoments { mean, deviation } = of(1.0);
         assert!((deviation[0] - 0.707).abs() < 0.02 && (deviation[1] - 7e-4).abs() < 1e-4);
         assert!(deviation[2] > 0.0 && deviation[2] < 1e-5, "still: {}", deviation[2]);
         for exponent in [-100, -30, 30, 100] {
             let unit = 2f32.powi(exponent);
             let by_unit = |values: &[f32]| values.iter().map(|v| v * unit).collect::<Vec<_>>();
-            assert_eq!(of(unit), (by_unit(&mean), by_unit(&deviation)), "2^{exponent}");
+            let scaled = ReadingMoments { mean: by_unit(&mean), deviation: by_unit(&deviation) };
+            assert_eq!(of(unit), scaled, "2^{exponent}");
         }
     }
 
@@ -104,7 +114,7 @@ mod tests {
             3 => 2e14 + 1e9,
             _ => 0.0,
         });
-        let (mean, deviation) = reading_moments(&shots(readings), &outputs);
+        let ReadingMoments { mean, deviation } = reading_moments(&shots(readings), &outputs);
         assert!((deviation[0] / 7e-10 - 1.0).abs() < 0.1, "{deviation:?}");
         assert!(
             (deviation[1] / 7e-13 - 1.0).abs() < 0.1,
@@ -121,7 +131,7 @@ mod tests {
         // From the difference of two squares, nothing would be left of it.
         let outputs = Channels::bank("y", 1, "V", 0.0, 1000.0);
         let readings = DMatrix::from_fn(1, 100, |_, shot| 900.0 + 0.01 * (shot % 2) as f32);
-        let (_, deviation) = reading_moments(&shots(readings), &outputs);
+        let deviation = reading_moments(&shots(readings), &outputs).deviation;
         assert!((deviation[0] / 0.005 - 1.0).abs() < 0.05, "{deviation:?}");
     }
 }

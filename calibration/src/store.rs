@@ -1,5 +1,4 @@
-//! A twin on disk: a network's `NAME.safetensors` with its numbers and `NAME.json` with the interface
-//! that it belongs to; an equation's `NAME.constants.json`.
+//! Files of twins: tensors as safetensors, and an equation's `NAME.constants.json`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,57 +6,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use serde::{Deserialize, Serialize};
-use twinprop_devices::{Differentiable, Interface, write_whole};
+use twinprop_devices::{Differentiable, write_whole};
 
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
-use crate::fit::Network;
-use crate::neural::NeuralTwinConfig;
-use crate::temporal::TemporalTwinConfig;
-use crate::twin::DigitalTwin;
-
-/// The JSON beside a twin's numbers.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Description {
-    format: u32,
-    /// The size of a neural twin, or of a temporal one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub neural: Option<NeuralTwinConfig>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub temporal: Option<TemporalTwinConfig>,
-    interface: Interface,
-}
-
-/// A network that is saved with its size.
-pub(crate) trait Stored: Network + DigitalTwin {
-    /// Its size.
-    type Config;
-
-    /// Writes its size into `description`.
-    fn describe(&self, description: &mut Description);
-
-    /// The size that `description` has, if it is of a twin of this kind.
-    fn size(description: &Description) -> Option<Self::Config>;
-
-    /// Mean and standard deviation of its readings, each `[1, n_outputs]`.
-    fn moments(&self) -> [&Tensor<2>; 2];
-
-    /// An untrained one of a size.
-    fn untrained(config: &Self::Config, interface: &Interface, device: &Device) -> Self;
-
-    /// One of given weights, and given mean and deviation of its readings.
-    fn assembled(
-        config: Self::Config,
-        interface: Interface,
-        weights: Vec<Tensor<2>>,
-        moments: (Vec<f32>, Vec<f32>),
-        device: &Device,
-    ) -> Self;
-}
-
-const FORMAT: u32 = 3;
 
 /// Named tensors as the bytes of a safetensors file.
 ///
@@ -110,33 +62,6 @@ pub fn read_safetensors(
             Ok((name.to_owned(), from_vec(values, [*rows, *columns], device)))
         })
         .collect()
-}
-
-/// Saves `twin` as `NAME.safetensors` and `NAME.json` in `folder`.
-///
-/// # Errors
-/// [`CalibrationError::File`] names the file that could not be written.
-pub(crate) fn save_network(
-    twin: &impl Stored,
-    folder: &Path,
-    name: &str,
-) -> Result<(), CalibrationError> {
-    let numbered = twin.weights().iter().enumerate();
-    let mut tensors: Vec<(String, &Tensor<2>)> =
-        numbered.map(|(index, tensor)| (format!("weights.{index}"), tensor)).collect();
-    let [mean, deviation] = twin.moments();
-    tensors.push(("reading_mean".to_owned(), mean));
-    tensors.push(("reading_deviation".to_owned(), deviation));
-    write(file(folder, name, "safetensors"), &to_safetensors(tensors))?;
-    let mut description = Description {
-        format: FORMAT,
-        neural: None,
-        temporal: None,
-        interface: twin.interface().clone(),
-    };
-    twin.describe(&mut description);
-    let json = serde_json::to_vec_pretty(&description).expect("a description is plain data");
-    write(file(folder, name, "json"), &json)
 }
 
 /// Saves the constants of `equation` as `NAME.constants.json` in `folder`.
@@ -192,68 +117,15 @@ pub fn load_constants(
     Ok(())
 }
 
-/// Loads the twin `NAME` of `folder` for a device with `interface`.
+/// Writes a file as a whole.
 ///
 /// # Errors
-/// [`CalibrationError::OtherDevice`] where the twin was fitted to another interface,
-/// [`CalibrationError::File`] and [`CalibrationError::Format`] where the files are missing, damaged, or
-/// of another kind of twin.
-#[expect(private_bounds, reason = "which twins are networks is decided here")]
-pub fn load_network<N: Stored>(
-    folder: &Path,
-    name: &str,
-    interface: &Interface,
-    device: &Device,
-) -> Result<N, CalibrationError> {
-    let path = file(folder, name, "json");
-    let json = std::fs::read(&path)
-        .map_err(|source| CalibrationError::File { path: path.clone(), source })?;
-    let broken = |problem: String| CalibrationError::Format { path: path.clone(), problem };
-    let description: Description =
-        serde_json::from_slice(&json).map_err(|error| broken(error.to_string()))?;
-    if description.format != FORMAT {
-        return Err(broken(format!(
-            "its format is {} and this program reads {FORMAT}",
-            description.format
-        )));
-    }
-    let size = N::size(&description)
-        .ok_or_else(|| broken("it is a network of another kind".to_owned()))?;
-    if let Some((what, found)) = description.interface.difference(interface) {
-        return Err(CalibrationError::OtherDevice { path, what, found });
-    }
-    let numbers = file(folder, name, "safetensors");
-    let mut tensors = read_safetensors(&numbers, device)?;
-    let broken = |problem: String| CalibrationError::Format { path: numbers.clone(), problem };
-    // An untrained twin of the same size says which tensors there must be, in which shapes.
-    let like = N::untrained(&size, interface, device);
-    let mut take = |name: &str, like: &Tensor<2>| {
-        let tensor =
-            tensors.remove(name).ok_or_else(|| broken(format!("tensor `{name}` is missing")))?;
-        if tensor.dims() == like.dims() {
-            Ok(tensor)
-        } else {
-            Err(broken(format!(
-                "tensor `{name}` has shape {:?} instead of {:?}",
-                tensor.dims(),
-                like.dims()
-            )))
-        }
-    };
-    let numbered = like.weights().iter().enumerate();
-    let weights = numbered
-        .map(|(index, tensor)| take(&format!("weights.{index}"), tensor))
-        .collect::<Result<_, _>>()?;
-    let [mean, deviation] = like.moments();
-    let mean = to_vec(take("reading_mean", mean)?);
-    let deviation = to_vec(take("reading_deviation", deviation)?);
-    Ok(N::assembled(size, description.interface, weights, (mean, deviation), device))
-}
-
-fn write(path: PathBuf, bytes: &[u8]) -> Result<(), CalibrationError> {
+/// [`CalibrationError::File`] names the file.
+pub(crate) fn write(path: PathBuf, bytes: &[u8]) -> Result<(), CalibrationError> {
     write_whole(&path, bytes).map_err(|source| CalibrationError::File { path, source })
 }
 
-fn file(folder: &Path, name: &str, extension: &str) -> PathBuf {
+/// The file `NAME.EXTENSION` of `folder`.
+pub(crate) fn file(folder: &Path, name: &str, extension: &str) -> PathBuf {
     folder.join(format!("{name}.{extension}"))
 }

@@ -13,23 +13,18 @@
 //! neural twin's and the waveform devices'. Source: dilated causal convolutions of van den Oord et al.
 //! (2016), as the temporal convolutional networks of Bai, Kolter & Koltun (2018).
 
-use std::path::Path;
-
 use burn::tensor::{Device, Int, Tensor};
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, interleave, random, validate};
 
+use crate::activation::ratio;
 use crate::bridge::from_vec;
-use crate::error::CalibrationError;
-use crate::fit::Network;
-use crate::gate::ratio;
-use crate::neural::spread;
-use crate::ranges::RangeMap;
-use crate::refine::{Learner, NetworkLearner};
-use crate::store::{Description, Stored, save_network};
-use crate::twin::DigitalTwin;
+use crate::network_twin::{Architecture, NetworkTwin, spread};
+
+/// A causal convolution that is the twin of one waveform device.
+pub type TemporalTwin = NetworkTwin<CausalConvolution>;
 
 /// Size of a temporal twin; in a recipe, `twin = { temporal = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -52,18 +47,14 @@ impl Default for TemporalTwinConfig {
     }
 }
 
-/// A convolution that stands for one waveform device.
+/// A causal convolution, from normalised drives to normalised readings.
 #[derive(Clone)]
-pub struct TemporalTwin {
+pub struct CausalConvolution {
     config: TemporalTwinConfig,
-    interface: Interface,
+    outputs: usize,
     /// W_l `[taps · channels, width]` and b_l `[1, width]` of each layer, v `[width, 1]`, c
     /// `[1, n_outputs]`.
     weights: Vec<Tensor<2>>,
-    reading_mean: Tensor<2>,
-    reading_deviation: Tensor<2>,
-    inputs: RangeMap,
-    parameters: RangeMap,
     /// Which value, inputs before parameters, stands at each sample.
     order: Tensor<1, Int>,
     /// One where it is an input, `[1, samples]`.
@@ -72,79 +63,19 @@ pub struct TemporalTwin {
     read_at: Tensor<1, Int>,
 }
 
-impl TemporalTwin {
-    /// An untrained twin for `interface`, its weights drawn from `seed` (He et al. 2015, uniform).
-    ///
-    /// `readings`: mean and standard deviation of each output channel.
-    #[must_use]
-    pub fn new(
-        config: &TemporalTwinConfig,
-        interface: &Interface,
-        readings: (Vec<f32>, Vec<f32>),
-        seed: u64,
-        device: &Device,
-    ) -> Self {
-        let mut random = random::stream(seed, "twin initialisation");
-        let mut matrix = |rows: usize, columns: usize| {
-            let bound = (3.0 / rows as f32).sqrt();
-            let values = (0..rows * columns).map(|_| random.random_range(-bound..bound)).collect();
-            from_vec(values, [rows, columns], device)
-        };
-        let mut weights = Vec::with_capacity(2 * config.depth + 2);
-        for layer in 0..config.depth {
-            let channels = if layer == 0 { 2 } else { config.width };
-            weights.push(matrix(config.taps * channels, config.width));
-            weights.push(Tensor::zeros([1, config.width], device));
-        }
-        weights.push(matrix(config.width, 1));
-        weights.push(Tensor::zeros([1, interface.outputs.len()], device));
-        Self::assemble(config.clone(), interface.clone(), weights, readings, device)
-    }
-
-    fn assemble(
-        config: TemporalTwinConfig,
-        interface: Interface,
-        weights: Vec<Tensor<2>>,
-        (mean, deviation): (Vec<f32>, Vec<f32>),
-        device: &Device,
-    ) -> Self {
-        let (inputs, parameters, outputs) =
-            (interface.inputs.len(), interface.parameters.len(), interface.outputs.len());
-        let samples = inputs + parameters;
-        let mut order = vec![0; samples];
-        let mut is_data = vec![0.0; samples];
-        for (value, slot) in interleave(inputs, parameters).into_iter().enumerate() {
-            order[slot] = value as i32;
-            is_data[slot] = if value < inputs { 1.0 } else { 0.0 };
-        }
-        let read_at: Vec<i32> = (0..outputs)
-            .map(|reading| ((reading + 1) * samples / outputs).saturating_sub(1) as i32)
-            .collect();
-        Self {
-            inputs: RangeMap::normalising(&interface.inputs, device),
-            parameters: RangeMap::normalising(&interface.parameters, device),
-            reading_mean: from_vec(mean, [1, outputs], device),
-            reading_deviation: from_vec(deviation, [1, outputs], device),
-            order: Tensor::from_data(order.as_slice(), device),
-            is_data: from_vec(is_data, [1, samples], device),
-            read_at: Tensor::from_data(read_at.as_slice(), device),
-            config,
-            interface,
-            weights,
-        }
-    }
-
-    fn normalise_readings(&self, y: Tensor<2>) -> Tensor<2> {
-        (y - self.reading_mean.clone()) / self.reading_deviation.clone()
-    }
-
-    /// Normalised readings `[shots, n_outputs]` with `weights` for the twin's own.
-    fn forward(&self, weights: &[Tensor<2>], x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
-        let [shots, _] = x.dims();
-        let mut drive = vec![self.inputs.apply(x)];
+impl CausalConvolution {
+    /// Normalised readings `[shots, n_outputs]` by `weights` in place of its own.
+    fn forward_by(
+        &self,
+        weights: &[Tensor<2>],
+        inputs: Tensor<2>,
+        parameters: Tensor<2>,
+    ) -> Tensor<2> {
+        let [shots, _] = inputs.dims();
+        let mut drive = vec![inputs];
         // A tensor without columns is no tensor everywhere.
-        if !self.interface.parameters.is_empty() {
-            drive.push(spread(self.parameters.apply(theta), shots));
+        if parameters.dims()[1] > 0 {
+            drive.push(spread(parameters, shots));
         }
         let drive = Tensor::cat(drive, 1).select(1, self.order.clone());
         let data = drive.clone() * self.is_data.clone();
@@ -157,10 +88,9 @@ impl TemporalTwin {
             let z = if layer > 0 { z + a } else { z };
             a = z.clone() * (ratio(&z) * 0.5 + 0.5);
         }
-        let outputs = self.interface.outputs.len();
         let read = a.select(1, self.read_at.clone());
-        let read: Tensor<2> = read.reshape([shots * outputs, self.config.width]);
-        read.matmul(head[0].clone()).reshape([shots, outputs]) + head[1].clone()
+        let read: Tensor<2> = read.reshape([shots * self.outputs, self.config.width]);
+        read.matmul(head[0].clone()).reshape([shots, self.outputs]) + head[1].clone()
     }
 
     /// What a layer sees of `a` `[shots, samples, channels]` at every sample:
@@ -183,13 +113,77 @@ impl TemporalTwin {
     }
 }
 
-impl Network for TemporalTwin {
+impl Architecture for CausalConvolution {
+    type Config = TemporalTwinConfig;
+
+    const KIND: &'static str = "temporal";
+
+    /// Weights uniform, with the variance of He et al. (2015); biases zero.
+    fn draw(
+        config: &TemporalTwinConfig,
+        interface: &Interface,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let mut random = random::stream(seed, "twin initialisation");
+        let mut matrix = |rows: usize, columns: usize| {
+            let bound = (3.0 / rows as f32).sqrt();
+            let values = (0..rows * columns).map(|_| random.random_range(-bound..bound)).collect();
+            from_vec(values, [rows, columns], device)
+        };
+        let mut weights = Vec::with_capacity(2 * config.depth + 2);
+        for layer in 0..config.depth {
+            let channels = if layer == 0 { 2 } else { config.width };
+            weights.push(matrix(config.taps * channels, config.width));
+            weights.push(Tensor::zeros([1, config.width], device));
+        }
+        weights.push(matrix(config.width, 1));
+        weights.push(Tensor::zeros([1, interface.outputs.len()], device));
+        Self::with_weights(config.clone(), interface, weights, device)
+    }
+
+    fn with_weights(
+        config: TemporalTwinConfig,
+        interface: &Interface,
+        weights: Vec<Tensor<2>>,
+        device: &Device,
+    ) -> Self {
+        let (inputs, parameters, outputs) =
+            (interface.inputs.len(), interface.parameters.len(), interface.outputs.len());
+        let samples = inputs + parameters;
+        let mut order = vec![0; samples];
+        let mut is_data = vec![0.0; samples];
+        for (value, slot) in interleave(inputs, parameters).into_iter().enumerate() {
+            order[slot] = value as i32;
+            is_data[slot] = if value < inputs { 1.0 } else { 0.0 };
+        }
+        let read_at: Vec<i32> = (0..outputs)
+            .map(|reading| ((reading + 1) * samples / outputs).saturating_sub(1) as i32)
+            .collect();
+        Self {
+            order: Tensor::from_data(order.as_slice(), device),
+            is_data: from_vec(is_data, [1, samples], device),
+            read_at: Tensor::from_data(read_at.as_slice(), device),
+            config,
+            outputs,
+            weights,
+        }
+    }
+
+    fn config(&self) -> &TemporalTwinConfig {
+        &self.config
+    }
+
     fn weights(&self) -> &[Tensor<2>] {
         &self.weights
     }
 
     fn weights_mut(&mut self) -> &mut [Tensor<2>] {
         &mut self.weights
+    }
+
+    fn forward(&self, inputs: Tensor<2>, parameters: Tensor<2>) -> Tensor<2> {
+        self.forward_by(&self.weights, inputs, parameters)
     }
 
     fn learn(
@@ -201,8 +195,8 @@ impl Network for TemporalTwin {
         let weights: Vec<Tensor<2>> =
             self.weights.iter().map(|weight| weight.clone().autodiff().require_grad()).collect();
         let (inputs, parameters) = (Tensor::from_inner(inputs), Tensor::from_inner(parameters));
-        let readings = Tensor::from_inner(self.normalise_readings(readings));
-        let error = (self.forward(&weights, inputs, parameters) - readings).square().mean();
+        let readings = Tensor::from_inner(readings);
+        let error = (self.forward_by(&weights, inputs, parameters) - readings).square().mean();
         let mut gradients = error.clone().backward();
         let gradients = weights.iter().map(|weight| {
             weight
@@ -212,66 +206,11 @@ impl Network for TemporalTwin {
         (error.inner(), gradients.collect())
     }
 
-    fn error(&self, inputs: Tensor<2>, parameters: Tensor<2>, readings: Tensor<2>) -> f32 {
-        let predicted = self.forward(&self.weights, inputs, parameters);
-        (predicted - self.normalise_readings(readings)).square().mean().into_scalar::<f32>()
-    }
-}
-
-impl Stored for TemporalTwin {
-    type Config = TemporalTwinConfig;
-
-    fn describe(&self, description: &mut Description) {
-        description.temporal = Some(self.config.clone());
-    }
-
-    fn size(description: &Description) -> Option<TemporalTwinConfig> {
-        description.temporal.clone()
-    }
-
-    fn moments(&self) -> [&Tensor<2>; 2] {
-        [&self.reading_mean, &self.reading_deviation]
-    }
-
-    fn untrained(config: &TemporalTwinConfig, interface: &Interface, device: &Device) -> Self {
-        let outputs = interface.outputs.len();
-        Self::new(config, interface, (vec![0.0; outputs], vec![1.0; outputs]), 0, device)
-    }
-
-    fn assembled(
-        config: TemporalTwinConfig,
-        interface: Interface,
-        weights: Vec<Tensor<2>>,
-        moments: (Vec<f32>, Vec<f32>),
-        device: &Device,
-    ) -> Self {
-        Self::assemble(config, interface, weights, moments, device)
-    }
-}
-
-impl DigitalTwin for TemporalTwin {
-    fn interface(&self) -> &Interface {
-        &self.interface
-    }
-
-    fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
-        let readings = self.forward(&self.weights, x, theta);
-        readings * self.reading_deviation.clone() + self.reading_mean.clone()
-    }
-
     fn multiply_adds(&self) -> u64 {
         let size = |weight: &Tensor<2>| weight.dims().iter().product::<usize>();
         let (layers, head) = self.weights.split_at(2 * self.config.depth);
         let samples = self.order.dims()[0];
         let layers: usize = layers.iter().map(size).sum();
-        (samples * layers + self.interface.outputs.len() * size(&head[0])) as u64
-    }
-
-    fn learner(&self, backend: &Device) -> Option<Box<dyn Learner>> {
-        Some(Box::new(NetworkLearner::new(self, backend)))
-    }
-
-    fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
-        save_network(self, folder, name)
+        (samples * layers + self.outputs * size(&head[0])) as u64
     }
 }

@@ -1,13 +1,16 @@
-//! The contract of every digital twin.
+//! The contracts of a digital twin, and of its copy that learns.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
+use nalgebra::DMatrix;
 use twinprop_devices::Interface;
 
+use crate::bridge::{to_matrix, to_tensor};
 use crate::error::CalibrationError;
-use crate::refine::Learner;
+use crate::shots::Run;
+use crate::state::State;
 
 /// A differentiable model of one physical layer.
 ///
@@ -69,6 +72,35 @@ pub trait DigitalTwin: Send + Sync {
     }
 }
 
+/// A twin's copy that learns from shots.
+pub trait Learner: Send {
+    /// Adam's learning rate in the first step of a fit, in the unit of what is learned.
+    fn first_rate(&self) -> f64;
+
+    /// Adam's learning rate for steps that have no end, beside the twin's use.
+    fn steady_rate(&self) -> f64;
+
+    /// Takes one step on `runs` with Adam's learning rate `rate`. Returns the mean squared error
+    /// before it, in units of each channel's variance.
+    ///
+    /// # Errors
+    /// [`CalibrationError::RefinementDiverged`] where the step would leave the real numbers; what was
+    /// learned before stays.
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError>;
+
+    /// What it is made of, for a later process.
+    fn state(&self) -> State;
+
+    /// Restores what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// In words, where something is missing.
+    fn restore(&mut self, state: State) -> Result<(), String>;
+
+    /// What it has learned.
+    fn twin(&self) -> Box<dyn DigitalTwin>;
+}
+
 /// A twin at one point, whatever becomes of the twin.
 pub trait Linearised: Send + Sync {
     /// The twin's [`vjp`](DigitalTwin::vjp) there, with the readings `y` and the outputs' cotangents
@@ -115,4 +147,15 @@ pub fn autodiff_vjp<T: DigitalTwin + ?Sized>(
     let dx = x.grad_remove(&mut gradients).unwrap_or_else(|| x.inner().zeros_like());
     let dtheta = theta.grad_remove(&mut gradients).unwrap_or_else(|| theta.inner().zeros_like());
     (dx, dtheta)
+}
+
+/// The twin's readings `[n_outputs × shots]` for shots with a parameter column each.
+#[must_use]
+pub fn predict(
+    twin: &dyn DigitalTwin,
+    inputs: &DMatrix<f32>,
+    parameters: &DMatrix<f32>,
+    backend: &Device,
+) -> DMatrix<f32> {
+    to_matrix(twin.predict(to_tensor(inputs, backend), to_tensor(parameters, backend)))
 }

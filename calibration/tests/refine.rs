@@ -7,10 +7,11 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use twinprop_calibration::design::{DesignConfig, share_settings};
 use twinprop_calibration::fidelity::predict;
-use twinprop_calibration::fit::fit_neural;
+
 use twinprop_calibration::refine::Lesson;
 use twinprop_calibration::{
-    DigitalTwin, EquationTwin, FitConfig, HybridTwin, NeuralTwinConfig, Refiner, Run, Shots,
+    DigitalTwin, EquationTwin, FitConfig, HybridTwin, NeuralTwin, NeuralTwinConfig, Refiner, Run,
+    Shots,
 };
 use twinprop_devices::mechanical::PendulaConfig;
 use twinprop_devices::{
@@ -82,7 +83,8 @@ fn a_network_learns_its_weights() {
     let interface = pendula().nominal.interface().clone();
     let fit = FitConfig { epochs: 20, batch: 32, ..Default::default() };
     let (twin, _) =
-        fit_neural(&config, &fit, &interface, &promised, 1, &Device::flex(), |_, _| ()).unwrap();
+        NeuralTwin::fit(&config, &fit, &interface, &promised, 1, &Device::flex(), |_, _| ())
+            .unwrap();
     let (before, after) = before_and_after(&twin, 800);
     assert!(after < 0.8 * before, "{before} before, {after} after");
 }

@@ -7,12 +7,10 @@ use nalgebra::DMatrix;
 use twinprop_calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop_calibration::design::{ActiveConfig, DesignConfig};
 use twinprop_calibration::fidelity::Verdict;
-use twinprop_calibration::fit::{fit_neural, fit_temporal};
-use twinprop_calibration::store::load_network;
 use twinprop_calibration::twin::autodiff_vjp;
 use twinprop_calibration::{
     CalibrationError, DigitalTwin, Ensemble, EquationTwin, Fidelity, FidelityConfig, FitConfig,
-    NeuralTwin, NeuralTwinConfig, Shots, TemporalTwin, TemporalTwinConfig,
+    NeuralTwin, NeuralTwinConfig, ReadingMoments, Shots, TemporalTwin, TemporalTwinConfig,
 };
 use twinprop_devices::electronic::{Transistor, TransistorConfig};
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
@@ -39,7 +37,10 @@ fn neural(seed: u64, device: &Device) -> NeuralTwin {
 }
 
 fn network(config: NeuralTwinConfig, seed: u64, device: &Device) -> NeuralTwin {
-    let moments = (vec![0.1, 0.2, 0.3, 0.4, 0.5], vec![1.0, 0.5, 2.0, 0.25, 1.5]);
+    let moments = ReadingMoments {
+        mean: vec![0.1, 0.2, 0.3, 0.4, 0.5],
+        deviation: vec![1.0, 0.5, 2.0, 0.25, 1.5],
+    };
     NeuralTwin::new(&config, optical(0.0).interface(), moments, seed, device)
 }
 
@@ -137,7 +138,7 @@ fn a_fit_learns_the_device_and_its_gradient() {
     let fit = FitConfig { epochs: 80, batch: 64, learning_rate: 4e-3, ..Default::default() };
     let interface = device.interface().clone();
     let (twin, history) =
-        fit_neural(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
+        NeuralTwin::fit(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
     assert!(history.training.last() < history.training.first());
     let config_of_fidelity = FidelityConfig { repeats: 2, ..Default::default() };
     let mut judge = |twin: &dyn DigitalTwin| {
@@ -154,7 +155,8 @@ fn a_fit_learns_the_device_and_its_gradient() {
     assert!(exact.readings.r2.value > 0.999_99 && exact.gradient.cosine.low > 0.999, "{exact:?}");
     assert_eq!(exact.verdict(), Verdict::Fit);
 
-    let untrained = NeuralTwin::new(&config, &interface, (vec![0.0; 5], vec![1.0; 5]), 1, &backend);
+    let moments = ReadingMoments { mean: vec![0.0; 5], deviation: vec![1.0; 5] };
+    let untrained = NeuralTwin::new(&config, &interface, moments, 1, &backend);
     let untrained = judge(&untrained);
     assert!(untrained.gradient.cosine.value.abs() < 0.6, "{untrained:?}");
     assert_eq!(untrained.verdict(), Verdict::Unfit);
@@ -219,7 +221,8 @@ fn a_temporal_twin_is_causal_learns_a_waveform_device_and_comes_back() {
     let (seen, unseen) = measure(&mut device, 700, 1).split_last(100);
     let config = TemporalTwinConfig { width: 12, depth: 4, taps: 3 };
     let fit = FitConfig { epochs: 40, batch: 32, learning_rate: 5e-3, ..Default::default() };
-    let (twin, _) = fit_temporal(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
+    let (twin, _) =
+        TemporalTwin::fit(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
     let judged = FidelityConfig { points: 32, ..FidelityConfig::default() };
     let fidelity =
         Fidelity::measure(&twin, &mut device, &unseen, &judged, 1, &backend, |_| ()).unwrap();
@@ -239,10 +242,10 @@ fn a_temporal_twin_is_causal_learns_a_waveform_device_and_comes_back() {
 
     let folder = tempfile::tempdir().unwrap();
     twin.save(folder.path(), "twin").unwrap();
-    let again: TemporalTwin = load_network(folder.path(), "twin", &interface, &backend).unwrap();
+    let again = TemporalTwin::load(folder.path(), "twin", &interface, &backend).unwrap();
     let answers = |twin: &TemporalTwin| to_vec(twin.predict(x.clone(), theta.clone()));
     assert_eq!(answers(&again), answers(&twin));
-    let other = load_network::<NeuralTwin>(folder.path(), "twin", &interface, &backend);
+    let other = NeuralTwin::load(folder.path(), "twin", &interface, &backend);
     assert!(other.err().unwrap().to_string().contains("another kind"));
 }
 
@@ -256,7 +259,7 @@ fn the_same_seed_fits_the_same_twin() {
     let fitted = |seed| {
         let config = NeuralTwinConfig { width: 16, depth: 1, ..Default::default() };
         let (twin, _) =
-            fit_neural(&config, &fit, &interface, &shots, seed, &backend, |_, _| ()).unwrap();
+            NeuralTwin::fit(&config, &fit, &interface, &shots, seed, &backend, |_, _| ()).unwrap();
         to_vec(twin.predict(drives(4, 4, 1, &backend), drives(1, 3, 2, &backend)))
     };
     assert_eq!(fitted(1), fitted(1));
@@ -269,8 +272,7 @@ fn a_twin_comes_back_from_its_files() {
     let folder = tempfile::tempdir().unwrap();
     let twin = neural(3, &device);
     twin.save(folder.path(), "twin").unwrap();
-    let back =
-        load_network::<NeuralTwin>(folder.path(), "twin", twin.interface(), &device).unwrap();
+    let back = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).unwrap();
     let (x, theta) = (drives(5, 4, 1, &device), drives(1, 3, 2, &device));
     assert_eq!(to_vec(twin.predict(x.clone(), theta.clone())), to_vec(back.predict(x, theta)));
 }
@@ -282,9 +284,7 @@ fn a_twin_of_another_device_is_refused() {
     neural(3, &device).save(folder.path(), "twin").unwrap();
     let other = SecondHarmonicConfig { inputs: 6, ..device_config() };
     let other = SecondHarmonic::nominal(&other).unwrap();
-    let error = load_network::<NeuralTwin>(folder.path(), "twin", other.interface(), &device)
-        .err()
-        .unwrap();
+    let error = NeuralTwin::load(folder.path(), "twin", other.interface(), &device).err().unwrap();
     assert!(matches!(error, CalibrationError::OtherDevice { .. }));
     assert!(error.to_string().contains("it has 4 inputs, and the device 6 inputs"), "{error}");
 }
@@ -299,9 +299,8 @@ fn a_damaged_twin_is_refused() {
     let bytes = std::fs::read(&numbers).unwrap();
     for damaged in [&bytes[..bytes.len() / 2], &bytes[..4], b"".as_slice()] {
         std::fs::write(&numbers, damaged).unwrap();
-        let error = load_network::<NeuralTwin>(folder.path(), "twin", twin.interface(), &device)
-            .err()
-            .unwrap();
+        let error =
+            NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).err().unwrap();
         assert!(matches!(error, CalibrationError::Format { .. }), "{error}");
     }
     std::fs::write(&numbers, &bytes).unwrap();
@@ -309,8 +308,7 @@ fn a_damaged_twin_is_refused() {
     let last = spoiled.len() - 4;
     spoiled[last..].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(&numbers, spoiled).unwrap();
-    let error =
-        load_network::<NeuralTwin>(folder.path(), "twin", twin.interface(), &device).err().unwrap();
+    let error = NeuralTwin::load(folder.path(), "twin", twin.interface(), &device).err().unwrap();
     assert!(error.to_string().contains("not finite"), "{error}");
 }
 

@@ -3,17 +3,11 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use twinprop_calibration::fit::{FitHistory, fit_neural, fit_temporal};
-use twinprop_calibration::identify::identify;
-use twinprop_calibration::store::{has_constants, load_constants, load_network};
-use twinprop_calibration::{
-    CalibrationError, DigitalTwin, Ensemble, EquationTwin, FitConfig, HybridTwin, NeuralTwin,
-    Shots, TemporalTwin,
-};
+use twinprop_calibration::{DigitalTwin, FitProgress, Fitting, Shots, TwinConfig};
 use twinprop_devices::{Differentiable, Interface, PhysicalLayer};
 
 use super::build::Experiment;
-use super::recipe::{CalibrationConfig, Recipe, TwinConfig};
+use super::recipe::{CalibrationConfig, Recipe};
 use crate::Error;
 use crate::network::Laboratory;
 use crate::training::{Observer, Task};
@@ -35,132 +29,47 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    fn equation(&mut self) -> Box<dyn Differentiable> {
-        self.nominal.take().expect("a recipe with physics twins has a model of every device")
-    }
-
-    /// Shows the progress of the `fit` of a network that `run` makes.
-    fn watch_fit<N>(
-        &self,
-        fit: &FitConfig,
-        observer: &mut dyn Observer,
-        run: impl FnOnce(&mut dyn FnMut(usize, usize)) -> Result<(N, FitHistory), CalibrationError>,
-    ) -> Result<N, Error> {
-        let label = format!("fit the twin of {}", self.name);
-        let mut task = Task::of_steps(observer, &label, fit.epochs)?;
-        let (twin, history) = run(&mut |done, _| tell(&mut task, done))?;
-        let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
-        task.end(&format!("validation error {best:.4} of the readings' variance"))?;
-        Ok(twin)
-    }
-
     /// Fits the twin of `config` to `shots`.
     pub fn fit(
-        mut self,
+        self,
         config: &CalibrationConfig,
         shots: &Shots,
         observer: &mut dyn Observer,
     ) -> Result<Box<dyn DigitalTwin>, Error> {
-        let (seed, backend) = (self.seed, self.backend);
-        Ok(match &config.twin {
-            TwinConfig::Neural(size) => {
-                let (fit, of) = (&config.fit, self.interface);
-                Box::new(self.watch_fit(fit, observer, |heard| {
-                    fit_neural(size, fit, of, shots, seed, backend, heard)
-                })?)
+        let label = match &config.twin {
+            TwinConfig::Ensemble(_) => format!("fit the twins of {}", self.name),
+            TwinConfig::LearnedPhysics(_) => format!("learn the constants of {}", self.name),
+            _ => format!("fit the twin of {}", self.name),
+        };
+        let passes = config.twin.passes(&config.fit);
+        let mut task =
+            (passes > 0).then(|| Task::of_steps(observer, &label, passes)).transpose()?;
+        let Self { interface, nominal, seed, backend, .. } = self;
+        let fitting = Fitting { interface, nominal, fit: &config.fit, seed, backend };
+        let mut end = String::new();
+        let twin = config.twin.fit(fitting, shots, &mut |progress| match progress {
+            FitProgress::Pass { done, .. } => {
+                if let Some(task) = &mut task {
+                    tell(task, done);
+                }
             }
-            TwinConfig::Temporal(size) => {
-                let (fit, of) = (&config.fit, self.interface);
-                Box::new(self.watch_fit(fit, observer, |heard| {
-                    fit_temporal(size, fit, of, shots, seed, backend, heard)
-                })?)
-            }
-            TwinConfig::Ensemble(ensemble) => {
-                let passes = ensemble.members * config.fit.epochs;
-                let mut task =
-                    Task::of_steps(observer, &format!("fit the twins of {}", self.name), passes)?;
-                let heard = |done, _| tell(&mut task, done);
-                let (fit, interface) = (&config.fit, self.interface);
-                let twin = Ensemble::fit(ensemble, fit, interface, shots, seed, backend, heard)?;
-                task.end(&format!("{} twins", ensemble.members))?;
-                Box::new(twin)
-            }
-            TwinConfig::Physics => Box::new(EquationTwin::new(self.equation())),
-            TwinConfig::LearnedPhysics(identification) => {
-                let mut equation = self.equation();
-                let label = format!("learn the constants of {}", self.name);
-                let mut task = Task::of_steps(observer, &label, identification.epochs)?;
-                let heard = |done, _| tell(&mut task, done);
-                let history =
-                    identify(&mut *equation, identification, shots, seed, backend, heard)?;
-                let last = history.last().copied().unwrap_or(f32::NAN);
-                task.end(&format!("error {last:.4} of the readings' variance"))?;
-                Box::new(EquationTwin::learned(equation))
-            }
-            TwinConfig::Hybrid(hybrid) => {
-                let passes = hybrid.constants.epochs + config.fit.epochs;
-                let label = format!("fit the twin of {}", self.name);
-                let mut task = Task::of_steps(observer, &label, passes)?;
-                let equation = self.equation();
-                let heard = |done, _| tell(&mut task, done);
-                let twin =
-                    HybridTwin::fit(equation, hybrid, &config.fit, shots, seed, backend, heard)?;
-                task.end(match twin.residual() {
-                    Some(_) => "an equation and a network for what it leaves",
-                    None => "the equation leaves nothing that a network could learn",
-                })?;
-                Box::new(twin)
-            }
-        })
+            FitProgress::End(summary) => end = summary.to_string(),
+            _ => {}
+        })?;
+        if let Some(task) = task {
+            task.end(&end)?;
+        }
+        Ok(twin)
     }
 
     /// Loads the twin of `config` from `folder`, where an earlier run saved it.
     pub fn load(
-        mut self,
+        self,
         config: &CalibrationConfig,
         folder: &Path,
     ) -> Result<Box<dyn DigitalTwin>, Error> {
-        let file = file_name(self.name);
-        Ok(match &config.twin {
-            TwinConfig::Neural(_) => {
-                Box::new(load_network::<NeuralTwin>(folder, &file, self.interface, self.backend)?)
-            }
-            TwinConfig::Temporal(_) => {
-                Box::new(load_network::<TemporalTwin>(folder, &file, self.interface, self.backend)?)
-            }
-            TwinConfig::Ensemble(ensemble) => {
-                let load = |number| {
-                    let file = format!("{file}.{number}");
-                    load_network::<NeuralTwin>(folder, &file, self.interface, self.backend)
-                };
-                let members = (0..ensemble.members).map(load).collect::<Result<_, _>>()?;
-                Box::new(Ensemble::new(members).expect("a recipe's ensemble has a member at least"))
-            }
-            // Refined while a network trained on it, or as designed.
-            TwinConfig::Physics if !has_constants(folder, &file) => {
-                Box::new(EquationTwin::new(self.equation()))
-            }
-            TwinConfig::Physics | TwinConfig::LearnedPhysics(_) => {
-                Box::new(EquationTwin::learned(self.load_equation(folder)?))
-            }
-            TwinConfig::Hybrid(_) => {
-                let equation = self.load_equation(folder)?;
-                let has_residual = folder.join(format!("{file}.json")).is_file();
-                let residual = has_residual
-                    .then(|| {
-                        load_network::<NeuralTwin>(folder, &file, self.interface, self.backend)
-                    })
-                    .transpose()?;
-                Box::new(HybridTwin::new(equation, residual))
-            }
-        })
-    }
-
-    /// The equation on the constants that an earlier run learned.
-    fn load_equation(&mut self, folder: &Path) -> Result<Box<dyn Differentiable>, Error> {
-        let mut equation = self.equation();
-        load_constants(&mut *equation, folder, &file_name(self.name))?;
-        Ok(equation)
+        let Self { name, interface, nominal, backend, .. } = self;
+        Ok(config.twin.load(interface, nominal, folder, &file_name(name), backend)?)
     }
 }
 

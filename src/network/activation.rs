@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, sigmoid};
-use twinprop_calibration::bridge::{from_vec, is_host, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
 
 use super::{BatchPosition, Cotangents, DigitalStage, Pullback, Wanted};
 
@@ -20,7 +20,7 @@ pub enum Activation {
 /// tanh x: vectorised on the CPU, where the backend's is not.
 fn tanh(x: &Tensor<2>) -> Tensor<2> {
     let (shape, device) = (x.dims(), x.device());
-    if !is_host(&device) {
+    if !is_cpu(&device) {
         return x.clone().tanh();
     }
     let mut values = to_vec(x.clone());

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::DVector;
 use rand::RngExt;
 use twinprop_calibration::RangeMap;
-use twinprop_calibration::bridge::{from_vec, is_host, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
 use twinprop_devices::{Channels, random};
 
 use super::{RangePenalty, StageSeed};
@@ -42,7 +42,7 @@ impl Settings {
         Self {
             values: from_vec(values, [count, channels.len()], device),
             channels: channels.clone(),
-            map: (!is_host(device)).then(|| RangeMap::to_device_units_at_once(channels, device)),
+            map: (!is_cpu(device)).then(|| RangeMap::to_device_units_at_once(channels, device)),
         }
     }
 

@@ -6,11 +6,11 @@ use burn::tensor::Device;
 use twinprop::Rule;
 use twinprop::calibration::bridge::{to_tensor, to_vec};
 use twinprop::calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
-use twinprop::calibration::fit::{fit_neural, fit_temporal};
 use twinprop::calibration::identify::identify;
 use twinprop::calibration::{
     DigitalTwin, Ensemble, EnsembleConfig, EquationTwin, Fidelity, FidelityConfig, FitConfig,
-    HybridConfig, HybridTwin, IdentifyConfig, NeuralTwinConfig, Shots, TemporalTwinConfig,
+    HybridConfig, HybridTwin, IdentifyConfig, NeuralTwin, NeuralTwinConfig, Shots, TemporalTwin,
+    TemporalTwinConfig,
 };
 use twinprop::data::Split;
 use twinprop::devices::{Differentiable, Interface, PhysicalLayer};
@@ -175,11 +175,12 @@ impl Bench {
         };
         let twin: Arc<dyn DigitalTwin> = match kind {
             Kind::Neural => Arc::new(
-                fit_neural(&size, &fit, &interface, &seen, 5, backend, |_, _| ()).unwrap().0,
+                NeuralTwin::fit(&size, &fit, &interface, &seen, 5, backend, |_, _| ()).unwrap().0,
             ),
             Kind::Temporal => {
                 let size = TemporalTwinConfig { width: 16, depth: 3, taps: 3 };
-                let fitted = fit_temporal(&size, &fit, &interface, &seen, 5, backend, |_, _| ());
+                let fitted =
+                    TemporalTwin::fit(&size, &fit, &interface, &seen, 5, backend, |_, _| ());
                 Arc::new(fitted.unwrap().0)
             }
             Kind::Ensemble => {

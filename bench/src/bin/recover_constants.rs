@@ -9,10 +9,9 @@ use nalgebra::DMatrix;
 use twinprop::Backend;
 use twinprop::calibration::design::{DesignConfig, share_settings};
 use twinprop::calibration::fidelity::predict;
-use twinprop::calibration::fit::fit_neural;
 use twinprop::calibration::identify::identify;
 use twinprop::calibration::{
-    DigitalTwin, EquationTwin, FitConfig, IdentifyConfig, NeuralTwinConfig, Shots,
+    DigitalTwin, EquationTwin, FitConfig, IdentifyConfig, NeuralTwin, NeuralTwinConfig, Shots,
 };
 use twinprop::devices::electronic::{CrossbarConfig, TransistorConfig};
 use twinprop::devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
@@ -94,7 +93,7 @@ fn row(model: DeviceKind, shots: usize, readout_noise: f64) -> Result<(), Box<dy
     let backend = Backend::Flex.device()?;
     identify(&mut *simulated.nominal, &config, &seen, 1, &backend, |_, _| ())?;
     let (truth, learned) = (simulated.exact.constants(), simulated.nominal.constants());
-    let (neural, _) = fit_neural(
+    let (neural, _) = NeuralTwin::fit(
         &NeuralTwinConfig::default(),
         &FitConfig { epochs: 60, batch: 64, ..Default::default() },
         &interface,

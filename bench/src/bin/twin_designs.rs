@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use twinprop::Backend;
 use twinprop::calibration::design::{ActiveConfig, DesignConfig, TaskDrives, TaskLikeConfig};
-use twinprop::calibration::fit::fit_neural;
-use twinprop::calibration::{Fidelity, FidelityConfig, FitConfig, NeuralTwinConfig, Shots};
+use twinprop::calibration::{
+    Fidelity, FidelityConfig, FitConfig, NeuralTwin, NeuralTwinConfig, Shots,
+};
 use twinprop::devices::{Interface, PhysicalLayer};
 use twinprop_bench::mismatched_devices;
 
@@ -105,7 +106,7 @@ fn table() -> Result<(), Box<dyn Error>> {
                     let fit = FitConfig { epochs: 60, batch, patience: 20, ..Default::default() };
                     let size = NeuralTwinConfig::default();
                     let (twin, _) =
-                        fit_neural(&size, &fit, &interface, &seen, copy, &backend, |_, _| ())?;
+                        NeuralTwin::fit(&size, &fit, &interface, &seen, copy, &backend, |_, _| ())?;
                     let judged = FidelityConfig::default();
                     let fidelity = Fidelity::measure(
                         &twin,

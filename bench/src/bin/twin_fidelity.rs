@@ -10,11 +10,10 @@ use std::time::Instant;
 use clap::Parser;
 use twinprop::Backend;
 use twinprop::calibration::design::{DesignConfig, share_settings};
-use twinprop::calibration::fit::{fit_neural, fit_temporal};
 use twinprop::calibration::identify::identify;
 use twinprop::calibration::{
     DigitalTwin, EquationTwin, Fidelity, FidelityConfig, FitConfig, HybridConfig, HybridTwin,
-    IdentifyConfig, NeuralTwinConfig, Shots, TemporalTwinConfig,
+    IdentifyConfig, NeuralTwin, NeuralTwinConfig, Shots, TemporalTwin, TemporalTwinConfig,
 };
 use twinprop::devices::PhysicalLayer;
 use twinprop_bench::mismatched_devices;
@@ -77,7 +76,8 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 
             let start = Instant::now();
             let size = NeuralTwinConfig::default();
-            let (neural, _) = fit_neural(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
+            let (neural, _) =
+                NeuralTwin::fit(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
             let mut twins: Vec<(&str, Box<dyn DigitalTwin>, f64)> =
                 vec![("neural", Box::new(neural), start.elapsed().as_secs_f64())];
 
@@ -85,7 +85,7 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 let start = Instant::now();
                 let size = TemporalTwinConfig::default();
                 let (temporal, _) =
-                    fit_temporal(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
+                    TemporalTwin::fit(&size, &fit, &interface, &single, 1, &backend, |_, _| ())?;
                 twins.push(("temporal", Box::new(temporal), start.elapsed().as_secs_f64()));
             }
 

@@ -8,53 +8,13 @@
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use rand::seq::index::sample_weighted;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use twinprop_devices::{Interface, random, validate};
+use twinprop_devices::{Interface, random};
 
-use super::{DesignConfig, TaskDrives};
-use crate::ensemble::{Ensemble, EnsembleConfig};
+use super::config::ActiveConfig;
+use super::task_like::TaskDrives;
+use crate::ensemble::Ensemble;
 use crate::error::CalibrationError;
-use crate::fit::FitConfig;
-use crate::neural::NeuralTwinConfig;
 use crate::shots::Shots;
-
-/// How active shots are chosen; in a recipe, `design = { active = {} }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ActiveConfig {
-    /// The design of the first shots, of the candidates, and of the shots that judge the twin.
-    pub from: Box<DesignConfig>,
-    /// Share of the shots that follow it.
-    #[serde(deserialize_with = "validate::open_fraction")]
-    pub start: f64,
-    /// Rounds in which the others are chosen.
-    #[serde(deserialize_with = "validate::count")]
-    pub rounds: usize,
-    /// Candidates a shot.
-    #[serde(deserialize_with = "validate::count")]
-    pub candidates: usize,
-    /// The twins that disagree.
-    pub ensemble: EnsembleConfig,
-    /// Their fit.
-    pub fit: FitConfig,
-}
-
-impl Default for ActiveConfig {
-    fn default() -> Self {
-        Self {
-            from: Box::new(DesignConfig::Uniform),
-            start: 0.25,
-            rounds: 3,
-            candidates: 8,
-            ensemble: EnsembleConfig {
-                members: 3,
-                member: NeuralTwinConfig { width: 64, depth: 1, ..Default::default() },
-            },
-            fit: FitConfig { batch: 64, ..FitConfig::default() },
-        }
-    }
-}
 
 impl ActiveConfig {
     /// Measures `shots` shots of a device with `interface` by `measure`, which gets inputs

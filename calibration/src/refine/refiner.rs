@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use rayon::Yield;
 use serde::{Deserialize, Serialize};
 
-use super::Learner;
 use crate::error::CalibrationError;
 use crate::shots::Run;
 use crate::state::State;
-use crate::twin::DigitalTwin;
+use crate::twin::{DigitalTwin, Learner};
 
 /// Steps that are taken together: the runs of each, and its learning rate.
 pub type Lesson = Vec<(Vec<Arc<Run>>, f64)>;

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use twinprop_devices::mechanical::nystrom::{STAGE, is_computed, is_used};
 use twinprop_devices::mechanical::{OscillatorConstants, Oscillators};
 
-use super::TensorEquation;
+use super::equation::TensorEquation;
 use super::sums::{column_sums, parts_of};
 use crate::bridge::from_vec;
 use crate::twin::Linearised;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::bridge::is_host;
+use crate::bridge::is_cpu;
 
 /// The most parts that sums are cut into, and the fewest terms of one.
 const LARGEST_PARTS: usize = 16;
@@ -26,7 +26,7 @@ pub(super) fn column_sums(matrix: Tensor<2>) -> Tensor<2> {
 /// million: there they are made a square, of which it adds up the columns beside one another.
 #[must_use]
 pub fn total(values: Tensor<2>) -> Tensor<1> {
-    if is_host(&values.device()) {
+    if is_cpu(&values.device()) {
         return values.sum();
     }
     let count = values.shape().num_elements();

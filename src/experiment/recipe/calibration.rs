@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
 use twinprop_calibration::{
-    CalibrationError, EnsembleConfig, FidelityConfig, FitConfig, HybridConfig, IdentifyConfig,
-    NeuralTwinConfig, TemporalTwinConfig, WatchConfig,
+    CalibrationError, FidelityConfig, FitConfig, NeuralTwinConfig, TwinConfig, WatchConfig,
 };
 use twinprop_devices::{Interface, validate};
 
@@ -132,46 +131,4 @@ pub enum Requirement {
     Possible,
     /// Anything: the training begins in any case.
     None,
-}
-
-/// The kind of twin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TwinConfig {
-    /// A multilayer perceptron, fitted to shots.
-    Neural(NeuralTwinConfig),
-    /// A causal convolution, for a device whose drive is a waveform.
-    Temporal(TemporalTwinConfig),
-    /// Several neural twins, and their mean.
-    Ensemble(EnsembleConfig),
-    /// A simulated device's equation on its nominal constants; nothing is fitted.
-    Physics,
-    /// That equation with its constants learned from shots.
-    LearnedPhysics(IdentifyConfig),
-    /// That, and a small neural twin of what it leaves.
-    Hybrid(HybridConfig),
-}
-
-impl TwinConfig {
-    /// How an equation's constants are learned, where they are.
-    #[must_use]
-    pub fn identify(&self) -> Option<&IdentifyConfig> {
-        match self {
-            Self::Neural(_) | Self::Temporal(_) | Self::Ensemble(_) | Self::Physics => None,
-            Self::LearnedPhysics(config) => Some(config),
-            Self::Hybrid(config) => Some(&config.constants),
-        }
-    }
-
-    /// Whether the twin is made of the device's equation, which a rig without a model has not.
-    #[must_use]
-    pub fn needs_equation(&self) -> bool {
-        matches!(self, Self::Physics | Self::LearnedPhysics(_) | Self::Hybrid(_))
-    }
-
-    /// Whether the twin is fitted to shots.
-    #[must_use]
-    pub fn is_fitted(&self) -> bool {
-        !matches!(self, Self::Physics)
-    }
 }

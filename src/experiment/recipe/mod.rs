@@ -19,7 +19,7 @@ use twinprop_devices::rig::{RigOptions, Target, Targets};
 
 pub use self::accounting::AccountingConfig;
 pub use self::adaptation::AdaptConfig;
-pub use self::calibration::{CalibrationConfig, Requirement, TwinConfig};
+pub use self::calibration::{CalibrationConfig, Requirement};
 pub use self::device::{DeviceEntry, RigConfig};
 pub(super) use self::overrides::set as set_value;
 pub use self::schema::recipe_schema;
@@ -30,6 +30,7 @@ pub use self::stage::{
 use crate::Error;
 use crate::data::DataConfig;
 use crate::training::TrainingConfig;
+pub use twinprop_calibration::TwinConfig;
 
 /// The largest seed: a number in a recipe's file has 64 bits and a sign.
 pub const LARGEST_SEED: u64 = i64::MAX as u64;

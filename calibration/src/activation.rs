@@ -5,18 +5,17 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 use twinprop_devices::vectorised;
 
-use crate::bridge::{from_vec, is_host, to_vec};
+use crate::bridge::{from_vec, is_cpu, to_vec};
 
 /// Values that one worker takes at a time.
 const VALUES_A_TASK: usize = 8192;
 
 /// a(z) and a′(z), `[shots, width]` as z.
 ///
-/// On the host in one pass over memory: operation by operation they took longer than a layer's product of
-/// matrices.
+/// On the CPU in one pass over memory: operation by operation they took longer than a layer's matrix product.
 pub(crate) fn activate(z: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let (shape, device) = (z.dims(), z.device());
-    if !is_host(&device) || z.is_autodiff() {
+    if !is_cpu(&device) || z.is_autodiff() {
         let ratio = ratio(&z);
         let slope = ratio.clone() * (1.0 - ratio.clone() * ratio.clone() * 0.5) + 0.5;
         return (z * (ratio * 0.5 + 0.5), slope);
@@ -24,12 +23,12 @@ pub(crate) fn activate(z: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     let mut values = to_vec(z);
     let mut slopes = vec![0.0; values.len()];
     let tasks = values.par_chunks_mut(VALUES_A_TASK).zip(slopes.par_chunks_mut(VALUES_A_TASK));
-    tasks.for_each(|(values, slopes)| activate_on_host(values, slopes));
+    tasks.for_each(|(values, slopes)| activate_on_cpu(values, slopes));
     (from_vec(values, shape, &device), from_vec(slopes, shape, &device))
 }
 
 /// a(z) in the place of every z of `values`, and a′(z) in `slopes`.
-pub(crate) fn activate_on_host(values: &mut [f32], slopes: &mut [f32]) {
+pub(crate) fn activate_on_cpu(values: &mut [f32], slopes: &mut [f32]) {
     vectorised(
         #[inline(always)]
         || {

@@ -1,6 +1,5 @@
-//! A neural twin at a point on this machine's processor: a block of shots goes through all layers while it is in the
-//! cache, and only the slopes are kept. Layer by layer, what lies between the products of matrices took longer than
-//! they do.
+//! The adjoint of a neural twin on the CPU: a block of shots passes through all layers while it is in the cache, and
+//! only the slopes are saved. Layer by layer, the operations between the matrix products took longer than the products.
 
 use std::sync::Arc;
 
@@ -8,16 +7,17 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use twinprop_devices::{multiply, vectorised};
 
-use super::{NeuralTwin, gather};
+use super::NeuralTwinConfig;
+use crate::activation::activate_on_cpu;
 use crate::bridge::{from_vec, to_vec};
-use crate::gate::activate_on_host;
+use crate::network_twin::{Units, gather};
 use crate::twin::Linearised;
 
 /// Shots in a block: a multiple of the six columns that a product's innermost loop takes.
 const ROWS: usize = 24;
 
-/// A neural twin's weights as its loops read them, row by row.
-pub(super) struct WeightsOnHost {
+/// The weights of a perceptron as the loops here read them, row by row.
+pub(super) struct CpuWeights {
     /// W_x, `[n_inputs, width]`, and of each hidden layer but the last, which has no slopes after it, W_l `[width,
     /// width]` and b_l.
     first: Vec<f32>,
@@ -29,47 +29,52 @@ pub(super) struct WeightsOnHost {
     of_parameters: Tensor<2>,
 }
 
-impl WeightsOnHost {
-    /// Those of `twin`.
-    pub(super) fn of(twin: &NeuralTwin) -> Self {
-        let layers = || twin.weights[3..].chunks_exact(2);
+impl CpuWeights {
+    /// Those of a perceptron with `weights`; `parameter_scale` `[1, n_parameters]` normalises its
+    /// parameters.
+    pub(super) fn new(weights: &[Tensor<2>], parameter_scale: &Tensor<2>) -> Self {
+        let layers = || weights[3..].chunks_exact(2);
         let whole = |layer: &[Tensor<2>]| (to_vec(layer[0].clone()), to_vec(layer[1].clone()));
         Self {
-            first: to_vec(twin.weights[0].clone()),
-            hidden: layers().take(twin.config.depth - 1).map(whole).collect(),
-            of_inputs: to_vec(twin.weights[0].clone().transpose()),
+            first: to_vec(weights[0].clone()),
+            hidden: layers().take(layers().len() - 1).map(whole).collect(),
+            of_inputs: to_vec(weights[0].clone().transpose()),
             of_layers: layers().map(|layer| to_vec(layer[0].clone().transpose())).collect(),
-            of_parameters: twin.weights[1].clone().transpose() * twin.parameters.scale.clone(),
+            of_parameters: weights[1].clone().transpose() * parameter_scale.clone(),
         }
     }
 }
 
-/// A neural twin's slopes at a point, and what its adjoint needs besides.
-pub(super) struct LinearisedOnHost {
-    weights: Arc<WeightsOnHost>,
+/// A perceptron's slopes at a point, and the weights and units of its adjoint.
+pub(super) struct LinearisedOnCpu {
+    weights: Arc<CpuWeights>,
     /// Block by block, of each hidden layer in turn: `[shots of the block, width]`.
     slopes: Vec<f32>,
     /// From readings to the network's output, and from its inputs to drives: `[1, n_outputs]`, `[1, n_inputs]`.
     reading_scale: Tensor<2>,
     input_scale: Tensor<2>,
     width: usize,
-    /// Share of what entered a hidden layer that is added to what it computes: 1 of a residual twin, otherwise 0.
+    /// Factor with which a hidden layer's input is added to its output: 1 in a residual twin, otherwise 0.
     kept: f32,
     groups: usize,
     device: Device,
 }
 
-impl LinearisedOnHost {
-    /// `twin` at `x` `[shots, n_inputs]` and `theta` `[groups, n_parameters]`, in the device's units.
-    pub(super) fn at(twin: &NeuralTwin, x: Tensor<2>, theta: Tensor<2>) -> Self {
+impl LinearisedOnCpu {
+    /// At normalised inputs `x` `[shots, n_inputs]` and the `shared` part of z_0 `[groups, width]`.
+    pub(super) fn new(
+        config: &NeuralTwinConfig,
+        weights: Arc<CpuWeights>,
+        units: &Units,
+        x: Tensor<2>,
+        shared: Tensor<2>,
+    ) -> Self {
         let device = x.device();
-        let ([shots, inputs], [groups, _]) = (x.dims(), theta.dims());
-        let (width, depth) = (twin.config.width, twin.config.depth);
-        let weights = twin.weights_on_host();
-        let shared = to_vec(twin.shared(twin.parameters.apply(theta)));
-        let x = to_vec(twin.inputs.apply(x));
+        let ([shots, inputs], [groups, _]) = (x.dims(), shared.dims());
+        let (width, depth) = (config.width, config.depth);
+        let (shared, x) = (to_vec(shared), to_vec(x));
         let mut slopes = vec![0.0; shots * depth * width];
-        let kept = if twin.config.residual { 1.0 } else { 0.0 };
+        let kept = if config.residual { 1.0 } else { 0.0 };
         let scratch = || [(); 3].map(|()| vec![0.0; ROWS * width]);
         let blocks = slopes.par_chunks_mut(ROWS * depth * width).zip(x.par_chunks(ROWS * inputs));
         blocks.enumerate().for_each_init(scratch, |scratch, (block, (slopes, x))| {
@@ -82,7 +87,7 @@ impl LinearisedOnHost {
             }
             for (layer, slopes) in slopes.chunks_exact_mut(size).enumerate() {
                 activation.copy_from_slice(z);
-                activate_on_host(activation, slopes);
+                activate_on_cpu(activation, slopes);
                 let Some((matrix, bias)) = weights.hidden.get(layer) else { break };
                 multiply(next, matrix, activation, width, width);
                 for (z, next) in z.chunks_exact_mut(width).zip(next.chunks_exact(width)) {
@@ -100,8 +105,8 @@ impl LinearisedOnHost {
         Self {
             weights,
             slopes,
-            reading_scale: twin.reading_deviation.clone(),
-            input_scale: twin.inputs.scale.clone(),
+            reading_scale: units.reading_deviation.clone(),
+            input_scale: units.inputs.scale.clone(),
             width,
             kept,
             groups,
@@ -110,7 +115,7 @@ impl LinearisedOnHost {
     }
 }
 
-impl Linearised for LinearisedOnHost {
+impl Linearised for LinearisedOnCpu {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let ([shots, outputs], inputs) = (dy.dims(), self.input_scale.dims()[1]);
         let (width, weights) = (self.width, &*self.weights);
