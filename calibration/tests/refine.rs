@@ -3,15 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::Device;
 use twinprop_calibration::design::{DesignConfig, share_settings};
 use twinprop_calibration::fidelity::predict;
-
 use twinprop_calibration::refine::Lesson;
+use twinprop_calibration::state::State;
 use twinprop_calibration::{
-    DigitalTwin, EquationTwin, FitConfig, HybridTwin, NeuralTwin, NeuralTwinConfig, Refiner, Run,
-    Shots,
+    CalibrationError, DigitalTwin, EquationTwin, FitConfig, HybridTwin, Learner, NeuralTwin,
+    NeuralTwinConfig, Refiner, Run, Shots,
 };
 use twinprop_devices::mechanical::PendulaConfig;
 use twinprop_devices::{
@@ -131,4 +132,127 @@ fn a_lesson_that_is_no_number_is_an_error() {
     refiner.give(vec![(runs, 0.01)]);
     let error = refiner.learned().err().unwrap().to_string();
     assert!(error.contains("training.refinement.pace"), "{error}");
+}
+
+#[test]
+fn lessons_teach_the_same_in_any_thread_pool_and_in_none() {
+    let mut device = pendula().device;
+    let seen = shots(&mut device, 64, 1);
+    let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
+    let interface = pendula().nominal.interface().clone();
+    let config = NeuralTwinConfig { width: 32, depth: 2, ..Default::default() };
+    let fit = FitConfig { epochs: 1, ..Default::default() };
+    let backend = Device::flex();
+    let (twin, _) =
+        NeuralTwin::fit(&config, &fit, &interface, &seen, 1, &backend, |_, _| ()).unwrap();
+    let learn = || {
+        let mut refiner = Refiner::new(twin.learner(&backend).unwrap());
+        for _ in 0..3 {
+            refiner.give(lesson(&runs, 5, 0.01));
+        }
+        let mut results = Vec::new();
+        while let Some(learned) = refiner.learned().unwrap() {
+            let predicted = predict(&*learned.twin, &seen.inputs, &seen.parameters, &backend);
+            results.push((learned.error_before, learned.error_after, predicted));
+        }
+        // A later process continues with the same lessons.
+        refiner.give(lesson(&runs, 5, 0.01));
+        let state = refiner.state();
+        assert!(state.pending.is_some());
+        let mut refiner = Refiner::resume(twin.learner(&backend).unwrap(), state).unwrap();
+        let learned = refiner.learned().unwrap().unwrap();
+        let predicted = predict(&*learned.twin, &seen.inputs, &seen.parameters, &backend);
+        results.push((learned.error_before, learned.error_after, predicted));
+        results
+    };
+    let outside = learn();
+    assert_eq!(outside.len(), 4);
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        assert_eq!(pool.install(learn), outside, "{threads} threads");
+    }
+}
+
+/// A learner that counts the threads of the pool that it learns in.
+struct PoolProbe(Box<dyn Learner>, Arc<AtomicUsize>);
+
+impl Learner for PoolProbe {
+    fn first_rate(&self) -> f64 {
+        self.0.first_rate()
+    }
+
+    fn steady_rate(&self) -> f64 {
+        self.0.steady_rate()
+    }
+
+    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+        self.1.store(rayon::current_num_threads(), Ordering::Relaxed);
+        self.0.learn(runs, rate)
+    }
+
+    fn state(&self) -> State {
+        self.0.state()
+    }
+
+    fn restore(&mut self, state: State) -> Result<(), String> {
+        self.0.restore(state)
+    }
+
+    fn twin(&self) -> Box<dyn DigitalTwin> {
+        self.0.twin()
+    }
+}
+
+#[test]
+fn a_lesson_uses_the_pool_of_the_thread_that_gives_it() {
+    let mut device = pendula().device;
+    let seen = shots(&mut device, 8, 1);
+    let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
+    let twin = EquationTwin::new(pendula().nominal);
+    for threads in [1, 7] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let seen_threads = Arc::new(AtomicUsize::new(0));
+        let learner = PoolProbe(twin.learner(&Device::flex()).unwrap(), Arc::clone(&seen_threads));
+        pool.install(|| {
+            let mut refiner = Refiner::new(Box::new(learner));
+            refiner.give(vec![(runs.clone(), 0.01)]);
+            assert!(refiner.learned().unwrap().is_some());
+        });
+        assert_eq!(seen_threads.load(Ordering::Relaxed), threads);
+    }
+}
+
+#[test]
+fn a_learner_that_panics_ends_the_lessons_and_nothing_else() {
+    struct Panics(Box<dyn Learner>);
+    impl Learner for Panics {
+        fn first_rate(&self) -> f64 {
+            0.1
+        }
+        fn steady_rate(&self) -> f64 {
+            0.1
+        }
+        fn learn(&mut self, _runs: &[&Run], _rate: f64) -> Result<f32, CalibrationError> {
+            panic!("this learner panics, as the test wants it to")
+        }
+        fn state(&self) -> State {
+            self.0.state()
+        }
+        fn restore(&mut self, state: State) -> Result<(), String> {
+            self.0.restore(state)
+        }
+        fn twin(&self) -> Box<dyn DigitalTwin> {
+            self.0.twin()
+        }
+    }
+    let twin = EquationTwin::new(pendula().nominal);
+    let panics = || {
+        let mut refiner = Refiner::new(Box::new(Panics(twin.learner(&Device::flex()).unwrap())));
+        refiner.give(vec![(Vec::new(), 0.01)]);
+        refiner.give(vec![(Vec::new(), 0.01)]);
+        assert!(refiner.learned().unwrap().is_none());
+        assert!(refiner.learned().unwrap().is_none());
+    };
+    panics();
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(panics);
 }

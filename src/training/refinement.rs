@@ -14,7 +14,7 @@ use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::fidelity::FIT;
-use twinprop_calibration::refine::{RefinerState, Untold};
+use twinprop_calibration::refine::{PendingLesson, RefinerState};
 use twinprop_calibration::state::{State, as_part, take_part};
 use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay};
 use twinprop_devices::{random, validate};
@@ -109,7 +109,7 @@ pub struct RefinementState {
 /// The same of one twin that learns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct PupilState {
-    untold: Option<Untold>,
+    untold: Option<PendingLesson>,
     errors: Vec<f32>,
 }
 
@@ -228,7 +228,7 @@ impl Refinement {
         let mut pupils = BTreeMap::new();
         for (place, pupil) in self.pupils.iter_mut().enumerate() {
             let Some(pupil) = pupil else { continue };
-            let RefinerState { learner, untold } = pupil.refiner.state();
+            let RefinerState { learner, pending: untold } = pupil.refiner.state();
             tensors.extend(as_part(&format!("{place}.learner"), learner));
             tensors.extend(as_part(&format!("{place}.replay"), pupil.replay.state(&self.backend)));
             pupils.insert(place, PupilState { untold, errors: pupil.errors.clone() });
@@ -254,7 +254,8 @@ impl Refinement {
                 state.pupils.get(&place).cloned().ok_or_else(missing)?;
             let learner = instrument.twin().learner(&self.backend).ok_or_else(missing)?;
             let state = take_part(&mut tensors, &format!("{place}.learner"));
-            pupil.refiner = Refiner::resume(learner, RefinerState { learner: state, untold })?;
+            pupil.refiner =
+                Refiner::resume(learner, RefinerState { learner: state, pending: untold })?;
             pupil.replay.restore(take_part(&mut tensors, &format!("{place}.replay")))?;
             pupil.errors = errors;
         }

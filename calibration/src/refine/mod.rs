@@ -13,5 +13,5 @@ mod refiner;
 mod replay;
 
 pub use recalibrate::{SHOTS_A_SETTING, recalibrate};
-pub use refiner::{Learned, Lesson, Refiner, RefinerState, Untold};
+pub use refiner::{Learned, Lesson, PendingLesson, Refiner, RefinerState};
 pub use replay::Replay;

@@ -1,7 +1,9 @@
-//! A learner on a thread of its own.
+//! A learner beside a training.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use crate::twin::{DigitalTwin, Learner};
 /// Steps that are taken together: the runs of each, and its learning rate.
 pub type Lesson = Vec<(Vec<Arc<Run>>, f64)>;
 
-/// What a lesson taught.
+/// The result of a lesson.
 pub struct Learned {
     /// The twin after it.
     pub twin: Box<dyn DigitalTwin>,
@@ -29,110 +31,116 @@ pub struct Learned {
     pub seconds: f64,
 }
 
-/// Learns beside whatever its owner does. Lessons are learned one after the other, and
-/// [`learned`](Self::learned) answers in their order: what comes of them does not depend on how fast
-/// they are.
+/// A [`Learner`] that learns while its owner does something else.
+///
+/// Lessons are learned in the order in which they are given, and [`learned`](Self::learned) returns
+/// their results in the same order: the results do not depend on how fast the lessons are.
+///
+/// A lesson is learned in the rayon thread pool of the thread that [gives](Self::give) it. Given by a
+/// thread that is in no pool, it is learned on a thread of the refiner, which shares out its work in
+/// rayon's global pool.
+///
+/// ```
+/// use std::sync::Arc;
+/// use twinprop_calibration::burn::tensor::Device;
+/// use twinprop_calibration::design::DesignConfig;
+/// use twinprop_calibration::{DigitalTwin, EquationTwin, Refiner, Shots};
+/// use twinprop_devices::PhysicalLayer;
+/// use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = SecondHarmonicConfig { inputs: 4, parameters: 3, outputs: 5, ..Default::default() };
+/// let mut device = SecondHarmonic::fabricated(&config, 0.1, 1)?;
+/// let (inputs, parameters) = DesignConfig::Uniform.draw(device.interface(), 32, None, 1)?;
+/// let shots = Shots::measure(&mut device, inputs, parameters, |_| ())?;
+///
+/// let twin = EquationTwin::new(Box::new(SecondHarmonic::nominal(&config)?));
+/// let learner = twin.learner(&Device::flex()).ok_or("the twin has nothing to learn")?;
+/// let mut refiner = Refiner::new(learner);
+/// let rate = refiner.steady_rate();
+/// let runs: Vec<_> = shots.runs(1).into_iter().map(Arc::new).collect();
+/// refiner.give(vec![(runs.clone(), rate), (runs, rate)]);
+/// // … a training step …
+/// let learned = refiner.learned()?.ok_or("no lesson was given")?;
+/// assert!(learned.error_after < learned.error_before);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Refiner {
     steady_rate: f64,
-    tasks: Option<Sender<Task>>,
-    answers: Receiver<Answer>,
+    lessons: Arc<Lessons>,
+    results: Receiver<LessonResult>,
+    /// Lessons without a received result.
     waiting: usize,
-    /// What was answered before it was asked for.
-    early: Option<Result<Learned, CalibrationError>>,
-    thread: Option<JoinHandle<()>>,
+    /// A result that was received before it was asked for.
+    early: Option<LessonResult>,
+    thread: Option<LessonThread>,
 }
 
-/// What the thread is asked for.
-enum Task {
-    Learn(Lesson),
-    TellState,
-}
-
-/// What it answers.
-enum Answer {
-    Learned(Result<Learned, CalibrationError>),
-    State(State),
-}
+type LessonResult = Result<Learned, CalibrationError>;
 
 /// Where a refiner stands, for a later process.
 pub struct RefinerState {
-    /// What its learner is made of.
+    /// The state of its learner.
     pub learner: State,
-    /// What came of the last lesson, where nobody has asked for it yet.
-    pub untold: Option<Untold>,
+    /// The result of the last lesson, where it has not been asked for yet.
+    pub pending: Option<PendingLesson>,
 }
 
-/// What came of a lesson, but for the twin, which is the learner's.
+/// The result of a lesson without the twin, which the learner holds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Untold {
-    /// Its errors before and after, as [`Learned`] has them, and its seconds.
+pub enum PendingLesson {
+    /// Its errors before and after, as in [`Learned`], and its seconds.
     Learned(f32, f32, f64),
     /// It failed.
     Failed,
 }
 
 impl Refiner {
-    /// Starts a thread for `learner`.
+    /// A refiner with `learner`.
     #[must_use]
-    pub fn new(mut learner: Box<dyn Learner>) -> Self {
-        let (tasks, given) = channel::<Task>();
-        let (answer, answers) = channel();
+    pub fn new(learner: Box<dyn Learner>) -> Self {
         let steady_rate = learner.steady_rate();
-        let thread = std::thread::spawn(move || {
-            for task in given {
-                let done = match task {
-                    Task::Learn(lesson) => Answer::Learned(learn(&mut *learner, &lesson)),
-                    Task::TellState => Answer::State(learner.state()),
-                };
-                if answer.send(done).is_err() {
-                    return;
-                }
-            }
-        });
-        let (tasks, thread) = (Some(tasks), Some(thread));
-        Self { steady_rate, tasks, answers, waiting: 0, early: None, thread }
+        let (sender, results) = channel();
+        let queue = Queue { lessons: VecDeque::new(), is_running: false, results: Some(sender) };
+        let lessons = Arc::new(Lessons { learner: Mutex::new(learner), queue: Mutex::new(queue) });
+        Self { steady_rate, lessons, results, waiting: 0, early: None, thread: None }
     }
 
     /// Resumes from `state`, with a new learner of the same twin.
     ///
     /// # Errors
-    /// In words, where something is missing.
+    /// Says what is missing from the state.
     pub fn resume(mut learner: Box<dyn Learner>, state: RefinerState) -> Result<Self, String> {
         learner.restore(state.learner)?;
-        let early = state.untold.map(|untold| match untold {
-            Untold::Learned(error_before, error_after, seconds) => {
+        let early = state.pending.map(|pending| match pending {
+            PendingLesson::Learned(error_before, error_after, seconds) => {
                 Ok(Learned { twin: learner.twin(), error_before, error_after, seconds })
             }
-            Untold::Failed => Err(CalibrationError::RefinementDiverged { error: f32::NAN }),
+            PendingLesson::Failed => Err(CalibrationError::RefinementDiverged { error: f32::NAN }),
         });
         let mut refiner = Self::new(learner);
         refiner.early = early;
         Ok(refiner)
     }
 
-    /// Waits for the lesson that is under way, and says where the refiner stands then. What came of it
-    /// is told when it is asked for, as if nobody had waited. At most one lesson may be under way.
+    /// Waits for the lesson under way, and returns where the refiner stands after it. The lesson's
+    /// result is still returned by [`learned`](Self::learned). At most one lesson may be under way.
     pub fn state(&mut self) -> RefinerState {
-        if let Some(Answer::Learned(learned)) = self.answer_if(self.waiting > 0) {
-            self.waiting -= 1;
-            self.early = Some(learned);
+        if self.early.is_none() {
+            self.early = self.next_result();
         }
-        let asked = self.tasks.as_ref().is_some_and(|tasks| tasks.send(Task::TellState).is_ok());
-        let learner = match self.answer_if(asked) {
-            Some(Answer::State(state)) => state,
-            _ => State::new(),
-        };
-        let untold = self.early.as_ref().map(|learned| match learned {
+        let pending = self.early.as_ref().map(|result| match result {
             Ok(Learned { error_before, error_after, seconds, .. }) => {
-                Untold::Learned(*error_before, *error_after, *seconds)
+                PendingLesson::Learned(*error_before, *error_after, *seconds)
             }
-            Err(_) => Untold::Failed,
+            Err(_) => PendingLesson::Failed,
         });
-        RefinerState { learner, untold }
+        RefinerState { learner: lock(&self.lessons.learner).state(), pending }
     }
 
-    /// Adam's learning rate for lessons that have no end.
+    /// Adam's learning rate for lessons that follow each other without an end.
     #[must_use]
     pub fn steady_rate(&self) -> f64 {
         self.steady_rate
@@ -140,38 +148,41 @@ impl Refiner {
 
     /// Gives a lesson and returns at once.
     pub fn give(&mut self, lesson: Lesson) {
-        if let Some(tasks) = &self.tasks
-            && tasks.send(Task::Learn(lesson)).is_ok()
+        self.waiting += 1;
         {
-            self.waiting += 1;
+            let mut queue = lock(&self.lessons.queue);
+            queue.lessons.push_back(lesson);
+            if std::mem::replace(&mut queue.is_running, true) {
+                return;
+            }
+        }
+        if rayon::current_thread_index().is_some() {
+            let lessons = Arc::clone(&self.lessons);
+            rayon::spawn(move || lessons.learn());
+        } else {
+            let thread = self.thread.get_or_insert_with(|| LessonThread::start(&self.lessons));
+            thread.wake();
         }
     }
 
-    /// Waits for what the oldest lesson taught; nothing where none was given.
+    /// Waits for the result of the oldest lesson, `None` where no lesson was given.
     ///
     /// # Errors
     /// As [`Learner::learn`]; the lesson's remaining steps are left out.
     pub fn learned(&mut self) -> Result<Option<Learned>, CalibrationError> {
-        if let Some(learned) = self.early.take() {
-            return learned.map(Some);
-        }
-        let asked = self.waiting > 0;
-        self.waiting = self.waiting.saturating_sub(1);
-        match self.answer_if(asked) {
-            Some(Answer::Learned(learned)) => learned.map(Some),
-            _ => Ok(None),
+        match self.early.take() {
+            Some(result) => result.map(Some),
+            None => self.next_result().transpose(),
         }
     }
 
-    /// Waits for the next answer, if something was `asked`.
-    fn answer_if(&mut self, asked: bool) -> Option<Answer> {
-        if !asked {
-            return None;
-        }
+    /// Waits for the next result, if a lesson was given.
+    fn next_result(&mut self) -> Option<LessonResult> {
+        self.waiting = self.waiting.checked_sub(1)?;
         loop {
-            match self.answers.try_recv() {
-                Ok(answer) => return Some(answer),
-                // A thread that is gone has panicked, and said so.
+            match self.results.try_recv() {
+                Ok(result) => return Some(result),
+                // The lesson panicked, and the panic was printed.
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => help(),
             }
@@ -179,25 +190,96 @@ impl Refiner {
     }
 }
 
-impl Drop for Refiner {
+/// A learner and the lessons that it was given.
+struct Lessons {
+    learner: Mutex<Box<dyn Learner>>,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    lessons: VecDeque<Lesson>,
+    /// Whether a thread is in [`Lessons::learn`].
+    is_running: bool,
+    /// `None` after a lesson panicked.
+    results: Option<Sender<LessonResult>>,
+}
+
+impl Lessons {
+    /// Learns all lessons of the queue. One thread at a time: the others would wait for the learner,
+    /// and a waiting worker of a thread pool may be the one that the lesson needs.
+    fn learn(&self) {
+        loop {
+            let lesson = {
+                let mut queue = lock(&self.queue);
+                let Some(lesson) = queue.lessons.pop_front() else {
+                    queue.is_running = false;
+                    return;
+                };
+                lesson
+            };
+            let learned =
+                catch_unwind(AssertUnwindSafe(|| learn(&mut **lock(&self.learner), &lesson)));
+            let mut queue = lock(&self.queue);
+            let is_sent = match (learned, &queue.results) {
+                (Ok(result), Some(results)) => results.send(result).is_ok(),
+                _ => false,
+            };
+            // The refiner is dropped, or the learner has panicked.
+            if !is_sent {
+                queue.results = None;
+                queue.lessons.clear();
+            }
+        }
+    }
+}
+
+/// A refiner's thread, for lessons that are given outside of any thread pool.
+struct LessonThread {
+    wake: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LessonThread {
+    fn start(lessons: &Arc<Lessons>) -> Self {
+        let lessons = Arc::clone(lessons);
+        let (wake, woken) = channel();
+        let thread = std::thread::spawn(move || woken.iter().for_each(|()| lessons.learn()));
+        Self { wake: Some(wake), thread: Some(thread) }
+    }
+
+    /// Lets the thread learn the lessons of the queue.
+    fn wake(&self) {
+        if let Some(wake) = &self.wake {
+            // The thread ends only when this end of the channel is dropped.
+            let _ = wake.send(());
+        }
+    }
+}
+
+impl Drop for LessonThread {
     fn drop(&mut self) {
-        self.tasks = None;
+        self.wake = None;
         if let Some(thread) = self.thread.take() {
-            // Its panic, if it had one, is printed already.
+            // A lesson's panic was caught and printed.
             let _ = thread.join();
         }
     }
 }
 
-/// Takes a piece of the work that the lessons share out, if there is one: whoever waits may be the only
-/// worker of the pool.
+/// A lock whose value is whole even after a panic: the learner is not used after one.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does a piece of the lessons' work, if there is one: the waiting thread may be the only worker of
+/// its pool.
 fn help() {
     if rayon::yield_now() != Some(Yield::Executed) {
         std::thread::sleep(PAUSE);
     }
 }
 
-/// Time between two looks for an answer.
+/// Time between two looks for a result.
 const PAUSE: Duration = Duration::from_micros(50);
 
 /// Takes the steps of `lesson` one after the other.

@@ -3,15 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rayon::{ThreadPoolBuilder, Yield};
+use rayon::ThreadPoolBuilder;
 
 use crate::Error;
 use crate::training::{Event, Observer, Task};
-
-/// Between two looks whether all is done.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Jobs that are done by several threads.
 pub(in crate::experiment) struct Jobs<'t, 'o> {
@@ -71,29 +67,20 @@ impl<'t, 'o> Jobs<'t, 'o> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(done);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = pools
-                .iter()
-                .map(|pool| {
-                    let (next, done, work, name) = (&next, &done, &work, &name);
-                    scope.spawn(move || {
-                        loop {
-                            let number = next.fetch_add(1, Ordering::Relaxed);
-                            if number >= self.count || self.is_stopped() {
-                                return;
-                            }
-                            let mut observer = JobObserver { name: name(number), jobs: self };
-                            let outcome = pool.install(|| work(number, &mut observer));
-                            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                            done(number, outcome);
+            for pool in &pools {
+                let (next, done, work, name) = (&next, &done, &work, &name);
+                scope.spawn(move || {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= self.count || self.is_stopped() {
+                            return;
                         }
-                    })
-                })
-                .collect();
-            // Whoever waits here may be the only worker of the common pool, which twins learn on.
-            while workers.iter().any(|worker| !worker.is_finished()) {
-                if rayon::yield_now() != Some(Yield::Executed) {
-                    std::thread::sleep(PAUSE);
-                }
+                        let mut observer = JobObserver { name: name(number), jobs: self };
+                        let outcome = pool.install(|| work(number, &mut observer));
+                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                        done(number, outcome);
+                    }
+                });
             }
         });
         Ok(())
