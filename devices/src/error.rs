@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "rig")]
 use crate::rig::RigError;
 
 /// A failure of a device, with what was asked, what came back, and what to do.
@@ -57,6 +58,7 @@ pub enum DeviceError {
         maximum: f32,
     },
     /// A real device failed, or its link did.
+    #[cfg(feature = "rig")]
     #[error("{target}: {error}")]
     Rig {
         /// Where the device is.

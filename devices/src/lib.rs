@@ -15,6 +15,8 @@
 )]
 
 pub mod boundary;
+#[cfg(any(feature = "rig", feature = "recording"))]
+mod checksum;
 pub mod differentiable;
 pub mod electronic;
 mod elementary;
@@ -28,7 +30,9 @@ pub mod mechanical;
 pub mod optical;
 pub mod probe;
 pub mod random;
+#[cfg(feature = "recording")]
 pub mod recording;
+#[cfg(feature = "rig")]
 pub mod rig;
 pub mod simulated;
 pub mod slew;

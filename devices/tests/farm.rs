@@ -1,6 +1,7 @@
 //! Several devices as one: every shot is measured once and rightly, by the faster one more often,
 //! and a device that dies costs nothing.
 
+#![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! `measure_each` reads what one `measure` a shot reads, on every device and through every wrapper.
 
+#![cfg(all(feature = "rig", feature = "recording"))]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;

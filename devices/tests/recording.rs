@@ -1,5 +1,6 @@
 //! Recordings: what is written can be read, replayed, and mended after a crash.
 
+#![cfg(feature = "recording")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;

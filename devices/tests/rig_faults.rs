@@ -5,6 +5,7 @@
 //! measurement is seen. `cargo test -p twinprop-devices --test rig_faults -- --nocapture` prints the
 //! table of counts; a failure names its seed.
 
+#![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::collections::{BTreeMap, HashSet};

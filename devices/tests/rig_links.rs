@@ -1,5 +1,6 @@
 //! A rig over a real pair of ends: pseudo-terminals through the serial port's own code, and sockets.
 
+#![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::io::{Read, Write};

@@ -1,5 +1,6 @@
 //! Devices that ramp, fail, restart and take their time, behind a socket in this program.
 
+#![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::io;

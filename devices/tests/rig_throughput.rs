@@ -1,6 +1,7 @@
 //! A window of frames hides the latency of a link: on a virtual clock, so to the bit the same on any
 //! machine. `bench/src/bin/link_throughput.rs` measures the same over sockets.
 
+#![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::collections::VecDeque;

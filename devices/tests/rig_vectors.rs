@@ -1,6 +1,7 @@
 //! The bytes of PROTOCOL.md: every implementation answers the conversation of
 //! `vectors/conversation.txt` as it says, and no bytes whatever do harm.
 
+#![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::fs;

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::segment::Checksums;
 use crate::Interface;
 
 /// Name of the file that says what was recorded.
@@ -23,6 +22,17 @@ pub(super) struct About {
     /// Seconds since 1970 at which the recording began.
     pub began: f64,
     pub interface: Interface,
+}
+
+/// CRC-32 of each file of a segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Checksums {
+    pub inputs: u32,
+    pub outputs: u32,
+    pub parameters: u32,
+    pub setting: u32,
+    pub seconds: u32,
 }
 
 /// A segment's line in the index.

@@ -5,23 +5,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use npyz::{AutoSerialize, Deserialize as FromNpy, NpyFile, WriterBuilder};
-use serde::{Deserialize, Serialize};
 
-use super::index::Line;
+use super::index::{Checksums, Line};
 use crate::Interface;
-use crate::rig::frame::checksum;
+use crate::checksum::checksum;
 use crate::whole_file::sync_folder;
-
-/// CRC-32 of each file of a segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Checksums {
-    pub inputs: u32,
-    pub outputs: u32,
-    pub parameters: u32,
-    pub setting: u32,
-    pub seconds: u32,
-}
 
 /// The shots of a segment, channels fastest.
 #[derive(Default)]

@@ -8,7 +8,7 @@
 //! payload. Consistent overhead byte stuffing (Cheshire & Baker 1999) leaves no zero inside, so a
 //! reader that lost its place finds it again at the next frame.
 
-use crc::{CRC_32_ISO_HDLC, Crc, Table};
+pub use crate::checksum::checksum;
 
 /// Version of the protocol that this library speaks.
 pub const VERSION: u8 = 1;
@@ -18,13 +18,6 @@ pub const HEADER_BYTES: usize = 16;
 pub const LARGEST_FRAME: usize = 64 * 1024;
 
 const CRC_BYTES: usize = 4;
-const CHECKSUM: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
-
-/// CRC-32/ISO-HDLC of `bytes`.
-#[must_use]
-pub fn checksum(bytes: &[u8]) -> u32 {
-    CHECKSUM.checksum(bytes)
-}
 
 /// What a frame says. A device's answer to a host's kind has that kind's number with the top bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

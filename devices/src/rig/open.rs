@@ -1,11 +1,12 @@
 //! From targets to a layer that can be driven.
 
+use std::path::Path;
+
 use super::farm::Farm;
 use super::host::Patience;
 use super::rig::{Monitor, Rig};
 use super::target::Target;
 use super::values::Encoding;
-use crate::recording::Replay;
 use crate::{DeviceError, PhysicalLayer, SlewLimit};
 
 /// How a rig is driven.
@@ -41,7 +42,7 @@ pub fn open(targets: &[Target], options: RigOptions) -> Result<Opened, DeviceErr
     let mut layers: Vec<Box<dyn PhysicalLayer>> = Vec::new();
     for target in targets {
         layers.push(match target.recording() {
-            Some(folder) => Box::new(Replay::open(folder)?),
+            Some(folder) => replay(folder)?,
             None => {
                 let rig = Rig::open(target, options)?;
                 monitors.push(rig.monitor());
@@ -54,4 +55,15 @@ pub fn open(targets: &[Target], options: RigOptions) -> Result<Opened, DeviceErr
         _ => Box::new(Farm::new(layers)?),
     };
     Ok(Opened { layer, monitors })
+}
+
+#[cfg(feature = "recording")]
+fn replay(folder: &Path) -> Result<Box<dyn PhysicalLayer>, DeviceError> {
+    Ok(Box::new(crate::recording::Replay::open(folder)?))
+}
+
+#[cfg(not(feature = "recording"))]
+fn replay(folder: &Path) -> Result<Box<dyn PhysicalLayer>, DeviceError> {
+    let problem = "this program cannot read recordings; build it with the feature `recording`";
+    Err(DeviceError::Recording { path: folder.to_owned(), problem: problem.to_owned() })
 }

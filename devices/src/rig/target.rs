@@ -22,7 +22,7 @@ const BAUD: u32 = 115_200;
 /// * `tcp://127.0.0.1:7777`: a program that listens; `?retries=0` has no failed measurement asked for
 ///   again (as it stands 3 times), also of a serial port;
 /// * `process:python3 rig.py`: a program that is started, on its standard input and output;
-/// * `replay:shots/pulse`: a [recording](crate::recording) of another device.
+/// * `replay:shots/pulse`: a recording of another device, with the feature `recording`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Target {
