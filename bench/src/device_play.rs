@@ -23,7 +23,7 @@ impl DevicePlay {
     pub fn of_each(shots: usize) -> Result<Vec<Self>, DeviceError> {
         let devices: Vec<Box<dyn Differentiable>> = vec![
             Box::new(SecondHarmonic::nominal(&SecondHarmonicConfig::default())?),
-            Box::new(Oscillators::nominal(&OscillatorsConfig::default())?),
+            Box::new(Oscillators::nominal(&OscillatorsConfig::default())),
             Box::new(Plate::nominal(&PlateConfig::default())?),
             Box::new(Transistor::nominal(&TransistorConfig::default())?),
             Box::new(MziMesh::nominal(&MziMeshConfig::default())?),

@@ -60,7 +60,7 @@ fn agree_on(device: &Device, tolerance: f32, cases: &[(usize, usize, usize)]) {
             coupling_deviation: 0.2,
             ..Default::default()
         };
-        let oscillators = Oscillators::fabricated(&config, 0.05, 3).unwrap();
+        let oscillators = Oscillators::fabricated(&config, 0.05, 3);
         let tensors = OscillatorTensors::new(&oscillators, device);
         let wave = |place: usize| (place as f32 * 1.7).sin();
         let x = DMatrix::from_fn(count, shots, |row, column| 2.0 * wave(row + count * column));

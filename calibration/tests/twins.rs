@@ -386,7 +386,7 @@ impl DigitalTwin for TensorOscillators {
 fn the_oscillators_adjoint_agrees_with_autodiff_of_their_equation() {
     let device = Device::flex();
     let config = OscillatorsConfig { count: 9, time: 1.0, steps: 4, ..Default::default() };
-    let oscillators = Oscillators::nominal(&config).unwrap();
+    let oscillators = Oscillators::nominal(&config);
     let interface = oscillators.interface().clone();
     let by_tape = TensorOscillators { interface, count: 9, step: 0.25, steps: 4 };
     let by_hand = EquationTwin::new(Box::new(oscillators));

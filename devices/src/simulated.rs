@@ -94,8 +94,8 @@ impl DeviceConfig {
                 self.copies(seed, nominal, || SecondHarmonic::fabricated(config, mismatch, seed))
             }
             DeviceKind::Oscillators(config) => {
-                let nominal = Oscillators::nominal(config)?;
-                self.copies(seed, nominal, || Oscillators::fabricated(config, mismatch, seed))
+                let nominal = Oscillators::nominal(config);
+                self.copies(seed, nominal, || Ok(Oscillators::fabricated(config, mismatch, seed)))
             }
             DeviceKind::Pendula(config) => {
                 let nominal = Pendula::nominal(config)?;

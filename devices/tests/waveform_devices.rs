@@ -71,7 +71,7 @@ fn devices() -> Vec<Box<dyn Differentiable>> {
     };
     let pendula = PendulaConfig { count: 6, steps: 8, time: 2.0, ..Default::default() };
     vec![
-        Box::new(Oscillators::fabricated(&oscillators, 0.0, 3).unwrap()),
+        Box::new(Oscillators::fabricated(&oscillators, 0.0, 3)),
         Box::new(SecondHarmonic::fabricated(&optical, 0.1, 3).unwrap()),
         Box::new(Pendula::fabricated(&pendula, 0.1, 3).unwrap()),
         Box::new(Plate::fabricated(&plate_config(), 0.1, 3).unwrap()),
