@@ -64,7 +64,9 @@ fn a_network_that_does_not_fit_says_where() {
         ),
         (format!(r#""encode", {physical}, "readout""#), "64 features"),
         (
-            format!(r#""wire", {{ slice = {{ count = 40 }} }}, {physical}"#),
+            format!(
+                r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ count = 40 }} }}, {physical}"#
+            ),
             "it ends with 40 values, and the data have 10 classes",
         ),
         (
