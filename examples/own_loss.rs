@@ -5,8 +5,8 @@
 //!
 //!     cargo run --release --example own_loss
 
-use burn::tensor::{Device, Tensor};
 use rand::RngExt;
+use twinprop::burn::tensor::{Device, Tensor};
 use twinprop::calibration::EquationTwin;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::data::{Dataset, Split, Targets};

@@ -6,7 +6,7 @@
 //!
 //!     cargo run --release --example own_twin
 
-use burn::tensor::{Device, Tensor};
+use twinprop::burn::tensor::{Device, Tensor};
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::calibration::design::DesignConfig;
 use twinprop::calibration::{DigitalTwin, Fidelity, FidelityConfig, Shots};

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example without_recipe
 
-use burn::tensor::Device;
+use twinprop::burn::tensor::Device;
 use twinprop::calibration::EquationTwin;
 use twinprop::calibration::bridge::to_tensor;
 use twinprop::data::{DataConfig, Locator, SourceConfig};

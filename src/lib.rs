@@ -1,14 +1,59 @@
 //! twinprop trains physical systems as neural networks: **the forward pass runs on the physical
-//! system, the backward pass through its digital twin.**
+//! system, the backward pass through its digital twin** (physics-aware training; Wright, Onodera et al., Nature 601,
+//! 549, 2022).
 //!
 //! ```text
-//! data ─► network::encode ─► network::physical (device) ─► … ─► network::readout ─► loss
-//!                              │                                                        │
-//!                              └── calibration: the device's twin ◄── vjp ◄─────────────┘
+//!           inputs x ──► encode ──► PhysicalLayer ──► … ──► readout ──► loss
+//!                                    (measure)                            │
+//!                                                                         │ dL/dy
+//!    parameters θ ◄── optimiser ◄── dL/dθ ◄── DigitalTwin (vjp at the measured x, θ, y) ◄──┘
 //! ```
 //!
-//! [`experiment`] reads a recipe and runs it; [`report`] shows the results. Devices live in
-//! [`twinprop_devices`], twins in [`twinprop_calibration`].
+//! # A first training
+//!
+//! ```
+//! use twinprop::experiment::{Given, Recipe, RunOptions, train_recipe};
+//! use twinprop::training::Unobserved;
+//!
+//! // Handwritten digits on 64 coupled oscillators, whose digital twin is their nominal equation.
+//! let recipe = Recipe::parse(
+//!     r#"
+//!     network = ["encode", { physical = { device = "array", start = 0.06 } }, "scale", "readout"]
+//!     data = { source = "digits" }
+//!     devices = { array = { model = { oscillators = { count = 64, bend = 0.1 } } } }
+//!     calibration = { twin = "physics", test_shots = 100 }
+//!     training = { epochs = 2, learning_rate = 0.02 }
+//!     accounting = { digital_peer = false }
+//!     "#,
+//! )?;
+//! let folder = tempfile::tempdir()?;
+//! let options = RunOptions { out: Some(folder.path().join("run")), ..RunOptions::default() };
+//! let (summary, _) =
+//!     train_recipe(&recipe, "digits", Given::default(), &options, &mut Unobserved)?;
+//! assert!(summary.test.value() > 0.8, "{}", summary.test);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to go next
+//!
+//! | you have | start at |
+//! |---|---|
+//! | a device of your own | [`devices::PhysicalLayer`], `examples/own_device.rs` |
+//! | a loss of your own | [`loss::Loss`], `examples/own_loss.rs` |
+//! | a digital twin of your own | [`calibration::DigitalTwin`], `examples/own_twin.rs` |
+//! | a training rule of your own | [`rules::TrainingRule`], `examples/own_rule.rs` |
+//! | a loop of your own | [`network::Network`], `examples/own_loop.rs` |
+//! | arrays in memory and no recipe | [`training::Trainer`], `examples/without_recipe.rs` |
+//! | a recipe | [`experiment::Recipe`], [`experiment::train`] |
+//! | something that should hear what happens | [`training::Observer`] |
+//!
+//! The modules are built on each other, from the bottom: [`devices`] and [`calibration`] are crates of their own;
+//! then [`loss`] and [`data`], [`network`], [`rules`], [`training`], [`experiment`], [`report`].
+//!
+//! # Features
+//!
+//! `cli` (default) is the command line with what it shows on a terminal, `png` (default) writes figures as PNG beside
+//! SVG, `serial` (default) opens serial ports. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
 
 #![warn(
     clippy::print_stdout,
@@ -25,12 +70,15 @@ pub mod network;
 pub mod report;
 pub mod rules;
 pub mod training;
+#[cfg(feature = "cli")]
 pub mod view;
 
 pub use backend::Backend;
 #[cfg(feature = "remote")]
 pub use backend::BackendServer;
+pub use burn;
 pub use error::Error;
+pub use nalgebra;
 pub use rules::Rule;
 pub use twinprop_calibration as calibration;
 pub use twinprop_devices as devices;

@@ -41,7 +41,6 @@ impl Backend {
     /// address.
     pub fn device(&self) -> Result<Device, Error> {
         match self {
-            #[cfg(feature = "flex")]
             Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "ndarray")]
             #[expect(deprecated, reason = "kept beside its successor for those who compare them")]

@@ -1,6 +1,8 @@
 //! A figure that is part of a page and a file of its own.
 
+#[cfg(feature = "png")]
 use resvg::tiny_skia::{Pixmap, Transform};
+#[cfg(feature = "png")]
 use resvg::usvg::{Options, Tree};
 
 /// A chart with the name that its files get.
@@ -12,6 +14,7 @@ pub struct Figure {
 }
 
 /// Pixels of the picture for one of the drawing: sharp on paper.
+#[cfg(feature = "png")]
 const SCALE: f32 = 2.0;
 
 impl Figure {
@@ -26,6 +29,7 @@ impl Figure {
     ///
     /// # Errors
     /// In words, where the drawing is no SVG; none that this crate draws.
+    #[cfg(feature = "png")]
     pub fn to_png(&self) -> Result<Vec<u8>, String> {
         let mut options = Options { font_family: "Ubuntu".to_owned(), ..Options::default() };
         let fonts = options.fontdb_mut();
@@ -42,7 +46,7 @@ impl Figure {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "png"))]
 mod tests {
     use super::*;
     use crate::report::{Curve, line_chart};

@@ -121,15 +121,18 @@ fn write_meta_training(folder: &RunFolder) -> Result<(), Error> {
     folder.write(RunFolder::META_REPORT, &report.to_html())
 }
 
-/// Writes each figure as SVG and as PNG.
+/// Writes each figure as SVG and, with the feature `png`, as PNG.
 fn write_figures(folder: &RunFolder, figures: &[Figure]) -> Result<(), Error> {
     for figure in figures {
         folder.write(&format!("{}.svg", figure.name), &figure.svg)?;
-        let name = format!("{}.png", figure.name);
-        let picture = figure
-            .to_png()
-            .map_err(|problem| Error::Data { path: folder.path().join(&name), problem })?;
-        folder.write_bytes(&name, &picture)?;
+        #[cfg(feature = "png")]
+        {
+            let name = format!("{}.png", figure.name);
+            let picture = figure
+                .to_png()
+                .map_err(|problem| Error::Data { path: folder.path().join(&name), problem })?;
+            folder.write_bytes(&name, &picture)?;
+        }
     }
     Ok(())
 }

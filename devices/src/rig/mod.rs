@@ -20,6 +20,7 @@ pub mod listener;
 pub mod message;
 pub mod notice;
 mod open;
+#[cfg(feature = "serial")]
 mod ports;
 mod pump;
 pub mod registry;
@@ -45,6 +46,7 @@ pub use host::{Host, Identity, Patience};
 pub use listener::Listener;
 pub use message::{Description, Greeting, Health, Refusal};
 pub use open::{Opened, RigOptions, open};
+#[cfg(feature = "serial")]
 pub use ports::{PortFound, serial_ports};
 pub use registry::{make_all_safe, may_be_driven};
 pub use responder::{Play, Responder};

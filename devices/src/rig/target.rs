@@ -10,7 +10,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::transport::{Process, Serial, SerialConfig, Tcp, Transport};
+#[cfg(feature = "serial")]
+use super::transport::Serial;
+use super::transport::{Process, SerialConfig, Tcp, Transport};
 
 /// Bits a second of a serial port, unless the target says otherwise.
 const BAUD: u32 = 115_200;
@@ -52,6 +54,7 @@ impl Target {
     #[must_use]
     pub fn latency_advice(&self) -> Option<String> {
         match &self.place {
+            #[cfg(feature = "serial")]
             Place::Serial(config, _) => Serial::new(config.clone()).latency_advice(),
             _ => None,
         }
@@ -72,7 +75,13 @@ impl Target {
     /// Where a command's words cannot be told apart, and for a recording.
     pub fn transport(&self) -> Result<Box<dyn Transport>, String> {
         Ok(match &self.place {
+            #[cfg(feature = "serial")]
             Place::Serial(config, _) => Box::new(Serial::new(config.clone())),
+            #[cfg(not(feature = "serial"))]
+            Place::Serial(..) => {
+                return Err("this build opens no serial ports; build it with the feature `serial`"
+                    .to_owned());
+            }
             Place::Tcp(address, _) => Box::new(Tcp::new(address)),
             Place::Process(command) => Box::new(Process::new(command)?),
             Place::Replay(_) => return Err("a recording has no link".to_owned()),

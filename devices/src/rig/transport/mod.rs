@@ -1,14 +1,18 @@
 //! The ways that bytes travel, each a thin pipe.
 
 mod process;
+#[cfg(feature = "serial")]
 mod serial;
+mod serial_config;
 mod tcp;
 
 use std::io;
 use std::time::Duration;
 
 pub use process::Process;
-pub use serial::{Serial, SerialConfig};
+#[cfg(feature = "serial")]
+pub use serial::Serial;
+pub use serial_config::SerialConfig;
 pub use tcp::Tcp;
 
 /// A two-way stream of bytes that one end can open, and open again.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serialport::{ClearBuffer, SerialPort, SerialPortType};
 
-use super::{Transport, zero_if_late};
+use super::{SerialConfig, Transport, zero_if_late};
 
 /// Largest piece that is written at once.
 const PIECE: usize = 1024;
@@ -21,19 +21,6 @@ const PAUSE: Duration = Duration::from_micros(200);
 type Port = serialport::TTYPort;
 #[cfg(windows)]
 type Port = serialport::COMPort;
-
-/// Which port, and how fast.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SerialConfig {
-    /// Path such as `/dev/ttyACM0`, or a name such as `COM3`; none is found by its USB identity.
-    pub path: Option<String>,
-    /// USB vendor and product number.
-    pub usb: Option<(u16, u16)>,
-    /// USB serial number.
-    pub usb_serial: Option<String>,
-    /// Bits a second; a native USB port does not mind.
-    pub baud: u32,
-}
 
 /// A serial port.
 pub struct Serial {

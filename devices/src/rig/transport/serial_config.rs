@@ -1,0 +1,14 @@
+//! Which serial port a target names.
+
+/// Which port, and how fast.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SerialConfig {
+    /// Path such as `/dev/ttyACM0`, or a name such as `COM3`; none is found by its USB identity.
+    pub path: Option<String>,
+    /// USB vendor and product number.
+    pub usb: Option<(u16, u16)>,
+    /// USB serial number.
+    pub usb_serial: Option<String>,
+    /// Bits a second; a native USB port does not mind.
+    pub baud: u32,
+}
