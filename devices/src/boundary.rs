@@ -1,4 +1,4 @@
-//! The only door to a device: ranges are law here.
+//! The boundary in front of a device: nothing out of range passes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,29 +10,47 @@ use crate::elementary::vectorised;
 use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
-/// what it clamped and played, and lets no impossible measurement out.
+/// what it clamped and played, and refuses measurements that are out of range.
+///
+/// ```
+/// use twinprop_devices::nalgebra::{DMatrix, DVector};
+/// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
+/// use twinprop_devices::{Boundary, PhysicalLayer};
+///
+/// let pendula = Pendula::nominal(&PendulaConfig { count: 4, ..Default::default() })?;
+/// let mut device = Boundary::new(Box::new(pendula));
+/// let interface = device.interface().clone();
+/// // The drives of this shot are far out of range: they are clamped and counted.
+/// let inputs = DMatrix::from_element(interface.inputs.len(), 1, 1e3);
+/// let middles = interface.parameters.banks().iter().flat_map(|bank| vec![bank.middle(); bank.count]);
+/// let parameters = DVector::from_vec(middles.collect());
+/// let mut outputs = DMatrix::zeros(interface.outputs.len(), 1);
+/// device.measure(&inputs, &parameters, &mut outputs)?;
+/// assert_eq!((device.shots(), device.clamped()), (1, 4));
+/// # Ok::<(), twinprop_devices::DeviceError>(())
+/// ```
 pub struct Boundary {
     layer: Box<dyn PhysicalLayer>,
     inputs: DMatrix<f32>,
     parameters: DVector<f32>,
     parameters_of_each: DMatrix<f32>,
     counts: BoundaryCounts,
-    /// `counts.shots`, for whoever looks from another thread.
+    /// `counts.shots`, for other threads.
     seen: ShotCounter,
 }
 
-/// What went through a [`Boundary`].
+/// Counts of a [`Boundary`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundaryCounts {
     /// Shots played.
     pub shots: u64,
-    /// Values that went to the device: the drives of every shot, and the parameters of every batch.
+    /// Values sent to the device: the drives of every shot, and the parameters of every batch.
     pub values: u64,
-    /// Those of them that were out of range, and were set to the nearest end of it.
+    /// Values that were out of range and were clamped to its nearest end.
     pub clamped: u64,
 }
 
-/// The shots that a device has played, as another thread sees them.
+/// A counter of the shots that a device has played, for other threads.
 #[derive(Clone, Debug, Default)]
 pub struct ShotCounter(Arc<AtomicU64>);
 
@@ -45,7 +63,7 @@ impl ShotCounter {
 }
 
 impl Boundary {
-    /// Guards `layer`.
+    /// A boundary in front of `layer`.
     #[must_use]
     pub fn new(layer: Box<dyn PhysicalLayer>) -> Self {
         Self {
@@ -64,14 +82,13 @@ impl Boundary {
         self.seen.0.store(counts.shots, Ordering::Relaxed);
     }
 
-    /// What went through so far.
+    /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> BoundaryCounts {
         self.counts
     }
 
-    /// The shots as another thread sees them, also while a call to [`measure`](PhysicalLayer::measure) of
-    /// several batches is under way.
+    /// A counter of the shots for another thread.
     #[must_use]
     pub fn counter(&self) -> ShotCounter {
         self.seen.clone()
@@ -89,7 +106,7 @@ impl Boundary {
         self.counts.shots
     }
 
-    /// Adds what the same device, simulated, played by other means, clamped to the same ranges.
+    /// Adds the counts of shots that another simulation of the same device played within the same ranges.
     pub fn take_in(&mut self, played: BoundaryCounts) {
         let BoundaryCounts { shots, values, clamped } = &mut self.counts;
         *shots += played.shots;
@@ -98,11 +115,11 @@ impl Boundary {
         self.seen.0.store(self.counts.shots, Ordering::Relaxed);
     }
 
-    /// Whether drives `[n_inputs × shots]` are numbers, and `outputs` `[n_outputs × shots]`, what came back,
-    /// in range.
+    /// Checks that the drives `inputs` `[n_inputs × shots]` are finite and the measurements `outputs`
+    /// `[n_outputs × shots]` in range.
     ///
     /// # Errors
-    /// [`DeviceError::NonFiniteDrive`] and [`DeviceError::BadMeasurement`] name the first that is not.
+    /// [`DeviceError::NonFiniteDrive`] or [`DeviceError::BadMeasurement`] for the first that is not.
     pub fn check(&self, inputs: &DMatrix<f32>, outputs: &DMatrix<f32>) -> Result<(), DeviceError> {
         outside(self.interface(), &self.interface().inputs, inputs.as_slice())?;
         check_measurements(self.interface(), outputs.as_slice())
@@ -185,7 +202,7 @@ impl PhysicalLayer for Boundary {
     }
 }
 
-/// How many of `run`, values of the channels of `bank`, are not in its range.
+/// How many of `run`, values of channels of `bank`, are out of range.
 fn strays_of(bank: &Bank, run: &[f32]) -> u32 {
     let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
     // 32-bit counts, as wide as the values, become vectors.
@@ -195,8 +212,7 @@ fn strays_of(bank: &Bank, run: &[f32]) -> u32 {
     )
 }
 
-/// How many of `values` (channels fastest) lie outside their ranges; one that is no number at all
-/// is an error.
+/// How many of `values` (channels fastest) are out of range; a value that is not finite is an error.
 fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result<u64, DeviceError> {
     let mut total = 0;
     for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
@@ -220,8 +236,7 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
     Ok(total)
 }
 
-/// `values`, of which `strays` are out of range: themselves where none is, else a copy of them in
-/// `copy` with each in its range.
+/// `values` if none of them is out of range (`strays` is 0), else a clamped copy of them in `copy`.
 fn clamped_to<'a, C: Dim>(
     channels: &Channels,
     strays: u64,
@@ -236,7 +251,7 @@ fn clamped_to<'a, C: Dim>(
     copy
 }
 
-/// Moves `values` (channels fastest) to the nearest end of the range that they are out of.
+/// Clamps `values` (channels fastest) to their ranges.
 fn clamp(channels: &Channels, values: &mut [f32]) {
     for values in values.chunks_mut(channels.len().max(1)) {
         for (bank, run) in channels.runs_mut(values) {

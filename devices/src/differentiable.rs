@@ -1,4 +1,4 @@
-//! What a simulated device can offer and a real one cannot: its exact gradient.
+//! The exact gradient of a simulated device; a real one has none.
 
 use std::any::Any;
 
@@ -10,8 +10,8 @@ use crate::{DeviceError, PhysicalLayer};
 /// A simulated device with a hand-written adjoint of its noiseless equation.
 ///
 /// Ideal training runs backward through the *fabricated* device's adjoint; a physics twin is the
-/// same equation on the *nominal* constants. Who can do more with a certain device than this tells of it
-/// finds out by [`Any`] which one it is.
+/// same equation on the *nominal* constants. Callers with a specialised path for one kind of device
+/// downcast by [`Any`].
 pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
     /// The noiseless response; operands as for [`PhysicalLayer::measure`].
     ///
@@ -42,8 +42,8 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError>;
 
-    /// What [`vjp`](Self::vjp) at (`inputs`, `parameters`), which fit the interface, can do before the cotangents
-    /// are known; none where there is little.
+    /// The part of [`vjp`](Self::vjp) at (`inputs`, `parameters`) that needs no cotangents; `None` where that
+    /// saves little. The operands fit the interface.
     fn linearise(
         &self,
         _inputs: &DMatrix<f32>,
@@ -61,7 +61,7 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         Vec::new()
     }
 
-    /// Gives the constants of [`constants`](Self::constants) other values, in its order.
+    /// Sets the constants, in the order of [`constants`](Self::constants).
     fn set_constants(&mut self, _values: &[f32]) {}
 
     /// Cotangents of the constants, summed over the batch; operands as for [`vjp`](Self::vjp).
@@ -80,9 +80,9 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
 
 dyn_clone::clone_trait_object!(Differentiable);
 
-/// A device's equation at one point.
+/// A device's equation linearised at one point.
 pub trait LinearisedEquation: Send + Sync {
-    /// [`Differentiable::vjp`] there; operands, which fit the interface and the point, as for it.
+    /// [`Differentiable::vjp`] at this point; the operands fit the interface.
     fn vjp(
         &self,
         cotangents: &DMatrix<f32>,
@@ -91,11 +91,11 @@ pub trait LinearisedEquation: Send + Sync {
     );
 }
 
-/// A constant of a device's equation, relative to what the data sheet says: one is as designed, or
-/// zero where the design has none.
+/// A constant of a device's equation, relative to the data sheet: 1 is as designed, or 0 for an error that
+/// the design does not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constant {
-    /// What it is, such as `damping 3`.
+    /// Its name, such as `damping 3`.
     pub name: String,
     /// Its value.
     pub value: f32,

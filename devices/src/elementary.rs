@@ -2,17 +2,17 @@
 //! into vector instructions.
 //!
 //! Sine and cosine: argument reduction by π/2 in three parts (Cody & Waite, Software Manual for the Elementary
-//! Functions, 1980), then the minimax polynomials of Cephes (Moshier 1989), from which the exponential is as well. Only
+//! Functions, 1980), then the minimax polynomials of Cephes (Moshier 1989), as is the exponential. Only
 //! multiplications and additions without contraction, so that the bits are the same on every
 //! processor.
 
 use pulp::Arch;
 
-/// Multiply-adds that one of them, a root or a division counts as: the length of its polynomial and
-/// what leads there.
+/// Multiply-adds that an elementary function, a root or a division counts as: the length of its polynomial
+/// and of its argument reduction.
 pub(crate) const MULTIPLY_ADDS: u64 = 10;
 
-/// Runs `work` with the processor's widest vectors; loops inside must be inlined to profit.
+/// Runs `work` with the processor's widest vectors; only loops that are inlined into it use them.
 pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(work)
 }
@@ -51,7 +51,7 @@ pub(crate) fn sin_cos(x: f32) -> (f32, f32) {
     (f32::from_bits(first.to_bits() ^ sign), f32::from_bits(second.to_bits() ^ next_sign))
 }
 
-/// eˣ for −87 ≤ x ≤ 88, outside as at the ends; relative error below 2 × 10⁻⁷.
+/// eˣ for −87 ≤ x ≤ 88, with x clamped to that range; relative error below 2 × 10⁻⁷.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
@@ -79,7 +79,7 @@ pub(crate) fn soft_plus(x: f32) -> (f32, f32) {
     (x.max(0.0) + 2.0 * z * series, if x >= 0.0 { slope } else { small * slope })
 }
 
-/// The hyperbolic tangent of each of `values`, in its place; relative error below 3 · 10⁻⁷. About zero the
+/// Replaces each of `values` by its hyperbolic tangent; relative error below 3 · 10⁻⁷. About zero the
 /// polynomial of Cephes, elsewhere (1 − e⁻²ˣ) / (1 + e⁻²ˣ).
 pub fn tanh(values: &mut [f32]) {
     vectorised(

@@ -1,4 +1,4 @@
-//! What can go wrong between a drive and its measurement.
+//! Failures between a drive and its measurement.
 
 use std::path::PathBuf;
 
@@ -20,12 +20,12 @@ pub enum DeviceError {
         operand: &'static str,
         /// Size by the interface.
         expected: usize,
-        /// Size that came.
+        /// Size found.
         found: usize,
     },
-    /// A drive is NaN or infinite, which no clamp can mend.
+    /// A drive is NaN or infinite, so it cannot be clamped.
     #[error(
-        "{device}: the drive of channel `{channel}` in shot {shot} is {value}, not a number that can be played; look for a diverged training step or a fault in the data"
+        "{device}: the drive of channel `{channel}` in shot {shot} is {value}, which cannot be played; look for a diverged training step or a fault in the data"
     )]
     NonFiniteDrive {
         /// Kind of device.
@@ -61,7 +61,7 @@ pub enum DeviceError {
     #[cfg(feature = "rig")]
     #[error("{target}: {error}")]
     Rig {
-        /// Where the device is.
+        /// The device's target, such as `tcp://127.0.0.1:7777`.
         target: String,
         /// What happened, and what to do.
         error: RigError,
@@ -75,7 +75,7 @@ pub enum DeviceError {
         /// What the program reports.
         problem: String,
     },
-    /// A recording of shots cannot be written, or read.
+    /// A recording of shots cannot be written or read.
     #[error("{}: {problem}", path.display())]
     Recording {
         /// Its folder.
@@ -83,14 +83,14 @@ pub enum DeviceError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A replay is asked for a shot that its recording does not hold.
+    /// A replay is asked for a shot that is not in its recording.
     #[error("{}: shot {shot} of the batch is not among the {shots} recorded ones: {problem}", path.display())]
     NotRecorded {
         /// Folder of the recording.
         path: PathBuf,
         /// Shot in the batch.
         shot: usize,
-        /// Shots that the recording holds.
+        /// Shots in the recording.
         shots: usize,
         /// Why not, and what to do.
         problem: String,

@@ -11,7 +11,7 @@ use crate::DeviceError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bank {
-    /// What its channels drive or read, as the device names it.
+    /// What its channels drive or read.
     pub name: String,
     /// How many channels.
     pub count: usize,
@@ -21,11 +21,11 @@ pub struct Bank {
     pub minimum: f32,
     /// Largest such value.
     pub maximum: f32,
-    /// Largest change from one shot to the next that the device bears; none is any.
+    /// Largest change from one shot to the next that the device accepts; `None` is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_step: Option<f32>,
-    /// Of parameters that are the weights of a linear device, the readings over W x: the readings are
-    /// this gain times W x, with x the drives and W the parameters, the outputs for each input in turn.
+    /// For parameters that are the weights W of a linear device: its readings are this gain times W x, with x
+    /// the drives. The weights are ordered by input, then by output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix_gain: Option<f32>,
 }
@@ -43,14 +43,14 @@ impl Bank {
         0.5 * (self.maximum - self.minimum)
     }
 
-    /// The value of the range that is nearest to zero: zero, where the range holds it.
+    /// The value of the range that is nearest to zero.
     #[must_use]
     pub fn nearest_to_zero(&self) -> f32 {
         0.0f32.clamp(self.minimum, self.maximum)
     }
 
-    /// The largest power of two that is no larger than half the range. Values over it are of order one
-    /// in any unit, so that their squares stay within 32-bit floats, and the division rounds nothing.
+    /// The largest power of two up to half the range. Values divided by it are of order one in any unit, so
+    /// that their squares stay within 32-bit floats, and the division is exact.
     #[must_use]
     pub fn binary_unit(&self) -> f32 {
         // The exponent alone, and one whose reciprocal is no subnormal number.
@@ -59,7 +59,7 @@ impl Bank {
     }
 }
 
-/// One wire in or out of a device; it prints as its bank's name and its number there.
+/// One input, parameter or output of a device; it prints as the bank's name and its number in the bank.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Channel<'a> {
     /// Name of its bank.
@@ -88,8 +88,7 @@ impl fmt::Display for Channel<'_> {
     }
 }
 
-/// The channels of one side of a device, bank by bank: a device with a million parameters has one
-/// line for them.
+/// The inputs, parameters or outputs of a device, in banks of equal channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Channels {
@@ -113,15 +112,15 @@ impl Channels {
         }
     }
 
-    /// These channels, of which none may change by more than `largest` from one shot to the next.
+    /// These channels, each of which may change by at most `largest` from one shot to the next.
     #[must_use]
     pub fn with_largest_step(mut self, largest: f32) -> Self {
         self.banks.iter_mut().for_each(|bank| bank.largest_step = Some(largest));
         self
     }
 
-    /// These channels, which are the weights of a linear device: its readings are `gain` times the
-    /// drives by these weights, which stand in the order of the outputs for each input in turn.
+    /// These channels as the weights W of a linear device: its readings are `gain` times W x, with x the
+    /// drives. The weights are ordered by input, then by output.
     #[must_use]
     pub fn with_matrix_gain(mut self, gain: f32) -> Self {
         self.banks.iter_mut().for_each(|bank| bank.matrix_gain = Some(gain));
@@ -166,7 +165,7 @@ impl Channels {
         })
     }
 
-    /// One shot's `values` in the runs that share a bank, to be changed.
+    /// One shot's `values`, split by bank, mutable.
     pub fn runs_mut<'a>(
         &'a self,
         values: &'a mut [f32],
@@ -179,7 +178,7 @@ impl Channels {
         })
     }
 
-    /// One shot's `values` in the runs that share a bank.
+    /// One shot's `values`, split by bank.
     pub fn runs<'a>(&'a self, values: &'a [f32]) -> impl Iterator<Item = (&'a Bank, &'a [f32])> {
         let mut rest = values;
         self.banks.iter().map(move |bank| {
@@ -196,9 +195,9 @@ impl Channels {
         self.banks.iter().flat_map(|bank| std::iter::repeat_n(bank.binary_unit(), bank.count))
     }
 
-    /// `values` `[channels × shots]`, each from the [value nearest to zero](Bank::nearest_to_zero) of its
-    /// range on, over its [binary unit](Bank::binary_unit): what squares and sums over channels are
-    /// made of, since it has no unit.
+    /// `values` `[channels × shots]`, each minus the [value nearest to zero](Bank::nearest_to_zero) of its
+    /// range, divided by its [binary unit](Bank::binary_unit). Free of units, so that squares and sums over
+    /// channels can be formed.
     #[must_use]
     pub fn in_binary_units(&self, values: &DMatrix<f32>) -> DMatrix<f32> {
         let mut scaled = values.clone();
@@ -227,6 +226,23 @@ impl fmt::Display for Channels {
 }
 
 /// What a device accepts and returns: its channels with ranges and units.
+///
+/// ```
+/// use twinprop_devices::{Channels, Interface};
+///
+/// let interface = Interface {
+///     device: "pulse shaper".to_owned(),
+///     // Two banks of data channels with units and ranges of their own.
+///     inputs: Channels::bank("amplitude", 50, "1", 0.0, 1.0)
+///         .and(Channels::bank("phase", 50, "rad", -3.14, 3.14)),
+///     parameters: Channels::bank("bias", 8, "V", -5.0, 5.0).with_largest_step(0.5),
+///     outputs: Channels::bank("power", 32, "mW", 0.0, 20.0),
+///     seconds_per_shot: 1e-3,
+/// };
+/// assert_eq!(interface.inputs.len(), 100);
+/// let channel = interface.inputs.iter().nth(50).expect("the first phase");
+/// assert_eq!((channel.to_string().as_str(), channel.unit), ("phase 0", "rad"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Interface {
@@ -243,8 +259,8 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// The readings over drives and weights that are normalised to [−1, 1], for a linear device whose
-    /// parameters are its weights, if all its drives, and all its weights, have one range about zero.
+    /// For a linear device whose parameters are its weights: the gain from normalised weights and drives, both
+    /// in [−1, 1], to the readings. `None` unless the drives have one range about zero, and the weights too.
     #[must_use]
     pub fn normalised_matrix_gain(&self) -> Option<f32> {
         let ([inputs], [weights]) = (self.inputs.banks(), self.parameters.banks()) else {
@@ -255,8 +271,8 @@ impl Interface {
         Some(gain * inputs.half_span() * weights.half_span())
     }
 
-    /// First difference between this interface and `other`, in words: what this one says, and what
-    /// the other one. The time of a shot is none.
+    /// The first difference between this interface and `other`, described for each of them. The time of a
+    /// shot may differ.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Option<(String, String)> {
         if self.device != other.device {
@@ -340,7 +356,7 @@ mod tests {
         let bank = |unit: f32| Channels::bank("y", 1, "any", -0.7 * unit, 1.3 * unit);
         let readings = DMatrix::from_row_slice(1, 3, &[-0.7f32, 0.123_456, 1.3]);
         let plain = bank(1.0).in_binary_units(&readings);
-        assert_eq!(plain, readings, "half a range of 1 to 2 is measured by one");
+        assert_eq!(plain, readings, "half a range from 1 to 2 has the binary unit 1");
         for exponent in [-100, -40, -1, 1, 3, 40, 100] {
             let unit = 2f32.powi(exponent);
             assert_eq!(bank(unit).in_binary_units(&(unit * &readings)), plain, "2^{exponent}");
@@ -348,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_far_from_zero_is_measured_from_its_end() {
+    fn a_range_far_from_zero_is_scaled_from_its_nearest_end() {
         let far = Channels::bank("frequency", 1, "Hz", 2e14, 2e14 + 4e9);
         let readings =
             DMatrix::from_row_slice(1, 2, &[far.banks()[0].minimum, far.banks()[0].maximum]);

@@ -1,4 +1,4 @@
-//! Shots side by side: the equation of one shot, written once, runs on sixteen at a time.
+//! Sixteen shots at a time: the equation of one shot, written once, runs on a block of shots.
 //!
 //! A [`Lane`] holds one quantity of sixteen shots, so that every loop over a lane is a vector
 //! operation; a batch is cut into blocks of sixteen that all cores share.
@@ -12,7 +12,7 @@ use crate::{Constant, DeviceError, Differentiable, Interface, PhysicalLayer};
 /// Shots in a block.
 pub const LANES: usize = 16;
 
-/// Multiply-adds that are worth handing over to another core: some microseconds.
+/// Fewest multiply-adds of a task for another core: some microseconds.
 const WORTH_A_TASK: u64 = 1 << 18;
 
 /// One quantity of the shots of a block.
@@ -35,12 +35,88 @@ pub(crate) fn dot(a: &Lane, x: &Lane) -> f32 {
     a.iter().zip(x).map(|(a, x)| a * x).sum()
 }
 
-/// The noiseless equation of a device whose shots do not know of each other.
+/// The noiseless equation of a device whose shots are independent of each other.
 ///
 /// `respond` and `vjp` see one block. They are compiled for several generations of processors, so
-/// they and what they call are `#[inline(always)]`.
+/// they and the functions that they call are `#[inline(always)]`.
+///
+/// ```
+/// use twinprop_devices::lanes::{Cotangents, Equation, LANES, Lane};
+/// use twinprop_devices::nalgebra::{DMatrix, DVector};
+/// use twinprop_devices::{Channels, Constant, Differentiable, Interface, Simulation};
+///
+/// /// y = c (x + θ)², with c a constant of the copy.
+/// #[derive(Clone)]
+/// struct Square {
+///     interface: Interface,
+///     c: f32,
+/// }
+///
+/// impl Equation for Square {
+///     type Setting = f32;
+///
+///     fn interface(&self) -> &Interface {
+///         &self.interface
+///     }
+///
+///     fn prepare(&self, parameters: &[f32]) -> f32 {
+///         parameters[0]
+///     }
+///
+///     #[inline(always)]
+///     fn respond(&self, theta: &f32, inputs: &[Lane], outputs: &mut [Lane]) {
+///         for lane in 0..LANES {
+///             outputs[0][lane] = self.c * (inputs[0][lane] + theta).powi(2);
+///         }
+///     }
+///
+///     #[inline(always)]
+///     fn vjp(
+///         &self,
+///         theta: &f32,
+///         inputs: &[Lane],
+///         cotangents: &[Lane],
+///         of_inputs: &mut [Lane],
+///         sums: &mut Cotangents,
+///     ) {
+///         for lane in 0..LANES {
+///             let sum = inputs[0][lane] + theta;
+///             let slope = 2.0 * self.c * sum * cotangents[0][lane];
+///             of_inputs[0][lane] = slope;
+///             sums.parameters[0] += slope;
+///             sums.constants[0] += sum * sum * cotangents[0][lane];
+///         }
+///     }
+///
+///     fn multiply_adds(&self) -> u64 {
+///         2
+///     }
+///
+///     fn constants(&self) -> Vec<Constant> {
+///         vec![Constant { name: "c".to_owned(), value: self.c }]
+///     }
+///
+///     fn set_constants(&mut self, values: &[f32]) {
+///         self.c = values[0];
+///     }
+/// }
+///
+/// let interface = Interface {
+///     device: "square".to_owned(),
+///     inputs: Channels::bank("x", 1, "1", -1.0, 1.0),
+///     parameters: Channels::bank("theta", 1, "1", -1.0, 1.0),
+///     outputs: Channels::bank("y", 1, "1", 0.0, 10.0),
+///     seconds_per_shot: 1e-6,
+/// };
+/// let device = Simulation::new(Square { interface, c: 2.0 });
+/// let (x, theta) = (DMatrix::from_element(1, 3, 0.5), DVector::from_element(1, 0.5));
+/// let (mut of_x, mut of_theta) = (DMatrix::zeros(1, 3), DVector::zeros(1));
+/// device.vjp(&x, &theta, &DMatrix::from_element(1, 3, 1.0), &mut of_x, &mut of_theta)?;
+/// assert_eq!((of_x[0], of_theta[0]), (4.0, 12.0));
+/// # Ok::<(), twinprop_devices::DeviceError>(())
+/// ```
 pub trait Equation: Clone + Send + Sync + 'static {
-    /// What a batch's parameters mean: worked out once a batch.
+    /// What is computed once for the parameters of a batch.
     type Setting: Send + Sync;
 
     /// What the device accepts and returns.
@@ -70,7 +146,7 @@ pub trait Equation: Clone + Send + Sync + 'static {
     /// The constants that can be learned from shots.
     fn constants(&self) -> Vec<Constant>;
 
-    /// Gives the constants of [`constants`](Self::constants) other values, in its order.
+    /// Sets the constants, in the order of [`constants`](Self::constants).
     fn set_constants(&mut self, values: &[f32]);
 }
 
@@ -84,7 +160,7 @@ pub struct Cotangents {
 }
 
 impl Cotangents {
-    /// Nothing yet of so many parameters and constants.
+    /// Zeros for so many parameters and constants.
     pub(crate) fn zeros(parameters: usize, constants: usize) -> Self {
         Self { parameters: vec![0.0; parameters], constants: vec![0.0; constants] }
     }
@@ -102,19 +178,19 @@ impl Cotangents {
     }
 }
 
-/// A device that is its equation.
+/// A simulated device of an [`Equation`].
 #[derive(Clone, Debug)]
 pub struct Simulation<E> {
     equation: E,
 }
 
 impl<E: Equation> Simulation<E> {
-    /// The device of `equation`.
+    /// The device that obeys `equation`.
     pub fn new(equation: E) -> Self {
         Self { equation }
     }
 
-    /// The fewest blocks that a core is given at once.
+    /// The fewest blocks of a task for another core.
     fn blocks_a_task(&self) -> usize {
         (WORTH_A_TASK / (LANES as u64 * self.equation.multiply_adds()).max(1)).max(1) as usize
     }
@@ -242,7 +318,7 @@ fn to_lanes(shots: &[f32], width: usize) -> Vec<Lane> {
     lanes
 }
 
-/// The shots of a block, as many as `shots` has room for.
+/// The first shots of a block, as many as fit in `shots`.
 fn from_lanes(lanes: &[Lane], shots: &mut [f32]) {
     for (lane, shot) in shots.chunks_exact_mut(lanes.len().max(1)).enumerate() {
         for (value, channel) in shot.iter_mut().zip(lanes) {

@@ -10,6 +10,51 @@ use crate::{DeviceError, Interface, Usage};
 ///
 /// A column is one shot: a column-major `[channels × shots]` matrix here and a row-major
 /// `[shots, channels]` tensor elsewhere are the same bytes.
+///
+/// A device of your own says what its channels are, and measures:
+///
+/// ```
+/// use twinprop_devices::nalgebra::{DMatrix, DVector};
+/// use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer};
+///
+/// /// An amplifier of adjustable gain.
+/// struct Amplifier {
+///     interface: Interface,
+/// }
+///
+/// impl PhysicalLayer for Amplifier {
+///     fn interface(&self) -> &Interface {
+///         &self.interface
+///     }
+///
+///     fn measure(
+///         &mut self,
+///         inputs: &DMatrix<f32>,
+///         parameters: &DVector<f32>,
+///         outputs: &mut DMatrix<f32>,
+///     ) -> Result<(), DeviceError> {
+///         self.interface.check_shapes(inputs, parameters, outputs)?;
+///         // Here a real device would be driven; a failure of its driver is `DeviceError::Host`.
+///         outputs.copy_from(&(inputs * parameters[0]));
+///         Ok(())
+///     }
+/// }
+///
+/// let mut amplifier = Amplifier {
+///     interface: Interface {
+///         device: "amplifier".to_owned(),
+///         inputs: Channels::bank("in", 4, "V", -1.0, 1.0),
+///         parameters: Channels::bank("gain", 1, "1", 0.0, 10.0),
+///         outputs: Channels::bank("out", 4, "V", -10.0, 10.0),
+///         seconds_per_shot: 1e-3,
+///     },
+/// };
+/// let (inputs, gain) = (DMatrix::from_element(4, 2, 0.5), DVector::from_element(1, 3.0));
+/// let mut outputs = DMatrix::zeros(4, 2);
+/// amplifier.measure(&inputs, &gain, &mut outputs)?;
+/// assert_eq!(outputs[(0, 0)], 1.5);
+/// # Ok::<(), DeviceError>(())
+/// ```
 pub trait PhysicalLayer: Send {
     /// What the system accepts and returns: channels, ranges, units.
     fn interface(&self) -> &Interface;
@@ -49,12 +94,12 @@ pub trait PhysicalLayer: Send {
         measure_runs(self, inputs, parameters, outputs, usize::MAX)
     }
 
-    /// What use has left in a simulated system; a real one keeps that itself.
+    /// The state that use has changed in a simulated system; a real one keeps its own.
     fn usage(&self) -> Usage {
         Usage::default()
     }
 
-    /// Puts a simulated system where [`usage`](Self::usage) says that use had left it.
+    /// Restores the state that [`usage`](Self::usage) returned.
     fn resume(&mut self, _usage: &Usage) {}
 }
 

@@ -1,4 +1,4 @@
-//! Matrix products: the crate `gemm` behind a safe door.
+//! Matrix products: a safe interface to the crate `gemm`.
 //!
 //! nalgebra's own product (crate `matrixmultiply`) has no AVX-512 kernels and packs both operands
 //! in every call; on the oscillators' shapes `gemm` takes four to nine tenths of its time.

@@ -27,8 +27,8 @@ fn words_a_shot(channels: usize) -> u32 {
     u32::try_from(8 * channels).unwrap_or(u32::MAX).next_multiple_of(16)
 }
 
-/// A normal deviate as fabrication has it: beyond three deviations a part would not have left the
-/// factory.
+/// A normal deviate of a fabricated constant, clamped to three deviations: a worse part would not have left
+/// the factory.
 pub fn deviate(random: &mut ChaCha8Rng) -> f64 {
     let normal: f64 = StandardNormal.sample(random);
     normal.clamp(-3.0, 3.0)
@@ -37,8 +37,8 @@ pub fn deviate(random: &mut ChaCha8Rng) -> f64 {
 /// Shots one worker draws at a time.
 const SHOTS_A_TASK: usize = 16;
 
-/// Shows `draw` the `width` values of every shot and its place among them, with the generator at the
-/// words of shot `first` + place: shots are drawn side by side, the same on any number of threads.
+/// Calls `draw` for every shot with its `width` values and its place, the generator at the words of shot
+/// `first` + place. Shots are drawn in parallel, with the same bits on any number of threads.
 pub fn each_shot(
     random: &ChaCha8Rng,
     first: u64,

@@ -34,33 +34,54 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// Every kind with its one-line description, for listings.
-    pub const ALL: [(&'static str, &'static str); 7] = [
-        ("second_harmonic", "optical: broadband second-harmonic generation of a shaped pulse"),
-        ("oscillators", "mechanical: coupled nonlinear oscillators, all to all"),
-        ("pendula", "mechanical: a chain of coupled pendula"),
-        ("plate", "mechanical: a driven plate of many modes"),
-        ("transistor", "electronic: a transistor under a resonant branch"),
-        ("crossbar", "electronic: a memristive crossbar tile"),
-        ("mzi_mesh", "optical: a mesh of Mach-Zehnder interferometers"),
-    ];
+    /// Every kind, with its standard configuration.
+    #[must_use]
+    pub fn all() -> [Self; 7] {
+        [
+            Self::SecondHarmonic(SecondHarmonicConfig::default()),
+            Self::Oscillators(OscillatorsConfig::default()),
+            Self::Pendula(PendulaConfig::default()),
+            Self::Plate(PlateConfig::default()),
+            Self::Transistor(TransistorConfig::default()),
+            Self::Crossbar(CrossbarConfig::default()),
+            Self::MziMesh(MziMeshConfig::default()),
+        ]
+    }
 
     /// Its name in recipes.
     #[must_use]
     pub fn name(&self) -> &'static str {
+        self.name_and_description().0
+    }
+
+    /// What it is, in one line.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.name_and_description().1
+    }
+
+    fn name_and_description(&self) -> (&'static str, &'static str) {
         match self {
-            Self::SecondHarmonic(_) => "second_harmonic",
-            Self::Oscillators(_) => "oscillators",
-            Self::Pendula(_) => "pendula",
-            Self::Plate(_) => "plate",
-            Self::Transistor(_) => "transistor",
-            Self::Crossbar(_) => "crossbar",
-            Self::MziMesh(_) => "mzi_mesh",
+            Self::SecondHarmonic(_) => (
+                "second_harmonic",
+                "optical: broadband second-harmonic generation of a shaped pulse",
+            ),
+            Self::Oscillators(_) => {
+                ("oscillators", "mechanical: coupled nonlinear oscillators, all to all")
+            }
+            Self::Pendula(_) => ("pendula", "mechanical: a chain of coupled pendula"),
+            Self::Plate(_) => ("plate", "mechanical: a driven plate of many modes"),
+            Self::Transistor(_) => {
+                ("transistor", "electronic: a transistor under a resonant branch")
+            }
+            Self::Crossbar(_) => ("crossbar", "electronic: a memristive crossbar tile"),
+            Self::MziMesh(_) => ("mzi_mesh", "optical: a mesh of Mach-Zehnder interferometers"),
         }
     }
 }
 
-/// A simulated device: its physics and what the laboratory adds to it.
+/// A simulated device: its physics and what the laboratory adds to it. The crate's front page has an
+/// example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceConfig {

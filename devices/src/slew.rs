@@ -1,18 +1,17 @@
-//! Slow steps: a device that bears only small changes from shot to shot is led there.
+//! Ramps for devices that accept only small changes from shot to shot.
 
 use nalgebra::{DMatrix, DVector};
 
 use crate::{Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
-/// Largest number of shots that one step is divided into.
+/// Most shots of one ramp.
 const LONGEST_RAMP: usize = 10_000;
 
-/// Plays shots between two that lie further apart than a channel's
-/// [`largest_step`](crate::Bank::largest_step), on the straight line from the one to the other, and
-/// drops their measurements. Parameters are led in the same way, at the drives of the last shot.
+/// Inserts shots on the straight line between two shots that differ by more than a channel's
+/// [`largest_step`](crate::Bank::largest_step), and drops their measurements. Parameters are ramped in the
+/// same way, at the drives of the last shot.
 ///
-/// Before its first shot the device counts as resting at zero, or at the end of the range that is
-/// nearest to it.
+/// The first ramp starts at zero, or at the end of the range that is nearest to zero.
 pub struct SlewLimit<L> {
     layer: L,
     drives: Vec<f32>,
@@ -21,7 +20,7 @@ pub struct SlewLimit<L> {
 }
 
 impl<L: PhysicalLayer> SlewLimit<L> {
-    /// Leads `layer`, which nobody else may drive.
+    /// Ramps `layer`, which nothing else may drive.
     pub fn new(layer: L) -> Self {
         let rest = |channels: &Channels| {
             channels.iter().map(|channel| 0.0f32.clamp(channel.minimum, channel.maximum)).collect()
@@ -31,13 +30,13 @@ impl<L: PhysicalLayer> SlewLimit<L> {
         Self { layer, drives, parameters, ramp_shots: 0 }
     }
 
-    /// Shots played on the way so far.
+    /// Shots inserted so far.
     pub fn ramp_shots(&self) -> u64 {
         self.ramp_shots
     }
 
-    /// Leads the parameters to `wanted`, but for the last step.
-    fn lead_parameters(&mut self, wanted: &DVector<f32>) -> Result<(), DeviceError> {
+    /// Ramps the parameters to `wanted`, except for the last step, which the next shot takes.
+    fn ramp_parameters(&mut self, wanted: &DVector<f32>) -> Result<(), DeviceError> {
         let channels = &self.layer.interface().parameters;
         let steps = steps_between(channels, &self.parameters, wanted.as_slice())
             .map_err(|problem| self.refuse(problem))?;
@@ -74,12 +73,12 @@ impl<L: PhysicalLayer> PhysicalLayer for SlewLimit<L> {
         let limited =
             |channels: &Channels| channels.banks().iter().any(|bank| bank.largest_step.is_some());
         if limited(&interface.parameters) {
-            self.lead_parameters(parameters)?;
+            self.ramp_parameters(parameters)?;
         }
         if !limited(&self.layer.interface().inputs) {
             return self.layer.measure(inputs, parameters, outputs);
         }
-        // All shots in a row, the wanted ones among those on the way to them.
+        // All shots in one batch: those of the ramps and the wanted ones.
         let mut row: Vec<f32> = Vec::with_capacity(inputs.len());
         let mut wanted = Vec::with_capacity(inputs.ncols());
         let mut last = self.drives.clone();
@@ -117,7 +116,7 @@ impl<L: PhysicalLayer> PhysicalLayer for SlewLimit<L> {
     }
 }
 
-/// Steps from `from` to `to` of which none is too large for its channel.
+/// How many steps from `from` to `to` keep each within the largest step of its channel.
 fn steps_between(channels: &Channels, from: &[f32], to: &[f32]) -> Result<usize, String> {
     let mut most = 1.0f32;
     for ((bank, from), (_, to)) in channels.runs(from).zip(channels.runs(to)) {
@@ -127,13 +126,13 @@ fn steps_between(channels: &Channels, from: &[f32], to: &[f32]) -> Result<usize,
     }
     if most > LONGEST_RAMP as f32 {
         return Err(format!(
-            "a change from one shot to the next takes {most} steps of the size that the device bears, more than {LONGEST_RAMP}; correct largest_step in its interface"
+            "a change from one shot to the next takes {most} steps of at most largest_step, more than {LONGEST_RAMP}; correct largest_step in its interface"
         ));
     }
     Ok(most as usize)
 }
 
-/// Values on the line from `from` to `to`, after `step` of `steps`.
+/// Values after `step` of `steps` equal steps from `from` to `to`.
 fn between(from: &[f32], to: &[f32], step: usize, steps: usize) -> impl Iterator<Item = f32> {
     let share = step as f32 / steps as f32;
     from.iter().zip(to).map(move |(from, to)| from + share * (to - from))
@@ -143,7 +142,7 @@ fn between(from: &[f32], to: &[f32], step: usize, steps: usize) -> impl Iterator
 mod tests {
     use super::*;
 
-    /// Answers with its first drive, and remembers the largest step that it was asked for.
+    /// Answers with its first drive; keeps the largest step that it was asked for.
     struct Timid {
         interface: Interface,
         last: (f32, f32),
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn no_step_is_larger_than_the_device_bears_and_the_wanted_shots_are_measured() {
+    fn no_step_exceeds_the_largest_and_the_wanted_shots_are_measured() {
         let mut led = SlewLimit::new(Timid::new());
         let inputs = DMatrix::from_row_slice(1, 4, &[1.0, 1.1, -1.9, 2.0]);
         let mut outputs = DMatrix::zeros(1, 4);
@@ -200,7 +199,7 @@ mod tests {
             timid.largest
         );
         assert_eq!(timid.shots as u64, 4 + led.ramp_shots());
-        // To 1: 3 on the way; 1.1: none; −1.9: 11; 2: 15; the parameter from 1 to 3: 3.
+        // Inserted: to 1, 3; to 1.1, none; to −1.9, 11; to 2, 15; the parameter from 1 to 3, 3.
         assert_eq!(led.ramp_shots(), 3 + 11 + 15 + 3);
     }
 }

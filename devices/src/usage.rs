@@ -1,9 +1,9 @@
-//! What use leaves in a simulated device, so that a later process can resume it.
+//! The state that use changes in a simulated device, so that a later process can resume it.
 
 use serde::{Deserialize, Serialize};
 
-/// How far a simulated device has been used: where its noise continues, how far it has drifted, and what its
-/// cells were programmed to last.
+/// How far a simulated device has been used: it sets where its noise continues, how far it has drifted, and
+/// how its cells are programmed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
@@ -18,16 +18,16 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Programming {
-    /// How many there were before it.
+    /// How many programmings there were before it.
     pub number: u64,
     /// Shots played before it.
     pub at_shot: u64,
-    /// What was programmed, in the interface's units.
+    /// The parameters, in the interface's units.
     pub parameters: Vec<f32>,
 }
 
 impl Usage {
-    /// After `shots` shots, never programmed.
+    /// The usage after `shots` shots without programming.
     #[must_use]
     pub fn after(shots: u64) -> Self {
         Self { shots, programming: None }

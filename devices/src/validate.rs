@@ -1,4 +1,5 @@
-//! Deserialisers that refuse impossible values, so that an error points at the value's own place.
+//! Deserialisers that refuse impossible values, so that an error points at the place of the value; for the
+//! configurations of simulated devices of your own, as `#[serde(deserialize_with = "validate::positive")]`.
 
 use serde::de::{Deserialize, Deserializer, Error};
 
@@ -31,7 +32,7 @@ pub fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
     number(deserializer, |value| value.is_finite() && value > 0.0, "a number above zero")
 }
 
-/// A finite number above zero, where there is one.
+/// An optional finite number above zero.
 ///
 /// # Errors
 /// As [`non_negative`].
@@ -49,7 +50,7 @@ pub fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Erro
     number(deserializer, f64::is_finite, "a finite number")
 }
 
-/// A share from zero to one.
+/// A fraction from zero to one.
 ///
 /// # Errors
 /// As [`non_negative`].
@@ -57,7 +58,7 @@ pub fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
     number(deserializer, |value| (0.0..=1.0).contains(&value), "a fraction from 0 to 1")
 }
 
-/// A share above zero, at most one.
+/// A fraction above zero, at most one.
 ///
 /// # Errors
 /// As [`non_negative`].
@@ -65,7 +66,7 @@ pub fn positive_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f
     number(deserializer, |value| value > 0.0 && value <= 1.0, "a fraction above 0, at most 1")
 }
 
-/// A share above zero and below one.
+/// A fraction above zero and below one.
 ///
 /// # Errors
 /// As [`non_negative`].
@@ -73,7 +74,7 @@ pub fn open_fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, 
     number(deserializer, |value| value > 0.0 && value < 1.0, "a fraction above 0 and below 1")
 }
 
-/// A share of zero or more and below one.
+/// A fraction of zero or more and below one.
 ///
 /// # Errors
 /// As [`non_negative`].
@@ -92,7 +93,7 @@ pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Err
     })
 }
 
-/// A whole number of one or more, where there is one.
+/// An optional whole number of one or more.
 ///
 /// # Errors
 /// As [`non_negative`].

@@ -57,7 +57,7 @@ impl Sampling {
         self.samples * self.steps_per_sample
     }
 
-    /// The sample under which step `step` stands.
+    /// The sample that is held during step `step`.
     pub(crate) fn sample(&self, step: usize) -> usize {
         step / self.steps_per_sample
     }
@@ -82,7 +82,7 @@ impl Sampling {
 /// A waveform of parameters, with gaps that each shot's data fill.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// The parameters' samples, the data's zero.
+    /// The samples: parameters set, data zero.
     samples: Vec<f32>,
     /// Slots of the data, and of the parameters.
     of_data: Vec<usize>,
@@ -90,7 +90,7 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// `parameters` in the last slots of `placement`; data go to the ones before.
+    /// Places `parameters` in the last slots of `placement`; the slots before them are for data.
     pub(crate) fn new(placement: &[usize], parameters: &[f32]) -> Self {
         let (of_data, of_parameters) = placement.split_at(placement.len() - parameters.len());
         let mut samples = vec![0.0; placement.len()];
@@ -111,7 +111,7 @@ impl Placed {
     }
 
     /// The adjoint of [`with_data`](Self::with_data): from the waveform's cotangent to that of the
-    /// data, and to that of the parameters, added up over the shots.
+    /// data, and to that of the parameters, summed over the shots.
     #[inline(always)]
     pub(crate) fn gather(
         &self,

@@ -45,7 +45,7 @@ fn write_and_sync(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes what was renamed in `folder` outlive a crash.
+/// Syncs `folder`, so that a renamed file survives a crash.
 ///
 /// # Errors
 /// Whatever the system answers.

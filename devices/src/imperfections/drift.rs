@@ -18,42 +18,42 @@ use crate::{DeviceError, Differentiable, Interface, PhysicalLayer, Usage, random
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DriftConfig {
-    /// Standard deviation σ of what the constants have moved by in the end.
+    /// Standard deviation σ of the final change of the constants.
     #[serde(deserialize_with = "validate::positive")]
     pub deviation: f64,
-    /// How long it takes, T.
+    /// Duration T of the drift.
     pub over: Span,
-    /// How it goes.
+    /// Its course over time.
     #[serde(default)]
     pub course: Course,
 }
 
-/// A time of use.
+/// A duration of use.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Span {
-    /// So many shots.
+    /// In shots.
     Shots(#[serde(deserialize_with = "validate::positive")] f64),
-    /// So many seconds of shots.
+    /// In seconds of shots.
     Seconds(#[serde(deserialize_with = "validate::positive")] f64),
 }
 
-/// How constants go from what they were to what they become.
+/// The course of a drift over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Course {
-    /// At one speed, then no further.
+    /// At a constant rate until T, then none.
     #[default]
     Ageing,
-    /// Fast at first, then ever slower: 95 % of the way in the time given.
+    /// Exponential: 95 % of the change within T.
     WarmingUp,
 }
 
 impl Course {
-    /// Share of the way at `time`, in units of T.
-    fn way(self, time: f64) -> f64 {
+    /// Share of the change at `time`, in units of T.
+    fn share(self, time: f64) -> f64 {
         match self {
             Self::Ageing => time.min(1.0),
             Self::WarmingUp => 1.0 - (-3.0 * time).exp(),
@@ -61,7 +61,7 @@ impl Course {
     }
 }
 
-/// Positions on the way: constants are set so often at most, not at every shot.
+/// The change is made in so many equal parts, so that the constants are not set at every shot.
 const POSITIONS: f64 = 1024.0;
 
 /// A device whose constants drift.
@@ -69,32 +69,40 @@ pub struct Drift<D> {
     device: D,
     course: Course,
     /// T in shots.
-    shots_to_go: f64,
+    shots_of_drift: f64,
     /// κ(0) and δ.
     start: Vec<f32>,
     change: Vec<f32>,
     shots: u64,
-    /// Where on the way the constants stand, out of [`POSITIONS`].
+    /// Parts of the change made so far, out of [`POSITIONS`].
     position: f64,
 }
 
 impl<D: Differentiable> Drift<D> {
-    /// `device`, unused; `seed` draws where its constants go.
+    /// `device`, unused; `seed` draws the change of its constants.
     pub fn new(device: D, config: &DriftConfig, seed: u64) -> Self {
         let mut random = random::stream(seed, "drift");
         let start: Vec<f32> = device.constants().iter().map(|constant| constant.value).collect();
         let mut change = || (config.deviation * random::deviate(&mut random)) as f32;
         let change = start.iter().map(|_| change()).collect();
-        let shots_to_go = match config.over {
+        let shots_of_drift = match config.over {
             Span::Shots(shots) => shots,
             Span::Seconds(seconds) => seconds / device.interface().seconds_per_shot,
         };
-        Self { device, course: config.course, shots_to_go, start, change, shots: 0, position: 0.0 }
+        Self {
+            device,
+            course: config.course,
+            shots_of_drift,
+            start,
+            change,
+            shots: 0,
+            position: 0.0,
+        }
     }
 
-    /// Where on the way the constants stand after `shots` shots, out of [`POSITIONS`].
+    /// Parts of the change made after `shots` shots, out of [`POSITIONS`].
     fn position_after(&self, shots: u64) -> f64 {
-        (self.course.way(shots as f64 / self.shots_to_go) * POSITIONS).floor()
+        (self.course.share(shots as f64 / self.shots_of_drift) * POSITIONS).floor()
     }
 
     /// How many of the next `most` shots, at least one, are played with the same constants.
@@ -103,16 +111,16 @@ impl<D: Differentiable> Drift<D> {
         (1..most).find(|&next| self.position_after(self.shots + next as u64) != now).unwrap_or(most)
     }
 
-    /// Moves the constants to where they are by now.
+    /// Sets the constants for the next shot.
     fn settle(&mut self) {
         let position = self.position_after(self.shots);
         if position == self.position {
             return;
         }
         self.position = position;
-        let way = (position / POSITIONS) as f32;
+        let share = (position / POSITIONS) as f32;
         let constants =
-            self.start.iter().zip(&self.change).map(|(start, change)| start + way * change);
+            self.start.iter().zip(&self.change).map(|(start, change)| start + share * change);
         self.device.set_constants(&constants.collect::<Vec<_>>());
     }
 }

@@ -1,4 +1,4 @@
-//! Noise on the drives: what reaches the physics is not quite what was asked.
+//! Noise on the drives.
 
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
@@ -27,7 +27,7 @@ impl<L: PhysicalLayer> InputNoise<L> {
         }
     }
 
-    /// The drives of the next shots, with their noise.
+    /// Copies the drives of the next shots and adds their noise.
     fn add_noise(&mut self, inputs: &DMatrix<f32>) {
         let channels = &self.layer.interface().inputs;
         self.noisy.clone_from(inputs);

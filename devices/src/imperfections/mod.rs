@@ -1,8 +1,7 @@
-//! What a laboratory adds to the equation: wrappers over any [`PhysicalLayer`].
+//! Imperfections of a laboratory: wrappers around any [`PhysicalLayer`].
 //!
-//! Fabrication mismatch belongs to a device's constants and is drawn when the device is built, and
-//! drift moves them while it is used; the rest wraps it, from the outside in: DAC → input noise → device
-//! → readout noise → ADC.
+//! Mismatch changes a device's constants when it is fabricated, and drift while it is used. The others wrap
+//! the device: DAC → input noise → device → readout noise → ADC.
 
 mod drift;
 mod input_noise;
@@ -19,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{PhysicalLayer, validate};
 
-/// Strength of each imperfection; zero leaves it out.
+/// Strength of each imperfection; zero for none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImperfectionsConfig {
@@ -42,14 +41,13 @@ pub struct ImperfectionsConfig {
     /// Resolution of the readings in bits; 0 is continuous.
     #[serde(deserialize_with = "validate::bits")]
     pub adc_bits: u32,
-    /// How the true device's constants move while it is used, if they do.
+    /// Drift of the true device's constants while it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftConfig>,
 }
 
 impl ImperfectionsConfig {
-    /// Whether a device answers by the equation of its fabricated constants alone: without noise, converters
-    /// and drift.
+    /// Whether a device obeys the equation of its fabricated constants exactly: no noise, converters or drift.
     #[must_use]
     pub fn leave_the_equation(&self) -> bool {
         let fabrication = Self { mismatch: self.mismatch, ..Self::default() };
@@ -69,8 +67,7 @@ pub fn wrap(
         layer = Box::new(InputNoise::new(layer, config.input_noise, seed));
     }
     if config.readout_noise > 0.0 || config.shot_noise > 0.0 {
-        let strength = (config.readout_noise, config.shot_noise);
-        layer = Box::new(ReadoutNoise::new(layer, strength, seed));
+        layer = Box::new(ReadoutNoise::new(layer, config.readout_noise, config.shot_noise, seed));
     }
     if config.dac_bits > 0 || config.adc_bits > 0 {
         layer = Box::new(Quantisation::new(layer, config.dac_bits, config.adc_bits));

@@ -17,7 +17,7 @@ pub struct ReadoutNoise<L> {
 
 impl<L: PhysicalLayer> ReadoutNoise<L> {
     /// `additive` and `shot`: σ_a and σ_s.
-    pub fn new(layer: L, (additive, shot): (f64, f64), seed: u64) -> Self {
+    pub fn new(layer: L, additive: f64, shot: f64, seed: u64) -> Self {
         Self {
             layer,
             additive: additive as f32,
@@ -27,7 +27,7 @@ impl<L: PhysicalLayer> ReadoutNoise<L> {
         }
     }
 
-    /// Adds to the readings of the next shots their noise.
+    /// Adds the noise of the next shots to their readings.
     fn add_noise(&mut self, outputs: &mut DMatrix<f32>) {
         let channels = &self.layer.interface().outputs;
         let (width, readings) = (channels.len(), outputs.as_mut_slice());

@@ -3,9 +3,9 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
 use super::line::Line;
 use super::repeatability::Repeatability;
+use super::session::Session;
 use super::timing::Timing;
 use crate::DeviceError;
 
@@ -48,9 +48,9 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub fn new(bench: &mut Bench<'_>, timing: &Timing, seconds: f64) -> Self {
+    pub fn new(session: &mut Session<'_>, timing: &Timing, seconds: f64) -> Self {
         let shots = ((SHARE * seconds / timing.seconds_per_shot()) as usize).clamp(1, SHOTS);
-        let (inputs, parameters) = (bench.any_inputs(shots), bench.any_parameters());
+        let (inputs, parameters) = (session.any_inputs(shots), session.any_parameters());
         Self { inputs, parameters, seconds: Vec::new(), readings: Vec::new() }
     }
 
@@ -60,9 +60,9 @@ impl Reference {
     }
 
     /// Plays them now.
-    pub fn measure(&mut self, bench: &mut Bench<'_>) -> Result<(), DeviceError> {
-        let measured = bench.play(&self.inputs, &self.parameters)?;
-        self.seconds.push(bench.start.elapsed().as_secs_f64());
+    pub fn measure(&mut self, session: &mut Session<'_>) -> Result<(), DeviceError> {
+        let measured = session.play(&self.inputs, &self.parameters)?;
+        self.seconds.push(session.start.elapsed().as_secs_f64());
         self.readings.push(measured.column_mean().iter().copied().collect());
         Ok(())
     }

@@ -3,10 +3,10 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
 use super::drift::Reference;
 use super::line::Line;
 use super::repeatability::Repeatability;
+use super::session::Session;
 use super::timing::Timing;
 use crate::{Channels, DeviceError};
 
@@ -79,17 +79,17 @@ const REFERENCES: usize = 16;
 
 impl Linearity {
     pub(super) fn measure(
-        bench: &mut Bench<'_>,
+        session: &mut Session<'_>,
         repeatability: &Repeatability,
         timing: &Timing,
         seconds: f64,
         reference: &mut Reference,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, DeviceError> {
-        let until = bench.start.elapsed().as_secs_f64() + seconds;
-        let interface = bench.device.interface().clone();
-        let inputs = bench.within(&interface.inputs, REST);
-        let parameters = bench.within(&interface.parameters, REST);
+        let until = session.start.elapsed().as_secs_f64() + seconds;
+        let interface = session.device.interface().clone();
+        let inputs = session.within(&interface.inputs, REST);
+        let parameters = session.within(&interface.parameters, REST);
         let left = seconds - 2.0 * reference.seconds(timing);
         // Levels of an input are one batch; each level of a parameter is one of its own.
         let sweep_takes = |repeats: usize| {
@@ -107,16 +107,16 @@ impl Linearity {
         let mut sweeps = Vec::new();
         for (number, (side, channel)) in swept.iter().enumerate() {
             progress(number as f64 / swept.len() as f64);
-            let remains = until - bench.start.elapsed().as_secs_f64();
+            let remains = until - session.start.elapsed().as_secs_f64();
             let is_turn = number % (swept.len() / REFERENCES).max(1) == 0;
             // A slow device has less time for the drift.
             if is_turn && reference.seconds(timing) < 0.1 * remains {
-                reference.measure(bench)?;
+                reference.measure(session)?;
             }
             let levels = (repeats, (*side, *channel));
-            sweeps.push(sweep(bench, repeatability, levels, &inputs, &parameters)?);
+            sweeps.push(sweep(session, repeatability, levels, &inputs, &parameters)?);
         }
-        reference.measure(bench)?;
+        reference.measure(session)?;
         Ok(Self { sweeps, channels: interface.inputs.len() + interface.parameters.len() })
     }
 }
@@ -129,13 +129,13 @@ fn chosen(channels: &Channels, most: usize) -> impl Iterator<Item = usize> + use
 }
 
 fn sweep(
-    bench: &mut Bench<'_>,
+    session: &mut Session<'_>,
     repeatability: &Repeatability,
     (repeats, (side, number)): (usize, (Side, usize)),
     inputs: &DVector<f32>,
     parameters: &DVector<f32>,
 ) -> Result<Sweep, DeviceError> {
-    let interface = bench.device.interface().clone();
+    let interface = session.device.interface().clone();
     let channels = match side {
         Side::Input => &interface.inputs,
         Side::Parameter => &interface.parameters,
@@ -151,7 +151,7 @@ fn sweep(
             let drives = DMatrix::from_fn(inputs.len(), LEVELS * repeats, |row, shot| {
                 if row == number { levels[shot / repeats] } else { inputs[row] }
             });
-            let measured = bench.play(&drives, parameters)?;
+            let measured = session.play(&drives, parameters)?;
             let means: Vec<_> = (0..LEVELS)
                 .map(|level| measured.columns(level * repeats, repeats).column_mean())
                 .collect();
@@ -163,7 +163,7 @@ fn sweep(
             let mut means = Vec::new();
             for level in &levels {
                 setting[number] = *level;
-                means.push(bench.play(&drives, &setting)?.column_mean());
+                means.push(session.play(&drives, &setting)?.column_mean());
             }
             DMatrix::from_columns(&means)
         }

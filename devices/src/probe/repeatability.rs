@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
+use super::session::Session;
 use super::timing::Timing;
 use crate::DeviceError;
 
@@ -25,7 +25,7 @@ const SHARE: f64 = 0.25;
 
 impl Repeatability {
     pub(super) fn measure(
-        bench: &mut Bench<'_>,
+        session: &mut Session<'_>,
         timing: &Timing,
         seconds: f64,
     ) -> Result<Self, DeviceError> {
@@ -34,13 +34,13 @@ impl Repeatability {
         let repeats = shots.isqrt().clamp(2, REPEATS);
         let pairs = (shots / repeats / 2).clamp(1, DRIVES / 2);
         let (mut means, mut variances) = (Vec::new(), Vec::new());
-        let channels = bench.device.interface().outputs.clone();
+        let channels = session.device.interface().outputs.clone();
         for _ in 0..pairs {
-            let parameters = bench.any_parameters();
+            let parameters = session.any_parameters();
             for _ in 0..2 {
-                let drive = bench.any_inputs(1);
+                let drive = session.any_inputs(1);
                 let inputs = DMatrix::from_fn(drive.nrows(), repeats, |row, _| drive[row]);
-                let measured = channels.in_binary_units(&bench.play(&inputs, &parameters)?);
+                let measured = channels.in_binary_units(&session.play(&inputs, &parameters)?);
                 means.push(measured.column_mean());
                 variances.push(sample_variance(&measured));
             }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::Bench;
+use super::session::Session;
 use crate::DeviceError;
 
 /// How fast a device answers.
@@ -41,11 +41,11 @@ impl Timing {
         beyond + shots as f64 * self.seconds_per_shot()
     }
 
-    pub(super) fn measure(bench: &mut Bench<'_>, seconds: f64) -> Result<Self, DeviceError> {
-        let parameters = bench.any_parameters();
-        let inputs = bench.any_inputs(BATCH);
+    pub(super) fn measure(session: &mut Session<'_>, seconds: f64) -> Result<Self, DeviceError> {
+        let parameters = session.any_parameters();
+        let inputs = session.any_inputs(BATCH);
         // The first shot sends the parameters.
-        bench.play(&inputs.columns(0, 1).into_owned(), &parameters)?;
+        session.play(&inputs.columns(0, 1).into_owned(), &parameters)?;
         let start = Instant::now();
         let mut times = Vec::new();
         while times.len() < SINGLES
@@ -53,7 +53,7 @@ impl Timing {
         {
             let single = inputs.columns(times.len() % BATCH, 1).into_owned();
             let asked = Instant::now();
-            bench.play(&single, &parameters)?;
+            session.play(&single, &parameters)?;
             times.push(asked.elapsed().as_secs_f64());
         }
         times.sort_by(f64::total_cmp);
@@ -65,7 +65,7 @@ impl Timing {
         let batch = ((SHARE * seconds / at(0.5)) as usize).clamp(1, BATCH);
         let inputs = inputs.columns(0, batch).into_owned();
         while batches == 0 || start.elapsed().as_secs_f64() < (SHARE * seconds).min(1.0) {
-            bench.play(&inputs, &parameters)?;
+            session.play(&inputs, &parameters)?;
             batches += 1;
         }
         Ok(Self {

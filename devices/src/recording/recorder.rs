@@ -21,7 +21,30 @@ const SEGMENT_BYTES: usize = 64 << 20;
 /// A segment is written after so many seconds, however little it holds, unless less is asked for.
 const SEGMENT_SECONDS: f64 = 10.0;
 
-/// Plays shots on a layer and writes them down.
+/// Plays shots on a layer and records them.
+///
+/// ```
+/// use twinprop_devices::nalgebra::{DMatrix, DVector};
+/// use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
+/// use twinprop_devices::recording::{Recorder, Replay};
+/// use twinprop_devices::PhysicalLayer;
+///
+/// let folder = std::env::temp_dir().join(format!("twinprop-recording-{}", std::process::id()));
+/// let device = Oscillators::nominal(&OscillatorsConfig { count: 3, ..Default::default() });
+/// let mut recorder = Recorder::new(device, &folder)?;
+/// let (inputs, parameters) = (DMatrix::from_element(3, 2, 0.5), DVector::zeros(12));
+/// let mut measured = DMatrix::zeros(3, 2);
+/// recorder.measure(&inputs, &parameters, &mut measured)?;
+/// recorder.recording().finish()?;
+///
+/// let mut replay = Replay::open(&folder)?;
+/// let mut replayed = DMatrix::zeros(3, 2);
+/// replay.measure(&inputs, &parameters, &mut replayed)?;
+/// assert_eq!(replayed, measured);
+/// # drop(recorder);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// What is not written yet when the recorder is dropped is written then; [`Recording::finish`] does
 /// it earlier, and says whether it could. A recorder that played nothing leaves nothing behind.

@@ -9,10 +9,11 @@ use super::index::{Contents, Line, contents};
 use super::segment::{Segment, same_bits};
 use crate::{DeviceError, Interface, PhysicalLayer};
 
-/// Answers shots as a recording has them, so that a laboratory's run can be looked into elsewhere.
+/// Answers shots from a recording, so that a laboratory's run can be repeated elsewhere.
 ///
-/// A shot is known by the bits of its drives and parameters. One that was measured several times is
-/// answered in the order of the recording, each measurement once.
+/// A shot is found by the bits of its drives and parameters. A shot that was measured several times is
+/// answered in the order of the recording, each measurement once. [`Recorder`](super::Recorder) has an
+/// example.
 pub struct Replay {
     folder: PathBuf,
     interface: Interface,

@@ -1,6 +1,6 @@
 //! What a rig can fail with.
 
-use super::message::Refusal;
+use super::refusal::Refusal;
 
 /// A failure between the host and a real device.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

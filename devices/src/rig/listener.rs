@@ -6,7 +6,7 @@
 //! told that the device is in use. At most [`GREETINGS`] connections are looked at at once; more are closed.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::frame::{Decoder, Encoder, Header, Kind};
-use super::message::Refusal;
+use super::refusal::Refusal;
 use super::token::{NONCE_BYTES, Prover, TOKEN_VARIABLE, Token, fresh_nonce};
+use super::transport::tcp::is_loopback;
 use super::transport::{Tcp, Transport};
 
 /// A connection has so long to show that a host is behind it.
@@ -49,15 +50,6 @@ struct Gate {
     refused: AtomicU64,
     last_told: Mutex<Option<Instant>>,
     tell: Box<dyn Fn(String) + Send + Sync>,
-}
-
-/// Whether `ip` is reached from this machine alone.
-#[must_use]
-pub fn is_loopback(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(ip.is_loopback(), |ip| ip.is_loopback()),
-    }
 }
 
 /// Why `address` needs a token that is not there, if it does: everyone who reaches it could use what is

@@ -1,6 +1,5 @@
 //! What the frames' payloads say.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -174,64 +173,6 @@ impl Description {
             ));
         }
         None
-    }
-}
-
-/// Why a device refused a frame, or could not do what it asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The session is not open: the device restarted, or another host took it.
-    Session = 1,
-    /// The shots' parameters are not the ones that the device holds.
-    Epoch = 2,
-    /// The frame's sizes are not those of the interface.
-    Shape = 3,
-    /// A value is no number, or out of its channel's range.
-    Range = 4,
-    /// The device could not measure.
-    Fault = 5,
-    /// The device does not know the frame's kind.
-    Unknown = 6,
-    /// The device could not reach its safe state: it may still be driven.
-    SafeFailed = 7,
-    /// The host does not know the device's token.
-    Token = 8,
-    /// Another host has the device.
-    InUse = 9,
-}
-
-impl Refusal {
-    pub(super) fn of(code: u16) -> Option<Self> {
-        let known = [
-            Self::Session,
-            Self::Epoch,
-            Self::Shape,
-            Self::Range,
-            Self::Fault,
-            Self::Unknown,
-            Self::SafeFailed,
-            Self::Token,
-            Self::InUse,
-        ];
-        known.into_iter().find(|refusal| *refusal as u16 == code)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Session => "no session",
-            Self::Epoch => "wrong parameters",
-            Self::Shape => "wrong size",
-            Self::Range => "out of range",
-            Self::Fault => "the measurement failed",
-            Self::Unknown => "unknown request",
-            Self::SafeFailed => "the safe state failed",
-            Self::Token => "token",
-            Self::InUse => "in use",
-        })
     }
 }
 

@@ -18,15 +18,19 @@ pub mod frame;
 pub mod host;
 pub mod listener;
 pub mod message;
+mod monitor;
 pub mod notice;
 mod open;
+mod options;
 #[cfg(feature = "serial")]
 mod ports;
 mod pump;
+pub mod refusal;
 pub mod registry;
 pub mod responder;
 #[expect(clippy::module_inception, reason = "the rig itself, among its parts")]
 mod rig;
+mod shared;
 mod stdio;
 pub mod target;
 #[cfg(test)]
@@ -44,13 +48,16 @@ pub use farm::Farm;
 pub use faults::{Faults, FaultsConfig};
 pub use host::{Host, Identity, Patience};
 pub use listener::Listener;
-pub use message::{Description, Greeting, Health, Refusal};
-pub use open::{Opened, RigOptions, open};
+pub use message::{Description, Greeting, Health};
+pub use monitor::Monitor;
+pub use open::{Opened, open};
+pub use options::RigOptions;
 #[cfg(feature = "serial")]
 pub use ports::{PortFound, serial_ports};
+pub use refusal::Refusal;
 pub use registry::{make_all_safe, may_be_driven};
 pub use responder::{Play, Responder};
-pub use rig::{Monitor, Rig};
+pub use rig::Rig;
 pub use target::{Target, Targets};
 pub use token::Token;
 pub use transport::Transport;

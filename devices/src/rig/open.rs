@@ -3,26 +3,11 @@
 use std::path::Path;
 
 use super::farm::Farm;
-use super::host::Patience;
-use super::rig::{Monitor, Rig};
+use super::monitor::Monitor;
+use super::options::RigOptions;
+use super::rig::Rig;
 use super::target::Target;
-use super::values::Encoding;
 use crate::{DeviceError, PhysicalLayer, SlewLimit};
-
-/// How a rig is driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RigOptions {
-    /// How values travel, where the device takes it.
-    pub encoding: Encoding,
-    /// How often in a row a measurement that failed on the device is asked for again; 0 is never.
-    pub retries: u32,
-}
-
-impl Default for RigOptions {
-    fn default() -> Self {
-        Self { encoding: Encoding::default(), retries: Patience::default().retries }
-    }
-}
 
 /// A device that is ready to be driven.
 pub struct Opened {

@@ -4,12 +4,13 @@ mod safety;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use self::telling::Told;
+use self::told::Told;
 use super::error::RigError;
 use super::host::Host;
 use super::transport::Transport;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use super::error::RigError;
-use super::rig::Shared;
+use super::shared::Shared;
 use crate::DeviceError;
 
 /// The rigs of this program.
@@ -122,6 +122,11 @@ pub(super) fn enter(rig: &Arc<Shared>) -> Result<(), RigError> {
 /// The device at `target` may still be driven, and `error` says why.
 pub(super) fn note(target: &str, error: &DeviceError) {
     RIGS.note(target, error);
+}
+
+/// Sends the device of `rig` to its safe state; notes one that did not confirm it.
+pub(super) fn make_safe(rig: &Shared) -> Result<(), DeviceError> {
+    rig.make_safe().inspect_err(|error| note(rig.target(), error))
 }
 
 /// Lets `rig` go, and notes whether its device may still be driven.

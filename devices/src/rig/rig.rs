@@ -1,21 +1,20 @@
 //! A real device as a physical layer.
 
-use std::cell::RefCell;
-use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
 
-use super::counts::LinkCounts;
 use super::error::RigError;
 use super::host::{Host, Identity, Patience};
 use super::message::Health;
-use super::open::RigOptions;
+use super::monitor::Monitor;
+use super::options::RigOptions;
 use super::pump::Pump;
 use super::registry;
+use super::shared::Shared;
 use super::target::Target;
 use super::token::Token;
 use super::transport::Transport;
@@ -26,6 +25,18 @@ use crate::{DeviceError, Interface, PhysicalLayer};
 const LOOK_IN: Duration = Duration::from_millis(250);
 
 /// A real device on its link.
+///
+/// ```no_run
+/// use twinprop_devices::rig::{Rig, RigOptions, Target};
+/// use twinprop_devices::{Boundary, PhysicalLayer, SlewLimit};
+///
+/// let target: Target = "serial:///dev/ttyACM0?baud=1000000".parse()?;
+/// let rig = Rig::open(&target, RigOptions::default())?;
+/// println!("{}: {}", rig.interface().device, rig.interface().inputs);
+/// // Small steps where the device asks for them, and nothing out of range.
+/// let device = Boundary::new(Box::new(SlewLimit::new(rig)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// A thread keeps the device's watchdog content while the host is at its own work. When the rig is
 /// dropped, on an error, and on [`make_all_safe`](super::make_all_safe), the device is told to go to its
@@ -38,152 +49,6 @@ pub struct Rig {
     identity: Identity,
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
-}
-
-/// What a rig shares with its keeper, its monitors and the registry.
-pub(super) struct Shared {
-    target: String,
-    pump: Mutex<Pump>,
-    /// The rig is to be let go.
-    stop: AtomicBool,
-    /// Shots measured.
-    shots: AtomicU64,
-    /// Why the last batch failed, if it did.
-    failure: Mutex<Option<String>>,
-}
-
-thread_local! {
-    /// The rigs whose pumps this thread holds.
-    static HELD: RefCell<Vec<*const Shared>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A rig's pump in the hands of one thread.
-struct Held<'a> {
-    pump: MutexGuard<'a, Pump>,
-    rig: *const Shared,
-}
-
-impl Deref for Held<'_> {
-    type Target = Pump;
-
-    fn deref(&self) -> &Pump {
-        &self.pump
-    }
-}
-
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Pump {
-        &mut self.pump
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        // A thread that ends has no list any more, and needs none.
-        let _ = HELD.try_with(|held| held.borrow_mut().retain(|rig| *rig != self.rig));
-    }
-}
-
-impl Shared {
-    fn pump(&self) -> Held<'_> {
-        // A panic in the middle of a batch leaves a pump that can still send to the safe state.
-        self.held(self.pump.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The pump, where no thread holds it.
-    fn idle_pump(&self) -> Option<Held<'_>> {
-        self.pump.try_lock().ok().map(|pump| self.held(pump))
-    }
-
-    fn held<'a>(&self, pump: MutexGuard<'a, Pump>) -> Held<'a> {
-        let rig = std::ptr::from_ref(self);
-        let _ = HELD.try_with(|held| held.borrow_mut().push(rig));
-        Held { pump, rig }
-    }
-
-    /// Whether the calling thread would wait for itself if it asked for the pump.
-    pub(super) fn is_held_by_this_thread(&self) -> bool {
-        let rig = std::ptr::from_ref(self);
-        HELD.try_with(|held| held.borrow().contains(&rig)).unwrap_or(false)
-    }
-
-    pub(super) fn target(&self) -> &str {
-        &self.target
-    }
-
-    pub(super) fn fault(&self, error: RigError) -> DeviceError {
-        DeviceError::Rig { target: self.target.clone(), error }
-    }
-
-    /// Ends the batch that is played, if there is one.
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// Sends the device to its safe state, and closes the link.
-    pub(super) fn let_go(&self) -> Result<(), DeviceError> {
-        self.stop();
-        let outcome = self.pump().let_go();
-        outcome.map_err(|error| self.fault(error))
-    }
-
-    fn make_safe(&self) -> Result<(), DeviceError> {
-        let outcome = self.pump().make_safe();
-        outcome.map_err(|error| {
-            let error = self.fault(error);
-            registry::note(&self.target, &error);
-            error
-        })
-    }
-}
-
-/// A look at a rig's link from aside.
-#[derive(Clone)]
-pub struct Monitor {
-    target: String,
-    identity: Identity,
-    shared: Arc<Shared>,
-}
-
-impl Monitor {
-    /// Where the device is.
-    #[must_use]
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// Who it says it is.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// What happened on the link so far.
-    #[must_use]
-    pub fn counts(&self) -> LinkCounts {
-        self.shared.pump().host().counts()
-    }
-
-    /// Shots measured so far.
-    #[must_use]
-    pub fn shots(&self) -> u64 {
-        self.shared.shots.load(Ordering::Relaxed)
-    }
-
-    /// Sends the device to its safe state and waits until it has confirmed that; the next batch drives it
-    /// again. A device that confirmed it since the last shot is not asked again.
-    ///
-    /// # Errors
-    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it does not: it may still be driven.
-    pub fn make_safe(&self) -> Result<(), DeviceError> {
-        self.shared.make_safe()
-    }
-
-    /// Why the last batch failed, if it did.
-    #[must_use]
-    pub fn failure(&self) -> Option<String> {
-        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl Rig {
@@ -217,13 +82,7 @@ impl Rig {
         let token = if transport.is_network() { Token::from_environment() } else { Ok(None) };
         let token = token.map_err(|problem| fault(RigError::UnfitToken(problem)))?;
         let host = Host::new(patience, encoding).with_token(token);
-        let shared = Arc::new(Shared {
-            target: target.to_owned(),
-            pump: Mutex::new(Pump::new(target, host, transport)),
-            stop: AtomicBool::new(false),
-            shots: AtomicU64::new(0),
-            failure: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::new(target, Pump::new(target, host, transport)));
         if registry::is_noted(target) {
             let problem =
                 "it did not confirm its safe state when this program let it go".to_owned();
@@ -254,7 +113,7 @@ impl Rig {
     /// # Errors
     /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it does not: it may still be driven.
     pub fn make_safe(&self) -> Result<(), DeviceError> {
-        self.shared.make_safe()
+        registry::make_safe(&self.shared)
     }
 
     /// Who answered.
@@ -266,11 +125,7 @@ impl Rig {
     /// A look at the link that outlives a borrow of the rig.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
-        Monitor {
-            target: self.target.clone(),
-            identity: self.identity.clone(),
-            shared: Arc::clone(&self.shared),
-        }
+        Monitor::new(self.target.clone(), self.identity.clone(), Arc::clone(&self.shared))
     }
 
     /// Asks for the device's state; nothing where it does not say.

@@ -8,8 +8,8 @@ use twinprop::outln;
 /// Prints the simulated devices and the ports.
 pub fn run() -> Result<(), Error> {
     outln!("simulated devices, for a recipe's [devices.NAME.model.KIND]:");
-    for (name, description) in DeviceKind::ALL {
-        outln!("  {name:<20} {description}");
+    for kind in DeviceKind::all() {
+        outln!("  {:<20} {}", kind.name(), kind.description());
     }
     outln!("serial ports, for --device:");
     let ports = serial_ports().map_err(Error::Usage)?;

@@ -28,6 +28,7 @@ mod adjoint;
 mod block;
 mod buffers;
 mod config;
+mod simulation;
 mod square;
 
 pub use config::OscillatorsConfig;
@@ -36,17 +37,11 @@ use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
-use rayon::prelude::*;
 
-use self::block::{Block, Save};
 use self::buffers::Buffers;
 use self::square::Square;
-use super::nystrom::slots;
-use crate::elementary::MULTIPLY_ADDS;
-use crate::{
-    Channels, Constant, DeviceError, Differentiable, Interface, LinearisedEquation, PhysicalLayer,
-    random,
-};
+use crate::lanes::LANES;
+use crate::{Channels, Interface, random};
 
 /// What the equation of a copy needs besides couplings and drives.
 #[derive(Clone, Copy, Debug)]
@@ -65,10 +60,6 @@ pub struct OscillatorConstants<'a> {
 
 /// Shots one worker integrates at a time.
 const SHOTS_A_TASK: usize = 16;
-/// The same in a large batch: a multiple of the six columns that the product's kernel takes at once.
-const LARGE_TASK: usize = 30;
-/// A matrix has a multiple of this many rows: the widest vector of 32-bit floats.
-const LANES: usize = 16;
 /// A reading is an angle; what exceeds this many radians has left every sensor.
 const LARGEST_READING: f32 = 100.0;
 
@@ -77,7 +68,7 @@ const LARGEST_READING: f32 = 100.0;
 pub struct Oscillators {
     interface: Interface,
     count: usize,
-    /// Rows that a matrix has for its N and for e: whole vectors, the rest zero, so that the products
+    /// Rows of a matrix: N and one for e, rounded up to whole vectors, the rest zero, so that the products
     /// pack nothing.
     rows: usize,
     steps: usize,
@@ -199,107 +190,6 @@ impl Oscillators {
     }
 }
 
-impl PhysicalLayer for Oscillators {
-    fn interface(&self) -> &Interface {
-        &self.interface
-    }
-
-    fn measure(
-        &mut self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        outputs: &mut DMatrix<f32>,
-    ) -> Result<(), DeviceError> {
-        self.respond(inputs, parameters, outputs)
-    }
-}
-
-impl Differentiable for Oscillators {
-    fn respond(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        outputs: &mut DMatrix<f32>,
-    ) -> Result<(), DeviceError> {
-        self.interface.check_shapes(inputs, parameters, outputs)?;
-        let matrix = self.dynamics(parameters);
-        // A shot's bits do not depend on those beside it; larger tasks are quicker where there are enough.
-        let is_large = inputs.ncols() >= 4 * LARGE_TASK * rayon::current_num_threads();
-        let task = if is_large { LARGE_TASK } else { SHOTS_A_TASK } * self.count;
-        inputs
-            .as_slice()
-            .par_chunks(task)
-            .zip(outputs.as_mut_slice().par_chunks_mut(task))
-            .for_each(|(inputs, outputs)| {
-                let mut block = Block::new(self, &matrix, inputs, Save::Nothing);
-                block.integrate();
-                self.unpad(&block.angle, outputs);
-                self.buffers.give_back([block.sines]);
-            });
-        Ok(())
-    }
-
-    fn vjp(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
-        parameter_cotangents: &mut DVector<f32>,
-    ) -> Result<(), DeviceError> {
-        let of = parameter_cotangents.as_mut_slice();
-        self.differentiate(inputs, parameters, cotangents, input_cotangents, of, Save::Slopes)?;
-        Ok(())
-    }
-
-    fn linearise(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-    ) -> Option<Box<dyn LinearisedEquation>> {
-        Some(Box::new(self.trajectory(inputs, parameters, Save::Slopes)))
-    }
-
-    fn constants(&self) -> Vec<Constant> {
-        let errors: Vec<f32> = match &self.coupling_error {
-            Some(error) => pairs(self.count).map(|pair| error[pair]).collect(),
-            None => vec![0.0; self.count * (self.count - 1) / 2],
-        };
-        let bend = Constant { name: "bend".to_owned(), value: self.bend };
-        std::iter::once(bend).chain(Constant::bank("coupling", &errors)).collect()
-    }
-
-    fn set_constants(&mut self, values: &[f32]) {
-        self.bend = values[0];
-        let mut error = DMatrix::zeros(self.count, self.count);
-        for ((row, column), value) in pairs(self.count).zip(&values[1..]) {
-            error[(row, column)] = *value;
-            error[(column, row)] = *value;
-        }
-        self.coupling_error = Some(Arc::new(error));
-    }
-
-    fn constant_cotangents(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        cotangents: &DMatrix<f32>,
-    ) -> Result<Vec<f32>, DeviceError> {
-        let mut unused = DMatrix::zeros(inputs.nrows(), inputs.ncols());
-        let mut of = vec![0.0; parameters.len()];
-        let of_bend =
-            self.differentiate(inputs, parameters, cotangents, &mut unused, &mut of, Save::Angles)?;
-        // An error of J_ij is one of J_ji as well, and so twice what C_ij does.
-        let of_error = pairs(self.count).map(|(row, column)| 2.0 * of[column * self.count + row]);
-        Ok(std::iter::once(of_bend).chain(of_error).collect())
-    }
-
-    fn multiply_adds(&self) -> u64 {
-        let count = self.count as u64;
-        slots(self.steps) as u64 * count * (count + MULTIPLY_ADDS)
-    }
-}
-
 /// The sum of `values`, in as many partial sums as fill a vector.
 fn lanes_sum(values: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
@@ -309,9 +199,4 @@ fn lanes_sum(values: &[f32]) -> f32 {
         sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += value);
     }
     sums.iter().sum::<f32>() + rest
-}
-
-/// Places above the diagonal, column by column.
-fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..count).flat_map(|column| (0..column).map(move |row| (row, column)))
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::LANES;
+use crate::lanes::LANES;
 
 /// A square matrix of `count` columns, `rows` apart.
 pub(super) struct Square<'a> {

@@ -2,24 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Host, State};
+use super::Host;
+use super::state::{Admission, State};
 use crate::rig::error::RigError;
 use crate::rig::frame::{Frame, Header, Kind};
-use crate::rig::message::Refusal;
+use crate::rig::refusal::Refusal;
 use crate::rig::token::{Nonce, Prover, TOKEN_VARIABLE, Token, fresh_nonce};
-
-/// What a host knows of the token, and of the device's challenge.
-#[derive(Default)]
-pub(super) struct Admission {
-    token: Option<Token>,
-    /// The challenge that is being answered, and the host's own number.
-    challenge: Option<(Nonce, Nonce)>,
-    wants_proof: bool,
-    /// Whether the device must prove that it knows the token, on this connection,
-    is_required: bool,
-    /// and has done so.
-    is_proved: bool,
-}
 
 impl Host {
     /// The host of a device that may ask for `token`.

@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use super::Host;
-use super::patience::Timeouts;
-use super::requests::{Pending, Request};
+use super::state::{Pending, Request, Timeouts};
 use crate::rig::error::RigError;
 use crate::rig::frame::Frame;
-use crate::rig::message::Refusal;
+use crate::rig::refusal::Refusal;
 use crate::rig::values::Encoding;
 
 /// A device that said busy, and is silent for so long, may have lost a frame.

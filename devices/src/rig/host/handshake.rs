@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
-use super::patience::Timeouts;
-use super::requests::Request;
-use super::{Host, Identity, State};
+use super::Host;
+use super::state::{Identity, Request, State, Step, Timeouts};
 use crate::rig::error::RigError;
 use crate::rig::frame::{Frame, Header, Kind, VERSION, checksum, frame_bytes, largest_payload};
 use crate::rig::message::{Description, Greeting, long};
-
-/// What a handshake waits for.
-pub(super) enum Step {
-    Hello { first_nonce: u32 },
-    Describe { greeting: Greeting, received: Vec<u8> },
-    Open { greeting: Greeting, resumed: bool },
-}
 
 /// After so long, hello is asked less often.
 const PATIENT: Duration = Duration::from_secs(5);

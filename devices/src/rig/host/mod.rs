@@ -16,44 +16,24 @@ mod handshake;
 mod patience;
 mod requests;
 mod safety;
+mod state;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::admission::Admission;
 use self::frame_size::FrameSize;
-use self::handshake::Step;
 pub use self::patience::Patience;
-use self::patience::Timeouts;
-use self::requests::{Batch, Pending, Request};
-use self::safety::Safety;
+pub use self::state::Identity;
+use self::state::{Admission, Batch, Pending, Request, Safety, State, Timeouts};
 use super::counts::LinkCounts;
 use super::error::RigError;
 use super::frame::{Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME};
-use super::message::{Description, Greeting, Health};
+use super::message::Health;
 use super::timing::RoundTrip;
 use super::values::Encoding;
-
-/// Who is at the other end.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Identity {
-    /// In numbers.
-    pub greeting: Greeting,
-    /// In words.
-    pub description: Description,
-}
-
-/// Where a link is.
-enum State {
-    /// Not in use: the next batch begins with hello.
-    Closed,
-    /// Asking who is there, and opening a session.
-    Handshake { step: Step, since: Duration, next_send: Duration, tries: u32 },
-    /// In a session.
-    Ready,
-}
 
 /// The host's end of a link.
 pub struct Host {

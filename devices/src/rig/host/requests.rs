@@ -2,46 +2,11 @@
 
 use std::time::Duration;
 
-use super::safety::Safety;
-use super::{Host, Identity, State};
+use super::Host;
+use super::state::{Identity, Pending, Request, Safety, State};
 use crate::rig::frame::{Header, Kind, largest_payload};
 use crate::rig::message::Greeting;
 use crate::rig::values::{Encoding, write_floats};
-
-/// A piece of a batch that fits a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// Parameters from `offset` on.
-    Configure { offset: usize, count: usize },
-    /// Shots from `first` on.
-    Play { first: usize, shots: usize },
-}
-
-/// A request with its number, until it and all before it are answered.
-pub(super) struct Pending {
-    pub request: Request,
-    pub epoch: u16,
-    pub bytes: usize,
-    /// Whether it is to be sent, for the first time or again.
-    pub due: bool,
-    pub sent: Option<Duration>,
-    pub repeats: u32,
-    /// When it was sent for the first time.
-    pub first_sent: Duration,
-    /// Sent again because a later answer overtook its own.
-    pub overtaken: bool,
-    pub answered: bool,
-}
-
-/// Shots that are being measured.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub inputs: Vec<f32>,
-    pub outputs: Vec<f32>,
-    pub shots: usize,
-    /// The first shot that no request holds yet.
-    pub next: usize,
-}
 
 impl Host {
     /// The parameters are sent before the next shots, as a new setting.

@@ -3,38 +3,10 @@
 use std::time::Duration;
 
 use super::Host;
+use super::state::{Asked, Safety};
 use crate::rig::frame::{Frame, Kind};
-use crate::rig::message::{Description, Refusal};
-
-/// What is known of the device's safe state.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Safety {
-    /// It may be driven: it was not asked since the last shot, or since it was found.
-    Unknown,
-    /// It is asked for.
-    Asked(Asked),
-    /// The device has confirmed it, and no shot was sent since.
-    Confirmed,
-    /// The device could not reach it, or did not confirm it; the text says which.
-    Failed(String),
-}
-
-/// A request for the safe state.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Asked {
-    /// Its number: a late answer to an earlier request confirms nothing.
-    number: u32,
-    next_send: Duration,
-    period: Duration,
-    /// Whether it was sent.
-    sent: bool,
-    /// When it was sent for the first time.
-    first_sent: Option<Duration>,
-    /// Time that the shots which were on the way take, before the safe state begins.
-    shots: Duration,
-    /// When the device said last that it is still at these shots.
-    played: Option<Duration>,
-}
+use crate::rig::message::Description;
+use crate::rig::refusal::Refusal;
 
 /// A request that nothing is heard of is sent again after this time, then after twice as long.
 const FIRST_PERIOD: Duration = Duration::from_millis(500);

@@ -3,43 +3,14 @@
 use std::io;
 use std::time::Duration;
 
+use super::told::WAIT;
 use super::{Pump, RESTARTS};
-use crate::rig::host::Host;
 use crate::rig::notice::tell;
 
-/// A wait without progress is told of after this time,
-const WAIT: Duration = Duration::from_secs(2);
-/// or after so many times what it should take; then after twice as long each time,
+/// A wait is also reported after this many times what it should take; then after twice as long each time,
 const LATE: u32 = 3;
 /// and not more often than this for one device.
 const BETWEEN_WAITS: Duration = Duration::from_secs(10);
-
-/// What was told.
-#[derive(Default)]
-pub(super) struct Told {
-    /// Answers, and when the last of them came.
-    answers: u64,
-    progress: Duration,
-    /// When the next wait is told of at the earliest.
-    next_wait: Duration,
-    retried: u64,
-    is_slow: bool,
-    /// How long the safe state is waited for when that is told of next.
-    next_wait_for_safety: Duration,
-}
-
-impl Told {
-    /// A batch begins.
-    pub fn begins(&mut self, host: &Host) {
-        self.answers = host.answers();
-        self.progress = Duration::MAX;
-    }
-
-    /// The safe state is waited for from now on.
-    pub fn waits_for_safety(&mut self) {
-        self.next_wait_for_safety = WAIT;
-    }
-}
 
 impl Pump {
     pub(super) fn tell(&self, text: &str) {

@@ -4,7 +4,7 @@ mod process;
 #[cfg(feature = "serial")]
 mod serial;
 mod serial_config;
-mod tcp;
+pub(super) mod tcp;
 
 use std::io;
 use std::time::Duration;

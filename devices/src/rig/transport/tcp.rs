@@ -1,11 +1,10 @@
 //! A socket.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use super::{Transport, lost, zero_if_late};
-use crate::rig::listener::is_loopback;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -97,5 +96,14 @@ impl Transport for Tcp {
         let stream = self.stream()?;
         stream.set_write_timeout(Some(patience.max(Duration::from_micros(1))))?;
         zero_if_late(stream.write(bytes))
+    }
+}
+
+/// Whether `ip` is reached from this machine alone.
+#[must_use]
+pub fn is_loopback(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or(ip.is_loopback(), |ip| ip.is_loopback()),
     }
 }

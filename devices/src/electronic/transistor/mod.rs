@@ -34,96 +34,18 @@
 //! constant is no danger. The branch is linear, so a stage is one equation for v, monotone, which
 //! Newton's method solves. The adjoint differentiates the solved stages exactly.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod circuit;
+mod config;
 
-use crate::elementary::{MULTIPLY_ADDS, soft_plus};
+pub use config::TransistorConfig;
+
+use self::circuit::{Circuit, Factors, GAMMA, ITERATIONS};
+use crate::elementary::MULTIPLY_ADDS;
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, dot};
+use crate::saturation::Saturation;
 use crate::waveform::{Placed, Sampling, interleave};
-use crate::{Channels, Constant, DeviceError, Interface, random, validate};
+use crate::{Channels, Constant, DeviceError, Interface, random};
 
-/// A transistor circuit, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TransistorConfig {
-    /// Samples of the waveform that carry data.
-    #[serde(deserialize_with = "validate::count")]
-    pub inputs: usize,
-    /// Samples that carry trainable parameters, spread evenly between the data.
-    #[serde(deserialize_with = "validate::count")]
-    pub parameters: usize,
-    /// Readings, evenly spaced over the shot; the last is its end.
-    #[serde(deserialize_with = "validate::count")]
-    pub outputs: usize,
-    /// Drives reach from minus to plus this, in V.
-    #[serde(deserialize_with = "validate::positive")]
-    pub largest_volts: f64,
-    /// R in Ω.
-    #[serde(deserialize_with = "validate::positive")]
-    pub ohms: f64,
-    /// L in H.
-    #[serde(deserialize_with = "validate::positive")]
-    pub henries: f64,
-    /// C in F.
-    #[serde(deserialize_with = "validate::positive")]
-    pub farads: f64,
-    /// β in A/V².
-    #[serde(deserialize_with = "validate::positive")]
-    pub transconductance: f64,
-    /// V_T in V.
-    #[serde(deserialize_with = "validate::finite")]
-    pub threshold_volts: f64,
-    /// n, one or more.
-    #[serde(deserialize_with = "validate::positive")]
-    pub slope_factor: f64,
-    /// λ in 1/V.
-    #[serde(deserialize_with = "validate::non_negative")]
-    pub channel_length_modulation: f64,
-    /// a.
-    #[serde(deserialize_with = "validate::finite")]
-    pub gate_share: f64,
-    /// U_B in V.
-    #[serde(deserialize_with = "validate::finite")]
-    pub gate_bias_volts: f64,
-    /// Time between two samples of the waveform, in seconds.
-    #[serde(deserialize_with = "validate::positive")]
-    pub sample_seconds: f64,
-    /// Integration steps a sample.
-    #[serde(deserialize_with = "validate::count")]
-    pub steps_per_sample: usize,
-}
-
-impl Default for TransistorConfig {
-    /// A branch that rings at 50 kHz over a transistor that opens at half the drive's range, sampled
-    /// at 400 kHz.
-    fn default() -> Self {
-        Self {
-            inputs: 64,
-            parameters: 64,
-            outputs: 64,
-            largest_volts: 2.5,
-            ohms: 100.0,
-            henries: 1e-3,
-            farads: 1e-8,
-            transconductance: 4e-3,
-            threshold_volts: 0.7,
-            slope_factor: 1.3,
-            channel_length_modulation: 0.05,
-            gate_share: 0.5,
-            gate_bias_volts: 0.5,
-            sample_seconds: 2.5e-6,
-            steps_per_sample: 1,
-        }
-    }
-}
-
-/// U_T at 300 K, in V.
-const THERMAL_VOLTS: f32 = 0.025_85;
-/// γ of Alexander's method.
-const GAMMA: f32 = 1.0 - std::f32::consts::FRAC_1_SQRT_2;
-/// Newton's iterations a stage: from the last voltage, the monotone equation is solved to the last
-/// digits in fewer.
-const ITERATIONS: usize = 6;
 /// The converter saturates at this many times the largest drive.
 const READING: f32 = 1.5;
 
@@ -137,133 +59,8 @@ pub struct TransistorEquation {
     placement: Vec<usize>,
     sampling: Sampling,
     config: TransistorConfig,
-    factors: [f32; CONSTANTS.len()],
+    factors: Factors,
     circuit: Circuit,
-}
-
-/// The constants that a copy can be off by a factor.
-const CONSTANTS: [&str; 8] = [
-    "resistance",
-    "inductance",
-    "capacitance",
-    "transconductance",
-    "threshold",
-    "slope factor",
-    "channel-length modulation",
-    "gate share",
-];
-
-/// The numbers of one copy, in units of V, mA and steps.
-#[derive(Clone, Copy, Debug)]
-struct Circuit {
-    /// h/L, h/C and R.
-    per_inductance: f32,
-    per_capacitance: f32,
-    resistance: f32,
-    /// 2 n β U_T².
-    specific: f32,
-    threshold: f32,
-    slope_factor: f32,
-    modulation: f32,
-    gate_share: f32,
-    gate_bias: f32,
-}
-
-/// I_D and its derivatives.
-#[derive(Clone, Copy)]
-struct Drain {
-    current: f32,
-    by_drain: f32,
-    by_gate: f32,
-    /// ∂I_D/∂n at constant 2 n β U_T², and I_D / (1 + λ √…) times the modulation's argument.
-    by_slope: f32,
-    by_modulation: f32,
-}
-
-impl Circuit {
-    fn new(config: &TransistorConfig, factors: &[f32; CONSTANTS.len()]) -> Self {
-        let [r, l, c, beta, threshold, slope, modulation, share] = factors.map(f64::from);
-        // mA instead of A: resistances in kΩ, and so on.
-        let step = config.sample_seconds / config.steps_per_sample as f64;
-        let slope_factor = config.slope_factor * slope;
-        let thermal = f64::from(THERMAL_VOLTS);
-        Self {
-            per_inductance: (step / (config.henries * l) * 1e3) as f32,
-            per_capacitance: (step / (config.farads * c) * 1e-3) as f32,
-            resistance: (config.ohms * r * 1e-3) as f32,
-            specific: (2.0
-                * slope_factor
-                * config.transconductance
-                * beta
-                * thermal
-                * thermal
-                * 1e3) as f32,
-            threshold: (config.threshold_volts * threshold) as f32,
-            slope_factor: slope_factor as f32,
-            modulation: (config.channel_length_modulation * modulation) as f32,
-            gate_share: (config.gate_share * share) as f32,
-            gate_bias: config.gate_bias_volts as f32,
-        }
-    }
-
-    /// The drain's current at gate voltage `gate` and drain voltage `drain`.
-    #[inline(always)]
-    fn drain(&self, gate: f32, drain: f32) -> Drain {
-        let half = 0.5 / THERMAL_VOLTS;
-        let pinch = (gate - self.threshold) / self.slope_factor;
-        let (source_log, source_slope) = soft_plus(pinch * half);
-        let (drain_log, drain_slope) = soft_plus((pinch - drain) * half);
-        // F = ln²(1 + exp(x / 2U_T)) and its slope.
-        let (f, df) = (source_log * source_log, 2.0 * half * source_log * source_slope);
-        let (r, dr) = (drain_log * drain_log, 2.0 * half * drain_log * drain_slope);
-        // |v| smoothed over a thermal voltage, so that the current keeps its slope through zero.
-        let size = (drain * drain + THERMAL_VOLTS * THERMAL_VOLTS).sqrt();
-        let factor = 1.0 + self.modulation * size;
-        let difference = self.specific * (f - r);
-        let by_pinch = self.specific * (df - dr) * factor;
-        Drain {
-            current: difference * factor,
-            by_drain: self.specific * dr * factor + difference * self.modulation * drain / size,
-            by_gate: by_pinch / self.slope_factor,
-            by_slope: -by_pinch * pinch / self.slope_factor,
-            by_modulation: difference * size,
-        }
-    }
-
-    /// The stage (i, v) = base + γ h f(i, v) under the drive `drive`; `stage` holds the guess of v.
-    #[inline(always)]
-    fn solve(&self, base: &[Lane; 2], drive: &Lane, stage: &mut [Lane; 2]) {
-        let half = 0.5 / THERMAL_VOLTS;
-        let (g_l, g_c) = (GAMMA * self.per_inductance, GAMMA * self.per_capacitance);
-        let damped = 1.0 / (1.0 + g_l * self.resistance);
-        let [current, voltage] = stage;
-        // What does not depend on v: the source's side of the channel.
-        let (mut pinch, mut source) = (ZERO, ZERO);
-        for lane in 0..LANES {
-            let gate = self.gate_share * drive[lane] + self.gate_bias;
-            pinch[lane] = (gate - self.threshold) / self.slope_factor;
-            let log = soft_plus(pinch[lane] * half).0;
-            source[lane] = log * log;
-        }
-        for _ in 0..ITERATIONS {
-            for lane in 0..LANES {
-                let v = voltage[lane];
-                let (log, slope) = soft_plus((pinch[lane] - v) * half);
-                let size = (v * v + THERMAL_VOLTS * THERMAL_VOLTS).sqrt();
-                let factor = self.specific * (1.0 + self.modulation * size);
-                let difference = source[lane] - log * log;
-                let drain = difference * factor;
-                let by_drain = 2.0 * half * log * slope * factor
-                    + self.specific * difference * self.modulation * v / size;
-                let through = (base[0][lane] + g_l * (drive[lane] - v)) * damped;
-                let rest = v - base[1][lane] - g_c * (through - drain);
-                voltage[lane] = v - rest / (1.0 + g_c * (g_l * damped + by_drain.max(0.0)));
-            }
-        }
-        for lane in 0..LANES {
-            current[lane] = (base[0][lane] + g_l * (drive[lane] - voltage[lane])) * damped;
-        }
-    }
 }
 
 /// One step's stages, for the adjoint: (i, v) of the first and of the second.
@@ -292,9 +89,9 @@ impl Transistor {
         let sampling =
             Sampling::new("transistor", samples, config.steps_per_sample, config.outputs)?;
         let mut random = random::stream(seed, "fabrication");
-        let factors = std::array::from_fn(|_| {
+        let factors = Factors::from_array(std::array::from_fn(|_| {
             (1.0 + mismatch * random::deviate(&mut random)).max(0.1) as f32
-        });
+        }));
         let volts = config.largest_volts as f32;
         Ok(Self::new(TransistorEquation {
             interface: Interface {
@@ -356,8 +153,9 @@ impl TransistorEquation {
         }
     }
 
-    fn largest_reading(&self) -> f32 {
-        READING * self.config.largest_volts as f32
+    /// The converter behind the drain.
+    fn saturation(&self) -> Saturation {
+        Saturation::at(READING * self.config.largest_volts as f32)
     }
 }
 
@@ -375,10 +173,7 @@ impl Equation for TransistorEquation {
     #[inline(always)]
     fn respond(&self, setting: &Placed, inputs: &[Lane], outputs: &mut [Lane]) {
         self.integrate(&setting.with_data(inputs), outputs, |_, _| ());
-        let largest = self.largest_reading();
-        for reading in outputs.iter_mut().flatten() {
-            *reading = reading.clamp(-largest, largest);
-        }
+        self.saturation().clamp(outputs.iter_mut().flatten());
     }
 
     #[inline(always)]
@@ -399,15 +194,15 @@ impl Equation for TransistorEquation {
         });
         let (g_l, g_c) = (GAMMA * circuit.per_inductance, GAMMA * circuit.per_capacitance);
         let mut of_waveform = vec![ZERO; waveform.len()];
-        let mut of_factor = [ZERO; CONSTANTS.len()];
+        let mut of_factor = [ZERO; Factors::COUNT];
         let (mut of_current, mut of_voltage) = (ZERO, ZERO);
+        let saturation = self.saturation();
         let mut reading = cotangents.len();
         for step in (0..steps).rev() {
             if reading > 0 && step + 1 == self.sampling.read_after(reading - 1) {
                 reading -= 1;
                 for lane in 0..LANES {
-                    // A saturated reading no longer moves.
-                    if stages[step][1][1][lane].abs() <= self.largest_reading() {
+                    if !saturation.saturates(stages[step][1][1][lane]) {
                         of_voltage[lane] += cotangents[reading][lane];
                     }
                 }
@@ -454,15 +249,16 @@ impl Equation for TransistorEquation {
         }
         setting.gather(&of_waveform, of_inputs, &mut sums.parameters);
         // d ln(1/L) = −d ln L, and so on: each sum above is by the factor's own number.
+        let factors = &self.factors;
         let by_factor = [
-            circuit.resistance / self.factors[0],
-            -1.0 / self.factors[1],
-            -1.0 / self.factors[2],
-            1.0 / self.factors[3],
-            circuit.threshold / self.factors[4],
-            1.0 / self.factors[5],
-            circuit.modulation / self.factors[6],
-            circuit.gate_share / self.factors[7],
+            circuit.resistance / factors.resistance,
+            -1.0 / factors.inductance,
+            -1.0 / factors.capacitance,
+            1.0 / factors.transconductance,
+            circuit.threshold / factors.threshold,
+            1.0 / factors.slope_factor,
+            circuit.modulation / factors.modulation,
+            circuit.gate_share / factors.gate_share,
         ];
         let ones = [1.0; LANES];
         for ((sum, of_factor), scale) in sums.constants.iter_mut().zip(&of_factor).zip(by_factor) {
@@ -471,12 +267,14 @@ impl Equation for TransistorEquation {
     }
 
     fn constants(&self) -> Vec<Constant> {
-        let named = CONSTANTS.iter().zip(self.factors);
+        let named = Factors::NAMES.iter().zip(self.factors.to_array());
         named.map(|(name, value)| Constant { name: (*name).to_owned(), value }).collect()
     }
 
     fn set_constants(&mut self, values: &[f32]) {
-        self.factors.copy_from_slice(values);
+        let mut factors = self.factors.to_array();
+        factors.copy_from_slice(values);
+        self.factors = Factors::from_array(factors);
         self.circuit = Circuit::new(&self.config, &self.factors);
     }
 

@@ -29,71 +29,20 @@
 //! al., Journal of Applied Physics 102, 124503 (2007). Left out: sneak paths and everything of second
 //! order in r, so a tile whose wires could take more than a quarter of the drive is refused.
 
+mod adjoint;
+mod config;
+mod wires;
+
+pub use config::CrossbarConfig;
+
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+
+use self::wires::taken;
 
 use crate::layer::measure_runs;
-use crate::{
-    Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, Programming, Usage,
-    random, validate,
-};
-
-/// A crossbar tile, as a recipe writes it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct CrossbarConfig {
-    /// Rows: drives from −1 to 1.
-    #[serde(deserialize_with = "validate::count")]
-    pub inputs: usize,
-    /// Pairs of columns: readings.
-    #[serde(deserialize_with = "validate::count")]
-    pub outputs: usize,
-    /// Largest conductance over the smallest.
-    #[serde(deserialize_with = "validate::positive")]
-    pub on_off_ratio: f64,
-    /// Largest reading; beyond, the converter saturates. One is the root of the number of inputs,
-    /// all drives and weights at their ends by chance.
-    #[serde(deserialize_with = "validate::positive")]
-    pub full_scale: f64,
-    /// r of the true tile.
-    #[serde(deserialize_with = "validate::non_negative")]
-    pub wire_resistance: f64,
-    /// Relative standard deviation of a cell's conductance about what it was programmed to.
-    #[serde(deserialize_with = "validate::non_negative")]
-    pub programming_noise: f64,
-    /// σ_r: relative standard deviation of a cell's current from shot to shot.
-    #[serde(deserialize_with = "validate::non_negative")]
-    pub read_noise: f64,
-    /// ν of the true tile.
-    #[serde(deserialize_with = "validate::non_negative")]
-    pub drift_exponent: f64,
-    /// t_0 in seconds.
-    #[serde(deserialize_with = "validate::positive")]
-    pub drift_onset_seconds: f64,
-    /// Time one shot takes, in seconds.
-    #[serde(deserialize_with = "validate::positive")]
-    pub seconds_per_shot: f64,
-}
-
-impl Default for CrossbarConfig {
-    /// A perfect tile of 64 rows and 64 pairs.
-    fn default() -> Self {
-        Self {
-            inputs: 64,
-            outputs: 64,
-            on_off_ratio: 20.0,
-            full_scale: 1.0,
-            wire_resistance: 0.0,
-            programming_noise: 0.0,
-            read_noise: 0.0,
-            drift_exponent: 0.0,
-            drift_onset_seconds: 1.0,
-            seconds_per_shot: 1e-6,
-        }
-    }
-}
+use crate::saturation::Saturation;
+use crate::{Channels, DeviceError, Interface, PhysicalLayer, Programming, Usage, random};
 
 /// Largest share of the drive that the wires may take.
 const LARGEST_DROP: f64 = 0.25;
@@ -233,7 +182,7 @@ impl Crossbar {
             if self.wire == 0.0 {
                 g
             } else {
-                g.component_mul(&drop(&g).map(|d| 1.0 - self.wire * d))
+                g.component_mul(&taken(&g).map(|d| 1.0 - self.wire * d))
             }
         });
         Tile { conductance, effective }
@@ -244,79 +193,10 @@ impl Crossbar {
         outputs.gemm(self.gain(), &matrix, inputs, 0.0);
     }
 
-    fn saturate(&self, outputs: &mut DMatrix<f32>) {
-        let full_scale = self.config.full_scale as f32;
-        outputs.apply(|reading| *reading = reading.clamp(-full_scale, full_scale));
+    /// The converters behind the columns.
+    fn saturation(&self) -> Saturation {
+        Saturation::at(self.config.full_scale as f32)
     }
-
-    fn differentiate(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        cotangents: &DMatrix<f32>,
-    ) -> Result<Adjoint, DeviceError> {
-        self.interface.check_shapes(inputs, parameters, cotangents)?;
-        let tile = self.tile(parameters, &self.cells, 1.0);
-        let mut readings = DMatrix::zeros(cotangents.nrows(), cotangents.ncols());
-        self.read(&tile, inputs, &mut readings);
-        // A saturated reading no longer moves.
-        let full_scale = self.config.full_scale as f32;
-        let open = cotangents.zip_map(&readings, |cotangent, reading| {
-            if reading.abs() > full_scale { 0.0 } else { self.gain() * cotangent }
-        });
-        let of_inputs = (&tile.effective[0] - &tile.effective[1]).tr_mul(&open);
-        let of_matrix = &open * inputs.transpose();
-        let mut of_wire = 0.0;
-        let of_conductance = [1.0f32, -1.0].map(|sign| {
-            let g = &tile.conductance[usize::from(sign < 0.0)];
-            let of_effective = &of_matrix * sign;
-            if self.wire == 0.0 {
-                of_wire -= of_effective.component_mul(g).dot(&drop(g));
-                return of_effective;
-            }
-            let taken = drop(g);
-            let of_drop = of_effective.component_mul(g) * -1.0;
-            of_wire += of_drop.dot(&taken);
-            // The wires' kernel is symmetric, so its adjoint is itself.
-            of_effective.component_mul(&taken.map(|d| 1.0 - self.wire * d))
-                + drop(&of_drop) * self.wire
-        });
-        Ok(Adjoint { of_inputs, of_conductance, of_wire })
-    }
-}
-
-/// Cotangents of the drives, of G⁺ and G⁻, and of r.
-struct Adjoint {
-    of_inputs: DMatrix<f32>,
-    of_conductance: [DMatrix<f32>; 2],
-    of_wire: f32,
-}
-
-/// D / r of the module's equation for conductances `[outputs × inputs]`.
-fn drop(conductance: &DMatrix<f32>) -> DMatrix<f32> {
-    let (outputs, inputs) = conductance.shape();
-    let mut drop = DMatrix::zeros(outputs, inputs);
-    for i in 0..inputs {
-        // Along the row's wire: Σ_p G_p (min(o, p) + 1) grows from o − 1 to o by Σ_{p ≥ o} G_p.
-        let mut behind: f32 = conductance.column(i).sum();
-        let mut sum = 0.0;
-        for o in 0..outputs {
-            sum += behind;
-            behind -= conductance[(o, i)];
-            drop[(o, i)] += sum;
-        }
-    }
-    for o in 0..outputs {
-        // Along the column's wire to its foot, likewise from the last row up.
-        let mut above: f32 = conductance.row(o).sum();
-        let mut sum = 0.0;
-        for i in (0..inputs).rev() {
-            sum += above;
-            above -= conductance[(o, i)];
-            drop[(o, i)] += sum;
-        }
-    }
-    drop
 }
 
 impl PhysicalLayer for Crossbar {
@@ -355,7 +235,7 @@ impl PhysicalLayer for Crossbar {
             });
         }
         self.shots += inputs.ncols() as u64;
-        self.saturate(outputs);
+        self.saturation().clamp(outputs.iter_mut());
         Ok(())
     }
 
@@ -384,78 +264,5 @@ impl PhysicalLayer for Crossbar {
             self.programmings = *number;
             self.program(DVector::from_column_slice(parameters), *at_shot);
         }
-    }
-}
-
-impl Differentiable for Crossbar {
-    fn respond(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        outputs: &mut DMatrix<f32>,
-    ) -> Result<(), DeviceError> {
-        self.interface.check_shapes(inputs, parameters, outputs)?;
-        self.read(&self.tile(parameters, &self.cells, 1.0), inputs, outputs);
-        self.saturate(outputs);
-        Ok(())
-    }
-
-    fn vjp(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
-        parameter_cotangents: &mut DVector<f32>,
-    ) -> Result<(), DeviceError> {
-        let adjoint = self.differentiate(inputs, parameters, cotangents)?;
-        input_cotangents.copy_from(&adjoint.of_inputs);
-        let half = self.range().1;
-        let [plus, minus] = &adjoint.of_conductance;
-        let of_weights = plus.component_mul(&self.cells[0]) - minus.component_mul(&self.cells[1]);
-        for (cotangent, of_weight) in parameter_cotangents.iter_mut().zip(&of_weights) {
-            *cotangent = half * of_weight;
-        }
-        Ok(())
-    }
-
-    fn constants(&self) -> Vec<Constant> {
-        let [plus, minus] = &self.cells;
-        Constant::bank("cell of G+", plus.as_slice())
-            .chain(Constant::bank("cell of G-", minus.as_slice()))
-            .chain([Constant { name: "wire resistance".to_owned(), value: self.wire }])
-            .collect()
-    }
-
-    fn set_constants(&mut self, values: &[f32]) {
-        let count = self.cells[0].len();
-        let (plus, rest) = values.split_at(count);
-        let (minus, wire) = rest.split_at(count);
-        self.cells[0].as_mut_slice().copy_from_slice(plus);
-        self.cells[1].as_mut_slice().copy_from_slice(minus);
-        self.wire = wire[0];
-    }
-
-    fn constant_cotangents(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        cotangents: &DMatrix<f32>,
-    ) -> Result<Vec<f32>, DeviceError> {
-        let adjoint = self.differentiate(inputs, parameters, cotangents)?;
-        let (middle, half) = self.range();
-        let [plus, minus] = adjoint.of_conductance;
-        let of_cell = |half: f32, of_conductance: DMatrix<f32>| -> Vec<f32> {
-            let programmed = parameters.iter().map(|weight| middle + half * weight);
-            of_conductance.iter().zip(programmed).map(|(of, g)| of * g).collect()
-        };
-        let mut constants = of_cell(half, plus);
-        constants.extend(of_cell(-half, minus));
-        constants.push(adjoint.of_wire);
-        Ok(constants)
-    }
-
-    fn multiply_adds(&self) -> u64 {
-        self.interface.inputs.len() as u64 * self.interface.outputs.len() as u64
     }
 }

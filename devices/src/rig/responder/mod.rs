@@ -5,18 +5,18 @@
 //! from memory and not played again; one that comes too early is refused with the number that is
 //! expected. Shots are played only with the parameters whose epoch they name.
 
+mod requests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
 
 use super::capacity::Capacity;
-use super::frame::{
-    Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME, VERSION, checksum, largest_payload,
-};
-use super::message::{Description, Greeting, Health, Refusal, long};
+use super::frame::{Decoder, Encoder, Header, Kind, LARGEST_FRAME, largest_payload};
+use super::message::Description;
+use super::refusal::Refusal;
 use super::values::Encoding;
-use crate::Channels;
 
 /// Shots that the device is to play.
 pub struct Play {
@@ -210,189 +210,6 @@ impl Responder {
         self.outgoing.pop_front()
     }
 
-    fn take(&mut self, now: Duration, frame: &Frame<'_>) {
-        let header = frame.header;
-        match header.kind {
-            Kind::Hello => self.greet(&header),
-            Kind::Describe => self.describe(frame),
-            Kind::Open => self.open(frame),
-            Kind::Ping => {
-                let health = Health {
-                    boot: self.boot,
-                    safe: self.safe,
-                    uptime_milliseconds: now.as_millis() as u32,
-                    shots: self.shots,
-                    watchdog_trips: self.watchdog_trips,
-                };
-                let reply = Header { kind: Kind::Health, epoch: self.epoch, ..header };
-                self.send(&reply, |bytes| health.write(bytes));
-            }
-            Kind::Safe => {
-                self.forget();
-                if self.safe {
-                    self.send(&Header { kind: Kind::SafeReply, ..header }, |_| {});
-                } else if !self.asked.contains(&header) {
-                    self.asked.push(header);
-                }
-            }
-            Kind::Configure | Kind::Play | Kind::PlayCodes => self.take_in_order(frame),
-            _ => {}
-        }
-    }
-
-    fn greet(&mut self, header: &Header) {
-        let greeting = Greeting {
-            versions: (VERSION, VERSION),
-            codes: self.capacity.codes,
-            stateful: self.capacity.stateful,
-            boot: self.boot,
-            largest_frame: self.capacity.largest_frame as u32,
-            window_bytes: self.capacity.window_bytes as u32,
-            window_frames: self.capacity.window_frames as u16,
-            session: self.session,
-            watchdog_milliseconds: self.capacity.watchdog.as_millis() as u32,
-            description_bytes: self.text.len() as u32,
-            description_crc: checksum(&self.text),
-        };
-        self.send(&Header { kind: Kind::HelloReply, ..*header }, |bytes| greeting.write(bytes));
-    }
-
-    fn describe(&mut self, frame: &Frame<'_>) {
-        let Some(offset) = long(frame.payload, 0) else { return };
-        let room = largest_payload(self.capacity.largest_frame) - 4;
-        let text = std::mem::take(&mut self.text);
-        let piece = text.get(offset as usize..).unwrap_or_default();
-        let piece = &piece[..piece.len().min(room)];
-        self.send(&Header { kind: Kind::Description, ..frame.header }, |bytes| {
-            bytes.extend(offset.to_le_bytes());
-            bytes.extend_from_slice(piece);
-        });
-        self.text = text;
-    }
-
-    fn open(&mut self, frame: &Frame<'_>) {
-        let session = frame.header.session;
-        // A frame that was late: from before a restart, or of a session that is over.
-        if long(frame.payload, 0) != Some(self.boot) || session == 0 {
-            return;
-        }
-        if session != self.session {
-            if self.session != 0 && session.wrapping_sub(self.session) > u16::MAX / 2 {
-                return;
-            }
-            self.session = session;
-            self.expected = 0;
-            self.answers.clear();
-            self.plays.clear();
-            self.epoch = 0;
-            self.incoming = (0, Vec::new());
-        }
-        let (boot, expected) = (self.boot, self.expected);
-        let header = Header { kind: Kind::Opened, epoch: self.epoch, ..frame.header };
-        self.send(&header, |bytes| {
-            bytes.extend(boot.to_le_bytes());
-            bytes.extend(expected.to_le_bytes());
-        });
-    }
-
-    fn take_in_order(&mut self, frame: &Frame<'_>) {
-        let header = frame.header;
-        if header.session != self.session || self.session == 0 {
-            // A late frame of an old session looks the same; its host is gone and does not mind.
-            self.send_error(&header, Refusal::Session, "the session is not open");
-            return;
-        }
-        let ahead = header.sequence.wrapping_sub(self.expected);
-        if ahead == 0 {
-            self.expected = self.expected.wrapping_add(1);
-            if header.kind == Kind::Configure { self.configure(frame) } else { self.enqueue(frame) }
-        } else if ahead < u32::MAX / 2 {
-            let nak = Header::new(Kind::Nak, self.session, self.expected);
-            self.send(&nak, |_| {});
-        } else if let Some((_, answer)) =
-            self.answers.iter().find(|(sequence, _)| *sequence == header.sequence)
-        {
-            self.outgoing.push_back(answer.clone());
-        } else if self.plays.iter().any(|play| play.header.sequence == header.sequence) {
-            self.send(&Header { kind: Kind::Busy, ..header }, |_| {});
-        }
-    }
-
-    fn configure(&mut self, frame: &Frame<'_>) {
-        let header = frame.header;
-        let count = usize::from(header.channels);
-        let total = self.parameters.len();
-        let mut values = vec![0.0; count];
-        let shape = (long(frame.payload, 0), long(frame.payload, 4));
-        let (Some(offset), Some(announced)) = shape else {
-            return self.refuse(&header, Refusal::Shape, "a configure frame is cut short");
-        };
-        let offset = offset as usize;
-        let channels = Channels::none();
-        let read = Encoding::Floats.read(&channels, &frame.payload[8..], &mut values);
-        if !read || announced as usize != total || offset + count > total || header.epoch == 0 {
-            let text = format!(
-                "parameters {offset} to {} of {announced} are announced, and there are {total}",
-                offset + count
-            );
-            return self.refuse(&header, Refusal::Shape, &text);
-        }
-        let channels = &self.description.interface.parameters;
-        let here = channels.iter().skip(offset);
-        if let Some((channel, value)) = stray(here, &values) {
-            let text = format!("parameter `{channel}` of {value}");
-            return self.refuse(&header, Refusal::Range, &text);
-        }
-        // Shots still in the queue were asked for with the setting that is held; they come first.
-        if offset == 0 {
-            self.incoming = (header.epoch, Vec::with_capacity(total));
-        }
-        let (epoch, received) = &mut self.incoming;
-        if *epoch == header.epoch && received.len() == offset {
-            received.extend_from_slice(&values);
-        }
-        if *epoch == header.epoch && received.len() == total {
-            self.parameters.copy_from_slice(received);
-            self.epoch = header.epoch;
-        }
-        let header = Header { kind: Kind::Configured, ..header };
-        let frame = self.encoder.encode(&header, |_| {}).to_vec();
-        self.answer(header.sequence, frame);
-    }
-
-    fn enqueue(&mut self, frame: &Frame<'_>) {
-        let header = frame.header;
-        let channels = &self.description.interface.inputs;
-        let encoding = if header.kind == Kind::Play { Encoding::Floats } else { Encoding::Codes };
-        let mut inputs = DMatrix::zeros(channels.len(), usize::from(header.shots));
-        let fits = usize::from(header.channels) == channels.len()
-            && header.shots > 0
-            && encoding.read(channels, frame.payload, inputs.as_mut_slice());
-        let answer_fits = largest_payload(self.capacity.largest_frame)
-            >= self.description.interface.outputs.len()
-                * usize::from(header.shots)
-                * encoding.width();
-        if !fits || !answer_fits {
-            let text = format!(
-                "{} shots of {} channels in {} bytes; a shot has {} channels",
-                header.shots,
-                header.channels,
-                frame.payload.len(),
-                channels.len()
-            );
-            return self.refuse(&header, Refusal::Shape, &text);
-        }
-        let stray = inputs.column_iter().find_map(|shot| {
-            stray(channels.iter(), shot.as_slice())
-                .map(|(channel, value)| (channel.to_string(), value))
-        });
-        if let Some((channel, value)) = stray {
-            let text = format!("drive `{channel}` of {value}");
-            return self.refuse(&header, Refusal::Range, &text);
-        }
-        self.plays.push_back(Play { header, encoding, inputs });
-    }
-
     fn refuse(&mut self, header: &Header, refusal: Refusal, text: &str) {
         let header = Header { kind: Kind::Error, ..*header };
         let room = self.room_for_text();
@@ -436,15 +253,4 @@ fn error_payload(refusal: Refusal, text: &str, room: usize, bytes: &mut Vec<u8>)
     bytes.extend((refusal as u16).to_le_bytes());
     let end = text.floor_char_boundary(room);
     bytes.extend_from_slice(&text.as_bytes()[..end]);
-}
-
-/// The first value that is no number or out of its channel's range.
-fn stray<'a>(
-    channels: impl Iterator<Item = crate::Channel<'a>>,
-    values: &[f32],
-) -> Option<(crate::Channel<'a>, f32)> {
-    channels
-        .zip(values)
-        .find(|(channel, value)| !(channel.minimum..=channel.maximum).contains(*value))
-        .map(|(channel, value)| (channel, *value))
 }

@@ -1,0 +1,137 @@
+//! The plate's motion under a force, and the adjoint of its discretised equation.
+
+use super::PlateEquation;
+use super::detectors::{Detector, Readings};
+use crate::lanes::{Cotangents, LANES, Lane, ZERO, dot};
+use crate::waveform::Placed;
+
+impl PlateEquation {
+    /// Steps from rest under the force `waveform`; `detector` fills the readings. `visit` gets each step, the
+    /// state before its kick (q, then v) and S, and the final state at last.
+    #[inline(always)]
+    pub(super) fn integrate(
+        &self,
+        waveform: &[Lane],
+        outputs: &mut [Lane],
+        mut detector: impl Detector,
+        mut visit: impl FnMut(usize, &[Lane], &Lane),
+    ) {
+        let count = self.modes.len();
+        let kick = self.tension * self.factors.tension;
+        let steps = self.sampling.steps();
+        let mut state = vec![ZERO; 2 * count];
+        let mut reading = 0;
+        for step in 0..steps {
+            let force = &waveform[self.sampling.sample(step)];
+            let mut stretch = ZERO;
+            for (mode, q) in self.modes.iter().zip(&state) {
+                for lane in 0..LANES {
+                    stretch[lane] += mode.ratio * q[lane] * q[lane];
+                }
+            }
+            visit(step, &state, &stretch);
+            let (q, v) = state.split_at_mut(count);
+            for (mode, (q, v)) in self.modes.iter().zip(q.iter_mut().zip(v)) {
+                let [a, b, c, d] = mode.matrix;
+                for lane in 0..LANES {
+                    let kicked = v[lane] - kick * mode.ratio * q[lane] * stretch[lane];
+                    let before = q[lane];
+                    q[lane] = a * before + b * kicked + mode.force[0] * force[lane];
+                    v[lane] = c * before + d * kicked + mode.force[1] * force[lane];
+                }
+            }
+            detector.follow(&state[count..]);
+            if step + 1 == self.sampling.read_after(reading) {
+                detector.read(reading, &state[count..], outputs);
+                reading += 1;
+            }
+        }
+        visit(steps, &state, &ZERO);
+    }
+
+    /// [`Equation::vjp`](crate::lanes::Equation::vjp) of a plate that is read by `detector`.
+    #[inline(always)]
+    pub(super) fn pull_back<D: Detector>(
+        &self,
+        setting: &Placed,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+        detector: impl Fn() -> D,
+    ) {
+        let count = self.modes.len();
+        let waveform = setting.with_data(inputs);
+        let steps = self.sampling.steps();
+        let mut states = vec![ZERO; 2 * count * (steps + 1)];
+        let mut stretches = vec![ZERO; steps + 1];
+        let mut readings = vec![ZERO; cotangents.len()];
+        self.integrate(&waveform, &mut readings, detector(), |step, state, stretch| {
+            states[2 * count * step..2 * count * (step + 1)].copy_from_slice(state);
+            stretches[step] = *stretch;
+        });
+        let kick = self.tension * self.factors.tension;
+        let mut of_waveform = vec![ZERO; waveform.len()];
+        let mut of_state = vec![ZERO; 2 * count];
+        let mut of_kick = ZERO;
+        // A mode's cotangents of P and g, and of its pickup factor.
+        let mut of_mode = vec![[ZERO; 6]; count];
+        let mut of_pickups = vec![ZERO; count];
+        let mut detector = detector();
+        let readings = Readings { values: &readings, cotangents };
+        let mut reading = self.sampling.readings();
+        for step in (0..steps).rev() {
+            let (q, v) = states[2 * count * step..2 * count * (step + 1)].split_at(count);
+            let after = &states[2 * count * (step + 1) + count..2 * count * (step + 2)];
+            if reading > 0 && step + 1 == self.sampling.read_after(reading - 1) {
+                reading -= 1;
+                let of_velocities = &mut of_state[count..];
+                detector.pull_back(reading, &readings, after, of_velocities, &mut of_pickups);
+            }
+            detector.pull_back_step(after, &mut of_state[count..]);
+            let force = &waveform[self.sampling.sample(step)];
+            let of_force = &mut of_waveform[self.sampling.sample(step)];
+            let stretch = &stretches[step];
+            let mut of_stretch = ZERO;
+            let (of_q, of_v) = of_state.split_at_mut(count);
+            for (m, mode) in self.modes.iter().enumerate() {
+                let [a, b, c, d] = mode.matrix;
+                let (of_q, of_v, of_mode) = (&mut of_q[m], &mut of_v[m], &mut of_mode[m]);
+                for lane in 0..LANES {
+                    let pull = mode.ratio * q[m][lane] * stretch[lane];
+                    let kicked = v[m][lane] - kick * pull;
+                    let (dq, dv) = (of_q[lane], of_v[lane]);
+                    of_mode[0][lane] += dq * q[m][lane];
+                    of_mode[1][lane] += dq * kicked;
+                    of_mode[2][lane] += dv * q[m][lane];
+                    of_mode[3][lane] += dv * kicked;
+                    of_mode[4][lane] += dq * force[lane];
+                    of_mode[5][lane] += dv * force[lane];
+                    of_force[lane] += mode.force[0] * dq + mode.force[1] * dv;
+                    let of_kicked = b * dq + d * dv;
+                    of_kick[lane] -= of_kicked * pull;
+                    of_stretch[lane] -= of_kicked * kick * mode.ratio * q[m][lane];
+                    of_v[lane] = of_kicked;
+                    of_q[lane] = a * dq + c * dv - of_kicked * kick * mode.ratio * stretch[lane];
+                }
+            }
+            for (m, mode) in self.modes.iter().enumerate() {
+                for lane in 0..LANES {
+                    of_q[m][lane] += 2.0 * mode.ratio * q[m][lane] * of_stretch[lane];
+                }
+            }
+        }
+        setting.gather(&of_waveform, of_inputs, &mut sums.parameters);
+        let ones = [1.0; LANES];
+        for (m, (mode, of_mode)) in self.modes.iter().zip(&of_mode).enumerate() {
+            let along = |(matrix, force): &([f32; 4], [f32; 2])| -> f32 {
+                let slopes = matrix.iter().chain(force);
+                slopes.zip(of_mode).map(|(slope, of)| slope * dot(of, &ones)).sum()
+            };
+            sums.constants[m] += along(&mode.by_frequency);
+            sums.constants[count + m] += along(&mode.by_damping);
+            sums.constants[2 * count + m] += mode.nominal_pickup * dot(&of_pickups[m], &ones);
+        }
+        sums.constants[3 * count] += self.tension * dot(&of_kick, &ones);
+    }
+}

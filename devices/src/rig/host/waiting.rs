@@ -1,0 +1,133 @@
+//! How long the host waits, and when it waits no more.
+
+use std::time::Duration;
+
+use super::Host;
+use super::patience::Patience;
+use super::state::{Request, State, Timeouts};
+use crate::rig::error::RigError;
+
+/// A shot that takes so many times what is declared is told of,
+const MUCH_LONGER: f64 = 3.0;
+/// if it takes this many seconds at least.
+const NOTICED: f64 = 0.01;
+
+impl Host {
+    /// The device is a program that this host has started: it is waited for as long as it runs.
+    pub fn wait_for_program(&mut self) {
+        self.patience.hello = self.patience.hello.max(Patience::PROGRAM);
+        self.patience.silence = self.patience.silence.max(Patience::PROGRAM);
+    }
+
+    /// Shots that were sent and not answered yet.
+    pub fn shots_on_the_way(&self) -> usize {
+        self.pending
+            .iter()
+            .filter(|pending| !pending.answered && pending.sent.is_some())
+            .map(|pending| match pending.request {
+                Request::Play { shots, .. } => shots,
+                Request::Configure { .. } => 0,
+            })
+            .sum()
+    }
+
+    /// Seconds a shot, as the device declares; 0 before it is known.
+    fn declared_pace(&self) -> f64 {
+        let identity = self.identity.as_ref();
+        identity.map_or(0.0, |identity| identity.description.interface.seconds_per_shot)
+    }
+
+    /// Time that the shots on the way take, as the device declares, or as measured where that is longer.
+    pub fn expected(&self) -> Duration {
+        let pace = self.declared_pace().max(self.frame_size.pace().unwrap_or(0.0));
+        Duration::from_secs_f64((self.shots_on_the_way() as f64 * pace).min(1e6))
+    }
+
+    /// Seconds a shot as measured, and as declared, where that is much less.
+    #[must_use]
+    pub fn much_slower_than_declared(&self) -> Option<(f64, f64)> {
+        let (measured, declared) = (self.frame_size.pace()?, self.declared_pace());
+        let is_much = measured > NOTICED && measured > MUCH_LONGER * declared;
+        is_much.then_some((measured, declared))
+    }
+
+    /// What to change about a device that may only be slow.
+    pub(super) fn pace_advice(&self) -> String {
+        let shots = self.shots_on_the_way();
+        if shots == 0 {
+            return String::new();
+        }
+        format!(
+            "; {shots} shots were on the way: where one takes longer than the {} s that the device declares, correct `seconds_per_shot` in its description",
+            self.declared_pace()
+        )
+    }
+
+    /// Takes how long these shots took.
+    pub(super) fn note_pace(&mut self, now: Duration, sequence: u32, shots: usize) {
+        let place = sequence.wrapping_sub(self.base) as usize;
+        let Some(pending) = self.pending.get(place) else { return };
+        // Of a frame that was sent twice, only the device's own word tells a lost answer from a slow one.
+        if pending.repeats == 0 || self.busy_since.is_some() {
+            let begin = pending.first_sent.max(self.last_answer);
+            self.frame_size.sample(shots, now.saturating_sub(begin));
+        }
+    }
+
+    /// After this time the next answer will not come.
+    pub(super) fn answer_time(&self) -> Duration {
+        self.expected() + self.round_trip.timeout() * (1 << self.timeouts.silent.min(6))
+    }
+
+    pub(super) fn start_timer(&mut self, now: Duration) {
+        let waits = self.pending.iter().any(|pending| !pending.answered && pending.sent.is_some());
+        self.timer = waits.then(|| now + self.answer_time());
+    }
+
+    /// A device that is busy with what an earlier session asked for has more time to answer hello.
+    pub(super) fn wait_for_busy_device(&mut self, now: Duration) -> bool {
+        let State::Handshake { since, .. } = &mut self.state else { return false };
+        let busy_since = *self.busy_since.get_or_insert(now);
+        let in_time = now.saturating_sub(busy_since) < self.patience.busy;
+        if in_time {
+            *since = now;
+        }
+        in_time
+    }
+
+    pub(super) fn check_timers(&mut self, now: Duration) {
+        if let State::Handshake { since, .. } = &self.state
+            && now.saturating_sub(*since) > self.patience.hello
+        {
+            let seconds = now.saturating_sub(*since).as_secs_f64();
+            let (damaged, advice) = (self.decoder.rejected().frames, String::new());
+            self.fail(RigError::NoAnswer { seconds, damaged, advice });
+            return;
+        }
+        if self.timer.is_none_or(|timer| now < timer) {
+            return;
+        }
+        self.counts.timeouts += 1;
+        if self.timeouts.heard {
+            (self.timeouts.silent, self.timeouts.heard) = (0, false);
+            self.timeouts.noisy += 1;
+        } else {
+            self.timeouts.silent += 1;
+        }
+        let Timeouts { silent, noisy, .. } = self.timeouts;
+        let too_many =
+            silent > self.patience.silent_timeouts || noisy > self.patience.noisy_timeouts;
+        let asked = self.pending.front().map_or(now, |pending| pending.first_sent);
+        let since = self.last_heard.max(asked);
+        if too_many && now.saturating_sub(since) >= self.patience.silence {
+            let damaged = self.decoder.rejected().frames;
+            let advice = self.pace_advice();
+            self.fail(RigError::Silent { timeouts: silent.max(noisy), damaged, advice });
+            return;
+        }
+        for pending in &mut self.pending {
+            pending.due |= !pending.answered && pending.sent.is_some();
+        }
+        self.start_timer(now);
+    }
+}

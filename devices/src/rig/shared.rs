@@ -1,0 +1,116 @@
+//! What the threads of a rig share.
+
+use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::RigError;
+use super::pump::Pump;
+use crate::DeviceError;
+
+/// What a rig shares with its keeper, its monitors and the registry.
+pub(super) struct Shared {
+    target: String,
+    pump: Mutex<Pump>,
+    /// The rig is to be let go.
+    pub stop: AtomicBool,
+    /// Shots measured.
+    pub shots: AtomicU64,
+    /// Why the last batch failed, if it did.
+    pub failure: Mutex<Option<String>>,
+}
+
+thread_local! {
+    /// The rigs whose pumps this thread holds.
+    static HELD: RefCell<Vec<*const Shared>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A rig's pump in the hands of one thread.
+pub(super) struct Held<'a> {
+    pump: MutexGuard<'a, Pump>,
+    rig: *const Shared,
+}
+
+impl Deref for Held<'_> {
+    type Target = Pump;
+
+    fn deref(&self) -> &Pump {
+        &self.pump
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Pump {
+        &mut self.pump
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // A thread that ends has no list any more, and needs none.
+        let _ = HELD.try_with(|held| held.borrow_mut().retain(|rig| *rig != self.rig));
+    }
+}
+
+impl Shared {
+    /// What the rig at `target` shares, whose link is driven by `pump`.
+    pub(super) fn new(target: &str, pump: Pump) -> Self {
+        Self {
+            target: target.to_owned(),
+            pump: Mutex::new(pump),
+            stop: AtomicBool::new(false),
+            shots: AtomicU64::new(0),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// The pump, once no other thread has it.
+    pub(super) fn pump(&self) -> Held<'_> {
+        // A panic in the middle of a batch leaves a pump that can still send to the safe state.
+        self.held(self.pump.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The pump, where no thread holds it.
+    pub(super) fn idle_pump(&self) -> Option<Held<'_>> {
+        self.pump.try_lock().ok().map(|pump| self.held(pump))
+    }
+
+    fn held<'a>(&self, pump: MutexGuard<'a, Pump>) -> Held<'a> {
+        let rig = std::ptr::from_ref(self);
+        let _ = HELD.try_with(|held| held.borrow_mut().push(rig));
+        Held { pump, rig }
+    }
+
+    /// Whether the calling thread would wait for itself if it asked for the pump.
+    pub(super) fn is_held_by_this_thread(&self) -> bool {
+        let rig = std::ptr::from_ref(self);
+        HELD.try_with(|held| held.borrow().contains(&rig)).unwrap_or(false)
+    }
+
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub(super) fn fault(&self, error: RigError) -> DeviceError {
+        DeviceError::Rig { target: self.target.clone(), error }
+    }
+
+    /// Ends the batch that is played, if there is one.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends the device to its safe state, and closes the link.
+    pub(super) fn let_go(&self) -> Result<(), DeviceError> {
+        self.stop();
+        let outcome = self.pump().let_go();
+        outcome.map_err(|error| self.fault(error))
+    }
+
+    /// Sends the device to its safe state, and waits until it has confirmed that.
+    pub(super) fn make_safe(&self) -> Result<(), DeviceError> {
+        let outcome = self.pump().make_safe();
+        outcome.map_err(|error| self.fault(error))
+    }
+}
