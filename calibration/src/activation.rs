@@ -27,7 +27,7 @@ pub(crate) fn activate(z: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
     (from_vec(values, shape, &device), from_vec(slopes, shape, &device))
 }
 
-/// a(z) in the place of every z of `values`, and a′(z) in `slopes`.
+/// Replaces every z of `values` by a(z), and writes a′(z) to `slopes`.
 pub(crate) fn activate_on_cpu(values: &mut [f32], slopes: &mut [f32]) {
     vectorised(
         #[inline(always)]

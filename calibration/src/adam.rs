@@ -1,8 +1,8 @@
 //! Adam in one pass over each parameter.
 //!
-//! A physical layer's parameters visit the host in every step, so that the device can be set to them.
-//! burn's Adam walks them and their gradient a dozen times, one tensor operation each; of a layer of
-//! millions that takes longer than the adjoint.
+//! A physical layer's parameters are on the CPU in every step, since the device is set to them. burn's Adam
+//! reads them and their gradient a dozen times, once for each tensor operation; for a layer with millions
+//! of parameters that takes longer than the adjoint.
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use crate::state::{State, take};
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
-/// Values one worker moves at a time.
+/// Values that one worker updates at a time.
 const VALUES_A_TASK: usize = 1 << 14;
 
 /// Factor of a learning rate that falls to zero along a half cosine, when the share `done` (0 to 1) of the
@@ -31,14 +31,14 @@ pub struct Adam {
     moments: Vec<Moments>,
 }
 
-/// First and second moment of a gradient, where the host computes.
+/// First and second moment of a gradient.
 #[allow(
     clippy::large_enum_variant,
-    reason = "there is one a tensor, and a tensor's handle is no load"
+    reason = "there is one for each tensor, which is larger by far"
 )]
 enum Moments {
-    /// On its own processor.
-    Host(Vec<f32>, Vec<f32>),
+    /// On the CPU.
+    Cpu(Vec<f32>, Vec<f32>),
     /// On another backend, `[1, 1]` before the first step.
     Tensors(Tensor<2>, Tensor<2>),
 }
@@ -46,7 +46,7 @@ enum Moments {
 impl Moments {
     fn new(device: &Device) -> Self {
         if is_cpu(device) {
-            return Self::Host(Vec::new(), Vec::new());
+            return Self::Cpu(Vec::new(), Vec::new());
         }
         let zero = Tensor::zeros([1, 1], device);
         Self::Tensors(zero.clone(), zero)
@@ -54,7 +54,7 @@ impl Moments {
 
     fn to_tensors(&self, like: &Tensor<2>) -> [Tensor<2>; 2] {
         match self {
-            Self::Host(first, second) => {
+            Self::Cpu(first, second) => {
                 [first, second].map(|moment| from_vec(moment.clone(), like.dims(), &like.device()))
             }
             Self::Tensors(first, second) => [first.clone(), second.clone()],
@@ -63,7 +63,7 @@ impl Moments {
 
     fn from_tensors(first: Tensor<2>, second: Tensor<2>) -> Self {
         if is_cpu(&first.device()) {
-            return Self::Host(to_vec(first), to_vec(second));
+            return Self::Cpu(to_vec(first), to_vec(second));
         }
         Self::Tensors(first, second)
     }
@@ -76,13 +76,13 @@ impl Default for Adam {
 }
 
 impl Adam {
-    /// One in which gradients much smaller than `epsilon` move little.
+    /// An optimiser with this ε: gradients much smaller than `epsilon` change little.
     #[must_use]
     pub fn with_epsilon(epsilon: f32) -> Self {
         Self { epsilon, time: 0, moments: Vec::new() }
     }
 
-    /// Its moments and their time, for a later process; `like` are the tensors that it moves.
+    /// Its moments and the number of steps, for a later process; `like`: the tensors that it updates.
     #[must_use]
     pub fn state(&self, like: &[&Tensor<2>]) -> State {
         let mut state = State::new();
@@ -101,9 +101,9 @@ impl Adam {
     /// Restores what [`state`](Self::state) gave.
     ///
     /// # Errors
-    /// In words, where something is missing.
+    /// Says which tensor is missing.
     pub fn restore(&mut self, mut state: State) -> Result<(), String> {
-        // Before the first step there is nothing to know.
+        // Empty before the first step.
         if state.is_empty() {
             *self = Self::with_epsilon(self.epsilon);
             return Ok(());
@@ -135,7 +135,7 @@ impl Adam {
             }
             let move_by = Move { factor, epsilon: self.epsilon * second, rate: rate as f32 };
             match &mut self.moments[place] {
-                Moments::Host(first, second) => move_by.on_host(tensor, gradient, first, second),
+                Moments::Cpu(first, second) => move_by.on_cpu(tensor, gradient, first, second),
                 Moments::Tensors(first, second) => {
                     move_by.in_tensors(tensor, gradient, first, second);
                 }
@@ -144,7 +144,7 @@ impl Adam {
     }
 }
 
-/// What a step makes of the moments: factor · m / (√v + ε) · rate.
+/// A step by factor · m / (√v + ε) · rate.
 struct Move {
     factor: f32,
     epsilon: f32,
@@ -152,7 +152,7 @@ struct Move {
 }
 
 impl Move {
-    fn on_host(
+    fn on_cpu(
         &self,
         tensor: &mut Tensor<2>,
         gradient: Tensor<2>,
@@ -164,7 +164,7 @@ impl Move {
         let gradient = to_vec(gradient);
         first_moment.resize(gradient.len(), 0.0);
         second_moment.resize(gradient.len(), 0.0);
-        // Taken out, so that nobody shares its memory and it need not be copied.
+        // Taken out: the only owner of the memory need not copy it.
         let mut values = to_vec(std::mem::replace(tensor, Tensor::zeros([1, 1], &device)));
         values
             .par_chunks_mut(VALUES_A_TASK)
@@ -189,7 +189,7 @@ impl Move {
         first_moment: &mut Tensor<2>,
         second_moment: &mut Tensor<2>,
     ) {
-        // Taken out, so that their memory can be used again.
+        // Taken out, so that their memory can be reused.
         let take = |place: &mut Tensor<2>| {
             let empty = Tensor::zeros([1, 1], &place.device());
             std::mem::replace(place, empty)
@@ -229,7 +229,7 @@ mod tests {
         let device = Device::flex();
         let at = |i: usize| i as f32 - 2.5;
         let start = || from_vec((0..6).map(at).collect(), [2, 3], &device);
-        let (mut on_host, mut in_tensors) = (start(), start());
+        let (mut on_cpu, mut in_tensors) = (start(), start());
         let mut adam = Adam::default();
         let zero = Tensor::zeros([1, 1], &device);
         let moments = vec![Moments::Tensors(zero.clone(), zero)];
@@ -238,15 +238,15 @@ mod tests {
             (0..6).map(|i| Reference { x: f64::from(at(i)), m: 0.0, v: 0.0 }).collect();
         for step in 0..20 {
             let slope = f64::from(step) * 0.3 - 1.0;
-            let of_host = (on_host.clone() * slope).sin();
-            adam.step([0.05], vec![&mut on_host], vec![of_host]);
+            let gradient = (on_cpu.clone() * slope).sin();
+            adam.step([0.05], vec![&mut on_cpu], vec![gradient]);
             let of_tensors = (in_tensors.clone() * slope).sin();
             elsewhere.step([0.05], vec![&mut in_tensors], vec![of_tensors]);
             for one in &mut reference {
                 one.step(step + 1, 0.05, (one.x * slope).sin());
             }
         }
-        for (place, tensor) in [("on the host", on_host), ("in tensors", in_tensors)] {
+        for (place, tensor) in [("on the CPU", on_cpu), ("in tensors", in_tensors)] {
             for (ours, reference) in to_vec(tensor).iter().zip(&reference) {
                 let difference = (f64::from(*ours) - reference.x).abs();
                 assert!(difference < 2e-6, "{place}: {ours} {}", reference.x);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_one_goes_on_as_if_never_stopped() {
+    fn a_restored_optimiser_continues_with_the_same_steps() {
         let device = Device::flex();
         let mut whole = from_vec(vec![1.0, -2.0], [1, 2], &device);
         let gradient = |x: &Tensor<2>| x.clone() * 0.3;
@@ -266,7 +266,7 @@ mod tests {
         };
         step(&mut adam, &mut whole);
         let (mut parted, mut other) = (whole.clone(), Adam::default());
-        other.restore(adam.state(&[&whole])).expect("the state is whole");
+        other.restore(adam.state(&[&whole])).expect("the state is complete");
         step(&mut adam, &mut whole);
         step(&mut other, &mut parted);
         assert_eq!(to_vec(whole), to_vec(parted));

@@ -1,4 +1,4 @@
-//! Across the border between devices (nalgebra) and twins (burn), without a transpose.
+//! Between matrices of devices (nalgebra) and tensors of twins (burn), without a transpose.
 //!
 //! A column-major `[channels × shots]` matrix and a row-major `[shots, channels]` tensor are the
 //! same bytes.
@@ -16,7 +16,7 @@ pub fn to_tensor(matrix: &DMatrix<f32>, device: &Device) -> Tensor<2> {
 /// `[shots, channels]` tensor → `[channels × shots]` matrix.
 ///
 /// # Panics
-/// If the backend's device is lost: nothing can be computed then.
+/// If the backend's device is lost, as a GPU may be: nothing can be computed then.
 #[must_use]
 pub fn to_matrix(tensor: Tensor<2>) -> DMatrix<f32> {
     let [shots, channels] = tensor.dims();
@@ -38,8 +38,8 @@ pub fn from_vec(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// Whether `device` is this machine's processor by its own backend, where values cross over without a copy
-/// and the host's vectorised loops are quicker than operations of tensors.
+/// Whether `device` is the CPU by the backend `flex`, where values are converted without a copy and
+/// vectorised loops are faster than tensor operations.
 #[must_use]
 pub fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()

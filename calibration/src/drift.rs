@@ -1,14 +1,13 @@
-//! Whether a device has drifted: the same drives again, against what they once gave.
+//! Whether a device has drifted: its readings of the same drives, then and now.
 //!
 //! ```text
 //! T = Σ_d Σ_o w_o (ȳ_do − r̄_do)²      r̄, ȳ: means of a drive's readings then and now
 //! ```
 //!
 //! with w_o one over the variance of output o about its means, and readings in
-//! [binary units](Channels::in_binary_units). If nothing has changed, a drive's
-//! readings of then and now can change places; so T is compared with what it is when they do, at random
-//! (a permutation test; Pitman 1937). The alarm is wrong at the rate that was asked for, whatever the
-//! device's noise looks like.
+//! [binary units](Channels::in_binary_units). If nothing has changed, a drive's readings of then and now
+//! can be exchanged; so T is compared with its values for random exchanges (a permutation test; Pitman
+//! 1937). False alarms have the chosen rate for any distribution of the device's noise.
 
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
@@ -18,17 +17,18 @@ use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random, validate};
 
 use crate::shots::Shots;
 
-/// How drift is looked for; in a recipe, `[calibration.watch]`.
+/// How drift is tested; in a recipe, `[calibration.watch]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchConfig {
     /// Drives of the reference set.
     #[serde(deserialize_with = "validate::count")]
     pub drives: usize,
-    /// Shots of each.
+    /// Shots of each drive.
     #[serde(deserialize_with = "validate::count")]
     pub repeats: usize,
-    /// Share of the looks at a device that has not changed in which the alarm is raised all the same.
+    /// Rate of false alarms: share of the tests of an unchanged device that raise the alarm, between 0
+    /// and 1.
     #[serde(deserialize_with = "validate::open_fraction")]
     pub false_alarm_rate: f64,
 }
@@ -40,35 +40,58 @@ impl Default for WatchConfig {
 }
 
 /// A device's readings of some drives, several times each.
+///
+/// ```
+/// use twinprop_calibration::design::DesignConfig;
+/// use twinprop_calibration::{Reference, WatchConfig};
+/// use twinprop_devices::PhysicalLayer;
+/// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = PendulaConfig { count: 3, ..Default::default() };
+/// let watch = WatchConfig { drives: 8, ..WatchConfig::default() };
+///
+/// let mut device = Pendula::nominal(&config)?;
+/// let (inputs, parameters) =
+///     DesignConfig::Uniform.draw(device.interface(), watch.drives, None, 1)?;
+/// let reference = Reference::measure(&mut device, inputs, parameters, watch.repeats)?;
+///
+/// // The same device, and one with other constants.
+/// assert!(!reference.compare(&mut device, &watch, 1)?.alarm);
+/// let mut other = Pendula::fabricated(&config, 0.1, 2)?;
+/// assert!(reference.compare(&mut other, &watch, 1)?.alarm);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reference {
     /// The device's outputs.
     pub outputs: Channels,
-    /// `[n_inputs × drives]`.
+    /// `[n_inputs × drives]`, in the device's units.
     pub inputs: DMatrix<f32>,
-    /// `[n_parameters × drives]`.
+    /// `[n_parameters × drives]`, in the device's units.
     pub parameters: DMatrix<f32>,
-    /// `[n_outputs × drives]`, once a repeat.
+    /// `[n_outputs × drives]` for each repeat, in the device's units.
     pub readings: Vec<DMatrix<f32>>,
 }
 
-/// What has become of a device.
+/// The change of a device between two measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// How far its readings have moved, as a share of their standard deviation over the drives, the
-    /// noise taken off.
+    /// Change of the readings as a share of their standard deviation over the drives, without the part of
+    /// the noise.
     pub moved: f32,
-    /// How often readings of a device that has not changed look like this, or worse.
+    /// Probability that readings of an unchanged device differ at least as much.
     pub p_value: f64,
-    /// Whether that is seldom enough for an alarm.
+    /// Whether that is below the rate of false alarms.
     pub alarm: bool,
 }
 
 impl Reference {
-    /// Plays every drive once, then again, `repeats` times.
+    /// Plays all drives `repeats` times, one time after the other.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The device's.
     pub fn measure(
         device: &mut dyn PhysicalLayer,
         inputs: DMatrix<f32>,
@@ -86,10 +109,10 @@ impl Reference {
         Ok(Self { outputs, inputs, parameters, readings })
     }
 
-    /// Plays the same drives on `device` now, and compares.
+    /// Plays the same drives on `device`, and compares the readings.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The device's.
     pub fn compare(
         &self,
         device: &mut dyn PhysicalLayer,
@@ -101,7 +124,7 @@ impl Reference {
         Ok(self.drift(&now, config.false_alarm_rate, seed))
     }
 
-    /// What has changed from these readings to those of `now`, of the same drives.
+    /// The change from these readings to those of `now`, which are of the same drives.
     #[must_use]
     pub fn drift(&self, now: &Self, false_alarm_rate: f64, seed: u64) -> Drift {
         let (own, others) = (self.in_binary_units(), now.in_binary_units());
@@ -140,7 +163,7 @@ impl Reference {
             products.iter().map(of_drive).sum()
         };
         let observed = permuted(&mut |_| ());
-        // So many that the rate is one of the values that p can have.
+        // So many that p can be equal to the rate.
         let permutations = (PERMUTATIONS / false_alarm_rate).ceil() as usize - 1;
         let mut random = random::stream(seed, "drift");
         // In a device without noise all orders give the same sums but for their rounding.
@@ -158,14 +181,14 @@ impl Reference {
     }
 }
 
-/// How far readings have moved from `then` to `now`, each once a repeat, as [`Drift`] has it.
+/// [`Drift::moved`] from the readings `then` to those `now`, a matrix a repeat.
 fn moved(then: &[DMatrix<f32>], now: &[DMatrix<f32>]) -> f32 {
     let (own, others): (Vec<_>, Vec<_>) = (then.iter().collect(), now.iter().collect());
     let (then, now) = (mean(&own), mean(&others));
     let drives = then.ncols() as f32;
     let centre = then.column_mean();
     let spread: f32 = then.column_iter().map(|y| (y - &centre).norm_squared()).sum();
-    // About the means of then and now apart, or the change itself would count as noise.
+    // About separate means of then and now: the change must not count as noise.
     let (own_share, others_share) = (own.len() as f32, others.len() as f32);
     let parts = 1.0 / own_share + 1.0 / others_share;
     let noise = (within_drives(&own) * own_share + within_drives(&others) * others_share)
@@ -174,14 +197,13 @@ fn moved(then: &[DMatrix<f32>], now: &[DMatrix<f32>]) -> f32 {
     if spread > 0.0 { (change.max(0.0) / spread).sqrt() } else { 0.0 }
 }
 
-/// Permutations, over the false-alarm rate: p-values as fine as a twentieth of it.
+/// Permutations times the false-alarm rate: p has steps of a twentieth of the rate.
 const PERMUTATIONS: f64 = 20.0;
 
-/// The smallest variance that counts, as a share of the largest: readings without noise differ by rounding
-/// alone.
+/// Smallest variance, as a share of the largest: readings without noise differ by rounding alone.
 const LEAST_VARIANCE: f32 = 1e-6;
 
-/// How much the rounding of 32-bit floats may change each output of `readings`.
+/// Largest rounding error of 32-bit floats in each output of `readings`.
 fn rounding(readings: &[&DMatrix<f32>]) -> DVector<f32> {
     let outputs = readings.first().map_or(0, |once| once.nrows());
     DVector::from_fn(outputs, |output, _| {

@@ -1,7 +1,8 @@
-//! Several neural twins of one device, fitted from different starts: their mean, and where they disagree.
+//! Several neural twins of one device, fitted from different initial weights: their mean, and where they
+//! disagree.
 //!
-//! Where shots are few the networks go their own ways; so their spread tells where the next shots are
-//! worth most (query by committee; Seung, Opper & Sompolinsky 1992), and their mean errs less than each.
+//! Where shots are few, the networks differ. Their spread shows where further shots help most (query by
+//! committee; Seung, Opper & Sompolinsky 1992), and their mean has a smaller error than each of them.
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ use crate::twin::{DigitalTwin, Learner};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnsembleConfig {
-    /// Twins.
+    /// Number of twins.
     #[serde(deserialize_with = "validate::count")]
     pub members: usize,
     /// Size of each.
@@ -44,14 +45,14 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// Of `members`; none of none.
+    /// An ensemble of `members`; `None` without members.
     #[must_use]
     pub fn new(members: Vec<NeuralTwin>) -> Option<Self> {
         (!members.is_empty()).then_some(Self { members })
     }
 
-    /// Fits every member to `shots`, from a start and in an order of its own; `progress` hears the
-    /// passes done, of how many.
+    /// Fits every member to `shots`, with initial weights and an order of the shots of its own;
+    /// `progress` gets the passes that are done, and their number.
     ///
     /// # Errors
     /// As [`NetworkTwin::fit`](crate::NetworkTwin::fit), and [`CalibrationError::EmptyEnsemble`] without
@@ -78,8 +79,8 @@ impl Ensemble {
         Self::new(members).ok_or(CalibrationError::EmptyEnsemble)
     }
 
-    /// How far the members disagree on each shot: the variance of their readings, in units of the
-    /// readings' own, averaged over the outputs. `inputs` and `parameters` have a column a shot.
+    /// How much the members disagree on each shot: the variance of their predictions over the variance
+    /// of the readings, averaged over the outputs. `inputs` and `parameters` have a column a shot.
     #[must_use]
     pub fn disagreement(
         &self,
@@ -105,7 +106,7 @@ impl Ensemble {
 fn average(values: Vec<Tensor<2>>) -> Tensor<2> {
     let count = values.len() as f64;
     let sum = values.into_iter().reduce(|sum, value| sum + value);
-    sum.expect("an ensemble has members") / count
+    sum.expect("an ensemble has at least one member") / count
 }
 
 impl DigitalTwin for Ensemble {
@@ -150,13 +151,13 @@ impl DigitalTwin for Ensemble {
     }
 }
 
-/// Copies of an ensemble's members that learn, each for itself.
+/// Copies of an ensemble's members that learn, each on its own.
 pub(crate) struct EnsembleLearner {
     members: Vec<NetworkLearner<Perceptron>>,
 }
 
 impl EnsembleLearner {
-    /// Of copies of `members`, at least one.
+    /// Copies of `members`, of which there is at least one.
     pub fn new(members: &[NeuralTwin], backend: &Device) -> Self {
         Self { members: members.iter().map(|twin| NetworkLearner::new(twin, backend)).collect() }
     }
@@ -171,7 +172,7 @@ impl Learner for EnsembleLearner {
         self.members[0].steady_rate()
     }
 
-    /// Returns the members' mean error, each on its own.
+    /// Returns the mean of the members' errors.
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
         let mut sum = 0.0;
         for member in &mut self.members {
@@ -194,6 +195,6 @@ impl Learner for EnsembleLearner {
 
     fn twin(&self) -> Box<dyn DigitalTwin> {
         let members = self.members.iter().map(|member| member.network_twin().clone()).collect();
-        Box::new(Ensemble::new(members).expect("it has the members that it was made of"))
+        Box::new(Ensemble::new(members).expect("an ensemble has at least one member"))
     }
 }

@@ -1,4 +1,4 @@
-//! A twin by physics: a simulated device's equation and its adjoint.
+//! A physics twin: a simulated device's equation and its adjoint.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -19,12 +19,12 @@ use crate::twin::{DigitalTwin, Learner, Linearised};
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
 ///
-/// With the nominal constants it is what a lab knows without a shot; with the fabricated ones it is
-/// never wrong, the upper bound that `ideal` training uses.
+/// With the nominal constants it is the data sheet, known without a shot; with the fabricated constants
+/// it is exact, the upper bound that `ideal` training uses.
 pub struct EquationTwin {
     equation: Box<dyn Differentiable>,
     is_learned: bool,
-    /// The same in tensors, where the host's backend has use for them.
+    /// The same in tensors, on a backend that is not the CPU's.
     tensors: OnceLock<Option<Arc<dyn TensorEquation>>>,
 }
 
@@ -35,7 +35,7 @@ impl EquationTwin {
         Self { equation, is_learned: false, tensors: OnceLock::new() }
     }
 
-    /// The twin of `equation`, whose constants were learned from shots.
+    /// The twin of `equation` after its constants were learned from shots: they are saved with it.
     #[must_use]
     pub fn learned(equation: Box<dyn Differentiable>) -> Self {
         Self { equation, is_learned: true, tensors: OnceLock::new() }
@@ -47,7 +47,7 @@ impl EquationTwin {
         &*self.equation
     }
 
-    /// The equation in tensors of `backend`, the host's.
+    /// The equation in tensors of `backend`.
     fn tensors(&self, backend: &Device) -> Option<&Arc<dyn TensorEquation>> {
         self.tensors.get_or_init(|| in_tensors(&*self.equation, backend)).as_ref()
     }
@@ -152,10 +152,10 @@ impl DigitalTwin for EquationTwin {
     }
 }
 
-/// The equation at a point of one setting.
+/// The equation linearised on the CPU, at drives of one setting.
 struct LinearisedOnCpu {
     equation: Box<dyn LinearisedEquation>,
-    /// Of the drives, `[n_inputs × shots]`.
+    /// Shape of the drives, `[n_inputs × shots]`.
     inputs: (usize, usize),
     parameters: usize,
     device: Device,
@@ -181,8 +181,8 @@ fn settings(theta: Tensor<2>) -> Vec<DVector<f32>> {
     values.chunks(width).map(DVector::from_column_slice).collect()
 }
 
-/// Deviation of an output whose readings hardly move, as a share of the mean of its bank: it must not
-/// weigh more than all others.
+/// Smallest deviation of an output, as a share of the mean of its bank: an output with almost constant
+/// readings must not weigh more than all others.
 const DEVIATION_FLOOR: f32 = 0.1;
 
 /// A copy of an equation that learns its constants.
@@ -192,13 +192,13 @@ pub(crate) struct ConstantLearner {
 }
 
 impl ConstantLearner {
-    /// Of `equation`; none where it has no constants.
+    /// A learner of `equation`; `None` where it has no constants.
     pub fn new(equation: Box<dyn Differentiable>, backend: &Device) -> Option<Self> {
         let fit = ConstantFit::new(&*equation, &[], backend);
         fit.has_constants().then_some(Self { equation, fit })
     }
 
-    /// The equation on what it has learned.
+    /// The equation with the learned constants.
     pub fn equation(&self) -> &dyn Differentiable {
         &*self.equation
     }
@@ -215,7 +215,7 @@ impl Learner for ConstantLearner {
     }
 
     fn steady_rate(&self) -> f64 {
-        // A constant strays by about this.
+        // Learned constants vary by about this share.
         0.003
     }
 
@@ -244,7 +244,7 @@ impl Learner for ConstantLearner {
     }
 }
 
-/// Standard deviation of each output over `runs`, none much smaller than the others of its bank.
+/// Standard deviation of each output over `runs`, not much smaller than that of its bank.
 fn deviations(runs: &[&Run], outputs: &Channels) -> Vec<f32> {
     let columns: Vec<_> = runs.iter().flat_map(|run| run.outputs.column_iter()).collect();
     if columns.is_empty() {

@@ -1,4 +1,4 @@
-//! What can go wrong between shots and a twin.
+//! Errors of calibration.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub enum CalibrationError {
     /// The device failed while it was measured.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The fit left the real numbers.
+    /// The error of a fit is not finite.
     #[error(
         "the twin's fit diverged in epoch {epoch} (loss {loss}); lower calibration.fit.learning_rate"
     )]
@@ -21,13 +21,13 @@ pub enum CalibrationError {
         /// The loss.
         loss: f32,
     },
-    /// What a twin learned from further shots is no number.
+    /// The error of a refinement is not finite.
     #[error("a refinement of the twin diverged (error {error}); lower training.refinement.pace")]
     RefinementDiverged {
         /// The error, in units of the readings' variance.
         error: f32,
     },
-    /// Too few shots for what was asked.
+    /// Too few shots for a fit.
     #[error("{0}")]
     TooFewShots(String),
     /// A twin is made of the device's equation, and the device has none.
@@ -51,7 +51,7 @@ pub enum CalibrationError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is not a twin.
+    /// A file does not hold a twin.
     #[error("{}: not a twin: {problem}; calibrate again", path.display())]
     Format {
         /// The file.

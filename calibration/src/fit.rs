@@ -4,7 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-/// How a neural twin is fitted.
+/// How the weights of a neural or temporal twin are fitted.
+///
+/// ```
+/// use twinprop_calibration::FitConfig;
+///
+/// // A quick fit to few shots.
+/// let fit = FitConfig { epochs: 10, batch: 32, ..FitConfig::default() };
+/// assert_eq!(fit.learning_rate, 2e-3);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FitConfig {
@@ -18,10 +26,11 @@ pub struct FitConfig {
     /// Adam's first learning rate.
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
-    /// Share of the shots that the fit never learns from and is judged by while it runs.
+    /// Share of the shots that are held out: the fit does not learn from them, and stops by their
+    /// error.
     #[serde(deserialize_with = "validate::open_fraction")]
     pub validation_fraction: f64,
-    /// Passes without a better validation error after which the fit stops.
+    /// The fit stops after so many passes without a smaller validation error.
     #[serde(deserialize_with = "validate::count")]
     pub patience: usize,
 }
@@ -35,7 +44,7 @@ impl Default for FitConfig {
 /// The errors of a fit: mean squared error a pass, in units of each channel's variance.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FitHistory {
-    /// On the shots that are learned from.
+    /// On the shots of the fit.
     pub training: Vec<f32>,
     /// On the held-out shots.
     pub validation: Vec<f32>,

@@ -1,12 +1,12 @@
-//! A hybrid twin: a device's equation, and a small network for what the equation leaves.
+//! A hybrid twin: a device's equation, and a small network for the readings' remainder.
 //!
 //! ```text
 //! y = f(x, θ; κ) + r(x, θ)        f: the equation, κ: its constants; r: a neural twin of y − f
 //! ```
 //!
-//! The equation carries the gradient with few shots; the network takes up what it lacks. Where the
-//! network does no better on held-out shots than their mean, it is left out: fitted to noise, it would
-//! spoil the gradient.
+//! The equation has a good gradient after few shots; the network adds the effects that the equation
+//! lacks. A network that explains no more of the held-out remainder than its mean is left out: it was
+//! fitted to noise, and would spoil the gradient.
 
 use std::path::Path;
 
@@ -43,24 +43,24 @@ impl Default for HybridConfig {
     }
 }
 
-/// An equation and a network for what it leaves.
+/// An equation, and a network for the remainder of the readings.
 pub struct HybridTwin {
     equation: EquationTwin,
     residual: Option<NeuralTwin>,
 }
 
-/// The network must leave less than this share of the variance that the equation leaves.
+/// The network is used where its error is below this share of the remainder's variance.
 const WORTH_IT: f32 = 0.97;
 
 impl HybridTwin {
-    /// Of parts that are fitted.
+    /// A twin of fitted parts.
     #[must_use]
     pub fn new(equation: Box<dyn Differentiable>, residual: Option<NeuralTwin>) -> Self {
         Self { equation: EquationTwin::new(equation), residual }
     }
 
-    /// Learns the constants of `equation`, then fits the network to what is left of `shots`.
-    /// `progress` hears the passes done, of how many.
+    /// Learns the constants of `equation`, then fits the network to the remainder of the readings of
+    /// `shots`. `progress` gets the passes that are done, and their number.
     ///
     /// # Errors
     /// As [`identify`] and [`NetworkTwin::fit`](crate::NetworkTwin::fit).
@@ -80,11 +80,18 @@ impl HybridTwin {
         let interface = equation.interface().clone();
         let equation = EquationTwin::new(equation);
         let explained = predict(&equation, &shots.inputs, &shots.parameters, device);
-        let left = Shots { outputs: &shots.outputs - explained, ..shots.clone() };
-        let (residual, history) =
-            NeuralTwin::fit(&config.residual, fit, &interface, &left, seed, device, |done, _| {
+        let remainder = Shots { outputs: &shots.outputs - explained, ..shots.clone() };
+        let (residual, history) = NeuralTwin::fit(
+            &config.residual,
+            fit,
+            &interface,
+            &remainder,
+            seed,
+            device,
+            |done, _| {
                 progress(config.constants.epochs + done, passes);
-            })?;
+            },
+        )?;
         let best = history.validation.iter().copied().fold(f32::INFINITY, f32::min);
         Ok(Self { equation, residual: (best < WORTH_IT).then_some(residual) })
     }
@@ -95,7 +102,7 @@ impl HybridTwin {
         self.equation.equation()
     }
 
-    /// The network, if it is worth having.
+    /// The network, unless it was left out.
     #[must_use]
     pub fn residual(&self) -> Option<&NeuralTwin> {
         self.residual.as_ref()
@@ -148,15 +155,15 @@ impl DigitalTwin for HybridTwin {
     }
 }
 
-/// A copy of a hybrid twin: its equation learns from the readings, its network from what the equation
-/// leaves of them.
+/// A copy of a hybrid twin that learns: its equation from the readings, its network from their
+/// remainder.
 pub(crate) struct HybridLearner {
     constants: ConstantLearner,
     network: Option<NetworkLearner<Perceptron>>,
 }
 
 impl HybridLearner {
-    /// Of a copy of `twin`; none where its equation has no constants.
+    /// A copy of `twin`; `None` where its equation has no constants.
     pub fn new(twin: &HybridTwin, backend: &Device) -> Option<Self> {
         let constants = ConstantLearner::new(twin.equation.copy(), backend)?;
         let network = twin.residual().map(|residual| NetworkLearner::new(residual, backend));
@@ -177,7 +184,7 @@ impl Learner for HybridLearner {
         let error = self.constants.learn(runs, rate)?;
         let Some(network) = &mut self.network else { return Ok(error) };
         let equation = self.constants.equation();
-        let left: Vec<Run> = runs
+        let remainders: Vec<Run> = runs
             .iter()
             .map(|run| {
                 let mut explained = run.outputs.clone();
@@ -185,9 +192,9 @@ impl Learner for HybridLearner {
                 Ok(Run { outputs: &run.outputs - explained, ..(*run).clone() })
             })
             .collect::<Result<_, CalibrationError>>()?;
-        let left: Vec<&Run> = left.iter().collect();
+        let remainders: Vec<&Run> = remainders.iter().collect();
         let slower = network.first_rate() / self.constants.first_rate();
-        network.learn(&left, rate * slower)?;
+        network.learn(&remainders, rate * slower)?;
         Ok(error)
     }
 

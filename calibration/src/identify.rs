@@ -18,11 +18,11 @@ use crate::state::{State, as_part, take, take_part};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentifyConfig {
-    /// Names of the constants that are learned, such as `"damping"`, without their numbers; none
-    /// means all.
+    /// Names of the constants that are learned, such as `"damping"`, without their numbers; all
+    /// constants where it is empty.
     pub learn: Vec<String>,
-    /// Shots in a run that share their parameters: a device is set less often than it is played, and
-    /// the equation runs on whole batches.
+    /// Shots in a run that share their parameters, so that the device is set less often and the
+    /// equation is evaluated for whole batches.
     #[serde(deserialize_with = "validate::count")]
     pub shots_per_setting: usize,
     /// Runs a step.
@@ -31,7 +31,8 @@ pub struct IdentifyConfig {
     /// Passes over the shots; the learning rate falls to zero over them along a half cosine.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
-    /// Adam's first learning rate, in units of the constants: one is what the data sheet says.
+    /// Adam's first learning rate, in units of the constants: a constant is 1 at the value of the data
+    /// sheet.
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
 }
@@ -48,13 +49,12 @@ impl Default for IdentifyConfig {
     }
 }
 
-/// Moves the constants of `equation` to where its readings fit `shots` best; `progress` hears the
-/// passes done, of how many. Returns the mean squared error a pass, in units of each channel's
-/// variance.
+/// Fits the constants of `equation` to `shots`; `progress` gets the passes that are done, and their
+/// number. Returns the mean squared error a pass, in units of each channel's variance.
 ///
 /// # Errors
 /// [`CalibrationError::TooFewShots`] without shots or without a constant to learn,
-/// [`CalibrationError::Diverged`] where the error is no number any more.
+/// [`CalibrationError::Diverged`] where the error is not finite.
 pub fn identify(
     equation: &mut dyn Differentiable,
     config: &IdentifyConfig,
@@ -101,24 +101,25 @@ pub fn identify(
     Ok(history)
 }
 
-/// Constants whose gradient is smaller than this, beside the root mean square of all, move less than
-/// Adam would have it: it would let those that readings hardly tell of stray.
+/// Adam's ε, as a share of the gradient's root mean square: a constant with a smaller gradient moves less
+/// than by Adam's rule, which would let constants drift on which the readings hardly depend.
 const SMALL_GRADIENT: f32 = 0.1;
 
-/// The constants of an equation on their way to where its readings fit best.
+/// The constants of an equation while they are fitted.
 pub(crate) struct ConstantFit {
     /// `[1, constants]`.
     values: Tensor<2>,
     is_learned: Vec<bool>,
     /// One over each output's binary unit.
     per_unit: DVector<f32>,
-    /// Of each output's squared error in binary units: one over the variance of its readings there.
+    /// Weight of each output's squared error in binary units: one over the variance of its readings, or
+    /// empty before it is known.
     weight: DVector<f32>,
     optimiser: Adam,
 }
 
 impl ConstantFit {
-    /// From where the constants of `equation` are; those are learned that `learn` names, or all.
+    /// Starts at the constants of `equation`; learns those that `learn` names, or all where it is empty.
     pub fn new(equation: &dyn Differentiable, learn: &[String], device: &Device) -> Self {
         let constants = equation.constants();
         let is_learned = constants
@@ -141,7 +142,7 @@ impl ConstantFit {
         }
     }
 
-    /// Takes errors in units of `deviation`, the standard deviation of each output's readings.
+    /// Weighs errors by `deviation`, the standard deviation of each output's readings.
     pub fn weigh_by(&mut self, deviation: &[f32]) {
         let scaled = deviation.iter().zip(&self.per_unit);
         let weights = scaled.map(|(deviation, per_unit)| (deviation * per_unit).powi(-2));
@@ -153,12 +154,12 @@ impl ConstantFit {
         !self.is_learned.is_empty()
     }
 
-    /// Whether it knows how to weigh errors.
+    /// Whether the weights of the errors are known.
     pub fn is_weighed(&self) -> bool {
         !self.weight.is_empty()
     }
 
-    /// What it is made of, for a later process.
+    /// The constants, their weights and the optimiser's moments, for a later process.
     pub fn state(&self) -> State {
         let mut state = as_part("adam", self.optimiser.state(&[&self.values]));
         state.insert("constants".to_owned(), self.values.clone());
@@ -184,7 +185,7 @@ impl ConstantFit {
     }
 
     /// Moves the constants of `equation` one step down the squared error on `runs`. Returns the mean
-    /// squared error before; where it is no number, nothing moves.
+    /// squared error before the step; where it is not finite, the constants stay.
     pub fn step(
         &mut self,
         equation: &mut dyn Differentiable,

@@ -1,15 +1,16 @@
-//! Mean and standard deviation of readings, whatever their unit.
+//! Mean and standard deviation of readings, in any unit.
 
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::Channels;
 
 use crate::shots::Shots;
 
-/// Deviation of an output that never moves, as a share of the largest in its bank: about what the rounding of
-/// 32-bit floats makes of one that is still.
+/// Smallest deviation of an output, as a share of the largest in its bank: about that of the rounding to
+/// 32-bit floats, for an output with constant readings.
 const STILL: f32 = 1e-6;
 
-/// A variance that is a smaller share of the squared mean is lost where one is the difference of two squares.
+/// A variance below this share of the squared mean is lost to rounding, where it is computed as a
+/// difference of squares.
 const CANCELLED: f32 = 1e-4;
 
 /// Mean and standard deviation of each output channel, in the channels' units.
@@ -35,8 +36,8 @@ pub(crate) fn reading_moments(shots: &Shots, outputs: &Channels) -> ReadingMomen
 }
 
 /// Standard deviation of each row of `scaled`, readings `[n_outputs × shots]` in binary units, in the
-/// channels' units. None is below what `floor` says of all deviations of its bank, or zero: half a range
-/// is that of a bank in which nothing moves.
+/// channels' units; at least the `floor` of its bank, which is computed from all deviations of the bank. In
+/// a bank with constant readings it is half the range.
 pub(crate) fn deviations_above(
     scaled: &DMatrix<f32>,
     outputs: &Channels,
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_have_the_unit_of_the_readings_and_nothing_else() {
+    fn moments_scale_with_the_unit_of_the_readings() {
         let readings = DMatrix::from_fn(3, 50, |row, shot| match row {
             0 => (shot as f32 * 0.7).sin(),
             1 => 0.5 + 1e-3 * (shot as f32 * 1.3).cos(),
@@ -93,7 +94,7 @@ mod tests {
         };
         let ReadingMoments { mean, deviation } = of(1.0);
         assert!((deviation[0] - 0.707).abs() < 0.02 && (deviation[1] - 7e-4).abs() < 1e-4);
-        assert!(deviation[2] > 0.0 && deviation[2] < 1e-5, "still: {}", deviation[2]);
+        assert!(deviation[2] > 0.0 && deviation[2] < 1e-5, "constant: {}", deviation[2]);
         for exponent in [-100, -30, 30, 100] {
             let unit = 2f32.powi(exponent);
             let by_unit = |values: &[f32]| values.iter().map(|v| v * unit).collect::<Vec<_>>();
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bank_has_its_own_floor_and_nothing_is_divided_by_zero() {
+    fn each_bank_has_a_floor_of_its_own_and_no_deviation_is_zero() {
         let outputs = Channels::bank("current", 2, "A", -1e-9, 1e-9)
             .and(Channels::bank("frequency", 2, "Hz", 2e14, 2e14 + 4e9))
             .and(Channels::bank("dead", 1, "V", -2.0, 2.0));
@@ -118,17 +119,17 @@ mod tests {
         assert!((deviation[0] / 7e-10 - 1.0).abs() < 0.1, "{deviation:?}");
         assert!(
             (deviation[1] / 7e-13 - 1.0).abs() < 0.1,
-            "small beside its neighbour: {deviation:?}"
+            "smaller than its neighbour: {deviation:?}"
         );
         assert!((deviation[2] / 7e8 - 1.0).abs() < 0.1, "{deviation:?}");
         assert!(deviation[3] > 0.0 && deviation[3] < 1e-5 * deviation[2], "{deviation:?}");
-        assert_eq!(deviation[4], 2.0, "half a range where nothing moves");
+        assert_eq!(deviation[4], 2.0, "half a range for constant readings");
         assert!((mean[2] / 2e14 - 1.0).abs() < 1e-4);
     }
 
     #[test]
-    fn a_small_movement_on_a_large_reading_is_seen() {
-        // From the difference of two squares, nothing would be left of it.
+    fn a_small_deviation_of_a_large_reading_is_found() {
+        // A difference of squares would round it away.
         let outputs = Channels::bank("y", 1, "V", 0.0, 1000.0);
         let readings = DMatrix::from_fn(1, 100, |_, shot| 900.0 + 0.01 * (shot % 2) as f32);
         let deviation = reading_moments(&shots(readings), &outputs).deviation;

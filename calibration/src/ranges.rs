@@ -10,18 +10,19 @@ use crate::bridge::from_vec;
 pub struct RangeMap {
     /// `[1, channels]`; cotangents are multiplied by it.
     pub scale: Tensor<2>,
-    /// The lower end of a range that lies far from zero, as optical frequencies do, and zero of all others:
-    /// scale ∘ x would leave little of what tells its values apart. None where all are zero.
+    /// The lower end of a range that is far from zero, such as that of an optical frequency, and zero for
+    /// other ranges: scale ∘ x would round away the differences between the values. `None` where all are
+    /// zero.
     start: Option<Tensor<2>>,
     offset: Tensor<2>,
 }
 
-/// Whether a range is much narrower than it is far from zero.
+/// Whether a range is far from zero, measured by its width.
 fn is_far(channel: &Channel) -> bool {
     0.5 * (channel.minimum + channel.maximum).abs() > FAR * channel.span()
 }
 
-/// Widths of a range that it may lie from zero.
+/// A range is far from zero beyond so many of its widths.
 const FAR: f32 = 4.0;
 
 impl RangeMap {
@@ -54,7 +55,7 @@ impl RangeMap {
         }
     }
 
-    /// The map with these scales and offsets, one a channel.
+    /// The map with this scale and offset for each channel.
     #[must_use]
     pub fn of(scale: Vec<f32>, offset: Vec<f32>, device: &Device) -> Self {
         let (scale, offset) = (row(scale.into_iter(), device), row(offset.into_iter(), device));
@@ -78,8 +79,8 @@ impl RangeMap {
         }
     }
 
-    /// The same as [`to_device_units`](Self::to_device_units), in a single column where all channels have one
-    /// range.
+    /// The same map as [`to_device_units`](Self::to_device_units), as one column where all channels have
+    /// the same range.
     #[must_use]
     pub fn to_device_units_at_once(channels: &Channels, device: &Device) -> Self {
         let range = |channel: Channel| (channel.minimum, channel.maximum);
@@ -112,11 +113,11 @@ mod tests {
     use crate::bridge::to_vec;
 
     #[test]
-    fn a_narrow_range_far_from_zero_keeps_the_digits_that_its_values_have() {
+    fn neighbouring_values_of_a_narrow_range_far_from_zero_stay_apart() {
         let device = Device::flex();
         let channels = Channels::bank("frequency", 3, "Hz", 1.999_99e14, 2.000_01e14);
         let bank = &channels.banks()[0];
-        // The values that a 32-bit float can have there, one beside the other.
+        // Two neighbouring 32-bit floats.
         let next = f32::from_bits(bank.minimum.to_bits() + 1);
         let values = vec![bank.minimum, next, bank.maximum];
         let map = RangeMap::normalising(&channels, &device);

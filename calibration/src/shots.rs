@@ -1,14 +1,30 @@
-//! What a device answered: drives and measurements of a calibration.
+//! Shots of a calibration: drives, parameters and the device's readings.
 
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::{DeviceError, PhysicalLayer, runs_of_equal_parameters};
 
-/// Time on the device of the shots that are measured between two reports of progress.
+/// Seconds of the device's time between two reports of progress.
 const SECONDS_A_PIECE: f64 = 0.25;
-/// Most shots between two reports of progress.
+/// Largest number of shots between two reports of progress.
 const MOST_SHOTS_A_PIECE: f64 = 64.0;
 
 /// Shots of one device, a column each, every shot with its own parameters.
+///
+/// ```
+/// use twinprop_calibration::Shots;
+/// use twinprop_calibration::design::DesignConfig;
+/// use twinprop_devices::PhysicalLayer;
+/// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() })?;
+/// let (inputs, parameters) = DesignConfig::Uniform.draw(device.interface(), 20, None, 1)?;
+/// let shots = Shots::measure(&mut device, inputs, parameters, |done| println!("{done} shots"))?;
+/// let (seen, unseen) = shots.split_last(5);
+/// assert_eq!((seen.len(), unseen.len()), (15, 5));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Shots {
     /// `[n_inputs × shots]`, in the device's units.
@@ -20,11 +36,11 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// Plays the drives of a design; `progress` hears how many are done, about four times a second of
-    /// the device's time.
+    /// Plays the drives `inputs` `[n_inputs × shots]` with the `parameters` `[n_parameters × shots]`;
+    /// `progress` gets the number of shots that are done, about four times a second of the device's time.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The device's.
     pub fn measure(
         device: &mut dyn PhysicalLayer,
         inputs: DMatrix<f32>,
@@ -56,13 +72,13 @@ impl Shots {
         self.inputs.ncols()
     }
 
-    /// Whether there are none.
+    /// Whether it has no shot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// These and `others`.
+    /// These shots, then `others`.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
         Self {
@@ -72,7 +88,10 @@ impl Shots {
         }
     }
 
-    /// Splits off the last `count` shots: (the rest, the last).
+    /// Splits off the last `count` shots; returns the others, then these.
+    ///
+    /// # Panics
+    /// If there are fewer than `count` shots.
     #[must_use]
     pub fn split_last(&self, count: usize) -> (Self, Self) {
         let first = self.len() - count;
@@ -97,7 +116,7 @@ impl Shots {
     }
 }
 
-/// The columns of `left`, then those of `right`, as many rows as both have.
+/// The columns of `left`, then those of `right`, which have the same number of rows.
 #[must_use]
 pub fn beside(left: &DMatrix<f32>, right: &DMatrix<f32>) -> DMatrix<f32> {
     let values = left.as_slice().iter().chain(right.as_slice()).copied();
@@ -122,13 +141,13 @@ impl Run {
         self.inputs.ncols()
     }
 
-    /// Whether there are none.
+    /// Whether it has no shot.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Values that it holds.
+    /// Number of the values in it.
     #[must_use]
     pub fn values(&self) -> usize {
         self.inputs.len() + self.parameters.len() + self.outputs.len()

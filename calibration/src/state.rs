@@ -1,4 +1,4 @@
-//! What something that learns is made of, by name, so that a later process can restore it.
+//! The state of something that learns, as named tensors, so that a later process can restore it.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ pub type State = HashMap<String, Tensor<2>>;
 /// Takes the tensor `name` out of `state`.
 ///
 /// # Errors
-/// In words, where there is none.
+/// Says that the tensor is missing.
 pub fn take(state: &mut State, name: &str) -> Result<Tensor<2>, String> {
     state.remove(name).ok_or_else(|| format!("it has no tensor `{name}`"))
 }
@@ -21,7 +21,7 @@ pub fn as_part(part: &str, state: State) -> State {
     state.into_iter().map(|(name, tensor)| (format!("{part}.{name}"), tensor)).collect()
 }
 
-/// What of `state` has `part.` before its name, without it.
+/// Takes the tensors out of `state` that [`as_part`] named for `part`, and gives them their old names.
 pub fn take_part(state: &mut State, part: &str) -> State {
     let prefix = format!("{part}.");
     let names: Vec<String> =

@@ -14,7 +14,7 @@ use crate::error::CalibrationError;
 /// Named tensors as the bytes of a safetensors file.
 ///
 /// # Panics
-/// Never: the views are built from tensors, whose sizes fit their shapes.
+/// Never: the size of a tensor fits its shape.
 #[must_use]
 pub fn to_safetensors<'a>(tensors: impl IntoIterator<Item = (String, &'a Tensor<2>)>) -> Vec<u8> {
     let data: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
@@ -31,7 +31,7 @@ pub fn to_safetensors<'a>(tensors: impl IntoIterator<Item = (String, &'a Tensor<
     safetensors::serialize(views, None).expect("names and shapes are valid")
 }
 
-/// Named tensors of a safetensors file; every tensor has two dimensions and finite numbers.
+/// The named tensors of a safetensors file; every tensor must have two dimensions and finite values.
 ///
 /// # Errors
 /// [`CalibrationError::File`] or [`CalibrationError::Format`], naming the file.
@@ -46,10 +46,10 @@ pub fn read_safetensors(
     file.iter()
         .map(|(name, view)| {
             let [rows, columns] = view.shape() else {
-                return Err(broken(format!("tensor `{name}` has not two dimensions")));
+                return Err(broken(format!("tensor `{name}` does not have two dimensions")));
             };
             if view.dtype() != Dtype::F32 {
-                return Err(broken(format!("tensor `{name}` is not of 32-bit floats")));
+                return Err(broken(format!("tensor `{name}` does not hold 32-bit floats")));
             }
             let values: Vec<f32> = view
                 .data()
@@ -57,7 +57,7 @@ pub fn read_safetensors(
                 .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
                 .collect();
             if values.iter().any(|value| !value.is_finite()) {
-                return Err(broken(format!("tensor `{name}` holds a number that is not finite")));
+                return Err(broken(format!("tensor `{name}` holds a value that is not finite")));
             }
             Ok((name.to_owned(), from_vec(values, [*rows, *columns], device)))
         })

@@ -7,10 +7,10 @@
 //! ŷ_i    = v · a_L[t_i] + c_i                       t_i: the sample under which reading i is taken
 //! ```
 //!
-//! A device with a waveform for a drive answers to what came before, and the same whenever it comes; this
-//! twin shares its weights over the samples, and needs fewer shots than one that must learn each of them
-//! for itself. Activation, normalisation and the spread of data and parameters over the drive are the
-//! neural twin's and the waveform devices'. Source: dilated causal convolutions of van den Oord et al.
+//! The readings of a waveform device depend on earlier samples of its drive, and in the same way at all
+//! times; this twin shares its weights over the samples, and needs fewer shots than a twin with weights
+//! for each sample. Activation and normalisation are the neural twin's; data and parameters are interleaved
+//! in the drive as in the waveform devices. Source: dilated causal convolutions of van den Oord et al.
 //! (2016), as the temporal convolutional networks of Bai, Kolter & Koltun (2018).
 
 use burn::tensor::{Device, Int, Tensor};
@@ -33,7 +33,7 @@ pub struct TemporalTwinConfig {
     /// Channels of each layer.
     #[serde(deserialize_with = "validate::count")]
     pub width: usize,
-    /// Layers; each looks twice as far back as the one before.
+    /// Layers; each looks twice as far back as the layer before.
     #[serde(deserialize_with = "validate::count")]
     pub depth: usize,
     /// Samples that a layer looks at.
@@ -73,7 +73,7 @@ impl CausalConvolution {
     ) -> Tensor<2> {
         let [shots, _] = inputs.dims();
         let mut drive = vec![inputs];
-        // A tensor without columns is no tensor everywhere.
+        // Not every backend can concatenate a tensor without columns.
         if parameters.dims()[1] > 0 {
             drive.push(spread(parameters, shots));
         }
@@ -93,7 +93,7 @@ impl CausalConvolution {
         read.matmul(head[0].clone()).reshape([shots, self.outputs]) + head[1].clone()
     }
 
-    /// What a layer sees of `a` `[shots, samples, channels]` at every sample:
+    /// The samples of `a` `[shots, samples, channels]` that a layer sees at each sample:
     /// `[shots · samples, taps · channels]`.
     fn look_back(&self, a: &Tensor<3>, dilation: usize) -> Tensor<2> {
         let [shots, samples, channels] = a.dims();

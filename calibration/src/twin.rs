@@ -14,6 +14,52 @@ use crate::state::State;
 
 /// A differentiable model of one physical layer.
 ///
+/// A twin of one's own needs an interface and a prediction; burn differentiates it:
+///
+/// ```
+/// use twinprop_calibration::DigitalTwin;
+/// use twinprop_calibration::bridge::{from_vec, to_vec};
+/// use twinprop_calibration::burn::tensor::{Device, Tensor};
+/// use twinprop_devices::{Channels, Interface};
+///
+/// /// An amplifier: y = θ x.
+/// struct Amplifier {
+///     interface: Interface,
+/// }
+///
+/// impl DigitalTwin for Amplifier {
+///     fn interface(&self) -> &Interface {
+///         &self.interface
+///     }
+///
+///     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+///         x * theta
+///     }
+///
+///     fn multiply_adds(&self) -> u64 {
+///         1
+///     }
+/// }
+///
+/// let interface = Interface {
+///     device: "amplifier".to_owned(),
+///     inputs: Channels::bank("signal", 1, "V", -1.0, 1.0),
+///     parameters: Channels::bank("gain", 1, "1", 0.0, 10.0),
+///     outputs: Channels::bank("signal", 1, "V", -10.0, 10.0),
+///     seconds_per_shot: 1e-3,
+/// };
+/// let twin = Amplifier { interface };
+/// let backend = Device::flex();
+/// // Two shots on one setting.
+/// let x = from_vec(vec![0.5, -0.2], [2, 1], &backend);
+/// let theta = from_vec(vec![3.0], [1, 1], &backend);
+/// let y = twin.predict(x.clone(), theta.clone());
+/// let dy = from_vec(vec![1.0, 1.0], [2, 1], &backend);
+/// let (dx, dtheta) = twin.vjp(x, theta, y, dy);
+/// assert_eq!(to_vec(dx), [3.0, 3.0]);
+/// assert!((to_vec(dtheta)[0] - 0.3).abs() < 1e-6);
+/// ```
+///
 /// Shots come in groups that share parameters: the rows of `x` are `groups` runs of equal length,
 /// and row `g` of `theta` holds the parameters of run `g`. One group is a batch on one setting of
 /// the device; as many groups as shots is a calibration, where every shot has its own.
@@ -47,8 +93,8 @@ pub trait DigitalTwin: Send + Sync {
         autodiff_vjp(self, x, theta, dy)
     }
 
-    /// What [`vjp`](Self::vjp) at (`x`, `theta`) can do before the cotangents are known, while the device
-    /// plays; none where there is little.
+    /// The part of [`vjp`](Self::vjp) at (`x`, `theta`) that needs no cotangents, done while the device
+    /// plays; `None` for a twin where that part is small.
     fn linearise(&self, _x: Tensor<2>, _theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
         None
     }
@@ -57,13 +103,13 @@ pub trait DigitalTwin: Send + Sync {
     /// three times as many.
     fn multiply_adds(&self) -> u64;
 
-    /// A copy that keeps learning from shots on `backend` while the twin is used; none for a twin
-    /// that has nothing to learn.
+    /// A copy that keeps learning from shots on `backend` while the twin is used; `None` for a twin
+    /// with nothing to learn.
     fn learner(&self, _backend: &Device) -> Option<Box<dyn Learner>> {
         None
     }
 
-    /// Saves what was fitted in files `NAME.…` of `folder`; nothing by default.
+    /// Saves what was fitted in files `NAME.…` of `folder`; by default nothing.
     ///
     /// # Errors
     /// [`CalibrationError::File`] names the file that could not be written.
@@ -72,43 +118,44 @@ pub trait DigitalTwin: Send + Sync {
     }
 }
 
-/// A twin's copy that learns from shots.
+/// A copy of a twin that learns from shots.
 pub trait Learner: Send {
-    /// Adam's learning rate in the first step of a fit, in the unit of what is learned.
+    /// Adam's learning rate in the first step of a fit, in the unit of the learned values.
     fn first_rate(&self) -> f64;
 
-    /// Adam's learning rate for steps that have no end, beside the twin's use.
+    /// Adam's learning rate while the twin is used, for steps that follow each other without an end.
     fn steady_rate(&self) -> f64;
 
     /// Takes one step on `runs` with Adam's learning rate `rate`. Returns the mean squared error
     /// before it, in units of each channel's variance.
     ///
     /// # Errors
-    /// [`CalibrationError::RefinementDiverged`] where the step would leave the real numbers; what was
-    /// learned before stays.
+    /// [`CalibrationError::RefinementDiverged`] where the error is not finite; the learner stays as it
+    /// was before the step.
     fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError>;
 
-    /// What it is made of, for a later process.
+    /// The learned values and the optimiser's moments, for a later process.
     fn state(&self) -> State;
 
     /// Restores what [`state`](Self::state) gave.
     ///
     /// # Errors
-    /// In words, where something is missing.
+    /// Says which tensor is missing.
     fn restore(&mut self, state: State) -> Result<(), String>;
 
-    /// What it has learned.
+    /// A twin with what was learned so far.
     fn twin(&self) -> Box<dyn DigitalTwin>;
 }
 
-/// A twin at one point, whatever becomes of the twin.
+/// A twin linearised at one point; it stays valid when the twin changes.
 pub trait Linearised: Send + Sync {
     /// The twin's [`vjp`](DigitalTwin::vjp) there, with the readings `y` and the outputs' cotangents
     /// `dy`, each `[shots, n_outputs]` → cotangents of `x` and `theta`.
     fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);
 }
 
-/// `twin` at (`x`, `theta`), with as much as it can do before the cotangents are known done.
+/// `twin` linearised at (`x`, `theta`): by [`DigitalTwin::linearise`] or, without it, by a later call of
+/// [`DigitalTwin::vjp`].
 #[must_use]
 pub fn at_point(
     twin: &Arc<dyn DigitalTwin>,
@@ -119,7 +166,7 @@ pub fn at_point(
         .unwrap_or_else(|| Box::new(AtPoint { twin: Arc::clone(twin), x, theta }))
 }
 
-/// A twin that has done nothing yet.
+/// A twin and a point, for a call of [`DigitalTwin::vjp`].
 struct AtPoint {
     twin: Arc<dyn DigitalTwin>,
     x: Tensor<2>,
@@ -132,7 +179,8 @@ impl Linearised for AtPoint {
     }
 }
 
-/// The vector-Jacobian product of `twin.predict` by burn's autodiff.
+/// The vector-Jacobian product of [`DigitalTwin::predict`] by burn's autodiff; operands as for
+/// [`DigitalTwin::vjp`].
 pub fn autodiff_vjp<T: DigitalTwin + ?Sized>(
     twin: &T,
     x: Tensor<2>,

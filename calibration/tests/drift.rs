@@ -8,7 +8,7 @@ use twinprop_devices::imperfections::{Course, DriftConfig, Span};
 use twinprop_devices::optical::SecondHarmonicConfig;
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, Usage};
 
-/// A noisy optical device whose constants move by `deviation` in its first thousand shots and stay.
+/// A noisy optical device; its constants drift by `deviation` in the first thousand shots, and then stay.
 fn device(deviation: f64, seed: u64, shots: u64) -> Box<dyn PhysicalLayer> {
     let drift = (deviation > 0.0).then_some(DriftConfig {
         deviation,

@@ -1,4 +1,4 @@
-//! The fidelity that is reported is the one that there is.
+//! The reported fidelity is the true one, within its interval.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -66,13 +66,13 @@ fn agreement(twin: &dyn DigitalTwin, exact: &dyn DigitalTwin, shots: &Shots) -> 
     (both / (one * other).sqrt(), (one / other).sqrt())
 }
 
-/// Trials, each with points and directions of its own,
+/// Trials, each with other points and directions.
 const TRIALS: u64 = 200;
-/// and of the devices that take long without optimisation.
+/// Trials of devices that are slow in a debug build.
 const SLOW_TRIALS: u64 = if cfg!(debug_assertions) { 10 } else { TRIALS };
 
 #[test]
-fn the_exact_gradients_cosine_is_in_the_interval_that_is_stated() {
+fn the_true_cosine_is_in_the_reported_interval() {
     let optical = DeviceKind::SecondHarmonic(SecondHarmonicConfig {
         inputs: 4,
         parameters: 3,

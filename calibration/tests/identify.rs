@@ -1,4 +1,4 @@
-//! A physics twin's constants come back from shots, and a hybrid's network takes up what is left.
+//! A physics twin recovers the constants from shots, and a hybrid's network learns the remainder.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -95,7 +95,7 @@ fn a_hybrid_twin_learns_what_its_equation_lacks_and_leaves_noise_alone() {
     let fit = FitConfig { epochs: 80, batch: 32, learning_rate: 1e-2, ..Default::default() };
     let backend = Device::flex();
     let (simulated, shots) = measured(pendula(), 600, &config.constants);
-    // What nobody knows of: the drives leak into the readings.
+    // An effect that the equation lacks: the drives leak into the readings.
     let leak = shots.inputs.map(|x| 0.5 * (1.5 * x).cos());
     let leaky = Shots { outputs: &shots.outputs + leak, ..shots.clone() };
     let nrmse = |twin: &dyn DigitalTwin, shots: &Shots| {
@@ -129,7 +129,7 @@ fn a_hybrid_twin_learns_what_its_equation_lacks_and_leaves_noise_alone() {
     let difference = (at(1.0) - at(-1.0)) / (2.0 * step);
     assert!((predicted / difference - 1.0).abs() < 0.02, "{predicted} against {difference}");
 
-    // With the whole equation, noise is all that is left.
+    // Where the equation is complete, the remainder is noise.
     let (simulated, shots) = measured(pendula(), 600, &config.constants);
     let twin = HybridTwin::fit(simulated.nominal, &config, &fit, &shots, 1, &backend, |_, _| ());
     assert!(twin.unwrap().residual().is_none());

@@ -1,4 +1,4 @@
-//! Twins keep learning from the shots of a device that is not what they were fitted to.
+//! Twins learn from the shots of a device that differs from the one that they were fitted to.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -21,7 +21,7 @@ use twinprop_devices::{
 
 const SHOTS_A_SETTING: usize = 4;
 
-/// A chain of pendula that is off its data sheet by a tenth.
+/// A chain of pendula with constants that differ from the data sheet by a tenth.
 fn pendula() -> SimulatedDevice {
     let model = DeviceKind::Pendula(PendulaConfig { count: 6, time: 3.0, ..Default::default() });
     let imperfections =
@@ -46,15 +46,15 @@ fn lesson(runs: &[Arc<Run>], steps: usize, rate: f64) -> Lesson {
         .collect()
 }
 
-/// Share of the readings' variance that `twin` leaves.
-fn left(twin: &dyn DigitalTwin, shots: &Shots) -> f32 {
+/// The error of `twin`, as a share of the readings' variance.
+fn error_of(twin: &dyn DigitalTwin, shots: &Shots) -> f32 {
     let predicted = predict(twin, &shots.inputs, &shots.parameters, &Device::flex());
     let mean = shots.outputs.column_mean();
     let spread: f32 = shots.outputs.column_iter().map(|y| (y - &mean).norm_squared()).sum();
     (predicted - &shots.outputs).norm_squared() / spread
 }
 
-/// What `twin` leaves of the pendula's readings before and after a lesson.
+/// The error of `twin` on the pendula's readings, before and after a lesson.
 fn before_and_after(twin: &dyn DigitalTwin, steps: usize) -> (f32, f32) {
     let mut device = pendula().device;
     let seen = shots(&mut device, 1024, 1);
@@ -66,7 +66,7 @@ fn before_and_after(twin: &dyn DigitalTwin, steps: usize) -> (f32, f32) {
     refiner.give(lesson(&runs, steps, rate));
     let learned = refiner.learned().unwrap().unwrap();
     assert!(learned.error_after < learned.error_before);
-    (left(twin, &unseen), left(&*learned.twin, &unseen))
+    (error_of(twin, &unseen), error_of(&*learned.twin, &unseen))
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn an_equation_learns_its_constants() {
 
 #[test]
 fn a_network_learns_its_weights() {
-    // Fitted to what the data sheet promises.
+    // Fitted to the data sheet.
     let promised = shots(&mut pendula().nominal, 2048, 3);
     let config = NeuralTwinConfig { width: 64, depth: 2, ..Default::default() };
     let interface = pendula().nominal.interface().clone();
@@ -98,7 +98,7 @@ fn a_hybrid_learns_both() {
 }
 
 #[test]
-fn lessons_are_answered_in_their_order_and_wait_for_nobody() {
+fn results_come_in_the_order_of_the_lessons() {
     let mut device = pendula().device;
     let seen = shots(&mut device, 64, 1);
     let runs: Vec<_> = seen.runs(SHOTS_A_SETTING).into_iter().map(Arc::new).collect();
@@ -122,7 +122,7 @@ fn lessons_are_answered_in_their_order_and_wait_for_nobody() {
 }
 
 #[test]
-fn a_lesson_that_is_no_number_is_an_error() {
+fn a_lesson_on_nan_is_an_error() {
     let mut device = pendula().device;
     let mut seen = shots(&mut device, 8, 1);
     seen.outputs[0] = f32::NAN;

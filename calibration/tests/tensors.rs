@@ -1,4 +1,4 @@
-//! A device's equation in tensors is the device's equation.
+//! Equations in tensors agree with the devices' own.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -18,22 +18,22 @@ fn difference(ours: &[f32], reference: &[f32]) -> f32 {
 }
 
 #[test]
-fn oscillators_answer_and_differentiate_as_on_the_host() {
+fn oscillators_in_tensors_agree_with_the_device() {
     agree_on(&Device::flex(), 2e-6, &[(12, 1, 7), (12, 2, 7), (12, 5, 7), (256, 3, 7)]);
 }
 
 #[test]
-fn a_total_leaves_nothing_out() {
-    nothing_is_left_out_on(&Device::flex());
+fn a_total_sums_all_values() {
+    all_values_are_summed_on(&Device::flex());
 }
 
 #[cfg(feature = "wgpu")]
 #[test]
-fn a_total_leaves_nothing_out_on_a_gpu() {
-    nothing_is_left_out_on(&Device::wgpu(burn::tensor::DeviceKind::DefaultDevice));
+fn a_total_sums_all_values_on_a_gpu() {
+    all_values_are_summed_on(&Device::wgpu(burn::tensor::DeviceKind::DefaultDevice));
 }
 
-fn nothing_is_left_out_on(device: &Device) {
+fn all_values_are_summed_on(device: &Device) {
     for count in [1, 2, 9, 1000] {
         let values = (0..count).map(|place| place as f32).collect();
         let total: f32 = total(from_vec(values, [1, count], device)).into_scalar();
@@ -44,13 +44,13 @@ fn nothing_is_left_out_on(device: &Device) {
 /// The kernel of wide products takes blocks of 32 shots and strips of 256 columns.
 #[cfg(feature = "wgpu")]
 #[test]
-fn wide_oscillators_answer_and_differentiate_on_a_gpu_as_on_the_host() {
+fn wide_oscillators_on_a_gpu_agree_with_the_device() {
     let device = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
     agree_on(&device, 1e-4, &[(12, 2, 7), (256, 1, 32), (300, 2, 37), (1030, 1, 3)]);
 }
 
-/// The host's answers and those in tensors of `device` are the same to `tolerance`, for so many oscillators, steps and
-/// shots.
+/// Responses and adjoints of the simulated device and in tensors of `device` agree to `tolerance`; each case: numbers
+/// of oscillators, steps and shots.
 fn agree_on(device: &Device, tolerance: f32, cases: &[(usize, usize, usize)]) {
     for &(count, steps, shots) in cases {
         let config = OscillatorsConfig {

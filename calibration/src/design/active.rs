@@ -1,9 +1,9 @@
-//! Shots where twins disagree.
+//! Shots where twins disagree (query by committee; Seung, Opper & Sompolinsky 1992).
 //!
-//! A part of the shots follows the design that the active one starts from. Then, round by round, an
-//! ensemble of small twins is fitted to what was measured, and the next shots are drawn from many
-//! candidates with chances as large as the twins' disagreement on them: where they disagree most, most
-//! shots fall, and no two rounds crowd one place.
+//! A part of the shots follows another design. Then, round by round, an ensemble of small twins is fitted
+//! to the shots so far, and the next shots are drawn from many candidates with probabilities in
+//! proportion to the disagreement of the twins. Being random, the shots of a round do not all lie in one
+//! place.
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
@@ -17,11 +17,12 @@ use crate::error::CalibrationError;
 use crate::shots::Shots;
 
 impl ActiveConfig {
-    /// Measures `shots` shots of a device with `interface` by `measure`, which gets inputs
-    /// `[n_inputs × shots]` and parameters `[n_parameters × shots]` round by round.
+    /// Measures `shots` shots of a device with `interface`. In each round `measure` gets inputs
+    /// `[n_inputs × shots]` and parameters `[n_parameters × shots]`, and returns the measured shots.
     ///
     /// # Errors
-    /// Whatever `measure` answers, and as [`Ensemble::fit`].
+    /// Those of `measure`, of [`DesignConfig::draw`](super::DesignConfig::draw) and of
+    /// [`Ensemble::fit`].
     pub fn measure<E: From<CalibrationError>>(
         &self,
         interface: &Interface,
@@ -53,7 +54,7 @@ impl ActiveConfig {
                 self.from.draw(interface, self.candidates * count, task, seed)?;
             let weights = ensemble.disagreement(&inputs, &parameters, backend);
             let random = &mut random::stream(seed, "active design");
-            // A weight that is zero everywhere would leave nothing to choose.
+            // Positive, so that there is a choice where the twins agree everywhere.
             let weight = |candidate: usize| f64::from(weights[candidate]).max(1e-12);
             let chosen = sample_weighted(random, weights.len(), weight, count)
                 .map(rand::seq::index::IndexVec::into_vec)

@@ -1,4 +1,4 @@
-//! The designs, and drawing from them.
+//! The sampling designs, and drawing from them.
 
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
@@ -14,20 +14,36 @@ use crate::fit::FitConfig;
 use crate::neural::NeuralTwinConfig;
 
 /// A sampling design; in a recipe, `design = "uniform"` or `design = { task_like = {…} }`.
+///
+/// ```
+/// use twinprop_calibration::design::DesignConfig;
+/// use twinprop_devices::PhysicalLayer;
+/// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() })?;
+/// let interface = device.interface();
+/// let (inputs, parameters) = DesignConfig::LatinHypercube.draw(interface, 64, None, 1)?;
+/// assert_eq!(inputs.shape(), (interface.inputs.len(), 64));
+/// assert_eq!(parameters.shape(), (interface.parameters.len(), 64));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DesignConfig {
     /// Every channel uniform over its range, independently.
     Uniform,
     /// Every channel stratified: with N shots, each of N equal slices of its range is hit once
     /// (McKay, Beckman & Conover, Technometrics 21, 239, 1979).
     LatinHypercube,
-    /// Points of an Owen-scrambled Sobol sequence, which fill also pairs of channels evenly; best with a
-    /// power of two of shots.
+    /// Points of an Owen-scrambled Sobol sequence, which also fill pairs of channels evenly; best with
+    /// a power of two of shots.
     Sobol,
-    /// Drives that the network will ask for, parameters around their initialisation.
+    /// Drives of the network's task, and parameters about their initial values.
     TaskLike(TaskLikeConfig),
-    /// Shots where twins of the earlier ones disagree.
+    /// Shots where twins that were fitted to the earlier shots disagree.
     Active(ActiveConfig),
 }
 
@@ -35,18 +51,18 @@ pub enum DesignConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActiveConfig {
-    /// The design of the first shots, of the candidates, and of the shots that judge the twin.
+    /// Design of the first shots, of the candidates, and of the shots that judge the twin.
     pub from: Box<DesignConfig>,
-    /// Share of the shots that follow it.
+    /// Share of the shots that follow it, between 0 and 1.
     #[serde(deserialize_with = "validate::open_fraction")]
     pub start: f64,
-    /// Rounds in which the others are chosen.
+    /// Rounds in which the other shots are chosen.
     #[serde(deserialize_with = "validate::count")]
     pub rounds: usize,
     /// Candidates a shot.
     #[serde(deserialize_with = "validate::count")]
     pub candidates: usize,
-    /// The twins that disagree.
+    /// The twins of a round.
     pub ensemble: EnsembleConfig,
     /// Their fit.
     pub fit: FitConfig,
@@ -70,12 +86,12 @@ impl Default for ActiveConfig {
 
 impl DesignConfig {
     /// Draws `shots` shots for a device: inputs `[n_inputs × shots]` and parameters
-    /// `[n_parameters × shots]`, in its units and ranges and in random order. `task` is what the
-    /// network will ask for; only [`TaskLike`](Self::TaskLike) needs it. An active design draws what it
-    /// starts from; its other shots come of measurements ([`ActiveConfig::measure`]).
+    /// `[n_parameters × shots]`, in its units and ranges and in random order. Only
+    /// [`TaskLike`](Self::TaskLike) needs `task`. An active design draws from the design that it
+    /// starts from; its other shots follow from measurements: [`ActiveConfig::measure`].
     ///
     /// # Errors
-    /// [`CalibrationError::TooFewShots`] where a task-like design has no task to look at.
+    /// [`CalibrationError::TooFewShots`] for a task-like design without a task.
     pub fn draw(
         &self,
         interface: &Interface,
@@ -94,7 +110,7 @@ impl DesignConfig {
             Self::TaskLike(config) => {
                 let task = task.ok_or_else(|| {
                     CalibrationError::TooFewShots(
-                        "a task-like design needs the network's drives, and there are none; choose the design `latin_hypercube`".to_owned(),
+                        "a task-like design needs the drives of a network's task, and none were given; choose the design `latin_hypercube`".to_owned(),
                     )
                 })?;
                 task_like::draw(config, task, &channels, shots, &mut random)

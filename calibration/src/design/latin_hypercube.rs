@@ -5,8 +5,8 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use twinprop_devices::Channels;
 
-/// `[channels × shots]` in the channels' units: each channel hits each of `shots` equal slices of
-/// its range once, in an order of its own.
+/// `[channels × shots]` in the channels' units: each channel has one value in each of `shots` equal
+/// slices of its range, in an order of its own.
 pub(super) fn draw(channels: &Channels, shots: usize, random: &mut impl Rng) -> DMatrix<f32> {
     let mut drives = DMatrix::zeros(channels.len(), shots);
     let mut slices: Vec<usize> = (0..shots).collect();
@@ -26,7 +26,7 @@ mod tests {
     use twinprop_devices::random::stream;
 
     #[test]
-    fn every_slice_of_every_channel_is_hit_once() {
+    fn every_slice_of_every_channel_has_one_value() {
         let channels = Channels::bank("drive", 5, "V", -2.0, 3.0);
         let shots = 64;
         let drives = draw(&channels, shots, &mut stream(3, "test"));

@@ -12,8 +12,8 @@ use nalgebra::DMatrix;
 pub use config::{ActiveConfig, DesignConfig};
 pub use task_like::{TaskDrives, TaskLikeConfig};
 
-/// Gives the shots of each run of `run` neighbours the parameters of its first: a device is set less
-/// often than it is played, and an equation runs on whole batches.
+/// Gives all shots of each run of `run` neighbours the parameters of its first shot, so that the device
+/// is set less often and an equation is evaluated for whole batches. `parameters`: a column a shot.
 pub fn share_settings(parameters: &mut DMatrix<f32>, run: usize) {
     let height = parameters.nrows();
     for run in parameters.as_mut_slice().chunks_mut((run * height).max(1)) {

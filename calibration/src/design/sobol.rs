@@ -5,11 +5,11 @@ use rand::{Rng, RngExt};
 use sobol_burley::{NUM_DIMENSIONS, sample};
 use twinprop_devices::Channels;
 
-/// Points of a sequence.
+/// Number of points of a sequence.
 const LENGTH: usize = 1 << 16;
 
 /// `[channels × shots]` in the channels' units. Channels beyond the sequence's dimensions, and shots
-/// beyond its length, have a sequence with a seed of its own.
+/// beyond its length, are drawn from further sequences with other seeds.
 pub(super) fn draw(channels: &Channels, shots: usize, random: &mut impl Rng) -> DMatrix<f32> {
     let dimensions = NUM_DIMENSIONS as usize;
     let sequences = channels.len().div_ceil(dimensions) * shots.div_ceil(LENGTH);
@@ -31,8 +31,8 @@ mod tests {
     use super::*;
     use twinprop_devices::random::stream;
 
-    /// Every square of a grid over two channels holds as many points as every other: no independent
-    /// draw does that.
+    /// Every square of a grid over two channels holds one point; independent draws would leave some
+    /// empty.
     #[test]
     fn pairs_of_channels_are_filled_evenly() {
         let channels = Channels::bank("drive", 300, "V", -2.0, 3.0);
@@ -45,7 +45,7 @@ mod tests {
         let mut hits = vec![0; side * side];
         (0..shots).for_each(|shot| hits[section(0, shot) * side + section(1, shot)] += 1);
         assert!(hits.iter().all(|&count| count == 1), "{hits:?}");
-        // Beyond the sequence's dimensions: stratified, and not the first channels again.
+        // Channels beyond the sequence's dimensions: stratified, and different from the first channels.
         let mut hits = vec![0; side];
         (0..shots).for_each(|shot| hits[section(299, shot)] += 1);
         assert!(hits.iter().all(|&count| count == shots / side), "{hits:?}");

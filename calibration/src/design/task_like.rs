@@ -1,4 +1,4 @@
-//! Shots where the training will be: the network's own drives, parameters about their start.
+//! Shots about the drives of a network's task, and about its initial parameters.
 
 use nalgebra::DMatrix;
 use rand::{Rng, RngExt};
@@ -10,11 +10,11 @@ use twinprop_devices::{Channels, validate};
 use super::uniform;
 use crate::shots::beside;
 
-/// How far a task-like design strays from the task.
+/// How far the shots of a task-like design are from the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskLikeConfig {
-    /// Share of the shots that are drawn uniformly instead, so that the twin holds everywhere.
+    /// Share of the shots that are drawn uniformly instead, so that the twin is fitted everywhere.
     #[serde(deserialize_with = "validate::fraction")]
     pub uniform_share: f64,
     /// Standard deviation about a drive of the task, as a share of the range.
@@ -32,21 +32,21 @@ impl Default for TaskLikeConfig {
 }
 
 impl TaskLikeConfig {
-    /// The task itself.
+    /// The drives and parameters of the task themselves.
     pub const EXACT: Self = Self { uniform_share: 0.0, input_spread: 0.0, parameter_spread: 0.0 };
 }
 
-/// What a network asks of a device before it is trained.
+/// What a network sends to a device before it is trained.
 #[derive(Clone, Debug)]
 pub struct TaskDrives {
-    /// `[n_inputs × samples]`: drives of the data set, in the device's units.
+    /// `[n_inputs × samples]`: drives of the samples, in the device's units.
     pub inputs: DMatrix<f32>,
     /// `[n_parameters × settings]`: initial parameters, in the device's units.
     pub parameters: DMatrix<f32>,
 }
 
 impl TaskDrives {
-    /// These and `others`.
+    /// These drives and settings, then those of `others`.
     #[must_use]
     pub fn and(&self, others: &Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Where in their ranges channels are driven when a twin is worse than elsewhere.
+//! A twin's error by where in their ranges channels are driven.
 
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -19,13 +19,13 @@ pub struct Weakness {
     pub nrmse: f32,
 }
 
-/// Parts of a channel's range.
+/// Number of parts of a channel's range.
 pub const SECTIONS: usize = 5;
 /// A part is weak where its squared error is above the average by this factor,
 const FACTOR: f64 = 1.3;
-/// for certain: by so many standard errors.
+/// and by so many standard errors.
 const CERTAIN: f64 = 4.0;
-/// Weak parts that are named.
+/// Largest number of weak parts that are returned.
 const NAMED: usize = 10;
 
 /// Error by where in their ranges channels are driven.
@@ -35,7 +35,7 @@ pub struct ByRange {
     pub inputs: [f32; SECTIONS],
     /// The same with a parameter there.
     pub parameters: [f32; SECTIONS],
-    /// Where it is worst.
+    /// The weakest parts.
     pub weak: Vec<Weakness>,
 }
 
@@ -51,7 +51,7 @@ impl ByRange {
     }
 }
 
-/// Squared errors of shots, each output in its own variance.
+/// Squared errors of shots, in units of each output's variance.
 struct Errors {
     of_shots: Vec<f64>,
     mean: f64,
@@ -78,8 +78,8 @@ impl Errors {
         Self { of_shots, mean, variance }
     }
 
-    /// Normalised root mean square error by section, mean over `channels`, whose `drives` are a row
-    /// each; sections of a channel that are weak go into `weak`.
+    /// Normalised root mean square error by section, mean over `channels`; `drives` has a row a channel.
+    /// Adds the weak sections to `weak`.
     fn by_section(
         &self,
         channels: &Channels,
@@ -101,7 +101,7 @@ impl Errors {
         squares.map(|square| square.sqrt() as f32)
     }
 
-    /// Squared error and number of the shots in each section of a channel.
+    /// Sum of the squared errors and number of the shots in each section of a channel.
     fn sums<'a>(
         &self,
         channel: &Channel<'_>,

@@ -11,11 +11,11 @@ pub struct FidelityConfig {
     /// Points about which the device's gradient is measured, for each bank of channels.
     #[serde(deserialize_with = "validate::count")]
     pub points: usize,
-    /// Random directions a point.
+    /// Random directions at each point.
     #[serde(deserialize_with = "validate::count")]
     pub directions: usize,
-    /// Shots averaged at each end of a difference, an even number; and of each drive whose noise is
-    /// measured.
+    /// Shots that are averaged at each end of a difference, an even number; also the shots of a drive
+    /// from which its noise is estimated.
     #[serde(deserialize_with = "validate::count")]
     pub repeats: usize,
 }

@@ -1,13 +1,13 @@
-//! Numbers with their intervals.
+//! Estimates with their intervals.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number from samples and the interval that holds what all samples would give, in 99 of 100 cases.
+/// An estimate from samples and its 99 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The number.
+    /// The estimate.
     pub value: f32,
     /// Lower end of its interval.
     pub low: f32,
@@ -16,7 +16,7 @@ pub struct Estimate {
 }
 
 impl fmt::Display for Estimate {
-    /// As `0.98 (0.97 to 0.99)`, with as many decimals as are asked for, or four.
+    /// As `0.98 (0.97 to 0.99)`, with the precision of the format, or four decimals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.is_known() {
             return f.write_str("unknown");
@@ -28,21 +28,21 @@ impl fmt::Display for Estimate {
 }
 
 impl Estimate {
-    /// Whether anything is known of it; not where a channel never moved, say.
+    /// Whether it is known; for example, the error of a constant channel is not.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.low > f32::MIN && self.high < f32::MAX
     }
 
-    /// Whether anything is known of a cosine: whether its interval leaves one out.
+    /// Whether a cosine is known: whether its interval is less than all cosines.
     #[must_use]
     pub fn is_known_cosine(&self) -> bool {
         self.low > -1.0 || self.high < 1.0
     }
 
-    /// A cosine, by [`jackknife`](Self::jackknife): the wider of the intervals on its own scale and on
-    /// Fisher's z = artanh c, since a large cosine scatters further downwards than upwards. At one, z
-    /// has no end, and measured cosines can be above: there its own scale has to do.
+    /// A cosine, by [`jackknife`](Self::jackknife): the wider of the intervals of c and of Fisher's
+    /// z = artanh c, since a large cosine scatters further down than up. Near one, where z diverges and
+    /// measured cosines can be larger than one, the interval of c.
     pub(super) fn of_cosine<const K: usize>(
         blocks: &[[f64; K]],
         cosine: impl Fn([f64; K]) -> Option<f64>,
@@ -61,8 +61,8 @@ impl Estimate {
     }
 
     /// A statistic of sums over samples, by the jackknife (Tukey 1958): `blocks` are the sums of
-    /// independent parts, `statistic` takes their total and is nothing where the total says nothing.
-    /// The estimate stays `within` these bounds; without a word from the statistic it spans them.
+    /// independent parts, `statistic` is a function of their total, `None` where it is undefined. The
+    /// estimate is `within` these bounds; where the statistic is undefined, its interval is all of them.
     pub(super) fn jackknife<const K: usize>(
         blocks: &[[f64; K]],
         within: (f64, f64),
@@ -91,7 +91,7 @@ impl Estimate {
     }
 }
 
-/// Cosines above this are not looked at on the scale of z.
+/// Largest cosine for which z is used.
 const LARGEST_ON_Z: f64 = 0.99;
 
 /// The 99.5 % quantile of Student's t (Fisher & Cornish 1960).
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quantile_is_students() {
+    fn the_quantile_is_that_of_students_distribution() {
         for (freedom, tabled) in [(10.0, 3.169), (19.0, 2.861), (31.0, 2.744), (1000.0, 2.581)] {
             assert!(
                 (quantile(freedom) / tabled - 1.0_f64).abs() < 0.005,
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_of_a_mean_is_the_textbooks() {
+    fn the_interval_of_a_mean_is_that_of_the_textbook() {
         let values = [1.0, 4.0, 2.0, 8.0, 5.0, 7.0, 1.0, 4.0, 2.0, 8.0, 5.0];
         let blocks: Vec<[f64; 2]> = values.iter().map(|value| [*value, 1.0]).collect();
         let mean = Estimate::jackknife(&blocks, (0.0, 10.0), |[sum, count]| Some(sum / count));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_spans_what_is_possible() {
+    fn an_undefined_statistic_has_the_widest_interval() {
         let nothing = Estimate::jackknife(&[[0.0]; 4], (-1.0, 1.0), |_| None);
         assert_eq!(nothing, Estimate { value: 0.0, low: -1.0, high: 1.0 });
     }

@@ -1,5 +1,5 @@
-//! How far to trust a twin: its readings and its gradient, judged on shots it never saw, against what
-//! the device's own noise lets anybody know.
+//! How far to trust a twin: its readings and its gradient, compared with the device's on shots that it was
+//! not fitted to, within the limits of the device's noise.
 
 mod by_range;
 mod config;
@@ -23,42 +23,66 @@ use crate::shots::Shots;
 use crate::twin::DigitalTwin;
 
 /// A twin's agreement with its device.
+///
+/// ```
+/// use twinprop_calibration::burn::tensor::Device;
+/// use twinprop_calibration::design::DesignConfig;
+/// use twinprop_calibration::fidelity::Verdict;
+/// use twinprop_calibration::{EquationTwin, Fidelity, FidelityConfig, Shots};
+/// use twinprop_devices::PhysicalLayer;
+/// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = PendulaConfig { count: 3, ..Default::default() };
+/// let mut device = Pendula::fabricated(&config, 0.01, 1)?;
+/// let (inputs, parameters) = DesignConfig::Uniform.draw(device.interface(), 100, None, 1)?;
+/// let unseen = Shots::measure(&mut device, inputs, parameters, |_| ())?;
+///
+/// // The data sheet's equation, of a device that is off it by a hundredth.
+/// let twin = EquationTwin::new(Box::new(Pendula::nominal(&config)?));
+/// let judge = FidelityConfig { points: 16, ..FidelityConfig::default() };
+/// let backend = Device::flex();
+/// let fidelity = Fidelity::measure(&twin, &mut device, &unseen, &judge, 1, &backend, |_| ())?;
+/// assert_eq!(fidelity.verdict(), Verdict::Fit);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// Agreement of the readings, all channels together.
     pub readings: Readings,
     /// Agreement of each output channel's readings.
     pub by_channel: Vec<Readings>,
-    /// Where in the ranges it is worse and better.
+    /// Error by where in their ranges channels are driven.
     pub by_range: ByRange,
-    /// Agreement of the gradients by all inputs and parameters.
+    /// Agreement of the gradients with respect to all inputs and parameters.
     pub gradient: Gradient,
-    /// Agreement of the gradients by each bank of them.
+    /// Agreement of the gradients with respect to each bank of inputs or parameters.
     pub by_group: Vec<GroupGradient>,
 }
 
-/// What a twin is good for.
+/// Whether a network can be trained by a twin's gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Its gradient is the device's, nearly.
+    /// Its gradient is nearly the device's.
     Fit,
-    /// Its gradient points the right way: training goes, more slowly.
+    /// Its gradient points the right way: training works, but slower.
     Usable,
     /// Its gradient is not known to point the right way.
     Unfit,
 }
 
-/// Cosine above which a twin is fit,
+/// Smallest cosine of a fit twin.
 pub const FIT: f32 = 0.8;
-/// and usable.
+/// Smallest cosine of a usable twin.
 const USABLE: f32 = 0.5;
 
 impl Fidelity {
-    /// Judges `twin` on `unseen` shots, on repeated ones, and by central differences of the device.
-    /// `progress` hears the share that is done.
+    /// Judges `twin` on `unseen` shots, on repeated shots, and by central differences of the `device`;
+    /// `progress` gets the share that is done, from 0 to 1.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The device's.
     pub fn measure(
         twin: &dyn DigitalTwin,
         device: &mut dyn PhysicalLayer,
@@ -68,7 +92,7 @@ impl Fidelity {
         backend: &Device,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, DeviceError> {
-        // From here on readings have no unit, so that channels of several add up.
+        // Readings without a unit: sums over channels of different units.
         let outputs = &twin.interface().outputs;
         let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
         let predicted = outputs.in_binary_units(&predicted);
@@ -85,7 +109,7 @@ impl Fidelity {
         Ok(Self { readings: together, by_channel, by_range, gradient, by_group })
     }
 
-    /// Whether the twin is fit to train by: what its gradient's cosine is at the least.
+    /// Whether a network can be trained by the twin: by the lower end of its gradient's cosine.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self.gradient.cosine.low {

@@ -1,4 +1,4 @@
-//! A twin's readings against the device's, and against the device's own noise.
+//! A twin's readings compared with the device's, and with the device's noise.
 
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -15,24 +15,24 @@ pub struct Readings {
     pub r2: Estimate,
     /// Root mean square error over the standard deviation.
     pub nrmse: Estimate,
-    /// The smallest such error that any twin can have: the noise of a shot over the standard
-    /// deviation of the readings.
+    /// The smallest such error that a twin can have: the noise of a shot over the standard deviation of
+    /// the readings.
     pub noise_floor: f32,
 }
 
-/// Parts of the unseen shots whose scatter gives the intervals.
+/// Blocks of the unseen shots; the scatter between them gives the intervals.
 const BLOCKS: usize = 20;
 
 impl Readings {
-    /// The error over the smallest that is possible; nothing where the device has no noise beyond the rounding of
-    /// its readings to f32.
+    /// The error over the smallest possible error; `None` for a device without noise, but for the rounding
+    /// of its readings to f32.
     #[must_use]
     pub fn over_the_floor(&self) -> Option<f32> {
         const ROUNDING: f32 = 1e-5;
         (self.noise_floor > ROUNDING).then(|| self.nrmse.value / self.noise_floor)
     }
 
-    /// From Σ squared error, Σ y, Σ y² and the count of each block, and the noise variance.
+    /// From each block's Σ squared error, Σ y, Σ y² and count, and the variance of the noise.
     fn of(blocks: &[[f64; 4]], noise: f64) -> Self {
         let share = |[error, sum, square, count]: [f64; 4]| {
             let spread = square - sum * sum / count;
@@ -56,7 +56,8 @@ impl Readings {
     }
 }
 
-/// The readings of all channels together, and of each; all in binary units, `noise` as a variance.
+/// Agreement of all channels together, and of each channel; all values in binary units, `noise` as a
+/// variance.
 pub(super) fn judge(
     predicted: &DMatrix<f32>,
     measured: &DMatrix<f32>,
@@ -68,7 +69,7 @@ pub(super) fn judge(
     let mut by_channel = vec![vec![[0.0; 4]; blocks]; channels];
     for shot in 0..shots {
         for (channel, sums) in by_channel.iter_mut().enumerate() {
-            // About the mean, or squares would leave nothing of a small spread.
+            // About the mean: squares would round away a small spread.
             let y = f64::from(measured[(channel, shot)] - mean[channel]);
             let error = f64::from(predicted[(channel, shot)] - measured[(channel, shot)]);
             let block = &mut sums[shot * blocks / shots];
@@ -77,7 +78,7 @@ pub(super) fn judge(
             }
         }
     }
-    // A channel's mean is its own, and taken off already: together, the squares add up.
+    // Each channel's mean is subtracted already: the squares add up.
     let together: Vec<[f64; 4]> = (0..blocks)
         .map(|block| {
             let mut sums = [0.0; 4];
@@ -95,7 +96,8 @@ pub(super) fn judge(
     (overall, each.collect())
 }
 
-/// Variance of a single shot's noise in each output, in binary units, from `repeats` shots of `drives` of the unseen.
+/// Variance of a single shot's noise in each output, in binary units, from `repeats` shots of each of
+/// `drives` unseen drives.
 pub(super) fn noise(
     device: &mut dyn PhysicalLayer,
     unseen: &Shots,

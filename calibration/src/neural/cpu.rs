@@ -50,12 +50,12 @@ pub(super) struct LinearisedOnCpu {
     weights: Arc<CpuWeights>,
     /// Block by block, of each hidden layer in turn: `[shots of the block, width]`.
     slopes: Vec<f32>,
-    /// From readings to the network's output, and from its inputs to drives: `[1, n_outputs]`, `[1, n_inputs]`.
+    /// Factors of the cotangents of readings, `[1, n_outputs]`, and of drives, `[1, n_inputs]`.
     reading_scale: Tensor<2>,
     input_scale: Tensor<2>,
     width: usize,
     /// Factor with which a hidden layer's input is added to its output: 1 in a residual twin, otherwise 0.
-    kept: f32,
+    residual: f32,
     groups: usize,
     device: Device,
 }
@@ -74,7 +74,7 @@ impl LinearisedOnCpu {
         let (width, depth) = (config.width, config.depth);
         let (shared, x) = (to_vec(shared), to_vec(x));
         let mut slopes = vec![0.0; shots * depth * width];
-        let kept = if config.residual { 1.0 } else { 0.0 };
+        let residual = if config.residual { 1.0 } else { 0.0 };
         let scratch = || [(); 3].map(|()| vec![0.0; ROWS * width]);
         let blocks = slopes.par_chunks_mut(ROWS * depth * width).zip(x.par_chunks(ROWS * inputs));
         blocks.enumerate().for_each_init(scratch, |scratch, (block, (slopes, x))| {
@@ -95,7 +95,7 @@ impl LinearisedOnCpu {
                         #[inline(always)]
                         || {
                             for ((z, next), bias) in z.iter_mut().zip(next).zip(bias) {
-                                *z = next + bias + kept * *z;
+                                *z = next + bias + residual * *z;
                             }
                         },
                     );
@@ -108,7 +108,7 @@ impl LinearisedOnCpu {
             reading_scale: units.reading_deviation.clone(),
             input_scale: units.inputs.scale.clone(),
             width,
-            kept,
+            residual,
             groups,
             device,
         }
@@ -145,7 +145,7 @@ impl Linearised for LinearisedOnCpu {
                         #[inline(always)]
                         || {
                             for ((dz, before), slope) in dz.iter_mut().zip(&*before).zip(slopes) {
-                                *dz = before * slope + self.kept * *dz;
+                                *dz = before * slope + self.residual * *dz;
                             }
                         },
                     );

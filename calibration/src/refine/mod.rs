@@ -1,12 +1,12 @@
 //! Refinement: a twin keeps learning while it is used.
 //!
 //! ```text
-//! shots that are played anyway ──► Replay ──► Refiner (a Learner in the background) ──► DigitalTwin
+//! shots of a training ──► Replay ──► Refiner (a Learner in the background) ──► DigitalTwin
 //! ```
 //!
-//! As the parameters move, or the device drifts, the twin is asked where it was never fitted; but the
-//! device has just answered there. A [`Learner`](crate::Learner) takes steps on those answers beside the training, and
-//! its copy takes the twin's place.
+//! As the parameters change, or the device drifts, the twin is used where it was not fitted; but the training
+//! has just measured the device there. A [`Learner`](crate::Learner) takes steps on these shots beside the
+//! training, and its copy replaces the twin.
 
 mod recalibrate;
 mod refiner;

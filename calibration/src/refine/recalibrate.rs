@@ -1,4 +1,4 @@
-//! A twin recalibrated, from where it is.
+//! Recalibration: a twin learns from new shots.
 
 use std::sync::Arc;
 
@@ -11,16 +11,16 @@ use crate::error::CalibrationError;
 use crate::shots::Shots;
 use crate::twin::DigitalTwin;
 
-/// Shots on one setting in a recalibration, and settings a step.
+/// Shots on one setting in a recalibration.
 pub const SHOTS_A_SETTING: usize = 4;
+/// Settings in a step.
 const SETTINGS_A_STEP: usize = 16;
 
-/// The twin after `steps` steps on `shots`, which `random` chooses from; the learning rate falls to zero
-/// over them along a half cosine. Nothing for a twin that has nothing to learn, or that has not become
-/// better.
+/// The twin after `steps` steps, each on random runs of `shots`; the learning rate falls to zero along a
+/// half cosine. `None` for a twin with nothing to learn, and where the error did not fall or diverged.
 ///
 /// # Errors
-/// Whatever keeps the twin from learning but its divergence, after which it has not become better.
+/// As [`Learner::learn`](crate::Learner::learn), but for a divergence.
 pub fn recalibrate(
     twin: &dyn DigitalTwin,
     shots: &Shots,

@@ -15,19 +15,19 @@ use crate::shots::Run;
 use crate::state::State;
 use crate::twin::{DigitalTwin, Learner};
 
-/// Steps that are taken together: the runs of each, and its learning rate.
+/// Steps that are taken one after the other: the runs of each step, and its learning rate.
 pub type Lesson = Vec<(Vec<Arc<Run>>, f64)>;
 
 /// The result of a lesson.
 pub struct Learned {
     /// The twin after it.
     pub twin: Box<dyn DigitalTwin>,
-    /// Mean squared error before each of its steps, averaged over the first tenth of them, in units of
-    /// each channel's variance.
+    /// Mean squared error before a step, averaged over the first tenth of the steps, in units of each
+    /// channel's variance.
     pub error_before: f32,
-    /// The same of the last tenth.
+    /// The same, averaged over the last tenth.
     pub error_after: f32,
-    /// Seconds that it took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 

@@ -10,7 +10,7 @@ use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::shots::Run;
 use crate::state::{State, take};
 
-/// Values of all its runs together, at most: a quarter of a gigabyte.
+/// Largest number of values of all runs together: a quarter of a gigabyte.
 const VALUES: usize = 64 << 20;
 
 /// Keeps the last runs of a device.
@@ -20,13 +20,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// For `most` runs; fewer where they are so large that they would fill the memory.
+    /// For at most `most` runs, or fewer where they are so large that they would fill the memory.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self { runs: VecDeque::new(), most: most.max(1) }
     }
 
-    /// Adds a run, and forgets the oldest where there are too many.
+    /// Adds a run, and removes the oldest runs where there are too many.
     pub fn add(&mut self, run: Arc<Run>) {
         let most = self.most.min(VALUES / run.values().max(1)).max(1);
         while self.runs.len() >= most {
@@ -54,7 +54,7 @@ impl Replay {
     /// Takes the runs that [`state`](Self::state) gave in place of its own.
     ///
     /// # Errors
-    /// In words, where something is missing.
+    /// Says which tensor is missing.
     pub fn restore(&mut self, mut state: State) -> Result<(), String> {
         self.runs.clear();
         for place in 0..state.len() / 3 {
@@ -68,7 +68,7 @@ impl Replay {
         Ok(())
     }
 
-    /// `count` runs at random, some perhaps more than once; none where there are none.
+    /// `count` random runs, possibly with repetitions; empty if no run was added.
     pub fn choose(&self, count: usize, random: &mut impl Rng) -> Vec<Arc<Run>> {
         if self.runs.is_empty() {
             return Vec::new();
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_runs_are_kept() {
+    fn only_the_last_runs_stay() {
         let mut replay = Replay::new(3);
         assert!(replay.choose(2, &mut random::stream(1, "test")).is_empty());
         for number in 0..5 {
             replay.add(run(number as f32));
         }
-        let kept: Vec<f32> = replay.runs.iter().rev().map(|run| run.inputs[0]).collect();
-        assert_eq!(kept, [4.0, 3.0, 2.0]);
+        let numbers: Vec<f32> = replay.runs.iter().rev().map(|run| run.inputs[0]).collect();
+        assert_eq!(numbers, [4.0, 3.0, 2.0]);
         let chosen = replay.choose(100, &mut random::stream(1, "test"));
         for number in [2.0, 3.0, 4.0] {
             assert!(chosen.iter().any(|run| run.inputs[0] == number), "{number}");

@@ -10,10 +10,10 @@ pub trait TensorEquation: Send + Sync {
     /// device's units: `[shots, n_outputs]`.
     fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2>;
 
-    /// The same equation at (`x`, `theta`), ready for cotangents.
+    /// The equation linearised at (`x`, `theta`).
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised>;
 
-    /// The response to the drives `x` of as many settings as `theta` has rows, each to an equal run of them.
+    /// The response to the drives `x`, of which each row of `theta` sets an equal run.
     fn respond_by_setting(&self, x: &Tensor<2>, theta: &Tensor<2>) -> Tensor<2> {
         let runs = by_setting(x, theta).map(|(x, setting)| self.respond(x, setting));
         Tensor::cat(runs.collect(), 0)

@@ -1,5 +1,5 @@
-//! Simulated devices' equations in burn's tensors: what a device and its twin run by where the host's backend is
-//! not its own processor, so that a study of simulated devices stays on the GPU.
+//! Simulated devices' equations in burn's tensors: on a backend other than the CPU's, a device and its twin are
+//! computed by them, so that a study of simulated devices stays on the GPU.
 
 mod equation;
 mod oscillators;
@@ -21,8 +21,8 @@ pub use sums::total;
 
 use crate::bridge::is_cpu;
 
-/// `equation` in tensors of `backend`; none on the host's own processor, whose loops are quicker, and for devices
-/// that have no such equation yet.
+/// `equation` in tensors of `backend`; `None` on the CPU, where vectorised loops are faster, and for devices
+/// without an equation in tensors.
 #[must_use]
 pub fn in_tensors(
     equation: &dyn Differentiable,

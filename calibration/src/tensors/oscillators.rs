@@ -2,14 +2,14 @@
 //!
 //! The equation and its discretisation are those of [`Oscillators`] and of Runge-Kutta-Nyström (Hairer, Nørsett &
 //! Wanner, Solving Ordinary Differential Equations I, 1993, II.14). A shot is a row here, and the matrix is not
-//! written out: with r_j = Σ_i J_ij and s = sin((1 + η) Q), row by row,
+//! formed: with r_j = Σ_i J_ij and s = sin((1 + η) Q), row by row,
 //!
 //! ```text
 //! a = s J − (1 + r) ∘ s + e
 //! ```
 //!
-//! since J's diagonal acts in both and so in neither. The adjoint goes back stage by stage and leaves the
-//! couplings' gradient to a single product over all stages, ∂L/∂J = sᵀ ∂L/∂a.
+//! since J's diagonal cancels. The adjoint passes through the stages in reverse; the couplings' gradient is a
+//! single product over all stages, ∂L/∂J = sᵀ ∂L/∂a.
 
 use burn::tensor::{Device, Tensor};
 use twinprop_devices::mechanical::nystrom::{STAGE, is_computed, is_used};
@@ -25,7 +25,7 @@ fn stage_weights(h: f64) -> [(f64, f64); 4] {
     STAGE.map(|(velocity, acceleration)| (f64::from(velocity) * h, f64::from(acceleration) * h * h))
 }
 
-/// The fewest oscillators for whose products there is a kernel of their own.
+/// Smallest number of oscillators with a matrix product by a kernel of this crate.
 #[cfg(feature = "wgpu")]
 const NARROWEST: usize = 256;
 
@@ -37,7 +37,7 @@ pub struct OscillatorTensors {
     step: f64,
     /// 1 + η.
     bend: f64,
-    /// What the copy adds to J, `[N, N]`.
+    /// The fabricated copy's error of J, `[N, N]`.
     coupling_error: Option<Tensor<2>>,
 }
 
@@ -107,7 +107,7 @@ impl OscillatorTensors {
             let (Some(first), Some(second), Some(third)) = (next(), next(), next()) else { break };
             let middle = second + third;
             angle = angle + velocity.clone() * h + (first.clone() + middle.clone()) * (h * h / 6.0);
-            // After the last step nobody reads the velocity.
+            // The velocity after the last step is not used.
             if let Some(fourth) = next() {
                 velocity = velocity + (first + middle * 2.0 + fourth) * (h / 6.0);
             }
@@ -177,7 +177,7 @@ impl Couplings {
     }
 }
 
-/// A batch's way through the equation.
+/// A batch's trajectory, with the values that the adjoint needs.
 struct Trajectory {
     couplings: Couplings,
     step: f64,
@@ -196,7 +196,7 @@ impl Linearised for Trajectory {
         let last = self.stages.last().map_or(0, |&(step, _)| step);
         let mut of_angle = dy;
         let mut of_velocity = of_angle.zeros_like();
-        // Cotangents of the accelerations of the step under way, by stage, and all that are done, from the last.
+        // Cotangents of the accelerations: of the present step by stage, and of all finished stages, the last first.
         let mut pulls: [Option<Tensor<2>>; 4] = [const { None }; 4];
         let mut done: Vec<Tensor<2>> = Vec::with_capacity(self.stages.len());
         for (place, &(step, stage)) in self.stages.iter().enumerate().rev() {

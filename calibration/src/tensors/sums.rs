@@ -1,14 +1,15 @@
-//! Long sums in parts: a GPU adds up few of them no quicker than one processor does.
+//! Long sums in parts: a GPU computes a few long sums no faster than a single processor.
 
 use burn::tensor::Tensor;
 
 use crate::bridge::is_cpu;
 
-/// The most parts that sums are cut into, and the fewest terms of one.
+/// Largest number of parts of a sum.
 const LARGEST_PARTS: usize = 16;
+/// Smallest number of terms of a part.
 const SHORTEST_SUM: usize = 128;
 
-/// Into how many equal parts sums of `count` terms are cut.
+/// Number of equal parts of a sum of `count` terms.
 pub(super) fn parts_of(count: usize) -> usize {
     let most = LARGEST_PARTS.min(count / SHORTEST_SUM).max(1);
     (1..=most).rev().find(|parts| count.is_multiple_of(*parts)).unwrap_or(1)
@@ -22,8 +23,8 @@ pub(super) fn column_sums(matrix: Tensor<2>) -> Tensor<2> {
     sums.reshape([parts, count]).sum_dim(0)
 }
 
-/// The sum of all values. Of a single row of many a GPU adds one to the next, which takes it a second and a half for 67
-/// million: there they are made a square, of which it adds up the columns beside one another.
+/// The sum of all values. A GPU adds the values of a single row one after the other, 67 million in a second and a
+/// half: there the values form a square, and its columns are summed in parallel.
 #[must_use]
 pub fn total(values: Tensor<2>) -> Tensor<1> {
     if is_cpu(&values.device()) {

@@ -13,7 +13,7 @@ pub struct Gradient {
     pub length: Estimate,
 }
 
-/// Agreement of the gradients by one bank of channels.
+/// Agreement of the gradients with respect to one bank of channels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupGradient {
     /// The bank, such as `input data` or `parameter bias`.
@@ -25,10 +25,10 @@ pub struct GroupGradient {
     pub step: f32,
 }
 
-/// Σ measured · predicted, Σ predicted², Σ measured² of a point, and the variance that noise gives the
-/// last.
+/// Sums over the directions of a point: measured · predicted, predicted², measured², and the variance of
+/// the last by noise.
 pub(super) type Products = [f64; 4];
-/// The measured square must be above its noise by so many deviations, or nothing is known.
+/// The measured square must be above zero by so many standard deviations of its noise.
 const TOLD_FROM_NOISE: f64 = 4.0;
 
 impl Gradient {

@@ -15,7 +15,7 @@ use crate::twin::DigitalTwin;
 /// The largest step, as a share of the range.
 pub(super) const LARGEST_STEP: f32 = 0.1;
 
-/// Values that are worked on at a time, at the least those of one point: a device may have millions of
+/// Values that are computed at a time, at least those of one point: a device may have millions of
 /// parameters.
 const VALUES_AT_A_TIME: usize = 1 << 20;
 
@@ -80,14 +80,14 @@ impl CentralDifferences<'_> {
     pub fn directions(&mut self, group: &Group, count: usize) -> Directions {
         let places = group.first..group.first + group.count;
         let directions = Directions { random: self.random.clone(), places };
-        // They are drawn when they are wanted; what comes next begins behind them.
+        // They are drawn when they are needed; later random numbers follow after them.
         (0..group.count * count).for_each(|_| {
             self.random.random::<bool>();
         });
         directions
     }
 
-    /// Points that are worked on at a time.
+    /// Points that are computed at a time.
     pub fn points_at_a_time(&self) -> usize {
         (VALUES_AT_A_TIME / self.channels.len().max(1)).max(1)
     }
@@ -138,7 +138,7 @@ impl CentralDifferences<'_> {
         (drives.rows(0, self.width).into_owned(), drives.rows(self.width, parameters).into_owned())
     }
 
-    /// Derivatives of c·y along each direction, by each half of the shots.
+    /// Derivatives of c·y along each direction, from each half of the shots.
     pub fn derivatives(
         &mut self,
         point: &DVector<f32>,
@@ -147,7 +147,7 @@ impl CentralDifferences<'_> {
         group: &Group,
         step: f32,
     ) -> Result<Vec<[f64; 2]>, DeviceError> {
-        // A direction's two ends, one beside the other.
+        // The two ends of a direction are neighbours.
         let ends = DMatrix::from_fn(point.len(), 2 * directions.ncols(), |row, end| {
             let sign = if end % 2 == 0 { step } else { -step };
             point[row] + sign * directions[(row, end / 2)]
@@ -163,7 +163,7 @@ impl CentralDifferences<'_> {
             .collect())
     }
 
-    /// c·y at each end, by each half of its shots.
+    /// c·y at each end, from each half of its shots.
     fn weigh(
         &mut self,
         ends: &DMatrix<f32>,
@@ -171,7 +171,7 @@ impl CentralDifferences<'_> {
         group: &Group,
     ) -> Result<Vec<[f64; 2]>, DeviceError> {
         let (inputs, parameters) = self.split(ends);
-        // Ends that differ by their inputs alone are one batch.
+        // Ends with the same parameters are one batch.
         let together = if group.is_input { ends.ncols() } else { 1 };
         let mut weighed = Vec::with_capacity(ends.ncols());
         for first in (0..ends.ncols()).step_by(together) {

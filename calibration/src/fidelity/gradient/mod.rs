@@ -1,15 +1,15 @@
-//! A twin's gradient against the device's.
+//! A twin's gradient compared with the device's.
 //!
 //! About a point p of the unseen shots, a cotangent c of random normals weighs the outputs, in binary units. Along a
 //! direction v, which moves every channel of a group by ± its range at random, the derivative of c·y is
-//! once vjp(c)·v, by the twin, and once D = (c·y(p + hv) − c·y(p − hv)) / 2h, measured. Since
+//! vjp(c)·v by the twin, and measured D = (c·y(p + hv) − c·y(p − hv)) / 2h. Since
 //! E[(g·v)(g′·v)] = g·g′, sums of products over points and directions are those of the gradients
-//! (simultaneous perturbations; Spall 1992), in units of each channel's range. The cotangent's length is
-//! such that the twin's gradient has length one: every point counts alike, however sensitive it is.
+//! (simultaneous perturbations; Spall 1992), in units of each channel's range. The cotangent is scaled
+//! so that the twin's gradient has length one: all points have equal weight, sensitive or not.
 //!
-//! Each end is measured twice by halves of its shots, so that D_A D_B has the square of the device's
-//! derivative without the noise, which would make every twin look worse than it is. The step h is as
-//! large as the curvature allows: see [`step`].
+//! The shots of each end are averaged in two halves A and B: the mean of D_A D_B is the square of the
+//! device's derivative, without the variance of the noise, which would make every twin look worse. The
+//! step h is as large as the curvature allows: see [`step`].
 
 mod agreement;
 mod comparison;
@@ -26,7 +26,8 @@ use self::step::choose_steps;
 pub use agreement::{Gradient, GroupGradient};
 pub(super) use comparison::Comparison;
 
-/// Compares the gradients of all channels, and of each group; `progress` hears the share that is done.
+/// Compares the gradients with respect to all channels, and to each group of them; `progress` gets the
+/// share that is done.
 pub(super) fn compare(
     case: &Comparison<'_>,
     device: &mut dyn PhysicalLayer,

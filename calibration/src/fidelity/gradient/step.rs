@@ -11,17 +11,18 @@ use crate::twin::predict;
 const SMALLEST_STEP: f32 = 0.002;
 /// Each step that is tried, as a share of the one before.
 const STEP_RATIO: f32 = 0.7;
-/// Curvature may bend the cosine by this share of its standard error, or by so much anyway.
-const BEND: f64 = 0.2;
-const NO_BEND: f64 = 5e-4;
+/// Curvature may change the cosine by this share of its standard error,
+const CURVATURE_SHARE: f64 = 0.2;
+/// or by this much.
+const LEAST_CURVATURE: f64 = 5e-4;
 
-/// The step of the central differences about each point: the largest at which curvature bends the
-/// cosine little beside what noise does to it.
+/// The step of the central differences about each point: the largest at which curvature changes the
+/// cosine less than noise does.
 ///
-/// With the derivative S and an error E(h) of the difference, the measured square is E² too large, which
-/// bends the cosine by E² / 2S²; noise of variance σ² in a shot's c·y leaves it a standard error of
-/// σ / (h S √(2 R n)) after n differences of R shots an end. How a device curves along a point's first
-/// direction is taken from its twin, which has no noise.
+/// With the derivative S and an error E(h) of the difference, the measured square is too large by E², which
+/// changes the cosine by E² / 2S²; noise of variance σ² in a shot's c·y gives it a standard error of
+/// σ / (h S √(2 R n)) after n differences of R shots an end. The curvature along a point's first direction
+/// is computed from the twin, which has no noise.
 pub(super) fn choose_steps(
     case: &Comparison<'_>,
     differences: &CentralDifferences<'_>,
@@ -43,16 +44,17 @@ pub(super) fn choose_steps(
     let scatter = (variance / (square * shots)).sqrt();
 
     let mut steps = vec![LARGEST_STEP; config.points];
-    let mut bent: Vec<usize> = (0..config.points).collect();
-    while !bent.is_empty() {
-        let mut errors = Vec::with_capacity(bent.len());
-        for chosen in bent.chunks(differences.points_at_a_time()) {
-            // A point's two ends, one beside the other.
+    let mut curved: Vec<usize> = (0..config.points).collect();
+    while !curved.is_empty() {
+        let mut errors = Vec::with_capacity(curved.len());
+        for chosen in curved.chunks(differences.points_at_a_time()) {
+            // The two ends of a point are neighbours.
             let mut ends = DMatrix::zeros(points.drives.nrows(), 2 * chosen.len());
             for (number, &point) in chosen.iter().enumerate() {
-                let (middle, way) = (points.drives.column(point), steps[point] * along(point));
-                ends.set_column(2 * number, &(middle + &way));
-                ends.set_column(2 * number + 1, &(middle - way));
+                let (middle, displacement) =
+                    (points.drives.column(point), steps[point] * along(point));
+                ends.set_column(2 * number, &(middle + &displacement));
+                ends.set_column(2 * number + 1, &(middle - displacement));
             }
             let (x, theta) = differences.split(&ends);
             let y = differences.outputs.in_binary_units(&predict(twin, &x, &theta, backend));
@@ -65,14 +67,15 @@ pub(super) fn choose_steps(
             }));
         }
         let mut errors = errors.into_iter();
-        bent.retain(|&point| {
+        curved.retain(|&point| {
             let error = errors.next().unwrap_or(f64::NAN);
             let h = f64::from(steps[point]);
-            let is_bent = error * error / (2.0 * square) > (BEND * scatter / h).max(NO_BEND);
-            if is_bent {
+            let is_curved = error * error / (2.0 * square)
+                > (CURVATURE_SHARE * scatter / h).max(LEAST_CURVATURE);
+            if is_curved {
                 steps[point] *= STEP_RATIO;
             }
-            is_bent && steps[point] > SMALLEST_STEP
+            is_curved && steps[point] > SMALLEST_STEP
         });
     }
     steps
