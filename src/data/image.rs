@@ -6,8 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{random, validate};
 
-use super::Dataset;
-
 /// Rows and columns of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSize {
@@ -21,6 +19,11 @@ impl ImageSize {
     /// The size that is left of every `every`-th row and column.
     pub(super) fn subsampled(self, every: usize) -> Self {
         Self { rows: self.rows.div_ceil(every), columns: self.columns.div_ceil(every) }
+    }
+
+    /// Name of each pixel, row by row.
+    pub(super) fn pixel_names(self) -> Vec<String> {
+        self.pixels_left(1).map(|(row, column)| format!("row {row}, column {column}")).collect()
     }
 
     /// Rows and columns of the pixels that are left, row by row.
@@ -42,9 +45,11 @@ pub struct Images {
 }
 
 impl Images {
-    /// Features `[pixels × samples]` that are whole numbers from 0 to 255.
-    pub(super) fn of_levels(levels: &DMatrix<f32>, size: ImageSize) -> Self {
-        Self { size, pixels: levels.iter().map(|&level| level as u8).collect(), one: 1.0 }
+    /// Of features `[pixels × samples]`, if they are whole numbers from 0 to 255.
+    pub(super) fn of_levels(levels: &DMatrix<f32>, size: ImageSize) -> Option<Self> {
+        let is_level = |level: f32| f32::from(level as u8) == level;
+        let pixels = levels.iter().map(|&level| is_level(level).then_some(level as u8));
+        Some(Self { size, pixels: pixels.collect::<Option<_>>()?, one: 1.0 })
     }
 
     fn one_by_one(&self) -> std::slice::ChunksExact<'_, u8> {
@@ -72,16 +77,6 @@ impl Images {
 pub(super) struct Labelled {
     pub images: Images,
     pub labels: Vec<usize>,
-}
-
-impl Labelled {
-    /// The same with features that are whole numbers from 0 to 255.
-    pub fn of_levels(dataset: Dataset, size: ImageSize) -> Self {
-        Self {
-            images: Images::of_levels(&dataset.features, size),
-            labels: dataset.targets.classes().to_vec(),
-        }
-    }
 }
 
 /// Random changes that leave an image's class as it is; in a recipe, `[data.augment]`.
@@ -194,6 +189,7 @@ mod tests {
 
     fn images(samples: usize) -> Images {
         Images::of_levels(&DMatrix::from_fn(20, samples, |pixel, _| pixel as f32), SIZE)
+            .expect("pixels are whole numbers")
     }
 
     fn place() -> Placement {

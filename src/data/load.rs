@@ -2,8 +2,8 @@
 
 use super::image::{Images, Labelled};
 use super::{
-    Augmentation, CsvConfig, DataConfig, Dataset, Locator, Schema, SourceConfig, Split,
-    SplitConfig, csv, idx, shipped, speech, split,
+    Augmentation, CsvConfig, DataConfig, Dataset, ImageSize, Locator, Schema, SourceConfig, Split,
+    SplitConfig, arrays, csv, idx, sequence, shipped, speech, split,
 };
 use crate::Error;
 
@@ -11,12 +11,22 @@ impl DataConfig {
     /// Reads the samples and divides them; `seed` draws a random split.
     ///
     /// # Errors
-    /// [`Error::Data`] says what is wrong where in which file.
+    /// [`Error::Data`] says what is wrong where in which file; [`Error::Usage`] for a split, or changes to images,
+    /// that the source does not go with.
     pub fn load(&self, locator: &Locator, seed: u64) -> Result<Split, Error> {
         let aside = match &self.split {
             SplitConfig::ByColumn { column, .. } => Some(column.as_str()),
-            SplitConfig::Stratified { .. } => None,
+            SplitConfig::Stratified { .. }
+            | SplitConfig::Random { .. }
+            | SplitConfig::Ordered { .. } => None,
         };
+        if let (Some(column), SourceConfig::Arrays(_) | SourceConfig::Sequence(_)) =
+            (aside, &self.source)
+        {
+            return Err(Error::Usage(format!(
+                "data.split.by_column: samples of arrays and sequences have no column `{column}`; divide them by random or ordered, or name test samples in data.source"
+            )));
+        }
         let split = match &self.source {
             SourceConfig::Vowels => split::divide(shipped::vowels(aside)?, &self.split, seed)?,
             SourceConfig::Digits => split::divide(shipped::digits(aside)?, &self.split, seed)?,
@@ -25,20 +35,17 @@ impl DataConfig {
                 match &config.test {
                     None => split::divide(table, &self.split, seed)?,
                     Some(test) => {
-                        // The last column of the training file is the label in both.
+                        // Without targets, the last column of the training file is the label in both.
                         let config = CsvConfig { label: table.label.clone(), ..config.clone() };
                         split::pair(table, csv::read(&locator.find(test)?, &config, aside)?)?
                     }
                 }
             }
+            SourceConfig::Arrays(config) => arrays::read(config, locator, &self.split, seed)?,
+            SourceConfig::Sequence(config) => sequence::read(config, locator, &self.split, seed)?,
             SourceConfig::Idx(config) => {
-                let idx::Halves { train, test, classes } = idx::read(locator, &config.folder)?;
-                let size = train.images.size;
-                let names = (0..size.rows * size.columns).map(|pixel| {
-                    format!("row {}, column {}", pixel / size.columns, pixel % size.columns)
-                });
-                let schema = Schema::unscaled(names.collect(), classes);
-                return Ok(self.view(train, test, schema, seed));
+                let halves = idx::read(locator, &config.folder)?;
+                return Ok(self.of_images(halves, seed));
             }
             SourceConfig::Given => {
                 return Err(Error::Usage(
@@ -56,33 +63,57 @@ impl DataConfig {
         let size = split.image.ok_or_else(|| {
             Error::Usage("the data are no images; leave out data.every and data.augment".to_owned())
         })?;
-        let Split { train, test, schema, .. } = split;
-        let [train, test] = [train, test].map(|half| Labelled::of_levels(half, size));
-        Ok(self.view(train, test, schema, seed))
+        self.view(split, size, seed)
     }
 
-    /// Labelled images subsampled and, for training, changed.
-    fn view(&self, train: Labelled, test: Labelled, mut schema: Schema, seed: u64) -> Split {
-        let seen = |images: &Images| images.features(self.every);
+    /// Images that a pixel's byte stands for, subsampled and, for training, changed.
+    fn of_images(&self, idx::Halves { train, test, classes }: idx::Halves, seed: u64) -> Split {
         let Labelled { images, labels } = train;
-        schema.features = images
-            .size
-            .pixels_left(self.every)
-            .map(|(row, column)| schema.features[row * images.size.columns + column].clone())
-            .collect();
+        let size = images.size;
+        let mut schema = Schema::unscaled(size.pixel_names(), classes);
+        self.keep_pixels(&mut schema, size);
         Split {
-            train: Dataset { features: seen(&images), targets: labels.into() },
-            test: Dataset { features: seen(&test.images), targets: test.labels.into() },
+            train: Dataset { features: images.features(self.every), targets: labels.into() },
+            test: Dataset {
+                features: test.images.features(self.every),
+                targets: test.labels.into(),
+            },
             classes: schema.classes.clone(),
             schema,
             warnings: Vec::new(),
-            image: Some(images.size.subsampled(self.every)),
-            augmentation: self.augment.clone().map(|config| Augmentation {
-                config,
-                images,
-                every: self.every,
-                seed,
-            }),
+            image: Some(size.subsampled(self.every)),
+            augmentation: self.augmentation(images, seed),
         }
+    }
+
+    /// Images that are features already, subsampled and, for training, changed.
+    fn view(&self, mut split: Split, size: ImageSize, seed: u64) -> Result<Split, Error> {
+        if self.augment.is_some() {
+            let images = Images::of_levels(&split.train.features, size).ok_or_else(|| {
+                Error::Usage("data.augment changes images of whole numbers from 0 to 255, and the training samples have others; leave it out".to_owned())
+            })?;
+            split.augmentation = self.augmentation(images, seed);
+        }
+        let kept = self.keep_pixels(&mut split.schema, size);
+        if self.every > 1 {
+            for half in [&mut split.train, &mut split.test] {
+                half.features = half.features.select_rows(&kept);
+            }
+        }
+        split.image = Some(size.subsampled(self.every));
+        Ok(split)
+    }
+
+    fn augmentation(&self, images: Images, seed: u64) -> Option<Augmentation> {
+        let config = self.augment.clone()?;
+        Some(Augmentation { config, images, every: self.every, seed })
+    }
+
+    /// Leaves the pixels that are kept in `schema`, and says which they are.
+    fn keep_pixels(&self, schema: &mut Schema, size: ImageSize) -> Vec<usize> {
+        let kept = size.pixels_left(self.every).map(|(row, column)| row * size.columns + column);
+        let kept: Vec<usize> = kept.collect();
+        schema.features = kept.iter().map(|&pixel| schema.features[pixel].clone()).collect();
+        kept
     }
 }

@@ -1,14 +1,20 @@
 //! Data sets in memory and readers of files: features and targets of each sample, divided into training and test.
 
+mod arrays;
 mod classes;
 mod config;
 mod csv;
+mod halves;
 mod idx;
 mod image;
 mod load;
 mod locate;
+mod names;
+mod numbers;
 mod samples;
+mod scaling;
 mod schema;
+mod sequence;
 mod shipped;
 mod sound;
 mod speech;
@@ -17,13 +23,22 @@ mod table;
 mod targets;
 mod wav;
 
-pub use config::{CsvConfig, DataConfig, IdxConfig, SourceConfig, SpeechConfig, SplitConfig};
+pub use arrays::read_arrays;
+pub use config::{
+    ArraysConfig, CsvConfig, CsvLayout, DataConfig, IdxConfig, SequenceConfig, SequenceTarget,
+    SourceConfig, SpeechConfig, SplitConfig,
+};
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
 pub use samples::{Origins, Samples, read_images, read_recordings, read_samples};
-pub use schema::{Feature, FeatureScaling, Schema};
+pub use scaling::FeatureScaling;
+pub use schema::{Feature, Schema};
+pub use sequence::read_sequence;
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 pub use targets::Targets;
+
+pub(crate) use names::listed;
+pub(crate) use speech::recordings;
 
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
@@ -34,7 +49,7 @@ use twinprop_devices::random;
 pub struct Dataset {
     /// `[features × samples]`, in the file's units, or scaled as the [`Schema`] says.
     pub features: DMatrix<f32>,
-    /// What the network should answer.
+    /// What the network should answer: classes, or values that are standardised as the [`Schema`] says.
     pub targets: Targets,
 }
 
@@ -45,13 +60,14 @@ pub struct Split {
     pub train: Dataset,
     /// What the result is judged by.
     pub test: Dataset,
-    /// Name of each class that training has, sorted: numbers as numbers, names by the alphabet.
+    /// Name of each class that training has, sorted: numbers as numbers, names by the alphabet. Empty where the
+    /// targets are values.
     pub classes: Vec<String>,
     /// Size of the images that the features are, row by row; none where they are no images.
     pub image: Option<ImageSize>,
     /// How the training samples change from epoch to epoch, if they do.
     pub augmentation: Option<Augmentation>,
-    /// Names and scaling of the features; enough to read later samples alike.
+    /// Names and scaling of the features and of targets that are values; enough to read later samples alike.
     pub schema: Schema,
     /// What is odd about the files, a line each, to be told to the user.
     pub warnings: Vec<String>,
@@ -71,9 +87,19 @@ impl Split {
         self.train.choose(&samples)
     }
 
-    /// Data in memory: samples to learn from, and samples to be judged by. Classes are named by their numbers.
+    /// Data in memory: samples to learn from, and samples to be judged by. Classes are named by their numbers, targets
+    /// `target 1`, `target 2` and so on; values are taken as they are.
     #[must_use]
     pub fn new(train: Dataset, test: Dataset) -> Self {
+        let targets = match &train.targets {
+            Targets::Values(values) => (1..=values.nrows())
+                .map(|place| Feature {
+                    name: format!("target {place}"),
+                    scaling: FeatureScaling::default(),
+                })
+                .collect(),
+            Targets::Classes(_) => Vec::new(),
+        };
         let numbers = train.targets.classes().iter().chain(test.targets.classes());
         let count = numbers.max().map_or(0, |largest| largest + 1);
         Self {
@@ -82,7 +108,7 @@ impl Split {
             classes: (0..count).map(|class| class.to_string()).collect(),
             image: None,
             augmentation: None,
-            schema: Schema::default(),
+            schema: Schema { targets, ..Schema::default() },
             warnings: Vec::new(),
         }
     }

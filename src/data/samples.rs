@@ -15,6 +15,8 @@ pub struct Samples {
     pub features: DMatrix<f32>,
     /// Class number of each sample; none where they have no labels.
     pub labels: Option<Vec<usize>>,
+    /// Targets, `[targets × samples]`, standardised as those of the training were; none where the file has none.
+    pub targets: Option<DMatrix<f32>>,
     /// Where each sample comes from.
     pub origins: Origins,
     /// What is odd about the files, to be told to the user.
@@ -30,16 +32,22 @@ pub enum Origins {
     Files(Vec<String>),
     /// Place in a file of images, from one.
     Images,
+    /// Place on the first axis of an array, from zero.
+    Samples,
+    /// The last time of each window of a series, from zero.
+    Times(Vec<usize>),
 }
 
 impl Origins {
-    /// What they are called: `line`, `file` or `image`.
+    /// What they are called: `line`, `file`, `image`, `sample` or `time`.
     #[must_use]
     pub fn heading(&self) -> &'static str {
         match self {
             Self::Lines(_) => "line",
             Self::Files(_) => "file",
             Self::Images => "image",
+            Self::Samples => "sample",
+            Self::Times(_) => "time",
         }
     }
 
@@ -47,9 +55,12 @@ impl Origins {
     #[must_use]
     pub fn of(&self, sample: usize) -> String {
         match self {
-            Self::Lines(lines) => lines.get(sample).map(ToString::to_string).unwrap_or_default(),
+            Self::Lines(places) | Self::Times(places) => {
+                places.get(sample).map(ToString::to_string).unwrap_or_default()
+            }
             Self::Files(files) => files.get(sample).cloned().unwrap_or_default(),
             Self::Images => (sample + 1).to_string(),
+            Self::Samples => sample.to_string(),
         }
     }
 }
@@ -57,11 +68,12 @@ impl Origins {
 /// Reads the CSV file at `path` with the training data's feature names, scaling and classes.
 ///
 /// Columns are found by name, in any order, and columns that training has not are left alone. The label column
-/// (`options.label`, or that of the schema) may be there or not; `options.path` and `options.test` are not used.
+/// (`options.label`, or that of the schema) may be there or not, and so may the target columns, all of them together;
+/// `options.path`, `options.test` and `options.targets` are not used.
 ///
 /// # Errors
-/// [`Error::Data`] says what is wrong where in the file: a feature is missing, a cell is no finite number, a label
-/// is no class of the training data.
+/// [`Error::Data`] says what is wrong where in the file: a feature or one of several targets is missing, a cell is no
+/// finite number, a label is no class of the training data.
 pub fn read_samples(path: &Path, options: &CsvConfig, schema: &Schema) -> Result<Samples, Error> {
     let table = csv::read_new(path, options, schema)?;
     let features = schema.features_of(&table)?;
@@ -69,8 +81,9 @@ pub fn read_samples(path: &Path, options: &CsvConfig, schema: &Schema) -> Result
         Some(_) => Some(schema.labels_of(&table)?),
         None => None,
     };
+    let targets = schema.targets_of(&table);
     let origins = Origins::Lines(table.lines);
-    Ok(Samples { features, labels, origins, warnings: table.warnings })
+    Ok(Samples { features, labels, targets, origins, warnings: table.warnings })
 }
 
 /// Reads the recording or the folder of recordings at `path` as those of the training were read. With `labelled`,
@@ -88,7 +101,8 @@ pub fn read_recordings(
     let features = schema.features_of(&table)?;
     let has_labels = labelled && !table.labels.is_empty();
     let labels = has_labels.then(|| schema.labels_of(&table)).transpose()?;
-    Ok(Samples { features, labels, origins: Origins::Files(files), warnings: table.warnings })
+    let (origins, warnings) = (Origins::Files(files), table.warnings);
+    Ok(Samples { features, labels, targets: None, origins, warnings })
 }
 
 /// Reads the file of images at `path`, in MNIST's format, gzipped or not, of which every `every`-th row and column
@@ -127,5 +141,6 @@ pub fn read_images(
     };
     let labels = names.map(numbers).transpose()?;
     let features = images.features(every);
-    Ok(Samples { features, labels, origins: Origins::Images, warnings: Vec::new() })
+    let (origins, warnings) = (Origins::Images, Vec::new());
+    Ok(Samples { features, labels, targets: None, origins, warnings })
 }

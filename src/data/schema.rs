@@ -6,24 +6,30 @@ use std::path::Path;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::classes;
+use super::names::{SHOWN, listed};
+use super::scaling::FeatureScaling;
 use super::table::Table;
+use super::{Dataset, Targets, classes};
 use crate::Error;
 
-/// A training set's features and classes. It is enough to read other samples of the same kind, see
+/// A training set's features and classes or targets. It is enough to read other samples of the same kind, see
 /// [`read_samples`](super::read_samples).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The features, in the order of the rows of [`Dataset::features`](super::Dataset::features).
     pub features: Vec<Feature>,
-    /// Name of each class; the place is the class's number.
+    /// Name of each class; the place is the class's number. Empty where the targets are values.
     pub classes: Vec<String>,
     /// Name of the label column; none where the samples are no table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The targets, in the order of the rows of [`Targets::Values`]; empty where they are classes. Their scaling is
+    /// [`FeatureScaling::standard`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Feature>,
 }
 
-/// A feature's name and how its values become f32.
+/// The name of a feature or a target, and how its values become f32.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
     /// Name in the file's header, or of the pixel, band or sample.
@@ -33,76 +39,6 @@ pub struct Feature {
     pub scaling: FeatureScaling,
 }
 
-/// (value − offset) / unit, taken in f64 before the result becomes f32.
-///
-/// Most features stay as they are: offset 0, unit 1. A feature is brought to [−1, 1] where f32 would lose its
-/// differences: at optical frequencies of 2e14 Hz that lie 1 MHz apart, or at currents of 1e-30 A.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FeatureScaling {
-    /// Subtracted, in the file's unit.
-    pub offset: f64,
-    /// Divided by, in the file's unit; not zero.
-    pub unit: f64,
-}
-
-impl Default for FeatureScaling {
-    fn default() -> Self {
-        Self { offset: 0.0, unit: 1.0 }
-    }
-}
-
-/// Largest ratio of a feature's magnitude to its spread that f32 is trusted with: it leaves 2^16 steps.
-const LARGEST_RATIO: f64 = 256.0;
-/// Magnitudes that f32 squares without overflow or underflow.
-const MAGNITUDES: std::ops::Range<f64> = 1e-15..1e15;
-
-impl FeatureScaling {
-    /// The scaling that a feature with the training values `values` (all finite) needs.
-    #[must_use]
-    pub fn of(values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
-        if low > high {
-            return Self::default();
-        }
-        // Halves first: the difference of two values near 1e308 overflows.
-        let (middle, half) = (0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low);
-        let largest = low.abs().max(high.abs());
-        if half == 0.0 {
-            // A later value of a constant feature must not be infinite, and stays in the file's unit.
-            let fits = largest == 0.0 || MAGNITUDES.contains(&largest);
-            return if fits { Self::default() } else { Self { offset: low, unit: largest } };
-        }
-        let fits = largest <= LARGEST_RATIO * 2.0 * half
-            && MAGNITUDES.contains(&largest)
-            && MAGNITUDES.contains(&half);
-        // The smallest f64 are so coarse that half a difference may not divide it.
-        if fits {
-            Self::default()
-        } else {
-            Self { offset: middle, unit: half.max(f64::MIN_POSITIVE) }
-        }
-    }
-
-    /// The value for the network.
-    #[must_use]
-    pub fn apply(&self, value: f64) -> f32 {
-        // A value far outside the training range clamps at the network's first stage; f32's limit keeps it finite.
-        let scaled = if self.offset == 0.0 {
-            value / self.unit
-        } else {
-            let difference = value - self.offset;
-            if difference.is_finite() {
-                difference / self.unit
-            } else {
-                value / self.unit - self.offset / self.unit
-            }
-        };
-        scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
-    }
-}
-
 impl Schema {
     /// Features that are taken as they are.
     pub(super) fn unscaled(names: Vec<String>, classes: Vec<String>) -> Self {
@@ -110,12 +46,29 @@ impl Schema {
             .into_iter()
             .map(|name| Feature { name, scaling: FeatureScaling::default() })
             .collect();
-        Self { features, classes, label: None }
+        Self { features, classes, label: None, targets: Vec::new() }
     }
 
     /// Names of the features.
     pub fn feature_names(&self) -> impl Iterator<Item = &str> {
         self.features.iter().map(|feature| feature.name.as_str())
+    }
+
+    /// Names of the targets that are values.
+    pub fn target_names(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(|target| target.name.as_str())
+    }
+
+    /// What a network answers, `[targets × samples]` in its standardised units, in the units of the file.
+    ///
+    /// # Panics
+    /// If there are not as many rows as [`targets`](Self::targets).
+    #[must_use]
+    pub fn in_file_units(&self, answers: &DMatrix<f32>) -> DMatrix<f64> {
+        assert_eq!(answers.nrows(), self.targets.len(), "a row a target");
+        DMatrix::from_fn(answers.nrows(), answers.ncols(), |target, sample| {
+            self.targets[target].scaling.invert(answers[(target, sample)])
+        })
     }
 
     /// The number of the class that a file calls `label`; where all classes are numbers, 1.0 is the class 1.
@@ -139,8 +92,8 @@ impl Schema {
         }
         Err(format!(
             "the header has no {}, which the training data have; it has {}",
-            listed(&missing),
-            listed(names)
+            listed(&missing, SHOWN),
+            listed(names, SHOWN)
         ))
     }
 
@@ -156,11 +109,11 @@ impl Schema {
         }))
     }
 
-    /// Features and class numbers of a labelled table whose columns are this schema's, in any order.
+    /// Features and targets of a table whose columns are this schema's, in any order.
     ///
     /// # Errors
     /// [`Error::Data`] names columns and classes that the training data do not have.
-    pub(super) fn dataset(&self, table: &Table) -> Result<super::Dataset, Error> {
+    pub(super) fn dataset(&self, table: &Table) -> Result<Dataset, Error> {
         let features = self.features_of(table)?;
         let known: HashSet<&str> = self.feature_names().collect();
         let more: Vec<&String> =
@@ -170,11 +123,26 @@ impl Schema {
                 path: table.path.clone(),
                 problem: format!(
                     "the header has {}, which the training data do not have; name it in data.source.csv.ignore, or take it out",
-                    listed(&more)
+                    listed(&more, SHOWN)
                 ),
             });
         }
-        Ok(super::Dataset { features, targets: self.labels_of(table)?.into() })
+        let targets = match self.targets_of(table) {
+            Some(values) => values.into(),
+            None => Targets::Classes(self.labels_of(table)?),
+        };
+        Ok(Dataset { features, targets })
+    }
+
+    /// The table's targets, `[targets × samples]` and standardised, if it has any.
+    pub(super) fn targets_of(&self, table: &Table) -> Option<DMatrix<f32>> {
+        if table.targets.is_empty() {
+            return None;
+        }
+        // A table is read by the names of the schema's targets, in their order.
+        Some(DMatrix::from_fn(self.targets.len(), table.target_rows.len(), |target, sample| {
+            self.targets[target].scaling.apply(table.target_rows[sample][target])
+        }))
     }
 
     /// Class numbers of the table's labels.
@@ -199,7 +167,7 @@ impl Schema {
                 problem: format!(
                     "{}the class `{label}` is not among the training data's, which are {}; take these samples out, train with some of them, or set option `ignore_labels`",
                     place(sample),
-                    listed(&self.classes)
+                    listed(&self.classes, SHOWN)
                 ),
             })
         };
@@ -207,65 +175,7 @@ impl Schema {
     }
 }
 
-/// Names in one line, the first twelve of them.
-pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
-    const SHOWN: usize = 12;
-    let mut text: Vec<String> =
-        names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
-    if names.len() > SHOWN {
-        text.push(format!("and {} more", names.len() - SHOWN));
-    }
-    text.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::FeatureScaling;
-
-    fn scaled(values: &[f64]) -> Vec<f32> {
-        let scaling = FeatureScaling::of(values.iter().copied());
-        values.iter().map(|&value| scaling.apply(value)).collect()
-    }
-
-    #[test]
-    fn ordinary_features_stay_as_they_are() {
-        for values in [[0.0, 0.5, 1.0], [-3.0, 2.0, 7e5], [100.0, 101.0, 102.0], [5.0; 3], [0.0; 3]]
-        {
-            assert_eq!(scaled(&values), values.map(|value| value as f32));
-        }
-    }
-
-    #[test]
-    fn differences_that_f32_would_lose_are_kept() {
-        for (offset, step) in [
-            (1.93414489032e14, 1e6),
-            (-1.93414489032e14, 1e6),
-            (1e9, 1.0),
-            (0.0, 1e-30),
-            (0.0, 1e-300),
-            (0.0, 1e300),
-            (1e-30, 1e-40),
-            (0.0, 8e307),
-        ] {
-            let values = [offset, offset + step, offset + 2.0 * step];
-            let scaled = scaled(&values);
-            for (value, expected) in scaled.iter().zip([-1.0, 0.0, 1.0]) {
-                assert!((value - expected).abs() < 1e-4, "{offset} {step}: {scaled:?}");
-            }
-        }
-        assert_eq!(scaled(&[-f64::MAX, 0.0, f64::MAX]), [-1.0, 0.0, 1.0]);
-        assert_eq!(
-            scaled(&[0.0, 0.0, 5e-324]).iter().filter(|value| !value.is_finite()).count(),
-            0
-        );
-        // A constant feature outside f32's range is a finite zero.
-        assert_eq!(scaled(&[1e300; 2]), [0.0; 2]);
-    }
-
-    #[test]
-    fn later_values_scale_as_the_training_values_did_and_stay_finite() {
-        let scaling = FeatureScaling::of([2e14, 2e14 + 2e6].into_iter());
-        assert_eq!(scaling.apply(2e14 + 3e6), 2.0);
-        assert!(scaling.apply(f64::MAX).is_finite() && scaling.apply(f64::MIN).is_finite());
-    }
+/// The scaling of each of `features`.
+pub(super) fn scalings(features: &[Feature]) -> Vec<FeatureScaling> {
+    features.iter().map(|feature| feature.scaling).collect()
 }

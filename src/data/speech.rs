@@ -53,6 +53,8 @@ pub(super) fn read(
             names.iter().map(|name| name[place + 1].clone()).collect()
         }),
         labels: names.into_iter().map(|[label, ..]| label).collect(),
+        targets: Vec::new(),
+        target_rows: Vec::new(),
         image: None,
         label: None,
         lines: Vec::new(),
@@ -80,6 +82,8 @@ pub(super) fn read_new(path: &Path, config: &SpeechConfig) -> Result<(Table, Vec
         rows,
         aside: Vec::new(),
         labels,
+        targets: Vec::new(),
+        target_rows: Vec::new(),
         image: None,
         label: None,
         lines: Vec::new(),
@@ -116,7 +120,10 @@ fn views(
 }
 
 /// The WAV files of `folder`, sorted by name.
-fn recordings(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+///
+/// # Errors
+/// [`Error::File`] where the folder cannot be read, [`Error::Data`] where there are none in it.
+pub(crate) fn recordings(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let advice = "name a folder of WAV files in data.source.speech.folder";
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::file(folder, advice))? {

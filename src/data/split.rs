@@ -1,86 +1,39 @@
 //! From a table to training and test samples.
 
-use rand::seq::SliceRandom;
-use twinprop_devices::random;
-
+use super::halves::{Classes, Divisible, Halves, refuse_one_class};
 use super::table::Table;
-use super::{FeatureScaling, Schema, Split, SplitConfig, classes};
+use super::{Feature, FeatureScaling, Schema, Split, SplitConfig, classes};
 use crate::Error;
 
 /// Divides one table as `config` says; `seed` draws a random split.
 pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Split, Error> {
-    let classes = classes::of_labels(table.labels.iter());
-    refuse_one_class(&table, &classes)?;
-    let all = Schema::unscaled(Vec::new(), classes.clone());
-    // Every label is in `classes`, which were made from them.
-    let labels: Vec<usize> =
+    let names = classes::of_labels(table.labels.iter());
+    refuse_one_class(&table.path, &names, table.label.as_deref())?;
+    let all = Schema::unscaled(Vec::new(), names.clone());
+    // Every label is in `names`, which were made from them.
+    let of_samples: Vec<usize> =
         table.labels.iter().map(|label| all.class_of(label).unwrap_or(0)).collect();
-    let (mut train, mut test) = (Vec::new(), Vec::new());
-    match config {
-        SplitConfig::Stratified { test_fraction } => {
-            for (class, name) in classes.iter().enumerate() {
-                let mut members: Vec<usize> =
-                    (0..labels.len()).filter(|&sample| labels[sample] == class).collect();
-                members.shuffle(&mut random::stream(seed, &format!("split class {class}")));
-                let tested = (members.len() as f64 * test_fraction).round() as usize;
-                if tested == 0 || tested == members.len() {
-                    return Err(Error::Data {
-                        path: table.path,
-                        problem: format!(
-                            "the class `{name}` has too few samples ({}) to test {test_fraction} of them; add samples or change data.split.stratified.test_fraction",
-                            members.len()
-                        ),
-                    });
-                }
-                train.extend_from_slice(&members[tested..]);
-                test.extend_from_slice(&members[..tested]);
-            }
-            train.sort_unstable();
-            test.sort_unstable();
-        }
-        SplitConfig::ByColumn { column, test: values } => {
-            for (sample, value) in table.aside.iter().enumerate() {
-                if values.iter().any(|tested| classes::same(tested, value)) {
-                    &mut test
-                } else {
-                    &mut train
-                }
-                .push(sample);
-            }
-            let absent: Vec<&String> = values
-                .iter()
-                .filter(|tested| !table.aside.iter().any(|value| classes::same(tested, value)))
-                .collect();
-            if let (Some(absent), false) = (absent.first(), test.is_empty()) {
-                return Err(Error::Data {
-                    path: table.path,
-                    problem: format!(
-                        "column `{column}`: no sample has the value {absent}; check data.split.by_column.test"
-                    ),
-                });
-            }
-            if train.is_empty() || test.is_empty() {
-                let which = if test.is_empty() { "no sample" } else { "every sample" };
-                return Err(Error::Data {
-                    path: table.path,
-                    problem: format!(
-                        "column `{column}`: {which} has one of the values {}; check data.split.by_column.test",
-                        values.join(", ")
-                    ),
-                });
-            }
-        }
-    }
+    let has_classes = table.targets.is_empty();
+    let divisible = Divisible {
+        path: &table.path,
+        samples: table.rows.len(),
+        classes: has_classes.then_some(Classes { of_samples: &of_samples, names: &names }),
+        aside: &table.aside,
+    };
+    let Halves { train, test } = divisible.divide(config, seed)?;
     let schema = schema_of(&table, &train)?;
-    Ok(Split {
+    let mut warnings = constant_targets(&table, &train);
+    let split = Split {
         train: schema.dataset(&table.choose(&train))?,
         test: schema.dataset(&table.choose(&test))?,
         classes: schema.classes.clone(),
         image: table.image,
         augmentation: None,
         schema,
-        warnings: table.warnings,
-    })
+        warnings: Vec::new(),
+    };
+    warnings.splice(0..0, table.warnings);
+    Ok(Split { warnings, ..split })
 }
 
 /// A training table and a test table of the same columns, in any order.
@@ -89,6 +42,7 @@ pub(super) fn pair(mut train: Table, mut test: Table) -> Result<Split, Error> {
     let schema = schema_of(&train, &every)?;
     let mut warnings = std::mem::take(&mut train.warnings);
     warnings.append(&mut test.warnings);
+    warnings.append(&mut constant_targets(&train, &every));
     Ok(Split {
         train: schema.dataset(&train)?,
         test: schema.dataset(&test)?,
@@ -102,8 +56,10 @@ pub(super) fn pair(mut train: Table, mut test: Table) -> Result<Split, Error> {
 
 /// Names, classes and scaling of the training samples `train`.
 fn schema_of(table: &Table, train: &[usize]) -> Result<Schema, Error> {
-    let classes = classes::of_labels(train.iter().map(|&sample| &table.labels[sample]));
-    refuse_one_class(table, &classes)?;
+    // Targets that are values leave no labels.
+    let labels = train.iter().filter_map(|&sample| table.labels.get(sample));
+    let classes = classes::of_labels(labels);
+    refuse_one_class(&table.path, &classes, table.label.as_deref())?;
     let mut schema = Schema::unscaled(table.features.clone(), classes);
     schema.label.clone_from(&table.label);
     if !table.in_f32 {
@@ -112,18 +68,34 @@ fn schema_of(table: &Table, train: &[usize]) -> Result<Schema, Error> {
                 FeatureScaling::of(train.iter().map(|&sample| table.rows[sample][place]));
         }
     }
+    let targets = table.targets.iter().enumerate().map(|(place, name)| Feature {
+        name: name.clone(),
+        scaling: FeatureScaling::standard(targets_of(table, train, place)),
+    });
+    schema.targets = targets.collect();
     Ok(schema)
 }
 
-fn refuse_one_class(table: &Table, classes: &[String]) -> Result<(), Error> {
-    let [only] = classes else {
-        return Ok(());
+/// Values of the target `place` in the samples `train`.
+fn targets_of(table: &Table, train: &[usize], place: usize) -> impl Iterator<Item = f64> + Clone {
+    train.iter().map(move |&sample| table.target_rows[sample][place])
+}
+
+/// A warning of each target that is the same in all samples of `train`.
+fn constant_targets(table: &Table, train: &[usize]) -> Vec<String> {
+    let is_constant = |place: usize| {
+        let mut values = targets_of(table, train, place);
+        let first = values.next();
+        values.all(|value| Some(value) == first)
     };
-    let problem = match &table.label {
-        Some(label) => format!(
-            "the label column `{label}` has one class in the training samples, `{only}`; name the label column in data.source.csv.label, or add samples of another class"
-        ),
-        None => format!("the training samples have one class, `{only}`; add samples of another"),
-    };
-    Err(Error::Data { path: table.path.clone(), problem })
+    let names = table.targets.iter().enumerate().filter(|&(place, _)| is_constant(place));
+    names.map(|(_, name)| constant_target(&table.path, name)).collect()
+}
+
+/// A warning of the target `name` of `path`.
+pub(super) fn constant_target(path: &std::path::Path, name: &str) -> String {
+    format!(
+        "{}: the target `{name}` is the same in all training samples; there is nothing to learn of it",
+        path.display()
+    )
 }

@@ -15,8 +15,12 @@ pub(super) struct Table {
     pub rows: Vec<Vec<f64>>,
     /// Name of the label column, if the samples are a table with one.
     pub label: Option<String>,
-    /// Label of each sample.
+    /// Label of each sample; empty where there are none.
     pub labels: Vec<String>,
+    /// Names of the targets that are values.
+    pub targets: Vec<String>,
+    /// Their values in the file's units, one row a sample; empty where there are none.
+    pub target_rows: Vec<Vec<f64>>,
     /// Value of the column that the split goes by, a sample.
     pub aside: Vec<String>,
     /// Size of the images that the features are, if they are images.
@@ -41,6 +45,8 @@ impl Table {
             rows: of(&self.rows, chosen),
             label: self.label.clone(),
             labels: of(&self.labels, chosen),
+            targets: self.targets.clone(),
+            target_rows: of(&self.target_rows, chosen),
             aside: of(&self.aside, chosen),
             image: self.image,
             lines: of(&self.lines, chosen),

@@ -10,7 +10,8 @@ use nalgebra::DMatrix;
 pub enum Targets {
     /// The class of each sample, from zero.
     Classes(Vec<usize>),
-    /// Values, `[targets × samples]`: quantities, samples of a waveform, or 0 and 1 for each of several labels.
+    /// Values, `[targets × samples]`: quantities, samples of a waveform, or 0 and 1 for each of several labels. Readers
+    /// of files standardise them, see [`FeatureScaling::standard`](super::FeatureScaling::standard).
     Values(DMatrix<f32>),
 }
 

@@ -3,11 +3,16 @@
 use super::super::table::Table;
 use super::lines::shortened;
 
+/// What to do about a feature that is no number.
+pub(super) const IGNORE: &str = "correct the value, or name the column in data.source.csv.ignore";
+/// What to do about a target, or a value of a time series, that is no number.
+pub(super) const TAKE_OUT: &str = "correct the value, or take the line out";
+
 /// The cell's finite number, its decimals behind `decimal`.
 ///
 /// # Errors
-/// In words, with the remedy.
-pub(super) fn number(cell: &str, decimal: char) -> Result<f64, String> {
+/// In words, with the remedy, which is `otherwise` where nothing else is known.
+pub(super) fn number(cell: &str, decimal: char, otherwise: &str) -> Result<f64, String> {
     let finite = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
     let with_point = || cell.replacen(',', ".", 1);
     let value = match decimal {
@@ -21,7 +26,7 @@ pub(super) fn number(cell: &str, decimal: char) -> Result<f64, String> {
         } else if decimal == ',' && finite(cell).is_some() {
             "where a point stands before decimals, leave out data.source.csv.decimal"
         } else {
-            "correct the value, or name the column in data.source.csv.ignore"
+            otherwise
         };
         let found = if cell.is_empty() {
             "an empty cell".to_owned()
@@ -44,8 +49,10 @@ const TOLD: usize = 5;
 /// Warnings of values that are no readings but an instrument's overload.
 pub(super) fn overloads(table: &Table) -> Vec<String> {
     let mut found = Vec::new();
-    for (column, name) in table.features.iter().enumerate() {
-        let magnitudes = || table.rows.iter().map(|row| row[column].abs());
+    let features = table.features.iter().enumerate().map(|column| (column, &table.rows));
+    let targets = table.targets.iter().enumerate().map(|column| (column, &table.target_rows));
+    for ((column, name), rows) in features.chain(targets) {
+        let magnitudes = || rows.iter().map(|row| row[column].abs());
         if magnitudes().all(|value| value < LARGE) {
             continue;
         }
@@ -60,7 +67,7 @@ pub(super) fn overloads(table: &Table) -> Vec<String> {
             magnitudes()
                 .enumerate()
                 .filter(|&(_, value)| is_overload(value))
-                .map(|(row, _)| (table.lines[row], name, table.rows[row][column])),
+                .map(|(row, _)| (table.lines[row], name, rows[row][column])),
         );
     }
     found.sort_by_key(|&(line, ..)| line);
@@ -86,7 +93,7 @@ pub(super) fn overloads(table: &Table) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::{IGNORE, number};
 
     #[test]
     fn numbers_are_read_by_either_decimal_sign() {
@@ -99,7 +106,7 @@ mod tests {
             ("-2,5E3", ',', -2500.0),
             ("7", ',', 7.0),
         ] {
-            assert_eq!(number(cell, decimal), Ok(expected), "{cell}");
+            assert_eq!(number(cell, decimal, IGNORE), Ok(expected), "{cell}");
         }
     }
 
@@ -119,7 +126,7 @@ mod tests {
             ("1_000", '.', "ignore"),
             ("1.0D+05", '.', "ignore"),
         ] {
-            let problem = number(cell, decimal).expect_err(cell);
+            let problem = number(cell, decimal, IGNORE).expect_err(cell);
             assert!(problem.contains(expected), "{problem}");
         }
     }

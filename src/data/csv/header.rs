@@ -1,22 +1,35 @@
-//! Which columns of a header are features and label, and whether it is a header at all.
+//! Which columns of a header are features, label and targets, and whether it is a header at all.
 
-use super::super::Schema;
-use super::super::schema::listed;
+use super::super::names::{SHOWN, listed};
+use super::super::{CsvConfig, Schema};
 use super::lines::Line;
-use crate::data::CsvConfig;
 
 /// Places of the columns that are read.
 pub(super) struct Columns {
     pub features: Vec<usize>,
     pub label: Option<usize>,
+    /// Columns of values that the network answers.
+    pub targets: Vec<usize>,
     /// The column that the split goes by.
     pub aside: Option<usize>,
-    /// Whether all labels may be empty, as in a file of samples whose classes are wanted.
+    /// Whether all labels or targets may be empty, as in a file of samples whose classes or values are wanted.
+    pub may_lack_labels: bool,
+}
+
+/// Columns of a time series, in the order in which they become features.
+pub(in crate::data) struct Wanted<'a> {
+    /// Columns of numbers that must be there.
+    pub needed: &'a [String],
+    /// Those that may be there.
+    pub optional: &'a [String],
+    /// The column of classes.
+    pub label: Option<&'a str>,
+    /// Whether the column of classes may be missing or empty.
     pub may_lack_labels: bool,
 }
 
 impl Columns {
-    /// The columns of labelled samples, as a recipe names them.
+    /// The columns of samples with labels or targets, as a recipe names them.
     pub fn of_config(
         header: &Line,
         config: &CsvConfig,
@@ -25,34 +38,78 @@ impl Columns {
         let names = &header.fields;
         let find = |name: &str| find(header, name);
         let label = match &config.label {
-            Some(name) => find(name)?,
-            None => names.len().saturating_sub(1),
+            Some(_) if !config.targets.is_empty() => {
+                return Err("data.source.csv names a label and targets; name the label for classes, or the targets for values".to_owned());
+            }
+            Some(name) => Some(find(name)?),
+            None if config.targets.is_empty() => Some(names.len().saturating_sub(1)),
+            None => None,
         };
+        let mut targets = Vec::new();
+        for name in &config.targets {
+            let place = find(name)?;
+            if targets.contains(&place) {
+                return Err(format!(
+                    "`{name}` stands twice in data.source.csv.targets; name each column once"
+                ));
+            }
+            targets.push(place);
+        }
         let aside = aside.map(find).transpose()?;
         let ignored = &config.ignore;
         ignored.iter().try_for_each(|name| find(name).map(drop))?;
         let is_feature = |column: &usize| {
-            *column != label && Some(*column) != aside && !ignored.contains(&names[*column])
+            let is_answer = Some(*column) == label || targets.contains(column);
+            !is_answer && Some(*column) != aside && !ignored.contains(&names[*column])
         };
         let features: Vec<usize> = (0..names.len()).filter(is_feature).collect();
-        let columns = Self { features, label: Some(label), aside, may_lack_labels: false };
+        let columns = Self { features, label, targets, aside, may_lack_labels: false };
         columns.refuse_unclear_names(header)?;
-        if ignored.contains(&names[label]) {
+        let mut answers = columns.label.iter().chain(&columns.targets);
+        if let Some(&place) = answers.find(|&&place| ignored.contains(&names[place])) {
+            let (column, key) =
+                if label.is_some() { ("label", "label") } else { ("target", "targets") };
             return Err(format!(
-                "the label column `{}` is named in data.source.csv.ignore; name another in data.source.csv.label",
-                names[label]
+                "the {column} column `{}` is named in data.source.csv.ignore; name another in data.source.csv.{key}",
+                names[place]
             ));
         }
         if columns.features.is_empty() {
+            let beside = match label {
+                Some(label) => format!("the label `{}`", names[label]),
+                None => format!("the targets {}", listed(&config.targets, SHOWN)),
+            };
             return Err(format!(
-                "line {}: there is no feature column beside the label `{}`",
-                header.number, names[label]
+                "line {}: there is no feature column beside {beside}",
+                header.number
             ));
         }
         Ok(columns)
     }
 
-    /// The columns that have a name of `schema`'s, and `label` if it is there.
+    /// The columns of a time series.
+    pub fn of_series(header: &Line, wanted: &Wanted) -> Result<Self, String> {
+        let place = |wanted: &str| header.fields.iter().position(|name| name == wanted);
+        let needed = wanted.needed.iter().map(|name| find(header, name));
+        let mut features = needed.collect::<Result<Vec<_>, _>>()?;
+        features.extend(wanted.optional.iter().filter_map(|name| place(name)));
+        let label = match wanted.label {
+            Some(name) if wanted.may_lack_labels => place(name),
+            Some(name) => Some(find(header, name)?),
+            None => None,
+        };
+        let columns = Self {
+            features,
+            label,
+            targets: Vec::new(),
+            aside: None,
+            may_lack_labels: wanted.may_lack_labels,
+        };
+        columns.refuse_unclear_names(header)?;
+        Ok(columns)
+    }
+
+    /// The columns that have a name of `schema`'s, and `label` or the targets if they are there.
     pub fn of_schema(header: &Line, schema: &Schema, label: Option<&str>) -> Result<Self, String> {
         schema
             .refuse_missing(&header.fields)
@@ -60,10 +117,23 @@ impl Columns {
         let known: std::collections::HashSet<&str> = schema.feature_names().collect();
         let features = (0..header.fields.len())
             .filter(|&column| known.contains(header.fields[column].as_str()));
-        let label = label.and_then(|label| header.fields.iter().position(|name| name == label));
+        let place = |wanted: &str| header.fields.iter().position(|name| name == wanted);
+        let label = label.and_then(place);
+        let targets: Vec<usize> = schema.target_names().filter_map(place).collect();
+        if !targets.is_empty() && targets.len() < schema.targets.len() {
+            let absent: Vec<&str> =
+                schema.target_names().filter(|name| place(name).is_none()).collect();
+            return Err(format!(
+                "line {}: the header has the target `{}` and not {}; add the others, or pass --ignore-labels to `twinprop predict`",
+                header.number,
+                header.fields[targets[0]],
+                listed(&absent, SHOWN)
+            ));
+        }
         let columns = Self {
             features: features.filter(|&place| Some(place) != label).collect(),
             label,
+            targets,
             aside: None,
             may_lack_labels: true,
         };
@@ -73,7 +143,11 @@ impl Columns {
 
     /// Names of the columns that are not read, those `ignored` left out.
     pub fn unused(&self, header: &Line, ignored: &[String]) -> Vec<String> {
-        let used = |place: usize| self.features.contains(&place) || self.label == Some(place);
+        let used = |place: usize| {
+            self.features.contains(&place)
+                || self.label == Some(place)
+                || self.targets.contains(&place)
+        };
         let names = header.fields.iter().enumerate();
         names
             .filter(|&(place, name)| !used(place) && !ignored.contains(name))
@@ -85,7 +159,7 @@ impl Columns {
     fn refuse_unclear_names(&self, header: &Line) -> Result<(), String> {
         let names = &header.fields;
         let number = header.number;
-        let used = self.features.iter().chain(&self.label).chain(&self.aside);
+        let used = self.features.iter().chain(&self.label).chain(&self.targets).chain(&self.aside);
         let mut first = std::collections::HashMap::new();
         for (column, name) in names.iter().enumerate() {
             first.entry(name.as_str()).or_insert(column);
@@ -148,7 +222,7 @@ fn find(header: &Line, name: &str) -> Result<usize, String> {
         format!(
             "line {}: there is no column `{name}`; the header has {}",
             header.number,
-            listed(&header.fields)
+            listed(&header.fields, SHOWN)
         )
     })
 }

@@ -1,4 +1,4 @@
-//! Tables of numbers with a header and a label column.
+//! Tables of numbers with a header, and a label column or columns of targets.
 
 mod cells;
 mod header;
@@ -10,12 +10,13 @@ mod text;
 use std::path::Path;
 
 use self::header::Columns;
+pub(super) use self::header::Wanted;
 use self::lines::Line;
 use self::misread::table;
 use self::sheet::Sheet;
-use super::schema::listed;
+use super::names::{SHOWN, listed};
 use super::table::Table;
-use super::{CsvConfig, Schema};
+use super::{CsvConfig, CsvLayout, Schema};
 use crate::Error;
 
 /// Reads the file at `path`; `aside` names the column that the split goes by.
@@ -23,7 +24,7 @@ pub(super) fn read(path: &Path, config: &CsvConfig, aside: Option<&str>) -> Resu
     parse(path, bytes_of(path)?, config, aside)
 }
 
-/// Reads new samples of a training set, with or without its label column; other columns are left alone.
+/// Reads new samples of a training set, with or without its label or target columns; other columns are left alone.
 pub(super) fn read_new(path: &Path, config: &CsvConfig, schema: &Schema) -> Result<Table, Error> {
     let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let text = text::decode(bytes_of(path)?).map_err(broken)?;
@@ -34,10 +35,11 @@ pub(super) fn read_new(path: &Path, config: &CsvConfig, schema: &Schema) -> Resu
         unused = columns.unused(header, &config.ignore);
         Ok(columns)
     };
+    let layout = config.layout();
     let mut found =
-        Sheet::new(&text, config).and_then(|sheet| table(&sheet, path, choose)).map_err(broken)?;
+        Sheet::new(&text, &layout).and_then(|sheet| table(&sheet, path, choose)).map_err(broken)?;
     if !unused.is_empty() {
-        let unused = listed(&unused);
+        let unused = listed(&unused, SHOWN);
         let note =
             format!("{}: columns that training has not are not used: {unused}", path.display());
         found.warnings.insert(0, note);
@@ -54,11 +56,31 @@ pub(super) fn parse(
 ) -> Result<Table, Error> {
     let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let text = text::decode(bytes).map_err(broken)?;
-    Sheet::new(&text, config)
+    Sheet::new(&text, &config.layout())
         .and_then(|sheet| table(&sheet, path, |header| Columns::of_config(header, config, aside)))
         .map_err(broken)
 }
 
+/// Reads the columns of the time series at `path`; other columns are left alone.
+pub(super) fn read_series(
+    path: &Path,
+    layout: &CsvLayout,
+    wanted: &Wanted,
+) -> Result<Table, Error> {
+    let columns = |header: &Line| Columns::of_series(header, wanted);
+    text::decode(bytes_of(path)?)
+        .and_then(|text| Sheet::new(&text, layout).and_then(|sheet| table(&sheet, path, columns)))
+        .map_err(|problem| Error::Data { path: path.to_owned(), problem: of_sequence(&problem) })
+}
+
+/// `problem` with the keys that a time series has in the place of a table's.
+fn of_sequence(problem: &str) -> String {
+    problem
+        .replace(", and data.source.csv.ignore = [\"row\"]", "")
+        .replace(cells::IGNORE, cells::TAKE_OUT)
+        .replace("data.source.csv.", "data.source.sequence.csv.")
+}
+
 fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(Error::file(path, "check the path in data.source.csv"))
+    std::fs::read(path).map_err(Error::file(path, "check the path in data.source"))
 }

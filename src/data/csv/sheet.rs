@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::table::Table;
-use super::super::{CsvConfig, classes};
+use super::super::{CsvLayout, classes};
 use super::cells;
 use super::header::Columns;
 use super::lines::{Layout, Line, contents, shortened};
@@ -11,13 +11,13 @@ use super::lines::{Layout, Line, contents, shortened};
 /// A file's text with how it is read. Its errors are in words, with the line.
 pub(super) struct Sheet<'a> {
     pub text: &'a str,
-    pub config: &'a CsvConfig,
+    pub options: &'a CsvLayout,
     pub layout: Layout<'a>,
 }
 
 impl<'a> Sheet<'a> {
-    pub fn new(text: &'a str, config: &'a CsvConfig) -> Result<Self, String> {
-        let CsvConfig { delimiter, decimal, comment, .. } = config;
+    pub fn new(text: &'a str, options: &'a CsvLayout) -> Result<Self, String> {
+        let CsvLayout { delimiter, decimal, comment, .. } = options;
         if delimiter.is_alphanumeric() || matches!(delimiter, '"' | '\n' | '\r' | '.' | '-' | '+') {
             return Err(format!(
                 "data.source.csv.delimiter = {delimiter:?} cannot divide columns; common ones are \",\", \";\", \"\\t\", \"|\" and \" \""
@@ -30,13 +30,13 @@ impl<'a> Sheet<'a> {
             return Err("data.source.csv.comment is empty; name what comment lines begin with, such as \"#\"".to_owned());
         }
         let comment = comment.as_deref();
-        let layout = Layout { delimiter: *delimiter, comment, quotes: config.quotes };
-        Ok(Self { text, config, layout })
+        let layout = Layout { delimiter: *delimiter, comment, quotes: options.quotes };
+        Ok(Self { text, options, layout })
     }
 
     /// The lines of the table with their numbers.
     pub fn contents(&self) -> impl Iterator<Item = (usize, &'a str)> {
-        contents(self.text, self.config.skip_lines, self.layout.comment)
+        contents(self.text, self.options.skip_lines, self.layout.comment)
     }
 
     /// The table of the columns that `choose` finds in the header.
@@ -47,7 +47,7 @@ impl<'a> Sheet<'a> {
     ) -> Result<Table, String> {
         let mut lines = self.contents().map(|(number, text)| self.layout.divide(number, text));
         let first = lines.next().ok_or_else(|| {
-            let skipped = match self.config.skip_lines {
+            let skipped = match self.options.skip_lines {
                 0 => String::new(),
                 skipped => {
                     format!(" below the {skipped} lines that data.source.csv.skip_lines leaves out")
@@ -55,7 +55,7 @@ impl<'a> Sheet<'a> {
             };
             format!("the file is empty{skipped}")
         })??;
-        let (header, first) = if self.config.header {
+        let (header, first) = if self.options.header {
             (first, None)
         } else {
             let fields = (1..=first.fields.len()).map(|place| format!("column {place}")).collect();
@@ -69,6 +69,8 @@ impl<'a> Sheet<'a> {
             rows: Vec::new(),
             label: columns.label.map(|column| names[column].clone()),
             labels: Vec::new(),
+            targets: columns.targets.iter().map(|&column| names[column].clone()).collect(),
+            target_rows: Vec::new(),
             aside: Vec::new(),
             image: None,
             lines: Vec::new(),
@@ -80,14 +82,20 @@ impl<'a> Sheet<'a> {
             if fields.len() != names.len() {
                 return Err(self.wrong_count(number, fields.len(), names.len()));
             }
-            let cell = |column: usize| {
-                cells::number(&fields[column], self.config.decimal).map_err(|problem| {
+            let cell = |column: usize, remedy: &str| {
+                cells::number(&fields[column], self.options.decimal, remedy).map_err(|problem| {
                     format!("line {number}, column `{}`: {problem}", names[column])
                 })
             };
-            table.rows.push(
-                columns.features.iter().map(|&column| cell(column)).collect::<Result<_, _>>()?,
-            );
+            let features = columns.features.iter().map(|&column| cell(column, cells::IGNORE));
+            table.rows.push(features.collect::<Result<_, _>>()?);
+            if !columns.targets.is_empty() {
+                let targets = columns.targets.iter().map(|&column| {
+                    let is_wanted = columns.may_lack_labels && fields[column].is_empty();
+                    if is_wanted { Ok(f64::NAN) } else { cell(column, cells::TAKE_OUT) }
+                });
+                table.target_rows.push(targets.collect::<Result<_, _>>()?);
+            }
             if let Some(label) = columns.label {
                 let cell = &fields[label];
                 table.labels.push(if cell.is_empty() && columns.may_lack_labels {
@@ -107,16 +115,35 @@ impl<'a> Sheet<'a> {
         } else if let Some(sample) = table.labels.iter().position(String::is_empty) {
             self.label("", table.lines[sample], table.label.as_deref().unwrap_or_default())?;
         }
-        if self.config.header {
+        self.settle_targets(&mut table)?;
+        if self.options.header {
             columns.refuse_sample_as_header(&header, &table.labels)?;
         }
         table.warnings = cells::overloads(&table);
         Ok(table)
     }
 
+    /// New samples have all targets or none: cells that were empty are NaN here.
+    fn settle_targets(&self, table: &mut Table) -> Result<(), String> {
+        let mut cells = table.target_rows.iter().flatten();
+        if cells.all(|value| value.is_nan()) {
+            (table.targets, table.target_rows) = (Vec::new(), Vec::new());
+            return Ok(());
+        }
+        for (row, line) in table.target_rows.iter().zip(&table.lines) {
+            if let Some(place) = row.iter().position(|value| value.is_nan()) {
+                let name = &table.targets[place];
+                return cells::number("", self.options.decimal, cells::TAKE_OUT)
+                    .map(drop)
+                    .map_err(|problem| format!("line {line}, column `{name}`: {problem}"));
+            }
+        }
+        Ok(())
+    }
+
     fn wrong_count(&self, number: usize, found: usize, expected: usize) -> String {
         let remedy =
-            if self.layout.delimiter == ',' && self.config.decimal == '.' && found > expected {
+            if self.layout.delimiter == ',' && self.options.decimal == '.' && found > expected {
                 "; a decimal comma cannot stand without quotes where a comma divides the columns"
             } else {
                 ""
@@ -128,7 +155,7 @@ impl<'a> Sheet<'a> {
 
     /// A cell that is no feature: a number with a decimal comma as others write it.
     fn name(&self, cell: &str) -> String {
-        let is_number = self.config.decimal == ',' && cells::number(cell, ',').is_ok();
+        let is_number = self.options.decimal == ',' && cells::number(cell, ',', "").is_ok();
         if is_number { cell.replacen(',', ".", 1) } else { cell.to_owned() }
     }
 

@@ -134,6 +134,6 @@ pub(super) fn outside(features: &DMatrix<f32>, known: &TrainedOn, data: &Path) -
         "{}: {count} of {} samples have values outside the range of the training, in {}; the network takes the nearest end of the range for them",
         data.display(),
         features.ncols(),
-        listed(names.iter().copied())
+        listed(&names)
     )]
 }

@@ -28,13 +28,11 @@ pub(in super::super) fn adopt(
     let mut said: Vec<String> = said
         .into_iter()
         .filter(|(.., names)| !names.is_empty())
-        .map(|(noun, where_not, names)| {
-            format!("{noun} {where_not}: {}", listed(names.iter().copied()))
-        })
+        .map(|(noun, where_not, names)| format!("{noun} {where_not}: {}", listed(&names)))
         .collect();
     let new = absent(split.schema.feature_names(), schema.feature_names());
     if !said.is_empty() && !new.is_empty() {
-        said.push(format!("features that are new: {}", listed(new.into_iter())));
+        said.push(format!("features that are new: {}", listed(&new)));
     }
     if !said.is_empty() {
         return Err(Error::Usage(format!(

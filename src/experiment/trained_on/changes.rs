@@ -5,17 +5,14 @@ use std::collections::HashSet;
 use twinprop_devices::{Bank, Channels, Interface};
 
 use super::record::{TrainedFeature, TrainedOn};
-use crate::data::Schema;
+use crate::data::{self, Schema};
 
 /// Names or sentences that are listed one by one.
 const SHOWN: usize = 5;
 
 /// `names` in one line, the first of them.
-pub(in super::super) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    let more = names.len().saturating_sub(SHOWN);
-    let shown: Vec<String> = names.take(SHOWN).map(|name| format!("`{name}`")).collect();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", shown.join(", "))
+pub(in super::super) fn listed(names: &[&str]) -> String {
+    data::listed(names, SHOWN)
 }
 
 /// Those of `from` that `among` does not have.
@@ -38,7 +35,7 @@ pub(super) fn name_changes(before: &Schema, now: &Schema) -> Vec<String> {
         if !names.is_empty() {
             let is_one = names.len() == 1;
             let (noun, verb) = if is_one { (noun.0, verb.0) } else { (noun.1, verb.1) };
-            found.push(format!("the {noun} {} {verb} {what}", listed(names.iter().copied())));
+            found.push(format!("the {noun} {} {verb} {what}", listed(&names)));
         }
     };
     let (feature, class) = (("feature", "features"), ("class", "classes"));
@@ -88,7 +85,7 @@ pub(super) fn data_changes(before: &TrainedOn, now: &TrainedOn) -> Vec<String> {
             count if count == both.len() => {
                 "the samples, or their order, differ in all features".to_owned()
             }
-            _ => format!("the values of {} differ", listed(other.iter().copied())),
+            _ => format!("the values of {} differ", listed(&other)),
         });
     }
     found

@@ -1,11 +1,9 @@
 //! Hashes of samples, the same on every machine.
 
-use std::path::PathBuf;
-
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::data::{Dataset, Locator, SourceConfig, Split};
+use crate::data::{Dataset, Locator, SourceConfig, Split, recordings as recordings_in};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -58,15 +56,8 @@ pub(super) fn recordings(
     let SourceConfig::Speech(config) = source else { return Ok(None) };
     let advice = "check that it can be read";
     let folder = locator.find(&config.folder)?;
-    let entries = std::fs::read_dir(&folder).map_err(Error::file(&folder, advice))?;
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_recording = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"))
-    };
-    let mut paths: Vec<PathBuf> = paths.filter(is_recording).collect();
-    paths.sort();
     let mut hash = Sha256::new();
-    for path in paths {
+    for path in recordings_in(&folder)? {
         let bytes = std::fs::read(&path).map_err(Error::file(&path, advice))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         for part in [name.as_bytes(), &bytes] {

@@ -190,6 +190,7 @@ impl TrainedOn {
             features: features.collect(),
             classes: self.classes.clone(),
             label: self.label.clone(),
+            targets: Vec::new(),
         }
     }
 

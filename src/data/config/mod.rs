@@ -1,36 +1,85 @@
 //! What a recipe says about its data.
 
+mod arrays;
+mod csv;
+mod sequence;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
+pub use self::arrays::ArraysConfig;
+pub use self::csv::{CsvConfig, CsvLayout};
+pub use self::sequence::{SequenceConfig, SequenceTarget};
+
 use super::{AugmentConfig, Locator, SoundConfig};
 use crate::Error;
 
 /// `[data]` of a recipe.
+///
+/// ```
+/// use twinprop::data::{DataConfig, Locator};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let data: DataConfig = toml::from_str(
+///     "source = \"digits\"
+///      split.stratified = { test_fraction = 0.2 }",
+/// )?;
+/// let split = data.load(&Locator::default(), 1)?;
+/// assert_eq!((split.train.features.nrows(), split.classes.len()), (64, 10));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenData")]
 pub struct DataConfig {
     /// Where the samples come from.
     pub source: SourceConfig,
     /// How they are divided, unless the source says.
-    #[serde(default)]
     pub split: SplitConfig,
     /// Of images, every how-many-th row and column is kept.
-    #[serde(default = "one", deserialize_with = "validate::count")]
     pub every: usize,
     /// Random changes to the training images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub augment: Option<AugmentConfig>,
 }
 
 impl DataConfig {
-    /// Of `source`, with the usual split and images as they are.
+    /// Of `source`, with the source's usual split and images as they are.
     #[must_use]
     pub fn new(source: SourceConfig) -> Self {
-        Self { source, split: SplitConfig::default(), every: 1, augment: None }
+        Self::from(WrittenData { source, split: None, every: 1, augment: None })
+    }
+}
+
+/// `[data]` of a recipe.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "DataConfig")]
+struct WrittenData {
+    /// Where the samples come from.
+    source: SourceConfig,
+    /// How they are divided, unless the source says: a quarter of each class is tested, or of a sequence its last
+    /// quarter, if this is left out.
+    #[serde(default)]
+    split: Option<SplitConfig>,
+    /// Of images, every how-many-th row and column is kept.
+    #[serde(default = "one", deserialize_with = "validate::count")]
+    every: usize,
+    /// Random changes to the training images.
+    #[serde(default)]
+    augment: Option<AugmentConfig>,
+}
+
+impl From<WrittenData> for DataConfig {
+    fn from(WrittenData { source, split, every, augment }: WrittenData) -> Self {
+        let split = split.unwrap_or_else(|| match &source {
+            SourceConfig::Sequence(_) => SplitConfig::Ordered { test_fraction: 0.25 },
+            _ => SplitConfig::default(),
+        });
+        Self { source, split, every, augment }
     }
 }
 
@@ -46,95 +95,18 @@ pub enum SourceConfig {
     Vowels,
     /// The UCI handwritten digits, shipped with the program: 1,797 images of 8 × 8.
     Digits,
-    /// A table with a header, numeric features and one label column.
+    /// A table with a header, numeric features, and one label column or columns of targets.
     Csv(CsvConfig),
+    /// Arrays that NumPy has written.
+    Arrays(ArraysConfig),
+    /// Windows of a time series.
+    Sequence(SequenceConfig),
     /// A folder in MNIST's format.
     Idx(IdxConfig),
     /// A folder of recordings.
     Speech(SpeechConfig),
     /// Samples in memory, given by the program that trains.
     Given,
-}
-
-/// A CSV file of the user's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CsvConfig {
-    /// The file; without `test`, the recipe's split divides it.
-    pub path: PathBuf,
-    /// A file of test samples with the same columns; then nothing is divided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test: Option<PathBuf>,
-    /// Name of the label column; the last one if not named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// Columns that are neither feature nor label.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// Character between columns: `","` (the default), `";"`, `"\t"`, `"|"`; `" "` stands for any number of spaces.
-    #[serde(default = "comma", skip_serializing_if = "is_comma")]
-    pub delimiter: char,
-    /// Sign before decimals: `"."` (the default) or `","`.
-    #[serde(default = "point", skip_serializing_if = "is_point")]
-    pub decimal: char,
-    /// What lines begin with that are left out, such as `"#"`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// Lines above the header that are left out, such as an instrument's settings.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub skip_lines: usize,
-    /// Whether the first line names the columns; if not, they are `column 1`, `column 2` and so on.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub header: bool,
-    /// Whether `"` encloses text; if not, it is a character as others.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub quotes: bool,
-}
-
-impl Default for CsvConfig {
-    /// Columns divided by commas below a header, the last one the label, of a file not named yet.
-    fn default() -> Self {
-        Self {
-            path: PathBuf::new(),
-            test: None,
-            label: None,
-            ignore: Vec::new(),
-            delimiter: comma(),
-            decimal: point(),
-            comment: None,
-            skip_lines: 0,
-            header: true,
-            quotes: true,
-        }
-    }
-}
-
-fn comma() -> char {
-    ','
-}
-
-fn is_comma(sign: &char) -> bool {
-    *sign == ','
-}
-
-fn point() -> char {
-    '.'
-}
-
-fn is_point(sign: &char) -> bool {
-    *sign == '.'
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn is_yes(flag: &bool) -> bool {
-    *flag
 }
 
 /// A folder with MNIST's four files, gzip or not.
@@ -160,9 +132,21 @@ pub struct SpeechConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitConfig {
-    /// At random by the recipe's seed, the same share of each class.
+    /// At random by the recipe's seed, the same share of each class; of all samples where the targets are values.
     Stratified {
         /// Share of each class that is tested.
+        #[serde(deserialize_with = "validate::open_fraction")]
+        test_fraction: f64,
+    },
+    /// At random by the recipe's seed, whatever the targets are.
+    Random {
+        /// Share of the samples that is tested.
+        #[serde(deserialize_with = "validate::open_fraction")]
+        test_fraction: f64,
+    },
+    /// The last samples are tested, as of a time series. No window of a sequence has values of both halves.
+    Ordered {
+        /// Share of the samples, or of a sequence's times, that is tested.
         #[serde(deserialize_with = "validate::open_fraction")]
         test_fraction: f64,
     },
@@ -203,6 +187,11 @@ impl SourceConfig {
         match self {
             Self::Vowels | Self::Digits | Self::Given => Ok(()),
             Self::Csv(config) => {
+                absolute(&mut config.path)?;
+                config.test.as_mut().map_or(Ok(()), absolute)
+            }
+            Self::Arrays(config) => config.files_mut().into_iter().try_for_each(absolute),
+            Self::Sequence(config) => {
                 absolute(&mut config.path)?;
                 config.test.as_mut().map_or(Ok(()), absolute)
             }

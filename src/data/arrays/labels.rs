@@ -1,0 +1,125 @@
+//! Classes in an array: whole numbers or text, one a sample.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::super::{Schema, classes};
+use super::npy::ClassValues;
+use super::place::Place;
+use crate::Error;
+
+/// The class of each of some samples.
+#[derive(Debug)]
+pub(in crate::data) struct Labels {
+    /// Number of each sample's class in `names`.
+    pub of_samples: Vec<usize>,
+    /// Classes that occur, numbers in numeric order, names in alphabetical order.
+    pub names: Vec<String>,
+    /// What the samples' classes are called in messages.
+    called: String,
+    /// Line of each sample in a table; empty in an array.
+    lines: Vec<usize>,
+}
+
+impl Labels {
+    /// Reads the array at `place`, whose shape is `(samples)` or `(samples, 1)`.
+    pub fn read(place: &Place) -> Result<Self, Error> {
+        let (shape, values) = place.open(|array| Ok((array.shape.clone(), array.classes()?)))?;
+        if shape.is_empty() || shape[1..].iter().any(|&length| length != 1) {
+            return Err(place.broken(&format!(
+                "its shape is {shape:?}; classes are one a sample (where each class has a column of 0 and 1, name the array as targets)"
+            )));
+        }
+        let called = place.called();
+        match values {
+            ClassValues::Whole(values) => Ok(Self::of(&values, ToString::to_string, called)),
+            ClassValues::Floats(numbers) => {
+                if let Some(sample) = numbers.first_not_finite() {
+                    return Err(place.broken(&format!(
+                        "the class [{sample}] is {}; correct it, or take the sample out",
+                        numbers.get(sample)
+                    )));
+                }
+                Ok(Self::of_numbers((0..numbers.len()).map(|sample| numbers.get(sample)), called))
+            }
+            ClassValues::Texts(values) => {
+                let is_missing =
+                    |text: &String| text.trim().is_empty() || classes::is_missing(text);
+                if let Some(sample) = values.iter().position(is_missing) {
+                    return Err(place.broken(&format!(
+                        "the class [{sample}] is `{}`, which says that there is none; correct it, or take the sample out",
+                        values[sample]
+                    )));
+                }
+                Ok(Self::of_texts(&values, called, Vec::new()))
+            }
+        }
+    }
+
+    /// Classes that are finite numbers.
+    pub fn of_numbers(values: impl Iterator<Item = f64>, called: String) -> Self {
+        // Adding zero takes the sign from −0, which is the class 0.
+        let bits: Vec<u64> = values.map(|value| (value + 0.0).to_bits()).collect();
+        Self::of(&bits, |&bits| classes::canonical(f64::from_bits(bits)), called)
+    }
+
+    /// Classes by name, which stand on `lines`, or in an array where there are none.
+    pub fn of_texts(values: &[String], called: String, lines: Vec<usize>) -> Self {
+        Self { lines, ..Self::of(values, Clone::clone, called) }
+    }
+
+    fn of<T: Hash + Eq>(values: &[T], name: impl Fn(&T) -> String, called: String) -> Self {
+        let mut codes: HashMap<&T, usize> = HashMap::new();
+        let of_samples = values.iter().map(|value| {
+            let next = codes.len();
+            *codes.entry(value).or_insert(next)
+        });
+        let of_samples: Vec<usize> = of_samples.collect();
+        let mut found = vec![String::new(); codes.len()];
+        codes.into_iter().for_each(|(value, code)| found[code] = name(value));
+        let names = classes::of_labels(found.iter());
+        let known = Schema::unscaled(Vec::new(), names.clone());
+        // Every name that was found is in `names`, which were made from them.
+        let numbers: Vec<usize> =
+            found.iter().map(|name| known.class_of(name).unwrap_or_default()).collect();
+        let of_samples = of_samples.into_iter().map(|code| numbers[code]).collect();
+        Self { of_samples, names, called, lines: Vec::new() }
+    }
+
+    /// Names of the classes that the samples `chosen` have.
+    pub fn occurring(&self, chosen: impl Iterator<Item = usize>) -> Vec<String> {
+        let mut occurs = vec![false; self.names.len()];
+        chosen.for_each(|sample| occurs[self.of_samples[sample]] = true);
+        let names = self.names.iter().zip(occurs).filter(|(_, occurs)| *occurs);
+        names.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Numbers that the classes of the samples `chosen` have in `schema`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] about the file `path` names a class that the training data do not have.
+    pub fn numbers(
+        &self,
+        chosen: impl Iterator<Item = usize>,
+        schema: &Schema,
+        path: &std::path::Path,
+    ) -> Result<Vec<usize>, Error> {
+        let known: Vec<Option<usize>> =
+            self.names.iter().map(|name| schema.class_of(name)).collect();
+        let number = |sample: usize| {
+            let class = self.of_samples[sample];
+            known[class].map_or_else(
+                || {
+                    let name = std::iter::once(self.names[class].as_str());
+                    let place = |_| match self.lines.get(sample) {
+                        Some(line) => format!("line {line}: "),
+                        None => format!("`{}` [{sample}]: ", self.called),
+                    };
+                    Ok(schema.numbers_of(name, path, place)?.first().copied().unwrap_or_default())
+                },
+                Ok,
+            )
+        };
+        chosen.map(number).collect()
+    }
+}
