@@ -30,6 +30,7 @@ impl DataConfig {
         let split = match &self.source {
             SourceConfig::Vowels => split::divide(shipped::vowels(aside)?, &self.split, seed)?,
             SourceConfig::Digits => split::divide(shipped::digits(aside)?, &self.split, seed)?,
+            SourceConfig::Diabetes => split::divide(shipped::diabetes(aside)?, &self.split, seed)?,
             SourceConfig::Csv(config) => {
                 let table = csv::read(&locator.find(&config.path)?, config, aside)?;
                 match &config.test {

@@ -1,6 +1,7 @@
 //! Data sets in memory and readers of files: features and targets of each sample, divided into training and test.
 
 mod arrays;
+mod calculated;
 mod classes;
 mod config;
 mod csv;
@@ -25,8 +26,8 @@ mod wav;
 
 pub use arrays::read_arrays;
 pub use config::{
-    ArraysConfig, CsvConfig, CsvLayout, DataConfig, IdxConfig, SequenceConfig, SequenceTarget,
-    SourceConfig, SpeechConfig, SplitConfig,
+    ArraysConfig, ChannelConfig, CsvConfig, CsvLayout, DataConfig, IdxConfig, MackeyGlassConfig,
+    SequenceConfig, SequenceTarget, SeriesConfig, SourceConfig, SpeechConfig, SplitConfig,
 };
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;

@@ -395,5 +395,42 @@ fn a_sequence_is_written_with_its_split() {
     let mut config = config(text, "").unwrap();
     config.source.make_absolute(folder.path(), None).unwrap();
     let SourceConfig::Sequence(source) = config.source else { panic!() };
-    assert!(source.path.is_absolute());
+    assert!(source.path.is_some_and(|path| path.is_absolute()));
+}
+
+#[test]
+fn calculated_series_are_windowed_as_those_of_files_are() {
+    let channel = |options: &str| {
+        let options = format!(
+            "series.channel = {{ symbols = 400 }}, inputs = [\"received\"], window = 10, {options}"
+        );
+        let load =
+            |seed| config(&options, "")?.load(&Locator::default(), seed).map_err(|e| e.to_string());
+        load(1).and_then(|split| Ok((split, load(2)?)))
+    };
+    // The symbol two before the window's last, as a class and as a value.
+    let (classes, other) = channel("classes = \"sent\", ahead = -2").expect("it is read");
+    let (values, _) = channel("targets = [\"sent\"], ahead = -2").expect("it is read");
+    assert_eq!(classes.classes, ["-3", "-1", "1", "3"]);
+    assert_ne!(classes.train.features, other.train.features, "the seed draws the symbols");
+    assert_eq!(classes.train.features, values.train.features);
+    let sent = values.schema.in_file_units(values.train.targets.values().expect("values"));
+    for (sample, &class) in classes.train.targets.classes().iter().enumerate() {
+        let expected = [-3.0, -1.0, 1.0, 3.0][class];
+        assert!((sent[(0, sample)] - expected).abs() < 1e-6, "{sample}");
+        // The channel's nonlinearity and echoes are small beside a symbol.
+        assert!((f64::from(classes.train.features[(7, sample)]) - expected).abs() < 2.5);
+    }
+    let error = channel("targets = [\"x\"]").expect_err("no such column");
+    assert!(error.contains("channel") && error.contains("`sent`, `received`"), "{error}");
+
+    let options = "series.mackey_glass = { times = 300 }, inputs = [\"x\"], targets = [\"x\"], window = 8, ahead = 6";
+    let split = config(options, "").unwrap().load(&Locator::default(), 1).expect("it is read");
+    assert_eq!((split.train.len(), split.test.len()), (225 - 13, 75 - 13));
+    for both in ["path = \"c.csv\", series.mackey_glass = {}", "stride = 1"] {
+        let error =
+            load(&[], &format!("{both}, inputs = [\"x\"], targets = [\"x\"], window = 8"), "");
+        let error = error.expect_err("either a file or a series");
+        assert!(error.contains("path") && error.contains("series"), "{error}");
+    }
 }

@@ -98,8 +98,10 @@ fn archive(path: &Path, file: File) -> Result<ZipArchive<BufReader<File>>, Error
 }
 
 fn array_names(archive: &ZipArchive<BufReader<File>>) -> Vec<String> {
-    let names = archive.file_names().filter_map(array_name_from_file_name);
-    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    // A file with a name that is no text is no array of NumPy's.
+    let files = archive.file_names().flatten();
+    let names = files.filter_map(|file| array_name_from_file_name(&file).map(str::to_owned));
+    let mut names: Vec<String> = names.collect();
     names.sort_unstable();
     names
 }

@@ -3,6 +3,7 @@
 mod arrays;
 mod csv;
 mod sequence;
+mod series;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use twinprop_devices::validate;
 pub use self::arrays::ArraysConfig;
 pub use self::csv::{CsvConfig, CsvLayout};
 pub use self::sequence::{SequenceConfig, SequenceTarget};
+pub use self::series::{ChannelConfig, MackeyGlassConfig, SeriesConfig};
 
 use super::{AugmentConfig, Locator, SoundConfig};
 use crate::Error;
@@ -95,6 +97,8 @@ pub enum SourceConfig {
     Vowels,
     /// The UCI handwritten digits, shipped with the program: 1,797 images of 8 × 8.
     Digits,
+    /// The progression of diabetes in 442 patients, a value, from ten measurements, shipped with the program.
+    Diabetes,
     /// A table with a header, numeric features, and one label column or columns of targets.
     Csv(CsvConfig),
     /// Arrays that NumPy has written.
@@ -185,15 +189,14 @@ impl SourceConfig {
             Ok(())
         };
         match self {
-            Self::Vowels | Self::Digits | Self::Given => Ok(()),
+            Self::Vowels | Self::Digits | Self::Diabetes | Self::Given => Ok(()),
             Self::Csv(config) => {
                 absolute(&mut config.path)?;
                 config.test.as_mut().map_or(Ok(()), absolute)
             }
             Self::Arrays(config) => config.files_mut().into_iter().try_for_each(absolute),
             Self::Sequence(config) => {
-                absolute(&mut config.path)?;
-                config.test.as_mut().map_or(Ok(()), absolute)
+                [&mut config.path, &mut config.test].into_iter().flatten().try_for_each(absolute)
             }
             Self::Idx(config) => absolute(&mut config.folder),
             Self::Speech(config) => absolute(&mut config.folder),

@@ -7,16 +7,21 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
 use super::csv::CsvLayout;
+use super::series::SeriesConfig;
 
 /// Windows of a time series. The features of a sample are the inputs' values in a window, input by input, each in
 /// the order of time: `u(t), …, u(t + window − 1), v(t), …, v(t + window − 1)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SequenceConfig {
-    /// The series: a CSV file with a line a time, an NPY file `(times)` or `(times, columns)`, or an NPZ archive with
-    /// an array a column. The columns of an NPY file are `column 1`, `column 2` and so on.
-    pub path: PathBuf,
-    /// A series of test samples with the same columns; then nothing is divided.
+    /// The file of the series: CSV with a line a time, NPY of `(times)` or `(times, columns)`, or NPZ with an array a
+    /// column. The columns of an NPY file are `column 1`, `column 2` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// In the place of a file, a series that is calculated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesConfig>,
+    /// The file of a series of test samples with the same columns; then nothing is divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
     /// Names of the columns that the network sees.
@@ -42,6 +47,17 @@ pub struct SequenceConfig {
     /// How a CSV file is laid out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub csv: CsvLayout,
+}
+
+impl SequenceConfig {
+    /// What the series is called in messages: its file, or the name of what is calculated.
+    pub(in crate::data) fn called(&self) -> PathBuf {
+        match (&self.path, &self.series) {
+            (Some(path), _) => path.clone(),
+            (None, Some(series)) => PathBuf::from(series.name()),
+            (None, None) => PathBuf::from("data.source.sequence"),
+        }
+    }
 }
 
 /// Which times of a window are answered.

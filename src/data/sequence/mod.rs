@@ -17,8 +17,8 @@ use super::{
 };
 use crate::Error;
 
-/// Reads the series of a recipe, and divides its windows as `split` says, unless a test series is named; `seed` draws
-/// a random split.
+/// Reads or calculates the series of a recipe, and divides its windows as `split` says, unless a test series is named;
+/// `seed` draws what is random: a split, and the noise of a series that is calculated.
 pub(super) fn read(
     config: &SequenceConfig,
     locator: &Locator,
@@ -26,7 +26,15 @@ pub(super) fn read(
     seed: u64,
 ) -> Result<Split, Error> {
     check(config)?;
-    let series = Series::read(&locator.find(&config.path)?, config, false)?;
+    let series = match (&config.path, &config.series) {
+        (Some(path), None) => Series::read(&locator.find(path)?, config, false)?,
+        (None, Some(series)) => Series::calculate(series, config, seed)?,
+        _ => {
+            return Err(Error::Usage(
+                "data.source.sequence: name either a file (path) or a series that is calculated (series)".to_owned(),
+            ));
+        }
+    };
     let test_series = match &config.test {
         Some(test) => Some(Series::read(&locator.find(test)?, config, false)?),
         None => None,
@@ -82,7 +90,7 @@ pub(super) fn read(
 /// Refuses a recipe that cannot be.
 fn check(config: &SequenceConfig) -> Result<(), Error> {
     let refused =
-        |problem: &str| Err(Error::Data { path: config.path.clone(), problem: problem.to_owned() });
+        |problem: &str| Err(Error::Data { path: config.called(), problem: problem.to_owned() });
     if config.inputs.is_empty() {
         return refused("data.source.sequence.inputs names no column; name what the network sees");
     }

@@ -11,8 +11,8 @@ use crate::Error;
 ///
 /// Its inputs must be there; its targets, all of them together, or its classes may be there or not. With `labelled`
 /// and answers, the samples are the windows whose answers lie within the series; else they are all windows, those
-/// among them whose answers lie beyond the end of the series, as in a forecast. `config.path` and `config.test` are
-/// not used.
+/// among them whose answers lie beyond the end of the series, as in a forecast. `config.path`,
+/// `config.series` and `config.test` are not used.
 ///
 /// # Errors
 /// [`Error::File`] and [`Error::Data`] where it cannot be read or is shorter than a window, where an input is

@@ -1,11 +1,11 @@
-//! A time series from a file: a table, an array, or an archive with an array a column.
+//! A time series: calculated, or from a table, an array, or an archive with an array a column.
 
 use std::path::{Path, PathBuf};
 
-use super::super::SequenceConfig;
 use super::super::arrays::{Array, Labels, Place, ends_in, names_in};
 use super::super::csv::{self, Wanted};
 use super::super::names::{SHOWN, listed};
+use super::super::{SequenceConfig, SeriesConfig};
 use crate::Error;
 
 /// Columns of numbers and of classes over time.
@@ -54,7 +54,35 @@ impl Series {
         }
     }
 
-    /// The column `name`, if it was read.
+    /// The columns of `config` of a calculated series; `seed` draws what is random.
+    pub fn calculate(
+        series: &SeriesConfig,
+        config: &SequenceConfig,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let path = PathBuf::from(series.name());
+        let columns = series.columns(seed)?;
+        let names: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let values = |name: &str| {
+            let column = columns.iter().find(|(column, _)| *column == name);
+            column
+                .map(|(_, values)| values.clone())
+                .ok_or_else(|| no_column(&path, name, &names, "column"))
+        };
+        let mut calculated =
+            Self::empty(&path, columns.first().map_or(0, |(_, values)| values.len()));
+        for name in config.inputs.iter().chain(&config.targets) {
+            if calculated.column(name).is_none() {
+                calculated.columns.push(Column { name: name.clone(), values: values(name)? });
+            }
+        }
+        if let Some(name) = &config.classes {
+            calculated.labels = Some(Labels::of_numbers(values(name)?.into_iter(), name.clone()));
+        }
+        Ok(calculated)
+    }
+
+    /// The column `name`, if it is there.
     pub fn column(&self, name: &str) -> Option<&[f64]> {
         let column = self.columns.iter().find(|column| column.name == name)?;
         Some(&column.values)
