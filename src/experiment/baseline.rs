@@ -17,6 +17,13 @@ pub struct Baseline {
     pub test: TestScore,
 }
 
+/// A linear equaliser, for symbols: classes of a time series that are named by numbers. `None` for other classes.
+#[must_use]
+pub fn linear_equaliser(split: &Split) -> Option<Baseline> {
+    let test = ridge::equaliser(split)?.into();
+    Some(Baseline { name: "linear equaliser", test })
+}
+
 /// Hidden units of the small network.
 const HIDDEN: usize = 64;
 

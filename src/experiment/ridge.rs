@@ -19,10 +19,35 @@ pub(super) fn test(split: &Split, loss: &dyn Loss) -> Score {
     else {
         return Score::of(&DMatrix::zeros(0, 0), &split.test.targets);
     };
+    loss.score(&answers(split, &train.map(f64::from)).cast(), &split.test.targets)
+}
+
+/// The accuracy of a linear equaliser on the test data of `split`: ridge regression of the symbol that each class
+/// names, then the class of the nearest symbol. `None` if the targets are values, or if a class is not named by a
+/// number.
+pub(super) fn equaliser(split: &Split) -> Option<Score> {
+    let symbols: Vec<f64> =
+        split.classes.iter().map(|name| name.parse().ok()).collect::<Option<_>>()?;
+    let (Targets::Classes(train), Targets::Classes(test)) =
+        (&split.train.targets, &split.test.targets)
+    else {
+        return None;
+    };
+    let sent = DMatrix::from_iterator(1, train.len(), train.iter().map(|&class| symbols[class]));
+    let nearest = |answer: f64| {
+        let distance = |class: &usize| (symbols[*class] - answer).abs();
+        (0..symbols.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+    };
+    let found = answers(split, &sent);
+    let right = found.iter().zip(test).filter(|(answer, class)| nearest(**answer) == Some(**class));
+    Some(Score::Accuracy(right.count() as f32 / test.len() as f32))
+}
+
+/// Answers `[targets × samples]` to the test samples, by a fit to `targets` of the training samples.
+fn answers(split: &Split, targets: &DMatrix<f64>) -> DMatrix<f64> {
     let scale = Scale::of(&split.train.features);
-    let weights = fit(&scale.apply(&split.train.features), &train.map(f64::from));
-    let outputs = weights.transpose() * scale.apply(&split.test.features);
-    loss.score(&outputs.cast(), &split.test.targets)
+    let weights = fit(&scale.apply(&split.train.features), targets);
+    weights.transpose() * scale.apply(&split.test.features)
 }
 
 /// Mean and deviation of each feature.
@@ -98,6 +123,19 @@ mod tests {
             panic!("values have a score of values");
         };
         assert!(r2 > 0.999_99, "{r2}");
+    }
+
+    #[test]
+    fn an_equaliser_takes_the_nearest_symbol() {
+        let symbol = |sample: usize| [-3.0_f32, -1.0, 1.0, 3.0][sample * sample % 7 % 4];
+        let classes: Vec<usize> = (0..40).map(|s| ((symbol(s) + 3.0) / 2.0) as usize).collect();
+        let x = DMatrix::from_fn(1, 40, |_, s| 0.7 * symbol(s) + 5.0 + 0.1 * (s as f32).sin());
+        let all = crate::data::Dataset::new(x, classes);
+        let mut split = Split::new(all.clone(), all);
+        split.classes = ["-3", "-1", "1", "3"].map(str::to_owned).to_vec();
+        assert_eq!(equaliser(&split), Some(Score::Accuracy(1.0)));
+        split.classes[0] = "low".to_owned();
+        assert_eq!(equaliser(&split), None);
     }
 
     #[test]

@@ -150,11 +150,16 @@ impl CompareReport<'_> {
         let [sweep] = plan.sweeps.as_slice() else { return None };
         let measure = self.comparison.measure();
         let shown = f64::from(measure.shown());
-        let curves: Vec<BandedCurve> = plan
-            .rules
-            .iter()
-            .map(|rule| {
-                let name = rule.name();
+        // The rules, then the digital methods if their data are swept.
+        let mut names: Vec<&str> = Vec::new();
+        for row in rows.iter().filter(|row| !row.settings.is_empty()) {
+            if !names.contains(&row.name.as_str()) {
+                names.push(&row.name);
+            }
+        }
+        let curves: Vec<BandedCurve> = names
+            .into_iter()
+            .map(|name| {
                 let own = rows.iter().filter(|row| row.name == name);
                 let of = own.map(|row| {
                     let value: f64 = row.settings.first()?.1.parse().ok()?;

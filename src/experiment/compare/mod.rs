@@ -23,13 +23,13 @@ pub use self::statistics::mean_and_deviation;
 pub use self::sweep::{Settings, Sweep};
 
 use self::results::rows;
-use self::settings::ADVICE;
-use super::baseline::{Baseline, baselines};
+use self::settings::{ADVICE, overrides};
+use super::baseline::{Baseline, baselines, linear_equaliser};
 use super::options::RunOptions;
 use super::recipe::{DeviceEntry, Recipe};
 use super::run_folder::RunFolder;
 use crate::Error;
-use crate::data::Locator;
+use crate::data::{Locator, SourceConfig};
 use crate::training::{Event, Observer, Results, Task, TestScore};
 
 /// Trains what [`plan_comparison`] lays out, `jobs` runs at a time. Returns the results and the
@@ -92,14 +92,14 @@ pub fn resume_comparison(
 /// A piece of a comparison's work.
 enum Piece {
     Train(CellKey),
-    /// The digital networks on the data of a seed.
-    Baselines(u64),
+    /// The digital methods on the data of these values and this seed.
+    Baselines(Settings, u64),
 }
 
 /// What comes of it.
 enum Outcome {
     Trained(Box<Cell>),
-    Baselines(Vec<Baseline>),
+    Baselines(Settings, Vec<Baseline>),
 }
 
 fn carry_out(
@@ -111,9 +111,8 @@ fn carry_out(
 ) -> Result<(Comparison, PathBuf), Error> {
     finished::check_data(&plan, &folder, options, observer)?;
     let mut pieces: Vec<Piece> = plan.cells().into_iter().map(Piece::Train).collect();
-    // Other data would need other digital networks.
-    if !plan.sweeps.iter().any(|sweep| sweep.key.starts_with("data")) {
-        pieces.extend(plan.seeds.iter().map(|&seed| Piece::Baselines(seed)));
+    for data in plan.data_settings() {
+        pieces.extend(plan.seeds.iter().map(|&seed| Piece::Baselines(data.clone(), seed)));
     }
     let recipe = folder.path().join(&plan.recipe);
     let has_rigs = Recipe::read(&recipe, &[])?.devices.values().any(DeviceEntry::is_real);
@@ -132,11 +131,11 @@ fn carry_out(
                 let cell = cell::make(&folder, &plan.recipe, key, options, observer)?;
                 Ok(Outcome::Trained(Box::new(cell)))
             }
-            Piece::Baselines(seed) => run_baselines(&recipe, *seed, options),
+            Piece::Baselines(data, seed) => run_baselines(&recipe, data, *seed, options),
         },
         |number| match &pieces[number] {
             Piece::Train(key) => key.in_words(),
-            Piece::Baselines(seed) => format!("digital networks, seed {seed}"),
+            Piece::Baselines(_, seed) => format!("digital networks, seed {seed}"),
         },
         |number, outcome| {
             ended += 1;
@@ -159,23 +158,23 @@ fn carry_out(
         )));
     }
     let mut cells = Vec::new();
-    let mut digital: BTreeMap<&'static str, Vec<TestScore>> = BTreeMap::new();
+    let mut digital: BTreeMap<(usize, &'static str), Vec<TestScore>> = BTreeMap::new();
+    let data_settings = plan.data_settings();
     for outcome in outcomes.into_iter().flatten() {
         match outcome? {
             Outcome::Trained(cell) => cells.push(*cell),
-            Outcome::Baselines(found) => {
+            Outcome::Baselines(data, found) => {
+                let place = data_settings.iter().position(|settings| *settings == data);
                 for Baseline { name, test } in found {
-                    digital.entry(name).or_default().push(test);
+                    digital.entry((place.unwrap_or_default(), name)).or_default().push(test);
                 }
             }
         }
     }
     let mut rows = rows(&plan, &cells);
-    rows.extend(
-        digital
-            .into_iter()
-            .map(|(name, all)| ComparisonRow::new(Vec::new(), name.to_owned(), &all)),
-    );
+    rows.extend(digital.into_iter().map(|((place, name), all)| {
+        ComparisonRow::new(data_settings[place].clone(), name.to_owned(), &all)
+    }));
     let comparison = Comparison { plan, rows, cells };
     folder.write_json(RunFolder::COMPARISON, &comparison)?;
     let finished = Event::Finished { results: Results::Comparison, folder: folder.path() };
@@ -195,11 +194,20 @@ fn in_words(piece: &Piece, outcome: &Result<Outcome, Error>) -> String {
     }
 }
 
-fn run_baselines(recipe: &Path, seed: u64, options: &RunOptions) -> Result<Outcome, Error> {
+fn run_baselines(
+    recipe: &Path,
+    data: &Settings,
+    seed: u64,
+    options: &RunOptions,
+) -> Result<Outcome, Error> {
     let folder = recipe.parent().unwrap_or(Path::new("."));
     let locator = Locator::new(folder, options.data_dir.as_deref());
-    let recipe = Recipe::read(recipe, &[])?;
+    let recipe = Recipe::read(recipe, &overrides(data))?;
     let split = recipe.data.load(&locator, seed)?;
     let loss = recipe.training.loss(&split)?;
-    Ok(Outcome::Baselines(baselines(&split, &*loss, seed, &options.backend.device()?)))
+    let mut found = baselines(&split, &*loss, seed, &options.backend.device()?);
+    if matches!(recipe.data.source, SourceConfig::Sequence(_)) {
+        found.extend(linear_equaliser(&split));
+    }
+    Ok(Outcome::Baselines(data.clone(), found))
 }

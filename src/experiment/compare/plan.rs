@@ -34,6 +34,13 @@ impl Plan {
         combinations(&self.sweeps)
     }
 
+    /// Every combination of swept values of the data: each has digital methods beside it.
+    #[must_use]
+    pub fn data_settings(&self) -> Vec<Settings> {
+        let of_data = self.sweeps.iter().filter(|sweep| sweep.key.starts_with("data"));
+        combinations(&of_data.cloned().collect::<Vec<_>>())
+    }
+
     /// Every run: all rules on all combinations of the first seed, then of the next.
     #[must_use]
     pub fn cells(&self) -> Vec<CellKey> {
