@@ -66,21 +66,37 @@ impl Measure {
         }
     }
 
-    /// `value` as people write it: `98.1 %`, or `0.912`.
+    /// `value` as people write it: `98.1 %`, `99.97 %` or `0.912`.
     #[must_use]
     pub fn format(self, value: f32) -> String {
+        let digits = self.digits(value);
         match self {
-            Self::Accuracy => format!("{:.1} %", 100.0 * value),
-            Self::R2 => format!("{value:.3}"),
+            Self::Accuracy => format!("{:.digits$} %", 100.0 * value),
+            Self::R2 => format!("{value:.digits$}"),
         }
     }
 
     /// A mean and a deviation as people write them: `98.1 ± 0.4` in percent, or `0.912 ± 0.004`.
     #[must_use]
     pub fn format_mean(self, mean: f32, deviation: f32) -> String {
+        let digits = self.digits(mean);
+        let shown = self.shown();
+        format!("{:.digits$} ± {:.digits$}", shown * mean, shown * deviation)
+    }
+
+    /// Decimals that tell two good results apart: more where few errors are left.
+    fn digits(self, value: f32) -> usize {
+        let left = 1.0 - value;
+        let more = if left <= 0.0 || left >= 0.01 {
+            0
+        } else if left >= 0.001 {
+            1
+        } else {
+            2
+        };
         match self {
-            Self::Accuracy => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * deviation),
-            Self::R2 => format!("{mean:.3} ± {deviation:.3}"),
+            Self::Accuracy => 1 + more,
+            Self::R2 => 3 + more,
         }
     }
 
@@ -216,6 +232,17 @@ mod tests {
         // Squared errors 0.5 of a variance of 5.
         assert!((r2 - 0.9).abs() < 1e-6 && (nrmse - 0.1_f32.sqrt()).abs() < 1e-6, "{r2} {nrmse}");
         assert!((rmse - 10.0 * 0.125_f32.sqrt()).abs() < 1e-5, "{rmse}");
+    }
+
+    #[test]
+    fn good_results_have_more_digits() {
+        let accuracy = |value| Measure::Accuracy.format(value);
+        assert_eq!(
+            [0.981, 0.995, 0.9997, 1.0].map(accuracy),
+            ["98.1 %", "99.50 %", "99.970 %", "100.0 %"]
+        );
+        assert_eq!(Measure::R2.format(0.9996), "0.99960");
+        assert_eq!(Measure::Accuracy.format_mean(0.9997, 0.0001), "99.970 ± 0.010");
     }
 
     #[test]
