@@ -10,6 +10,20 @@ use crate::Error;
 impl DataConfig {
     /// Reads the samples and divides them; `seed` draws a random split.
     ///
+    /// ```
+    /// use twinprop::data::{DataConfig, Locator};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let data: DataConfig = toml::from_str(
+    ///     "source = \"digits\"
+    ///      split.stratified = { test_fraction = 0.2 }",
+    /// )?;
+    /// let split = data.load(&Locator::default(), 1)?;
+    /// assert_eq!((split.train.features.nrows(), split.classes.len()), (64, 10));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Data`] says what is wrong where in which file; [`Error::Usage`] for a split, or changes to images,
     /// that the source does not go with.

@@ -20,20 +20,6 @@ use super::{AugmentConfig, Locator, SoundConfig};
 use crate::Error;
 
 /// `[data]` of a recipe.
-///
-/// ```
-/// use twinprop::data::{DataConfig, Locator};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let data: DataConfig = toml::from_str(
-///     "source = \"digits\"
-///      split.stratified = { test_fraction = 0.2 }",
-/// )?;
-/// let split = data.load(&Locator::default(), 1)?;
-/// assert_eq!((split.train.features.nrows(), split.classes.len()), (64, 10));
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "WrittenData")]
 pub struct DataConfig {
@@ -65,13 +51,11 @@ struct WrittenData {
     source: SourceConfig,
     /// How they are divided, unless the source says: a quarter of each class is tested, or of a sequence its last
     /// quarter, if this is left out.
-    #[serde(default)]
     split: Option<SplitConfig>,
     /// Of images, every how-many-th row and column is kept.
     #[serde(default = "one", deserialize_with = "validate::count")]
     every: usize,
     /// Random changes to the training images.
-    #[serde(default)]
     augment: Option<AugmentConfig>,
 }
 
