@@ -1,5 +1,7 @@
 //! From a table to training and test samples.
 
+use std::path::Path;
+
 use super::halves::{Classes, Divisible, Halves, refuse_one_class};
 use super::table::Table;
 use super::{Feature, FeatureScaling, Schema, Split, SplitConfig, classes};
@@ -93,7 +95,7 @@ fn constant_targets(table: &Table, train: &[usize]) -> Vec<String> {
 }
 
 /// A warning of the target `name` of `path`.
-pub(super) fn constant_target(path: &std::path::Path, name: &str) -> String {
+pub(super) fn constant_target(path: &Path, name: &str) -> String {
     format!(
         "{}: the target `{name}` is the same in all training samples; there is nothing to learn of it",
         path.display()

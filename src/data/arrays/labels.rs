@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::path::Path;
 
 use super::super::{Schema, classes};
 use super::npy::ClassValues;
@@ -102,7 +103,7 @@ impl Labels {
         &self,
         chosen: impl Iterator<Item = usize>,
         schema: &Schema,
-        path: &std::path::Path,
+        path: &Path,
     ) -> Result<Vec<usize>, Error> {
         let known: Vec<Option<usize>> =
             self.names.iter().map(|name| schema.class_of(name)).collect();

@@ -6,7 +6,7 @@ mod new;
 mod npy;
 mod place;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
 
@@ -20,7 +20,8 @@ use super::halves::{Classes, Divisible, refuse_one_class};
 use super::schema::scalings;
 use super::split::constant_target;
 use super::{
-    ArraysConfig, Dataset, Feature, ImageSize, Locator, Schema, Split, SplitConfig, Targets,
+    ArraysConfig, Dataset, Feature, FeatureScaling, ImageSize, Locator, Schema, Split, SplitConfig,
+    Targets,
 };
 use crate::Error;
 
@@ -47,7 +48,7 @@ impl Answers {
     }
 }
 
-/// What a recipe or a user calls the arrays, where they stand.
+/// Where the arrays of the training or of the test samples stand.
 struct Places {
     features: Place,
     targets: Option<Place>,
@@ -90,8 +91,7 @@ pub(super) fn read(
             None => Place { path: locator.find(name)?, name: None },
         })
     };
-    let optional =
-        |name: &Option<std::path::PathBuf>| name.as_ref().map(|name| place(name)).transpose();
+    let optional = |name: &Option<PathBuf>| name.as_ref().map(|name| place(name)).transpose();
     let train = Places {
         features: place(&config.features)?,
         targets: optional(targets)?,
@@ -238,7 +238,7 @@ fn schema_of(
     answers: &Answers,
     train: &[usize],
 ) -> Result<(Schema, Vec<String>), Error> {
-    let named = |array: &Array, scalings: Vec<super::FeatureScaling>| -> Vec<Feature> {
+    let named = |array: &Array, scalings: Vec<FeatureScaling>| -> Vec<Feature> {
         let names = array.names().into_iter();
         names.zip(scalings).map(|(name, scaling)| Feature { name, scaling }).collect()
     };

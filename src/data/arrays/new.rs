@@ -1,6 +1,6 @@
 //! New samples in arrays, for a network that was trained on arrays.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::schema::scalings;
 use super::super::{ArraysConfig, FeatureScaling, ImageSize, Origins, Samples, Schema};
@@ -39,7 +39,7 @@ pub fn read_arrays(
         (true, [only]) => place(only.clone()),
         (true, _) => place(called(&options.features)),
     };
-    let answer = |array: &Option<std::path::PathBuf>| {
+    let answer = |array: &Option<PathBuf>| {
         let name = called(array.as_deref().filter(|_| labelled)?);
         names.contains(&name).then(|| place(name))
     };

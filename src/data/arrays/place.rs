@@ -36,7 +36,7 @@ impl Place {
         Error::Data { path: self.path.clone(), problem: format!("{array}{problem}") }
     }
 
-    /// Opens it, and hands it to `take`.
+    /// Opens it, and lets `take` read it.
     ///
     /// # Errors
     /// [`Error::File`] where the file cannot be opened, [`Error::Data`] for a damaged one, for an archive without an

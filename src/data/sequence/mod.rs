@@ -87,7 +87,7 @@ pub(super) fn read(
     })
 }
 
-/// Refuses a recipe that cannot be.
+/// Refuses options that contradict each other.
 fn check(config: &SequenceConfig) -> Result<(), Error> {
     let refused =
         |problem: &str| Err(Error::Data { path: config.called(), problem: problem.to_owned() });
