@@ -27,7 +27,7 @@ pub struct Adam {
     epsilon: f32,
     /// Steps made.
     time: i32,
-    /// Of each tensor's gradient.
+    /// Moments of each tensor's gradient.
     moments: Vec<Moments>,
 }
 
@@ -98,7 +98,7 @@ impl Adam {
         state
     }
 
-    /// Restores what [`state`](Self::state) gave.
+    /// Restores a [`state`](Self::state).
     ///
     /// # Errors
     /// Says which tensor is missing.

@@ -91,7 +91,7 @@ impl Reference {
     /// Plays all drives `repeats` times, one time after the other.
     ///
     /// # Errors
-    /// The device's.
+    /// Those of the device.
     pub fn measure(
         device: &mut dyn PhysicalLayer,
         inputs: DMatrix<f32>,
@@ -112,7 +112,7 @@ impl Reference {
     /// Plays the same drives on `device`, and compares the readings.
     ///
     /// # Errors
-    /// The device's.
+    /// Those of the device.
     pub fn compare(
         &self,
         device: &mut dyn PhysicalLayer,
@@ -134,11 +134,11 @@ impl Reference {
         let least = LEAST_VARIANCE * variance.max();
         let weight = variance.zip_map(&rounding(&both), |variance, rounding| {
             let variance = variance.max(least).max(rounding * rounding);
-            // An output that is always zero says nothing.
+            // An output that is always zero has no weight.
             if variance > 0.0 { variance.sqrt().recip() } else { 0.0 }
         });
-        // Of each drive, the products of its readings: T is a quadratic form of them in the signs and
-        // counts of then and now, so that a permutation costs no more for many outputs.
+        // Products of the readings of each drive: T is a quadratic form in the signs and counts of then
+        // and now, so that the time of a permutation does not depend on the number of outputs.
         let products: Vec<DMatrix<f32>> = (0..self.inputs.ncols())
             .map(|drive| {
                 let columns: Vec<_> = both.iter().map(|once| once.column(drive)).collect();
@@ -166,7 +166,7 @@ impl Reference {
         // So many that p can be equal to the rate.
         let permutations = (PERMUTATIONS / false_alarm_rate).ceil() as usize - 1;
         let mut random = random::stream(seed, "drift");
-        // In a device without noise all orders give the same sums but for their rounding.
+        // Without noise, all orders give the same sums except for rounding.
         let as_far = observed * (1.0 - 1e-5);
         let further = (0..permutations)
             .filter(|_| permuted(&mut |side| side.shuffle(&mut random)) >= as_far)

@@ -2,7 +2,7 @@
 //! disagree.
 //!
 //! Where shots are few, the networks differ. Their spread shows where further shots help most (query by
-//! committee; Seung, Opper & Sompolinsky 1992), and their mean has a smaller error than each of them.
+//! committee; Seung, Opper & Sompolinsky 1992), and their mean is usually better than each of them.
 
 use std::path::Path;
 

@@ -203,7 +203,7 @@ impl ConstantLearner {
         &*self.equation
     }
 
-    /// A copy of it.
+    /// A copy of the equation with the learned constants.
     pub fn copy(&self) -> Box<dyn Differentiable> {
         self.equation.clone()
     }

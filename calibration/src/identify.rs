@@ -171,7 +171,7 @@ impl ConstantFit {
         state
     }
 
-    /// Restores what [`state`](Self::state) gave, and sets the constants of `equation`.
+    /// Restores a [`state`](Self::state), and sets the constants of `equation`.
     pub fn restore(
         &mut self,
         mut state: State,

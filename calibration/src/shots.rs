@@ -40,7 +40,7 @@ impl Shots {
     /// `progress` gets the number of shots that are done, about four times a second of the device's time.
     ///
     /// # Errors
-    /// The device's.
+    /// Those of the device.
     pub fn measure(
         device: &mut dyn PhysicalLayer,
         inputs: DMatrix<f32>,

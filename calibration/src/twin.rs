@@ -137,7 +137,7 @@ pub trait Learner: Send {
     /// The learned values and the optimiser's moments, for a later process.
     fn state(&self) -> State;
 
-    /// Restores what [`state`](Self::state) gave.
+    /// Restores a [`state`](Self::state).
     ///
     /// # Errors
     /// Says which tensor is missing.

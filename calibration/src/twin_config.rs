@@ -35,7 +35,7 @@ pub enum TwinConfig {
     Physics,
     /// That equation with its constants learned from shots.
     LearnedPhysics(IdentifyConfig),
-    /// That, and a small neural twin of what it leaves.
+    /// An equation with learned constants, and a small neural twin of the remainder of the readings.
     Hybrid(HybridConfig),
 }
 
@@ -79,9 +79,9 @@ pub enum FitSummary {
         /// The error.
         validation_error: f32,
     },
-    /// An ensemble of so many networks.
+    /// An ensemble of networks.
     Ensemble {
-        /// The networks.
+        /// Number of networks.
         members: usize,
     },
     /// An equation: its mean squared error in the last pass, in units of the readings' variance.
@@ -183,7 +183,8 @@ impl TwinConfig {
     /// # Errors
     /// [`CalibrationError::NoEquation`] for a twin made of an equation where there is no
     /// [`nominal`](Fitting::nominal) one; [`CalibrationError::TooFewShots`],
-    /// [`CalibrationError::Diverged`] and [`CalibrationError::EmptyEnsemble`] as they say.
+    /// [`CalibrationError::Diverged`] and [`CalibrationError::EmptyEnsemble`] as [`NetworkTwin::fit`](crate::NetworkTwin::fit)
+    /// and [`Ensemble::fit`].
     pub fn fit(
         &self,
         fitting: Fitting<'_>,
@@ -231,7 +232,7 @@ impl TwinConfig {
     /// `interface` and, where it has one, the `nominal` equation.
     ///
     /// # Errors
-    /// [`CalibrationError::NoEquation`] for a twin made of an equation where there is none;
+    /// [`CalibrationError::NoEquation`] for a twin made of an equation where `nominal` is `None`;
     /// [`CalibrationError::OtherDevice`] where the twin was fitted to another interface;
     /// [`CalibrationError::File`] and [`CalibrationError::Format`] where files are missing, damaged, or
     /// of another kind of twin.

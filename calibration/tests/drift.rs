@@ -30,8 +30,8 @@ fn device(deviation: f64, seed: u64, shots: u64) -> Box<dyn PhysicalLayer> {
     device
 }
 
-/// What is found of a device that has moved by `deviation` since its reference was measured.
-fn look(deviation: f64, seed: u64, config: &WatchConfig) -> Drift {
+/// The test for drift of a device after its constants drifted by `deviation`.
+fn tested(deviation: f64, seed: u64, config: &WatchConfig) -> Drift {
     let mut fresh = device(0.0, seed, 0);
     let (inputs, parameters) =
         DesignConfig::Uniform.draw(fresh.interface(), config.drives, None, seed).unwrap();
@@ -41,13 +41,13 @@ fn look(deviation: f64, seed: u64, config: &WatchConfig) -> Drift {
 }
 
 #[test]
-fn false_alarms_are_as_many_as_stated_and_drift_is_found() {
+fn false_alarms_have_the_chosen_rate_and_drift_is_found() {
     let trials: u64 = std::env::var("TWINPROP_DRIFT_TRIALS").map_or(40, |n| n.parse().unwrap());
     let config = WatchConfig { drives: 16, repeats: 4, false_alarm_rate: 0.05 };
     let alarms = |deviation: f64| {
-        let looks = (0..trials).map(|seed| look(deviation, seed, &config));
-        let alarms = looks.filter(|drift| drift.alarm).count() as u64;
-        println!("constants moved by {deviation}: {alarms} alarms in {trials} looks");
+        let tests = (0..trials).map(|seed| tested(deviation, seed, &config));
+        let alarms = tests.filter(|drift| drift.alarm).count() as u64;
+        println!("constants drifted by {deviation}: {alarms} alarms in {trials} tests");
         alarms
     };
     // The binomial's mean and four of its deviations.
@@ -60,15 +60,16 @@ fn false_alarms_are_as_many_as_stated_and_drift_is_found() {
 }
 
 #[test]
-fn the_change_is_measured() {
+fn a_larger_drift_is_a_larger_change() {
     let config = WatchConfig { drives: 64, repeats: 8, ..Default::default() };
-    let [none, little, more] = [0.0, 0.02, 0.1].map(|deviation| look(deviation, 1, &config).moved);
+    let [none, little, more] =
+        [0.0, 0.02, 0.1].map(|deviation| tested(deviation, 1, &config).moved);
     assert!(none < 0.05, "{none}");
     assert!(none < little && little < more && more < 1.5, "{none} {little} {more}");
 }
 
 #[test]
-fn a_noiseless_device_is_told_from_another() {
+fn a_noiseless_device_is_distinguished_from_another() {
     let quiet = |mismatch: f64| {
         let imperfections = ImperfectionsConfig { mismatch, ..Default::default() };
         let model = DeviceKind::SecondHarmonic(SecondHarmonicConfig::default());

@@ -43,7 +43,7 @@ fn pendula() -> DeviceKind {
 }
 
 #[test]
-fn constants_of_mismatched_noisy_devices_come_back() {
+fn constants_of_mismatched_noisy_devices_are_recovered() {
     let config = IdentifyConfig { epochs: 80, ..Default::default() };
     let mesh = MziMeshConfig { modes: 4, phase_error: 0.1, ..Default::default() };
     for (model, kinds) in [
@@ -65,7 +65,7 @@ fn constants_of_mismatched_noisy_devices_come_back() {
 }
 
 #[test]
-fn only_the_chosen_constants_move() {
+fn only_the_chosen_constants_change() {
     let learn = vec!["spring".to_owned()];
     let config = IdentifyConfig { epochs: 5, learn, ..Default::default() };
     let (mut simulated, shots) = measured(pendula(), 64, &config);
@@ -87,7 +87,7 @@ fn a_name_that_no_constant_has_is_an_error() {
 }
 
 #[test]
-fn a_hybrid_twin_learns_what_its_equation_lacks_and_leaves_noise_alone() {
+fn a_hybrid_twin_learns_what_its_equation_lacks_but_not_noise() {
     let config = HybridConfig {
         constants: IdentifyConfig { epochs: 40, ..Default::default() },
         residual: NeuralTwinConfig { width: 24, depth: 1, ..Default::default() },

@@ -34,7 +34,7 @@ impl Estimate {
         self.low > f32::MIN && self.high < f32::MAX
     }
 
-    /// Whether a cosine is known: whether its interval is less than all cosines.
+    /// Whether a cosine is known: whether its interval is smaller than [−1, 1].
     #[must_use]
     pub fn is_known_cosine(&self) -> bool {
         self.low > -1.0 || self.high < 1.0

@@ -82,7 +82,7 @@ impl Fidelity {
     /// `progress` gets the share that is done, from 0 to 1.
     ///
     /// # Errors
-    /// The device's.
+    /// Those of the device.
     pub fn measure(
         twin: &dyn DigitalTwin,
         device: &mut dyn PhysicalLayer,
@@ -103,7 +103,8 @@ impl Fidelity {
         let (together, by_channel) = readings::judge(&predicted, &in_binary_units.outputs, &noise);
         let by_range = ByRange::of(twin.interface(), in_binary_units, &predicted);
         progress(0.1);
-        let case = gradient::Comparison { twin, unseen, noise: &noise, config, seed, backend };
+        let case =
+            gradient::GradientComparison { twin, unseen, noise: &noise, config, seed, backend };
         let (gradient, by_group) =
             gradient::compare(&case, device, |share| progress(0.1 + 0.9 * share))?;
         Ok(Self { readings: together, by_channel, by_range, gradient, by_group })

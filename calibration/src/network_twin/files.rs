@@ -125,7 +125,7 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
-    /// Those of the network `NAME` of `folder`.
+    /// Reads the tensors of the network `NAME` of `folder`.
     ///
     /// # Errors
     /// As [`read_safetensors`].

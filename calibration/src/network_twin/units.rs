@@ -22,7 +22,7 @@ pub struct Units {
 }
 
 impl Units {
-    /// Those of a device with `interface`, with readings of the given `moments`.
+    /// The units of a device with `interface` and readings with the given `moments`.
     #[must_use]
     pub fn new(interface: &Interface, moments: ReadingMoments, device: &Device) -> Self {
         let shape = [1, interface.outputs.len()];

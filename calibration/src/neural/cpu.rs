@@ -30,7 +30,7 @@ pub(super) struct CpuWeights {
 }
 
 impl CpuWeights {
-    /// Those of a perceptron with `weights`; `parameter_scale` `[1, n_parameters]` normalises its
+    /// The CPU's copy of `weights`; `parameter_scale` `[1, n_parameters]` normalises its
     /// parameters.
     pub(super) fn new(weights: &[Tensor<2>], parameter_scale: &Tensor<2>) -> Self {
         let layers = || weights[3..].chunks_exact(2);
@@ -48,7 +48,7 @@ impl CpuWeights {
 /// A perceptron's slopes at a point, and the weights and units of its adjoint.
 pub(super) struct LinearisedOnCpu {
     weights: Arc<CpuWeights>,
-    /// Block by block, of each hidden layer in turn: `[shots of the block, width]`.
+    /// a′ of each hidden layer, block by block: `[shots of the block, width]`.
     slopes: Vec<f32>,
     /// Factors of the cotangents of readings, `[1, n_outputs]`, and of drives, `[1, n_inputs]`.
     reading_scale: Tensor<2>,
@@ -61,7 +61,7 @@ pub(super) struct LinearisedOnCpu {
 }
 
 impl LinearisedOnCpu {
-    /// At normalised inputs `x` `[shots, n_inputs]` and the `shared` part of z_0 `[groups, width]`.
+    /// Computes the slopes at normalised inputs `x` `[shots, n_inputs]` and the `shared` part of z_0 `[groups, width]`.
     pub(super) fn new(
         config: &NeuralTwinConfig,
         weights: Arc<CpuWeights>,

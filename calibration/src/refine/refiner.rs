@@ -266,7 +266,7 @@ impl Drop for LessonThread {
     }
 }
 
-/// A lock whose value is whole even after a panic: the learner is not used after one.
+/// Locks `mutex`, also after a panic of another thread: no lesson is learned after a panic.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

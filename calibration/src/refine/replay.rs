@@ -51,7 +51,7 @@ impl Replay {
         .collect()
     }
 
-    /// Takes the runs that [`state`](Self::state) gave in place of its own.
+    /// Replaces its runs by those of a [`state`](Self::state).
     ///
     /// # Errors
     /// Says which tensor is missing.

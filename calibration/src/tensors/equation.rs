@@ -13,7 +13,8 @@ pub trait TensorEquation: Send + Sync {
     /// The equation linearised at (`x`, `theta`).
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised>;
 
-    /// The response to the drives `x`, of which each row of `theta` sets an equal run.
+    /// The response to the drives `x` `[shots, n_inputs]` at `theta` `[groups, n_parameters]`: each row of
+    /// `theta` holds the parameters of a run of shots, and all runs are of equal length.
     fn respond_by_setting(&self, x: &Tensor<2>, theta: &Tensor<2>) -> Tensor<2> {
         let runs = by_setting(x, theta).map(|(x, setting)| self.respond(x, setting));
         Tensor::cat(runs.collect(), 0)

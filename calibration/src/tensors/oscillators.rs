@@ -73,7 +73,7 @@ impl OscillatorTensors {
         all.filter(|&(step, stage)| is_computed(step, stage, self.steps)).collect()
     }
 
-    /// The final angles from the first ones; `sines_at` is told every stage's angles.
+    /// The final angles from the first ones; `sines_at` gets every stage's angles.
     fn integrate(
         &self,
         mut angle: Tensor<2>,
@@ -136,7 +136,7 @@ impl TensorEquation for OscillatorTensors {
     }
 }
 
-/// What the accelerations are linear in.
+/// The matrices of the accelerations, which are linear in them.
 struct Couplings {
     /// J, `[N, N]`.
     symmetric: Tensor<2>,
@@ -216,7 +216,7 @@ impl Linearised for Trajectory {
             if (step, stage) == (0, 0)
                 && let Some(second) = pulls[1].take()
             {
-                // One acceleration is both.
+                // The first two stages have the same acceleration.
                 pull = pull + second;
             }
             let pulled = self.couplings.pull(pull.clone()) * self.slopes[place].clone();

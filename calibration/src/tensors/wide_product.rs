@@ -26,7 +26,7 @@ const STRIDE: usize = BLOCK + 1;
 /// As many cubes as keep a large GPU busy.
 const CUBES: usize = 512;
 
-/// `rows` `[shots, n]` by `matrix` `[n, n]`, which are on one device; none where that is not a GPU's.
+/// `rows` `[shots, n]` by `matrix` `[n, n]`, which are on one device; `None` where the device is not a GPU.
 pub(super) fn wide_product(rows: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
     let [shots, count] = rows.dims();
     let rows = into_contiguous(rows.clone().try_into_primitive::<Cube>().ok()?);
@@ -52,7 +52,7 @@ pub(super) fn wide_product(rows: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tenso
     Some(sums.sum_dim(0).reshape([shots, count]))
 }
 
-/// `sums` `[parts, shots, n]`: what `length` terms each add up to.
+/// `sums` `[parts, shots, n]`: each part is the sum of `length` terms.
 #[cube(launch)]
 fn sums_of_part(
     rows: &[f32],
@@ -94,8 +94,8 @@ fn sums_of_part(
         }
         sync_cube();
         for term in 0..TERMS {
-            // Beyond the last term and the last column anything will do: the shared values are zero there, or what
-            // comes of it is not kept.
+            // Beyond the last term and the last column any value will do: the shared values are zero there, or the
+            // result is not written.
             let line = min(from + term, count - 1) * count;
             #[unroll]
             for column in 0..COLUMNS {

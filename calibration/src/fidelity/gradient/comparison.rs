@@ -8,9 +8,9 @@ use crate::shots::Shots;
 use crate::twin::DigitalTwin;
 
 /// A twin that is compared with its device.
-pub(in crate::fidelity) struct Comparison<'a> {
+pub(in crate::fidelity) struct GradientComparison<'a> {
     pub twin: &'a dyn DigitalTwin,
-    /// In the device's units.
+    /// Shots that the twin was not fitted to, in the device's units.
     pub unseen: &'a Shots,
     /// Variance of a shot's noise in each output, in binary units.
     pub noise: &'a DVector<f32>,

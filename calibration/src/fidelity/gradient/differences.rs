@@ -23,15 +23,15 @@ const VALUES_AT_A_TIME: usize = 1 << 20;
 pub(super) struct Points {
     /// `[channels × points]`.
     pub drives: DMatrix<f32>,
-    /// Of the shots that the drives are from, `[outputs × points]`, in the device's units.
+    /// Readings of the shots that the drives are taken from, `[outputs × points]`, in the device's units.
     pub readings: DMatrix<f32>,
 }
 
 /// A twin's gradients, a column a point.
 pub(super) struct TwinGradients {
-    /// Of readings in binary units, `[outputs × points]`.
+    /// Cotangents of readings in binary units, `[outputs × points]`.
     pub cotangents: DMatrix<f32>,
-    /// `[channels × points]`.
+    /// Gradients with respect to inputs and parameters, `[channels × points]`.
     pub gradients: DMatrix<f32>,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct CentralDifferences<'a> {
     pub device: &'a mut dyn PhysicalLayer,
     /// Inputs, then parameters.
     pub channels: Channels,
-    /// Inputs.
+    /// Number of inputs.
     pub width: usize,
     pub outputs: Channels,
     /// Shots at each end, an even number.
@@ -92,8 +92,8 @@ impl CentralDifferences<'_> {
         (VALUES_AT_A_TIME / self.channels.len().max(1)).max(1)
     }
 
-    /// Cotangents c of readings in binary units, `[outputs × points]`, random but for the length at which the twin's gradient of c·y
-    /// has length one in units of the ranges, and these gradients, `[channels × points]`.
+    /// Random cotangents c of readings in binary units, and the twin's gradients of c·y. Each c is scaled so
+    /// that its gradient has length one in units of the ranges.
     pub fn gradients(
         &mut self,
         twin: &dyn DigitalTwin,
@@ -132,7 +132,7 @@ impl CentralDifferences<'_> {
         TwinGradients { cotangents, gradients }
     }
 
-    /// Drives as inputs and parameters.
+    /// Splits drives into inputs and parameters.
     pub fn split(&self, drives: &DMatrix<f32>) -> (DMatrix<f32>, DMatrix<f32>) {
         let parameters = drives.nrows() - self.width;
         (drives.rows(0, self.width).into_owned(), drives.rows(self.width, parameters).into_owned())

@@ -10,7 +10,7 @@ use twinprop_devices::Channels;
 /// Channels that are moved together.
 pub(super) struct Group {
     pub name: String,
-    /// Their places among inputs and parameters.
+    /// Place of the first channel among inputs and parameters.
     pub first: usize,
     pub count: usize,
     pub is_input: bool,
@@ -32,7 +32,7 @@ pub(super) fn groups(inputs: &Channels, parameters: &Channels) -> Vec<Group> {
     groups.filter(|group| group.count > 0).collect()
 }
 
-/// Directions about a point, drawn when they are needed: all at once they would fill the memory.
+/// Directions about a point, drawn when they are needed: all together they would fill the memory.
 pub(super) struct Directions {
     /// Random numbers, where the directions begin.
     pub random: ChaCha8Rng,

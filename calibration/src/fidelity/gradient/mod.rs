@@ -24,16 +24,16 @@ use self::group::{Directions, groups};
 use self::step::choose_steps;
 
 pub use agreement::{Gradient, GroupGradient};
-pub(super) use comparison::Comparison;
+pub(super) use comparison::GradientComparison;
 
 /// Compares the gradients with respect to all channels, and to each group of them; `progress` gets the
 /// share that is done.
 pub(super) fn compare(
-    case: &Comparison<'_>,
+    case: &GradientComparison<'_>,
     device: &mut dyn PhysicalLayer,
     mut progress: impl FnMut(f64),
 ) -> Result<(Gradient, Vec<GroupGradient>), DeviceError> {
-    let &Comparison { twin, unseen, config, seed, backend, .. } = case;
+    let &GradientComparison { twin, unseen, config, seed, backend, .. } = case;
     let interface = device.interface().clone();
     let groups = groups(&interface.inputs, &interface.parameters);
     let mut differences = CentralDifferences {
@@ -65,7 +65,7 @@ pub(super) fn compare(
             )?;
             for (direction, [one, other]) in directions.column_iter().zip(measured) {
                 let predicted = f64::from(of_twin.gradients.column(point).dot(&direction));
-                // The halves differ with a variance of 2σ², whose square is a third of the fourth power.
+                // The difference of the halves has a variance of 2σ², and its fourth power a mean of 12σ⁴.
                 let noise = (one - other).powi(4) / 12.0;
                 let products =
                     [0.5 * (one + other) * predicted, predicted * predicted, one * other, noise];

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::comparison::Comparison;
+use super::comparison::GradientComparison;
 use super::differences::{CentralDifferences, LARGEST_STEP, Points, TwinGradients};
 use super::group::Directions;
 use crate::twin::predict;
@@ -24,20 +24,20 @@ const LEAST_CURVATURE: f64 = 5e-4;
 /// σ / (h S √(2 R n)) after n differences of R shots an end. The curvature along a point's first direction
 /// is computed from the twin, which has no noise.
 pub(super) fn choose_steps(
-    case: &Comparison<'_>,
+    case: &GradientComparison<'_>,
     differences: &CentralDifferences<'_>,
     points: &Points,
     twin_gradients: &TwinGradients,
     directions: &[Directions],
 ) -> Vec<f32> {
-    let &Comparison { twin, noise, config, backend, .. } = case;
+    let &GradientComparison { twin, noise, config, backend, .. } = case;
     let along = |point: usize| directions[point].first(&differences.channels, 1);
     let slopes: Vec<f64> = (0..config.points)
         .map(|point| f64::from(twin_gradients.gradients.column(point).dot(&along(point).column(0))))
         .collect();
     let count = config.points as f64;
     let square = slopes.iter().map(|slope| slope * slope).sum::<f64>() / count;
-    // Of a shot's c·y, on average over the points.
+    // Variance of the noise of a shot's c·y, mean over the points.
     let variance = twin_gradients.cotangents.column_iter().map(|c| c.component_mul(&c).dot(noise));
     let variance = f64::from(variance.sum::<f32>()) / count;
     let shots = 2.0 * differences.repeats as f64 * count * config.directions as f64;
