@@ -117,7 +117,7 @@ class Script(Host):
 
 
 class Ends(unittest.TestCase):
-    def test_a_script_ends_in_the_safe_state_however_it_ends(self):
+    def test_a_script_reaches_the_safe_state_at_every_kind_of_end(self):
         signals = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
         ends = [(number, measure) for number in [None, *signals] for measure in ("", "log('waits'); time.sleep(60)")]
         scripts = [Script(self, measure=measure, off="time.sleep(0.3)") for _, measure in ends]
@@ -141,7 +141,7 @@ class Ends(unittest.TestCase):
                 self.assertEqual((code, script.log()[-2:], script.log().count("begins")), (0, ["begins", "ends"], 1), said)
                 self.assertIn(f"ends by {signal.Signals(number).name}, in its safe state" if number else "", said)
 
-    def test_a_script_whose_safe_state_fails_says_so_and_exits_with_1(self):
+    def test_a_failed_safe_state_is_reported_and_exits_with_1(self):
         scripts = [Script(self, off="raise RuntimeError('no answer from the supply')", measure=measure) for measure in ("", "1 / 0")]
         scripts.append(Script(self, off="sys.exit()"))
         for script in scripts:
@@ -155,7 +155,7 @@ class Ends(unittest.TestCase):
             self.assertIn("my_rig.measure ends, and is not in its safe state", said)
             self.assertIn("my_rig.py:", said)
 
-    def test_the_host_gives_up_a_long_measurement_by_asking_for_the_safe_state(self):
+    def test_a_request_for_the_safe_state_interrupts_a_long_measurement(self):
         script = Script(self, measure="time.sleep(60)").drive()
         script.until(lambda: "measure" in script.log())
         script.ask(8, sequence=4)
@@ -166,7 +166,7 @@ class Ends(unittest.TestCase):
         self.assertEqual(script.leave()[0], 0)
         self.assertEqual(script.log().count("begins"), 1)
 
-    def test_a_signal_in_the_ramp_lets_it_end(self):
+    def test_a_signal_does_not_interrupt_the_ramp(self):
         script = Script(self, off="time.sleep(0.5)").driven()
         script.process.stdin.close()
         script.until(lambda: "begins" in script.log())
@@ -176,7 +176,7 @@ class Ends(unittest.TestCase):
         self.assertEqual(script.wait()[0], 0)
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
-    def test_the_scripts_own_ends_follow_the_safe_state(self):
+    def test_exit_handlers_of_the_script_run_after_the_safe_state(self):
         before = "twinprop_rig.LAST_ANSWERS = 0.2; signal.signal(signal.SIGTERM, lambda *_: (log('handler'), sys.exit(7)))"
         end = "try:\n    measure.serve()\nfinally:\n    log('finally')"
         script = Script(self, before=before, end=end).driven()
@@ -191,12 +191,12 @@ class Ends(unittest.TestCase):
         self.assertEqual(script.health()[1], 0)
         self.assertEqual(script.leave()[0], 0)
 
-    def test_what_was_called_and_not_served_ends_safe_as_well(self):
+    def test_a_device_that_was_called_without_serving_ends_safe(self):
         script = Script(self, end="print(measure([[0, 0]], [1]))")
         self.assertEqual(script.wait(), (0, ""))
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
-    def test_a_driver_that_keeps_pythons_lock_is_no_silent_host(self):
+    def test_a_driver_that_holds_pythons_lock_does_not_trip_the_watchdog(self):
         slow = "import ctypes; ctypes.PyDLL(None).usleep(900000)"
         script = Script(self, measure=slow, options="watchdog=0.4").drive()
         for _ in range(12):
@@ -207,7 +207,7 @@ class Ends(unittest.TestCase):
 
 
 class Output(unittest.TestCase):
-    def test_what_is_printed_anywhere_is_not_on_the_link(self):
+    def test_printed_text_does_not_reach_the_link(self):
         # A process with its link, which no print may damage; with standard error closed, or broken, as well.
         measure = "print('from print µ'); subprocess.run(['echo', 'from a child']); print('x' * 100000)"
         broken, ours = os.pipe()
@@ -227,7 +227,7 @@ class Output(unittest.TestCase):
         os.close(ours)
 
     @unittest.skipUnless(os.name == "posix", "the pipe has no reader elsewhere")
-    def test_what_nobody_reads_keeps_no_script_from_its_safe_state(self):
+    def test_unread_output_does_not_block_the_safe_state(self):
         # Both ends of standard error are the script's own, as where twinprop started it and was killed.
         before = "import logging\nlogging.basicConfig()"
         off = "print('x' * 200000); logging.error('y' * 200000); print('z' * 200000, file=sys.stderr)"
@@ -240,7 +240,7 @@ class Output(unittest.TestCase):
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
     @unittest.skipUnless(os.name == "posix", "the pipe has no reader elsewhere")
-    def test_what_was_dropped_is_told_to_who_reads_again(self):
+    def test_dropped_output_is_reported_to_a_later_reader(self):
         reader, writer = os.pipe()
         printed = twinprop_rig._Printed(writer)
         start = time.monotonic()
@@ -257,7 +257,7 @@ class Output(unittest.TestCase):
         self.assertEqual(printed.write(b"closed"), 6)
 
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
-    def test_children_of_the_script_neither_hold_the_link_nor_are_the_device(self):
+    def test_child_processes_neither_hold_the_link_nor_act_as_the_device(self):
         for child in ("time.sleep(30)", "raise ValueError", "sys.exit(3)", "return [[0.0]]"):
             measure = f"child = os.fork()\n    if not child:\n        {child}\n    log(str(child))"
             script = Script(self, measure=measure).driven()
@@ -281,7 +281,7 @@ class Output(unittest.TestCase):
 
 
 class Starts(unittest.TestCase):
-    def test_a_script_that_does_not_serve_is_told_only_where_it_was_started_as_a_rig(self):
+    def test_a_script_that_does_not_serve_is_warned_only_if_started_as_a_rig(self):
         forgotten = Script(self, end="")
         self.assertEqual(forgotten.wait(), (0, "my_rig.measure ended, and nothing served it: the script's last line must be measure.serve()\n"))
         others = [Script(self, end="", stdin=subprocess.DEVNULL), Script(self, end="", run="-c", arguments=["import my_rig"]),
@@ -298,7 +298,7 @@ class Starts(unittest.TestCase):
         self.assertEqual(script.leave(), (0, ""))
         self.assertEqual(script.log(), [])
 
-    def test_help_and_mistakes_are_told(self):
+    def test_help_and_usage_errors(self):
         for arguments, code, words in [(["--tcp", "nowhere"], 1, "'nowhere' is no address"), (["--serial", "/dev/nowhere"], 1, "/dev/nowhere cannot be opened"),
                                        (["--baud", "1", "--serial", "/dev/null"], 1, "--baud 1"), (["--tpc"], 2, "unrecognized arguments"),
                                        (["--tcp", "0"], 1, "TWINPROP_TOKEN has 5 bytes")]:
@@ -352,7 +352,7 @@ class Network(unittest.TestCase):
         host.boot = struct.unpack_from("<I", host.next(0x81, within=20)[1], 4)[0]
         return host
 
-    def test_hosts_come_and_go_and_find_a_safe_device(self):
+    def test_every_new_host_finds_a_safe_device(self):
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], off="time.sleep(0.6)")
         for session in range(1, 4):
             start = time.monotonic()
@@ -374,7 +374,7 @@ class Network(unittest.TestCase):
         self.assertEqual((code, script.log()), (0, ["measure", "begins", "ends"] * 3), said)
 
     @unittest.skipUnless(os.name == "posix", "there is no SIGHUP")
-    def test_a_terminal_that_is_gone_keeps_no_script_from_its_safe_state(self):
+    def test_a_closed_terminal_does_not_block_the_safe_state(self):
         reader, writer = os.pipe()
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], stderr=writer, off="print('off'); print('off', file=sys.stderr)",
                         before="twinprop_rig.LAST_ANSWERS = 0.2; os.dup2(2, 1)")
@@ -392,7 +392,7 @@ class Network(unittest.TestCase):
         self.assertEqual(script.process.wait(20), 0)
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
-    def test_a_host_that_left_without_a_word_gives_way(self):
+    def test_a_host_that_vanished_makes_room_for_another(self):
         before = "twinprop_rig.TAKE_OVER = 0.5"
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], before=before, options="watchdog=0.2")
         first = self.meet(self.host(script))

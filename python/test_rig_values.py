@@ -38,7 +38,7 @@ class Faults(unittest.TestCase):
         self.said = said.getvalue()
         return payload[2:].decode()  # Always UTF-8.
 
-    def test_whatever_is_raised_reaches_the_host(self):
+    def test_every_exception_reaches_the_host(self):
         def throw(error):
             def measure(xs, p):
                 raise error
@@ -59,7 +59,7 @@ class Faults(unittest.TestCase):
             self.assertLessEqual(len(text.splitlines()), 6)
             self.assertIn("Traceback", self.said)
 
-    def test_the_cause_and_the_parts_of_a_group_are_told(self):
+    def test_the_cause_and_the_members_of_an_exception_group_are_reported(self):
         def measure(xs, p):
             try:
                 open("/nonexistent/camera")
@@ -73,7 +73,7 @@ class Faults(unittest.TestCase):
 
             self.assertRegex(self.text_of(measure), r"ExceptionGroup: both.*\n  with ValueError: left\n  with OSError: right")
 
-    def test_the_last_places_of_the_script_and_the_place_of_the_fault_are_told(self):
+    def test_the_last_frames_of_the_script_are_reported(self):
         def deep(n):
             return deep(n - 1) if n else json.loads("{")
 
@@ -87,7 +87,7 @@ class Faults(unittest.TestCase):
         text = self.text_of(lambda xs, p: [] + "é" * 1000, largest_frame=64)
         self.assertLessEqual(len(text.encode()), 64)
 
-    def test_a_fault_that_comes_again_fills_no_terminal(self):
+    def test_a_repeated_fault_is_printed_once(self):
         device = protocol.oracle()
         device.measure = lambda xs, p: 1 / 0
         with contextlib.redirect_stderr(io.StringIO()) as said:
@@ -131,7 +131,7 @@ class Readings(unittest.TestCase):
         for word in words:
             self.assertIn(word, str(caught.exception))
 
-    def test_shapes_are_told(self):
+    def test_wrong_shapes_are_reported(self):
         row = [1.0, 2.0, 3.0]
         want = "[2, 3] is expected: 2 shots of 3 readings"
         self.refused(None, "None came (is there a `return`?)", want)
@@ -158,7 +158,7 @@ class Readings(unittest.TestCase):
         self.refused(waits, "a coroutine came, which asyncio.run() must run")
         waits.close()
 
-    def test_values_that_are_no_numbers_are_told_with_shot_and_channel(self):
+    def test_invalid_values_are_reported_with_shot_and_channel(self):
         two = [bank("a", 1, "V", 0, 5), bank("y", 2, "mV", 0, 5)]
         for value, words in [
             (None, "is None"), ("1.5", "is the text '1.5'"), (b"1", "is the text b'1'"), (1 + 1j, "is complex, (1+1j)"),
@@ -167,7 +167,7 @@ class Readings(unittest.TestCase):
         ]:
             self.refused([[0, 1, 2], [0, 1, value]], "reading `y 1` of shot 1 " + words, outputs=two)
 
-    def test_numbers_of_any_kind_are_taken(self):
+    def test_numbers_of_any_type_are_accepted(self):
         row = [True, Fraction(1, 2), Decimal("0.25")]
         self.assertEqual(self.returned([row, (Odd(2), 1, 0.5)]), [[1, 0.5, 0.25], [2, 1, 0.5]])
         self.assertEqual(self.returned([array.array("d", [1, 2, 3]), (0, 0, 0)]), [[1, 2, 3], [0, 0, 0]])
@@ -183,7 +183,7 @@ class Readings(unittest.TestCase):
             for value in (low - 6 * step, high + 6 * step, low - 0.01 * (high - low) - 6 * step):
                 self.refused([[low, value, high]] * 2, "`y 1` of shot 0", "outside", outputs=limits)
 
-    def test_drives_and_parameters_are_checked_and_are_the_functions_own(self):
+    def test_drives_and_parameters_are_checked_and_copied(self):
         kept = []
 
         def measure(inputs, parameters):
@@ -214,7 +214,7 @@ class Readings(unittest.TestCase):
         if not self.numpy:
             self.assertEqual(kept[-1], [0.1])
 
-    def test_codes_are_the_ends_of_the_range(self):
+    def test_codes_reach_the_ends_of_the_range(self):
         device = Device(lambda xs, p: [[3.3, 0.1]] * len(xs), bank("x", 2, "V", 0.1, 3.3), (), bank("y", 2, "V", 0.1, 3.3), name="rig")
         frames = [encode(Header(1, 3, 1, 0, 0, 0, 0, 0), struct.pack("<I", device.boot)),
                   encode(Header(1, 4, 1, 0, 0, 0, 0, 1), struct.pack("<II", 0, 0)),
@@ -252,7 +252,7 @@ class ReadingsWithNumpy(Readings):
                 warnings.simplefilter("ignore")
                 self.refused(value, words)
 
-    def test_what_it_gets_are_arrays_that_it_may_write_on(self):
+    def test_measure_gets_writable_arrays(self):
         kinds = []
 
         def measure(inputs, parameters):
@@ -268,14 +268,14 @@ class ReadingsWithNumpy(Readings):
 
 
 class Interface(unittest.TestCase):
-    def test_the_description_holds_what_was_given(self):
+    def test_the_description_has_the_given_options(self):
         description = json.loads(protocol.oracle(safe_seconds=30, largest_shot_rate=5, serial_number=7).description)
         self.assertEqual((description["safe_seconds"], description["largest_shot_rate"]), (30.0, 5.0))
         self.assertEqual(description["serial_number"], "7")
         # Hosts refuse keys that they do not know: what was not given is left out.
         self.assertEqual(sorted(json.loads(protocol.oracle().description)), ["firmware", "interface", "name", "serial_number"])
 
-    def test_a_device_is_called_after_script_and_function(self):
+    def test_the_standard_name_is_script_and_function(self):
         def spectrum(xs, p):
             pass
 
@@ -290,7 +290,7 @@ class Interface(unittest.TestCase):
     def sum_up(self, xs, p):
         pass
 
-    def test_banks_that_cannot_be_are_refused(self):
+    def test_impossible_banks_are_refused(self):
         for arguments in [("x", 0, "V", 0, 1), ("x", 1, "V", 1, 1), ("x", 1, "V", 2, 1), ("x", 1, "V", 0, float("nan")),
                           ("x", 1, "V", 0, 1e39), ("x", 1, "Hz", 2e14, 2e14 + 1)]:
             with self.assertRaisesRegex(ValueError, "bank 'x'"):
@@ -298,7 +298,7 @@ class Interface(unittest.TestCase):
         with self.assertRaises(TypeError):
             bank("x", 1.5, "V", 0, 1)
 
-    def test_a_wrong_decoration_is_told_at_once(self):
+    def test_a_wrong_decoration_raises_at_once(self):
         x = bank("x", 1, "V", 0, 1)
         with self.assertRaisesRegex(TypeError, "write @rig"):
             @twinprop_rig.rig
@@ -316,7 +316,7 @@ class Interface(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, option):
                 twinprop_rig.rig(inputs=x, outputs=x, **{option: value})(lambda xs, p: 0)
 
-    def test_a_frame_holds_a_shot_of_many_channels(self):
+    def test_a_frame_is_large_enough_for_a_shot_of_many_channels(self):
         x, many = bank("x", 1, "V", 0, 1), bank("pixel", 12000, "1", 0, 1)
         device = Device(lambda xs, p: [[0.5] * 12000] * len(xs), x, (), many, name="camera")
         self.assertGreaterEqual(twinprop_rig.largest_payload(device.largest_frame), 48000)

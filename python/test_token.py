@@ -101,7 +101,7 @@ class Strangers(unittest.TestCase):
             vectors = re.findall(r'const (?:HOST|DEVICE): &str = "([0-9a-f]{64})"', file.read().replace("\n        ", " "))
         self.assertEqual(proofs, vectors)
 
-    def test_who_knows_the_token_says_hello(self):
+    def test_a_host_with_the_token_is_admitted(self):
         address, _ = self.serve(TOKEN)
         with Client(address) as client:
             challenge, nonce = self.prove(client, TOKEN)
@@ -111,7 +111,7 @@ class Strangers(unittest.TestCase):
             client.send(frame(HELLO))
             self.assertEqual(client.next()[0].kind, HELLO_REPLY)
 
-    def test_who_does_not_is_turned_away(self):
+    def test_a_host_without_the_token_is_refused(self):
         address, said = self.serve(TOKEN)
         with Client(address) as client:
             self.prove(client, "another token of some length")
@@ -125,7 +125,7 @@ class Strangers(unittest.TestCase):
             self.assertEqual([found[0].kind for found in client.frames()], [ERROR])
         self.assertIn("does not know the token", said.getvalue())
 
-    def test_who_sends_no_proof_is_told_what_is_missing(self):
+    def test_a_host_without_a_proof_gets_advice(self):
         with mock.patch.object(twinprop_rig, "GREETING", 0.3):
             address, _ = self.serve(TOKEN)
             with Client(address) as client:
@@ -136,7 +136,7 @@ class Strangers(unittest.TestCase):
                 self.assertIn(b"set TWINPROP_TOKEN to the device's on this host", payload)
                 self.assertEqual(list(client.frames()), [])
 
-    def test_a_replayed_proof_is_worth_nothing(self):
+    def test_a_replayed_proof_is_refused(self):
         address, _ = self.serve(TOKEN)
         with Client(address) as client:
             _, challenge = client.next()
@@ -149,7 +149,7 @@ class Strangers(unittest.TestCase):
             client.send(proof)
             self.assertEqual(client.next()[0].kind, ERROR)
 
-    def test_random_and_silent_clients_hold_nobody_up(self):
+    def test_random_and_silent_clients_do_not_block_others(self):
         for token in (TOKEN, None):
             address, _ = self.serve(token)
             silent = [socket.create_connection(address) for _ in range(5)]
@@ -168,7 +168,7 @@ class Strangers(unittest.TestCase):
             for link in silent:
                 link.close()
 
-    def test_a_second_host_is_told_that_the_device_is_in_use(self):
+    def test_a_second_host_learns_that_the_device_is_in_use(self):
         address, _ = self.serve(None)
         with Client(address) as first, Client(address) as second:
             first.send(frame(HELLO))
@@ -178,7 +178,7 @@ class Strangers(unittest.TestCase):
             self.assertEqual((header.kind, payload[0]), (ERROR, 9))
             self.assertIn(b"another host", payload)
 
-    def test_a_crowd_of_hosts_is_bounded_and_holds_nobody_up(self):
+    def test_many_connections_are_limited_and_do_not_block_others(self):
         address, said = self.serve(None)
         before = threading.active_count()
         with Client(address) as first:
@@ -225,7 +225,7 @@ class Strangers(unittest.TestCase):
                         first.send(frame(HELLO))
                         self.assertEqual(first.next()[0].kind, HELLO_REPLY)
 
-    def test_a_host_that_vanished_is_found_out_by_the_system(self):
+    def test_a_vanished_host_is_detected_by_keepalive(self):
         address, _ = self.serve(None, watchdog=0)
         with Client(address) as client:
             client.send(frame(HELLO))

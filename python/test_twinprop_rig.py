@@ -26,7 +26,7 @@ def oracle(**options):
 
 
 class Frames(unittest.TestCase):
-    def test_stuffing_is_undone(self):
+    def test_decoding_reverses_stuffing(self):
         draw = random.Random(1)
         for length in list(range(20)) + [253, 254, 255, 508, 509, 2000]:
             for weight in (0, 1, 50):
@@ -36,7 +36,7 @@ class Frames(unittest.TestCase):
                 self.assertNotIn(0, stuffed)
                 self.assertEqual(cobs_decode(stuffed), data)
 
-    def test_a_damaged_frame_is_none(self):
+    def test_a_damaged_frame_is_rejected(self):
         frame = encode(Header(1, 5, 1, 2, 3, 4, 5, 6), b"\0\1\2")
         self.assertEqual(decode(frame[1:-1])[1], b"\0\1\2")
         for place in range(1, len(frame) - 1):
@@ -81,7 +81,7 @@ class Safety(unittest.TestCase):
         ]
         return [decode(frame[1:-1]) for data in frames for frame in device.receive(data)][-1]
 
-    def test_a_silent_host_and_a_fault_turn_the_drives_off(self):
+    def test_a_silent_host_and_a_fault_lead_to_the_safe_state(self):
         off = []
         device = oracle(watchdog=1.0)
         device.safe(lambda: off.append(True))
@@ -92,7 +92,7 @@ class Safety(unittest.TestCase):
         device.watch()
         self.assertEqual((off, device.trips, device.epoch), ([True], 1, 0))
 
-    def test_a_fault_of_the_laboratory_is_told_to_the_host(self):
+    def test_an_exception_of_measure_reaches_the_host(self):
         for fault, words in [(lambda xs, p: 1 / 0, b"ZeroDivisionError"),
                              (lambda xs, p: [[float("nan")]], b"reading `y 0` of shot 0 is NaN"),
                              (lambda xs, p: [[0.0, 0.0]], b"row 0 has 2 readings")]:
@@ -201,7 +201,7 @@ class Links(unittest.TestCase):
         wire.next(0x84)
         return wire
 
-    def test_a_long_measurement_says_busy_and_answers_pings(self):
+    def test_a_long_measurement_sends_busy_and_answers_pings(self):
         wire = self.driven(measure=lambda xs, p: time.sleep(0.8) or [[0.0] for _ in xs])
         wire.play()
         wire.until(lambda: wire.device.measuring)
@@ -211,7 +211,7 @@ class Links(unittest.TestCase):
         self.assertGreaterEqual(len(busy), 2)
         self.assertEqual({(b.session, b.sequence, b.epoch, b.shots, b.channels) for b in busy}, {(1, 1, 1, 1, 2)})
 
-    def test_parameters_that_wait_behind_an_old_measurement_are_told_busy(self):
+    def test_parameters_queued_behind_a_measurement_get_busy_frames(self):
         wire = self.driven(measure=lambda xs, p: time.sleep(0.7) or [[0.0] for _ in xs])
         wire.play()
         wire.until(lambda: wire.device.measuring)
@@ -222,7 +222,7 @@ class Links(unittest.TestCase):
         self.assertTrue(busy)
         self.assertEqual({(b.session, b.sequence) for b in busy}, {(2, 0)})
 
-    def test_the_safe_reply_comes_when_the_ramp_has_ended_and_it_ramps_once(self):
+    def test_the_safe_reply_comes_after_the_ramp_which_runs_once(self):
         runs = []
         wire = self.driven(safe=lambda: (time.sleep(0.7), runs.append(1)))
         wire.play()
@@ -242,7 +242,7 @@ class Links(unittest.TestCase):
         wire.close()
         self.assertEqual(runs, [1])
 
-    def test_a_safe_state_that_fails_is_told_and_tried_again(self):
+    def test_a_failed_safe_state_is_reported_and_retried(self):
         runs = []
 
         def off():
@@ -270,7 +270,7 @@ class Links(unittest.TestCase):
         self.assertIn("THE SAFE STATE FAILED", said.getvalue())
 
 
-    def test_a_safe_state_that_failed_at_the_end_is_tried_once_more(self):
+    def test_a_safe_state_that_failed_at_the_end_is_retried_once(self):
         runs = []
         wire = self.driven(safe=lambda: runs.append(1) or 1 / 0)
         with contextlib.redirect_stderr(io.StringIO()):
@@ -282,7 +282,7 @@ class Links(unittest.TestCase):
         self.assertEqual(len(runs), 2)
         self.assertTrue(wire.device.failure)
 
-    def test_a_measurement_that_fails_and_leaves_the_device_driven_is_told_as_that(self):
+    def test_a_failed_measurement_with_a_failed_safe_state_is_reported_as_unsafe(self):
         wire = self.driven(measure=lambda xs, p: xs[9], safe=lambda: {}["supply"])
         with contextlib.redirect_stderr(io.StringIO()):
             wire.play()
@@ -292,7 +292,7 @@ class Links(unittest.TestCase):
             self.assertIn(b"after the measurement failed: IndexError", payload)
             wire.close()
 
-    def test_what_waits_when_the_safe_state_is_asked_for_is_not_played(self):
+    def test_queued_shots_are_not_played_after_a_request_for_the_safe_state(self):
         played = []
         wire = self.driven(measure=lambda xs, p: played.append(1) or time.sleep(0.3) or [[0.0]], safe=lambda: None)
         for sequence in (1, 2, 3):
@@ -306,7 +306,7 @@ class Links(unittest.TestCase):
         wire.play(2)  # Asked for again, it is answered from memory.
         self.assertEqual(wire.next(0xFF)[0].sequence, 2)
 
-    def test_a_frame_that_is_at_work_and_comes_again_is_not_played_again(self):
+    def test_a_repeated_frame_in_progress_is_not_played_again(self):
         wire = self.driven(measure=lambda xs, p: time.sleep(0.1) or [[0.0]])
         wire.play(1)
         wire.play(1)
@@ -316,7 +316,7 @@ class Links(unittest.TestCase):
         self.assertEqual(wire.next(0x85)[0], header)
         self.assertEqual(wire.device.played, 1)
 
-    def test_what_a_lost_host_asked_for_is_expected_again(self):
+    def test_requests_of_a_lost_host_are_expected_again(self):
         device = self.device(measure=lambda xs, p: time.sleep(0.3) or [[0.0]])
         wire = Wire(device)
         wire.open()
@@ -333,7 +333,7 @@ class Links(unittest.TestCase):
         wire.play(2)
         self.assertEqual(wire.next(0xFF)[1][:2], b"\2\0")  # The parameters are gone.
 
-    def test_a_host_that_falls_silent_leaves_a_safe_device(self):
+    def test_a_silent_host_leaves_a_safe_device(self):
         runs = []
         wire = self.driven(safe=lambda: runs.append(1), watchdog=0.2)
         wire.play()
@@ -344,7 +344,7 @@ class Links(unittest.TestCase):
         wire.until(lambda: runs)
         self.assertEqual(wire.health()[1::2], (1, 1))
 
-    def test_many_frames_on_the_way_are_answered_in_order(self):
+    def test_many_frames_in_flight_are_answered_in_order(self):
         wire = self.driven(window_frames=8)
         for first in range(1, 401, 8):
             for sequence in range(first, first + 8):

@@ -31,31 +31,31 @@ In a notebook, `measure.serve()` listens on a TCP port in the background and say
 
 Options of @rig, after inputs, outputs and parameters (a bank, or a list of banks, each):
 
-    name              what the device is called (default: script and function, "my_rig.measure")
-    serial_number     tells it from others of its kind (default "1")
-    firmware          version of the script, as reports show it
-    seconds_per_shot  how long a shot takes, about (default 0.001); slow ones need not say so
-    largest_shot_rate shots a second that it may be asked for at most, from 1/3600 on (default: no limit)
-    safe_seconds      time that the safe function may take (default 10): give it where a ramp is longer
-    stateful          True where a shot's outcome depends on the shots before it: none is repeated
-    watchdog          seconds without a word of the host until the device goes safe (default 2; 0: never,
+    name              name of the device (default: script and function, "my_rig.measure")
+    serial_number     serial number of the device (default "1")
+    firmware          version of the script, shown in reports
+    seconds_per_shot  approximate time of a shot (default 0.001); a larger time is also measured
+    largest_shot_rate most shots a second, at least 1/3600 (default: no limit)
+    safe_seconds      longest time of the safe function (default 10); set it for a longer ramp
+    stateful          True if a shot's outcome depends on the shots before it: none is repeated
+    watchdog          seconds of silence of the host until the device goes to its safe state (default 2; 0: never,
                       and over TCP no second host gets the device before the first one's connection ends)
-    codes             False: take 32-bit floats only, no 16-bit codes
-    largest_frame     bytes of a frame at most (default 16384, more where a shot needs it)
-    window_frames     frames on the way at most (default 8)
+    codes             False: accept only 32-bit floats, no 16-bit codes
+    largest_frame     most bytes of a frame (default 16384, more if a shot needs it)
+    window_frames     most frames in flight (default 8)
 
 What happens when:
 
-* measure() runs in the main thread, as drivers want it; other threads keep the link, and say "busy".
-* Whatever measure() raises goes to the host, with the last lines of its traceback; the script lives on.
-* The safe function runs, in the main thread as well, when the host asks for it, when measure() fails, when
-  the host falls silent or leaves, on Ctrl-C, SIGTERM and SIGHUP, and at the end: once, until the next
-  shot. A measurement that lasts for a second after that is interrupted. Where the safe function fails,
-  the host is told, and the script ends with exit code 1.
-* What the script and its C libraries print goes to standard error. What print() writes and nobody reads for
-  a second (the host was killed, the terminal is stopped) is dropped, so that nothing waits for it.
-* Over TCP a second host is told that the device is in use. Where TWINPROP_TOKEN is set, hosts must prove that
-  they know it; on other addresses than this machine's own (127.0.0.1) it must be set.
+* measure() runs in the main thread, as many drivers need; other threads serve the link and send "busy".
+* An exception in measure() is sent to the host, with the last lines of its traceback; the script continues.
+* The safe function also runs in the main thread: when the host asks for it, when measure() fails, when the
+  host is silent for too long or disconnects, on Ctrl-C, SIGTERM and SIGHUP, and at the end. It runs once
+  until the next shot. A measurement that lasts for another second is interrupted. If the safe function
+  fails, the host gets its error, and the script ends with exit code 1.
+* The output of the script and its C libraries goes to standard error. Printed text that is not read for a
+  second (the host was killed, the terminal is stopped) is dropped, so that nothing blocks.
+* Over TCP a second host gets the answer that the device is in use. If TWINPROP_TOKEN is set, hosts must prove
+  that they know it. It must be set for addresses other than this machine's own (127.0.0.1).
 
 One file, the standard library only; copy it beside your script. The protocol is described in
 devices/PROTOCOL.md.
@@ -126,7 +126,7 @@ PRINTED_AT_ONCE = 512  # Bytes that a pipe which can be written takes without a 
 
 
 def cobs_encode(data):
-    """Consistent overhead byte stuffing: no zero inside."""
+    """Encodes `data` by consistent overhead byte stuffing, without zero bytes."""
     blocks = data.split(b"\0")
     out = bytearray()
     for place, block in enumerate(blocks):
@@ -143,7 +143,7 @@ def cobs_encode(data):
 
 
 def cobs_decode(data):
-    """What was stuffed, or None."""
+    """The decoded bytes, or None if they are invalid."""
     out = bytearray()
     place = 0
     while place < len(data):
@@ -159,13 +159,13 @@ def cobs_decode(data):
 
 
 def encode(header, payload=b""):
-    """A frame as it is on the wire."""
+    """The bytes of a frame on the wire."""
     body = HEADER.pack(*header) + payload
     return b"\0" + cobs_encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
 
 
 def decode(piece):
-    """Header and payload of what stood between two zeros, or None."""
+    """Header and payload of the bytes between two zeros, or None if they are no frame."""
     body = cobs_decode(piece)
     if body is None or len(body) < HEADER.size + 4:
         return None
@@ -177,7 +177,7 @@ def decode(piece):
 
 
 def largest_payload(frame):
-    """Bytes of payload that fit a frame of `frame` bytes."""
+    """Most bytes of payload in a frame of `frame` bytes."""
     inside = frame - 2
     return inside - -(-inside // 255) - HEADER.size - 4
 
@@ -188,9 +188,9 @@ def largest_payload(frame):
 def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=None):
     """`count` channels with one unit and one range; banks are joined by putting them in a list.
 
-    `largest_step` is the largest change from one shot to the next that the device bears. `matrix_gain` is
-    for parameters that are the weights of a linear device, the outputs for each input in turn: the
-    readings are that gain times the drives by the weights."""
+    `largest_step` is the largest change from one shot to the next that the device accepts. `matrix_gain` is
+    for parameters that are the weights W of a linear device, ordered by input, then by output: the readings
+    are this gain times W times the drives."""
     found = dict(name=str(name), count=operator.index(count), unit=str(unit),
                  minimum=float(minimum), maximum=float(maximum))
     low, high = _single(minimum), _single(maximum)
@@ -214,18 +214,18 @@ def _single(value):
 
 
 def _slack(low, high):
-    """The distance of two 32-bit floats at the larger end of a range: less is rounding."""
+    """The spacing of 32-bit floats at the larger end of a range; smaller differences are rounding."""
     largest = max(abs(low), abs(high))
     (bits,) = struct.unpack("<I", struct.pack("<f", largest))
     return struct.unpack("<f", struct.pack("<I", bits + 1))[0] - largest
 
 
 class Misfit(ValueError):
-    """Values that are not those of a device's channels; the text says which, and why."""
+    """Values that do not fit the channels of a device; the text says which, and why."""
 
 
 class _Side:
-    """The channels of one side: their ranges, one by one. `noun` is what one of its values is called."""
+    """The inputs, parameters or outputs, with the range of each channel. `noun` names one value in messages."""
 
     def __init__(self, banks, noun):
         self.banks = [banks] if isinstance(banks, dict) else list(banks or [])
@@ -252,7 +252,7 @@ class _Side:
             place -= b["count"]
 
     def read(self, payload, coded=False):
-        """[shots, channels] from the bytes of a frame; `Misfit` where one is out of its range."""
+        """[shots, channels] from the bytes of a frame; raises `Misfit` for a value out of range."""
         if numpy:
             if not self.count:
                 return numpy.zeros((1, 0), numpy.float32)
@@ -290,9 +290,9 @@ class _Side:
         return struct.pack(f"<{len(flat)}{'H' if coded else 'f'}", *flat)
 
     def checked(self, values, shots):
-        """`values` as float32 [shots, channels], or lists of floats; `Misfit` where they are not that.
+        """`values` as float32 [shots, channels], or lists of floats; raises `Misfit` if they do not fit.
 
-        What is beyond a limit by no more than the rounding of 32 bits is the limit."""
+        A value beyond a limit by no more than the rounding of 32 bits is set to the limit."""
         if numpy:
             found = self._quickly(values, shots)
             if found is not None:
@@ -306,7 +306,7 @@ class _Side:
         return numpy.array(found, numpy.float32).reshape(shots, self.count) if numpy else found
 
     def _quickly(self, values, shots):
-        """The same where all is well; None where something is to be found fault with."""
+        """The fast path of `checked`: None where a value needs a closer look or an error message."""
         parts = values if isinstance(values, (list, tuple)) else [values]
         if any(isinstance(part, numpy.ma.MaskedArray) and part.mask.any() for part in parts):
             return None
@@ -324,7 +324,7 @@ class _Side:
         return numpy.clip(found, self.low, self.high, out=found)
 
     def _rows(self, values, shots):
-        """`values` as that many rows of that many values, or `Misfit` about their shape."""
+        """`values` as `shots` rows of `count` values; raises `Misfit` for another shape."""
         wanted = f"[{shots}, {self.count}] is expected: {shots} shots of {self.count} {self.noun}s"
         if numpy and hasattr(values, "__array__") and not isinstance(values, numpy.ndarray):
             values = numpy.asarray(values)  # A tensor, a table.
@@ -355,7 +355,7 @@ class _Side:
         raise Misfit(f"{what} came, and {wanted}" + _advice(shape, (shots, self.count)))
 
     def _number(self, value, shot, place):
-        """One value as a float of 32 bits inside its range, or `Misfit`."""
+        """One value as a 32-bit float within its range; raises `Misfit` otherwise."""
         name, unit = self.channel(place)
         here = f"{self.noun} `{name}`" + ("" if self.noun == "parameter" else f" of shot {shot}")
         kind = getattr(getattr(value, "dtype", None), "kind", "f")
@@ -390,7 +390,7 @@ def _is_row(values):
 
 
 def _advice(shape, wanted):
-    """What to do about a shape that is often meant to be another."""
+    """Advice for common mistakes in a shape."""
     if tuple(shape) == wanted[::-1]:
         return "; it is the transpose: a row is a shot"
     if len(shape) == 1 and shape[0] == wanted[0] and wanted[1] == 1:
@@ -404,7 +404,7 @@ def _advice(shape, wanted):
 
 
 def _title(error):
-    """Type and text of an exception, whatever they do."""
+    """Type and text of an exception, also if its `__str__` fails."""
     try:
         text = str(error)
     except BaseException as another:
@@ -413,7 +413,7 @@ def _title(error):
 
 
 def _tell(error, function):
-    """An exception in a few lines: type and text, then the last places in the file of `function`."""
+    """An exception in a few lines: type and text, then the last frames in the file of `function`."""
     try:
         lines = [_title(error)]
         for part in list(getattr(error, "exceptions", ()))[:3]:
@@ -435,7 +435,7 @@ def _tell(error, function):
 
 
 def _plain(text):
-    """Text of printable characters and line ends."""
+    """`text` with unprintable characters escaped, except line ends."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -446,18 +446,18 @@ def _say(text):
 
 
 class _Interrupted(BaseException):
-    """A measurement is interrupted; raised in the main thread by the handler of signals."""
+    """Interrupts a measurement; raised in the main thread by the signal handler."""
 
 
 # The device's end of a link.
 
 
 class Device:
-    """A measuring function behind the protocol.
+    """Serves a measuring function by the protocol.
 
-    `receive` is the protocol without a port: bytes in, frames out. `serve` has the threads: a link's
-    reader answers at once what changes nothing and queues the rest, which the main thread does; its
-    writer sends; the clock says busy and looks after the watchdog. `turn` guards what they share."""
+    `receive` is the protocol without a port: bytes in, frames out. `serve` has the threads: the reader of a
+    link answers requests that change nothing and queues the others for the main thread; the writer sends; the
+    clock sends busy frames and checks the watchdog. The lock `turn` guards their shared state."""
 
     def __init__(self, measure, inputs, parameters, outputs, *, name=None, serial_number="1",
                  firmware="twinprop_rig.py 2", seconds_per_shot=1e-3, largest_shot_rate=None,
@@ -514,7 +514,7 @@ class Device:
         self.told, self.process = set(), os.getpid()
 
     def __call__(self, inputs, parameters=()):
-        """measure() as an ordinary function: what goes in and what comes out is checked."""
+        """measure() as an ordinary function, with arguments and result checked."""
         shots = len(inputs) if hasattr(inputs, "__len__") else 1
         try:
             inputs = self.inputs.checked(inputs, shots)
@@ -531,14 +531,14 @@ class Device:
             raise Misfit(f"{self.name} returned no readings: {error}") from None
 
     def safe(self, function):
-        """Decorates the function that turns every drive off: it returns when they are off, and raises an
-        exception where they are not. It is called on the host's word, when the link ends, when the host
-        falls silent, when a measurement fails, and at the end."""
+        """Decorates the safe function, which turns every drive off. It returns when they are off, and raises an
+        exception if they are not. It is called when the host asks, when the link ends, when the host is silent
+        for too long, when a measurement fails, and at the end of the program."""
         self.on_safe, self.is_safe = function, False
         return function
 
     def receive(self, data):
-        """Yields the frames that answer `data`, all work done in between."""
+        """Yields the answers to `data`, and does the work that they need."""
         for frame in self._frames(data):
             yield from self._take(*frame)
             while self.jobs or self.asked:
@@ -551,8 +551,8 @@ class Device:
             self.make_safe()
 
     def make_safe(self):
-        """Runs the safe function, unless it ran since the last shot, and forgets the parameters. Returns
-        what went wrong, or None."""
+        """Runs the safe function, unless it has run since the last shot, and forgets the parameters. Returns an
+        error message, or None."""
         with self.turn:
             self.epoch, self.incoming, self.tried = 0, (0, b""), True
             if self.is_safe or os.getpid() != self.process:
@@ -586,12 +586,12 @@ class Device:
                 yield frame
 
     def _is_alone(self):
-        """Whether the device is driven, and its host silent for longer than the watchdog bears."""
+        """Whether the watchdog has expired: the device is driven and its host silent for too long."""
         now = time.monotonic()
         return bool(self.watchdog and self.driven and now >= self.again and now - self.heard > self.watchdog)
 
     def _take(self, header, payload):
-        """Yields what can be answered at once; the rest waits for `_work`."""
+        """Yields immediate answers; other requests are queued for `_work`."""
         kind = header.kind
         if self.ending and kind not in (PING, SAFE):
             return  # The end of the link follows.
@@ -648,7 +648,7 @@ class Device:
             yield encode(header._replace(kind=BUSY))
 
     def _remember(self, header, frame):
-        """`frame`, which is sent again where `header` is asked for again."""
+        """Remembers `frame` as the answer to `header`, in case it is repeated, and returns it."""
         if header.session == self.session:
             self.answers[header.sequence] = frame
             if len(self.answers) > self.window_frames:
@@ -656,7 +656,7 @@ class Device:
         return frame
 
     def _drop_jobs(self):
-        """What was not begun is expected again, from a host that comes back."""
+        """Drops queued requests; a host that reconnects sends them again."""
         if self.jobs:
             self.expected = self.jobs[0][0].sequence
             self.jobs.clear()
@@ -664,7 +664,7 @@ class Device:
     # Work, in the main thread.
 
     def _work(self):
-        """Does what waits first, the safe state before all else, and returns the frames that answer it."""
+        """Does the next request, the safe state first, and returns the answers."""
         with self.turn:
             asked = bool(self.asked)
             if not (asked or self.jobs):
@@ -680,7 +680,7 @@ class Device:
             return [self._remember(header, frame)]
 
     def _safe_answers(self, failure):
-        """The answers to all who asked for the safe state until now."""
+        """The answers to all pending requests for the safe state."""
         with self.turn:
             asked, self.asked = self.asked, []
         return [self._error(header, SAFE_FAILED, failure) if failure
@@ -742,7 +742,7 @@ class Device:
                       self.outputs.bytes(readings, coded))
 
     def _fault(self, header, error):
-        """The answer to shots that could not be measured; the device is safe then."""
+        """The answer to shots that could not be measured, after the safe state."""
         if isinstance(error, _Interrupted):
             text = "the measurement was interrupted: " + (self.ending or "the safe state was asked for")
         elif isinstance(error, Misfit):
@@ -766,7 +766,7 @@ class Device:
         return encode(header._replace(kind=ERROR), struct.pack("<H", code) + text.encode())
 
     def _stay_out_of_children(self, error=None):
-        """Ends a process that measure() forked, before it takes itself for the device."""
+        """Ends a process that measure() forked, so that it does not act as the device."""
         if os.getpid() != self.process:
             if error is not None and not isinstance(error, SystemExit):
                 _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
@@ -775,8 +775,8 @@ class Device:
     # Serving.
 
     def serve(self, arguments=None):
-        """Serves on standard input and output, or as the command line (or the list `arguments`) says,
-        until the host leaves or a signal ends it; on a TCP port in the background in a notebook."""
+        """Serves on standard input and output, or as the command line (or the list `arguments`) says, until the
+        host disconnects or a signal ends it. In a notebook it serves on a TCP port in the background."""
         if self.__module__ == "__mp_main__":
             return  # A worker of multiprocessing imports its parent's script; it is not the device.
         self.used, interactive = True, _is_interactive()
@@ -803,7 +803,7 @@ class Device:
             raise SystemExit(0)
 
     def stop(self):
-        """Ends what serves in the background, in the safe state."""
+        """Stops serving in the background, in the safe state."""
         if self.background is not None:
             self.ending = self.ending or "stop()"
             if self.background is not threading.current_thread():
@@ -817,7 +817,7 @@ class Device:
         self._serve_until(lambda: link.ended)
 
     def _serve_until(self, is_over):
-        """Does in this thread what links ask for; ends in the safe state."""
+        """Executes requests in this thread; ends in the safe state."""
         self._comes_to_an_end()
         self.lost = self.tripped = False
         clock = _Clock(self)
@@ -845,7 +845,7 @@ class Device:
                     self.link.close()
 
     def _attend(self):
-        """Does what waits first: the end of a host, then its requests."""
+        """Handles the end of a host first, then the next request."""
         with self.turn:
             left = self.tripped or self.lost
             self.trips += self.tripped and self.failure is None
@@ -868,7 +868,7 @@ class Device:
         return self.link is not None and self.link.spoke and not self.link.ended
 
     def _serve_standard_streams(self):
-        """Takes standard input and output for the link; what is printed goes to standard error."""
+        """Uses standard input and output for the link; printed text goes to standard error."""
         for file in (0, 1, 2):
             try:
                 os.fstat(file)
@@ -906,7 +906,7 @@ class Device:
             self._serve_until(lambda: False)
 
     def _accept(self, server, token):
-        """Takes hosts in turn; a connection is looked at before the device hears it."""
+        """Serves one host after another; each connection is checked before it reaches the device."""
         door, greetings = threading.Lock(), threading.BoundedSemaphore(GREETINGS)
         while not self.ending:
             try:
@@ -929,7 +929,7 @@ class Device:
                 self._turn_away(stream, address[0], str(error))
 
     def _greet(self, stream, peer, token, door, greetings):
-        """Lets a host in that is one, and that knows the token, if the device is free."""
+        """Admits a connection that is a host and knows the token, if the device is free."""
         try:
             try:
                 _watch_over(stream)
@@ -946,8 +946,8 @@ class Device:
             greetings.release()
 
     def _admit(self, stream, heard, door):
-        """Gives the device to the host behind `stream`; False where another one has it for LEAVING from now
-        on. Those who wait do so at the same time, not one after another."""
+        """Gives the device to the host of `stream`; False if another host still uses it after LEAVING seconds.
+        Several hosts wait at the same time."""
         end = time.monotonic() + LEAVING
         while True:
             with door:
@@ -969,7 +969,7 @@ class Device:
         return self.link and not self.link.ended and time.monotonic() - self.heard < patience
 
     def _turn_away(self, stream, peer, why):
-        """Closes a connection, and tells of it every five seconds at most."""
+        """Closes a connection, and reports that at most every five seconds."""
         _hang_up(stream)
         self.refused += 1
         if time.monotonic() - self.refused_told > GREETING:
@@ -1004,7 +1004,7 @@ class Device:
     # Ends.
 
     def _comes_to_an_end(self):
-        """From now on measure() can have run: the safe state follows at the end of the program."""
+        """Registers the safe state for the end of the program, because measure() may run from now on."""
         self.used = True
         if not self.has_end:
             self.has_end = True
@@ -1018,7 +1018,7 @@ class Device:
 
     @contextlib.contextmanager
     def _signals(self):
-        """Takes Ctrl-C and the signals that end a program, for as long as the device is served."""
+        """Handles Ctrl-C and the signals that end a program while the device is served."""
         names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
         earlier, came = {}, []
 
@@ -1052,7 +1052,7 @@ class Device:
             handler(came[0], None)  # The script's own; the device is safe by now.
 
     def _interrupt(self):
-        """Has the main thread leave measure()."""
+        """Interrupts measure() in the main thread."""
         if self.has_signals:
             self.interrupting = True
             if hasattr(signal, "pthread_kill"):
@@ -1105,7 +1105,7 @@ class _Link:
                 return self.end()
 
     def end(self):
-        """The host is gone: what it asked for and was not begun is not done."""
+        """Reports that the host is gone; its queued requests are dropped."""
         device = self.device
         with device.turn:
             if not self.ended:
@@ -1116,7 +1116,7 @@ class _Link:
                 device.turn.notify_all()
 
     def close(self):
-        """Sends what is to be sent, for a second at most, and hangs up."""
+        """Sends the remaining frames for at most a second, and closes the link."""
         self.outgoing.put(None)
         self.writer.join(1.0)
         self.end()
@@ -1124,7 +1124,7 @@ class _Link:
 
 
 class _Clock(threading.Thread):
-    """Says busy, watches over the host's silence, and interrupts measurements that nobody wants."""
+    """Sends busy frames, checks the watchdog, and interrupts measurements that are no longer needed."""
 
     def __init__(self, device):
         super().__init__(daemon=True)
@@ -1174,8 +1174,7 @@ _IN_BACKGROUND = {}
 
 
 def rig(inputs, outputs=None, parameters=(), **options):
-    """Decorates `measure(inputs, parameters) -> outputs`; the options are those of `Device`, which the
-    head of this file lists."""
+    """Decorates `measure(inputs, parameters) -> outputs`; the module's docstring lists the options."""
     if callable(inputs) or outputs is None:
         raise TypeError("write @rig(inputs=bank(…), parameters=bank(…), outputs=bank(…)) above the function")
 
@@ -1196,7 +1195,7 @@ def rig(inputs, outputs=None, parameters=(), **options):
 
 
 def _remind(device):
-    """Says at the end of a script that was started as a rig that nothing served it."""
+    """Reports at the end of a script that was started as a rig that `serve` was not called."""
     with contextlib.suppress(OSError):
         if not device.used and os.getpid() == device.process and stat.S_ISFIFO(os.fstat(0).st_mode):
             name = getattr(device.measure, "__name__", "measure")
@@ -1204,7 +1203,7 @@ def _remind(device):
 
 
 def _name(function):
-    """What a device is called: script and function."""
+    """The standard name of a device: script and function."""
     while isinstance(function, functools.partial):
         function = function.func
     module = getattr(function, "__module__", None) or ""
@@ -1232,11 +1231,11 @@ def _is_interactive():
 
 
 class _Printed(io.RawIOBase):
-    """A file that never fails and is never waited for long: what a script prints is no reason to stop
-    measuring, or to stop on the way to the safe state.
+    """A file that never fails and never blocks for long, so that printing cannot stop a measurement or the safe
+    state.
 
-    A script that twinprop started has both ends of its standard error, so that no broken pipe ends it. Where
-    twinprop was killed nobody reads there, and a write to the full pipe would never return."""
+    A script that twinprop started holds both ends of its standard error, so that no broken pipe ends it. If
+    twinprop was killed, nobody reads there, and a write to the full pipe would never return."""
 
     def __init__(self, file):
         self.file, self.name, self.patience, self.dropped = file, file, UNREAD, 0
@@ -1276,7 +1275,7 @@ class _Printed(io.RawIOBase):
             self.dropped += len(piece)
 
     def is_read(self):
-        """Whether a piece can be written at once. After a wait in vain there is none until one is read."""
+        """Whether a piece can be written now. After one timeout it does not wait again until a piece is read."""
         if os.name == "posix" and not select.select([], [self.file], [], self.patience)[1]:
             self.patience = 0.0
             return False
@@ -1285,7 +1284,7 @@ class _Printed(io.RawIOBase):
 
 
 def _print_to(file, *names):
-    """The standard streams of these names write to `file` without a wait, also where a logger has them."""
+    """Redirects these standard streams to `file` without blocking, also where a logger uses them."""
     printed = _Printed(file)
     for name in names:
         stream = getattr(sys, f"__{name}__")
@@ -1302,7 +1301,7 @@ _PRIVATE = []
 
 
 def _close_in_children(*files):
-    """A process that the script forks must not hold the link open."""
+    """Closes `file` in forked processes, which must not hold the link open."""
     if hasattr(os, "register_at_fork"):
         if not _PRIVATE:
             os.register_at_fork(after_in_child=lambda: [_close(file) for file in _PRIVATE])
@@ -1315,7 +1314,7 @@ def _close(file):
 
 
 def _watch_over(stream):
-    """Sets a connection up: a greeting in time, no delay, and an end where the other end has vanished."""
+    """Sets the options of a connection: a timeout for the greeting, no delay, and keepalive."""
     stream.settimeout(GREETING)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -1352,12 +1351,12 @@ def _token():
 
 
 def _proof(token, prover, challenge, nonce):
-    """What `prover` ("host" or "device") answers to a challenge (RFC 2104)."""
+    """The proof of `prover` ("host" or "device") for a challenge (HMAC, RFC 2104)."""
     return hmac.new(token, f"twinprop {prover} 1".encode() + challenge + nonce, hashlib.sha256).digest()
 
 
 def _challenge(stream, token):
-    """Has the other end prove that it knows the token; why it does not, or None."""
+    """Checks that the other end knows the token; returns an error message, or None."""
     challenge = os.urandom(32)
     stream.sendall(encode(Header(VERSION, CHALLENGE, 0, 0, 0, 0, 0, 0), challenge))
     end, rest = time.monotonic() + GREETING, b""
@@ -1386,7 +1385,7 @@ def _challenge(stream, token):
 
 
 def _await_frame(stream):
-    """What came until a whole frame had come, to be heard by the device; nothing where none came."""
+    """The bytes received until a complete frame has come; empty if none comes in time."""
     end, data = time.monotonic() + GREETING, b""
     while time.monotonic() < end and len(data) < 256:
         more = stream.recv(256 - len(data))

@@ -1,4 +1,4 @@
-//! Simulated devices by name: from a recipe's table to a nominal and a fabricated copy.
+//! Simulated devices by name: from a configuration to a nominal and a fabricated copy.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,13 +92,13 @@ pub struct DeviceConfig {
     pub imperfections: ImperfectionsConfig,
 }
 
-/// A simulated device, the noiseless equation that it obeys, and the one that it should.
+/// A fabricated device with its exact and its nominal equation.
 pub struct SimulatedDevice {
-    /// What the laboratory has: fabricated, noisy, quantised.
+    /// The device of the laboratory: fabricated, noisy, quantised.
     pub device: Box<dyn PhysicalLayer>,
     /// The same fabricated constants without noise or drift: the exact gradient, for `ideal` training.
     pub exact: Box<dyn Differentiable>,
-    /// The nominal constants: what the laboratory believes.
+    /// The nominal equation, which the laboratory believes.
     pub nominal: Box<dyn Differentiable>,
 }
 

@@ -1,4 +1,4 @@
-//! Nothing out of range gets through the boundary, in either direction.
+//! The boundary clamps drives and refuses measurements that are out of range.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -9,7 +9,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer};
 
-/// Notes what reaches it, and answers one value.
+/// Records its drives and parameters, and answers one value.
 struct Witness {
     interface: Interface,
     seen: Arc<Mutex<Vec<f32>>>,

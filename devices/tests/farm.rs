@@ -1,5 +1,5 @@
-//! Several devices as one: every shot is measured once and rightly, by the faster one more often,
-//! and a device that dies costs nothing.
+//! A farm measures every shot once and correctly, more of them on the faster device, and survives the failure
+//! of a device.
 
 #![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -15,7 +15,8 @@ mod support;
 
 use support::{Doubler, play};
 
-/// A device of `channels` drives that takes so long a shot and fails as `fails` says; and the shots that it plays.
+/// A device of `channels` drives with `microseconds` a shot, which fails as `fails` says; and its counter of
+/// shots.
 fn member(
     channels: usize,
     microseconds: u64,
@@ -44,7 +45,7 @@ fn shots_are_spread_by_speed() {
 }
 
 #[test]
-fn a_device_that_dies_is_dropped_and_its_shots_are_played_elsewhere() {
+fn a_failed_device_is_dropped_and_its_shots_are_played_on_others() {
     let (mortal, of_mortal) = member(3, 20, |_, shots| shots >= 230);
     let (other, of_other) = member(3, 20, |_, _| false);
     let mut farm = Farm::new(vec![mortal, other]).unwrap();

@@ -1,4 +1,4 @@
-//! Imperfections do what their strength says, and compose over any layer.
+//! Imperfections have their configured strength, and compose over any layer.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -9,7 +9,7 @@ use twinprop_devices::{
     Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer, Usage,
 };
 
-/// Reads out its drives as they arrive.
+/// Reads its drives.
 struct Wire(Interface);
 
 impl Wire {
@@ -137,7 +137,7 @@ fn a_device_drifts_as_its_schedule_says() {
 }
 
 #[test]
-fn a_drifting_device_comes_to_the_same_place_shot_by_shot() {
+fn drift_depends_on_the_number_of_shots_alone() {
     let config = ageing(Course::Ageing);
     let mut device = config.fabricate(3).unwrap().device;
     let mut angles = DMatrix::zeros(0, 0);

@@ -1,4 +1,4 @@
-//! Crossbar and mesh are the matrices that their modules state.
+//! Crossbar and mesh obey the equations of their modules.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -105,7 +105,7 @@ fn adjoints_agree_with_central_differences_in_drives_parameters_and_constants() 
 }
 
 #[test]
-fn a_perfect_mesh_is_unitary_and_makes_no_light_or_loss() {
+fn a_perfect_mesh_conserves_power() {
     for modes in [2, 5, 8, 16] {
         let device = MziMesh::nominal(&MziMeshConfig { modes, ..Default::default() }).unwrap();
         let phases = vector(modes * (modes - 1), std::f32::consts::PI, 1);
@@ -116,7 +116,7 @@ fn a_perfect_mesh_is_unitary_and_makes_no_light_or_loss() {
         let skew = real.tr_mul(&imaginary) - imaginary.tr_mul(&real);
         assert!((gram - DMatrix::identity(modes, modes)).amax() < 2e-6, "{modes} modes");
         assert!(skew.amax() < 2e-6, "{modes} modes");
-        // It mixes: light in one mode comes out of all.
+        // Light in one mode reaches all outputs.
         let from_first = respond(
             &device,
             &DMatrix::from_fn(modes, 1, |i, _| f32::from(u8::from(i == 0))),
@@ -183,7 +183,7 @@ fn ladder(conductance: &DMatrix<f64>, x: &[f64], r: f64) -> Vec<f64> {
 }
 
 #[test]
-fn wires_take_what_the_solved_network_says_to_first_order() {
+fn the_drop_on_the_wires_agrees_with_the_solved_network_to_first_order() {
     let weights = vector(35, 1.0, 2);
     let x = uniform(7, 1, 1.0, 1);
     let drives: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
@@ -221,7 +221,7 @@ fn wires_take_what_the_solved_network_says_to_first_order() {
 }
 
 #[test]
-fn a_tile_is_programmed_again_only_with_new_weights_and_drifts_after() {
+fn a_tile_is_programmed_with_new_weights_only_and_drifts_afterwards() {
     let config = CrossbarConfig {
         programming_noise: 0.03,
         drift_exponent: 0.05,
@@ -242,7 +242,7 @@ fn a_tile_is_programmed_again_only_with_new_weights_and_drifts_after() {
     assert!((&first - &perfect).amax() < 0.3);
     let mut same = Crossbar::fabricated(&config, 0.0, 1).unwrap();
     assert_eq!(measure(&mut same, &x, &weights), first);
-    // Another process continues where this one stands, without programming again.
+    // Another process resumes without programming again.
     let mut later = Crossbar::fabricated(&config, 0.0, 1).unwrap();
     later.resume(&device.usage());
     assert_eq!(measure(&mut later, &x, &weights), measure(&mut device, &x, &weights));

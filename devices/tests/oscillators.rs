@@ -1,4 +1,4 @@
-//! The coupled oscillators are the equation that their module states.
+//! The coupled oscillators obey the equation of their module.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -26,7 +26,7 @@ fn respond(device: &Oscillators, x: &DMatrix<f32>, theta: &DVector<f32>) -> DMat
     y
 }
 
-/// The equation as it is written, in double precision, by classical Runge-Kutta on (q, p).
+/// The equation in double precision, by classical Runge-Kutta on (q, p).
 fn plain(
     config: &OscillatorsConfig,
     eta: f64,
@@ -101,7 +101,7 @@ fn the_adjoint_agrees_with_central_differences() {
             y.iter().zip(&weights).map(|(y, w)| f64::from(*y) * f64::from(*w)).sum()
         };
         let h = 0.02;
-        // Fourth order, so that the step can be large against f32.
+        // The differences are of fourth order, so that a large step hides rounding.
         let measured =
             (8.0 * (end(h) - end(-h)) - (end(2.0 * h) - end(-2.0 * h))) / (12.0 * f64::from(h));
         let predicted = f64::from(dx.dot(&vx)) + f64::from(dtheta.dot(&vtheta));

@@ -96,7 +96,7 @@ fn kinds() -> [DeviceKind; 7] {
     ]
 }
 
-/// Every imperfection at once; the constants move every few shots.
+/// All imperfections; the constants drift every few shots.
 fn imperfections() -> ImperfectionsConfig {
     let over = Span::Shots(500.0);
     ImperfectionsConfig {
@@ -123,7 +123,7 @@ fn every_simulated_device_reads_the_same_as_shot_by_shot() {
             assert_eq!(whole.counts(), single.counts(), "{name}");
             assert!(whole.counts().clamped > 0, "{name}");
             assert_eq!(whole.usage(), single.usage(), "{name}");
-            // What follows is the same, too.
+            // Later shots are the same, too.
             assert_eq!(one_by_one(&mut whole, &batch), together(&mut single, &batch), "{name}");
         }
     }
@@ -203,7 +203,7 @@ fn parameters_out_of_range_are_clamped_and_what_is_not_finite_is_refused() {
 }
 
 #[test]
-fn a_device_with_small_steps_is_led_to_the_parameters_of_each_shot() {
+fn a_device_with_small_steps_is_ramped_to_the_parameters_of_each_shot() {
     let batch = batch(Adder::new().interface(), 0.0);
     let (mut whole, mut single) = (SlewLimit::new(Adder::new()), SlewLimit::new(Adder::new()));
     assert_eq!(together(&mut whole, &batch), one_by_one(&mut single, &batch));

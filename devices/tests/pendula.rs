@@ -1,4 +1,4 @@
-//! Pendula are the equation that their module states.
+//! Pendula obey the equation of their module.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -78,7 +78,7 @@ fn a_chain_swings_as_the_plain_equation_and_keeps_its_energy_to_fourth_order() {
     assert!(drift(24) < 1e-3 * before, "{} of {before}", drift(24));
     let order = (drift(24) / drift(48)).log2();
     assert!(order > 3.5, "{order}");
-    // And at the turning point of a single mode the device itself has it all back.
+    // At the turning point of a single mode the device has its initial energy.
     let alone = PendulaConfig { count: 2, time: std::f64::consts::TAU, steps: 200, ..config };
     let device = Pendula::nominal(&alone).unwrap();
     let swing = DMatrix::from_element(2, 1, 0.01f32);

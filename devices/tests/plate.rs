@@ -1,4 +1,4 @@
-//! The plate is the equation that its module states.
+//! The plate obeys the equations of its module.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -38,7 +38,7 @@ fn a_linear_plate_answers_as_its_transfer_function() {
     let own = std::f64::consts::TAU * config.fundamental_hz;
     let response = |ratio: f64| -> (f64, f64) {
         let omega = ratio * own;
-        // The parameter stands in the middle and is a sample of the sine like the others.
+        // The parameter is the middle sample of the sine.
         let sample = |n: usize| (omega * config.sample_seconds * n as f64).sin() as f32;
         let middle = 2048;
         let x = DMatrix::from_fn(4096, 1, |n, _| sample(if n < middle { n } else { n + 1 }));
@@ -65,7 +65,7 @@ fn a_linear_plate_answers_as_its_transfer_function() {
         let (expected, expected_phase) = transfer(ratio);
         let relative = amplitude / reference * expected_reference;
         assert!((relative / expected - 1.0).abs() < 5e-3, "{ratio}: {relative} {expected}");
-        // The reading stands at the end of its step, half a step behind the middle of the sample.
+        // The reading is at the end of its step, half a step after the middle of the sample.
         assert!((phase - expected_phase).abs() < 0.02, "{ratio}: {phase} {expected_phase}");
     }
 }
@@ -87,7 +87,7 @@ fn tension_stiffens_the_plate() {
 
 #[test]
 fn modal_envelopes_are_the_root_mean_square_of_the_velocity_over_windows() {
-    // Of one mode a point's velocity is the mode's own.
+    // With one mode the velocity at a point is that of the mode.
     let velocity = PlateConfig { modes: 1, outputs: 32, ..plate_config() };
     let envelopes =
         PlateConfig { outputs: 4, detection: Detection::ModalEnvelopes, ..velocity.clone() };

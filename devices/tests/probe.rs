@@ -1,4 +1,4 @@
-//! A probe finds what a device was made to be like.
+//! A probe finds the known properties of a device.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -11,8 +11,8 @@ use rand_distr::{Distribution, StandardNormal};
 use twinprop_devices::probe::{Probe, ProbeConfig, Side};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
-/// Two outputs: one is straight in input 0, bent in input 1 and follows the parameter; the other
-/// does nothing but drift. Input 2 goes nowhere.
+/// Two outputs: the first is linear in input 0 and in the parameter and nonlinear in input 1; the second only
+/// drifts. Input 2 has no effect.
 struct Known {
     interface: Interface,
     random: ChaCha8Rng,
@@ -64,7 +64,7 @@ impl PhysicalLayer for Known {
 }
 
 #[test]
-fn noise_drift_gain_and_bend_are_found() {
+fn a_probe_finds_noise_drift_gain_and_bend() {
     let mut shares = Vec::new();
     let config = ProbeConfig { seconds: 2.0, seed: 3 };
     let probe = Probe::run(&mut Known::new(200), &config, |_, share| shares.push(share)).unwrap();
@@ -97,7 +97,7 @@ fn noise_drift_gain_and_bend_are_found() {
 }
 
 #[test]
-fn a_slow_device_is_probed_in_about_the_time_that_it_was_given() {
+fn a_probe_of_a_slow_device_keeps_its_duration() {
     let config = ProbeConfig { seconds: 1.5, seed: 3 };
     let start = Instant::now();
     let probe = Probe::run(&mut Known::new(1000), &config, |_, _| {}).unwrap();

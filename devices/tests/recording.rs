@@ -1,4 +1,4 @@
-//! Recordings: what is written can be read, replayed, and mended after a crash.
+//! Recordings can be read, replayed, and resumed after a crash.
 
 #![cfg(feature = "recording")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -89,7 +89,7 @@ fn assert_replays(replay: &mut Replay, played: &[Batch]) {
 }
 
 #[test]
-fn a_replay_answers_bit_for_bit_and_in_the_recorded_order() {
+fn a_replay_is_equal_bit_for_bit_and_in_the_recorded_order() {
     let path = folder("replayed");
     // Two full segments and the rest.
     let played = record(&path, 200);
@@ -125,7 +125,7 @@ fn a_shot_that_was_not_recorded_is_a_clear_error() {
 fn a_crash_loses_one_segment_at_most() {
     let path = folder("crashed");
     let played = record(&path, 200);
-    // As if the program had died while it wrote the last segment, and the last line of the index.
+    // As after a crash during the last segment and the last line of the index.
     fs::rename(path.join("000002"), path.join("000002.partial")).unwrap();
     fs::remove_file(path.join("000002.partial/outputs.npy")).unwrap();
     let index = fs::read_to_string(path.join("index.jsonl")).unwrap();
@@ -139,7 +139,7 @@ fn a_crash_loses_one_segment_at_most() {
 }
 
 #[test]
-fn damage_is_named() {
+fn damaged_files_are_named() {
     let path = folder("damaged");
     record(&path, 1);
     let file = path.join("000000/outputs.npy");
@@ -155,7 +155,7 @@ fn damage_is_named() {
 }
 
 #[test]
-fn nothing_is_written_over() {
+fn recordings_are_not_overwritten() {
     let path = folder("used");
     record(&path, 1);
     let error = Recorder::new(Counting::new(), &path).err().unwrap().to_string();
@@ -163,14 +163,14 @@ fn nothing_is_written_over() {
 }
 
 #[test]
-fn a_recorder_that_played_nothing_leaves_nothing_behind() {
+fn a_recorder_without_shots_removes_its_files() {
     let path = folder("nothing");
     drop(Recorder::new(Counting::new(), &path).unwrap());
     assert!(!path.exists());
 }
 
 #[test]
-fn a_recording_goes_on_where_a_crash_left_it() {
+fn a_recording_resumes_after_a_crash() {
     let path = folder("continued");
     let mut recorder = Recorder::new(Counting::new(), &path).unwrap().with_patience(0.0);
     let (setting, mut outputs) = (DVector::from_vec(vec![0.5, 0.25]), DMatrix::zeros(3, 4));
@@ -180,7 +180,7 @@ fn a_recording_goes_on_where_a_crash_left_it() {
         recorder.measure(&drives(0.1 * batch as f32), &setting, &mut outputs).unwrap();
     }
     drop(recorder);
-    // The crash: the third segment is there, its line is not finished.
+    // A crash: the third segment is complete, but not its line.
     let index = fs::read_to_string(path.join("index.jsonl")).unwrap();
     fs::write(path.join("index.jsonl"), &index[..index.len() - 9]).unwrap();
     assert_eq!(Recorded::read(&path).unwrap().inputs.ncols(), 8);

@@ -1,8 +1,7 @@
-//! No wrong measurement, no stale one, no shot twice: the protocol over links that misbehave.
+//! Over faulty links the protocol gives no wrong, stale or repeated measurement.
 //!
-//! Both ends run on a virtual clock. Each shot's first drive is a number of its own, and what it
-//! measures depends on its drives and parameters, so that a wrong, swapped, stale or repeated
-//! measurement is seen. `cargo test -p twinprop-devices --test rig_faults -- --nocapture` prints the
+//! Both ends run on a virtual clock. Each shot has a unique first drive, and its measurement depends on all drives
+//! and parameters, so that a wrong, swapped, stale or repeated measurement is detected. `cargo test -p twinprop-devices --test rig_faults -- --nocapture` prints the
 //! table of counts; a failure names its seed.
 
 #![cfg(feature = "rig")]
@@ -42,12 +41,12 @@ fn description() -> Description {
     }
 }
 
-/// What the oracle measures: every drive and every parameter has its say.
+/// The expected measurement; it depends on every drive and parameter.
 fn answer(x: &[f32], p: &[f32]) -> [f32; 2] {
     [x[0] + 0.5 * x[1] - x[2], 0.25 * x[0] + p[0] - 2.0 * p[1]]
 }
 
-/// What happens besides the faults of the bytes.
+/// Events besides faults of the bytes.
 #[derive(Clone, Copy, Default)]
 struct Events {
     /// Probability in a batch that the device stops for a while,
@@ -62,7 +61,7 @@ struct Events {
 
 struct Direction {
     faults: Faults,
-    /// Pieces on the way, by the time they arrive.
+    /// Pieces in flight, by their time of arrival.
     pieces: BTreeMap<(Duration, u64), Vec<u8>>,
     count: u64,
 }
@@ -289,7 +288,7 @@ fn lost_bytes() {
 }
 
 #[test]
-fn frames_twice_late_cut_and_among_garbage() {
+fn duplicated_late_truncated_frames_and_garbage() {
     let none = FaultsConfig::default();
     all_right("no fault", none, Events::default());
     for (name, faults) in [

@@ -1,4 +1,4 @@
-//! A rig over a real pair of ends: pseudo-terminals through the serial port's own code, and sockets.
+//! Rigs over pseudo-terminals, by the code of serial ports, and over sockets.
 
 #![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -34,7 +34,7 @@ fn batch() -> (DMatrix<f32>, DVector<f32>) {
     (inputs, DVector::from_element(3, 0.4))
 }
 
-/// Measures on `rig` what the device itself measures.
+/// Checks that `rig` measures the same as the device.
 fn measures_the_same(rig: &mut Rig) {
     let (inputs, parameters) = batch();
     let (mut here, mut there) = (DMatrix::zeros(5, 300), DMatrix::zeros(5, 300));
@@ -58,7 +58,7 @@ impl Transport for Terminal {
     fn read(&mut self, bytes: &mut [u8], patience: Duration) -> std::io::Result<usize> {
         use serialport::SerialPort;
         self.0.set_timeout(patience)?;
-        // Between two owners of the other end there is nobody there.
+        // Between two owners the other end is closed.
         Ok(self.0.read(bytes).unwrap_or_else(|_| {
             thread::sleep(Duration::from_millis(1));
             0
@@ -106,7 +106,7 @@ fn a_socket_carries_a_device() {
 }
 
 #[test]
-fn codes_are_as_good_as_their_sixteen_bits() {
+fn codes_have_sixteen_bits_of_precision() {
     let mut rig = rig_at(&listening(Capacity::default()), Encoding::Codes).unwrap();
     let (inputs, parameters) = batch();
     let (mut here, mut there) = (DMatrix::zeros(5, 300), DMatrix::zeros(5, 300));
@@ -117,7 +117,7 @@ fn codes_are_as_good_as_their_sixteen_bits() {
 }
 
 #[test]
-fn one_host_after_another_finds_the_device_safe_and_in_order() {
+fn every_new_host_finds_the_device_safe() {
     let address = listening(Capacity::default());
     for _ in 0..3 {
         let mut rig = rig_at(&address, Encoding::Floats).unwrap();
@@ -131,7 +131,7 @@ fn one_host_after_another_finds_the_device_safe_and_in_order() {
 }
 
 #[test]
-fn a_host_at_its_own_work_keeps_the_watchdog_content_and_a_dropped_one_leaves_it_safe() {
+fn a_keeper_feeds_the_watchdog_and_a_dropped_rig_is_safe() {
     let capacity = Capacity { watchdog: Duration::from_millis(200), ..Capacity::default() };
     let mut rig = rig_at(&listening(capacity), Encoding::Floats).unwrap();
     measures_the_same(&mut rig);
@@ -141,7 +141,7 @@ fn a_host_at_its_own_work_keeps_the_watchdog_content_and_a_dropped_one_leaves_it
 }
 
 #[test]
-fn a_link_that_breaks_is_opened_again_and_the_batch_is_completed() {
+fn a_broken_link_is_reopened_and_the_batch_completed() {
     let device = listening(Capacity::default());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -179,7 +179,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut most: usize) {
 }
 
 #[test]
-fn a_device_that_never_answers_is_given_up_in_time() {
+fn a_device_that_never_answers_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let start = Instant::now();

@@ -1,4 +1,4 @@
-//! Devices that ramp, fail, restart and take their time, behind a socket in this program.
+//! Safe states of devices that ramp, fail, restart and are slow, behind a socket in this program.
 
 #![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -38,7 +38,7 @@ impl Transport for Cut {
     }
 }
 
-/// Serves what `make` makes to one host after another, each over at most `most` bytes.
+/// Serves devices of `make` to one host after another, each over at most `most` bytes.
 fn serve(most: usize, mut make: impl FnMut() -> Emulator + Send + 'static) -> String {
     listen(move |link| {
         let _ = make().serve(&mut Cut(link, most), |_| {});
@@ -55,7 +55,7 @@ fn rig_at(address: &str, retries: u32) -> Result<Rig, DeviceError> {
 }
 
 #[test]
-fn a_safe_function_is_run_once_and_waited_for() {
+fn a_safe_function_runs_once_and_is_waited_for() {
     let runs = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&runs);
     let address = serve(usize::MAX, move || {
@@ -78,7 +78,7 @@ fn a_safe_function_is_run_once_and_waited_for() {
 }
 
 #[test]
-fn a_safe_function_that_fails_is_told_and_the_device_is_not_driven_again() {
+fn a_failed_safe_function_is_reported_and_the_device_is_not_driven_again() {
     let address = serve(usize::MAX, || {
         let device = emulator(Doubler::new(2, |_, _| false));
         device.with_safe_function(3.0, || Err("no answer from the supply".to_owned()))
@@ -95,7 +95,7 @@ fn a_safe_function_that_fails_is_told_and_the_device_is_not_driven_again() {
 }
 
 #[test]
-fn a_safe_state_that_takes_longer_than_it_may_is_an_error() {
+fn a_safe_state_that_takes_too_long_is_an_error() {
     let address = serve(usize::MAX, || {
         let device = emulator(Doubler::new(2, |_, _| false));
         device.with_safe_function(0.1, || {
@@ -110,7 +110,7 @@ fn a_safe_state_that_takes_longer_than_it_may_is_an_error() {
 }
 
 #[test]
-fn a_measurement_that_fails_is_asked_for_again_a_stated_number_of_times() {
+fn a_failed_measurement_is_retried_a_set_number_of_times() {
     let now_and_then = || emulator(Doubler::new(2, |call, _| call % 3 == 1));
     let mut rig = rig_at(&serve(usize::MAX, now_and_then), 3).unwrap();
     for _ in 0..20 {
@@ -147,7 +147,7 @@ fn a_device_that_restarts_at_the_same_shot_is_given_up() {
 }
 
 #[test]
-fn a_device_that_says_busy_is_waited_for() {
+fn a_busy_device_is_waited_for() {
     let pause = Duration::from_millis(1_500);
     let slow = move || emulator(Doubler::new(2, |_, _| false).with_pauses(pause, Duration::ZERO));
     let address = serve(usize::MAX, slow);
@@ -155,6 +155,6 @@ fn a_device_that_says_busy_is_waited_for() {
     play(&mut rig, 3).unwrap();
     play(&mut rig, 3).unwrap();
     let counts = rig.monitor().counts();
-    // Without a word, a frame would be asked for again at 0.1, 0.3, 0.7 s and so on.
+    // Without busy frames, a frame would be repeated after 0.1, 0.3, 0.7 s and so on.
     assert!(counts.frames_repeated <= 4, "{counts:?}");
 }

@@ -1,4 +1,4 @@
-//! A window of frames hides the latency of a link: on a virtual clock, so to the bit the same on any
+//! A window of frames hides the latency of a link; on a virtual clock, so that the result is the same on any
 //! machine. `bench/src/bin/link_throughput.rs` measures the same over sockets.
 
 #![cfg(feature = "rig")]
@@ -124,11 +124,11 @@ fn seconds(largest_frame: usize, window_frames: usize) -> f64 {
 }
 
 #[test]
-fn a_batch_takes_what_the_link_allows_and_a_frame_at_a_time_much_longer() {
+fn the_window_shortens_a_batch_compared_with_one_frame_at_a_time() {
     let payload = (4 * SHOTS * CHANNELS) as f64 / BYTES_A_SECOND;
     let limit = 2.0 * LATENCY.as_secs_f64() + payload;
     for largest_frame in [1024, 4096] {
-        // What is on the way fills bandwidth times round trip, 25 kB.
+        // The frames in flight fill bandwidth times round trip, 25 kB.
         let windowed = seconds(largest_frame, 32 * 1024 / largest_frame);
         let stop_and_wait = seconds(largest_frame, 1);
         println!(

@@ -1,5 +1,5 @@
 //! The bytes of PROTOCOL.md: every implementation answers the conversation of
-//! `vectors/conversation.txt` as it says, and no bytes whatever do harm.
+//! `vectors/conversation.txt` as specified, and arbitrary bytes do no harm.
 
 #![cfg(feature = "rig")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]

@@ -1,4 +1,4 @@
-//! The optical device is the physics that its module states.
+//! The optical device obeys the equations of its module.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -26,8 +26,8 @@ fn drives(rows: usize, shots: usize, seed: u64) -> DMatrix<f32> {
     DMatrix::from_fn(rows, shots, |_, _| random.random_range(0.05..0.95))
 }
 
-/// The module's equations in the plainest words: a double loop in double precision. One bin a
-/// frequency; the readings are compared up to the common exposure.
+/// The module's equations as a double loop in double precision, with one bin a frequency. Readings are compared
+/// up to the common exposure.
 fn double_loop(config: &SecondHarmonicConfig, u: &[f64]) -> Vec<f64> {
     let channels = u.len();
     let window = f64::from(TAU) * config.window_thz * 1e-3;
@@ -118,7 +118,7 @@ fn the_adjoint_agrees_with_central_differences() {
     let step = 4e-3;
     let difference = |x: &dyn Fn(f32) -> DMatrix<f32>, theta: &dyn Fn(f32) -> DVector<f32>| {
         let end = |h: f32| loss(&x(h), &theta(h));
-        // Fourth order, so that the step can be large against f32.
+        // The differences are of fourth order, so that a large step hides rounding.
         (8.0 * (end(step) - end(-step)) - (end(2.0 * step) - end(-2.0 * step)))
             / (12.0 * f64::from(step))
     };

@@ -1,4 +1,4 @@
-//! The transistor is the equation that its module states.
+//! The transistor obeys the equations of its module.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -50,7 +50,7 @@ fn a_transistor_settles_at_the_point_that_bisection_finds() {
 
 #[test]
 fn a_stiff_transistor_stays_finite_and_its_error_falls_with_the_step() {
-    // A channel whose time constant is a hundredth of a step.
+    // The channel has a time constant of a hundredth of a step.
     let stiff = TransistorConfig { transconductance: 1.0, farads: 1e-9, ..transistor_config() };
     let device = Transistor::nominal(&stiff).unwrap();
     let x = drives(&device.interface().inputs, 32, 1.0, 1);

@@ -1,4 +1,4 @@
-//! Adjoints of every device that reads waveforms, and what a shot reads in any batch.
+//! Adjoints of the waveform devices, and independence of a shot from its batch.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -83,7 +83,7 @@ fn adjoints_agree_with_central_differences_in_drives_parameters_and_constants() 
                 unit(theta.len(), 1, 20 + direction).column(0).into_owned(),
                 unit(constants.len(), 1, 30 + direction).column(0).into_owned(),
             );
-            // Each operand alone, twice, so that an error in one cannot hide behind another.
+            // Each operand alone, twice, so that an error in one cannot be hidden by another.
             match direction % 3 {
                 0 => (vtheta, vconstants) = (vtheta * 0.0, vconstants * 0.0),
                 1 => (vx, vconstants) = (vx * 0.0, vconstants * 0.0),

@@ -12,11 +12,11 @@
 //! | θ | angle of a pendulum | rad |
 //! | ω_n | its frequency at small angles | in units of the mean frequency |
 //! | c_n | g_n times the set stiffness between pendula n and n + 1, over the moment of inertia | 1 |
-//! | f_n, g_n | what the true device's frequencies and springs are off by, as factors | 1 |
+//! | f_n, g_n | the true device's frequencies and springs over the nominal ones | 1 |
 //! | t | evolution time, in units of the inverse mean frequency | 1 |
 //!
 //! Source: the discrete sine-Gordon chain (Braun & Kivshar, Physics Reports 306, 1, 1998, eq. 1.3)
-//! with free frequencies and couplings. Left out: damping. The chain is a potential's: without drive its energy
+//! with free frequencies and couplings. Left out: damping. The energy
 //! Σ ½ θ̇² + w (1 − cos θ) + ½ c (Δθ)² is conserved.
 //!
 //! Time is discretised as [`nystrom`](super::nystrom) says; the adjoint differentiates that exactly.
@@ -29,7 +29,7 @@ use crate::elementary::{MULTIPLY_ADDS, sin, sin_cos};
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
 use crate::{Channels, Constant, DeviceError, Interface, random, validate};
 
-/// A chain of pendula, as a recipe writes it.
+/// A chain of pendula, as a recipe describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PendulaConfig {
@@ -142,7 +142,7 @@ impl PendulaEquation {
         self.frequency.len()
     }
 
-    /// Integrates from the angles `angle` at rest; shows every stage's angles to `visit`.
+    /// Integrates from the angles `angle` at rest; `visit` gets the angles of every stage.
     #[inline(always)]
     fn integrate(
         &self,
@@ -239,7 +239,7 @@ impl Equation for PendulaEquation {
         let of_angle = of_inputs;
         of_angle.copy_from_slice(cotangents);
         let mut of_velocity = vec![ZERO; count];
-        // Cotangents of the accelerations, a slot each, and of an acceleration's angles.
+        // Cotangents of the accelerations of every slot, and of the angles of one acceleration.
         let mut pulls = vec![ZERO; slots(steps) * count];
         let mut pulled = vec![ZERO; count];
         let (mut of_restoring, mut of_coupling) = (vec![ZERO; count], vec![ZERO; count - 1]);

@@ -9,34 +9,33 @@ use super::session::Session;
 use super::timing::Timing;
 use crate::DeviceError;
 
-/// How a device drifts: the same few shots, again and again.
+/// Drift of a device, by repeated measurement of a few reference shots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// Seconds at which the reference shots were played.
     pub seconds: Vec<f64>,
-    /// Mean reading of each output channel then, `[time][channel]`, in its unit.
+    /// Mean reading of each output channel at these times, `[time][channel]`, in its unit.
     pub readings: Vec<Vec<f32>>,
     /// Slope of each output channel, in its unit a second, by least squares.
     pub slope: Vec<f32>,
-    /// The slope in its standard errors, from the noise of single shots: about normal where there is
-    /// no drift.
+    /// The slope over its standard error, from the noise of single shots: about normal without drift.
     pub significance: Vec<f32>,
 }
 
-/// Beyond so many standard errors a slope is no chance, also among hundreds of channels.
+/// A slope of more standard errors than this is significant, also among hundreds of channels.
 const CERTAIN: f32 = 4.0;
 
 impl Drift {
-    /// Whether output channel `channel` drifts for certain.
+    /// Whether output channel `channel` drifts significantly.
     #[must_use]
     pub fn is_certain(&self, channel: usize) -> bool {
         self.significance[channel].abs() > CERTAIN
     }
 }
 
-/// Reference shots at a time, at most; a slow device plays fewer.
+/// Most reference shots; a slow device plays fewer.
 const SHOTS: usize = 16;
-/// Share of the time for each of their turns.
+/// Share of the time for one measurement of the reference shots.
 const SHARE: f64 = 0.02;
 
 /// The reference shots.
@@ -54,12 +53,12 @@ impl Reference {
         Self { inputs, parameters, seconds: Vec::new(), readings: Vec::new() }
     }
 
-    /// Seconds that a turn takes.
+    /// Seconds that a measurement takes.
     pub fn seconds(&self, timing: &Timing) -> f64 {
         timing.seconds_of_batch(self.inputs.ncols())
     }
 
-    /// Plays them now.
+    /// Measures the reference shots.
     pub fn measure(&mut self, session: &mut Session<'_>) -> Result<(), DeviceError> {
         let measured = session.play(&self.inputs, &self.parameters)?;
         self.seconds.push(session.start.elapsed().as_secs_f64());
@@ -67,7 +66,7 @@ impl Reference {
         Ok(())
     }
 
-    /// What has changed since the first time.
+    /// The drift since the first measurement.
     pub fn drift(self, repeatability: &Repeatability) -> Drift {
         let shots = self.inputs.ncols();
         let Self { seconds, readings, .. } = self;

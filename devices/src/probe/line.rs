@@ -6,7 +6,7 @@ pub(super) struct Line {
     pub slope: f64,
     /// Sum of the squared distances of the abscissae from their mean.
     pub spread: f64,
-    /// Sum of the squares that the line leaves.
+    /// Sum of the squared residuals.
     pub left: f64,
 }
 

@@ -1,4 +1,4 @@
-//! How straight the channels of a device are.
+//! Linearity of the channels of a device.
 
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -10,16 +10,16 @@ use super::session::Session;
 use super::timing::Timing;
 use crate::{Channels, DeviceError};
 
-/// How the outputs follow each channel, the others at rest near their middles.
+/// The outputs' response to each channel, with the others near the middle of their ranges.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linearity {
-    /// A sweep of each channel that was looked at: all of them, or as many as the time allowed.
+    /// A sweep of each channel, or of as many as the time allowed.
     pub sweeps: Vec<Sweep>,
-    /// Channels that there are.
+    /// Number of channels, swept or not.
     pub channels: usize,
 }
 
-/// Which side of a device a channel is on.
+/// Whether a channel is an input or a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -39,42 +39,42 @@ pub struct Sweep {
     pub channel: String,
     /// Its unit.
     pub unit: String,
-    /// Values that it took, in its unit.
+    /// Its values, in its unit.
     pub levels: Vec<f32>,
-    /// The output that follows it the furthest, measured in that output's noise.
+    /// The output with the largest response, relative to that output's noise.
     pub output: String,
     /// Mean readings of that output, in its unit.
     pub readings: Vec<f32>,
     /// Slope of the line through them, in the output's unit over the channel's.
     pub gain: f32,
-    /// Root mean square of the readings about that line over their span, the noise taken out; 0 is a
-    /// straight channel, 0.4 a parabola without any slope.
+    /// Root mean square of the readings about that line over their span, without the noise: 0 for a linear
+    /// channel, 0.4 for a parabola without slope.
     pub nonlinearity: f32,
     /// Span of the readings in standard deviations of their noise.
     pub visibility: f32,
 }
 
-/// Readings of nothing but noise, the largest of many outputs, span less than so many deviations.
+/// Pure noise spans fewer standard deviations than this, also in the largest of many outputs.
 const SEEN: f32 = 6.0;
 
 impl Sweep {
-    /// Whether any output follows the channel.
+    /// Whether any output responds to the channel.
     #[must_use]
     pub fn is_seen(&self) -> bool {
         self.visibility > SEEN
     }
 }
 
-/// Values that a channel takes.
+/// Values of a sweep.
 const LEVELS: usize = 9;
-/// Shots of each, at most; a slow device plays fewer, or none.
+/// Most shots of each value; a slow device plays fewer, or none.
 const REPEATS: usize = 8;
 /// Most channels of a side that are swept.
 const CHANNELS: usize = 64;
-/// The channels that rest do so within this share of their ranges, about the middle: at the very
-/// middle many devices have nothing to multiply.
+/// The channels that are not swept are within this share of their ranges about the middle: exactly at the
+/// middle, where drives are zero, many devices do not respond.
 const REST: f32 = 0.5;
-/// Reference shots for the drift are played so often in between.
+/// How often the reference shots of the drift are measured during the sweeps.
 const REFERENCES: usize = 16;
 
 impl Linearity {
@@ -91,7 +91,7 @@ impl Linearity {
         let inputs = session.within(&interface.inputs, REST);
         let parameters = session.within(&interface.parameters, REST);
         let left = seconds - 2.0 * reference.seconds(timing);
-        // Levels of an input are one batch; each level of a parameter is one of its own.
+        // The levels of an input are one batch; each level of a parameter is a batch.
         let sweep_takes = |repeats: usize| {
             let of_input = timing.seconds_of_batch(LEVELS * repeats);
             let of_parameter = LEVELS as f64 * timing.seconds_of_batch(repeats);
@@ -109,7 +109,7 @@ impl Linearity {
             progress(number as f64 / swept.len() as f64);
             let remains = until - session.start.elapsed().as_secs_f64();
             let is_turn = number % (swept.len() / REFERENCES).max(1) == 0;
-            // A slow device has less time for the drift.
+            // On a slow device there is less time for the drift.
             if is_turn && reference.seconds(timing) < 0.1 * remains {
                 reference.measure(session)?;
             }
@@ -168,7 +168,7 @@ fn sweep(
             DMatrix::from_columns(&means)
         }
     };
-    // A device without noise has the last bits of its readings for that.
+    // Without noise, the rounding of the readings takes its place.
     let noise = |output: usize| {
         let bits = means.row(output).amax() * f32::EPSILON;
         repeatability.noise[output].max(bits).max(f32::MIN_POSITIVE)
@@ -181,7 +181,7 @@ fn sweep(
     let readings: Vec<f32> = means.row(furthest).iter().copied().collect();
     let points = levels.iter().zip(&readings).map(|(x, y)| (f64::from(*x), f64::from(*y)));
     let line = Line::through(points);
-    // Two degrees of freedom are the line's.
+    // The line has two degrees of freedom.
     let residual = line.left / (LEVELS - 2) as f64;
     let of_noise = f64::from(noise(furthest)).powi(2) / repeats as f64;
     let bent = (residual - of_noise).max(0.0).sqrt();

@@ -1,8 +1,7 @@
-//! What a device is like: how fast it answers, how well it repeats itself, how it drifts, and how
-//! straight each of its channels is.
+//! Characterisation of a device: its latency and rate, repeatability, drift, and the linearity of each
+//! channel.
 //!
-//! A probe drives the device all over its ranges, with nothing that training would not ask for as
-//! well.
+//! A probe drives the device over all of its ranges, as training does.
 
 mod drift;
 mod line;
@@ -27,8 +26,8 @@ use crate::{DeviceError, Interface, PhysicalLayer, random};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeConfig {
-    /// Seconds that it takes: a slow device plays fewer shots and has fewer of its channels swept, a fast
-    /// one is watched for drift in the rest. It takes ten shots at least.
+    /// Duration in seconds. On a slow device fewer shots are played and fewer channels swept; on a fast one the
+    /// remaining time is used to measure drift. At least ten shots are played.
     pub seconds: f64,
     /// Seed of the drives.
     pub seed: u64,
@@ -40,10 +39,10 @@ impl Default for ProbeConfig {
     }
 }
 
-/// Seconds between two looks at the drift, once there is nothing else to do.
+/// Seconds between two measurements of drift, once everything else is done.
 const DRIFT_PERIOD: f64 = 0.5;
 
-/// What a probe found.
+/// The result of a probe.
 ///
 /// ```
 /// use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConfig};
@@ -63,21 +62,21 @@ pub struct Probe {
     pub shots: u64,
     /// Seconds taken.
     pub seconds: f64,
-    /// Seconds that it was to take.
+    /// Seconds asked for.
     #[serde(default)]
     pub asked_seconds: f64,
-    /// How fast it answers.
+    /// Latency and rate.
     pub timing: Timing,
-    /// How well it repeats itself.
+    /// Repeatability.
     pub repeatability: Repeatability,
-    /// How it drifts.
+    /// Drift.
     pub drift: Drift,
-    /// How straight its channels are.
+    /// Linearity of its channels.
     pub linearity: Linearity,
 }
 
 impl Probe {
-    /// Probes `device`; `progress` hears what is done, as a share of one.
+    /// Probes `device`; `progress` gets the name of the current step, and the share of the work that is done.
     ///
     /// # Errors
     /// Whatever the device fails with.

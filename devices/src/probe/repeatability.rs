@@ -1,4 +1,4 @@
-//! How well a device repeats itself.
+//! Repeatability of a device.
 
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
@@ -7,18 +7,18 @@ use super::session::Session;
 use super::timing::Timing;
 use crate::DeviceError;
 
-/// How well a device repeats itself: shots of one drive and setting, many times.
+/// Repeatability of a device, by repeated shots of the same drives and parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeatability {
     /// Standard deviation of each output channel's noise, in its unit.
     pub noise: Vec<f32>,
-    /// Standard deviation of its readings over drives all over the range, without the noise.
+    /// Standard deviation of its readings over random drives, without the noise.
     pub signal: Vec<f32>,
 }
 
-/// Drives that are repeated, two a setting of the parameters: most of them.
+/// Most drives that are repeated, two for each setting of the parameters.
 const DRIVES: usize = 16;
-/// Shots of each, at most; a slow device plays fewer of both.
+/// Most shots of each; on a slow device there are fewer drives and shots.
 const REPEATS: usize = 16;
 /// Share of the time for them.
 const SHARE: f64 = 0.25;
@@ -57,9 +57,10 @@ impl Repeatability {
     }
 }
 
-/// Variance of each row, as of a sample: of each channel over at least two shots, in
-/// [binary units](crate::Channels::in_binary_units), or it may be too small for a float. Row by row: nalgebra's
-/// `column_variance` subtracts squares, which leaves nothing of a noise that is small beside its reading.
+/// Sample variance of each row: of each channel over at least two shots, in
+/// [binary units](crate::Channels::in_binary_units), because a variance in the channel's unit may be too small
+/// for a float. nalgebra's `column_variance` subtracts squares, which cancels noise that is small beside its
+/// reading.
 #[must_use]
 pub fn sample_variance(values: &DMatrix<f32>) -> DVector<f32> {
     let count = values.ncols() as f32;

@@ -30,14 +30,14 @@ impl Session<'_> {
         Ok(measured)
     }
 
-    /// Drives all over the ranges, `[n_inputs × shots]`.
+    /// Random drives over all of the ranges, `[n_inputs × shots]`.
     pub fn any_inputs(&mut self, shots: usize) -> DMatrix<f32> {
         let channels = self.device.interface().inputs.clone();
         let columns: Vec<_> = (0..shots).map(|_| self.within(&channels, 1.0)).collect();
         DMatrix::from_columns(&columns)
     }
 
-    /// One setting, all over the ranges.
+    /// Random parameters over all of the ranges.
     pub fn any_parameters(&mut self) -> DVector<f32> {
         let channels = self.device.interface().parameters.clone();
         self.within(&channels, 1.0)

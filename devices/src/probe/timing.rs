@@ -1,4 +1,4 @@
-//! How fast a device answers.
+//! Latency and rate of a device.
 
 use std::time::Instant;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::session::Session;
 use crate::DeviceError;
 
-/// How fast a device answers.
+/// Latency and rate of a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {
-    /// Time from asking for one shot to its measurement: half of all are faster, in seconds.
+    /// Median time from the request of one shot to its measurement, in seconds.
     pub latency_median: f64,
-    /// Of twenty, nineteen are faster, in seconds.
+    /// 95th percentile of this time, in seconds.
     pub latency_95: f64,
     /// Shots a second, in batches of [`batch`](Self::batch).
     pub shots_per_second: f64,
@@ -20,7 +20,7 @@ pub struct Timing {
     pub batch: usize,
 }
 
-/// Single shots at most.
+/// Most single shots.
 const SINGLES: usize = 100;
 /// Share of the time for the single shots, and for the batches.
 const SHARE: f64 = 0.05;
@@ -36,7 +36,7 @@ impl Timing {
 
     /// Seconds that a batch of `shots` takes.
     pub(super) fn seconds_of_batch(&self, shots: usize) -> f64 {
-        // A shot alone takes its latency; on a slow device that is the shot itself.
+        // A single shot takes the latency; on a slow device that is the shot itself.
         let beyond = (self.latency_median - self.seconds_per_shot()).max(0.0);
         beyond + shots as f64 * self.seconds_per_shot()
     }
@@ -61,7 +61,7 @@ impl Timing {
 
         let start = Instant::now();
         let mut batches = 0;
-        // Not below one shot, however slow the device is.
+        // At least one shot.
         let batch = ((SHARE * seconds / at(0.5)) as usize).clamp(1, BATCH);
         let inputs = inputs.columns(0, batch).into_owned();
         while batches == 0 || start.elapsed().as_secs_f64() < (SHARE * seconds).min(1.0) {

@@ -1,4 +1,4 @@
-//! What a recording says of itself: its device, and the list of its segments.
+//! The index of a recording: its device and its segments.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Interface;
 
-/// Name of the file that says what was recorded.
+/// Name of the file that describes the device.
 pub(super) const ABOUT: &str = "recording.json";
 /// Name of the list of segments.
 pub(super) const INDEX: &str = "index.jsonl";
 /// Version of the layout.
 pub(super) const FORMAT: u32 = 1;
 
-/// What was recorded.
+/// The recorded device.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct About {
@@ -51,11 +51,11 @@ pub(super) struct Line {
 pub(super) struct Contents {
     pub interface: Interface,
     pub segments: Vec<Line>,
-    /// Bytes of the index that are whole lines.
+    /// Bytes of the complete lines of the index.
     pub whole: usize,
 }
 
-/// Reads what `folder` holds, without its shots.
+/// Reads the index of the recording in `folder`, without its shots.
 pub(super) fn contents(folder: &Path) -> Result<Contents, String> {
     let read = |name: &str| {
         fs::read_to_string(folder.join(name))
@@ -65,10 +65,10 @@ pub(super) fn contents(folder: &Path) -> Result<Contents, String> {
         serde_json::from_str(&read(ABOUT)?).map_err(|error| format!("{ABOUT}: {error}"))?;
     if about.format != FORMAT {
         let format = about.format;
-        return Err(format!("its format is {format}, and this program's {FORMAT}"));
+        return Err(format!("its format is {format}, but this program reads format {FORMAT}"));
     }
     let index = read(INDEX)?;
-    // The program may have ended while it wrote a line: that segment is the one that is lost.
+    // If the program ended while it wrote a line, that segment is lost.
     let whole = index.rfind('\n').map_or(0, |end| end + 1);
     let lines = index[..whole].lines().enumerate().map(|(number, text)| {
         serde_json::from_str(text).map_err(|error| format!("{INDEX}, line {}: {error}", number + 1))

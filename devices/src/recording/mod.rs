@@ -1,4 +1,4 @@
-//! Recordings of shots: what a device was asked, and what it measured.
+//! Recordings of shots: drives, parameters and measurements.
 //!
 //! ```text
 //! RECORDING/recording.json        the device's interface
@@ -11,10 +11,10 @@
 //!           000001/…
 //! ```
 //!
-//! NumPy reads the files as they are. A segment is written aside, synced and renamed before its line
-//! is added to the index, so that a crash loses the shots of one segment at most. A [`Recorder`]
-//! wraps any layer and writes one, or continues one; a [`Replay`] is a layer that answers from one;
-//! [`Recorded`] is all of one in memory.
+//! NumPy reads the files. A segment is written to a temporary folder, synced and renamed before its line is
+//! added to the index, so that a crash loses the shots of at most one segment. A [`Recorder`] wraps any layer
+//! and writes a recording; a [`Replay`] is a layer that answers from a recording; [`Recorded`] is a recording
+//! in memory.
 
 mod index;
 mod recorded;

@@ -1,4 +1,4 @@
-//! A layer whose shots are written down.
+//! A layer with its shots recorded.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::{DeviceError, Interface, PhysicalLayer, Usage, write_whole};
 const SEGMENT_SHOTS: usize = 4096;
 /// Bytes of a full segment.
 const SEGMENT_BYTES: usize = 64 << 20;
-/// A segment is written after so many seconds, however little it holds, unless less is asked for.
+/// Standard time after which a segment is written, in seconds.
 const SEGMENT_SECONDS: f64 = 10.0;
 
 /// Plays shots on a layer and records them.
@@ -46,14 +46,14 @@ const SEGMENT_SECONDS: f64 = 10.0;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What is not written yet when the recorder is dropped is written then; [`Recording::finish`] does
-/// it earlier, and says whether it could. A recorder that played nothing leaves nothing behind.
+/// Shots are written in segments; the last one when the recorder is dropped. [`Recording::finish`] writes it
+/// earlier and returns errors. A recorder that played nothing removes its files.
 pub struct Recorder<L> {
     layer: L,
     recording: Recording,
 }
 
-/// The recording of a [`Recorder`], from aside.
+/// The recording of a [`Recorder`], for other threads.
 #[derive(Clone)]
 pub struct Recording(Arc<Mutex<Book>>);
 
@@ -64,19 +64,19 @@ struct Book {
     index: File,
     segments: usize,
     shots: u64,
-    /// Seconds that a segment is open at most.
+    /// Seconds after which a segment is written.
     patience: f64,
     start: Instant,
     open: Segment,
-    /// Seconds at which the open segment's first shot was asked for.
+    /// Seconds from the start to the request of the open segment's first shot.
     opened: f64,
 }
 
 impl<L: PhysicalLayer> Recorder<L> {
-    /// Begins to record `layer` in the new or empty folder `folder`.
+    /// Records `layer` in the new or empty folder `folder`.
     ///
     /// # Errors
-    /// [`DeviceError::Recording`] where the folder holds something or cannot be written.
+    /// [`DeviceError::Recording`] where the folder is not empty or cannot be written.
     pub fn new(layer: L, folder: &Path) -> Result<Self, DeviceError> {
         let book = Book::begin(folder, layer.interface()).map_err(|error| {
             refused(folder, &format!("{error}; name a new folder that can be written"))
@@ -87,22 +87,22 @@ impl<L: PhysicalLayer> Recorder<L> {
     /// Continues the recording of the same kind of device in `folder`.
     ///
     /// # Errors
-    /// [`DeviceError::Recording`] where there is none, or of another device, or it cannot be written.
+    /// [`DeviceError::Recording`] where there is no recording, where it is of another device, or where it
+    /// cannot be written.
     pub fn resume(layer: L, folder: &Path) -> Result<Self, DeviceError> {
         let book =
             Book::resume(folder, layer.interface()).map_err(|problem| refused(folder, &problem))?;
         Ok(Self { layer, recording: Recording(Arc::new(Mutex::new(book))) })
     }
 
-    /// Writes what was measured after so many seconds, so that a crash loses no more than that, or
-    /// one batch.
+    /// Writes a segment after at most `seconds` seconds, so that a crash loses no more than that, or one batch.
     #[must_use]
     pub fn with_patience(self, seconds: f64) -> Self {
         self.recording.book().patience = seconds;
         self
     }
 
-    /// The recording, from aside.
+    /// The recording, for other threads.
     #[must_use]
     pub fn recording(&self) -> Recording {
         self.recording.clone()
@@ -111,11 +111,11 @@ impl<L: PhysicalLayer> Recorder<L> {
 
 impl Recording {
     fn book(&self) -> MutexGuard<'_, Book> {
-        // A panic between two shots leaves a book whose shots are whole.
+        // After a panic between two shots the shots are complete.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what is not written yet; returns the shots recorded so far.
+    /// Writes the open segment; returns the shots recorded so far.
     ///
     /// # Errors
     /// [`DeviceError::Recording`] where that fails.
@@ -178,7 +178,7 @@ impl<L: PhysicalLayer> PhysicalLayer for Recorder<L> {
 impl<L> Drop for Recorder<L> {
     fn drop(&mut self) {
         let mut book = self.recording.book();
-        // Nobody is left to be told; who wants to know has called `finish`.
+        // An error cannot be returned here; callers who need it call `finish`.
         let _ = book.write_out();
         if book.shots == 0 && book.open.shots() == 0 {
             let _ = book.remove();
@@ -214,11 +214,13 @@ impl Book {
     fn resume(folder: &Path, device: &Interface) -> Result<Self, String> {
         let Contents { interface, segments, whole } = contents(folder)?;
         if let Some((held, found)) = interface.difference(device) {
-            return Err(format!("it is of another device: it has {held}, and the device {found}"));
+            return Err(format!(
+                "it is of another device: the recording has {held}, the device {found}"
+            ));
         }
         let path = folder.join(INDEX);
         let open = OpenOptions::new().append(true).open(&path);
-        // A line that was not finished is cut off.
+        // An incomplete line is cut off.
         let index = open
             .and_then(|index| index.set_len(whole as u64).map(|()| index))
             .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -288,7 +290,7 @@ impl Book {
             let lost = self.open.shots();
             refused(
                 &self.folder,
-                &format!("{error}; {lost} shots are not recorded; free some room"),
+                &format!("{error}; {lost} shots are not recorded; free disk space"),
             )
         })
     }
@@ -297,13 +299,13 @@ impl Book {
         let segment = format!("{:06}", self.segments);
         let aside = self.folder.join(format!("{segment}.partial"));
         if aside.exists() {
-            // Of an earlier try that failed.
+            // Left by an earlier attempt that failed.
             fs::remove_dir_all(&aside)?;
         }
         let crc32 = self.open.write(&aside, &self.interface)?;
         let place = self.folder.join(&segment);
         if place.exists() {
-            // Whole, but the program ended before its line was in the index.
+            // Complete, but the program ended before its line was in the index.
             fs::remove_dir_all(&place)?;
         }
         fs::rename(&aside, place)?;

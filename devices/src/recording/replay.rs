@@ -20,13 +20,13 @@ pub struct Replay {
     segments: Vec<Line>,
     /// Every shot by its key, sorted; those of one key in the order of the recording.
     shots: Vec<(u64, Place)>,
-    /// Of the first shot of each key: how many of them are answered.
+    /// At the place of the first shot of each key: how many shots of the key are answered.
     answered: Vec<u32>,
-    /// The segment that was read last: training goes through a recording from front to back.
+    /// The segment that was read last: training reads a recording from front to back.
     current: Option<(u32, Segment)>,
 }
 
-/// Where a shot stands.
+/// The place of a shot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     segment: u32,
@@ -77,19 +77,19 @@ impl Replay {
         Segment::read(&self.folder.join(&line.segment), line, &self.interface)
     }
 
-    /// Shots that it holds.
+    /// Number of shots.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shots.len()
     }
 
-    /// Whether it holds none.
+    /// Whether there are no shots.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shots.is_empty()
     }
 
-    /// The next measurement of a shot with this key, or what is wrong with asking for it.
+    /// The next measurement of a shot with this key, or why there is none.
     fn find(&mut self, key: u64) -> Result<Place, String> {
         let first = self.shots.partition_point(|(other, _)| *other < key);
         let count = self.shots[first..].iter().take_while(|(other, _)| *other == key).count();
@@ -102,14 +102,14 @@ impl Replay {
         let answered = self.answered[first] as usize;
         if answered == count {
             return Err(format!(
-                "it was measured {count} times, and is asked for once more; record a longer run"
+                "it was measured {count} times, but is asked for once more; record a longer run"
             ));
         }
         self.answered[first] += 1;
         Ok(self.shots[first + answered].1)
     }
 
-    /// Brings the segment of a shot into memory.
+    /// Loads segment `number`.
     fn load(&mut self, number: u32) -> Result<&Segment, DeviceError> {
         if self.current.as_ref().is_none_or(|(current, _)| *current != number) {
             let segment = self
@@ -139,7 +139,7 @@ impl Replay {
             self.find(key(key(0, parameters), drives)).map_err(|problem| missing(self, problem))?;
         let segment = self.load(place.segment)?;
         let row = place.row as usize;
-        // Two shots of one key that differ are as rare as a wrong guess of 64 bits.
+        // Different shots of one key have a probability of 2⁻⁶⁴.
         let held = segment.setting[row] as usize * parameters.len();
         let same = same_bits(&segment.inputs[row * drives.len()..][..drives.len()], drives)
             && same_bits(&segment.parameters[held..][..parameters.len()], parameters);
@@ -188,7 +188,7 @@ impl PhysicalLayer for Replay {
     }
 }
 
-/// A key of `values` behind what `seed` is a key of.
+/// A hash of `seed` and the bits of `values`.
 fn key(seed: u64, values: &[f32]) -> u64 {
     let mut hasher = DefaultHasher::new();
     seed.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! A segment of a recording: some thousand shots, in a folder of NPY files.
+//! A segment of a recording: up to some thousand shots, in a folder of NPY files.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -26,12 +26,12 @@ impl Segment {
         self.setting.len()
     }
 
-    /// Settings of the parameters: rows of `parameters`, which has no values where there are none.
+    /// Number of settings of the parameters.
     pub fn settings(&self) -> usize {
         self.setting.last().map_or(0, |last| *last as usize + 1)
     }
 
-    /// Bytes that it holds.
+    /// Size in bytes.
     pub fn bytes(&self) -> usize {
         4 * (self.inputs.len() + self.outputs.len() + self.parameters.len() + self.setting.len())
             + 8 * self.seconds.len()
@@ -65,7 +65,7 @@ impl Segment {
         Ok(checksums)
     }
 
-    /// Reads what `line` says of the segment in `folder`; what is damaged is refused by name.
+    /// Reads the segment in `folder` that `line` describes; an error names the damaged file.
     pub fn read(folder: &Path, line: &Line, interface: &Interface) -> Result<Self, String> {
         let Line { shots, settings, crc32, .. } = line;
         let (shots, settings) = (*shots as u64, *settings as u64);
@@ -84,7 +84,7 @@ impl Segment {
         };
         if segment.setting.iter().any(|setting| u64::from(*setting) >= settings) {
             return Err(format!(
-                "{}: a shot names a setting that is not there",
+                "{}: a shot refers to a setting that does not exist",
                 folder.join("setting.npy").display()
             ));
         }
@@ -114,7 +114,7 @@ fn read<T: FromNpy>(folder: &Path, name: &str, shape: &[u64], crc: u32) -> Resul
     let wrong = |problem: String| format!("{}: {problem}", path.display());
     let bytes = fs::read(&path).map_err(|error| wrong(error.to_string()))?;
     if checksum(&bytes) != crc {
-        return Err(wrong("its checksum is not the index's: the file is damaged".to_owned()));
+        return Err(wrong("its checksum differs from the index: the file is damaged".to_owned()));
     }
     let file = NpyFile::new(&bytes[..]).map_err(|error| wrong(error.to_string()))?;
     if file.shape() != shape {

@@ -1,17 +1,17 @@
-//! What a device takes at a time.
+//! Capacity of a device's end of a link.
 
 use std::time::Duration;
 
-/// How much a device takes at a time.
+/// Capacity of a device's end of a link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity {
     /// Largest frame, in bytes on the wire.
     pub largest_frame: usize,
-    /// Bytes of frames not yet answered.
+    /// Most bytes of frames not yet answered.
     pub window_bytes: usize,
-    /// Frames whose answers it remembers.
+    /// Number of frames with remembered answers.
     pub window_frames: usize,
-    /// Whether it takes 16-bit codes.
+    /// Whether it accepts 16-bit codes.
     pub codes: bool,
     /// Whether a shot's outcome depends on the shots before it.
     pub stateful: bool,

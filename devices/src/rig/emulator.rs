@@ -1,4 +1,4 @@
-//! Any layer behind the protocol: a simulated device as a rig.
+//! An emulated rig: any layer behind the protocol.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,23 +18,23 @@ use super::responder::{Play, Responder};
 use super::transport::Transport;
 use crate::PhysicalLayer;
 
-/// How an emulated device behaves.
+/// Configuration of an emulated device.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EmulatorConfig {
-    /// How much it takes at a time.
+    /// Capacity of its end of the link.
     pub capacity: Capacity,
-    /// How bad its link is.
+    /// Faults of its link.
     pub faults: FaultsConfig,
-    /// Whether a shot takes the time that the interface declares.
+    /// Whether shots take the time that the interface declares.
     pub real_time: bool,
     /// Seed of the faults.
     pub seed: u64,
 }
 
-/// What an emulator tells its surroundings.
+/// An event of an emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmulatorEvent {
-    /// No frame came for longer than the watchdog's interval: the device is in its safe state.
+    /// The watchdog expired: the device is in its safe state.
     WatchdogTripped,
     /// The host sent it to its safe state.
     MadeSafe,
@@ -42,15 +42,15 @@ pub enum EmulatorEvent {
     LinkEnded,
 }
 
-/// Patience of a read: how often the watchdog is looked after.
+/// Timeout of a read, and period of the watchdog's check.
 const LOOK_UP: Duration = Duration::from_millis(10);
-/// A device that is slow says so this often.
+/// Period of the busy frames of a slow device.
 const BUSY_PERIOD: Duration = Duration::from_millis(200);
-/// A host that does not read for so long has gone.
+/// A host that does not read for so long is disconnected.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves `layer`, called `name`, on standard input and output until the host ends: all that a program needs
-/// to be a device that a recipe names as `process:PROGRAM`. What it prints belongs on standard error.
+/// Serves `layer`, called `name`, on standard input and output until the host ends. A program that does only
+/// this is a device with the target `process:PROGRAM`; it may print on standard error.
 ///
 /// # Errors
 /// Whatever ends the link other than the host.
@@ -74,7 +74,7 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// `layer`, called `name`. Its boot is drawn from the clock.
+    /// Emulates `layer`, called `name`. Its boot number is drawn from the clock.
     #[must_use]
     pub fn new(layer: Box<dyn PhysicalLayer>, name: &str, config: EmulatorConfig) -> Self {
         let description = Description {
@@ -96,8 +96,8 @@ impl Emulator {
         }
     }
 
-    /// The same device, which `function` brings to its safe state, in up to `seconds`: it returns when
-    /// every drive is off, or says why one may be on.
+    /// The same device with a safe function, which takes at most `seconds`. It returns when every drive is off, or
+    /// an error that says why one may be on.
     #[must_use]
     pub fn with_safe_function(
         mut self,
@@ -111,11 +111,11 @@ impl Emulator {
         self
     }
 
-    /// Serves a host on `link` until it ends, and tells `observe` what happens. The device is in its safe
-    /// state then.
+    /// Serves a host on `link` until the link ends; `observe` gets the events. Afterwards the device is in its
+    /// safe state.
     ///
     /// # Errors
-    /// Whatever ends the link other than its other end, and a safe state that was not reached at the end.
+    /// Failures of the link, and a safe state that was not reached at the end.
     pub fn serve(
         &mut self,
         link: &mut dyn Transport,
@@ -126,7 +126,7 @@ impl Emulator {
         let (jobs, to_do) = channel();
         let (is_done, done) = channel();
         thread::scope(|scope| {
-            // Work has a thread of its own, so that the link is answered meanwhile.
+            // The device works in a thread of its own, so that the link is served at the same time.
             scope.spawn(move || {
                 for job in to_do {
                     if is_done.send(work(job, layer.as_mut(), safe_function, real_time)).is_err() {
@@ -139,19 +139,19 @@ impl Emulator {
     }
 }
 
-/// A number that no other start has.
+/// A boot number, different at every start.
 fn boot() -> u32 {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since_epoch.map_or(1, |time| time.as_nanos() as u32).max(1)
 }
 
-/// What the device is to do.
+/// A job of the device.
 enum Job {
     Measure { play: Play, parameters: DVector<f32> },
     MakeSafe,
 }
 
-/// What it did.
+/// The outcome of a job.
 enum Done {
     Measured(Play, Result<DMatrix<f32>, String>),
     Safe(Result<(), String>),
@@ -191,7 +191,7 @@ fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     })
 }
 
-/// Where a link is answered while the device works.
+/// The link's end, served while the device works.
 struct Desk<'a, F> {
     responder: &'a mut Responder,
     faults: &'a mut Faults,
@@ -220,12 +220,12 @@ impl<F: FnMut(EmulatorEvent)> Desk<'_, F> {
         }
     }
 
-    /// Reads for up to `patience`, does what is asked for, and answers.
+    /// Reads for up to `patience`, executes the requests, and answers.
     fn attend(&mut self, patience: Duration) -> io::Result<()> {
         self.read(patience)?;
         if self.responder.watch(self.start.elapsed()) {
             (self.observe)(EmulatorEvent::WatchdogTripped);
-            // It is told at the host's next question, if there is a host.
+            // The host learns this with its next request.
             let _ = self.make_safe();
         }
         loop {
@@ -253,7 +253,7 @@ impl<F: FnMut(EmulatorEvent)> Desk<'_, F> {
         }
     }
 
-    /// Has `job` done; the link is answered meanwhile, where it is not lost.
+    /// Runs `job`, and serves the link meanwhile unless it is lost.
     fn have_done(&mut self, job: Job, play: Option<&Header>) -> Option<Done> {
         self.jobs.send(job).ok()?;
         let mut said = Instant::now();
@@ -268,7 +268,7 @@ impl<F: FnMut(EmulatorEvent)> Desk<'_, F> {
                 said = Instant::now();
                 self.responder.busy(play);
             }
-            // The next read finds it lost as well. A host that has ended its side may still listen.
+            // The next read reports the loss. A host that has closed its side may still listen.
             reads = reads && self.read(Duration::ZERO).is_ok();
             writes = writes && self.send().is_ok();
         }

@@ -1,4 +1,4 @@
-//! What a rig can fail with.
+//! Failures of a rig.
 
 use super::refusal::Refusal;
 
@@ -6,34 +6,34 @@ use super::refusal::Refusal;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RigError {
-    /// Nothing answers as a device should.
+    /// No device answers.
     #[error("nothing answered hello for {seconds:.1} s ({damaged} damaged frames); {advice}")]
     NoAnswer {
-        /// How long was tried.
+        /// Seconds waited.
         seconds: f64,
-        /// Pieces of the stream that were no frames.
+        /// Damaged pieces of the stream.
         damaged: u64,
-        /// What to look at.
+        /// What to check.
         advice: String,
     },
-    /// It answered before, and does no more.
+    /// The device answered before and then stopped.
     #[error(
         "the device stopped answering: {timeouts} timeouts in a row, {damaged} damaged frames since the link was opened{advice}"
     )]
     Silent {
         /// Timeouts without progress.
         timeouts: u32,
-        /// Pieces of the stream that were no frames.
+        /// Damaged pieces of the stream.
         damaged: u64,
-        /// What to change where it may only be slow; may be empty.
+        /// What to change if the device is only slow; may be empty.
         advice: String,
     },
-    /// The device says that it is busy, without end.
+    /// The device has been busy for too long.
     #[error("the device has been busy with one frame for {seconds:.0} s{advice}")]
     BusyTooLong {
-        /// How long.
+        /// Seconds busy.
         seconds: f64,
-        /// What to change where it may only be slow; may be empty.
+        /// What to change if the device is only slow; may be empty.
         advice: String,
     },
     /// The device refused a frame, or failed.
@@ -41,18 +41,18 @@ pub enum RigError {
     Refused {
         /// Why.
         refusal: Refusal,
-        /// In the device's words.
+        /// The device's message.
         text: String,
     },
-    /// A measurement failed on the device, each time that it was asked for.
+    /// A measurement failed on the device, also when it was retried.
     #[error("{}: {text}", measurements_failed(*tries))]
     Failed {
-        /// How often the shots were asked for.
+        /// Number of tries.
         tries: u32,
-        /// In the device's words: the last lines of its traceback, where it has one.
+        /// The device's message: the last lines of its traceback, if it has one.
         text: String,
     },
-    /// The device restarts again and again.
+    /// The device restarts repeatedly.
     #[error(
         "the device restarted {restarts} times without one more shot played; {why}{}",
         in_words(last_words)
@@ -62,15 +62,15 @@ pub enum RigError {
         restarts: u32,
         /// How the link ended the last time.
         why: String,
-        /// The last lines that its program printed on standard error, where they are known.
+        /// The last lines that its program printed on standard error, if known.
         last_words: String,
     },
-    /// The device's account of itself makes no sense, or does not fit what is asked of it.
+    /// The device's description is invalid, or does not fit the request.
     #[error("the device does not fit: {0}")]
     Unfit(String),
     /// The device restarted while it was driven, and its shots depend on each other.
     #[error(
-        "the device restarted while it was driven; what it does depends on the shots before, so none is played again: start the run again"
+        "the device restarted while it was driven; its shots depend on the shots before, so none is played again: start the run again"
     )]
     Restarted,
     /// Another host opened a session.
@@ -79,19 +79,19 @@ pub enum RigError {
     /// The device asks for a token that this host does not have.
     #[error("the device asks for a token: {0}")]
     Token(String),
-    /// What answers did not prove that it knows the token of this host: it may be anyone.
+    /// The device did not prove that it knows the token of this host.
     #[error("{0}")]
     Stranger(String),
-    /// The token that is set here is none.
+    /// The token of this host is invalid.
     #[error("{0}")]
     UnfitToken(String),
-    /// Another host has the device.
+    /// Another host uses the device.
     #[error("{0}; stop it, then try again")]
     InUse(String),
     /// The program was told to stop.
     #[error("interrupted")]
     Interrupted,
-    /// The link could not be opened, or not opened again.
+    /// The link could not be opened or reopened.
     #[error("{0}")]
     Link(String),
     /// The device did not confirm its safe state.
@@ -99,15 +99,15 @@ pub enum RigError {
         "{}THE DEVICE MAY STILL BE DRIVEN: {problem}; look after it", after_in_words(after.as_deref())
     )]
     NotSafe {
-        /// Why it is not known to be safe.
+        /// Why it may not be safe.
         problem: String,
-        /// What failed before the safe state was asked for, if anything.
+        /// The failure before the safe state was requested, if any.
         after: Option<Box<RigError>>,
     },
 }
 
 impl RigError {
-    /// Whether the program was told to stop, and nothing else is wrong.
+    /// Whether this is [`RigError::Interrupted`].
     #[must_use]
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Interrupted)

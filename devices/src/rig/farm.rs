@@ -9,18 +9,18 @@ use nalgebra::{DMatrix, DVector};
 use super::notice::tell;
 use crate::{DeviceError, Interface, PhysicalLayer};
 
-/// Share of a rig's part that is its own; the rest is for whoever is done first.
+/// Share of a rig's part that is assigned to it; the rest goes to the first free rig.
 const OWN_SHARE: f64 = 0.8;
-/// Weight of the newest batch in a rig's speed.
+/// Weight of the newest batch in the average speed of a rig.
 const NEWEST: f64 = 0.25;
 
-/// Spreads the shots of a batch over several devices by their speed.
+/// Distributes the shots of a batch over several devices by their speed.
 ///
-/// A device that fails is dropped, and its shots are played on the others; the farm fails with its
-/// last device. Which device measures a shot depends on how fast they are, so a farm of devices that
-/// differ, or are noisy, does not repeat a run bit for bit.
+/// A device that fails is dropped, and its shots are played on the others; the farm fails when its last
+/// device does. Which device measures a shot depends on their speed, so with devices that differ or are noisy
+/// a run is not repeatable bit for bit.
 pub struct Farm {
-    /// The rigs' own, but for the time of a shot, of which they play several at once.
+    /// The interface of the rigs; the time of a shot is divided by their number.
     interface: Interface,
     members: Vec<Member>,
 }
@@ -29,13 +29,13 @@ pub struct Farm {
 struct Member {
     layer: Box<dyn PhysicalLayer>,
     works: bool,
-    /// Shots a second, once known.
+    /// Shots a second; `None` before the first batch.
     speed: Option<f64>,
     inputs: DMatrix<f32>,
     outputs: DMatrix<f32>,
 }
 
-/// Shots of a batch, from the first to before the last.
+/// A range of shots: the first, and one past the last.
 type Part = (usize, usize);
 
 /// A batch that is being played.
@@ -54,13 +54,13 @@ enum Parameters<'a> {
 }
 
 struct Progress<'a> {
-    /// What nobody plays yet.
+    /// Parts that no rig plays yet.
     left: Vec<Part>,
     outputs: &'a mut DMatrix<f32>,
 }
 
 impl Farm {
-    /// A farm of `layers`, at least one.
+    /// A farm of `layers`, which must not be empty.
     ///
     /// # Errors
     /// [`DeviceError::Config`] where their interfaces differ, or there are none.
@@ -85,13 +85,12 @@ impl Farm {
         Ok(Self { interface, members })
     }
 
-    /// Whether any device does.
+    /// Whether any device works.
     fn works(&self) -> bool {
         self.members.iter().any(|member| member.works)
     }
 
-    /// Cuts `shots` into a part for each device that works, by its speed, and what is left for
-    /// whoever is done first.
+    /// Divides `shots` into a part for each working device, by its speed, and parts for the first free device.
     fn divide(&self, shots: usize) -> (Vec<Part>, Vec<Part>) {
         let working = || self.members.iter().filter(|member| member.works);
         let known: Vec<f64> = working().filter_map(|member| member.speed).collect();
@@ -99,7 +98,7 @@ impl Farm {
         let usual = if usual > 0.0 { usual } else { 1.0 };
         let speed = |member: &Member| member.speed.unwrap_or(usual);
         let total: f64 = working().map(speed).sum();
-        // A device alone need not be ready to give anything away.
+        // A single device gets everything.
         let own_share = if working().count() > 1 { OWN_SHARE } else { 1.0 };
         let (mut own, mut left) = (Vec::new(), Vec::new());
         let (mut first, mut until) = (0, 0.0);
@@ -130,13 +129,13 @@ impl Farm {
         if !self.works() {
             return Err(DeviceError::Config {
                 device: self.interface().device.clone(),
-                problem: "every rig of the farm has failed; look after them, then start again"
+                problem: "every rig of the farm has failed; check them, then start again"
                     .to_owned(),
             });
         }
         let (mut own, left) = self.divide(inputs.ncols());
         let batch = Batch { inputs, parameters, progress: Mutex::new(Progress { left, outputs }) };
-        // What a device leaves behind as it fails, after the others are done, takes another round.
+        // If a device fails after the others are done, its part takes another round.
         loop {
             let error = thread::scope(|scope| {
                 let workers: Vec<_> = self
@@ -168,7 +167,7 @@ impl Member {
         Self { layer, works: true, speed: None, inputs: empty.clone(), outputs: empty }
     }
 
-    /// Plays `own`, then what is left of the batch, until nothing is.
+    /// Plays `own`, then remaining parts of the batch until there are none.
     fn work(&mut self, batch: &Batch<'_>, own: Part) -> Result<(), DeviceError> {
         let start = Instant::now();
         let (mut part, mut played) = (own, 0);
@@ -214,7 +213,7 @@ impl Member {
 }
 
 impl Drop for Farm {
-    /// Lets go of all rigs at once: each may take its time to its safe state.
+    /// Drops all rigs in parallel: each may take some seconds to reach its safe state.
     fn drop(&mut self) {
         thread::scope(|scope| {
             for member in self.members.drain(..) {
@@ -224,7 +223,7 @@ impl Drop for Farm {
     }
 }
 
-/// A thread that panicked held whole parts only.
+/// The parts are valid also after a panic.
 fn lock<'a, 'b>(progress: &'a Mutex<Progress<'b>>) -> std::sync::MutexGuard<'a, Progress<'b>> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,51 +1,51 @@
-//! A bad link, to order: what tests and the emulator put between two ends.
+//! Faults of a link, for tests and the emulator.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::random;
 
-/// How bad a link is; each a probability, 0 to 1.
+/// Probabilities of faults, 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FaultsConfig {
-    /// Of a byte: one of its bits is flipped.
+    /// One bit of a byte is flipped.
     pub flip: f64,
-    /// Of a byte: it is lost.
+    /// A byte is lost.
     pub drop: f64,
-    /// Of a frame: it comes twice.
+    /// A frame is duplicated.
     pub duplicate: f64,
-    /// Of a frame: it comes behind the next.
+    /// A frame arrives after the next one.
     pub reorder: f64,
-    /// Of a frame: its end is missing.
+    /// A frame is truncated.
     pub truncate: f64,
-    /// Of a frame: up to a hundred random bytes come before it.
+    /// Up to a hundred random bytes precede a frame.
     pub garbage: f64,
 }
 
 impl FaultsConfig {
-    /// Whether the link is good.
+    /// Whether there are no faults.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// One direction of a bad link.
+/// One direction of a faulty link.
 pub struct Faults {
     config: FaultsConfig,
     random: ChaCha8Rng,
-    /// A frame that the next one overtakes.
+    /// A frame that waits until the next one has been sent.
     held: Option<Vec<u8>>,
 }
 
 impl Faults {
-    /// A link whose faults are drawn from `seed`; `direction` tells it from the other one.
+    /// A direction of a link; its faults are drawn from `seed` and `direction`.
     #[must_use]
     pub fn new(config: FaultsConfig, seed: u64, direction: &str) -> Self {
         Self { config, random: random::stream(seed, direction), held: None }
     }
 
-    /// What of `frame` arrives, piece by piece.
+    /// The pieces that arrive when `frame` is sent.
     pub fn pass(&mut self, frame: &[u8], mut deliver: impl FnMut(&[u8])) {
         if self.config.is_none() {
             return deliver(frame);

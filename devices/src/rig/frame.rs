@@ -1,4 +1,4 @@
-//! Frames: what lies between two zeros on the wire.
+//! Frames: the packets between two zero bytes on the wire.
 //!
 //! ```text
 //! 0x00 | COBS(header ‖ payload ‖ CRC-32) | 0x00
@@ -6,7 +6,7 @@
 //!
 //! The header is 16 bytes, little endian; the CRC is CRC-32/ISO-HDLC (`zlib.crc32`) over header and
 //! payload. Consistent overhead byte stuffing (Cheshire & Baker 1999) leaves no zero inside, so a
-//! reader that lost its place finds it again at the next frame.
+//! reader that lost synchronisation regains it at the next frame.
 
 pub use crate::checksum::checksum;
 
@@ -14,20 +14,20 @@ pub use crate::checksum::checksum;
 pub const VERSION: u8 = 1;
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 16;
-/// Largest frame that this library sends or takes, in bytes on the wire.
+/// Largest frame that this library sends or accepts, in bytes on the wire.
 pub const LARGEST_FRAME: usize = 64 * 1024;
 
 const CRC_BYTES: usize = 4;
 
-/// What a frame says. A device's answer to a host's kind has that kind's number with the top bit set.
+/// The kind of a frame. The device's answer has the number of the host's kind with the top bit set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// Who are you?
+    /// Asks the device to identify itself.
     Hello = 0x01,
-    /// A piece of your description, please.
+    /// Asks for a piece of the description.
     Describe = 0x02,
-    /// A session begins.
+    /// Opens a session.
     Open = 0x03,
     /// Parameters, or a piece of them.
     Configure = 0x04,
@@ -35,19 +35,19 @@ pub enum Kind {
     Play = 0x05,
     /// Shots in 16-bit codes.
     PlayCodes = 0x06,
-    /// Are you well?
+    /// Asks for the device's health.
     Ping = 0x07,
-    /// To your safe state, at once.
+    /// Asks for the safe state.
     Safe = 0x08,
-    /// The host knows the token.
+    /// The host's proof of the token.
     Proof = 0x09,
     /// The device in numbers.
     HelloReply = 0x81,
     /// A piece of the description.
     Description = 0x82,
-    /// The session stands.
+    /// The session is open.
     Opened = 0x83,
-    /// The piece of the parameters is held.
+    /// The piece of the parameters has been received.
     Configured = 0x84,
     /// Readings of the shots.
     Measured = 0x85,
@@ -55,17 +55,17 @@ pub enum Kind {
     MeasuredCodes = 0x86,
     /// The device's state and counters.
     Health = 0x87,
-    /// In the safe state.
+    /// The safe state has been reached.
     SafeReply = 0x88,
-    /// Prove that you know the token.
+    /// Asks for a proof of the token.
     Challenge = 0x89,
-    /// The device knows the token as well; say hello.
+    /// The device's proof of the token; hello is next.
     Proved = 0x8a,
-    /// Still playing: slow, not hung.
+    /// The device is still playing.
     Busy = 0xfd,
     /// A frame is missing; the header's sequence is the one expected.
     Nak = 0xfe,
-    /// Refused or failed, with a code and a text.
+    /// A refusal or failure, with a code and a text.
     Error = 0xff,
 }
 
@@ -103,15 +103,15 @@ impl Kind {
 /// The fixed part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// What the frame says.
+    /// The kind of the frame.
     pub kind: Kind,
-    /// The session that it belongs to; none before one is open.
+    /// The session; 0 before one is open.
     pub session: u16,
     /// Its place in the session.
     pub sequence: u32,
     /// First shot of the batch that the frame carries, modulo 2¹⁶.
     pub first_shot: u16,
-    /// Shots that it carries.
+    /// Number of shots.
     pub shots: u16,
     /// Values a shot.
     pub channels: u16,
@@ -171,7 +171,7 @@ pub const fn largest_payload(frame: usize) -> usize {
     source.saturating_sub(HEADER_BYTES + CRC_BYTES)
 }
 
-/// Writes frames, keeping its buffers.
+/// Writes frames into reused buffers.
 #[derive(Default)]
 pub struct Encoder {
     plain: Vec<u8>,
@@ -201,7 +201,7 @@ impl Encoder {
     }
 }
 
-/// A frame as it was read.
+/// A received frame.
 #[derive(Debug)]
 pub struct Frame<'a> {
     /// Its header.
@@ -210,14 +210,14 @@ pub struct Frame<'a> {
     pub payload: &'a [u8],
 }
 
-/// What a [`Decoder`] let go by.
+/// Pieces that a [`Decoder`] rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rejected {
-    /// Pieces between zeros that were no frame: garbage, or a frame that was damaged.
+    /// Pieces between zeros that were no valid frame.
     pub frames: u64,
 }
 
-/// Finds frames in a stream of bytes. It never holds more than one frame, and never panics.
+/// Finds frames in a stream of bytes. It buffers at most one frame and never panics.
 pub struct Decoder {
     bytes: Vec<u8>,
     largest: usize,
@@ -233,19 +233,19 @@ impl Decoder {
         Self { bytes: Vec::new(), largest, overlong: false, rejected: Rejected::default() }
     }
 
-    /// What was no frame so far.
+    /// Pieces rejected so far.
     #[must_use]
     pub fn rejected(&self) -> Rejected {
         self.rejected
     }
 
-    /// Forgets a half-read frame, as when the link is opened again.
+    /// Discards a partial frame, as when the link is reopened.
     pub fn reset(&mut self) {
         self.bytes.clear();
         self.overlong = false;
     }
 
-    /// Reads `bytes` and hands every whole, undamaged frame to `take`.
+    /// Reads `bytes` and calls `take` with every valid frame.
     pub fn read(&mut self, bytes: &[u8], mut take: impl FnMut(Frame<'_>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -275,7 +275,7 @@ impl Decoder {
     }
 }
 
-/// The frame in what stood between two zeros.
+/// The frame in the bytes between two zeros.
 fn open(bytes: &mut [u8]) -> Option<Frame<'_>> {
     let length = cobs::decode_in_place(bytes).ok()?;
     let body = bytes.get(..length)?;

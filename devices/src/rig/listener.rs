@@ -1,9 +1,9 @@
-//! The device's end of TCP: one host at a time, and no strangers.
+//! The device's end of TCP: one authenticated host at a time.
 //!
-//! Every connection is looked at on a thread of its own before it reaches the device. With a
-//! [`Token`] it must prove within [`GREETING_PATIENCE`] that it knows the token; without one it must send a
-//! whole frame in that time. So neither noise nor a silent client holds the device, and a second host is
-//! told that the device is in use. At most [`GREETINGS`] connections are looked at at once; more are closed.
+//! Every connection is checked in a thread of its own before it reaches the device. With a [`Token`] it must
+//! prove within [`GREETING_PATIENCE`] that it knows the token; without one it must send a complete frame in
+//! that time. So neither noise nor a silent client blocks the device, and a second host gets the answer that
+//! the device is in use. At most [`GREETINGS`] connections are checked at once; more are closed.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,19 +19,19 @@ use super::token::{NONCE_BYTES, Prover, TOKEN_VARIABLE, Token, fresh_nonce};
 use super::transport::tcp::is_loopback;
 use super::transport::{Tcp, Transport};
 
-/// A connection has so long to show that a host is behind it.
+/// Time within which a connection must prove that it is a host.
 pub const GREETING_PATIENCE: Duration = Duration::from_secs(5);
-/// Connections that are looked at at once.
+/// Connections that are checked at once.
 pub const GREETINGS: usize = 64;
 /// Largest frame before a session: a proof, or hello.
 const LARGEST_GREETING: usize = 256;
-/// Stack of a thread that looks at a connection.
+/// Stack of a thread that checks a connection.
 const STACK: usize = 128 * 1024;
-/// Pause after a failed accept, and between two looks at a connection.
+/// Pause after a failed accept, and between two checks of a connection.
 const PAUSE: Duration = Duration::from_millis(5);
-/// A host that has left is noticed within this time.
+/// A closed connection is noticed within this time.
 const LEAVING: Duration = Duration::from_secs(1);
-/// Refused connections are told of at most this often.
+/// Shortest time between two reports of refused connections.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Listens for hosts.
@@ -44,7 +44,7 @@ pub struct Listener {
 /// What the threads of a listener share.
 struct Gate {
     token: Option<Token>,
-    /// Whether a host has the device.
+    /// Whether a host uses the device.
     in_use: AtomicBool,
     greetings: AtomicUsize,
     refused: AtomicU64,
@@ -52,11 +52,10 @@ struct Gate {
     tell: Box<dyn Fn(String) + Send + Sync>,
 }
 
-/// Why `address` needs a token that is not there, if it does: everyone who reaches it could use what is
-/// served there, called `what`.
+/// Checks that `address` is local or that there is a token; everyone who reaches it could do `what`.
 ///
 /// # Errors
-/// What is open to strangers, how to set a token, and how to do without one.
+/// Where there is no token, with advice how to set one and how to do without.
 pub fn require_token(address: SocketAddr, token: Option<&Token>, what: &str) -> Result<(), String> {
     if is_loopback(address.ip()) || token.is_some() {
         return Ok(());
@@ -68,11 +67,11 @@ pub fn require_token(address: SocketAddr, token: Option<&Token>, what: &str) -> 
 }
 
 impl Listener {
-    /// Listens on `address`; hosts must know `token` if there is one. `tell` hears of refused connections,
-    /// in words.
+    /// Listens on `address`; hosts must know `token` if there is one. `tell` gets a
+    /// message for refused connections.
     ///
     /// # Errors
-    /// Whatever the system answers.
+    /// Errors of the system.
     pub fn bind(
         address: SocketAddr,
         token: Option<Token>,
@@ -95,7 +94,7 @@ impl Listener {
         Ok(Self { address, admitted, gate })
     }
 
-    /// Where it listens; the port is the one that the system chose if 0 was asked for.
+    /// Its address, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -107,7 +106,7 @@ impl Listener {
         self.gate.refused.load(Ordering::Relaxed)
     }
 
-    /// Waits for the next host. A host that says nothing for `silence` is taken to be gone; zero is never.
+    /// Waits for the next host. A host that is silent for `silence` is disconnected; zero is never.
     ///
     /// # Errors
     /// Where no connection can be accepted any more.
@@ -122,7 +121,7 @@ impl Gate {
     fn accept(self: Arc<Self>, listener: &TcpListener, admit: &SyncSender<Tcp>) {
         for stream in listener.incoming() {
             let Ok(stream) = stream else {
-                // Too many open files, perhaps: the next may do.
+                // Perhaps too many open files: the next attempt may succeed.
                 thread::sleep(PAUSE);
                 continue;
             };
@@ -142,7 +141,7 @@ impl Gate {
         }
     }
 
-    /// Finds out whether a host is behind `stream`, and whether the device is free.
+    /// Checks that `stream` is a host and that the device is free.
     fn greet(&self, stream: TcpStream, admit: &SyncSender<Tcp>) {
         let peer = stream.peer_addr().map_or("a client".to_owned(), |peer| peer.to_string());
         let admission = match &self.token {
@@ -163,7 +162,7 @@ impl Gate {
         }
     }
 
-    /// Takes the device for a host; waits a little for one that is just leaving.
+    /// Reserves the device for a host; waits briefly for a host that is disconnecting.
     fn takes(&self) -> bool {
         let end = Instant::now() + LEAVING;
         while self.in_use.swap(true, Ordering::AcqRel) {
@@ -175,7 +174,7 @@ impl Gate {
         true
     }
 
-    /// Has the host behind `stream` prove that it knows the token.
+    /// Checks the host's proof that it knows the token.
     fn challenge(&self, stream: TcpStream, token: &Token) -> Result<Tcp, Stranger> {
         let mut link = Tcp::accepted(stream)?;
         let challenge = fresh_nonce().map_err(Stranger)?;
@@ -218,7 +217,7 @@ impl Gate {
         Err(Stranger("it sent no proof of the token".to_owned()))
     }
 
-    /// Counts a refused connection, and tells of it now and then.
+    /// Counts a refused connection, and reports it now and then.
     fn refuse(&self, peer: Option<&str>, why: &str) {
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let mut last = self.last_told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,7 +229,7 @@ impl Gate {
     }
 }
 
-/// A connection that no host is behind, and why.
+/// Why a connection was refused.
 struct Stranger(String);
 
 impl From<io::Error> for Stranger {
@@ -239,7 +238,7 @@ impl From<io::Error> for Stranger {
     }
 }
 
-/// Waits until a whole frame has come from `stream`; what was read stays to be read.
+/// Waits until a complete frame has come from `stream`, without consuming it.
 fn wait_for_frame(stream: TcpStream) -> Result<Tcp, Stranger> {
     let mut link = Tcp::accepted(stream)?;
     let mut bytes = [0; LARGEST_GREETING];
@@ -258,14 +257,14 @@ fn wait_for_frame(stream: TcpStream) -> Result<Tcp, Stranger> {
     Err(Stranger("it sent no frame".to_owned()))
 }
 
-/// Sends an error that belongs to no session; the link is closed next.
+/// Sends an error outside any session; the link is closed next.
 fn say_no(link: &mut Tcp, refusal: Refusal, text: &str) {
     let mut encoder = Encoder::default();
     let frame = encoder.encode(&Header::new(Kind::Error, 0, 0), |bytes| {
         bytes.extend((refusal as u16).to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
     });
-    // Who has gone need not be told.
+    // The other end may be gone.
     let _ = send(link, frame);
 }
 

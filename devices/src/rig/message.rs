@@ -1,4 +1,4 @@
-//! What the frames' payloads say.
+//! Payloads of frames.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::Interface;
 
-/// The device in numbers: the payload of a hello's answer, 32 bytes, little endian.
+/// The device's answer to hello: its limits and its boot; 32 bytes, little endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
     /// Oldest and newest version of the protocol that the device speaks.
     pub versions: (u8, u8),
-    /// Whether it takes 16-bit codes.
+    /// Whether it accepts 16-bit codes.
     pub codes: bool,
     /// Whether a shot's outcome depends on the shots before it, so that none may be played again.
     pub stateful: bool,
-    /// Drawn when the device starts.
+    /// A number drawn when the device starts.
     pub boot: u32,
-    /// Largest frame that it takes and sends, in bytes on the wire.
+    /// Largest frame that it accepts and sends, in bytes on the wire.
     pub largest_frame: u32,
     /// Bytes of frames not yet answered that it can hold.
     pub window_bytes: u32,
-    /// Frames that it remembers the answers of: so many may be on the way.
+    /// Most frames in flight: it remembers the answers of so many.
     pub window_frames: u16,
     /// The session that is open; 0 is none.
     pub session: u16,
-    /// Without a frame for so long it goes to its safe state by itself; 0 is never.
+    /// Interval of its watchdog: time without a frame after which it goes to its safe state; 0 is never.
     pub watchdog_milliseconds: u32,
     /// Length of the description.
     pub description_bytes: u32,
@@ -69,20 +69,20 @@ impl Greeting {
     }
 }
 
-/// The device in words: JSON, sent in pieces. A host refuses keys that it does not know.
+/// The device's description: JSON, sent in pieces. A host refuses unknown keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
-    /// What its laboratory calls it.
+    /// Its name in the laboratory.
     pub name: String,
-    /// Tells it from others of its kind.
+    /// Its serial number.
     pub serial_number: String,
     /// Version of its firmware.
     pub firmware: String,
-    /// Largest number of shots a second that it may be asked for; none is as fast as it answers.
+    /// Largest shot rate in shots a second; `None` is unlimited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_shot_rate: Option<f64>,
-    /// Seconds that it may take to reach its safe state; none is [`SAFE_SECONDS`](Self::SAFE_SECONDS).
+    /// Seconds to reach its safe state at most; `None` is [`SAFE_SECONDS`](Self::SAFE_SECONDS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub safe_seconds: Option<f64>,
     /// Channels, ranges and units.
@@ -90,21 +90,21 @@ pub struct Description {
 }
 
 impl Description {
-    /// Seconds that a shot may take at most.
+    /// Longest time of a shot, in seconds.
     const LONGEST_SHOT: f64 = 3600.0;
-    /// Channels of one side at most: a host holds them in memory.
+    /// Most channels of one side, because a host holds them in memory.
     const MOST_CHANNELS: usize = 1 << 26;
 
-    /// Seconds that a device may take to reach its safe state, unless it says otherwise.
+    /// Standard of [`safe_seconds`](Self::safe_seconds).
     pub const SAFE_SECONDS: f64 = 10.0;
 
-    /// Time that it may take to reach its safe state.
+    /// Longest time to reach its safe state.
     #[must_use]
     pub fn safe_time(&self) -> Duration {
         Duration::from_secs_f64(self.safe_seconds.unwrap_or(Self::SAFE_SECONDS))
     }
 
-    /// As it is sent.
+    /// Its JSON.
     ///
     /// # Panics
     /// Never: a description is plain data.
@@ -113,7 +113,7 @@ impl Description {
         serde_json::to_vec(self).expect("a description is plain data")
     }
 
-    /// What keeps the description from being one of a device, if anything.
+    /// What is invalid in the description, if anything.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         let Interface { inputs, parameters, outputs, seconds_per_shot, .. } = &self.interface;
@@ -179,15 +179,15 @@ impl Description {
 /// A device's state and counters: the payload of a health frame, 24 bytes, little endian.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// The boot that the counters are of.
+    /// The boot number of the counters.
     pub boot: u32,
-    /// Whether it is in its safe state, and is sure of it.
+    /// Whether it is in its safe state, confirmed.
     pub safe: bool,
     /// Milliseconds since it started.
     pub uptime_milliseconds: u32,
     /// Shots that it played since it started.
     pub shots: u64,
-    /// How often its watchdog sent it to its safe state.
+    /// How often its watchdog has expired.
     pub watchdog_trips: u32,
 }
 
@@ -216,7 +216,7 @@ impl Health {
     }
 }
 
-/// The 32-bit number at byte `at`, if there is one.
+/// The 32-bit number at byte `at`, or `None` beyond the end.
 pub(super) fn long(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?;
     Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))

@@ -1,12 +1,13 @@
-//! Real devices: a wire protocol, the ways that it travels, and both of its ends.
+//! Real devices: a wire protocol, its transports, and both of its ends.
 //!
 //! ```text
 //! Rig ─ Host ─ transport (serial, TCP, child process) ─ link ─ Responder ─ device
 //! ```
 //!
-//! [`Host`] and [`Responder`] are the protocol, without a port, a clock or a thread. A [`Rig`] is a
-//! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport, and a [`Farm`] several as
-//! one; [`emulator`] puts any layer behind a responder. The bytes are those of `devices/PROTOCOL.md`.
+//! [`Host`] and [`Responder`] are the two ends of the protocol, without a port, a clock or a thread. A [`Rig`] is a
+//! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport; several rigs form a [`Farm`];
+//! shots go to the first free one. An [`emulator`] serves any layer by a responder. The bytes are specified in
+//! `devices/PROTOCOL.md`.
 
 mod capacity;
 pub mod counts;

@@ -22,19 +22,19 @@ impl Monitor {
         Self { target, identity, shared }
     }
 
-    /// Where the device is.
+    /// The device's target.
     #[must_use]
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// Who it says it is.
+    /// The device's identity.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// What happened on the link so far.
+    /// Counters of the link.
     #[must_use]
     pub fn counts(&self) -> LinkCounts {
         self.shared.pump().host().counts()
@@ -50,12 +50,12 @@ impl Monitor {
     /// again. A device that confirmed it since the last shot is not asked again.
     ///
     /// # Errors
-    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it does not: it may still be driven.
+    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it did not confirm: it may still be driven.
     pub fn make_safe(&self) -> Result<(), DeviceError> {
         registry::make_safe(&self.shared)
     }
 
-    /// Why the last batch failed, if it did.
+    /// The failure of the last batch, if it failed.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,4 +1,4 @@
-//! From targets to a layer that can be driven.
+//! Opens targets as a layer.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use super::rig::Rig;
 use super::target::Target;
 use crate::{DeviceError, PhysicalLayer, SlewLimit};
 
-/// A device that is ready to be driven.
+/// An open device.
 pub struct Opened {
-    /// The device: a rig that is led by its largest steps, a recording, or a farm of several.
+    /// The device: a rig with its steps limited, a recording, or a farm.
     pub layer: Box<dyn PhysicalLayer>,
-    /// A look at the link of each rig.
+    /// A monitor of each rig.
     pub monitors: Vec<Monitor>,
 }
 
-/// Opens the device at `targets`; several are a farm.
+/// Opens the device at `targets`; several targets form a farm.
 ///
 /// # Errors
 /// [`DeviceError::Rig`] where nothing answers, [`DeviceError::Recording`] where a recording cannot be

@@ -1,14 +1,14 @@
-//! How a rig is driven.
+//! Options of a rig.
 
 use super::host::Patience;
 use super::values::Encoding;
 
-/// How a rig is driven.
+/// Options of a rig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RigOptions {
-    /// How values travel, where the device takes it.
+    /// Encoding of values, if the device supports it.
     pub encoding: Encoding,
-    /// How often in a row a measurement that failed on the device is asked for again; 0 is never.
+    /// Retries of a measurement that failed on the device; 0 for none.
     pub retries: u32,
 }
 

@@ -2,19 +2,19 @@
 
 use serialport::SerialPortType;
 
-/// A serial port that could be a device's.
+/// A serial port of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortFound {
     /// Its path or name.
     pub path: String,
-    /// What is known of it, and whether it can be opened.
+    /// Its hardware, and whether it can be opened.
     pub description: String,
 }
 
-/// The serial ports that the system shows.
+/// Lists the serial ports.
 ///
 /// # Errors
-/// Where the system does not say.
+/// Where the system cannot list them.
 pub fn serial_ports() -> Result<Vec<PortFound>, String> {
     let ports = serialport::available_ports()
         .map_err(|error| format!("the serial ports cannot be listed: {error}"))?;
@@ -33,7 +33,7 @@ pub fn serial_ports() -> Result<Vec<PortFound>, String> {
                 SerialPortType::BluetoothPort => "Bluetooth".to_owned(),
                 SerialPortType::Unknown => "unknown".to_owned(),
             };
-            // Opening it would restart some boards: only the right to is looked at.
+            // Opening a port restarts some boards, so only the access rights are checked.
             let closed = access_problem(&port.port_name)
                 .map_or(String::new(), |problem| format!("; cannot be opened: {problem}"));
             PortFound { description: format!("{kind}{closed}"), path: port.port_name }

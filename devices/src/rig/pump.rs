@@ -1,4 +1,4 @@
-//! A host on a transport and on the machine's clock.
+//! A host with a transport and a clock.
 
 mod safety;
 mod telling;
@@ -15,19 +15,19 @@ use super::error::RigError;
 use super::host::Host;
 use super::transport::Transport;
 
-/// How long a lost link is tried to be opened again.
+/// How long reopening a lost link is tried.
 const REOPEN: Duration = Duration::from_secs(10);
 /// Pause between two tries.
 const REOPEN_PAUSE: Duration = Duration::from_millis(250);
-/// Bytes that may wait to be written: what is behind them is decided later, with newer answers.
+/// Most bytes that wait to be written; later frames are created when there is room, with newer answers known.
 const BACKLOG: usize = 64 * 1024;
-/// Writing gives way to reading after so long, or both ends could wait for each other.
+/// Longest time of a write before reading, because both ends could wait for each other.
 const WRITE_PATIENCE: Duration = Duration::from_millis(5);
-/// A pump looks up so often, whatever it waits for.
+/// Longest time of one wait.
 const LOOK_UP: Duration = Duration::from_millis(50);
-/// Restarts of a device without one more shot played, after which it is given up.
+/// Most restarts of a device without a shot in between.
 const RESTARTS: u64 = 3;
-/// The same of a link that is lost and opened again, while the device lives.
+/// Most losses of a link without a shot in between, while the device keeps running.
 const REOPENINGS: u64 = 10;
 
 /// Carries bytes between a host and its device.
@@ -41,11 +41,11 @@ pub(super) struct Pump {
     incoming: Vec<u8>,
     since_progress: Since,
     told: Told,
-    /// The device was let go: nothing is sent any more.
+    /// The device was released: nothing more is sent.
     is_closed: bool,
 }
 
-/// What the counters were when a shot was answered last.
+/// The counters at the last answered shot.
 #[derive(Clone, Copy, Default)]
 struct Since {
     shots: u64,
@@ -54,7 +54,7 @@ struct Since {
 }
 
 impl Pump {
-    /// Of the device called `target` at the other end of `transport`, not open yet.
+    /// A pump for the device `target` at the other end of `transport`, not open yet.
     pub fn new(target: &str, mut host: Host, transport: Box<dyn Transport>) -> Self {
         if transport.starts_a_program() {
             host.wait_for_program();
@@ -82,7 +82,7 @@ impl Pump {
         self.finish(stop)
     }
 
-    /// Opens the link, for the first time or again.
+    /// Opens or reopens the link.
     fn open_link(&mut self) -> Result<(), String> {
         self.give_time_to_end();
         self.transport.open()?;
@@ -110,10 +110,10 @@ impl Pump {
         self.finish(stop)
     }
 
-    /// Sends what is due and takes what has come, without waiting.
+    /// Sends and receives without waiting.
     pub fn look_after(&mut self) {
         if !self.is_closed && self.step(Duration::ZERO).is_err() {
-            // The next batch finds the link lost, and opens it.
+            // The next batch reopens a lost link.
         }
     }
 
@@ -131,7 +131,7 @@ impl Pump {
         self.start.elapsed()
     }
 
-    /// Works until the host has an outcome; where that is an error, until the device is safe.
+    /// Runs until the host has an outcome and, after an error, until the device is safe.
     fn finish(&mut self, stop: &AtomicBool) -> Result<(), RigError> {
         self.told.begins(&self.host);
         let outcome = loop {
@@ -144,7 +144,7 @@ impl Pump {
             }
             match self.step(LOOK_UP) {
                 Ok(()) => self.tell_news(),
-                // What ends before it says who it is, would end again.
+                // A program that ends before it answers hello would end again.
                 Err(error) if self.host.identity().is_none() => {
                     let words = self.transport.last_words();
                     let words = if words.is_empty() { words } else { format!(":\n{words}") };
@@ -157,7 +157,7 @@ impl Pump {
         outcome.map_err(|error| self.fail(error))
     }
 
-    /// Gives a device up that restarts again and again without one more shot played.
+    /// Gives up a device that restarts repeatedly without a shot in between.
     fn give_up_what_restarts(&mut self) {
         let counts = self.host.counts();
         let shots = self.host.shots_answered();
@@ -183,7 +183,7 @@ impl Pump {
         });
     }
 
-    /// One round: writes what is due, then reads, waiting at most `patience` for something.
+    /// One round: writes due frames, then reads for at most `patience`.
     fn step(&mut self, patience: Duration) -> io::Result<()> {
         let mut now = self.now();
         while self.outgoing.len() < BACKLOG
@@ -204,7 +204,7 @@ impl Pump {
         Ok(())
     }
 
-    /// Opens a lost link again, which starts the device's program again where it is one.
+    /// Reopens a lost link; a device that is a program is started again.
     fn reopen(&mut self, error: &io::Error, stop: &AtomicBool) {
         self.outgoing.clear();
         let tried = self.host.counts().reconnects - self.since_progress.reconnects;

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-/// Why a device refused a frame, or could not do what it asked.
+/// Why a device refused or could not execute a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The session is not open: the device restarted, or another host took it.
     Session = 1,
-    /// The shots' parameters are not the ones that the device holds.
+    /// The device has other parameters than the shots need.
     Epoch = 2,
-    /// The frame's sizes are not those of the interface.
+    /// The frame does not fit the interface.
     Shape = 3,
-    /// A value is no number, or out of its channel's range.
+    /// A value is not finite or out of range.
     Range = 4,
-    /// The device could not measure.
+    /// The measurement failed.
     Fault = 5,
     /// The device does not know the frame's kind.
     Unknown = 6,
@@ -23,7 +23,7 @@ pub enum Refusal {
     SafeFailed = 7,
     /// The host does not know the device's token.
     Token = 8,
-    /// Another host has the device.
+    /// Another host uses the device.
     InUse = 9,
 }
 

@@ -1,4 +1,4 @@
-//! Every rig that is open in this program, and those that were left without a confirmed safe state.
+//! The open rigs of this program, and the devices released without a confirmed safe state.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -10,7 +10,7 @@ use crate::DeviceError;
 /// The rigs of this program.
 static RIGS: Registry = Registry::new();
 
-/// Rigs, and what became of them.
+/// Open rigs, and devices that may still be driven.
 pub(super) struct Registry {
     open: Mutex<Open>,
     /// Targets, each with a line that says why it may be driven.
@@ -19,7 +19,7 @@ pub(super) struct Registry {
 
 struct Open {
     rigs: Vec<Weak<Shared>>,
-    /// All rigs are being let go, for good: none is opened any more.
+    /// All rigs are being released: no rig can be opened any more.
     is_ending: bool,
 }
 
@@ -62,7 +62,7 @@ impl Registry {
         lock(&self.may_be_driven).iter().map(|(_, text)| text.clone()).collect()
     }
 
-    /// Lets `rig` go, and notes whether its device may still be driven.
+    /// Releases `rig`, and notes whether its device may still be driven.
     fn let_go(&self, rig: &Shared) {
         match rig.let_go() {
             Ok(()) => self.confirm(rig.target()),
@@ -70,7 +70,7 @@ impl Registry {
         }
     }
 
-    /// Lets every rig go, but for those whose link this thread holds, which are noted.
+    /// Releases every rig, except those with a link locked by this thread, which are noted.
     pub(super) fn make_all_safe(&self) -> Vec<String> {
         let rigs: Vec<Arc<Shared>> = {
             let mut open = lock(&self.open);
@@ -87,7 +87,7 @@ impl Registry {
         for rig in &rigs {
             rig.stop();
         }
-        // All at once: ramps take their time.
+        // In parallel, because ramps take time.
         thread::scope(|scope| {
             let let_go = |rig: &Arc<Shared>| {
                 let rig = Arc::clone(rig);
@@ -102,7 +102,7 @@ impl Registry {
                         let error = RigError::NotSafe { problem: problem.to_owned(), after: None };
                         self.note(rig.target(), &rig.fault(error));
                     }
-                    // The system has no thread to give.
+                    // No thread could be started.
                     Err(_) => self.let_go(rig),
                 }
             }
@@ -111,15 +111,15 @@ impl Registry {
     }
 }
 
-/// A rig is about to be opened.
+/// Registers a rig before it is opened.
 ///
 /// # Errors
-/// [`RigError::Interrupted`] where all rigs are being let go.
+/// [`RigError::Interrupted`] where all rigs are being released.
 pub(super) fn enter(rig: &Arc<Shared>) -> Result<(), RigError> {
     RIGS.enter(rig)
 }
 
-/// The device at `target` may still be driven, and `error` says why.
+/// Notes that the device at `target` may still be driven because of `error`.
 pub(super) fn note(target: &str, error: &DeviceError) {
     RIGS.note(target, error);
 }
@@ -129,27 +129,27 @@ pub(super) fn make_safe(rig: &Shared) -> Result<(), DeviceError> {
     rig.make_safe().inspect_err(|error| note(rig.target(), error))
 }
 
-/// Lets `rig` go, and notes whether its device may still be driven.
+/// Releases `rig`, and notes whether its device may still be driven.
 pub(super) fn let_go(rig: &Shared) {
     RIGS.let_go(rig);
 }
 
-/// Whether the device at `target` may still be driven since this program let it go.
+/// Whether the device at `target` may still be driven after this program released it.
 pub(super) fn is_noted(target: &str) -> bool {
     RIGS.is_noted(target)
 }
 
-/// The devices that this program has let go without a confirmed safe state, each in a line that says why:
-/// they may still be driven.
+/// The devices that this program released without a confirmed safe state: a line for each, with the reason. They
+/// may still be driven.
 #[must_use]
 pub fn may_be_driven() -> Vec<String> {
     RIGS.may_be_driven()
 }
 
-/// Sends every open rig to its safe state, also one that is driven at the moment, waits until each has
-/// confirmed that (its `safe_seconds`, and a measurement's end), and lets it go; for a program that is about
-/// to end: no rig can be opened from then on. Returns [`may_be_driven`], which has a rig whose link the
-/// calling thread holds itself, as a panic may find it: that one is not waited for.
+/// Sends every open rig to its safe state, waits until each has confirmed it, and releases it. This takes the
+/// rest of a measurement and up to the device's `safe_seconds`. For a program that is about to end: no rig can be
+/// opened afterwards. Returns [`may_be_driven`]. After a panic the calling thread may have locked the link of a
+/// rig: this function does not wait for that rig, and returns it as one that may still be driven.
 pub fn make_all_safe() -> Vec<String> {
     RIGS.make_all_safe()
 }

@@ -21,10 +21,10 @@ use super::transport::Transport;
 use super::values::Encoding;
 use crate::{DeviceError, Interface, PhysicalLayer};
 
-/// The keeper looks in so often, unless the watchdog asks for more.
+/// Longest period of the keeper; a short watchdog needs a shorter one.
 const LOOK_IN: Duration = Duration::from_millis(250);
 
-/// A real device on its link.
+/// A real device.
 ///
 /// ```no_run
 /// use twinprop_devices::rig::{Rig, RigOptions, Target};
@@ -38,10 +38,10 @@ const LOOK_IN: Duration = Duration::from_millis(250);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A thread keeps the device's watchdog content while the host is at its own work. When the rig is
-/// dropped, on an error, and on [`make_all_safe`](super::make_all_safe), the device is told to go to its
-/// safe state, and waited for until it has confirmed that; if the program is killed, the end of the link,
-/// or the device's watchdog, does that. A rig that is dropped without a confirmed safe state is noted in
+/// Between batches a thread feeds the device's watchdog. When the rig is dropped, on an error, and on
+/// [`make_all_safe`](super::make_all_safe), the device is sent to its safe state, and the rig waits until it has
+/// confirmed that. If the program is killed, the device goes to its safe state when the link ends or its watchdog
+/// expires. A rig that is dropped without a confirmed safe state is noted in
 /// [`may_be_driven`](super::may_be_driven).
 pub struct Rig {
     target: String,
@@ -55,7 +55,7 @@ impl Rig {
     /// Opens the device at `target`.
     ///
     /// # Errors
-    /// [`DeviceError::Rig`] where nothing answers, or what answers is no device.
+    /// [`DeviceError::Rig`] where no device answers.
     pub fn open(target: &Target, options: RigOptions) -> Result<Self, DeviceError> {
         let transport = target.transport().map_err(|problem| DeviceError::Rig {
             target: target.to_string(),
@@ -69,8 +69,8 @@ impl Rig {
     /// Opens the device at the other end of `transport`, called `target` in messages.
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`RigError::NotSafe`] where this program let the device go before, and it
-    /// did not confirm its safe state; [`RigError::Interrupted`] where the program lets all devices go.
+    /// As [`open`](Self::open); [`RigError::NotSafe`] where this program released the device before without a
+    /// confirmed safe state; [`RigError::Interrupted`] where the program is releasing all devices.
     pub fn on(
         transport: Box<dyn Transport>,
         target: &str,
@@ -78,7 +78,7 @@ impl Rig {
         encoding: Encoding,
     ) -> Result<Self, DeviceError> {
         let fault = |error| DeviceError::Rig { target: target.to_owned(), error };
-        // Nobody asks for it on a wire of one's own.
+        // A direct cable or a child process needs no token.
         let token = if transport.is_network() { Token::from_environment() } else { Ok(None) };
         let token = token.map_err(|problem| fault(RigError::UnfitToken(problem)))?;
         let host = Host::new(patience, encoding).with_token(token);
@@ -88,7 +88,7 @@ impl Rig {
                 "it did not confirm its safe state when this program let it go".to_owned();
             return Err(shared.fault(RigError::NotSafe { problem, after: None }));
         }
-        // From here on it is let go whatever happens, also while it is being opened.
+        // From here on it is released in any case, also while it is being opened.
         registry::enter(&shared).map_err(fault)?;
         let opened = shared.pump().open(&shared.stop);
         if let Err(error) = opened {
@@ -111,24 +111,24 @@ impl Rig {
     /// again. A device that confirmed it since the last shot is not asked again.
     ///
     /// # Errors
-    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it does not: it may still be driven.
+    /// [`DeviceError::Rig`] with [`RigError::NotSafe`] where it did not confirm: it may still be driven.
     pub fn make_safe(&self) -> Result<(), DeviceError> {
         registry::make_safe(&self.shared)
     }
 
-    /// Who answered.
+    /// The identity of the device.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// A look at the link that outlives a borrow of the rig.
+    /// A monitor of the link, for other threads.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
         Monitor::new(self.target.clone(), self.identity.clone(), Arc::clone(&self.shared))
     }
 
-    /// Asks for the device's state; nothing where it does not say.
+    /// Asks for the device's health; `None` where it does not answer.
     ///
     /// # Errors
     /// [`DeviceError::Rig`] where the link is lost.
@@ -139,7 +139,7 @@ impl Rig {
     }
 }
 
-/// Shows the device at least three times in its watchdog's interval that its host lives.
+/// Starts the keeper, which sends a frame at least three times in the watchdog's interval.
 fn keep(shared: &Arc<Shared>, watchdog_milliseconds: u32) -> JoinHandle<()> {
     let watchdog = Duration::from_millis(u64::from(watchdog_milliseconds));
     let period = if watchdog.is_zero() { LOOK_IN } else { LOOK_IN.min(watchdog / 8) };
@@ -151,7 +151,7 @@ fn keep(shared: &Arc<Shared>, watchdog_milliseconds: u32) -> JoinHandle<()> {
             if shared.stop.load(Ordering::Relaxed) {
                 return;
             }
-            // While a batch is played, its own frames do.
+            // During a batch its frames feed the watchdog.
             if let Some(mut pump) = shared.idle_pump() {
                 pump.look_after();
             }
@@ -187,7 +187,7 @@ impl Drop for Rig {
         self.shared.stop();
         if let Some(keeper) = self.keeper.take() {
             keeper.thread().unpark();
-            // A keeper that panicked has nothing more to keep.
+            // A panic of the keeper changes nothing here.
             let _ = keeper.join();
         }
         registry::let_go(&self.shared);
@@ -205,7 +205,7 @@ mod tests {
     use crate::rig::transport::Tcp;
     use crate::rig::{Emulator, EmulatorConfig};
 
-    /// A rig over a socket, and how often its safe function ran.
+    /// A rig over a socket, and a counter of calls of its safe function.
     fn rig() -> (Rig, Arc<AtomicUsize>) {
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&runs);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_played_nothing_runs_its_safe_function_before_it_says_safe() {
+    fn a_device_without_shots_runs_its_safe_function_before_it_confirms() {
         let (rig, runs) = rig();
         let health = || rig.health().expect("it answers").expect("it says how it is");
         assert!(!health().safe);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rig_is_opened_while_all_are_let_go_and_one_in_the_own_hands_is_not_waited_for() {
+    fn no_rig_opens_while_all_are_released_and_one_locked_by_this_thread_is_not_waited_for() {
         let registry = Registry::new();
         let ((held, _), (other, runs)) = (rig(), rig());
         for rig in [&held, &other] {

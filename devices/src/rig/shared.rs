@@ -13,20 +13,20 @@ use crate::DeviceError;
 pub(super) struct Shared {
     target: String,
     pump: Mutex<Pump>,
-    /// The rig is to be let go.
+    /// The rig is being released.
     pub stop: AtomicBool,
     /// Shots measured.
     pub shots: AtomicU64,
-    /// Why the last batch failed, if it did.
+    /// The failure of the last batch, if it failed.
     pub failure: Mutex<Option<String>>,
 }
 
 thread_local! {
-    /// The rigs whose pumps this thread holds.
+    /// The rigs with pumps locked by this thread.
     static HELD: RefCell<Vec<*const Shared>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A rig's pump in the hands of one thread.
+/// A rig's pump, locked by one thread.
 pub(super) struct Held<'a> {
     pump: MutexGuard<'a, Pump>,
     rig: *const Shared,
@@ -48,13 +48,13 @@ impl DerefMut for Held<'_> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // A thread that ends has no list any more, and needs none.
+        // At the end of a thread its list is gone already.
         let _ = HELD.try_with(|held| held.borrow_mut().retain(|rig| *rig != self.rig));
     }
 }
 
 impl Shared {
-    /// What the rig at `target` shares, whose link is driven by `pump`.
+    /// For the rig at `target`, driven by `pump`.
     pub(super) fn new(target: &str, pump: Pump) -> Self {
         Self {
             target: target.to_owned(),
@@ -65,13 +65,13 @@ impl Shared {
         }
     }
 
-    /// The pump, once no other thread has it.
+    /// Locks the pump, and waits for other threads.
     pub(super) fn pump(&self) -> Held<'_> {
-        // A panic in the middle of a batch leaves a pump that can still send to the safe state.
+        // After a panic in a batch the pump can still reach the safe state.
         self.held(self.pump.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The pump, where no thread holds it.
+    /// Locks the pump, unless another thread has locked it.
     pub(super) fn idle_pump(&self) -> Option<Held<'_>> {
         self.pump.try_lock().ok().map(|pump| self.held(pump))
     }
@@ -82,7 +82,7 @@ impl Shared {
         Held { pump, rig }
     }
 
-    /// Whether the calling thread would wait for itself if it asked for the pump.
+    /// Whether the calling thread has locked the pump, so that locking it again would deadlock.
     pub(super) fn is_held_by_this_thread(&self) -> bool {
         let rig = std::ptr::from_ref(self);
         HELD.try_with(|held| held.borrow().contains(&rig)).unwrap_or(false)
@@ -96,7 +96,7 @@ impl Shared {
         DeviceError::Rig { target: self.target.clone(), error }
     }
 
-    /// Ends the batch that is played, if there is one.
+    /// Stops the current batch, if any.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }

@@ -14,7 +14,7 @@ pub struct Stdio {
 }
 
 impl Stdio {
-    /// Takes them; nothing else may read or print from now on.
+    /// Takes standard input and output; nothing else may read or print afterwards.
     #[must_use]
     pub fn take() -> Self {
         let (was_read, input) = sync_channel(64);

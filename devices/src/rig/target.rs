@@ -1,4 +1,4 @@
-//! Where a device is: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`,
+//! Targets, the addresses of devices: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`,
 //! `replay:shots/pulse`.
 
 use std::borrow::Cow;
@@ -17,12 +17,12 @@ use super::transport::{Process, SerialConfig, Tcp, Transport};
 /// Bits a second of a serial port, unless the target says otherwise.
 const BAUD: u32 = 115_200;
 
-/// Where a device is.
+/// The address of a device.
 ///
 /// * `serial:///dev/ttyACM0?baud=115200`, `serial://COM3`: a port by its name;
 /// * `serial://?usb=2341:0043&serial=AB12`: a port by USB vendor, product and serial number;
-/// * `tcp://127.0.0.1:7777`: a program that listens; `?retries=0` has no failed measurement asked for
-///   again (as it stands 3 times), also of a serial port;
+/// * `tcp://127.0.0.1:7777`: a program that listens. `?retries=0` turns off retries of failed measurements
+///   (normally 3), also for a serial port;
 /// * `process:python3 rig.py`: a program that is started, on its standard input and output;
 /// * `replay:shots/pulse`: a recording of another device, with the feature `recording`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ enum Place {
 }
 
 impl Target {
-    /// The folder of the recording that it is, if it is one.
+    /// The folder, if the target is a recording.
     #[must_use]
     pub fn recording(&self) -> Option<&Path> {
         match &self.place {
@@ -50,7 +50,7 @@ impl Target {
         }
     }
 
-    /// What to do about a link that answers later than it could, if this is known to be one.
+    /// Advice on a link with needless latency, if this is known to be one.
     #[must_use]
     pub fn latency_advice(&self) -> Option<String> {
         match &self.place {
@@ -60,7 +60,7 @@ impl Target {
         }
     }
 
-    /// How often a failed measurement is asked for again, where the target says so by `?retries=`.
+    /// Retries of a failed measurement, if set by `?retries=`.
     #[must_use]
     pub fn retries(&self) -> Option<u32> {
         match &self.place {
@@ -69,10 +69,10 @@ impl Target {
         }
     }
 
-    /// The way to it, not open yet.
+    /// The transport to it, not open yet.
     ///
     /// # Errors
-    /// Where a command's words cannot be told apart, and for a recording.
+    /// For a command that cannot be parsed, and for a recording.
     pub fn transport(&self) -> Result<Box<dyn Transport>, String> {
         Ok(match &self.place {
             #[cfg(feature = "serial")]
@@ -187,7 +187,7 @@ impl From<Target> for String {
     }
 }
 
-/// One target, or several that make a farm; in a recipe, a string or a list of them.
+/// One target, or several that form a farm; in a recipe, a string or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Targets(pub Vec<Target>);
@@ -205,7 +205,7 @@ impl JsonSchema for Targets {
 
 impl<'de> Deserialize<'de> for Targets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By hand, as an untagged enum would swallow what is wrong with a target.
+        // By hand, because an untagged enum would hide the error of a target.
         struct OneOrSeveral;
         impl<'de> Visitor<'de> for OneOrSeveral {
             type Value = Targets;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_refused_with_what_is_expected() {
+    fn invalid_targets_are_refused_with_advice() {
         for (text, expected) in [
             ("/dev/ttyACM0", "serial://PORT"),
             ("tcp://localhost", "HOST:PORT"),

@@ -1,21 +1,21 @@
-//! How long an answer takes.
+//! Round-trip time of a link.
 
 use std::time::Duration;
 
-/// The round trip of a link, smoothed (Jacobson 1988; RFC 6298).
+/// The smoothed round-trip time of a link (Jacobson 1988; RFC 6298).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RoundTrip {
-    /// Smoothed time and its mean deviation; none before the first answer.
+    /// Smoothed time and its mean deviation; `None` before the first answer.
     estimate: Option<(Duration, Duration)>,
 }
 
-/// Before anything is known.
+/// Timeout before the first answer.
 const FIRST_TIMEOUT: Duration = Duration::from_millis(250);
-/// A microcontroller that erases a page of its flash answers nothing for so long.
+/// Shortest timeout: a microcontroller does not answer while it erases a page of its flash.
 const SMALLEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl RoundTrip {
-    /// An answer took `time`.
+    /// Records an answer that took `time`.
     pub fn sample(&mut self, time: Duration) {
         self.estimate = Some(match self.estimate {
             None => (time, time / 2),
@@ -25,12 +25,12 @@ impl RoundTrip {
         });
     }
 
-    /// The time that an answer takes.
+    /// The smoothed time of an answer.
     pub fn smoothed(&self) -> Duration {
         self.estimate.map_or(FIRST_TIMEOUT, |(smoothed, _)| smoothed)
     }
 
-    /// After this time an answer will not come.
+    /// The timeout of an answer.
     pub fn timeout(&self) -> Duration {
         self.estimate.map_or(FIRST_TIMEOUT, |(smoothed, deviation)| {
             (smoothed + 4 * deviation).max(SMALLEST_TIMEOUT)

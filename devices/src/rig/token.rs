@@ -1,4 +1,4 @@
-//! A shared secret that keeps strangers off a device on a network.
+//! A shared secret that protects a device on a network.
 //!
 //! Host and device prove to each other that they know the token, without sending it:
 //!
@@ -8,9 +8,9 @@
 //! device → host   proved      HMAC-SHA-256(token, "twinprop device 1" ‖ c ‖ n)
 //! ```
 //!
-//! HMAC is RFC 2104. A recorded proof is worthless on another connection, because the challenge is another
-//! one. What follows is neither encrypted nor signed: who can change the traffic of the network can still
-//! drive the device, and a tunnel (SSH) is the remedy.
+//! HMAC is RFC 2104. A recorded proof is useless on another connection, because each has a new challenge.
+//! Later frames are neither encrypted nor signed: an attacker who can change the network traffic can still
+//! drive the device. Use a tunnel (SSH) against that.
 
 use std::env;
 
@@ -28,10 +28,10 @@ pub const PROOF_BYTES: usize = 32;
 
 /// A random number that is used once.
 pub type Nonce = [u8; NONCE_BYTES];
-/// What only the holder of the token can compute.
+/// A proof that only a holder of the token can compute.
 pub type Proof = [u8; PROOF_BYTES];
 
-/// Who proves that it knows the token. A proof of one is none of the other.
+/// The end that proves that it knows the token. The proofs of the two ends differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prover {
     /// The host.
@@ -78,7 +78,7 @@ impl Token {
     /// The token in the environment variable [`TOKEN_VARIABLE`], if it is set.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and where it is no UTF-8.
+    /// As [`new`](Self::new), and where it is not UTF-8.
     pub fn from_environment() -> Result<Option<Self>, String> {
         match env::var(TOKEN_VARIABLE) {
             Ok(text) => Self::new(&text).map(Some),
@@ -87,9 +87,8 @@ impl Token {
         }
     }
 
-    /// What is sent in the token's place where a protocol sends a secret as it is: HMAC-SHA-256(token,
-    /// `twinprop backend 1`) in hexadecimal digits. Who reads it can use backends, and no device. Never
-    /// print it.
+    /// A credential for protocols that send a secret in plain text: HMAC-SHA-256(token, `twinprop backend 1`) in
+    /// hexadecimal digits. It gives access to backends, but not to devices. Never print it.
     ///
     /// # Panics
     /// Never: HMAC takes keys of any length.
@@ -112,7 +111,7 @@ impl Token {
         mac
     }
 
-    /// What `prover` answers to `challenge`, with the number `nonce` that the host drew.
+    /// The proof of `prover` for `challenge` and the host's number `nonce`.
     ///
     /// # Panics
     /// Never: HMAC takes keys of any length.
@@ -121,7 +120,7 @@ impl Token {
         self.mac(prover, challenge, nonce).finalize().into_bytes().into()
     }
 
-    /// Whether `proof` is [`prover`](Self::prove)'s; takes the same time whatever it holds.
+    /// Whether `proof` is that of `prover`; in constant time.
     ///
     /// # Panics
     /// Never: HMAC takes keys of any length.
@@ -135,10 +134,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A number from the system's random source.
+/// Random bytes from the system.
 ///
 /// # Errors
-/// Where the system has none.
+/// Where the system has no random source.
 pub fn fresh_nonce() -> Result<Nonce, String> {
     let mut nonce = [0; NONCE_BYTES];
     getrandom::fill(&mut nonce).map_err(|error| format!("no random numbers: {error}"))?;

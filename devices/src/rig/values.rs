@@ -1,11 +1,11 @@
-//! Shots as bytes: 32-bit floats, or 16-bit codes of a channel's range.
+//! Encoding of values: 32-bit floats, or 16-bit codes of a channel's range.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Channels;
 
-/// How the values of a frame are written.
+/// Encoding of the values of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

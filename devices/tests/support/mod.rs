@@ -1,4 +1,4 @@
-//! What several tests of rigs need: a device that doubles its drives, and a socket to serve one at.
+//! A device that doubles its drives, and a socket to serve one, for the tests of rigs.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -15,11 +15,11 @@ use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer};
 /// Doubles its drives, slowly; some of its calls fail.
 pub struct Doubler {
     interface: Interface,
-    /// Time that a call takes, and each of its shots.
+    /// Time of a call, and of each of its shots.
     pauses: (Duration, Duration),
-    /// Calls, and shots that they asked for, so far.
+    /// Calls and shots so far.
     asked: (usize, usize),
-    /// Whether a call fails, after so many calls, and with so many shots asked for, its own among them.
+    /// Whether a call fails, from the number of earlier calls and of shots so far, its own included.
     fails: fn(usize, usize) -> bool,
     /// Shots that it has played.
     pub played: Arc<AtomicUsize>,
@@ -70,7 +70,7 @@ impl PhysicalLayer for Doubler {
     }
 }
 
-/// Plays `shots` shots on `layer`, a [`Doubler`] behind anything, and checks them.
+/// Plays `shots` shots on `layer`, which is or wraps a [`Doubler`], and checks them.
 pub fn play(layer: &mut dyn PhysicalLayer, shots: usize) -> Result<(), DeviceError> {
     let channels = layer.interface().inputs.len();
     let inputs =
@@ -81,7 +81,7 @@ pub fn play(layer: &mut dyn PhysicalLayer, shots: usize) -> Result<(), DeviceErr
     Ok(())
 }
 
-/// Listens on a free port of this machine and gives `serve` one host after another; returns the address.
+/// Listens on a free port of this machine and calls `serve` for one host after another; returns the address.
 pub fn listen(mut serve: impl FnMut(Tcp) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();

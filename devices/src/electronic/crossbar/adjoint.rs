@@ -41,7 +41,7 @@ impl Crossbar {
             let taken_here = taken(g);
             let of_drop = of_effective.component_mul(g) * -1.0;
             of_wire += of_drop.dot(&taken_here);
-            // The wires' kernel is symmetric, so its adjoint is itself.
+            // The drop is symmetric in the conductances, so it is its own adjoint.
             of_effective.component_mul(&taken_here.map(|d| 1.0 - self.wire * d))
                 + taken(&of_drop) * self.wire
         });

@@ -18,14 +18,14 @@ pub struct CrossbarConfig {
     /// Largest conductance over the smallest.
     #[serde(deserialize_with = "validate::positive")]
     pub on_off_ratio: f64,
-    /// Largest reading; beyond, the converter saturates. One is the root of the number of inputs,
-    /// all drives and weights at their ends by chance.
+    /// Reading at which the converter saturates. 1 is the standard deviation of the readings for random drives
+    /// and weights of ±1.
     #[serde(deserialize_with = "validate::positive")]
     pub full_scale: f64,
     /// r of the true tile.
     #[serde(deserialize_with = "validate::non_negative")]
     pub wire_resistance: f64,
-    /// Relative standard deviation of a cell's conductance about what it was programmed to.
+    /// Relative standard deviation of a cell's conductance about its programmed value.
     #[serde(deserialize_with = "validate::non_negative")]
     pub programming_noise: f64,
     /// σ_r: relative standard deviation of a cell's current from shot to shot.

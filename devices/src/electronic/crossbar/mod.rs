@@ -7,22 +7,20 @@
 //! ```
 //!
 //! x drives the rows; a pair of columns, G⁺ and G⁻, carries each output; the currents at the columns'
-//! feet are subtracted and converted. Trained are the weights w, in the order of the outputs for each
-//! input in turn.
+//! feet are subtracted and converted. Trained are the weights w, ordered by input, then by output.
 //!
 //! | symbol | meaning | unit |
 //! |---|---|---|
 //! | w | weight, −1 to 1 | 1 |
 //! | m, g | middle and half range of the conductances, (1 ± G_off/G_on) / 2 | G_on |
-//! | ε± | what a cell is off by: its own deviation, and that of its last programming | 1 |
+//! | ε± | relative conductance of a cell: its fabrication error times that of its last programming | 1 |
 //! | ν, t_0 | drift exponent, and time after programming at which it sets in | 1, s |
 //! | r | resistance of a wire from cell to cell | 1/G_on |
 //! | D | share of the drive that the wires take, to first order in r | 1 |
 //!
-//! The nominal tile has ε = 1, no drift and no wires. The fabricated one has its cells' deviations and
-//! its wires; measured, it also has programming noise, drawn whenever its weights change, drift
-//! since then, and a read noise of relative strength σ_r a cell. Converters and their bits are
-//! imperfections, as of any device.
+//! The nominal tile has ε = 1, no drift and no wires. The fabricated one has deviating cells and wires. When it
+//! is measured, it also has programming noise, drawn whenever its weights change, drift since then, and read
+//! noise of relative strength σ_r a cell. The bits of its converters are imperfections, as for any device.
 //!
 //! Sources: differential pairs and their noises as in Joshi et al., Nature Communications 11, 2473
 //! (2020), and the analog hardware kit of Rasch et al. (AICAS 2021); the drift's power law, Karpov et
@@ -52,7 +50,7 @@ const LARGEST_DROP: f64 = 0.25;
 pub struct Crossbar {
     interface: Interface,
     config: CrossbarConfig,
-    /// What each cell is off by as a factor, G⁺ then G⁻, and r.
+    /// ε of each cell without programming noise, G⁺ then G⁻, and r.
     cells: [DMatrix<f32>; 2],
     wire: f32,
     seed: u64,
@@ -92,8 +90,8 @@ impl Crossbar {
         Self::fabricated(&perfect, 0.0, 0)
     }
 
-    /// A copy whose every cell is off by a relative normal deviate of standard deviation `mismatch`,
-    /// drawn from `seed`, which also draws its noises.
+    /// A copy with a relative normal deviate of standard deviation `mismatch` in every cell, drawn from `seed`,
+    /// which also draws its noise.
     ///
     /// # Errors
     /// As [`nominal`](Self::nominal).
@@ -142,7 +140,7 @@ impl Crossbar {
         })
     }
 
-    /// Programs the cells to `weights` when `at_shot` shots have been played, with noise of its own.
+    /// Programs the cells to `weights`, with new programming noise, after `at_shot` shots.
     fn program(&mut self, weights: DVector<f32>, at_shot: u64) {
         let mut random = random::stream(self.seed, &format!("programming {}", self.programmings));
         let noise = self.config.programming_noise as f32;
@@ -204,7 +202,7 @@ impl PhysicalLayer for Crossbar {
         &self.interface
     }
 
-    /// Programs the cells where the weights are new, and reads them.
+    /// Programs the cells if the weights are new, and reads them.
     fn measure(
         &mut self,
         inputs: &DMatrix<f32>,
@@ -221,7 +219,7 @@ impl PhysicalLayer for Crossbar {
         let tile = self.tile(parameters, &programmed.cells, fade as f32);
         self.read(&tile, inputs, outputs);
         if self.config.read_noise > 0.0 {
-            // Independent cells add in variance.
+            // The variances of independent cells add up.
             let [plus, minus] = tile.effective.map(|m| m.component_mul(&m));
             let variance = (plus + minus) * inputs.component_mul(inputs);
             let strength = self.config.read_noise as f32 * self.gain();
@@ -239,7 +237,7 @@ impl PhysicalLayer for Crossbar {
         Ok(())
     }
 
-    /// One shot at a time: cells fade between the shots, which a batch reads at one moment.
+    /// One shot at a time: conductances drift between shots, and within a batch they do not.
     fn measure_each(
         &mut self,
         inputs: &DMatrix<f32>,

@@ -1,4 +1,4 @@
-//! What the wires of a tile take from the drives, to first order in their resistance.
+//! The share of the drive that the wires of a tile take, to first order in their resistance.
 
 use nalgebra::DMatrix;
 

@@ -8,8 +8,8 @@ use crate::lanes::{LANES, Lane, ZERO};
 const THERMAL_VOLTS: f32 = 0.025_85;
 /// γ of Alexander's method.
 pub(super) const GAMMA: f32 = 1.0 - std::f32::consts::FRAC_1_SQRT_2;
-/// Newton's iterations a stage: from the last voltage, the monotone equation is solved to the last
-/// digits in fewer.
+/// Newton's iterations a stage: more than the monotone equation needs from the last voltage to converge to
+/// rounding errors.
 pub(super) const ITERATIONS: usize = 6;
 
 /// The constants of a copy over those of its design.
@@ -26,7 +26,7 @@ pub(super) struct Factors {
 }
 
 impl Factors {
-    /// How many there are.
+    /// Number of factors.
     pub const COUNT: usize = 8;
     /// Their names, in the order of [`to_array`](Self::to_array).
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -107,7 +107,7 @@ pub(super) struct Drain {
 }
 
 impl Circuit {
-    /// The circuit of `config` with its constants off by `factors`.
+    /// The circuit of `config` with its constants multiplied by `factors`.
     pub fn new(config: &TransistorConfig, factors: &Factors) -> Self {
         let by = |constant: f64, factor: f32| constant * f64::from(factor);
         // mA instead of A: resistances in kΩ, and so on.
@@ -141,8 +141,8 @@ impl Circuit {
 
     /// I_D and its derivatives at gate voltage `gate` and drain voltage `drain`.
     ///
-    /// [`solve`](Self::solve) multiplies the same terms in another order, with what a stage's iterations share taken
-    /// out of them.
+    /// [`solve`](Self::solve) evaluates the same current with the terms in another order, because its iterations
+    /// share the source's.
     #[inline(always)]
     pub fn drain(&self, gate: f32, drain: f32) -> Drain {
         let pinch = self.pinch_off(gate);
@@ -167,7 +167,7 @@ impl Circuit {
         let (g_l, g_c) = (GAMMA * self.per_inductance, GAMMA * self.per_capacitance);
         let damped = 1.0 / (1.0 + g_l * self.resistance);
         let [current, voltage] = stage;
-        // What does not depend on v: the source's side of the channel.
+        // The source's side of the channel does not depend on v.
         let (mut pinch, mut source) = (ZERO, ZERO);
         for lane in 0..LANES {
             let gate = self.gate_share * drive[lane] + self.gate_bias;

@@ -1,4 +1,4 @@
-//! A transistor under a resonant branch: an analog circuit that bends its own drive.
+//! A transistor under a resonant branch: a nonlinear analog circuit.
 //!
 //! ```text
 //!  u(t) ──R──L──┬── v (read)        L di/dt = u − R i − v
@@ -25,13 +25,13 @@
 //!
 //! Source: the EKV model, which holds from weak to strong inversion and for either sign of v (Enz,
 //! Krummenacher & Vittoz, Analog Integrated Circuits and Signal Processing 8, 83, 1995, eqs 13 and
-//! 35), with the usual factor for channel-length modulation, taken even in v; the circuit after the
-//! electronic network of Wright et al., Nature 601, 549 (2022). Left out: the transistor's charges, of
-//! which C takes the drain's.
+//! 35), with the usual factor for channel-length modulation, made even in v; the circuit after the
+//! electronic network of Wright et al., Nature 601, 549 (2022). Left out: the transistor's charges, except
+//! that C includes the drain's.
 //!
 //! Time: the L-stable two-stage diagonally implicit Runge-Kutta method of second order (Alexander,
-//! SIAM Journal on Numerical Analysis 14, 1006, 1977), so that a conducting channel's short time
-//! constant is no danger. The branch is linear, so a stage is one equation for v, monotone, which
+//! SIAM Journal on Numerical Analysis 14, 1006, 1977), which stays stable at the short time
+//! constant of a conducting channel. The branch is linear, so a stage is one equation for v, monotone, which
 //! Newton's method solves. The adjoint differentiates the solved stages exactly.
 
 mod circuit;
@@ -117,8 +117,8 @@ impl Transistor {
 }
 
 impl TransistorEquation {
-    /// Steps from rest under the drive `waveform`; fills the readings and shows every step's stages
-    /// to `visit`.
+    /// Steps from rest under the drive `waveform` and fills the readings; `visit` gets the stages of every
+    /// step.
     #[inline(always)]
     fn integrate(
         &self,
@@ -248,7 +248,7 @@ impl Equation for TransistorEquation {
             }
         }
         setting.gather(&of_waveform, of_inputs, &mut sums.parameters);
-        // d ln(1/L) = −d ln L, and so on: each sum above is by the factor's own number.
+        // From the derivatives by the circuit's numbers to those by the factors: d ln(1/L) = −d ln L, and so on.
         let factors = &self.factors;
         let by_factor = [
             circuit.resistance / factors.resistance,

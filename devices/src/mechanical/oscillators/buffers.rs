@@ -1,13 +1,14 @@
-//! Memory that is used again.
+//! Reused memory.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Memory of earlier adjoints: clearing it again would take as long as an eighth of one. Copies share it.
+/// Buffers of earlier adjoints: to allocate and clear new ones takes an eighth of an adjoint's time. Copies of
+/// the device share them.
 #[derive(Clone, Default)]
 pub(super) struct Buffers(Arc<Mutex<Vec<Vec<f32>>>>);
 
 impl Buffers {
-    /// `length` values, of any content.
+    /// A buffer of `length` values, with any content.
     pub fn take(&self, length: usize) -> Vec<f32> {
         if length == 0 {
             return Vec::new();

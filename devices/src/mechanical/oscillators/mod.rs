@@ -1,4 +1,4 @@
-//! Coupled nonlinear oscillators, all to all: pendula that pull on each other.
+//! Coupled nonlinear oscillators, all to all.
 //!
 //! ```text
 //! q̈_i = −sin q_i + Σ_j J_ij (sin q_j − sin q_i) + e_i        J = (C + Cᵀ) / 2
@@ -15,14 +15,14 @@
 //! | e | constant drive of an oscillator | 1 |
 //! | t | evolution time, in units of the inverse natural frequency | 1 |
 //!
-//! The true device bends sooner, sin((1 + η) q), and its couplings are off by a fixed random
-//! symmetric matrix.
+//! The true device has the restoring force sin((1 + η) q), and a fixed random symmetric matrix is added to
+//! its couplings.
 //!
 //! Source: the coupled-oscillator networks of Wright et al., Nature 601, 549 (2022), as in the
 //! authors' public examples. Left out: damping.
 //!
 //! Time is discretised as [`nystrom`](super::nystrom) says, with a = A sin Q + e. The adjoint
-//! differentiates that exactly; A is symmetric, so both ways multiply by A.
+//! differentiates that exactly; A is symmetric, so both multiply by A.
 
 mod adjoint;
 mod block;
@@ -43,7 +43,7 @@ use self::square::Square;
 use crate::lanes::LANES;
 use crate::{Channels, Interface, random};
 
-/// What the equation of a copy needs besides couplings and drives.
+/// The constants of the equation of one copy; couplings and drives are parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct OscillatorConstants<'a> {
     /// Number of oscillators N.
@@ -60,7 +60,7 @@ pub struct OscillatorConstants<'a> {
 
 /// Shots one worker integrates at a time.
 const SHOTS_A_TASK: usize = 16;
-/// A reading is an angle; what exceeds this many radians has left every sensor.
+/// Full scale of the angles, in rad.
 const LARGEST_READING: f32 = 100.0;
 
 /// One copy of the oscillators: nominal, or as built.
@@ -87,8 +87,8 @@ impl Oscillators {
         Self::assemble(config, 0.0, None)
     }
 
-    /// A copy whose η is off the configuration's by a normal deviate of standard deviation
-    /// `mismatch` and whose couplings are off by the configuration's, both drawn from `seed`.
+    /// A fabricated copy: η differs from the configuration's by a normal deviate of standard deviation
+    /// `mismatch`, and the couplings by the configuration's deviation, both drawn from `seed`.
     #[must_use]
     pub fn fabricated(config: &OscillatorsConfig, mismatch: f64, seed: u64) -> Self {
         let deviation = config.coupling_deviation as f32;
@@ -148,8 +148,8 @@ impl Oscillators {
         }
     }
 
-    /// A and, as one more column, e of the module's equation, `[rows × N + 1]`, from C (column by
-    /// column) and e: with a one below the sines it is all in the product.
+    /// A and, as one more column, e of the module's equation, `[rows × N + 1]`, from C (column by column) and
+    /// e. With a row of ones below the sines, one product adds e as well.
     fn dynamics(&self, parameters: &DVector<f32>) -> Vec<f32> {
         let (count, rows) = (self.count, self.rows);
         let (free, drives) = parameters.as_slice().split_at(count * count);
@@ -190,7 +190,7 @@ impl Oscillators {
     }
 }
 
-/// The sum of `values`, in as many partial sums as fill a vector.
+/// The sum of `values`, in as many partial sums as a vector has lanes.
 fn lanes_sum(values: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
     let chunks = values.chunks_exact(LANES);

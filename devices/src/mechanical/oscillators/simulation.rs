@@ -39,7 +39,7 @@ impl Differentiable for Oscillators {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
         let matrix = self.dynamics(parameters);
-        // A shot's bits do not depend on those beside it; larger tasks are quicker where there are enough.
+        // A shot's bits do not depend on the others of its task; large batches are faster in larger tasks.
         let is_large = inputs.ncols() >= 4 * LARGE_TASK * rayon::current_num_threads();
         let task = if is_large { LARGE_TASK } else { SHOTS_A_TASK } * self.count;
         inputs
@@ -105,7 +105,7 @@ impl Differentiable for Oscillators {
         let mut of = vec![0.0; parameters.len()];
         let of_bend =
             self.differentiate(inputs, parameters, cotangents, &mut unused, &mut of, Save::Angles)?;
-        // An error of J_ij is one of J_ji as well, and so twice what C_ij does.
+        // An error of J_ij is also one of J_ji, so its cotangent is twice that of C_ij.
         let of_error = pairs(self.count).map(|(row, column)| 2.0 * of[column * self.count + row]);
         Ok(std::iter::once(of_bend).chain(of_error).collect())
     }

@@ -1,4 +1,4 @@
-//! A square matrix and its transpose at once.
+//! Combinations of a square matrix with its transpose.
 
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ pub(super) struct Square<'a> {
 
 impl Square<'_> {
     /// Fills `result` (columns `rows` apart) with `combine(m_ij, m_ji, i, j)`, tile by tile, so that
-    /// both elements are found in the cache; `finish` gets each column and its place when it is whole.
+    /// both elements are in the cache; `finish` gets each complete column and its place.
     pub fn combine_with_transposed(
         &self,
         result: &mut [f32],
@@ -26,7 +26,7 @@ impl Square<'_> {
             let first_column = tile * LANES;
             for first_row in (0..self.count).step_by(LANES) {
                 let height = LANES.min(self.count - first_row);
-                // The tile across the diagonal, turned: its columns are this one's rows.
+                // The transposed tile on the other side of the diagonal.
                 let mut transposed = [[0.0; LANES]; LANES];
                 for row in 0..height {
                     let across = &column_of(first_row + row)[first_column..];

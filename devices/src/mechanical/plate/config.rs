@@ -39,11 +39,10 @@ pub struct PlateConfig {
     /// Integration steps a sample.
     #[serde(deserialize_with = "validate::count")]
     pub steps_per_sample: usize,
-    /// Gain of the pickup, in units of the one that makes a random shot's root mean square a quarter
-    /// of full scale.
+    /// Gain of the pickup; at 1 the root mean square of a random shot is a quarter of full scale.
     #[serde(deserialize_with = "validate::positive")]
     pub gain: f64,
-    /// What is read.
+    /// The quantity that is read.
     pub detection: Detection,
 }
 

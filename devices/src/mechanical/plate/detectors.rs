@@ -12,14 +12,12 @@ pub(super) const SATURATION: Saturation = Saturation::at(FULL_SCALE);
 /// ε: reading of a modal detector at rest.
 const DETECTOR_FLOOR: f32 = 1e-3;
 
-/// What reads a plate while it moves, and its adjoint.
-///
-/// Velocities are those of each mode after a step.
+/// A detector of a plate's motion, and its adjoint. Velocities are those of the modes after a step.
 pub(super) trait Detector {
-    /// Follows a step.
+    /// Updates the detector after a step.
     fn follow(&mut self, velocities: &[Lane]);
 
-    /// Takes reading `reading`, after the step was followed.
+    /// Takes reading `reading`; the detector is up to date.
     fn read(&mut self, reading: usize, velocities: &[Lane], outputs: &mut [Lane]);
 
     /// Pulls the cotangents of reading `reading` back: adds those of the velocities at its instant, and of
@@ -64,6 +62,7 @@ pub(super) struct Pickup<'a> {
 
 impl<'a> Pickup<'a> {
     /// Reads `modes` with the gains `gains`, one a mode.
+    #[inline(always)]
     pub fn new(modes: &'a [Propagator], gains: &'a [f32]) -> Self {
         Self { modes, gains }
     }
@@ -92,10 +91,13 @@ impl Detector for Pickup<'_> {
         of_pickups: &mut [Lane],
     ) {
         let cotangent = readings.cotangent(reading);
-        for ((m, mode), gain) in self.modes.iter().enumerate().zip(self.gains) {
-            add_scaled(&mut of_velocities[m], gain * mode.pickup, &cotangent);
+        let modes = self.modes.iter().zip(self.gains).zip(velocities);
+        for (((mode, gain), &v), (of_v, of_pickup)) in
+            modes.zip(of_velocities.iter_mut().zip(of_pickups))
+        {
+            add_scaled(of_v, gain * mode.pickup, &cotangent);
             for lane in 0..LANES {
-                of_pickups[m][lane] += gain * velocities[m][lane] * cotangent[lane];
+                of_pickup[lane] += gain * v[lane] * cotangent[lane];
             }
         }
     }
@@ -116,6 +118,7 @@ pub(super) struct ModalEnvelopes<'a> {
 
 impl<'a> ModalEnvelopes<'a> {
     /// Reads `modes` with the gains `gains`, one a mode, in the windows of `sampling`.
+    #[inline(always)]
     pub fn new(modes: &'a [Propagator], gains: &'a [f32], sampling: Sampling) -> Self {
         Self { modes, gains, sampling, of_window: vec![ZERO; modes.len()] }
     }
@@ -124,7 +127,8 @@ impl<'a> ModalEnvelopes<'a> {
 impl Detector for ModalEnvelopes<'_> {
     #[inline(always)]
     fn follow(&mut self, velocities: &[Lane]) {
-        for (square, v) in self.of_window.iter_mut().zip(velocities) {
+        // Lanes are copied here and below, so that the compiler knows that none is written while it is read.
+        for (square, &v) in self.of_window.iter_mut().zip(velocities) {
             for lane in 0..LANES {
                 square[lane] += v[lane] * v[lane];
             }
@@ -135,13 +139,14 @@ impl Detector for ModalEnvelopes<'_> {
     fn read(&mut self, reading: usize, _velocities: &[Lane], outputs: &mut [Lane]) {
         let windows = self.sampling.readings();
         let per_step = 1.0 / self.sampling.steps_before(reading) as f32;
-        for (m, square) in self.of_window.iter_mut().enumerate() {
+        for (m, sum) in self.of_window.iter_mut().enumerate() {
             let factor = (self.gains[m] * self.modes[m].pickup).powi(2) * per_step;
+            let (square, output) =
+                (std::mem::replace(sum, ZERO), &mut outputs[m * windows + reading]);
             for lane in 0..LANES {
                 let power = factor * square[lane];
-                outputs[m * windows + reading][lane] = (power + DETECTOR_FLOOR.powi(2)).sqrt();
+                output[lane] = (power + DETECTOR_FLOOR.powi(2)).sqrt();
             }
-            *square = ZERO;
         }
     }
 
@@ -160,18 +165,20 @@ impl Detector for ModalEnvelopes<'_> {
             let place = m * windows + reading;
             let cotangent = readings.cotangent(place);
             let factor = (self.gains[m] * mode.pickup).powi(2) * per_step;
+            let (y, of_pickup) = (readings.values[place], &mut of_pickups[m]);
             for lane in 0..LANES {
-                let y = readings.values[place][lane];
-                self.of_window[m][lane] = factor * cotangent[lane] / y;
-                of_pickups[m][lane] +=
-                    cotangent[lane] * (y - DETECTOR_FLOOR.powi(2) / y) / mode.pickup;
+                self.of_window[m][lane] = factor * cotangent[lane] / y[lane];
+            }
+            for lane in 0..LANES {
+                let of_gain = y[lane] - DETECTOR_FLOOR.powi(2) / y[lane];
+                of_pickup[lane] += cotangent[lane] * of_gain / mode.pickup;
             }
         }
     }
 
     #[inline(always)]
     fn pull_back_step(&self, velocities: &[Lane], of_velocities: &mut [Lane]) {
-        for ((factor, v), of) in self.of_window.iter().zip(velocities).zip(of_velocities) {
+        for ((&factor, &v), of) in self.of_window.iter().zip(velocities).zip(of_velocities) {
             for lane in 0..LANES {
                 of[lane] += factor[lane] * v[lane];
             }

@@ -8,22 +8,22 @@
 //!
 //! f is the force at the drive point: a waveform whose samples are the data and, between them, the
 //! trainable parameters, each held for some steps. A shot starts at rest; readings are the velocity at
-//! the pickup, as a laser vibrometer has it, at evenly spaced instants. Or a film under the plate for each
-//! mode, shaped so that it feels no other (a modal sensor: Lee & Moon, Journal of Applied Mechanics 57,
-//! 434, 1990), with a detector of its root mean square behind it, read at the end of each of K windows:
+//! the pickup, as a laser vibrometer has it, at evenly spaced instants. Alternatively each mode has a
+//! modal sensor, a film shaped so that it measures no other mode (Lee & Moon, Journal of Applied Mechanics
+//! 57, 434, 1990). A detector reads its root mean square at the end of each of K windows:
 //!
 //! ```text
 //! y_mk = √(G_m² ⟨q̇_m²⟩_k + ε²)
 //! ```
 //!
-//! which is what a cochlea makes of a sound.
+//! as a cochlea does with a sound.
 //!
 //! | symbol | meaning | unit |
 //! |---|---|---|
 //! | q_m | amplitude of mode m, of the M lowest of the plate | static deflection of the lowest |
 //! | ω_m, ζ_m | frequency and damping ratio | rad/s, 1 |
 //! | φ_m, ψ_m | shape at the drive point and at the pickup | 1 |
-//! | γ | Duffing stiffness: the membrane tension that a bent plate pulls on itself | s⁻² |
+//! | γ | Duffing stiffness, by the membrane tension of the bent plate | s⁻² |
 //! | a | length over width of the plate | 1 |
 //! | G, G_m | gain that makes the root mean square of a random shot's readings a quarter of full scale | 1 |
 //! | ε | floor of the detectors, a thousandth of full scale | 1 |
@@ -76,8 +76,8 @@ impl Plate {
     /// The plate as designed.
     ///
     /// # Errors
-    /// [`DeviceError::Config`] where there are more readings than integration steps, or modal envelopes
-    /// that are not as many for each mode.
+    /// [`DeviceError::Config`] where there are more readings than integration steps, or where the number of modal
+    /// envelopes is no multiple of the number of modes.
     pub fn nominal(config: &PlateConfig) -> Result<Self, DeviceError> {
         Self::fabricated(config, 0.0, 0)
     }
@@ -99,7 +99,7 @@ impl Plate {
                 return Err(DeviceError::Config {
                     device: "plate".to_owned(),
                     problem: format!(
-                        "outputs = {} is no multiple of modes = {count}, as many envelopes of each mode; ask for {}",
+                        "outputs = {} is no multiple of modes = {count}, but each mode has the same number of envelopes; ask for {}",
                         config.outputs,
                         config.outputs.next_multiple_of(count)
                     ),
@@ -242,12 +242,26 @@ impl Equation for PlateEquation {
     ) {
         match self.detection {
             Detection::Velocity => {
-                let pickup = || Pickup::new(&self.modes, &self.gains);
-                self.pull_back(setting, inputs, cotangents, of_inputs, sums, pickup);
+                self.pull_back(
+                    setting,
+                    inputs,
+                    cotangents,
+                    of_inputs,
+                    sums,
+                    #[inline(always)]
+                    || Pickup::new(&self.modes, &self.gains),
+                );
             }
             Detection::ModalEnvelopes => {
-                let envelopes = || ModalEnvelopes::new(&self.modes, &self.gains, self.sampling);
-                self.pull_back(setting, inputs, cotangents, of_inputs, sums, envelopes);
+                self.pull_back(
+                    setting,
+                    inputs,
+                    cotangents,
+                    of_inputs,
+                    sums,
+                    #[inline(always)]
+                    || ModalEnvelopes::new(&self.modes, &self.gains, self.sampling),
+                );
             }
         }
     }

@@ -4,7 +4,7 @@ use std::f64::consts::{PI, TAU};
 
 use super::config::{Detection, PlateConfig};
 
-/// Where the plate is driven and picked up, as shares of length and width: off every low node line.
+/// Drive and pickup points, as shares of length and width, away from the node lines of low modes.
 const DRIVE_POINT: (f64, f64) = (0.37, 0.29);
 const PICKUP_POINT: (f64, f64) = (0.71, 0.62);
 /// Relative step of the central differences that give the propagator's derivatives.
@@ -86,7 +86,7 @@ fn propagate(omega: f64, zeta: f64, drive: f64, h: f64) -> ([f64; 4], [f64; 2]) 
         -fade * omega * omega / ring * h * sine,
         fade * (cosine - decay / ring * sine),
     ];
-    // The static deflection φ f is where the step turns about.
+    // The motion is relative to the static deflection φ f.
     (matrix, [drive * (1.0 - matrix[0]), -drive * matrix[2]])
 }
 

@@ -66,10 +66,16 @@ impl PlateEquation {
         let mut states = vec![ZERO; 2 * count * (steps + 1)];
         let mut stretches = vec![ZERO; steps + 1];
         let mut readings = vec![ZERO; cotangents.len()];
-        self.integrate(&waveform, &mut readings, detector(), |step, state, stretch| {
-            states[2 * count * step..2 * count * (step + 1)].copy_from_slice(state);
-            stretches[step] = *stretch;
-        });
+        self.integrate(
+            &waveform,
+            &mut readings,
+            detector(),
+            #[inline(always)]
+            |step, state, stretch| {
+                states[2 * count * step..2 * count * (step + 1)].copy_from_slice(state);
+                stretches[step] = *stretch;
+            },
+        );
         let kick = self.tension * self.factors.tension;
         let mut of_waveform = vec![ZERO; waveform.len()];
         let mut of_state = vec![ZERO; 2 * count];

@@ -1,4 +1,4 @@
-//! The field on the modes, one row a mode, for several lights at once.
+//! The field on the modes, one row a mode, for several inputs at once.
 
 use nalgebra::DMatrix;
 use rustfft::num_complex::Complex32;
@@ -33,7 +33,8 @@ impl Field {
         }
     }
 
-    /// Σ over the columns of rows (i, i + 1) of this, outer conjugated rows of `other`.
+    /// Outer product of rows (i, i + 1) of this field with the conjugated rows of `other`, summed over the
+    /// columns.
     pub fn overlap(&self, i: usize, other: &Self) -> [Complex32; 4] {
         let row = |field: &Self, row: usize| -> Vec<Complex32> {
             let place = row * field.width..(row + 1) * field.width;

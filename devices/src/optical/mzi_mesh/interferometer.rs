@@ -6,7 +6,7 @@ use rustfft::num_complex::Complex32;
 
 use crate::elementary::{sin_cos, vectorised};
 
-/// The interferometers of a mesh as they are set.
+/// The interferometers of a mesh at one setting.
 pub(super) struct Interferometers {
     splitters: Vec<Splitters>,
     /// Sine and cosine of φ and θ of each, side by side.
@@ -31,8 +31,8 @@ struct Splitters {
 }
 
 impl Splitters {
-    /// Of δ₁ and δ₂, in 64 bits: they are alike in all interferometers of a good mesh, so that an error
-    /// of the last bit would add up from column to column.
+    /// Of δ₁ and δ₂, in 64 bits: they are equal in all interferometers of a perfect mesh, so that an error in
+    /// the last bit would add up from column to column.
     fn new(first: f32, second: f32) -> Self {
         let (s1, c1) = (FRAC_PI_4 + f64::from(first)).sin_cos();
         let (s2, c2) = (FRAC_PI_4 + f64::from(second)).sin_cos();
@@ -44,7 +44,7 @@ impl Splitters {
         }
     }
 
-    /// The derivatives by δ₁ and by δ₂: that splitter a quarter turn on.
+    /// The derivatives by δ₁ and by δ₂: the products with that splitter turned by a quarter.
     fn slopes(self) -> [Self; 2] {
         let Self { cos_cos, cos_sin, sin_cos, sin_sin } = self;
         [

@@ -9,20 +9,20 @@
 //!
 //! Column c has an interferometer on modes (i, i + 1) for every i of c's parity (Clements et al., Optica
 //! 3, 1460, 2016, fig. 1); N columns make any unitary up to phases at its end, which a detector does
-//! not see. x are amplitudes on the modes, in phase; y the powers behind. Trained are the phases, φ
-//! and θ of one interferometer after the other.
+//! not see. x are amplitudes on the modes, in phase; y the powers at the outputs. Trained are the
+//! phases, φ and θ of one interferometer after the other.
 //!
 //! | symbol | meaning | unit |
 //! |---|---|---|
 //! | x, y | amplitude of a mode, power of a mode | 1 |
 //! | θ, φ | internal and external phase | rad |
-//! | δ₁, δ₂ | what the two splitters of an interferometer are off by | rad |
-//! | ℓ | what an interferometer leaves of the amplitude | 1 |
+//! | δ₁, δ₂ | errors of the two splitters of an interferometer | rad |
+//! | ℓ | amplitude transmission of an interferometer | 1 |
 //! | s_j | sensitivity of a detector | 1 |
 //!
-//! The true mesh has splitter errors δ and phases off by fixed deviates; heat makes a phase shift its
-//! neighbours in the column by the share κ; there is loss. Its detectors are off by the mismatch. Left out: reflections, and the spectrum
-//! of the light. Errors after Bandyopadhyay, Hamerly & Englund, Optica 8, 1247 (2021), eq. 1.
+//! The true mesh has fixed errors of its splitters (δ) and phases, thermal crosstalk (a phase shifts its
+//! neighbours in the column by the share κ) and loss; the sensitivities of its detectors deviate by the
+//! mismatch. Left out: reflections, and the spectrum of the light. Errors after Bandyopadhyay, Hamerly & Englund, Optica 8, 1247 (2021), eq. 1.
 
 mod config;
 mod field;
@@ -58,7 +58,7 @@ pub struct MziMesh {
     /// ℓ of every interferometer.
     transmission: f32,
     crosstalk: f32,
-    /// δ₁ and δ₂ of each interferometer, and what φ and θ of each are off by.
+    /// δ₁ and δ₂ of each interferometer, and the errors of its φ and θ.
     splitters: Vec<f32>,
     phases: Vec<f32>,
     /// s of each detector.
@@ -162,7 +162,7 @@ impl MziMesh {
         Interferometers::new(&self.splitters, actual, self.transmission)
     }
 
-    /// Phases with what their neighbours in the column add; symmetric, so its own adjoint.
+    /// Phases with the crosstalk of their neighbours in the column; symmetric, so its own adjoint.
     fn heat(&self, phases: &[f32]) -> Vec<f32> {
         let mut heated = phases.to_vec();
         for column in self.columns.windows(2) {
@@ -188,7 +188,7 @@ impl MziMesh {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let interferometers: Vec<Linearised> =
             self.interferometers(parameters.as_slice()).linearised().collect();
-        // The field before each column, and behind the last.
+        // The field before each column and after the last.
         let mut fields = vec![Field::identity(self.modes)];
         for column in self.columns.windows(2) {
             let mut field = fields[fields.len() - 1].clone();
@@ -206,7 +206,7 @@ impl MziMesh {
             open.row_iter_mut().zip(power.row_iter()).zip(&self.sensitivity)
         {
             for (open, power) in open.iter_mut().zip(power.iter()) {
-                // A saturated detector no longer moves.
+                // The derivative of a saturated detector is zero.
                 *open *= f32::from(u8::from(sensitivity * power <= self.full_scale));
             }
         }
@@ -240,7 +240,7 @@ impl MziMesh {
         let of_crosstalk = if self.crosstalk == 1.0 {
             0.0
         } else {
-            // heat is linear in κ: its slope is what a unit of κ adds.
+            // Crosstalk is linear in κ: its derivative is its value at κ = 1.
             let unit = Self { crosstalk: 1.0, ..self.clone() }.heat(phases);
             let added = unit.iter().zip(phases).map(|(heated, phase)| heated - phase);
             added.zip(&of_heated).map(|(added, of)| added * of).sum()

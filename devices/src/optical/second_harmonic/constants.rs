@@ -1,4 +1,4 @@
-//! What a second-harmonic device is built from: the recipe's numbers and the constants they become.
+//! The recipe's numbers of a second-harmonic device, and the constants computed from them.
 
 use std::f64::consts::{PI, TAU};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DeviceError, random, validate};
 
-/// Broadband second-harmonic generation of a shaped pulse, as a recipe writes it.
+/// Broadband second-harmonic generation of a shaped pulse, as a recipe describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecondHarmonicConfig {
@@ -34,12 +34,12 @@ pub struct SecondHarmonicConfig {
     /// times length), in fs. Zero is a crystal so thin that it matches every frequency.
     #[serde(deserialize_with = "validate::non_negative")]
     pub walk_off_fs: f64,
-    /// Reading that the brightest bin of a random shot exceeds in one shot of ten, in units of the
-    /// detector's full scale. A longer exposure lifts dim bins out of the readout noise and
+    /// Reading that the brightest bin exceeds in one of ten random shots, in units of the detector's full
+    /// scale. A longer exposure lifts dim bins out of the readout noise and
     /// saturates bright ones.
     #[serde(deserialize_with = "validate::positive")]
     pub exposure: f64,
-    /// Time one shot takes, in seconds; the modulator's frame time as a rule.
+    /// Time one shot takes, in seconds; usually the modulator's frame time.
     #[serde(deserialize_with = "validate::positive")]
     pub seconds_per_shot: f64,
 }
@@ -62,7 +62,7 @@ impl Default for SecondHarmonicConfig {
     }
 }
 
-/// The numbers that one copy of the device has: nominal, or as fabricated.
+/// The constants of one copy of the device, nominal or fabricated.
 #[derive(Clone, Debug)]
 pub(super) struct Constants {
     /// A_k exp(iφ_k): the pulse's spectrum before the modulator.
@@ -133,7 +133,7 @@ impl Constants {
     }
 }
 
-/// Place of item `index` of `count` in a window from 0 to 1, both ends taken.
+/// Position of item `index` of `count` in a window from 0 to 1, both ends included.
 fn position(index: usize, count: usize) -> f64 {
     if count == 1 { 0.5 } else { index as f64 / (count - 1) as f64 }
 }

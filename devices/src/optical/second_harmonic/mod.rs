@@ -57,7 +57,7 @@ pub struct SecondHarmonicEquation {
     constants: Constants,
     /// Spectral channel of each input, then of each parameter.
     placement: Vec<usize>,
-    /// The constants of the data sheet, and the gain with them: what learned ones are relative to.
+    /// The constants of the data sheet and their gain; learned constants are relative to them.
     design: Constants,
     design_gain: Vec<f32>,
     /// Bin of each second-harmonic frequency, and g c_b / (frequencies in the bin) a bin.
@@ -66,7 +66,7 @@ pub struct SecondHarmonicEquation {
 }
 
 impl SecondHarmonic {
-    /// The device as its data sheet has it.
+    /// The device of the data sheet.
     ///
     /// # Errors
     /// [`DeviceError::Config`] where there are more bins than frequencies.
@@ -93,7 +93,7 @@ impl SecondHarmonic {
     }
 }
 
-/// What all shots of a batch share.
+/// Values that all shots of a batch share.
 pub struct Setting {
     /// u of each parameter.
     drives: Vec<f32>,
@@ -233,13 +233,13 @@ impl Equation for SecondHarmonicEquation {
         let mut fields = vec![Complex::ZERO; self.bin.len()];
         let mut open = vec![ZERO; cotangents.len()];
         self.read(&spectrum, &mut open, |n, field| fields[n] = field);
-        // A saturated bin no longer moves.
+        // The derivative of a saturated bin is zero.
         for (open, cotangent) in open.iter_mut().zip(cotangents) {
             for (open, cotangent) in open.iter_mut().zip(cotangent) {
                 *open = if *open < READING.1 { *cotangent } else { 0.0 };
             }
         }
-        // S̄_n r_n, with r_n what the bin asks of the frequency's power.
+        // S̄_n r_n, with r_n the cotangent of the frequency's power.
         for (n, (field, &bin)) in fields.iter_mut().zip(&self.bin).enumerate() {
             let designed = self.design.matching[n] * self.design_gain[bin];
             sums.constants[3 * channels + n] += designed * dot(&open[bin], &field.norm_sqr());
@@ -257,7 +257,7 @@ impl Equation for SecondHarmonicEquation {
             let of_field = correlation(&fields, &spectrum, channel);
             let own = self.constants.spectrum[channel];
             let angle = FRAC_PI_2 * self.constants.response[channel];
-            // Along A e^{iφ}, and a quarter turn from it: what a change of amplitude or phase asks.
+            // The components along A e^{iφ} and perpendicular to it: of the amplitude and of the phase.
             let [mut along, mut across, mut of_drives, mut of_response] = [ZERO; 4];
             for lane in 0..LANES {
                 let (sine, cosine) = sin_cos(angle * drives[lane]);

@@ -1,7 +1,7 @@
 //! Complex spectra of the shots of a block, and their products.
 //!
-//! The products are direct sums. For as many shots side by side as a vector holds they are quicker than
-//! Fourier transforms of one shot after the other up to a thousand channels or more.
+//! The products are direct sums. On a block of shots they are faster than Fourier transforms of one shot
+//! after the other, up to a thousand channels or more.
 
 use rustfft::num_complex::Complex32;
 
@@ -37,7 +37,7 @@ impl Complex {
     }
 }
 
-/// Σ a b: four sums, each of products of its own, so that none waits for another.
+/// Σ a b, as four independent sums, so that none waits for another.
 #[inline(always)]
 fn sum_of_products<'a>(pairs: impl Iterator<Item = (&'a Complex, &'a Complex)>) -> Complex {
     let [mut rr, mut ii, mut ri, mut ir] = [ZERO; 4];
@@ -57,7 +57,7 @@ fn sum_of_products<'a>(pairs: impl Iterator<Item = (&'a Complex, &'a Complex)>) 
     sum
 }
 
-/// S_n = Σ E_k E_l over k + l = n: every pair once, and doubled.
+/// S_n = Σ E_k E_l over k + l = n: every pair once, doubled.
 #[inline(always)]
 pub(super) fn autoconvolution(spectrum: &[Complex], n: usize) -> Complex {
     let last = spectrum.len() - 1;

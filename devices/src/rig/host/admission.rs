@@ -1,4 +1,4 @@
-//! How a host is admitted to a device that asks for a token, and how it is turned away.
+//! Authentication: the proofs of a token, and refusals before a session.
 
 use std::time::Duration;
 
@@ -17,27 +17,27 @@ impl Host {
         self
     }
 
-    /// The link is open, for the first time or again. Whoever answers on another machine must prove that it
-    /// knows the token, where there is one here.
+    /// The link has been opened or reopened. If this host has a token, a device on another machine must prove
+    /// that it knows it.
     pub fn link_is_open(&mut self, to_another_machine: bool) {
         let token = self.admission.token.take();
         let is_required = to_another_machine && token.is_some();
         self.admission = Admission { token, is_required, ..Admission::default() };
     }
 
-    /// Whether what answers is still to prove that it knows the token: it may be anyone.
+    /// Whether the device still has to prove that it knows the token.
     pub(super) fn is_stranger(&self) -> bool {
         self.admission.is_required && !self.admission.is_proved
     }
 
-    /// A device answers hello without having asked for the token.
+    /// Fails because the device answered hello without asking for the token.
     pub(super) fn refuse_stranger(&mut self) {
         self.fail(RigError::Stranger(format!(
             "it did not ask for the token that is set here: check the address, and set {TOKEN_VARIABLE} where the device is served"
         )));
     }
 
-    /// The device asks for a proof of the token.
+    /// Takes the device's request for a proof of the token.
     pub(super) fn take_challenge(&mut self, frame: &Frame<'_>) -> Option<bool> {
         let State::Handshake { .. } = self.state else { return None };
         let challenge = Nonce::try_from(frame.payload).ok()?;
@@ -55,7 +55,7 @@ impl Host {
         Some(true)
     }
 
-    /// The device proves in its turn that it knows the token: hello is next.
+    /// Takes the device's proof of the token: hello is next.
     pub(super) fn take_proved(&mut self, now: Duration, frame: &Frame<'_>) -> Option<bool> {
         let (challenge, nonce) = self.admission.challenge.take()?;
         let token = self.admission.token.as_ref()?;
@@ -70,14 +70,14 @@ impl Host {
         Some(true)
     }
 
-    /// The device turns this host away before there is a session.
+    /// Takes the device's refusal of this host before a session.
     pub(super) fn take_rejection(&mut self, frame: &Frame<'_>) -> Option<bool> {
         let State::Handshake { .. } = self.state else { return None };
         let (code, text) = frame.payload.split_first_chunk::<2>()?;
         let text = String::from_utf8_lossy(text).into_owned();
         match Refusal::of(u16::from_le_bytes(*code))? {
             Refusal::Token => self.fail(RigError::Token(text)),
-            // A device that this host had may take its lost link for a live one a little longer.
+            // For a short time a device may treat this host's lost link as open.
             Refusal::InUse if self.identity.is_none() => self.fail(RigError::InUse(text)),
             _ => return None,
         }

@@ -1,5 +1,5 @@
-//! What the device says of requests. An answer counts only if its session, sequence, shots and
-//! parameter epoch are those that were asked for.
+//! Answers to requests. An answer counts only if its session, sequence, shots and parameter epoch are those
+//! of the request.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::rig::frame::Frame;
 use crate::rig::refusal::Refusal;
 use crate::rig::values::Encoding;
 
-/// A device that said busy, and is silent for so long, may have lost a frame.
+/// A busy device that is silent for so long may have lost a frame.
 const BUSY_SILENCE: Duration = Duration::from_secs(1);
-/// Pauses before a failed measurement is asked for again: the first time, the second, and from then on.
+/// Pauses before the first, the second and all later retries of a failed measurement.
 const RETRY_PAUSES: [Duration; 3] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(500)];
 
@@ -53,7 +53,7 @@ impl Host {
         Some(())
     }
 
-    /// The request of this sequence is answered.
+    /// Marks the request of this sequence as answered.
     fn answer(&mut self, now: Duration, sequence: u32) {
         let place = sequence.wrapping_sub(self.base) as usize;
         let pending = &mut self.pending[place];
@@ -64,7 +64,7 @@ impl Host {
         if let (0, Some(sent)) = (pending.repeats, pending.sent) {
             self.round_trip.sample(now.saturating_sub(sent));
         }
-        // The device answers in order: an answer that was overtaken is lost.
+        // The device answers in order: an earlier answer that has not come is lost.
         for pending in self.pending.iter_mut().take(place) {
             if !pending.answered && pending.sent.is_some() && !pending.overtaken {
                 (pending.due, pending.overtaken) = (true, true);
@@ -88,13 +88,13 @@ impl Host {
             self.fail(RigError::BusyTooLong { seconds, advice });
         } else {
             self.timeouts.silent = 0;
-            // It says so twice a second: until it is silent for longer, nothing is sent again.
+            // It sends busy twice a second: nothing is sent again until it is silent for longer.
             self.timer = Some(now + self.answer_time().max(BUSY_SILENCE));
         }
         Some(())
     }
 
-    /// The device waits for frame `expected`: it and all behind it are sent again, once a round trip.
+    /// The device expects frame `expected`: this and all later frames are sent again, once a round trip.
     pub(super) fn take_nak(&mut self, now: Duration, expected: u32) -> Option<()> {
         let place = expected.wrapping_sub(self.base) as usize;
         if place >= self.pending.len() {
@@ -137,9 +137,8 @@ impl Host {
         Some(())
     }
 
-    /// The device could not measure these shots: they are asked for again, unless shots depend on each
-    /// other, or it failed too often in a row. What is behind them on the way is refused by the device,
-    /// which is in its safe state, and follows in order.
+    /// A measurement failed: it is retried, unless shots depend on each other or it failed too often in a row.
+    /// The device is in its safe state and refuses the frames behind it, which are sent again in order.
     fn take_failure(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
         let pending = self.asked(frame)?;
         let (request, epoch) = (pending.request, pending.epoch);

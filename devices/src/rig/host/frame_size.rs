@@ -1,17 +1,17 @@
-//! How many shots a frame carries: as many as the device plays in some seconds, so that a slow device
-//! answers often, is stopped soon, and loses little where a measurement fails.
+//! The number of shots in a frame: as many as the device plays in some seconds, so that a slow device answers
+//! often, can be stopped soon, and loses little when a measurement fails.
 
 use std::time::Duration;
 
-/// Shots of the first frame, before anything is known of the device's pace.
+/// Shots of the first frame, before the device's pace is known.
 const FIRST: usize = 32;
-/// A frame that takes less time is followed by larger ones.
+/// After a frame that takes less time, frames become larger.
 const SHORT: f64 = 4.0;
-/// A frame that takes more time is followed by smaller ones.
+/// After a frame that takes more time, frames become smaller.
 const LONG: f64 = 10.0;
-/// Half the shots must take less than this share of the time, or it is a call that takes long, not a shot.
+/// Half the shots must take less than this share of the time; otherwise the call takes long, not the shots.
 const WORTH_IT: f64 = 0.75;
-/// Weight of the newest frame in the pace, where it was slower and where it was faster.
+/// Weight of the newest frame in the pace, if it was slower and if it was faster.
 const SLOWER: f64 = 0.5;
 const FASTER: f64 = 0.25;
 
@@ -19,9 +19,9 @@ const FASTER: f64 = 0.25;
 #[derive(Debug)]
 pub(super) struct FrameSize {
     shots: usize,
-    /// Not below this: smaller frames took as long.
+    /// Smallest size: smaller frames took as long.
     smallest: usize,
-    /// Shots and seconds of the frame that made the size shrink last.
+    /// Shots and seconds of the last frame that made the size shrink.
     before: Option<(usize, f64)>,
     /// Seconds a shot, once measured.
     pace: Option<f64>,
@@ -39,12 +39,12 @@ impl FrameSize {
         self.shots
     }
 
-    /// Seconds a shot, as measured; none before the first answer.
+    /// Measured seconds a shot; `None` before the first answer.
     pub fn pace(&self) -> Option<f64> {
         self.pace
     }
 
-    /// A frame of `shots` took `time`, from when the one before was answered.
+    /// Records that a frame of `shots` took `time` since the answer before.
     pub fn sample(&mut self, shots: usize, time: Duration) {
         let seconds = time.as_secs_f64();
         let newest = seconds / shots.max(1) as f64;

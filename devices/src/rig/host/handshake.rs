@@ -1,4 +1,4 @@
-//! Who is at the other end: hello, its description, a session.
+//! The handshake: hello, the device's description, a session.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::rig::error::RigError;
 use crate::rig::frame::{Frame, Header, Kind, VERSION, checksum, frame_bytes, largest_payload};
 use crate::rig::message::{Description, Greeting, long};
 
-/// After so long, hello is asked less often.
+/// After this time hello is sent less often.
 const PATIENT: Duration = Duration::from_secs(5);
-/// So often a step of the handshake is repeated before it begins again with hello.
+/// Repetitions of a step before the handshake starts again with hello.
 const TRIES_OF_A_STEP: u32 = 4;
 
 impl Host {
@@ -55,7 +55,7 @@ impl Host {
         Some(true)
     }
 
-    /// The device restarted: what was on the way is requested again, unless that could do harm.
+    /// The device restarted: shots in flight are requested again, unless they depend on the shots before.
     fn restarted(&mut self, now: Duration, greeting: Greeting) {
         if greeting.stateful && self.batch.is_some() {
             self.fail(RigError::Restarted);
@@ -82,7 +82,7 @@ impl Host {
             return Some(true);
         }
         if checksum(&received) != greeting.description_crc {
-            // A mixture of two descriptions: from the start.
+            // Pieces of two descriptions: start again.
             self.greet(now);
             return Some(true);
         }
@@ -161,7 +161,7 @@ impl Host {
         self.advance(now, since, Step::Hello { first_nonce: self.nonce });
     }
 
-    /// When the handshake under way began.
+    /// Start of the current handshake.
     fn handshake_since(&self, now: Duration) -> Duration {
         match self.state {
             State::Handshake { since, .. } => since,
@@ -177,7 +177,7 @@ impl Host {
         if !resumed {
             self.session = greeting.session.wrapping_add(1).max(1);
         }
-        // A device that answers hello and never opens a session is not asked for ever.
+        // A device that answers hello but never opens a session is given up.
         let since = self.handshake_since(now);
         self.advance(now, since, Step::Open { greeting, resumed });
     }
@@ -186,7 +186,7 @@ impl Host {
         let State::Handshake { step, next_send, tries, since } = &mut self.state else {
             return None;
         };
-        // A program that takes minutes to start need not find thousands of them.
+        // Otherwise a program that takes minutes to start would find thousands of hellos.
         let waits = now.saturating_sub(*since) > PATIENT;
         let period = self.patience.hello_period * if waits { 4 } else { 1 };
         if now < *next_send {
@@ -195,7 +195,7 @@ impl Host {
         *next_send = now + period;
         *tries += 1;
         if *tries > TRIES_OF_A_STEP {
-            // Perhaps it is another device by now, or has restarted.
+            // It may have restarted, or be another device now.
             (*step, *tries) = (Step::Hello { first_nonce: self.nonce }, 0);
         }
         self.last_sent = now;

@@ -2,12 +2,12 @@
 //!
 //! It has no port, no clock and no thread: bytes and the time (since any start) come in by
 //! [`receive`](Host::receive), bytes to be sent go out by [`transmit`](Host::transmit), and
-//! [`deadline`](Host::deadline) says when to call again. So a fault plays again from its seed, and ten
-//! thousand bad batches take a second.
+//! [`deadline`](Host::deadline) says when to call again. So faults are repeatable from a seed, and ten thousand
+//! faulty batches can be tested in a second.
 //!
-//! A batch becomes frames of a few shots. Several are on the way at once, as many as the device has
-//! room for; it plays strictly in order, and answers one that it played already from its memory.
-//! A frame whose answer does not come is sent again.
+//! A batch becomes frames of a few shots. Several frames are in flight, as many as fit in the device's window.
+//! The device plays strictly in order, and answers a frame that it has played already from its memory. A frame
+//! without an answer is sent again.
 
 mod admission;
 mod answers;
@@ -48,11 +48,11 @@ pub struct Host {
     parameters: Vec<f32>,
     /// Number of the parameters' setting, from one.
     epoch: u16,
-    /// The first that no request holds yet; none once all of them are on their way.
+    /// The first parameter without a request; `None` once all are sent.
     unsent: Option<usize>,
     batch: Option<Batch>,
     spare: Batch,
-    /// Requests to be made again, before any other.
+    /// Requests to repeat before any other.
     again: VecDeque<Request>,
     pending: VecDeque<Pending>,
     /// Sequence of the first pending request.
@@ -64,17 +64,17 @@ pub struct Host {
     timeouts: Timeouts,
     last_nak: Option<(u32, Duration)>,
     busy_since: Option<Duration>,
-    /// When a frame came last, and when one that answers a request did.
+    /// Time of the last frame, and of the last answer to a request.
     last_heard: Duration,
     last_answer: Duration,
     frame_size: FrameSize,
-    /// Shots that were answered with their measurements.
+    /// Shots answered with measurements.
     shots_answered: u64,
     answers: u64,
-    /// Measurements that failed since the last one that did not, and what the device said of it.
+    /// Failed measurements since the last success, and the device's message of the last.
     failures: u32,
     last_failure: String,
-    /// When the next shots may be sent, where the device limits their rate.
+    /// Earliest time of the next shots, if the device limits their rate.
     next_play: Duration,
     last_sent: Duration,
 
@@ -89,7 +89,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host that writes values by `encoding`, if the device takes it.
+    /// A host that encodes values by `encoding`, if the device supports it.
     #[must_use]
     pub fn new(patience: Patience, encoding: Encoding) -> Self {
         Self {
@@ -134,14 +134,14 @@ impl Host {
         }
     }
 
-    /// Begins to ask who is there; [`outcome`](Self::outcome) tells when it is known.
+    /// Starts a handshake; [`outcome`](Self::outcome) reports its end.
     pub fn connect(&mut self, now: Duration) {
         self.outcome = None;
         self.greet(now);
     }
 
-    /// Begins to measure `inputs`, `[shots · n_inputs]`, at `parameters`. The device must be known by
-    /// then, and both of the sizes of its interface.
+    /// Starts to measure `inputs`, `[shots · n_inputs]`, at `parameters`. The device must be known, and both
+    /// must fit its interface.
     pub fn play(&mut self, now: Duration, parameters: &[f32], inputs: &[f32]) {
         let identity = self.identity.as_ref().expect("a batch is played on a device that is known");
         let interface = &identity.description.interface;
@@ -154,7 +154,7 @@ impl Host {
         self.batch = Some(batch);
         self.outcome = None;
         self.failures = 0;
-        // Bits, so that a value that is no number is sent once and refused.
+        // Compared by bits, so that NaN is sent once and refused.
         let same = self.parameters.len() == parameters.len()
             && self.parameters.iter().zip(parameters).all(|(a, b)| a.to_bits() == b.to_bits());
         if !same {
@@ -169,66 +169,66 @@ impl Host {
         self.end_if_complete();
     }
 
-    /// How the handshake or the batch ended, once it has.
+    /// The outcome of the handshake or batch, once it has ended.
     pub fn outcome(&mut self) -> Option<Result<(), RigError>> {
         self.outcome.take()
     }
 
-    /// The measurements of the batch that ended last, `[shots · n_outputs]`.
+    /// The measurements of the last batch, `[shots · n_outputs]`.
     #[must_use]
     pub fn measurements(&self) -> &[f32] {
         &self.spare.outputs
     }
 
-    /// Who is at the other end, once it has said so.
+    /// The identity of the device, once known.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// The last word of the device on its state.
+    /// The last health that the device sent.
     #[must_use]
     pub fn health(&self) -> Option<Health> {
         self.health
     }
 
-    /// Asks for the device's state.
+    /// Asks for the device's health.
     pub fn ask_health(&mut self) {
         self.health = None;
         self.wants_ping = true;
     }
 
-    /// What happened on the link.
+    /// Counters of the link.
     #[must_use]
     pub fn counts(&self) -> LinkCounts {
         LinkCounts { frames_damaged: self.decoder.rejected().frames, ..self.counts }
     }
 
-    /// Shots whose measurements have come, since the link was made.
+    /// Shots measured since the link was created.
     #[must_use]
     pub fn shots_answered(&self) -> u64 {
         self.shots_answered
     }
 
-    /// Answers of all kinds, since the link was made.
+    /// Answers of all kinds since the link was created.
     #[must_use]
     pub fn answers(&self) -> u64 {
         self.answers
     }
 
-    /// Shots on the way to a device that says that it is busy with them.
+    /// Shots in flight, if the device is busy with them.
     #[must_use]
     pub fn busy_with(&self) -> Option<usize> {
         self.busy_since.map(|_| self.shots_on_the_way())
     }
 
-    /// What the device said of the measurement that failed last; empty where none did.
+    /// The device's message of the last failed measurement; empty if none failed.
     #[must_use]
     pub fn last_failure(&self) -> &str {
         &self.last_failure
     }
 
-    /// The link was lost and is open again: the device is asked who it is before anything else.
+    /// The link was reopened: a handshake comes first.
     pub fn reopened(&mut self, now: Duration) {
         self.decoder.reset();
         self.counts.reconnects += 1;
@@ -237,24 +237,24 @@ impl Host {
         }
     }
 
-    /// Ends what it is at by `error`.
+    /// Ends the current work with `error`.
     pub fn give_up(&mut self, error: RigError) {
         if self.outcome.is_none() {
             self.fail(error);
         }
     }
 
-    /// The link is lost for good.
+    /// The link is lost and cannot be reopened.
     pub fn lost(&mut self, why: String) {
         self.fail(RigError::Link(why));
     }
 
-    /// Gives up what it is at.
+    /// Interrupts the current work.
     pub fn abandon(&mut self) {
         self.fail(RigError::Interrupted);
     }
 
-    /// When to call [`transmit`](Self::transmit) again at the latest, if nothing is received.
+    /// Latest time of the next call of [`transmit`](Self::transmit), if nothing is received.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let handshake = match &self.state {
@@ -266,14 +266,14 @@ impl Host {
         [handshake, self.timer, self.ping_time(), pace, safe].into_iter().flatten().min()
     }
 
-    /// When a host with nothing to say shows that it lives.
+    /// When to send a ping, if nothing else is sent.
     fn ping_time(&self) -> Option<Duration> {
         let watchdog = self.identity.as_ref()?.greeting.watchdog_milliseconds;
         (matches!(self.state, State::Ready) && watchdog > 0)
             .then(|| self.last_sent + Duration::from_millis(u64::from(watchdog)) / 3)
     }
 
-    /// Takes what came from the device.
+    /// Takes bytes from the device.
     pub fn receive(&mut self, now: Duration, bytes: &[u8]) {
         let mut decoder = std::mem::replace(&mut self.decoder, Decoder::new(0));
         decoder.read(bytes, |frame| {
@@ -287,7 +287,7 @@ impl Host {
         self.end_if_complete();
     }
 
-    /// Takes a frame; false if it answers nothing.
+    /// Takes a frame; false if it is no answer.
     fn take(&mut self, now: Duration, frame: &Frame<'_>) -> bool {
         let Header { kind, session, .. } = frame.header;
         let is_greeting = matches!(kind, Kind::Challenge | Kind::Proved | Kind::HelloReply);
@@ -310,7 +310,7 @@ impl Host {
                 self.timeouts.heard = true;
                 return health.is_some();
             }
-            // Still at what an earlier session asked for: it lives, and answers hello later.
+            // Still busy with an earlier session: it answers hello later.
             Kind::Busy if matches!(self.state, State::Handshake { .. }) => {
                 return self.wait_for_busy_device(now);
             }
@@ -351,12 +351,12 @@ impl Host {
         self.in_flight = 0;
         self.timer = None;
         self.state = State::Closed;
-        // The device may still play what is on the way: a new session sets those shots apart.
+        // The device may still play shots in flight: a new session tells them apart.
         self.session = 0;
         self.outcome = Some(Err(error));
     }
 
-    /// The next frame to be sent, if there is one by now.
+    /// The next frame to send, if any is due.
     pub fn transmit(&mut self, now: Duration) -> Option<&[u8]> {
         self.check_timers(now);
         if let Some(number) = self.due_safe_request(now) {

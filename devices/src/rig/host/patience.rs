@@ -1,29 +1,28 @@
-//! How long a host waits.
+//! Timeouts of a host.
 
 use std::time::Duration;
 
-/// How patient a host is.
+/// Timeouts and retries of a host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Patience {
-    /// Between two hellos.
+    /// Time between two hellos.
     pub hello_period: Duration,
-    /// Until a device must have answered hello: boards restart when their port is opened.
+    /// Time for an answer to hello: boards restart when their port is opened.
     pub hello: Duration,
-    /// Timeouts in a row without hearing anything before the device counts as gone.
+    /// Timeouts in a row without any frame before the device counts as gone.
     pub silent_timeouts: u32,
-    /// Timeouts in a row without progress, although something is heard.
+    /// Timeouts in a row without progress, while frames arrive.
     pub noisy_timeouts: u32,
-    /// It does not count as gone before it was silent for so long, however many timeouts that is.
+    /// Least silence before the device counts as gone, regardless of the number of timeouts.
     pub silence: Duration,
-    /// How long a device may say that it is busy with one frame, beyond ten times what it takes.
+    /// Longest time that a device may be busy with one frame, beyond ten times its usual time.
     pub busy: Duration,
-    /// How often in a row a measurement that failed on the device is asked for again; never on a device
-    /// whose shots depend on each other.
+    /// Retries of a measurement that failed on the device; none if its shots depend on each other.
     pub retries: u32,
 }
 
 impl Patience {
-    /// How long a program that was started, and runs, may take to answer.
+    /// Time for an answer of a program that was started and is running.
     pub const PROGRAM: Duration = Duration::from_secs(300);
 }
 

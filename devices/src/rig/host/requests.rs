@@ -1,4 +1,4 @@
-//! A batch as requests, and requests as frames, as many on the way as the device has room for.
+//! A batch as requests, and requests as frames, as many in flight as fit in the device's window.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::rig::message::Greeting;
 use crate::rig::values::{Encoding, write_floats};
 
 impl Host {
-    /// The parameters are sent before the next shots, as a new setting.
+    /// Schedules the parameters as a new setting before the next shots.
     pub(super) fn configure_again(&mut self) {
         self.epoch = self.epoch.wrapping_add(1).max(1);
         self.unsent = Some(0);
@@ -20,7 +20,7 @@ impl Host {
         if greeting.codes { self.encoding } else { Encoding::Floats }
     }
 
-    /// Whether the next new request would hold shots.
+    /// Whether the next new request has shots.
     pub(super) fn next_is_play(&self) -> bool {
         matches!(self.state, State::Ready)
             && self.unsent.is_none()
@@ -28,7 +28,7 @@ impl Host {
                 || self.batch.as_ref().is_some_and(|batch| batch.next < batch.shots))
     }
 
-    /// Whether the device has room for a frame more.
+    /// Whether one more frame fits in the device's window.
     pub(super) fn has_room(&self) -> bool {
         self.identity.as_ref().is_some_and(|Identity { greeting, .. }| {
             self.pending.len() < usize::from(greeting.window_frames)
@@ -38,7 +38,7 @@ impl Host {
         })
     }
 
-    /// The next request to be made.
+    /// The next new request.
     fn next_request(&mut self, now: Duration) -> Option<Request> {
         let Identity { greeting, description } = self.identity.as_ref()?;
         let batch = self.batch.as_mut()?;
@@ -127,7 +127,7 @@ impl Host {
                 })
             }
             Request::Play { first, shots } => {
-                let batch = self.batch.as_ref().expect("shots on the way belong to a batch");
+                let batch = self.batch.as_ref().expect("shots in flight belong to a batch");
                 let width = channels.len();
                 let values = &batch.inputs[first * width..(first + shots) * width];
                 let kind = match encoding {
@@ -155,7 +155,7 @@ impl Host {
         if self.timer.is_none() {
             self.timer = Some(now + self.answer_time());
         }
-        // The encoder still holds the frame; borrowed again, now that the timer is set.
+        // The frame is still in the encoder; it is borrowed again after the timer is set.
         self.encoder.last()
     }
 }

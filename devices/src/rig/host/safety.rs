@@ -1,4 +1,4 @@
-//! The safe state: asked for once, and believed only where the device confirms it.
+//! The safe state: requested once, and accepted only when the device confirms it.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use crate::rig::frame::{Frame, Kind};
 use crate::rig::message::Description;
 use crate::rig::refusal::Refusal;
 
-/// A request that nothing is heard of is sent again after this time, then after twice as long.
+/// First period of repeated requests; it doubles each time.
 const FIRST_PERIOD: Duration = Duration::from_millis(500);
-/// The longest time between two requests.
+/// Longest period of repeated requests.
 const LONGEST_PERIOD: Duration = Duration::from_secs(2);
-/// Longest time that shots on the way are waited for, where the device does not say that it is at them.
+/// Longest wait for shots in flight, if the device does not send that it is busy.
 const LONGEST_SHOTS: Duration = Duration::from_secs(60);
-/// A device that is at its shots says so twice a second: they may take so long from each time on.
+/// Wait for the next busy frame; a device sends it twice a second during shots.
 const NEXT_BUSY: Duration = Duration::from_secs(1);
-/// What is added to the time that the device says it may take, for its link.
+/// Margin for the link, beyond the time that the device declares.
 const MARGIN: Duration = Duration::from_secs(2);
-/// Requests are numbered from here on, apart from the frames of a session.
+/// First number of a request, apart from the numbers of a session's frames.
 const FIRST_NUMBER: u32 = 1 << 31;
 
 impl Host {
-    /// Asks the device for its safe state, where it forgets its parameters; not where that is under way,
-    /// was confirmed, or was asked for in vain since the last shot.
+    /// Requests the safe state, in which the device forgets its parameters. Does nothing if it was requested or
+    /// confirmed, or has failed, since the last shot.
     pub fn make_safe(&mut self) {
         if self.safety != Safety::Unknown {
             return;
@@ -41,19 +41,19 @@ impl Host {
         self.configure_again();
     }
 
-    /// Whether the safe state is asked for, and the device has not answered yet.
+    /// Whether the safe state has been requested and not answered.
     #[must_use]
     pub fn awaits_safe(&self) -> bool {
         matches!(self.safety, Safety::Asked(_))
     }
 
-    /// Whether the device is in its safe state for certain.
+    /// Whether the device has confirmed its safe state.
     #[must_use]
     pub fn is_safe(&self) -> bool {
         self.safety == Safety::Confirmed
     }
 
-    /// Why the device is not known to be safe although it was asked, if that is so.
+    /// Why the safe state was not reached or confirmed, if it failed.
     #[must_use]
     pub fn safety_problem(&self) -> Option<&str> {
         match &self.safety {
@@ -62,14 +62,13 @@ impl Host {
         }
     }
 
-    /// Whether the device, asked for its safe state, says that it is still at the shots before.
+    /// Whether the device is still busy with shots before the safe state.
     #[must_use]
     pub fn plays_before_safe(&self, now: Duration) -> bool {
         matches!(self.safety, Safety::Asked(Asked { played: Some(time), .. }) if now <= time + NEXT_BUSY)
     }
 
-    /// Time that the device may take to answer the request for its safe state; longer while it says that it
-    /// is still at the shots before.
+    /// Timeout of the request for the safe state; longer while the device is busy with shots.
     #[must_use]
     pub fn safe_time(&self) -> Duration {
         let shots = match self.safety {
@@ -79,7 +78,7 @@ impl Host {
         self.declared_safe_time() + shots + MARGIN
     }
 
-    /// Time that the device says it may take to reach its safe state.
+    /// The time to reach the safe state that the device declares.
     pub fn declared_safe_time(&self) -> Duration {
         self.identity.as_ref().map_or_else(
             || Duration::from_secs_f64(Description::SAFE_SECONDS),
@@ -87,7 +86,7 @@ impl Host {
         )
     }
 
-    /// The link was opened again: the request is sent again, and the device may want to know who asks.
+    /// After the link was reopened: sends the request again; the device may ask for a proof first.
     pub fn ask_safe_again(&mut self, now: Duration) {
         self.decoder.reset();
         self.greet(now);
@@ -96,7 +95,7 @@ impl Host {
         }
     }
 
-    /// The answer is known otherwise: the device's program has ended, or will not answer.
+    /// Sets the outcome without an answer: the device's program has ended, or does not answer.
     pub fn settle_safety(&mut self, outcome: Result<(), String>) {
         self.safety = match outcome {
             Ok(()) => Safety::Confirmed,
@@ -104,7 +103,7 @@ impl Host {
         };
     }
 
-    /// When the request is to be sent again.
+    /// When to send the request again.
     pub(super) fn safe_deadline(&self) -> Option<Duration> {
         match &self.safety {
             Safety::Asked(asked) => Some(asked.next_send),
@@ -125,7 +124,7 @@ impl Host {
         Some(asked.number)
     }
 
-    /// Takes what the device says of its safe state; nothing if the frame is about something else.
+    /// Takes a frame about the safe state; `None` for other frames.
     pub(super) fn take_safety(&mut self, now: Duration, frame: &Frame<'_>) -> Option<bool> {
         let header = &frame.header;
         // Frames of a session have a setting of the parameters; a request for the safe state has none.
@@ -160,7 +159,7 @@ impl Host {
                 }
                 let text = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
                 self.safety = Safety::Failed(format!("its safe state failed: {text}"));
-                // Of shots that failed, it is the end as well.
+                // If shots failed before, this ends them too.
                 is_answer.then_some(true)
             }
             _ => None,

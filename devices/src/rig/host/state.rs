@@ -1,46 +1,46 @@
-//! What a host knows of its device, its link and its requests.
+//! State of a host: the device, the link and the requests.
 
 use std::time::Duration;
 
 use crate::rig::message::{Description, Greeting};
 use crate::rig::token::{Nonce, Token};
 
-/// Who is at the other end.
+/// The identity of a device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
-    /// In numbers.
+    /// Its limits and its boot.
     pub greeting: Greeting,
-    /// In words.
+    /// Its description.
     pub description: Description,
 }
 
-/// Where a link is.
+/// State of a link.
 pub(super) enum State {
     /// Not in use: the next batch begins with hello.
     Closed,
-    /// Asking who is there, and opening a session.
+    /// Identifying the device and opening a session.
     Handshake { step: Step, since: Duration, next_send: Duration, tries: u32 },
     /// In a session.
     Ready,
 }
 
-/// What a handshake waits for.
+/// The answer that a handshake waits for.
 pub(super) enum Step {
     Hello { first_nonce: u32 },
     Describe { greeting: Greeting, received: Vec<u8> },
     Open { greeting: Greeting, resumed: bool },
 }
 
-/// What a host knows of the token, and of the device's challenge.
+/// State of the authentication.
 #[derive(Default)]
 pub(super) struct Admission {
     pub token: Option<Token>,
-    /// The challenge that is being answered, and the host's own number.
+    /// The current challenge and the host's own number.
     pub challenge: Option<(Nonce, Nonce)>,
     pub wants_proof: bool,
-    /// Whether the device must prove that it knows the token, on this connection,
+    /// Whether the device must prove on this connection that it knows the token.
     pub is_required: bool,
-    /// and has done so.
+    /// Whether it has proved it.
     pub is_proved: bool,
 }
 
@@ -53,18 +53,18 @@ pub(super) enum Request {
     Play { first: usize, shots: usize },
 }
 
-/// A request with its number, until it and all before it are answered.
+/// A request that is not answered yet, or that follows one.
 pub(super) struct Pending {
     pub request: Request,
     pub epoch: u16,
     pub bytes: usize,
-    /// Whether it is to be sent, for the first time or again.
+    /// Whether it is due to be sent or repeated.
     pub due: bool,
     pub sent: Option<Duration>,
     pub repeats: u32,
-    /// When it was sent for the first time.
+    /// Time of its first transmission.
     pub first_sent: Duration,
-    /// Sent again because a later answer overtook its own.
+    /// Repeated because a later answer came first.
     pub overtaken: bool,
     pub answered: bool,
 }
@@ -75,7 +75,7 @@ pub(super) struct Batch {
     pub inputs: Vec<f32>,
     pub outputs: Vec<f32>,
     pub shots: usize,
-    /// The first shot that no request holds yet.
+    /// The first shot without a request.
     pub next: usize,
 }
 
@@ -87,32 +87,32 @@ pub(super) struct Timeouts {
     pub heard: bool,
 }
 
-/// What is known of the device's safe state.
+/// Knowledge of the device's safe state.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Safety {
-    /// It may be driven: it was not asked since the last shot, or since it was found.
+    /// It may be driven: the safe state was not requested since the last shot.
     Unknown,
-    /// It is asked for.
+    /// It has been requested.
     Asked(Asked),
     /// The device has confirmed it, and no shot was sent since.
     Confirmed,
-    /// The device could not reach it, or did not confirm it; the text says which.
+    /// It failed or was not confirmed; the text says which.
     Failed(String),
 }
 
 /// A request for the safe state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Asked {
-    /// Its number: a late answer to an earlier request confirms nothing.
+    /// Its number, because a late answer to an earlier request confirms nothing.
     pub number: u32,
     pub next_send: Duration,
     pub period: Duration,
     /// Whether it was sent.
     pub sent: bool,
-    /// When it was sent for the first time.
+    /// Time of its first transmission.
     pub first_sent: Option<Duration>,
-    /// Time that the shots which were on the way take, before the safe state begins.
+    /// Time of the shots in flight, before the safe state begins.
     pub shots: Duration,
-    /// When the device said last that it is still at these shots.
+    /// Time of the last busy frame during these shots.
     pub played: Option<Duration>,
 }

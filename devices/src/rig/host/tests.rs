@@ -53,7 +53,7 @@ fn playing() -> (Host, Responder, Play) {
 }
 
 #[test]
-fn a_device_that_is_still_at_its_shots_has_more_time_to_its_safe_state() {
+fn a_device_busy_with_shots_gets_more_time_for_its_safe_state() {
     let (mut host, mut device, play) = playing();
     host.abandon();
     let mut now = Duration::ZERO;
@@ -74,7 +74,7 @@ fn a_device_that_is_still_at_its_shots_has_more_time_to_its_safe_state() {
 }
 
 #[test]
-fn a_device_that_is_busy_with_its_safe_state_or_without_end_has_no_more_time() {
+fn a_device_busy_with_its_safe_state_or_endlessly_gets_no_more_time() {
     let (mut host, mut device, play) = playing();
     host.abandon();
     let mut now = Duration::ZERO;

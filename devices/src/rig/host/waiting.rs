@@ -1,4 +1,4 @@
-//! How long the host waits, and when it waits no more.
+//! How long the host waits for answers.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use super::patience::Patience;
 use super::state::{Request, State, Timeouts};
 use crate::rig::error::RigError;
 
-/// A shot that takes so many times what is declared is told of,
+/// A shot that takes so many times the declared time is reported,
 const MUCH_LONGER: f64 = 3.0;
-/// if it takes this many seconds at least.
+/// if it takes at least so many seconds.
 const NOTICED: f64 = 0.01;
 
 impl Host {
-    /// The device is a program that this host has started: it is waited for as long as it runs.
+    /// For a device that is a program started by this host: waits as long as it runs.
     pub fn wait_for_program(&mut self) {
         self.patience.hello = self.patience.hello.max(Patience::PROGRAM);
         self.patience.silence = self.patience.silence.max(Patience::PROGRAM);
     }
 
-    /// Shots that were sent and not answered yet.
+    /// Shots in flight.
     pub fn shots_on_the_way(&self) -> usize {
         self.pending
             .iter()
@@ -37,13 +37,13 @@ impl Host {
         identity.map_or(0.0, |identity| identity.description.interface.seconds_per_shot)
     }
 
-    /// Time that the shots on the way take, as the device declares, or as measured where that is longer.
+    /// Time of the shots in flight, as declared or as measured, whichever is longer.
     pub fn expected(&self) -> Duration {
         let pace = self.declared_pace().max(self.frame_size.pace().unwrap_or(0.0));
         Duration::from_secs_f64((self.shots_on_the_way() as f64 * pace).min(1e6))
     }
 
-    /// Seconds a shot as measured, and as declared, where that is much less.
+    /// Measured and declared seconds a shot, if the measured time is much longer.
     #[must_use]
     pub fn much_slower_than_declared(&self) -> Option<(f64, f64)> {
         let (measured, declared) = (self.frame_size.pace()?, self.declared_pace());
@@ -51,30 +51,30 @@ impl Host {
         is_much.then_some((measured, declared))
     }
 
-    /// What to change about a device that may only be slow.
+    /// Advice for a device that may only be slow.
     pub(super) fn pace_advice(&self) -> String {
         let shots = self.shots_on_the_way();
         if shots == 0 {
             return String::new();
         }
         format!(
-            "; {shots} shots were on the way: where one takes longer than the {} s that the device declares, correct `seconds_per_shot` in its description",
+            "; {shots} shots were in flight: if one takes longer than the {} s that the device declares, correct `seconds_per_shot` in its description",
             self.declared_pace()
         )
     }
 
-    /// Takes how long these shots took.
+    /// Records the time of these shots.
     pub(super) fn note_pace(&mut self, now: Duration, sequence: u32, shots: usize) {
         let place = sequence.wrapping_sub(self.base) as usize;
         let Some(pending) = self.pending.get(place) else { return };
-        // Of a frame that was sent twice, only the device's own word tells a lost answer from a slow one.
+        // For a frame that was sent twice, a lost and a slow answer can be told apart only by busy frames.
         if pending.repeats == 0 || self.busy_since.is_some() {
             let begin = pending.first_sent.max(self.last_answer);
             self.frame_size.sample(shots, now.saturating_sub(begin));
         }
     }
 
-    /// After this time the next answer will not come.
+    /// The timeout of the next answer.
     pub(super) fn answer_time(&self) -> Duration {
         self.expected() + self.round_trip.timeout() * (1 << self.timeouts.silent.min(6))
     }
@@ -84,7 +84,7 @@ impl Host {
         self.timer = waits.then(|| now + self.answer_time());
     }
 
-    /// A device that is busy with what an earlier session asked for has more time to answer hello.
+    /// Extends the time for hello while the device is busy with an earlier session.
     pub(super) fn wait_for_busy_device(&mut self, now: Duration) -> bool {
         let State::Handshake { since, .. } = &mut self.state else { return false };
         let busy_since = *self.busy_since.get_or_insert(now);

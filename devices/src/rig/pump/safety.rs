@@ -1,4 +1,4 @@
-//! The device's way to its safe state, and the end of its link.
+//! Safe state and release of the device.
 
 use super::{LOOK_UP, Pump};
 use crate::rig::error::RigError;
@@ -9,9 +9,9 @@ impl Pump {
     /// confirmed it since the last shot is not asked again.
     ///
     /// # Errors
-    /// [`RigError::NotSafe`] where it does not.
+    /// [`RigError::NotSafe`] where it did not confirm.
     pub fn make_safe(&mut self) -> Result<(), RigError> {
-        // Before it said who it is, it was not driven, and knows no requests.
+        // Before the handshake it was not driven and knows no requests.
         if self.host.identity().is_none() {
             return Ok(());
         }
@@ -22,8 +22,8 @@ impl Pump {
         self.safety()
     }
 
-    /// Sends the device to its safe state, and closes the link; a program that was started is waited for.
-    /// What was let go before is left alone.
+    /// Sends the device to its safe state, closes the link, and waits for a program that was started. Does
+    /// nothing the second time.
     ///
     /// # Errors
     /// [`RigError::NotSafe`] where the safe state is not confirmed.
@@ -34,7 +34,7 @@ impl Pump {
         }
         self.give_time_to_end();
         let ended = self.transport.close();
-        // What ended before it said who it is was not driven.
+        // A program that ended before the handshake was not driven.
         if self.host.identity().is_none() {
             return outcome;
         }
@@ -58,12 +58,12 @@ impl Pump {
         }
     }
 
-    /// A program may take so long after its input ended.
+    /// Time for a program to end after its input ended.
     pub(super) fn give_time_to_end(&mut self) {
         self.transport.give_time_to_end(self.host.declared_safe_time() + MARGIN);
     }
 
-    /// `error` of a batch, and what became of the device.
+    /// `error` of a batch, with the outcome of the safe state.
     pub(super) fn fail(&mut self, error: RigError) -> RigError {
         let error = match error {
             RigError::NoAnswer { seconds, damaged, .. } => {
@@ -89,7 +89,7 @@ impl Pump {
 
     fn await_safe(&mut self) {
         let start = self.now();
-        // Why the link is closed, where it is.
+        // Why the link is closed, if it is.
         let mut lost = None;
         self.told.waits_for_safety();
         while self.host.awaits_safe() {
@@ -104,7 +104,7 @@ impl Pump {
             self.tell_of_the_way_to_safety(waited, limit);
             let Err(error) = self.step(LOOK_UP) else { continue };
             self.outgoing.clear();
-            // A program that has ended by itself, well, went to its safe state before.
+            // A program that ended with status 0 had reached its safe state.
             if self.transport.starts_a_program() {
                 self.give_time_to_end();
                 let outcome = match self.transport.close() {
@@ -129,7 +129,7 @@ impl Pump {
     }
 }
 
-/// A link that is lost on the way to the safe state is opened again after this time.
+/// Pause before a link that is lost during the safe state is reopened.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
-/// Time for a program to end, beyond the time that its safe state may take.
+/// Time for a program to end, beyond the time of its safe state.
 const MARGIN: std::time::Duration = std::time::Duration::from_secs(2);

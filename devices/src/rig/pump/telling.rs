@@ -1,4 +1,4 @@
-//! What a pump tells a person: waits, restarts, retries, a device that is slower than it says.
+//! Notices of a pump: waits, restarts, retries, a device that is slower than declared.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::rig::notice::tell;
 
 /// A wait is also reported after this many times what it should take; then after twice as long each time,
 const LATE: u32 = 3;
-/// and not more often than this for one device.
+/// Shortest time between two reports for one device.
 const BETWEEN_WAITS: Duration = Duration::from_secs(10);
 
 impl Pump {
@@ -17,7 +17,7 @@ impl Pump {
         tell(&format!("{}: {text}", self.target));
     }
 
-    /// Tells what is new since the last time.
+    /// Reports news since the last call.
     pub(super) fn tell_news(&mut self) {
         let now = self.now();
         self.tell_wait(now);
@@ -28,7 +28,7 @@ impl Pump {
                 let count =
                     if retried == 1 { String::new() } else { format!(", {retried} so far") };
                 self.tell(&format!(
-                    "a measurement failed and is asked for again{count}: {}",
+                    "a measurement failed and is retried{count}: {}",
                     self.host.last_failure()
                 ));
             }
@@ -39,7 +39,7 @@ impl Pump {
         {
             self.told.is_slow = true;
             self.tell(&format!(
-                "a shot takes {measured:.2} s, and the device declares {declared} s: with `seconds_per_shot` of {measured:.2} in its description, times are told right"
+                "a shot takes {measured:.2} s, and the device declares {declared} s: set `seconds_per_shot` to {measured:.2} in its description for correct times"
             ));
         }
     }
@@ -79,13 +79,13 @@ impl Pump {
                 "waiting for its measurement to end, and then for its safe state, {seconds:.0} s so far"
             ));
         } else {
-            // Once, as the time does not change any more.
+            // Once, because the time does not change any more.
             self.told.next_wait_for_safety = Duration::MAX;
             self.tell(&format!("waiting for its safe state, up to {most:.0} s"));
         }
     }
 
-    /// Tells of a link that was lost, the `count`th time since the last shot was played.
+    /// Reports a lost link, the `count`th time since the last shot.
     pub(super) fn tell_reopening(&self, error: &io::Error, count: u64) {
         if self.transport.starts_a_program() {
             let words = self.transport.last_words();
@@ -94,7 +94,7 @@ impl Pump {
                 "{error}; it is started again ({count} of at most {RESTARTS} times without one more shot){words}"
             ));
         } else {
-            self.tell(&format!("the link was lost ({error}) and is opened again"));
+            self.tell(&format!("the link was lost ({error}) and is reopened"));
         }
     }
 }

@@ -95,7 +95,7 @@ fn driven(link: &Link) -> Pump {
 }
 
 #[test]
-fn a_link_that_is_lost_on_the_way_to_the_safe_state_is_tried_until_the_time_is_over() {
+fn a_link_lost_during_the_safe_state_is_reopened_until_the_timeout() {
     let link = Link::new(None);
     let mut pump = driven(&link);
     link.wire().cut_until = Some(Instant::now() + Duration::from_millis(1_200));
@@ -111,7 +111,7 @@ fn a_link_that_is_lost_on_the_way_to_the_safe_state_is_tried_until_the_time_is_o
 }
 
 #[test]
-fn how_a_program_ends_counts_where_it_did_not_confirm_its_safe_state() {
+fn the_exit_status_of_a_program_counts_without_a_confirmed_safe_state() {
     let link = Link::new(Some(Ended::Well));
     let mut pump = driven(&link);
     link.wire().hangs = true;

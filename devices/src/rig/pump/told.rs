@@ -1,4 +1,4 @@
-//! What a pump has reported already.
+//! Reports that a pump has made already.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use crate::rig::host::Host;
 /// A wait without progress is reported after this time.
 pub(super) const WAIT: Duration = Duration::from_secs(2);
 
-/// What has been reported.
+/// Reports made so far.
 #[derive(Default)]
 pub(super) struct Told {
-    /// Answers, and when the last of them came.
+    /// Answers, and the time of the last one.
     pub answers: u64,
     pub progress: Duration,
-    /// When the next wait is told of at the earliest.
+    /// Earliest time of the next report of a wait.
     pub next_wait: Duration,
     pub retried: u64,
     pub is_slow: bool,
-    /// How long the safe state is waited for when that is told of next.
+    /// Length of the wait for the safe state at the next report.
     pub next_wait_for_safety: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Told {
         self.progress = Duration::MAX;
     }
 
-    /// The safe state is waited for from now on.
+    /// A wait for the safe state begins.
     pub fn waits_for_safety(&mut self) {
         self.next_wait_for_safety = WAIT;
     }

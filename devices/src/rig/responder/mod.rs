@@ -1,9 +1,8 @@
-//! The device's end of a link: frames in, shots to be played out; measurements in, frames out.
+//! The device's end of a link: frames in, shots out; measurements in, frames out.
 //!
-//! What a firmware does, for devices that are programs: without a port, a clock or a thread, as
-//! [`Host`](super::Host) is. Frames are taken strictly in order. One that was answered before is answered
-//! from memory and not played again; one that comes too early is refused with the number that is
-//! expected. Shots are played only with the parameters whose epoch they name.
+//! It does in a program what a firmware does on a board, without a port, a clock or a thread, like
+//! [`Host`](super::Host). Frames are accepted strictly in order. A repeated frame is answered from memory and not
+//! played again; a frame that comes too early is refused with the expected number. Shots are played only with the parameters whose epoch they name.
 
 mod requests;
 
@@ -18,7 +17,7 @@ use super::message::Description;
 use super::refusal::Refusal;
 use super::values::Encoding;
 
-/// Shots that the device is to play.
+/// Shots to be played.
 pub struct Play {
     pub(super) header: Header,
     encoding: Encoding,
@@ -35,20 +34,20 @@ pub struct Responder {
 
     session: u16,
     expected: u32,
-    /// Setting of the parameters that is held; 0 is none.
+    /// Number of the current setting of the parameters; 0 for none.
     epoch: u16,
     parameters: DVector<f32>,
-    /// The setting that is coming in, and how much of it has come.
+    /// The setting that is being received: its number and its first values.
     incoming: (u16, Vec<f32>),
     plays: VecDeque<Play>,
     /// Answers by sequence, the newest last.
     answers: VecDeque<(u32, Vec<u8>)>,
 
-    /// Whether it is in its safe state, for certain.
+    /// Whether it is in its safe state, confirmed.
     safe: bool,
-    /// Whether shots were played since it was there last.
+    /// Whether shots were played since its last safe state.
     driven: bool,
-    /// Requests for the safe state that are not answered yet.
+    /// Unanswered requests for the safe state.
     asked: Vec<Header>,
     shots: u64,
     watchdog_trips: u32,
@@ -59,7 +58,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// The end of a device that was started as `boot`, a number that no other start has.
+    /// The end of a device with the boot number `boot`, different at every start.
     #[must_use]
     pub fn new(description: Description, capacity: Capacity, boot: u32) -> Self {
         Self {
@@ -86,13 +85,13 @@ impl Responder {
         }
     }
 
-    /// The same end, of a device whose safe function has not run yet.
+    /// The same end for a device with a safe function that has not run yet.
     #[must_use]
     pub fn unsure(self) -> Self {
         Self { safe: false, ..self }
     }
 
-    /// Takes what came from the host.
+    /// Takes bytes from the host.
     pub fn receive(&mut self, now: Duration, bytes: &[u8]) {
         let mut decoder = std::mem::replace(&mut self.decoder, Decoder::new(0));
         decoder.read(bytes, |frame| {
@@ -102,8 +101,8 @@ impl Responder {
         self.decoder = decoder;
     }
 
-    /// Shots to be played now, strictly in order; their measurements go to
-    /// [`measured`](Self::measured) before the next are taken.
+    /// The next shots to play, strictly in order; pass their measurements to [`measured`](Self::measured) before
+    /// the next call.
     pub fn play(&mut self) -> Option<Play> {
         while let Some(play) = self.plays.pop_front() {
             if play.header.epoch == self.epoch && self.epoch != 0 {
@@ -122,7 +121,7 @@ impl Responder {
         &self.parameters
     }
 
-    /// Answers `play` with what was measured, `[n_outputs × shots]`, or with what went wrong.
+    /// Answers `play` with its measurements `[n_outputs × shots]`, or with its failure.
     pub fn measured(&mut self, play: &Play, outputs: Result<&DMatrix<f32>, String>) {
         match outputs {
             Ok(outputs) => {
@@ -146,13 +145,13 @@ impl Responder {
         }
     }
 
-    /// Answers `play`, which failed, as did the safe state after it.
+    /// Answers `play` after both it and the safe state failed.
     pub(super) fn failed_unsafely(&mut self, play: &Play, problem: &str) {
         self.forget();
         self.refuse(&play.header, Refusal::SafeFailed, problem);
     }
 
-    /// Says that it is still at `play`, or on its way to the safe state.
+    /// Sends busy for `play`, and for requests for the safe state.
     pub(super) fn busy(&mut self, play: Option<&Header>) {
         let headers: Vec<Header> = play.into_iter().chain(&self.asked).copied().collect();
         for header in headers {
@@ -160,8 +159,8 @@ impl Responder {
         }
     }
 
-    /// Looks after the watchdog, which counts a trip where shots were played; true when the device is to go to its
-    /// safe state now, which [`safe_state`](Self::safe_state) is told of.
+    /// Checks the watchdog, and counts a trip if shots were played. True when the device must go to its safe state
+    /// now; report that to [`safe_state`](Self::safe_state).
     pub fn watch(&mut self, now: Duration) -> bool {
         let watchdog = self.capacity.watchdog;
         let trips =
@@ -174,13 +173,13 @@ impl Responder {
         trips
     }
 
-    /// Whether the host has asked for the safe state, and the device is not known to be there.
+    /// Whether a request for the safe state is unanswered.
     #[must_use]
     pub fn safe_is_asked(&self) -> bool {
         !self.asked.is_empty()
     }
 
-    /// The device is in its safe state, or could not reach it; the host is told where it asked.
+    /// Reports the outcome of the safe state, and answers requests for it.
     pub fn safe_state(&mut self, outcome: Result<(), &str>) {
         self.safe = outcome.is_ok();
         self.driven &= !self.safe;
@@ -199,13 +198,13 @@ impl Responder {
         self.safe
     }
 
-    /// The parameters are forgotten: shots that wait are refused.
+    /// Forgets the parameters: waiting shots are refused.
     fn forget(&mut self) {
         self.epoch = 0;
         self.incoming = (0, Vec::new());
     }
 
-    /// The next frame to be sent.
+    /// The next frame to send.
     pub fn transmit(&mut self) -> Option<Vec<u8>> {
         self.outgoing.pop_front()
     }

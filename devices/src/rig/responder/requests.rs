@@ -1,4 +1,4 @@
-//! What the host asks of the device.
+//! Requests of the host.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Responder {
 
     fn open(&mut self, frame: &Frame<'_>) {
         let session = frame.header.session;
-        // A frame that was late: from before a restart, or of a session that is over.
+        // A late frame, from before a restart or of an earlier session.
         if long(frame.payload, 0) != Some(self.boot) || session == 0 {
             return;
         }
@@ -100,7 +100,7 @@ impl Responder {
     fn take_in_order(&mut self, frame: &Frame<'_>) {
         let header = frame.header;
         if header.session != self.session || self.session == 0 {
-            // A late frame of an old session looks the same; its host is gone and does not mind.
+            // This may be a late frame of an earlier session; its host is gone.
             self.send_error(&header, Refusal::Session, "the session is not open");
             return;
         }
@@ -145,7 +145,7 @@ impl Responder {
             let text = format!("parameter `{channel}` of {value}");
             return self.refuse(&header, Refusal::Range, &text);
         }
-        // Shots still in the queue were asked for with the setting that is held; they come first.
+        // Shots in the queue belong to the current setting; they come first.
         if offset == 0 {
             self.incoming = (header.epoch, Vec::with_capacity(total));
         }
@@ -196,7 +196,7 @@ impl Responder {
     }
 }
 
-/// The first value that is no number or out of its channel's range.
+/// The first value that is not finite or out of range.
 fn stray<'a>(
     channels: impl Iterator<Item = Channel<'a>>,
     values: &[f32],
