@@ -17,7 +17,7 @@ use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
 /// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
 /// use twinprop_devices::{Boundary, PhysicalLayer};
 ///
-/// let pendula = Pendula::nominal(&PendulaConfig { count: 4, ..Default::default() })?;
+/// let pendula = Pendula::nominal(&PendulaConfig { count: 4, ..Default::default() });
 /// let mut device = Boundary::new(Box::new(pendula));
 /// let interface = device.interface().clone();
 /// // The drives of this shot are far out of range: they are clamped and counted.

@@ -119,8 +119,8 @@ impl DeviceConfig {
                 self.copies(seed, nominal, || Ok(Oscillators::fabricated(config, mismatch, seed)))
             }
             DeviceKind::Pendula(config) => {
-                let nominal = Pendula::nominal(config)?;
-                self.copies(seed, nominal, || Pendula::fabricated(config, mismatch, seed))
+                let nominal = Pendula::nominal(config);
+                self.copies(seed, nominal, || Ok(Pendula::fabricated(config, mismatch, seed)))
             }
             DeviceKind::Plate(config) => {
                 let nominal = Plate::nominal(config)?;

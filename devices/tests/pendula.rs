@@ -59,7 +59,7 @@ fn energy(n: usize, state: &[f64], theta: &[f32]) -> f64 {
 #[test]
 fn a_chain_swings_as_the_plain_equation_and_keeps_its_energy_to_fourth_order() {
     let config = PendulaConfig { count: 5, time: 3.0, steps: 12, ..Default::default() };
-    let device = Pendula::nominal(&config).unwrap();
+    let device = Pendula::nominal(&config);
     let (x, theta) = (drives(&device.interface().inputs, 3, 0.8, 1), setting(&device, 2));
     let y = respond(&device, &x, &theta);
     for shot in 0..3 {
@@ -80,7 +80,7 @@ fn a_chain_swings_as_the_plain_equation_and_keeps_its_energy_to_fourth_order() {
     assert!(order > 3.5, "{order}");
     // At the turning point of a single mode the device has its initial energy.
     let alone = PendulaConfig { count: 2, time: std::f64::consts::TAU, steps: 200, ..config };
-    let device = Pendula::nominal(&alone).unwrap();
+    let device = Pendula::nominal(&alone);
     let swing = DMatrix::from_element(2, 1, 0.01f32);
     let back = respond(&device, &swing, &DVector::from_vec(vec![1.0, 1.0, 1.0]));
     assert!((back - swing).amax() < 1e-6);
@@ -90,7 +90,7 @@ fn a_chain_swings_as_the_plain_equation_and_keeps_its_energy_to_fourth_order() {
 fn a_chain_at_small_angles_swings_in_its_eigenmodes() {
     let n = 6;
     let config = PendulaConfig { count: n, time: 5.0, steps: 100, ..Default::default() };
-    let device = Pendula::nominal(&config).unwrap();
+    let device = Pendula::nominal(&config);
     let theta = setting(&device, 1);
     let mut stiffness = DMatrix::<f32>::zeros(n, n);
     for i in 0..n {

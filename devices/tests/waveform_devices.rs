@@ -47,7 +47,7 @@ fn devices() -> Vec<Box<dyn Differentiable>> {
     vec![
         Box::new(Oscillators::fabricated(&oscillators, 0.0, 3)),
         Box::new(SecondHarmonic::fabricated(&optical, 0.1, 3).unwrap()),
-        Box::new(Pendula::fabricated(&pendula, 0.1, 3).unwrap()),
+        Box::new(Pendula::fabricated(&pendula, 0.1, 3)),
         Box::new(Plate::fabricated(&plate_config(), 0.1, 3).unwrap()),
         Box::new(Plate::fabricated(&cochlea_config(), 0.1, 3).unwrap()),
         Box::new(Transistor::fabricated(&transistor_config(), 0.1, 3).unwrap()),

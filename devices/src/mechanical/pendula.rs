@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::nystrom::{STAGE, STEP, is_computed, is_used, slot, slots};
 use crate::elementary::{MULTIPLY_ADDS, sin, sin_cos};
 use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
-use crate::{Channels, Constant, DeviceError, Interface, random, validate};
+use crate::{Channels, Constant, Interface, random, validate};
 
 /// A chain of pendula, as a recipe describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,29 +90,21 @@ const LARGEST_READING: f32 = 1000.0;
 
 impl Pendula {
     /// The chain as designed.
-    ///
-    /// # Errors
-    /// None today; a configuration is checked as it is read.
-    pub fn nominal(config: &PendulaConfig) -> Result<Self, DeviceError> {
+    #[must_use]
+    pub fn nominal(config: &PendulaConfig) -> Self {
         Self::fabricated(config, 0.0, 0)
     }
 
-    /// A copy whose every frequency and spring is off by a relative normal deviate of standard
-    /// deviation `mismatch`, drawn from `seed`.
-    ///
-    /// # Errors
-    /// As [`nominal`](Self::nominal).
-    pub fn fabricated(
-        config: &PendulaConfig,
-        mismatch: f64,
-        seed: u64,
-    ) -> Result<Self, DeviceError> {
+    /// A copy with relative normal deviates of standard deviation `mismatch` in every frequency and spring, drawn
+    /// from `seed`.
+    #[must_use]
+    pub fn fabricated(config: &PendulaConfig, mismatch: f64, seed: u64) -> Self {
         let mut random = random::stream(seed, "fabrication");
         let mut factor = |_| (1.0 + mismatch * random::deviate(&mut random)).max(0.1) as f32;
         let (count, angle) = (config.count, config.largest_angle as f32);
         let (slow, fast) = (1.0 - config.tuning as f32, 1.0 + config.tuning as f32);
         let stiff = config.largest_coupling as f32;
-        Ok(Self::new(PendulaEquation {
+        Self::new(PendulaEquation {
             interface: Interface {
                 device: "pendula".to_owned(),
                 inputs: Channels::bank("initial angle", count, "rad", -angle, angle),
@@ -125,7 +117,7 @@ impl Pendula {
             step: (config.time / config.steps as f64) as f32,
             frequency: (0..count).map(&mut factor).collect(),
             spring: (1..count).map(&mut factor).collect(),
-        }))
+        })
     }
 }
 
