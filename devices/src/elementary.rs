@@ -71,7 +71,7 @@ fn exp(x: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn soft_plus(x: f32) -> (f32, f32) {
     let small = exp(-x.abs());
-    // ln(1 + u) = 2 artanh(u / (2 + u)), whose argument is at most a third.
+    // ln(1 + u) = 2 artanh(u / (2 + u)), with an argument up to a third.
     let z = small / (2.0 + small);
     let w = z * z;
     let series = ((((w / 11.0 + 1.0 / 9.0) * w + 1.0 / 7.0) * w + 0.2) * w + 1.0 / 3.0) * w + 1.0;

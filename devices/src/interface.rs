@@ -53,7 +53,7 @@ impl Bank {
     /// that their squares stay within 32-bit floats, and the division is exact.
     #[must_use]
     pub fn binary_unit(&self) -> f32 {
-        // The exponent alone, and one whose reciprocal is no subnormal number.
+        // The exponent alone, limited so that its reciprocal is a normal number.
         let exponent = (self.half_span().to_bits() >> 23) & 0xff;
         f32::from_bits(exponent.clamp(1, 252) << 23)
     }
@@ -259,7 +259,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// For a linear device whose parameters are its weights: the gain from normalised weights and drives, both
+    /// For a linear device with its weights as parameters: the gain from normalised weights and drives, both
     /// in [−1, 1], to the readings. `None` unless the drives have one range about zero, and the weights too.
     #[must_use]
     pub fn normalised_matrix_gain(&self) -> Option<f32> {

@@ -35,7 +35,7 @@ pub(crate) fn dot(a: &Lane, x: &Lane) -> f32 {
     a.iter().zip(x).map(|(a, x)| a * x).sum()
 }
 
-/// The noiseless equation of a device whose shots are independent of each other.
+/// The noiseless equation of a device with independent shots.
 ///
 /// `respond` and `vjp` see one block. They are compiled for several generations of processors, so
 /// they and the functions that they call are `#[inline(always)]`.

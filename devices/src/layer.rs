@@ -80,8 +80,8 @@ pub trait PhysicalLayer: Send {
     /// `inputs`: `[n_inputs × shots]`; `parameters`: `[n_parameters × shots]`; `outputs`:
     /// `[n_outputs × shots]`, overwritten. The readings are those of one [`measure`](Self::measure)
     /// a shot, in the order of the shots. By default neighbouring shots with equal parameters are
-    /// measured as one batch; a device whose readings depend on how its shots are batched overrides
-    /// this, as does one that can play several settings at once.
+    /// measured as one batch. A device overrides this if its readings depend on the batches, or if it can play
+    /// several settings at once.
     ///
     /// # Errors
     /// As for [`measure`](Self::measure). Shots before the one that failed have been played.

@@ -1,6 +1,6 @@
 //! Converters that saturate.
 
-/// A converter whose readings end at plus and minus full scale.
+/// A converter that clamps readings to plus and minus full scale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Saturation {
     full_scale: f32,

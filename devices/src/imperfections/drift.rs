@@ -64,7 +64,7 @@ impl Course {
 /// The change is made in so many equal parts, so that the constants are not set at every shot.
 const POSITIONS: f64 = 1024.0;
 
-/// A device whose constants drift.
+/// A device with drifting constants.
 pub struct Drift<D> {
     device: D,
     course: Course,

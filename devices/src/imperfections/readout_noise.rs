@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
 
-/// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, kept inside the channel's range, whose width is R.
+/// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, clamped to the channel's range of width R.
 pub struct ReadoutNoise<L> {
     layer: L,
     additive: f32,

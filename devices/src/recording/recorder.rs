@@ -297,18 +297,18 @@ impl Book {
 
     fn write_segment(&mut self) -> io::Result<()> {
         let segment = format!("{:06}", self.segments);
-        let aside = self.folder.join(format!("{segment}.partial"));
-        if aside.exists() {
+        let temporary = self.folder.join(format!("{segment}.partial"));
+        if temporary.exists() {
             // Left by an earlier attempt that failed.
-            fs::remove_dir_all(&aside)?;
+            fs::remove_dir_all(&temporary)?;
         }
-        let crc32 = self.open.write(&aside, &self.interface)?;
+        let crc32 = self.open.write(&temporary, &self.interface)?;
         let place = self.folder.join(&segment);
         if place.exists() {
             // Complete, but the program ended before its line was in the index.
             fs::remove_dir_all(&place)?;
         }
-        fs::rename(&aside, place)?;
+        fs::rename(&temporary, place)?;
         sync_folder(&self.folder)?;
         let (shots, settings) = (self.open.shots(), self.open.settings());
         let line = Line { segment, first_shot: self.shots, shots, settings, crc32 };

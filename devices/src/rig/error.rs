@@ -96,7 +96,7 @@ pub enum RigError {
     Link(String),
     /// The device did not confirm its safe state.
     #[error(
-        "{}THE DEVICE MAY STILL BE DRIVEN: {problem}; look after it", after_in_words(after.as_deref())
+        "{}THE DEVICE MAY STILL BE DRIVEN: {problem}; check it", after_in_words(after.as_deref())
     )]
     NotSafe {
         /// Why it may not be safe.

@@ -63,8 +63,8 @@ impl Registry {
     }
 
     /// Releases `rig`, and notes whether its device may still be driven.
-    fn let_go(&self, rig: &Shared) {
-        match rig.let_go() {
+    fn release(&self, rig: &Shared) {
+        match rig.release() {
             Ok(()) => self.confirm(rig.target()),
             Err(error) => self.note(rig.target(), &error),
         }
@@ -89,21 +89,22 @@ impl Registry {
         }
         // In parallel, because ramps take time.
         thread::scope(|scope| {
-            let let_go = |rig: &Arc<Shared>| {
+            let release = |rig: &Arc<Shared>| {
                 let rig = Arc::clone(rig);
-                thread::Builder::new().spawn_scoped(scope, move || self.let_go(&rig))
+                thread::Builder::new().spawn_scoped(scope, move || self.release(&rig))
             };
-            let waiting: Vec<_> = rigs.iter().map(|rig| (rig, let_go(rig))).collect();
+            let waiting: Vec<_> = rigs.iter().map(|rig| (rig, release(rig))).collect();
             for (rig, thread) in waiting {
                 match thread.map(thread::ScopedJoinHandle::join) {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => {
-                        let problem = "its link failed by a panic on the way to its safe state";
+                        let problem =
+                            "its link failed by a panic before its safe state was confirmed";
                         let error = RigError::NotSafe { problem: problem.to_owned(), after: None };
                         self.note(rig.target(), &rig.fault(error));
                     }
                     // No thread could be started.
-                    Err(_) => self.let_go(rig),
+                    Err(_) => self.release(rig),
                 }
             }
         });
@@ -130,8 +131,8 @@ pub(super) fn make_safe(rig: &Shared) -> Result<(), DeviceError> {
 }
 
 /// Releases `rig`, and notes whether its device may still be driven.
-pub(super) fn let_go(rig: &Shared) {
-    RIGS.let_go(rig);
+pub(super) fn release(rig: &Shared) {
+    RIGS.release(rig);
 }
 
 /// Whether the device at `target` may still be driven after this program released it.

@@ -85,14 +85,14 @@ impl Rig {
         let shared = Arc::new(Shared::new(target, Pump::new(target, host, transport)));
         if registry::is_noted(target) {
             let problem =
-                "it did not confirm its safe state when this program let it go".to_owned();
+                "it did not confirm its safe state when this program released it".to_owned();
             return Err(shared.fault(RigError::NotSafe { problem, after: None }));
         }
         // From here on it is released in any case, also while it is being opened.
         registry::enter(&shared).map_err(fault)?;
         let opened = shared.pump().open(&shared.stop);
         if let Err(error) = opened {
-            registry::let_go(&shared);
+            registry::release(&shared);
             return Err(shared.fault(error));
         }
         let identity = shared.pump().host().identity().cloned();
@@ -190,7 +190,7 @@ impl Drop for Rig {
             // A panic of the keeper changes nothing here.
             let _ = keeper.join();
         }
-        registry::let_go(&self.shared);
+        registry::release(&self.shared);
     }
 }
 

@@ -102,9 +102,9 @@ impl Shared {
     }
 
     /// Sends the device to its safe state, and closes the link.
-    pub(super) fn let_go(&self) -> Result<(), DeviceError> {
+    pub(super) fn release(&self) -> Result<(), DeviceError> {
         self.stop();
-        let outcome = self.pump().let_go();
+        let outcome = self.pump().release();
         outcome.map_err(|error| self.fault(error))
     }
 

@@ -39,7 +39,7 @@ impl Encoding {
                     for (bank, run) in channels.runs(shot) {
                         let scale = LARGEST_CODE / (bank.maximum - bank.minimum);
                         bytes.extend(run.iter().flat_map(|value| {
-                            // A cast saturates, and sends what is no number to zero.
+                            // A cast saturates, and NaN becomes zero.
                             (((value - bank.minimum) * scale).round() as u16).to_le_bytes()
                         }));
                     }

@@ -25,7 +25,7 @@
 //! Sources: differential pairs and their noises as in Joshi et al., Nature Communications 11, 2473
 //! (2020), and the analog hardware kit of Rasch et al. (AICAS 2021); the drift's power law, Karpov et
 //! al., Journal of Applied Physics 102, 124503 (2007). Left out: sneak paths and everything of second
-//! order in r, so a tile whose wires could take more than a quarter of the drive is refused.
+//! order in r. So a tile is refused if its wires could take more than a quarter of the drive.
 
 mod adjoint;
 mod config;

@@ -8,8 +8,7 @@
 //! I_D = 2 n β U_T² [F((u_G − V_T) / n) − F((u_G − V_T) / n − v)] (1 + λ v),   F(x) = ln²(1 + exp(x / 2U_T))
 //! ```
 //!
-//! u is the drive: a waveform whose samples are the data and, between them, the trainable
-//! parameters, each held for some steps. A shot starts at rest; readings are the drain's voltage v at
+//! u is the drive: a waveform of samples, the data and between them the trainable parameters, each held for some steps. A shot starts at rest; readings are the drain's voltage v at
 //! evenly spaced instants.
 //!
 //! | symbol | meaning | unit |
@@ -75,8 +74,8 @@ impl Transistor {
         Self::fabricated(config, 0.0, 0)
     }
 
-    /// A copy whose every constant is off by a relative normal deviate of standard deviation
-    /// `mismatch`, drawn from `seed`.
+    /// A copy with relative normal deviates of standard deviation `mismatch` in every constant, drawn from
+    /// `seed`.
     ///
     /// # Errors
     /// As [`nominal`](Self::nominal).

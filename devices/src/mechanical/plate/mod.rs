@@ -6,8 +6,8 @@
 //! ω_ij = Ω_ij ω_11,   Ω_ij = ((i/a)² + j²) / (1/a² + 1),   φ, ψ = sin(iπx/a) sin(jπy)
 //! ```
 //!
-//! f is the force at the drive point: a waveform whose samples are the data and, between them, the
-//! trainable parameters, each held for some steps. A shot starts at rest; readings are the velocity at
+//! f is the force at the drive point: a waveform of samples, the data and between them the trainable
+//! parameters, each held for some steps. A shot starts at rest; readings are the velocity at
 //! the pickup, as a laser vibrometer has it, at evenly spaced instants. Alternatively each mode has a
 //! modal sensor, a film shaped so that it measures no other mode (Lee & Moon, Journal of Applied Mechanics
 //! 57, 434, 1990). A detector reads its root mean square at the end of each of K windows:
@@ -82,8 +82,8 @@ impl Plate {
         Self::fabricated(config, 0.0, 0)
     }
 
-    /// A copy whose every frequency, damping, shape and tension is off by a relative normal deviate
-    /// of standard deviation `mismatch`, drawn from `seed`.
+    /// A copy with relative normal deviates of standard deviation `mismatch` in every frequency, damping, shape and
+    /// the tension, drawn from `seed`.
     ///
     /// # Errors
     /// As [`nominal`](Self::nominal).

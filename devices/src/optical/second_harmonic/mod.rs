@@ -74,8 +74,8 @@ impl SecondHarmonic {
         Self::fabricated(config, 0.0, 0)
     }
 
-    /// A copy of the device whose every constant is off by a relative deviate of standard
-    /// deviation `mismatch`, drawn from `seed`. The gain is that of the nominal device.
+    /// A copy of the device with relative deviates of standard deviation `mismatch` in every constant, drawn from
+    /// `seed`. The gain is that of the nominal device.
     ///
     /// # Errors
     /// As [`nominal`](Self::nominal).

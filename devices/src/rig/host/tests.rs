@@ -40,7 +40,7 @@ fn exchange(host: &mut Host, device: &mut Responder, now: Duration) {
     }
 }
 
-/// A host whose device plays a frame of shots.
+/// A host with a device that plays a frame of shots.
 fn playing() -> (Host, Responder, Play) {
     let (mut host, mut device) = (host(None), device());
     host.connect(Duration::ZERO);

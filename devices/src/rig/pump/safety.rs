@@ -27,7 +27,7 @@ impl Pump {
     ///
     /// # Errors
     /// [`RigError::NotSafe`] where the safe state is not confirmed.
-    pub fn let_go(&mut self) -> Result<(), RigError> {
+    pub fn release(&mut self) -> Result<(), RigError> {
         let outcome = self.make_safe();
         if std::mem::replace(&mut self.is_closed, true) {
             return outcome;

@@ -116,15 +116,15 @@ fn the_exit_status_of_a_program_counts_without_a_confirmed_safe_state() {
     let mut pump = driven(&link);
     link.wire().hangs = true;
     assert!(matches!(pump.make_safe(), Err(RigError::NotSafe { .. })));
-    pump.let_go().expect("its exit status confirms it");
-    pump.let_go().expect("it is let go");
+    pump.release().expect("its exit status confirms it");
+    pump.release().expect("it is released");
     assert_eq!(pump.open(&AtomicBool::new(false)), Err(RigError::Interrupted));
 
     let link = Link::new(Some(Ended::Badly("it was killed".to_owned())));
     let mut pump = driven(&link);
     link.wire().hangs = true;
     for _ in 0..2 {
-        let error = pump.let_go().expect_err("nothing confirms it").to_string();
+        let error = pump.release().expect_err("nothing confirms it").to_string();
         assert!(error.contains("`safe_seconds`") && error.contains("it was killed"), "{error}");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! It does in a program what a firmware does on a board, without a port, a clock or a thread, like
 //! [`Host`](super::Host). Frames are accepted strictly in order. A repeated frame is answered from memory and not
-//! played again; a frame that comes too early is refused with the expected number. Shots are played only with the parameters whose epoch they name.
+//! played again; a frame that comes too early is refused with the expected number. Shots are played only with the parameters of
+//! their epoch.
 
 mod requests;
 

@@ -1,4 +1,4 @@
-//! The ways that bytes travel, each a thin pipe.
+//! Transports: streams of bytes to a device.
 
 mod process;
 #[cfg(feature = "serial")]
@@ -15,58 +15,58 @@ pub use serial::Serial;
 pub use serial_config::SerialConfig;
 pub use tcp::Tcp;
 
-/// A two-way stream of bytes that one end can open, and open again.
+/// A two-way stream of bytes that can be opened and reopened.
 pub trait Transport: Send {
     /// Closes the link if it is open, and opens it.
     ///
     /// # Errors
-    /// In words that say what to do.
+    /// A message that says what to do.
     fn open(&mut self) -> Result<(), String>;
 
-    /// Waits up to `patience` for bytes and returns how many came; none within that time is zero.
+    /// Reads bytes within `patience` and returns their number; 0 if none came.
     ///
     /// # Errors
     /// Where the link is lost.
     fn read(&mut self, bytes: &mut [u8], patience: Duration) -> io::Result<usize>;
 
-    /// Hands over what it can of `bytes` within `patience` and returns how much; zero is none.
+    /// Writes a part of `bytes` within `patience` and returns its length; 0 if none could be written.
     ///
     /// # Errors
     /// Where the link is lost.
     fn write(&mut self, bytes: &[u8], patience: Duration) -> io::Result<usize>;
 
-    /// Whether opening the link starts the device's program, which is waited for as long as it runs, and
-    /// is not started for ever.
+    /// Whether opening the link starts the device's program. Then the host waits as long as it runs, and limits the
+    /// number of restarts.
     fn starts_a_program(&self) -> bool {
         false
     }
 
-    /// What to look at where nothing answers.
+    /// Advice where no device answers.
     fn advice(&self) -> &'static str {
         "is the device on, is it the right port, and do both ends use one baud rate?"
     }
 
-    /// The last lines that the device's program printed, where they are known.
+    /// The last lines that the device's program printed, if known.
     fn last_words(&self) -> String {
         String::new()
     }
 
-    /// Whether strangers may be at its other end, so that a device may ask for a token.
+    /// Whether the link is a network, so that a device may ask for a token.
     fn is_network(&self) -> bool {
         false
     }
 
-    /// Whether the link, which is open, leads to another machine.
+    /// Whether the open link leads to another machine.
     fn reaches_another_machine(&self) -> bool {
         false
     }
 
-    /// A program that was started may take `time` to end after its input did: it goes to its safe state.
+    /// Sets the time for a started program to end after its input has ended, for its safe state.
     fn give_time_to_end(&mut self, time: Duration) {
         let _ = time;
     }
 
-    /// Closes the link for good. A program that was started is waited for as long as
+    /// Closes the link finally. Waits for a started program as long as
     /// [`give_time_to_end`](Self::give_time_to_end) says.
     fn close(&mut self) -> Ended {
         Ended::Unknown
@@ -77,15 +77,15 @@ pub trait Transport: Send {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// It is not known.
+    /// Unknown.
     Unknown,
-    /// By itself, with exit status 0: in its safe state.
+    /// A program ended by itself with exit status 0: in its safe state.
     Well,
-    /// Otherwise, or not yet; the text says how.
+    /// Otherwise, or still running; the text says how.
     Badly(String),
 }
 
-/// The outcome of a call that ends early where nothing is there yet.
+/// 0 for a call that ended early without data, else its outcome.
 fn zero_if_late(outcome: io::Result<usize>) -> io::Result<usize> {
     use io::ErrorKind as E;
     match outcome {
@@ -94,7 +94,7 @@ fn zero_if_late(outcome: io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// The end of a stream is a lost link.
+/// The error of a link that the other end closed.
 fn lost() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the other end closed the link")
 }

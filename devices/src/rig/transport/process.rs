@@ -1,13 +1,13 @@
-//! A child process on its standard input and output: any program in any language is a device.
+//! A child process by its standard input and output, so that a program in any language can be a device.
 //!
-//! Pipes know no timeouts. A thread reads the child's output and another writes its input, each
-//! through a bounded queue, so that a child that hangs hangs nobody else. What it prints on standard
-//! error is passed on, and its last lines are kept.
+//! Pipes have no timeouts. One thread reads the child's output and another writes its input, each through a
+//! bounded queue, so that a child that hangs does not block the host. Its standard error is passed on, and the
+//! last lines are kept.
 //!
 //! A child whose output shows that it is alive is never killed: it ends by itself, in its safe state.
 //!
-//! The child has a process group of its own: a Ctrl-C in the terminal is its host's, which tells it to go
-//! to its safe state. The end of its input tells it so as well, also where the host was killed.
+//! The child has a process group of its own: a Ctrl-C in the terminal reaches only the host, which sends the
+//! device to its safe state. So does the end of the child's input, also when the host is killed.
 
 use std::io::{self, PipeReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -20,22 +20,22 @@ use super::{Ended, Transport};
 use crate::rig::message::Description;
 use crate::rig::notice::tell;
 
-/// Pieces that wait in a queue.
+/// Most pieces in a queue.
 const QUEUE: usize = 64;
-/// A child whose output ended has so long to end itself.
+/// Time for a child to end after its output has ended.
 const ENDING: Duration = Duration::from_millis(500);
-/// A child that says that it is busy does so twice a second: within this time it is heard.
+/// A busy child sends a frame twice a second, so one arrives within this time.
 const HEARD: Duration = Duration::from_secs(2);
-/// A wait of so long is told of.
+/// A longer wait is reported.
 const TOLD_AFTER: Duration = Duration::from_secs(2);
-/// Bytes that a child can print after its host was killed; then its prints wait for ever.
+/// Bytes that a child can print after its host was killed, before printing blocks.
 #[cfg(target_os = "linux")]
 const UNREAD_BYTES: usize = 1 << 20;
-/// Lines of standard error that are kept, and bytes of each.
+/// Most lines of standard error that are kept, and most bytes of each.
 const LINES: usize = 12;
 const LINE_BYTES: usize = 300;
 
-/// A child process. What it prints on standard error is passed on.
+/// A child process. Its standard error is passed on.
 pub struct Process {
     command: Vec<String>,
     running: Option<Running>,
@@ -48,11 +48,11 @@ struct Running {
     child: Child,
     input: Option<SyncSender<Vec<u8>>>,
     output: Receiver<Vec<u8>>,
-    /// When something came from its output last.
+    /// Time of the last output.
     heard: Instant,
     /// Ends when all of standard error is passed on.
     errors: Receiver<()>,
-    /// What was received and not read yet.
+    /// Received bytes that are not read yet.
     rest: Vec<u8>,
     name: String,
 }
@@ -61,7 +61,7 @@ impl Process {
     /// The program and arguments in `command`, split as a shell splits words; not started yet.
     ///
     /// # Errors
-    /// Where there is no word, or a quote that does not end.
+    /// For an empty command, or an unclosed quote.
     pub fn new(command: &str) -> Result<Self, String> {
         let words = shell_words::split(command)
             .map_err(|error| format!("`{command}` is no command: {error}"))?;
@@ -86,7 +86,7 @@ impl Process {
         apart_from_the_terminal(&mut command);
         let readable = keep_readable(&errors).map_err(cannot)?;
         let child = command.spawn().map_err(cannot);
-        // The child's ends of the pipes are its own from now on.
+        // The child's ends of the pipes are closed here.
         drop((command, readable));
         let mut child = child?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -129,7 +129,7 @@ impl Transport for Process {
         if let Some(before) = &mut self.running
             && let End::StillRuns(how) = before.end(self.time_to_end)
         {
-            // Two programs would drive one device.
+            // Otherwise two programs would drive the device.
             return Err(how);
         }
         self.running = None;
@@ -197,16 +197,16 @@ impl Drop for Process {
     }
 }
 
-/// How a child ended.
+/// The end of a child.
 enum End {
     Well,
     Badly(String),
-    /// Not yet.
+    /// Still running.
     StillRuns(String),
 }
 
 impl Running {
-    /// Its output has ended: why.
+    /// Why its output has ended.
     fn ended(&mut self) -> io::Error {
         let text = match self.wait(ENDING) {
             Some(status) => format!("the program ended: {status}"),
@@ -215,7 +215,7 @@ impl Running {
         io::Error::new(io::ErrorKind::BrokenPipe, text)
     }
 
-    /// Its exit status, if it ends within `patience`, with all that it printed passed on.
+    /// Its exit status, if it ends within `patience`; all of its standard error has been passed on then.
     fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
         let mut told = false;
@@ -238,15 +238,15 @@ impl Running {
         }
     }
 
-    /// Drops what it says, so that it can say more.
+    /// Discards its output, so that it can write more.
     fn drain(&mut self) {
         while self.output.try_recv().is_ok() {
             self.heard = Instant::now();
         }
     }
 
-    /// Ends its input, which tells it to go to its safe state, and waits for it. One that does not end
-    /// within `patience` is killed if it has said nothing either: a measurement may take longer.
+    /// Ends its input, which sends it to its safe state, and waits for it. A child that neither ends nor sends
+    /// anything within `patience` is killed; one that sends busy frames is not, because a measurement may take longer.
     fn end(&mut self, patience: Duration) -> End {
         self.input = None;
         match self.wait(patience) {
@@ -257,7 +257,7 @@ impl Running {
                 self.child.id()
             )),
             None => {
-                // It may be gone by now, which is as well.
+                // It may have ended by itself meanwhile.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 let seconds = patience.as_secs_f64();
@@ -285,7 +285,7 @@ impl LastLines {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The lines, each with two spaces before it.
+    /// The lines, indented by two spaces.
     fn text(&self) -> String {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&kept);
@@ -296,14 +296,14 @@ impl LastLines {
     }
 }
 
-/// Passes `errors` on to this program's standard error, and keeps the last of it.
+/// Passes `errors` on to this program's standard error, and keeps the last lines.
 fn pass_on(mut errors: PipeReader, printed: LastLines) -> Receiver<()> {
     let (done, is_done) = sync_channel(1);
     thread::spawn(move || {
         let mut bytes = vec![0; 1 << 12];
         while let Ok(count @ 1..) = errors.read(&mut bytes) {
             printed.add(&bytes[..count]);
-            // A terminal that is gone is no reason to leave the device alone.
+            // The device must be served also without a terminal.
             let _ = io::stderr().write_all(&bytes[..count]);
         }
         drop(done);
@@ -311,12 +311,11 @@ fn pass_on(mut errors: PipeReader, printed: LastLines) -> Receiver<()> {
     is_done
 }
 
-/// The child can read its own standard error, so that it may print there when its host is gone: a broken
-/// pipe would end it in the middle of its way to the safe state. Nobody reads there then, so the pipe holds
-/// as much as it may.
+/// The child holds the reading end of its own standard error, so that it can print when its host is gone: a broken
+/// pipe would end it before its safe state. Nothing reads there then, so the pipe is made as large as possible.
 #[cfg(unix)]
 fn keep_readable(errors: &PipeReader) -> io::Result<PipeReader> {
-    // Where the system allows no larger one, the usual 64 KiB stay.
+    // If the system does not allow a larger one, it stays at 64 KiB.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(errors, UNREAD_BYTES);
     let inherited = errors.try_clone()?;
@@ -329,7 +328,7 @@ fn keep_readable(errors: &PipeReader) -> io::Result<PipeReader> {
     errors.try_clone()
 }
 
-/// What is typed at the terminal goes to the host alone.
+/// Signals of the terminal reach only the host.
 #[cfg(unix)]
 fn apart_from_the_terminal(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);

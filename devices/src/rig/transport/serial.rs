@@ -1,9 +1,9 @@
 //! A serial port.
 //!
-//! `serialport` 4.10 waits for room once and then writes without a timeout, so that a large write to a
-//! device that does not read never returns. The port is made non-blocking and written in small pieces;
-//! one owner reads and writes in turn, and no handle is cloned, since dropping a clone would let
-//! others open the port.
+//! `serialport` 4.10 waits once until the port is writable and then writes without a timeout, so that a large
+//! write to a device that does not read never returns. The port is made non-blocking and written in small pieces.
+//! One owner reads and writes in turn, and no handle is cloned, because dropping a clone would release the lock of
+//! the port.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ use serialport::{ClearBuffer, SerialPort, SerialPortType};
 
 use super::{SerialConfig, Transport, zero_if_late};
 
-/// Largest piece that is written at once.
+/// Largest piece of one write.
 const PIECE: usize = 1024;
-/// Pause before a full buffer is tried again.
+/// Pause before a write is retried after a full buffer.
 const PAUSE: Duration = Duration::from_micros(200);
 
 #[cfg(unix)]
@@ -39,8 +39,8 @@ impl Serial {
         self.port.as_mut().ok_or_else(super::lost)
     }
 
-    /// The port's path, looked up by USB identity where it is not given: a board that restarts may
-    /// come back under another name.
+    /// The port's path, looked up by USB identity if it is not given: a board may get another name when it
+    /// restarts.
     fn path(&self) -> Result<String, String> {
         if let Some(path) = &self.config.path {
             return Ok(path.clone());
@@ -71,8 +71,8 @@ impl Serial {
 }
 
 impl Serial {
-    /// What to do about an adapter that keeps short answers back, if this port is one: FTDI's wait
-    /// 16 ms for more bytes unless they are told otherwise.
+    /// Advice for an adapter that delays short answers, if this port is one: FTDI's wait 16 ms for more bytes
+    /// by default.
     #[must_use]
     pub fn latency_advice(&self) -> Option<String> {
         let path = std::fs::canonicalize(self.path().ok()?).ok()?;
@@ -81,7 +81,7 @@ impl Serial {
         let milliseconds: u32 = std::fs::read_to_string(&timer).ok()?.trim().parse().ok()?;
         (milliseconds > 1).then(|| {
             format!(
-                "The adapter keeps short answers back for {milliseconds} ms: echo 1 | sudo tee {timer}"
+                "The adapter delays short answers by {milliseconds} ms: echo 1 | sudo tee {timer}"
             )
         })
     }
@@ -107,7 +107,7 @@ impl Transport for Serial {
                 format!("{path} cannot be opened: {error}{advice}")
             })?;
         make_non_blocking(&port).map_err(|error| format!("{path}: {error}"))?;
-        // What an earlier run left in the buffers; a port that cannot clear them has none.
+        // Clears bytes of an earlier run; a port without buffers cannot.
         let _ = port.clear(ClearBuffer::All);
         self.port = Some(port);
         Ok(())

@@ -1,4 +1,4 @@
-//! A socket.
+//! A TCP connection.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::{Transport, lost, zero_if_late};
 
-/// How long a connection may take.
+/// Timeout of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A TCP connection.
 pub struct Tcp {
     address: String,
     stream: Option<TcpStream>,
-    /// What was read and is to be read again.
+    /// Bytes to read again.
     rest: Vec<u8>,
 }
 
@@ -27,14 +27,14 @@ impl Tcp {
     /// The device's end of a connection that a host opened.
     ///
     /// # Errors
-    /// Whatever the system answers.
+    /// Errors of the system.
     pub fn accepted(stream: TcpStream) -> io::Result<Self> {
         let address = stream.peer_addr()?.to_string();
         stream.set_nodelay(true)?;
         Ok(Self { address, stream: Some(stream), rest: Vec::new() })
     }
 
-    /// Has `bytes` read again before what comes next.
+    /// Puts `bytes` back, to be read again first.
     pub(in crate::rig) fn read_again(&mut self, bytes: &[u8]) {
         self.rest.extend_from_slice(bytes);
     }
@@ -84,7 +84,7 @@ impl Transport for Tcp {
             return Ok(count);
         }
         let stream = self.stream()?;
-        // A patience of zero would mean to wait for ever.
+        // A timeout of zero would mean to wait without limit.
         stream.set_read_timeout(Some(patience.max(Duration::from_micros(1))))?;
         match stream.read(bytes) {
             Ok(0) => Err(lost()),
@@ -99,7 +99,7 @@ impl Transport for Tcp {
     }
 }
 
-/// Whether `ip` is reached from this machine alone.
+/// Whether `ip` can be reached only from this machine.
 #[must_use]
 pub fn is_loopback(ip: IpAddr) -> bool {
     match ip {
