@@ -36,8 +36,8 @@ pub enum DeviceKind {
 impl DeviceKind {
     /// Every kind, with its standard configuration.
     #[must_use]
-    pub fn all() -> [Self; 7] {
-        [
+    pub fn all() -> Vec<Self> {
+        vec![
             Self::SecondHarmonic(SecondHarmonicConfig::default()),
             Self::Oscillators(OscillatorsConfig::default()),
             Self::Pendula(PendulaConfig::default()),

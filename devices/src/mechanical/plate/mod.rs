@@ -227,7 +227,12 @@ impl Equation for PlateEquation {
     #[inline(always)]
     fn respond(&self, setting: &Placed, inputs: &[Lane], outputs: &mut [Lane]) {
         let waveform = setting.with_data(inputs);
-        self.read(&waveform, outputs, |_, _, _| ());
+        self.read(
+            &waveform,
+            outputs,
+            #[inline(always)]
+            |_, _, _| (),
+        );
         SATURATION.clamp(outputs.iter_mut().flatten());
     }
 

@@ -22,7 +22,7 @@ impl PlateEquation {
         let mut state = vec![ZERO; 2 * count];
         let mut reading = 0;
         for step in 0..steps {
-            let force = &waveform[self.sampling.sample(step)];
+            let force = waveform[self.sampling.sample(step)];
             let mut stretch = ZERO;
             for (mode, q) in self.modes.iter().zip(&state) {
                 for lane in 0..LANES {
@@ -95,32 +95,35 @@ impl PlateEquation {
                 detector.pull_back(reading, &readings, after, of_velocities, &mut of_pickups);
             }
             detector.pull_back_step(after, &mut of_state[count..]);
-            let force = &waveform[self.sampling.sample(step)];
-            let of_force = &mut of_waveform[self.sampling.sample(step)];
-            let stretch = &stretches[step];
-            let mut of_stretch = ZERO;
+            let sample = self.sampling.sample(step);
+            // Lanes are copied, so that the compiler knows that none is written while another is read.
+            let (force, stretch) = (waveform[sample], stretches[step]);
+            let (mut of_force, mut of_stretch) = (of_waveform[sample], ZERO);
             let (of_q, of_v) = of_state.split_at_mut(count);
             for (m, mode) in self.modes.iter().enumerate() {
                 let [a, b, c, d] = mode.matrix;
-                let (of_q, of_v, of_mode) = (&mut of_q[m], &mut of_v[m], &mut of_mode[m]);
+                let (q, v) = (q[m], v[m]);
+                let (mut dq, mut dv, of_mode) = (of_q[m], of_v[m], &mut of_mode[m]);
                 for lane in 0..LANES {
-                    let pull = mode.ratio * q[m][lane] * stretch[lane];
-                    let kicked = v[m][lane] - kick * pull;
-                    let (dq, dv) = (of_q[lane], of_v[lane]);
-                    of_mode[0][lane] += dq * q[m][lane];
-                    of_mode[1][lane] += dq * kicked;
-                    of_mode[2][lane] += dv * q[m][lane];
-                    of_mode[3][lane] += dv * kicked;
-                    of_mode[4][lane] += dq * force[lane];
-                    of_mode[5][lane] += dv * force[lane];
-                    of_force[lane] += mode.force[0] * dq + mode.force[1] * dv;
-                    let of_kicked = b * dq + d * dv;
+                    let pull = mode.ratio * q[lane] * stretch[lane];
+                    let kicked = v[lane] - kick * pull;
+                    let (of_q, of_v) = (dq[lane], dv[lane]);
+                    of_mode[0][lane] += of_q * q[lane];
+                    of_mode[1][lane] += of_q * kicked;
+                    of_mode[2][lane] += of_v * q[lane];
+                    of_mode[3][lane] += of_v * kicked;
+                    of_mode[4][lane] += of_q * force[lane];
+                    of_mode[5][lane] += of_v * force[lane];
+                    of_force[lane] += mode.force[0] * of_q + mode.force[1] * of_v;
+                    let of_kicked = b * of_q + d * of_v;
                     of_kick[lane] -= of_kicked * pull;
-                    of_stretch[lane] -= of_kicked * kick * mode.ratio * q[m][lane];
-                    of_v[lane] = of_kicked;
-                    of_q[lane] = a * dq + c * dv - of_kicked * kick * mode.ratio * stretch[lane];
+                    of_stretch[lane] -= of_kicked * kick * mode.ratio * q[lane];
+                    dv[lane] = of_kicked;
+                    dq[lane] = a * of_q + c * of_v - of_kicked * kick * mode.ratio * stretch[lane];
                 }
+                (of_q[m], of_v[m]) = (dq, dv);
             }
+            of_waveform[sample] = of_force;
             for (m, mode) in self.modes.iter().enumerate() {
                 for lane in 0..LANES {
                     of_q[m][lane] += 2.0 * mode.ratio * q[m][lane] * of_stretch[lane];
