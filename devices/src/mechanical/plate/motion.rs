@@ -2,6 +2,7 @@
 
 use super::PlateEquation;
 use super::detectors::{Detector, Readings};
+use super::modes::Propagator;
 use crate::lanes::{Cotangents, LANES, Lane, ZERO, dot};
 use crate::waveform::Placed;
 
@@ -32,13 +33,15 @@ impl PlateEquation {
             visit(step, &state, &stretch);
             let (q, v) = state.split_at_mut(count);
             for (mode, (q, v)) in self.modes.iter().zip(q.iter_mut().zip(v)) {
-                let [a, b, c, d] = mode.matrix;
+                let Propagator { matrix: [a, b, c, d], force: [to_q, to_v], ratio, .. } = *mode;
+                let (mut after_q, mut after_v) = (*q, *v);
                 for lane in 0..LANES {
-                    let kicked = v[lane] - kick * mode.ratio * q[lane] * stretch[lane];
-                    let before = q[lane];
-                    q[lane] = a * before + b * kicked + mode.force[0] * force[lane];
-                    v[lane] = c * before + d * kicked + mode.force[1] * force[lane];
+                    let before = after_q[lane];
+                    let kicked = after_v[lane] - kick * ratio * before * stretch[lane];
+                    after_q[lane] = a * before + b * kicked + to_q * force[lane];
+                    after_v[lane] = c * before + d * kicked + to_v * force[lane];
                 }
+                (*q, *v) = (after_q, after_v);
             }
             detector.follow(&state[count..]);
             if step + 1 == self.sampling.read_after(reading) {
@@ -125,9 +128,11 @@ impl PlateEquation {
             }
             of_waveform[sample] = of_force;
             for (m, mode) in self.modes.iter().enumerate() {
+                let (q, mut of) = (q[m], of_q[m]);
                 for lane in 0..LANES {
-                    of_q[m][lane] += 2.0 * mode.ratio * q[m][lane] * of_stretch[lane];
+                    of[lane] += 2.0 * mode.ratio * q[lane] * of_stretch[lane];
                 }
+                of_q[m] = of;
             }
         }
         setting.gather(&of_waveform, of_inputs, &mut sums.parameters);
