@@ -259,7 +259,7 @@ fn a_slow_device_and_a_slow_start_are_waited_for() {
                 let text = words(&output);
                 assert!(text.contains("give it `seconds_per_shot` of 0.2"), "{way:?}: {text}");
                 let is_told =
-                    |pace: &&str| text.contains(&format!("with `seconds_per_shot` of {pace}"));
+                    |pace: &&str| text.contains(&format!("set `seconds_per_shot` to {pace}"));
                 assert!(["0.19", "0.2"].iter().any(is_told), "{way:?}: {text}");
             });
         }
