@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use zip::CompressionMethod;
-use zip::write::FileOptions;
+use zip::write::SimpleFileOptions;
 
 /// An NPY file of version 1, as NumPy writes it.
 pub fn npy(descr: &str, fortran: bool, shape: &[usize], data: &[u8]) -> Vec<u8> {
@@ -55,7 +55,7 @@ pub fn npz(arrays: &[(&str, Vec<u8>)], deflated: bool) -> Vec<u8> {
     let method = if deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
     for (name, array) in arrays {
         // As NumPy, which leaves room for sizes of 64 bits.
-        let options = FileOptions::default().compression_method(method).large_file(true);
+        let options = SimpleFileOptions::default().compression_method(method).large_file(true);
         archive.start_file(format!("{name}.npy"), options).unwrap();
         archive.write_all(array).unwrap();
     }

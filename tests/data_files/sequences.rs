@@ -414,7 +414,8 @@ fn calculated_series_are_windowed_as_those_of_files_are() {
     assert_eq!(classes.classes, ["-3", "-1", "1", "3"]);
     assert_ne!(classes.train.features, other.train.features, "the seed draws the symbols");
     assert_eq!(classes.train.features, values.train.features);
-    let sent = values.schema.in_file_units(values.train.targets.values().expect("values"));
+    let Targets::Values(answers) = &values.train.targets else { panic!("they are values") };
+    let sent = values.schema.in_file_units(answers);
     for (sample, &class) in classes.train.targets.classes().iter().enumerate() {
         let expected = [-3.0, -1.0, 1.0, 3.0][class];
         assert!((sent[(0, sample)] - expected).abs() < 1e-6, "{sample}");
