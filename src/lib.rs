@@ -15,14 +15,19 @@
 //! use twinprop::experiment::{Given, Recipe, RunOptions, train_recipe};
 //! use twinprop::training::Unobserved;
 //!
-//! // Handwritten digits on 64 coupled oscillators, whose digital twin is their nominal equation.
+//! // Handwritten digits, twice through 64 coupled oscillators. The digital twin is their nominal equation.
 //! let recipe = Recipe::parse(
 //!     r#"
-//!     network = ["encode", { physical = { device = "array", start = 0.06 } }, "scale", "readout"]
+//!     network = [
+//!         "encode",
+//!         { physical = { device = "array", start = 0.06 } }, "scale",
+//!         { physical = { device = "array", start = 0.06 } }, "scale",
+//!         "readout",
+//!     ]
 //!     data = { source = "digits" }
-//!     devices = { array = { model = { oscillators = { count = 64, bend = 0.1 } } } }
+//!     devices = { array = { model = { oscillators = { count = 64, largest_angle = 1.5 } } } }
 //!     calibration = { twin = "physics", test_shots = 100 }
-//!     training = { epochs = 2, learning_rate = 0.02 }
+//!     training = { epochs = 5, learning_rate = 0.02 }
 //!     accounting = { digital_peer = false }
 //!     "#,
 //! )?;
@@ -30,7 +35,7 @@
 //! let options = RunOptions { out: Some(folder.path().join("run")), ..RunOptions::default() };
 //! let (summary, _) =
 //!     train_recipe(&recipe, "digits", Given::default(), &options, &mut Unobserved)?;
-//! assert!(summary.test.value() > 0.8, "{}", summary.test);
+//! assert!(summary.test.value() > 0.9, "{}", summary.test);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

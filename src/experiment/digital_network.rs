@@ -10,7 +10,7 @@ use twinprop_calibration::Adam;
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_devices::random;
 
-use crate::data::Split;
+use crate::data::{Dataset, Split, Targets};
 use crate::loss::{Loss, Score};
 use crate::network::{DigitalStage, Encode};
 
@@ -18,6 +18,11 @@ use crate::network::{DigitalStage, Encode};
 pub(super) const STEPS: usize = 1000;
 pub(super) const BATCH: usize = 2048;
 const LEARNING_RATE: f64 = 0.02;
+/// Of values, one of so many training samples is left out of the fit: the weights with the smallest loss on these are
+/// taken (early stopping), as a network fits the noise of values when it has converged.
+const VALIDATION: usize = 5;
+/// Steps from one validation to the next.
+const VALIDATED_EVERY: usize = 10;
 
 /// Multiply-adds of one answer of the network that [`train`] trains.
 pub(super) fn multiply_adds(features: usize, hidden: usize, outputs: usize) -> usize {
@@ -53,11 +58,19 @@ pub(super) fn train(
         weights.push(Tensor::zeros([1, pair[1]], backend));
     }
     let mut optimiser = Adam::default();
-    // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
-    let whole = (split.train.len() <= BATCH)
-        .then(|| (encoded(&split.train.features), split.train.targets.clone()));
     let mut order: Vec<usize> = (0..split.train.len()).collect();
-    for _ in 0..STEPS {
+    let mut validation = None;
+    if matches!(split.train.targets, Targets::Values(_)) && order.len() >= VALIDATION {
+        order.shuffle(&mut random);
+        let left_out = order.split_off(order.len() - order.len() / VALIDATION);
+        validation = Some(Validation::new(split.train.choose(&left_out), &encoded));
+    }
+    // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
+    let whole = (order.len() <= BATCH).then(|| {
+        let fitted = split.train.choose(&order);
+        (encoded(&fitted.features), fitted.targets)
+    });
+    for step in 1..=STEPS {
         let (train, targets) = whole.clone().unwrap_or_else(|| {
             let (chosen, _) = order.partial_shuffle(&mut random, BATCH);
             let batch = split.train.choose(chosen);
@@ -76,9 +89,37 @@ pub(super) fn train(
             })
             .collect();
         optimiser.step(repeat(LEARNING_RATE), weights.iter_mut().collect(), gradients);
+        if let Some(validation) = validation.as_mut().filter(|_| step % VALIDATED_EVERY == 0) {
+            validation.judge(&weights, loss);
+        }
     }
+    let weights = validation.map_or(weights, |validation| validation.best);
     let logits = forward(encoded(&split.test.features), &weights);
     loss.score(&to_matrix(logits), &split.test.targets)
+}
+
+/// Training samples that are left out of the fit, and the weights that did best on them.
+struct Validation {
+    features: Tensor<2>,
+    targets: Targets,
+    smallest: f32,
+    best: Vec<Tensor<2>>,
+}
+
+impl Validation {
+    fn new(samples: Dataset, encoded: impl Fn(&DMatrix<f32>) -> Tensor<2>) -> Self {
+        let features = encoded(&samples.features);
+        Self { features, targets: samples.targets, smallest: f32::INFINITY, best: Vec::new() }
+    }
+
+    /// Takes `weights` if their loss is the smallest so far.
+    fn judge(&mut self, weights: &[Tensor<2>], loss: &dyn Loss) {
+        let (found, _) = loss.at(&forward(self.features.clone(), weights), &self.targets);
+        if self.best.is_empty() || found < self.smallest {
+            self.smallest = found;
+            self.best = weights.to_vec();
+        }
+    }
 }
 
 fn forward(x: Tensor<2>, weights: &[Tensor<2>]) -> Tensor<2> {
