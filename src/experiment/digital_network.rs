@@ -63,7 +63,7 @@ pub(super) fn train(
     if matches!(split.train.targets, Targets::Values(_)) && order.len() >= VALIDATION {
         order.shuffle(&mut random);
         let left_out = order.split_off(order.len() - order.len() / VALIDATION);
-        validation = Some(Validation::new(split.train.choose(&left_out), &encoded));
+        validation = Some(Validation::new(split.train.choose(&left_out), encoded));
     }
     // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
     let whole = (order.len() <= BATCH).then(|| {

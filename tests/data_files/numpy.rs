@@ -60,6 +60,5 @@ pub fn npz(arrays: &[(&str, Vec<u8>)], deflated: bool) -> Vec<u8> {
         archive.write_all(array).unwrap();
     }
     archive.finish().unwrap();
-    drop(archive);
     bytes.into_inner()
 }
