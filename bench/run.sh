@@ -1,8 +1,8 @@
 #!/bin/sh
-# The whole suite beside its peers: `bench/run.sh [FOLDER]`, which gets results.json and peers/, the Python
-# that the peers need, if python3 has no numpy, scipy and torch. MNIST is looked for in $TWINPROP_DATA.
-# `bench/run.sh --short` only counts instructions, which needs valgrind, and fails where there are more than
-# bench/instructions.json says by over 5 %.
+# `bench/run.sh [FOLDER]` runs all benchmarks beside their peers. It writes FOLDER/results.json and, if python3 has no
+# numpy, scipy and torch, FOLDER/peers/ with a Python that has them. MNIST is read from $TWINPROP_DATA/mnist.
+# `bench/run.sh --short` only counts instructions, which needs valgrind, and fails if a count is over 5 % above
+# bench/instructions.json.
 set -eu
 cd "$(dirname "$0")/.."
 if [ "${1:-}" = --short ]; then

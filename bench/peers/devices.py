@@ -1,7 +1,7 @@
 """NumPy's side of the device benchmark: the same equations, vectorised over the shots.
 
-Arguments: the number of shots, and float32 or float64. Reads the name of a device a line, plays the
-shots, and answers with the seconds that they took.
+Arguments: the number of shots, and float32 or float64. Each input line names a device; the answer is the time of its
+shots, in seconds.
 """
 
 import sys
@@ -62,7 +62,7 @@ def oscillators(count=100, steps=5, time_=0.5):
 
 
 def plate(inputs=64, parameters=64, outputs=64, modes=16, steps_per_sample=2):
-    """Exact modal propagator with a kick of the common tension before it."""
+    """Exact modal propagator, with a kick by the common tension before each step."""
     a, b, c, d, g, r, ratio, shape = (uniform(modes, 1, low=0.1, high=0.5) for _ in range(8))
     data, theta = uniform(inputs, SHOTS), uniform(parameters)
     kick = real(0.01)
@@ -88,7 +88,7 @@ def plate(inputs=64, parameters=64, outputs=64, modes=16, steps_per_sample=2):
 
 
 def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
-    """Alexander's L-stable method; the EKV model; Newton's method for the drain's voltage."""
+    """Alexander's L-stable method, the EKV model, and Newton's method for the drain voltage."""
     gamma = real(1 - 0.5**0.5)
     thermal, slope, threshold, modulation = real(0.02585), real(1.3), real(0.7), real(0.05)
     specific = real(2 * 1.3 * 4e-3 * 0.02585**2 * 1e3)
@@ -132,7 +132,7 @@ def transistor(inputs=64, parameters=64, outputs=64, iterations=6):
 
 
 def mzi_mesh(modes=16):
-    """The unitary column by column of interferometers, then one product with the shots; powers."""
+    """The unitary, built up by columns of interferometers; then its product with the shots, and the powers."""
     columns = [np.arange(column % 2, modes - 1, 2) for column in range(modes)]
     phases = [(uniform(len(column), 1), uniform(len(column), 1)) for column in columns]
     data, half = uniform(SHOTS, modes), real(0.5**0.5)

@@ -1,4 +1,4 @@
-"""Fitting a twin in PyTorch: minibatch Adam on the squared error in units of each channel's variance."""
+"""Fits a twin in PyTorch: minibatch Adam on the squared error in units of each channel's variance."""
 
 import torch
 
@@ -6,7 +6,7 @@ from timed import compiled
 
 
 def passes(predict, weights, drives, readings, batch, held_out=0):
-    """What makes one pass over the shots, and then judges the fit by the last `held_out` of them."""
+    """Returns a function that makes one pass over the shots, then judges the fit by the last `held_out` shots."""
     predict = compiled(predict)
     optimiser = torch.optim.Adam(weights, lr=2e-3)
     deviation = readings.std(dim=0)
@@ -17,7 +17,7 @@ def passes(predict, weights, drives, readings, batch, held_out=0):
         return (difference / deviation).square().mean()
 
     def fit():
-        # A training step does not ask how the twin depends on them.
+        # Training steps need no gradient of the twin's weights, so it is enabled only here.
         for weight in weights:
             weight.requires_grad_(True)
         for chosen in torch.randperm(learned).split(batch):

@@ -1,7 +1,8 @@
 """PyTorch's side of the memory comparison: an epoch of the MNIST oscillators, from MNIST's files to the test.
 
-196 oscillators, then 206 of which the last ten are the classes; images kept as bytes, turned, shifted and scaled
-batch by batch, every second pixel of every second row; batch 32, Adam. Argument: the folder with MNIST's files. Prints the peak resident memory in bytes.
+196 oscillators, then 206 of which the last ten are the classes; images kept as bytes, and rotated, shifted and scaled
+batch by batch, with every second pixel of every second row; batch 32, Adam. Argument: the folder with MNIST's files.
+Prints the peak resident memory in bytes.
 """
 
 import gzip

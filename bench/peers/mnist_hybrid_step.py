@@ -1,8 +1,8 @@
 """PyTorch's side of the MNIST hybrid, as `mnist_hybrid_step.py SAMPLES [--compiled]`.
 
 A digital layer from 196 pixels to the spectra of 22 pulses, then two layers of 22 shots of second-harmonic
-generation, every shot with 18 parameters of its own; noise on drives and readings; the twin is the equation;
-scale and offset between the layers; batch 32, Adam. Its constants are learned from 4,096 shots, 64 a step.
+generation, each shot with its own 18 parameters; noise on drives and readings; the equation as twin; scale and offset
+between the layers; batch 32, Adam. The twin's constants are learned from 4,096 shots, 64 per step.
 """
 
 import torch

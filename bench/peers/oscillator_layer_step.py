@@ -1,6 +1,7 @@
-"""PyTorch's side of the GPU benchmark: one physics-aware training step of a layer of oscillators, of which the
-first ten are the classes, as `oscillator_layer_step.py COUNT DEVICE [--compiled]`; the device is noiseless and its
-twin its equation.
+"""PyTorch's side of the GPU benchmark, as `oscillator_layer_step.py COUNT DEVICE [--compiled]`.
+
+One physics-aware training step of a layer of oscillators, of which the first ten are the classes, on a noiseless
+device with its equation as twin.
 """
 
 import sys

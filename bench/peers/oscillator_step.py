@@ -40,7 +40,7 @@ def evolve(q, free, e, bend, error):
 
 
 def oscillators(count):
-    """A layer of the true device, whose twin is the nominal one."""
+    """A layer of the true device, with the nominal device as twin."""
     error = coupling(0.2 * 2**0.5 * torch.randn(count, count))
     return Layer(
         lambda q, free, e: evolve(noisy(q, 0.02), free, e, 1 + BEND, error),

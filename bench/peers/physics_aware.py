@@ -1,5 +1,5 @@
-"""Physics-aware training in PyTorch: a layer that plays on a device and goes back through its twin, scales, the
-penalty on what is out of range, and networks of layers of shots.
+"""Physics-aware training in PyTorch: layers with a forward pass on a device and a backward pass through its twin,
+scales, the penalty on values out of range, and networks of layers of shots.
 """
 
 import torch
@@ -8,10 +8,10 @@ from timed import BATCH, answer, compiled
 
 
 class Layer:
-    """Forward on the device, backward through the twin at the same drive, both functions of (x, *parameters).
+    """Forward on the device, backward through the twin at the same drives; both are functions of (x, *parameters).
 
-    With the option `--compiled` both are what `torch.compile` makes of them; it cannot see into a gradient within a
-    function's backward pass, and so not into a whole step.
+    With the option `--compiled`, `torch.compile` compiles both. It cannot compile a gradient inside a function's
+    backward pass, and so no whole step.
     """
 
     def __init__(self, measure, predict):
@@ -41,7 +41,7 @@ class Layer:
         return torch.autograd.grad(y, drives, cotangent)
 
     def vjp_at(self, *drives):
-        """What works out one vector-Jacobian product of the twin."""
+        """Returns a function that computes one vector-Jacobian product of the twin."""
         cotangent = torch.randn_like(self.predict(*drives))
         return lambda: Layer.vjp(self.predict, drives, cotangent)
 
@@ -64,18 +64,18 @@ class Scale(torch.nn.Module):
 
 
 def outside(value):
-    """The penalty on what is out of range."""
+    """The penalty on values out of range."""
     return torch.relu(value.abs() - 1).square().mean()
 
 
 def readout(x, temperature, classes):
-    """Logits: the mean of each class's readings; what is left over is not read."""
+    """Logits: the mean of each class's readings; surplus readings are ignored."""
     window = x.shape[1] // classes
     return temperature.exp() * x[:, : classes * window].reshape(len(x), classes, window).mean(dim=2)
 
 
 def serve(loss, trained, features, labels, **works):
-    """Answers with the seconds that a step by Adam takes, an epoch of all samples, or another of the `works`."""
+    """Answers with the seconds of a step by Adam, of an epoch of all samples, or of one of the `works`."""
     optimiser = torch.optim.Adam(trained, lr=1e-4)
 
     def learn(chosen):
@@ -91,7 +91,7 @@ def serve(loss, trained, features, labels, **works):
 
 
 def layers_of_shots(features, digital, scales, settings, device_layer, classes, **works):
-    """Serves a network of an optional digital layer, then scales with a layer of shots between each two."""
+    """Serves a network of an optional digital layer, then scales, with a layer of shots between each two scales."""
     temperature = torch.nn.Parameter(torch.tensor(0.0))
     labels = torch.arange(len(features)) % classes
     modules = [module for module in [digital, *scales] if module is not None]

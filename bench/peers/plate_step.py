@@ -1,8 +1,8 @@
 """PyTorch's side of the digits on the driven plate, as `plate_step.py SAMPLES`.
 
-Three layers of four shots, every shot 64 samples of data between 64 trainable ones; 16 modes, four steps of the
-modal propagator a sample, 64 readings; noise on drives and readings; the twin is the equation; scale and offset
-between the layers; batch 32, Adam. Its constants are learned from 2,000 shots, 64 a step.
+Three layers of four shots, each shot with 64 data samples alternating with 64 trainable ones; 16 modes, four steps of
+the modal propagator per sample, 64 readings; noise on drives and readings; the equation as twin; scale and offset
+between the layers; batch 32, Adam. The twin's constants are learned from 2,000 shots, 64 per step.
 """
 
 import torch
@@ -21,10 +21,10 @@ a, b, c, d, g, r, ratio, shape = CONSTANTS
 
 
 def predict(x, theta):
-    """Exact modal propagator with a kick of the common tension before it."""
+    """Exact modal propagator, with a kick by the common tension before each step."""
     data = x.clamp(-1, 1).reshape(-1, SHOTS, INPUTS)
     settings = theta.clamp(-1, 1).expand(len(data), -1, -1)
-    # [samples, batch · shots], data and trainable samples in turns.
+    # [samples, batch · shots], data samples alternating with trainable ones.
     waveform = torch.stack([data, settings], dim=3).reshape(-1, INPUTS + PARAMETERS).T
     drive, push = g * waveform[:, None], r * waveform[:, None]
     q = torch.zeros(MODES, waveform.shape[1])

@@ -1,8 +1,8 @@
 """PyTorch's side of the predictive-coding benchmark: one training step of a digital network.
 
 784-256-128-64-10 with tanh, batch 32, Adam, by fixed-prediction predictive coding (Rosenbaum 2022,
-algorithm 2): predictions and Jacobians stay where the forward pass has them, so its graph is kept and
-asked for the vector-Jacobian products of every sweep. Called with η and the number of sweeps.
+algorithm 2): predictions and Jacobians stay those of the forward pass, so its graph is kept for the
+vector-Jacobian products of every sweep. Arguments: η and the number of sweeps.
 """
 
 import sys

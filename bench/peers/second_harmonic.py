@@ -1,4 +1,4 @@
-"""Second-harmonic generation of 36 channels into 22 bins in PyTorch, for the steps that play it."""
+"""Second-harmonic generation of 36 channels into 22 bins in PyTorch, for the training steps that use it."""
 
 import torch
 

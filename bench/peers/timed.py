@@ -1,6 +1,4 @@
-"""What every script shares that times PyTorch: as many threads as cores, and `torch.compile` with the option
-`--compiled`.
-"""
+"""Shared by all scripts that time PyTorch: as many threads as cores, and `torch.compile` with the option `--compiled`."""
 
 import os
 import sys
@@ -14,17 +12,17 @@ BATCH = 32
 
 
 def compiled(function):
-    """What `torch.compile` makes of it, where that is asked for."""
+    """Returns `function`, compiled by `torch.compile` with the option `--compiled`."""
     return torch.compile(function) if "--compiled" in sys.argv else function
 
 
 def samples():
-    """How many there are to train on: the first argument."""
+    """The number of training samples: the first argument."""
     return int(sys.argv[1])
 
 
 def answer(**works):
-    """Reads the name of one of the works a line, does it, and answers with the seconds that it took."""
+    """Reads the name of one of the `works` per line, does it, and answers with the seconds that it took."""
     for line in sys.stdin:
         work = works[line.strip()]
         start = time.perf_counter()

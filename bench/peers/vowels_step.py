@@ -1,8 +1,8 @@
 """PyTorch's side of the vowels on the optical device, as `vowels_step.py SAMPLES [--compiled]`.
 
-Two layers of 22 shots each, every shot with 18 parameters of its own; second-harmonic generation of 36
-channels into 22 bins with noise on drives and readings; a neural twin of two hidden layers of 256; scale and
-offset between the layers; batch 32, Adam. The twin is fitted to 25,000 shots, of which a tenth judges it.
+Two layers of 22 shots, each shot with its own 18 parameters; second-harmonic generation of 36 channels into 22 bins
+with noise on drives and readings; a neural twin of two hidden layers of 256 units; scale and offset between the
+layers; batch 32, Adam. The twin is fitted to 25,000 shots, of which a tenth is held out to judge it.
 """
 
 import torch

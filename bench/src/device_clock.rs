@@ -1,4 +1,4 @@
-//! When devices play: a clock in front of a network's devices, or of stand-ins that take their time elsewhere.
+//! Times of devices' measurements: a clock in front of a network's devices, or of stand-ins for remote devices.
 
 use std::mem::replace;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,35 +8,35 @@ use nalgebra::{DMatrix, DVector};
 use twinprop::devices::{Boundary, DeviceError, Interface, PhysicalLayer};
 use twinprop::network::Laboratory;
 
-/// From when to when devices played.
+/// Start and end of each measurement.
 #[derive(Clone, Default)]
 pub struct DeviceClock(Arc<Mutex<Vec<(Instant, Instant)>>>);
 
 impl DeviceClock {
-    /// Puts the clock in front of every device of `laboratory`; if `takes` says how long a shot
-    /// takes, with something in the device's place that takes as long and leaves the processor alone.
+    /// Puts the clock in front of every device of `laboratory`. If `takes` is given, replaces each device by a
+    /// stand-in that sleeps for this time per shot.
     pub fn install(&self, laboratory: &mut Laboratory, takes: Option<Duration>) {
         for instrument in &mut laboratory.instruments {
-            let elsewhere = Elsewhere {
+            let stand_in = StandIn {
                 interface: instrument.device.interface().clone(),
                 takes: takes.unwrap_or_default(),
                 owed: 0.0,
             };
-            let elsewhere = self.in_front_of(Boundary::new(Box::new(elsewhere)));
-            let device = replace(&mut instrument.device, elsewhere);
+            let stand_in = self.in_front_of(Boundary::new(Box::new(stand_in)));
+            let device = replace(&mut instrument.device, stand_in);
             if takes.is_none() {
                 instrument.device = self.in_front_of(device);
             }
         }
     }
 
-    /// From when to when the devices played, measurement by measurement.
+    /// Returns start and end of each measurement.
     #[must_use]
     pub fn played(&self) -> Vec<(Instant, Instant)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How long the devices have played since `start`.
+    /// Returns the time that the devices have measured since `start`.
     #[must_use]
     pub fn busy_since(&self, start: Instant) -> Duration {
         let played = self.played().into_iter();
@@ -73,16 +73,16 @@ impl PhysicalLayer for Clocked {
     }
 }
 
-/// Something elsewhere that takes its time.
-struct Elsewhere {
+/// A stand-in for a remote device, which computes nothing and sleeps.
+struct StandIn {
     interface: Interface,
+    /// Time of a shot.
     takes: Duration,
-    /// Seconds that it should have taken and has not, below zero where it has taken more: a sleep is never
-    /// as long as it should be.
+    /// Seconds to sleep that are still owed; negative after sleeps that were too long, as sleeps are never exact.
     owed: f64,
 }
 
-impl PhysicalLayer for Elsewhere {
+impl PhysicalLayer for StandIn {
     fn interface(&self) -> &Interface {
         &self.interface
     }

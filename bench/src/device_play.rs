@@ -1,4 +1,4 @@
-//! Devices playing shots, as the benchmarks time them.
+//! The shots of devices that the benchmarks time.
 
 use nalgebra::{DMatrix, DVector};
 use twinprop::devices::electronic::{Transistor, TransistorConfig};
@@ -6,7 +6,7 @@ use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, Plate
 use twinprop::devices::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
 use twinprop::devices::{Channels, DeviceError, Differentiable};
 
-/// A device and the shots that it plays again and again.
+/// A device and the shots that it plays repeatedly.
 pub struct DevicePlay {
     /// The device, nominal.
     pub device: Box<dyn Differentiable>,
@@ -16,10 +16,10 @@ pub struct DevicePlay {
 }
 
 impl DevicePlay {
-    /// `shots` shots of each device of the benchmarks.
+    /// Returns `shots` shots of each device of the benchmarks.
     ///
     /// # Errors
-    /// Whatever is wrong with a device's settings.
+    /// [`DeviceError`] if a device's settings are invalid.
     pub fn of_each(shots: usize) -> Result<Vec<Self>, DeviceError> {
         let devices: Vec<Box<dyn Differentiable>> = vec![
             Box::new(SecondHarmonic::nominal(&SecondHarmonicConfig::default())?),
@@ -46,19 +46,19 @@ impl DevicePlay {
         Self { device, inputs, parameters, outputs }
     }
 
-    /// Its name.
+    /// The device's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.device.interface().device
     }
 
-    /// Multiply-adds of its shots.
+    /// Multiply-adds of the shots.
     #[must_use]
     pub fn multiply_adds(&self) -> u64 {
         self.inputs.ncols() as u64 * self.device.multiply_adds()
     }
 
-    /// Bytes of its drives and readings.
+    /// Bytes of the inputs and readings.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         4 * (self.inputs.len() + self.outputs.len()) as u64
@@ -67,7 +67,7 @@ impl DevicePlay {
     /// Plays the shots.
     ///
     /// # Errors
-    /// Whatever the device answers.
+    /// The device's error.
     pub fn run(&mut self) -> Result<(), DeviceError> {
         self.device.measure(&self.inputs, &self.parameters, &mut self.outputs)
     }

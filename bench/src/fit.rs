@@ -1,4 +1,4 @@
-//! Calibrations, as the benchmarks time them.
+//! The calibrations that the benchmarks time.
 
 use burn::tensor::Device;
 use twinprop::Backend;
@@ -13,7 +13,7 @@ use crate::Outcome;
 pub struct Fit {
     recipe: Recipe,
     interface: Interface,
-    /// What the constants that are learned are those of.
+    /// The equation with the constants to learn.
     equation: Option<Box<dyn Differentiable>>,
     shots: Shots,
     backend: Device,
@@ -23,11 +23,11 @@ impl Fit {
     /// Measures the shots of `recipe` on the first device of `experiment`.
     ///
     /// # Errors
-    /// Whatever the device answers, or the design of the shots.
+    /// The error of the device or of the design of the shots.
     ///
     /// # Panics
-    /// If there is no device.
-    pub fn new((recipe, mut experiment): (Recipe, Experiment)) -> Outcome<Self> {
+    /// If the experiment has no device.
+    pub fn new(recipe: Recipe, mut experiment: Experiment) -> Outcome<Self> {
         let instrument = &mut experiment.laboratory.instruments[0];
         let interface = instrument.device.interface().clone();
         let (config, task) = (&recipe.calibration, instrument.task.as_ref());
@@ -38,17 +38,17 @@ impl Fit {
         Ok(Self { recipe, interface, equation, shots, backend })
     }
 
-    /// How many shots it measured.
+    /// Number of measured shots.
     #[must_use]
     pub fn shots(&self) -> usize {
         self.shots.len()
     }
 
-    /// One pass over the shots: of a neural twin with the shots that it is judged by, of an equation from where
-    /// the last pass left its constants.
+    /// Makes one pass over the shots: of a new neural twin, with its judgement; or of the equation, from the constants
+    /// of the last pass.
     ///
     /// # Errors
-    /// Whatever the calibration answers; and for twins that are not learned.
+    /// The calibration's error, or an error for twins that are not learned.
     pub fn pass(&mut self) -> Outcome<()> {
         let Self { recipe, interface, equation, shots, backend } = self;
         let (config, seed) = (&recipe.calibration, recipe.seed);
@@ -61,7 +61,7 @@ impl Fit {
                 let once = IdentifyConfig { epochs: 1, ..identification.clone() };
                 identify(&mut **equation, &once, shots, seed, backend, |_, _| ())?;
             }
-            (twin, _) => return Err(format!("no pass over shots makes {twin:?}").into()),
+            (twin, _) => return Err(format!("{twin:?} is not learned in passes over shots").into()),
         }
         Ok(())
     }

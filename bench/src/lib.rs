@@ -1,7 +1,7 @@
-//! What the benchmarks run: networks of the recipes, ready to train.
+//! The subjects of the benchmarks: networks of the recipes, ready to train.
 //!
-//! `cargo bench -p twinprop-bench` prints the times; `cargo run --release -p twinprop-bench` sets them
-//! beside NumPy's and PyTorch's.
+//! `cargo bench -p twinprop-bench` prints the times; `cargo run --release -p twinprop-bench` prints them beside
+//! NumPy's and PyTorch's.
 
 mod device_clock;
 mod device_play;
@@ -39,8 +39,8 @@ pub use peer::{Peer, in_turns, steps_in_turns, vjps_in_turns};
 pub use program::{Outcome, run};
 pub use training::train;
 
-/// The network of `experiments/vowels-optical.toml` with an untrained twin of the recipe's size on its
-/// device: a step costs what it costs after calibration.
+/// The network of `experiments/vowels-optical.toml`, with an untrained twin of the recipe's size: a step costs as much
+/// as after calibration.
 ///
 /// # Panics
 /// If the recipe cannot be read or built.
@@ -68,25 +68,25 @@ pub struct Step {
     rule: Box<dyn TrainingRule>,
     optimiser: Adam,
     batch: Vec<usize>,
-    /// Where the host computes.
+    /// Device of the digital stages and twins.
     backend: Device,
 }
 
 impl Step {
-    /// On the first 32 samples of `experiment`, by backpropagation through the twins.
+    /// Step on the first 32 samples of `experiment`, by backpropagation through the twins.
     #[must_use]
     pub fn new(experiment: Experiment) -> Self {
         Self::by(Box::new(Backpropagation::physics_aware()), experiment)
     }
 
-    /// The same on `batch` samples, some more than once where there are fewer.
+    /// The same step on `batch` samples, which repeat if the training set is smaller.
     #[must_use]
     pub fn on_batch(self, batch: usize) -> Self {
         let samples = self.experiment.split.train.len();
         Self { batch: (0..batch).map(|sample| sample % samples).collect(), ..self }
     }
 
-    /// On the first 32 samples of `experiment`, by `rule`.
+    /// Step on the first 32 samples of `experiment`, by `rule`.
     #[must_use]
     pub fn by(rule: Box<dyn TrainingRule>, experiment: Experiment) -> Self {
         let parameters = experiment.network.parameters();
@@ -94,8 +94,8 @@ impl Step {
         Self { backend, experiment, rule, optimiser: Adam::default(), batch: (0..32).collect() }
     }
 
-    /// Multiply-adds of a step on devices whose twins are their equations, in the digital stages three times
-    /// those of the forward pass: the device's, the twin's, and twice as many in the adjoint.
+    /// Multiply-adds of a step on devices with their equations as twins: per shot one pass of the device, one of the
+    /// twin and an adjoint of two passes; per digital stage three forward passes.
     ///
     /// # Panics
     /// If a device has no twin.
@@ -112,10 +112,10 @@ impl Step {
         self.batch.len() as u64 * of_a_sample.sum::<u64>()
     }
 
-    /// What works out the vector-Jacobian product of the first device's twin at what the step's batch plays.
+    /// Returns a function that computes the vector-Jacobian product of the first device's twin for the step's batch.
     ///
     /// # Panics
-    /// If there is no device, or it does not answer.
+    /// If the network has no device, or the device fails.
     pub fn twin_vjp(&mut self) -> impl FnMut() {
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
         let x = to_tensor(&split.train.choose(&self.batch).features, &self.backend);
@@ -131,34 +131,34 @@ impl Step {
         }
     }
 
-    /// Waits until the backend has done what it was told.
+    /// Waits until the backend has completed its work.
     ///
     /// # Errors
-    /// What the backend says of what it could not do.
+    /// The backend's error.
     pub fn finish(&self) -> Outcome<()> {
         Ok(self.backend.sync()?)
     }
 
-    /// Samples of an epoch.
+    /// Number of samples of an epoch.
     #[must_use]
     pub fn samples(&self) -> usize {
         self.experiment.split.train.len()
     }
 
-    /// An epoch in batches of 32 by physics-aware training as [`train`] has it; Adam makes its first step again.
+    /// Trains for an epoch in batches of 32 by physics-aware training, with a new Adam, as [`train`] does.
     ///
     /// # Errors
-    /// Whatever the training answers.
+    /// The training's error.
     pub fn epoch(&mut self) -> Outcome<()> {
         let config = TrainingConfig { epochs: 1, batch: 32, ..TrainingConfig::default() };
         train(&mut self.experiment, &config, None, &mut Unobserved)?;
         Ok(())
     }
 
-    /// One step; returns the loss.
+    /// Makes one step; returns the loss.
     ///
     /// # Panics
-    /// If the device does not answer.
+    /// If the device fails.
     pub fn run(&mut self) -> f32 {
         let _awake = Awake::keep();
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
@@ -201,20 +201,20 @@ coupling_deviation = 0.2
 input_noise = 0.000625
 "#;
 
-/// A step of the MNIST oscillators on images of noise: what it takes does not depend on the pixels.
+/// A step of the MNIST oscillators on images of noise: its time does not depend on the pixels.
 ///
 /// # Panics
-/// If it cannot be built, or the temporary folder cannot be written.
+/// If the network cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_oscillators() -> Step {
     Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196, &Backend::Flex).1))
 }
 
-/// A step of `layers` layers of `count` coupled oscillators, at least ten, on images of noise; all layers on one
-/// device, which is noisy unless `backend` plays it.
+/// A step of `layers` layers of `count` coupled oscillators, at least ten, on images of noise. All layers are on one
+/// device, which is noisy on `flex` and noiseless on other backends, so that these can simulate it.
 ///
 /// # Panics
-/// If it cannot be built, or the temporary folder cannot be written.
+/// If the network cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn oscillator_layers(count: usize, layers: usize, backend: &Backend) -> Step {
     let layer = r#"{ physical = { device = "oscillators", start = 0.005 } }, "#.repeat(layers);
@@ -263,7 +263,7 @@ shots = 4096
 /// A step of the MNIST hybrid, a digital layer before second-harmonic generation, on images of noise.
 ///
 /// # Panics
-/// If it cannot be built, or the temporary folder cannot be written.
+/// If the network cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn mnist_optical() -> Step {
     Step::new(with_equations(on_noise(MNIST_OPTICAL, 196, &Backend::Flex).1))
@@ -275,9 +275,10 @@ pub fn mnist_optical() -> Step {
 /// As [`Fit::new`].
 ///
 /// # Panics
-/// If it cannot be built, or the temporary folder cannot be written.
+/// If the network cannot be built, or the temporary folder cannot be written.
 pub fn fit_of_mnist_optical() -> Outcome<Fit> {
-    Fit::new(on_noise(MNIST_OPTICAL, 196, &Backend::Flex))
+    let (recipe, experiment) = on_noise(MNIST_OPTICAL, 196, &Backend::Flex);
+    Fit::new(recipe, experiment)
 }
 
 /// A step of `bench/recipes/deep-plate.toml`.
@@ -289,7 +290,7 @@ pub fn deep_plate() -> Step {
     Step::new(with_equations(of_file("bench/recipes/deep-plate.toml", &Backend::Flex).1))
 }
 
-/// The calibration of its device.
+/// The calibration of the device of `bench/recipes/deep-plate.toml`.
 ///
 /// # Errors
 /// As [`Fit::new`].
@@ -297,7 +298,8 @@ pub fn deep_plate() -> Step {
 /// # Panics
 /// If the recipe cannot be read or built.
 pub fn fit_of_deep_plate() -> Outcome<Fit> {
-    Fit::new(of_file("bench/recipes/deep-plate.toml", &Backend::Flex))
+    let (recipe, experiment) = of_file("bench/recipes/deep-plate.toml", &Backend::Flex);
+    Fit::new(recipe, experiment)
 }
 
 /// The calibration of the device of the recipe `name` of `experiments`.
@@ -308,11 +310,11 @@ pub fn fit_of_deep_plate() -> Outcome<Fit> {
 /// # Panics
 /// If the recipe cannot be read or built.
 pub fn fit_of_recipe(name: &str) -> Outcome<Fit> {
-    Fit::new(of_recipe(name, Backend::Flex))
+    let (recipe, experiment) = of_recipe(name, Backend::Flex);
+    Fit::new(recipe, experiment)
 }
 
-/// The equations of an experiment's devices as their twins: a step costs what it costs with constants that
-/// were learned.
+/// Makes the equations of an experiment's devices their twins: a step costs as much as with learned constants.
 fn with_equations(mut experiment: Experiment) -> Experiment {
     for instrument in &mut experiment.laboratory.instruments {
         if let Some(equation) = instrument.nominal.clone() {
@@ -331,7 +333,7 @@ fn of_recipe(name: &str, backend: Backend) -> (Recipe, Experiment) {
 fn of_file(path: &str, backend: &Backend) -> (Recipe, Experiment) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let device = backend.device().expect("the backend is built in");
-    let recipe = Recipe::read(&root.join(path), &[]).expect("the recipe is whole");
+    let recipe = Recipe::read(&root.join(path), &[]).expect("the recipe is valid");
     let experiment =
         prepare(&recipe, &Place::new(&root, &device), Given::default(), &mut Unobserved)
             .expect("the recipe can be built");
@@ -351,14 +353,14 @@ source = { csv = { path = "noise.csv" } }
 /// A step of predictive coding by `config` on a digital network of 784, 256, 128, 64 and 10 units.
 ///
 /// # Panics
-/// If it cannot be built, or the temporary folder cannot be written.
+/// If the network cannot be built, or the temporary folder cannot be written.
 #[must_use]
 pub fn predictive_coding(config: PredictiveCodingConfig) -> Step {
     Step::by(Box::new(PredictiveCoding::new(config)), on_noise(DIGITAL, 784, &Backend::Flex).1)
 }
 
-/// `recipe` and its experiment on 210 images of noise of ten classes; 160 of them, five batches of 32, are trained
-/// on.
+/// `recipe` and its experiment on 210 images of noise in ten classes; 160 of them, five batches of 32, are the
+/// training set.
 fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experiment) {
     let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
@@ -373,26 +375,25 @@ fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experime
     let path = folder.join("recipe.toml");
     std::fs::write(&path, recipe).expect("the temporary folder can be written");
     let device = backend.device().expect("the backend is built in");
-    let recipe = Recipe::read(&path, &[]).expect("the recipe is whole");
+    let recipe = Recipe::read(&path, &[]).expect("the recipe is valid");
     let experiment =
         prepare(&recipe, &Place::new(&folder, &device), Given::default(), &mut Unobserved);
-    // Left behind, the folder would only take space.
+    // If it cannot be removed, the folder only takes space.
     let _ = std::fs::remove_dir_all(&folder);
     (recipe, experiment.expect("the recipe can be built"))
 }
 
-/// The median of some times.
+/// The median of `seconds`.
 ///
 /// # Panics
-/// If there are none.
+/// If `seconds` is empty.
 #[must_use]
 pub fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
 }
 
-/// Four devices whose constants are a tenth off, with noise on drives and readings of about a hundredth of
-/// what they are.
+/// Four devices with constants 10 % off, and noise of about 1 % on drives and readings.
 #[must_use]
 pub fn mismatched_devices() -> Vec<DeviceConfig> {
     let device = |model, readout_noise| {

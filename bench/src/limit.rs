@@ -1,33 +1,33 @@
-//! What the machine allows: arithmetic at the rate of its products of matrices, bytes at that of its memory.
+//! The machine's limits: arithmetic at the rate of its matrix products, bytes at the rate of its memory.
 
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-/// Rows, columns and depth of the product that is timed: large enough for its best rate.
+/// Rows, columns and depth of the timed matrix product: large enough for the best rate.
 const SIZE: usize = 1024;
-/// Values that are copied: more than any cache holds.
+/// Number of copied values: more than any cache holds.
 const COPIED: usize = 1 << 26;
-/// Of so many repetitions, or those of a second, the fastest counts.
+/// Most repetitions; the fastest one within a second counts.
 const REPETITIONS: usize = 200;
 
 /// The rates of a machine, all cores together.
 pub struct Machine {
     /// Multiply-adds a second.
     multiply_adds: f64,
-    /// Bytes a second, read or written.
+    /// Bytes a second, read and written.
     bytes: f64,
 }
 
-/// What there is to do at the least.
+/// The least work that a subject needs.
 #[derive(Clone, Copy)]
 pub struct Work {
     /// Multiply-adds; an elementary function counts as ten.
     pub multiply_adds: u64,
-    /// Bytes that are read or written.
+    /// Bytes read and written.
     pub bytes: u64,
-    /// Rows, depth and columns of the products that they are: their rate counts then, not the best.
+    /// Rows, depth and columns of the matrix products; their rate then counts instead of the best rate.
     pub product: Option<[usize; 3]>,
 }
 
@@ -47,7 +47,7 @@ impl Machine {
         }
     }
 
-    /// The shortest time for `work`, in seconds.
+    /// Returns the shortest time for `work`, in seconds.
     pub fn limit(&self, work: Work) -> f64 {
         let rate = work.product.map_or(self.multiply_adds, multiply_adds_of);
         let arithmetic = work.multiply_adds as f64 / rate;
@@ -57,14 +57,14 @@ impl Machine {
     /// The rates in words.
     pub fn in_words(&self) -> String {
         format!(
-            "limit: products of matrices at {:.0} GFLOP/s, memory at {:.0} GB/s",
+            "limit: matrix products at {:.0} GFLOP/s, memory at {:.0} GB/s",
             2e-9 * self.multiply_adds,
             1e-9 * self.bytes
         )
     }
 }
 
-/// Multiply-adds a second of products of so many rows, depth and columns, on all cores.
+/// Multiply-adds a second of matrix products of these sizes, on all cores.
 fn multiply_adds_of([rows, depth, columns]: [usize; 3]) -> f64 {
     let device = Device::flex();
     let left = Tensor::<2>::ones([rows, depth], &device);
@@ -73,6 +73,7 @@ fn multiply_adds_of([rows, depth, columns]: [usize; 3]) -> f64 {
     (rows * depth * columns) as f64 / fastest(product)
 }
 
+/// Seconds of the fastest repetition of `work`.
 fn fastest(mut work: impl FnMut()) -> f64 {
     let begun = Instant::now();
     let in_time = |&repetition: &usize| repetition < 5 || begun.elapsed().as_secs_f64() < 1.0;

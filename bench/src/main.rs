@@ -1,8 +1,8 @@
-//! Side by side with the peers: devices against NumPy, a training step against PyTorch.
+//! Comparison with peers: devices with NumPy, training steps with PyTorch.
 //!
-//! `cargo run --release -p twinprop-bench -- --python python3` plays both in turns, so that both
-//! see the same machine, and prints medians and their ratio. The Python needs numpy, scipy and torch;
-//! `bench/run.sh` sees to that.
+//! `cargo run --release -p twinprop-bench -- --python python3` times both in turns, so that both run on the machine in
+//! the same state, and prints medians and their ratio. The Python needs numpy, scipy and torch, which `bench/run.sh`
+//! installs.
 
 mod limit;
 mod results;
@@ -21,22 +21,22 @@ use twinprop_bench::{
 use limit::{Machine, Work};
 use results::{Results, Row};
 
-/// twinprop's devices and training step side by side with NumPy's and PyTorch's.
+/// Compares twinprop's devices with NumPy's, and its training steps with PyTorch's.
 #[derive(Parser)]
 struct Arguments {
-    /// The Python that runs the peers.
+    /// Python interpreter that runs the peers.
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Shots of a device in a measurement.
+    /// Shots of a device per measurement.
     #[arg(long, default_value_t = 1024)]
     shots: usize,
-    /// Only this device, or `step`, `vowels-step`, `plate-step`, `hybrid-step` or `predictive-coding`.
+    /// Compare only this device, or `step`, `vowels-step`, `plate-step`, `hybrid-step` or `predictive-coding`.
     #[arg(long)]
     only: Option<String>,
-    /// Turns of each side, twenty repetitions each.
+    /// Turns of each side, of twenty repetitions each.
     #[arg(long, default_value_t = 5)]
     turns: usize,
-    /// Also writes the results to this JSON file.
+    /// Also write the results to this JSON file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -78,7 +78,8 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             let times = steps_in_turns(arguments.turns, &mut step, &mut torch)?;
             let subject =
                 format!("fixed prediction, η = {eta}, {steps} sweeps, 784-256-128-64-10, batch 32");
-            results.add(Row::of_step(subject, TORCH, times), None);
+            let (seconds, peer_seconds) = times;
+            results.add(Row::of_step(subject, TORCH, seconds, peer_seconds), None);
         }
     }
     arguments.json.as_deref().map_or(Ok(()), |path| results.write(path))
@@ -92,7 +93,7 @@ fn compare_device(
     let shots = arguments.shots;
     let work = Work { multiply_adds: play.multiply_adds(), bytes: play.bytes(), product: None };
     let name = play.name().to_owned();
-    // Ours computes in 32 bits; NumPy's own default is 64.
+    // twinprop computes with 32 bits; NumPy's default is 64.
     for real in ["float32", "float64"] {
         let sizes = [shots.to_string(), real.to_owned()];
         let mut numpy = Peer::start(&arguments.python, "devices.py", &sizes)?;
@@ -112,14 +113,14 @@ fn compare_device(
     Ok(())
 }
 
-/// What the rows call PyTorch as it is.
+/// Name of PyTorch without compilation.
 const TORCH: &str = "PyTorch";
 
-/// Turns of what takes long, such as an epoch.
+/// Turns of long subjects, such as an epoch.
 const LONG_TURNS: usize = 3;
 
-/// A training step, the vector-Jacobian product of its first layer's twin, an epoch and a pass of the twin's
-/// calibration, beside PyTorch eager and, where it compiles that, compiled.
+/// Compares a training step, the vector-Jacobian product of its first layer's twin, an epoch and a pass of the twin's
+/// calibration with PyTorch: eager and, if `compiles`, compiled.
 fn compare_step(pat: &PatStep, arguments: &Arguments, results: &mut Results) -> Outcome<()> {
     let PatStep { subject, peer, compiles, product, .. } = *pat;
     let mut step = (pat.step)();
@@ -132,8 +133,9 @@ fn compare_step(pat: &PatStep, arguments: &Arguments, results: &mut Results) -> 
         if !(compiles || name == TORCH) {
             continue;
         }
-        let mut add = |of: &str, times, work| {
-            results.add(Row::of_step(format!("{of}, {subject}"), name, times), work);
+        let mut add = |of: &str, (seconds, peer_seconds): (f64, f64), work| {
+            let row = Row::of_step(format!("{of}, {subject}"), name, seconds, peer_seconds);
+            results.add(row, work);
         };
         let mut torch = Peer::start(&arguments.python, peer, options)?;
         let times = steps_in_turns(arguments.turns, &mut step, &mut torch)?;

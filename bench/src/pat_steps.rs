@@ -7,23 +7,23 @@ use crate::{
     mnist_optical, mnist_oscillators, vowels_optical,
 };
 
-/// A step of physics-aware training, and its peer.
+/// A step of physics-aware training and its peer.
 pub struct PatStep {
-    /// Name.
+    /// Name for the command line.
     pub name: &'static str,
-    /// What it is of, for the table.
+    /// Network, for the table.
     pub subject: &'static str,
-    /// PyTorch's script.
+    /// PyTorch's script in `bench/peers`.
     pub peer: &'static str,
     /// Whether PyTorch compiles its device and its twin within minutes.
     pub compiles: bool,
-    /// Makes it.
+    /// Builds the step.
     pub step: fn() -> Step,
-    /// Makes the calibration of its device, where the twin is learned.
+    /// Builds the calibration of the device, if the twin is learned.
     pub fit: Option<fn() -> Outcome<Fit>>,
-    /// Multiply-adds that it cannot do without; by [`Step::multiply_adds`] where the twins are equations.
+    /// Fewest multiply-adds of the step; `None` for [`Step::multiply_adds`], with equations as twins.
     pub multiply_adds: Option<u64>,
-    /// Rows, depth and columns of the products of matrices that most of them are.
+    /// Rows, depth and columns of the matrix products that make up most multiply-adds.
     pub product: Option<[usize; 3]>,
 }
 
@@ -36,8 +36,8 @@ pub const PAT_STEPS: [PatStep; 4] = [
         compiles: true,
         step: mnist_oscillators,
         fit: None,
-        // Four times eighteen products of matrices a layer: the device's, the twin's, its adjoint's and its
-        // couplings' gradient's.
+        // Four times eighteen matrix products per layer: of the device, the twin, the adjoint and the couplings'
+        // gradient.
         multiply_adds: Some(4 * 18 * 32 * (196 * 196 + 206 * 206)),
         product: Some([32, 206, 206]),
     },
@@ -48,7 +48,7 @@ pub const PAT_STEPS: [PatStep; 4] = [
         compiles: true,
         step: || Step::new(vowels_optical(Backend::Flex).1),
         fit: Some(|| fit_of_recipe("vowels-optical")),
-        // Forward and back through the twin of 18, 256, 256 and 22 units, for 704 shots a layer.
+        // Forward and backward pass of the twin of 18, 256, 256 and 22 units, for 704 shots in each of two layers.
         multiply_adds: Some(2 * 2 * 704 * (18 * 256 + 256 * 256 + 256 * 22)),
         product: Some([704, 256, 256]),
     },

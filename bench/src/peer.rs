@@ -1,4 +1,4 @@
-//! The other side of a comparison: a Python script, and turns with it.
+//! The peer of a comparison, a Python script, and the timing in turns.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use twinprop::training::Awake;
 
 use crate::{Outcome, Step, median};
 
-/// A Python script that answers a line with the seconds that its work took.
+/// A Python script that answers each requested work with the seconds that it took.
 pub struct Peer {
     process: Child,
     requests: ChildStdin,
@@ -32,7 +32,7 @@ impl Peer {
         Ok(Self { process, requests, answers: BufReader::new(answers) })
     }
 
-    /// What it took for `work`.
+    /// Lets the peer do `work`; returns the seconds that it took.
     pub fn seconds(&mut self, work: &str) -> Outcome<f64> {
         writeln!(self.requests, "{work}")?;
         let mut answer = String::new();
@@ -43,23 +43,23 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It may have ended already; then there is nothing to stop.
+        // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Repetitions in a turn, or fewer that take a turn's time.
+/// Most repetitions in a turn.
 const REPETITIONS: usize = 20;
+/// Time after which a turn ends with fewer repetitions.
 const TURN: Duration = Duration::from_secs(2);
-/// Between two turns: threads that wait for work by spinning have gone to sleep by then.
+/// Pause between two turns, in which threads that wait for work by spinning go to sleep.
 const PAUSE: Duration = Duration::from_millis(300);
-/// Before a turn's repetitions: the operating system has spread the threads that it finds asleep over
-/// the cores by then.
+/// Warm-up of a turn, in which the operating system spreads sleeping threads over the cores.
 const WARM_UP: Duration = Duration::from_millis(50);
 
-/// Medians of ours and of the peer's over all repetitions, turn by turn; what
-/// warms a turn up does not count, unless it takes a turn's time itself.
+/// Returns the median seconds of `ours` and of `theirs` over all turns. Warm-ups do not count, except a repetition
+/// that takes a turn's time itself.
 pub fn in_turns(
     turns: usize,
     mut ours: impl FnMut() -> Outcome<()>,
@@ -97,7 +97,7 @@ pub fn in_turns(
     Ok((median(left), median(right)))
 }
 
-/// Medians of a training step of ours and of the peer's.
+/// Returns the median seconds of our training step and of the peer's.
 pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
     in_turns(
         2 * turns,
@@ -109,7 +109,7 @@ pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcom
     )
 }
 
-/// Medians of the vector-Jacobian product of the first layer's twin, ours and the peer's.
+/// Returns the median seconds of our vector-Jacobian product of the first layer's twin and of the peer's.
 pub fn vjps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
     let mut vjp = step.twin_vjp();
     in_turns(

@@ -1,12 +1,12 @@
-//! How the programs of the benchmarks run and end.
+//! Runs a benchmark program and sets its exit status.
 
 use std::process::ExitCode;
 
-/// What a benchmark does, or why it cannot.
+/// Result of a benchmark.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Does `work` as the program itself does its own: on a worker of the pool, so that no call waits for one to
-/// wake. An error is told, and fails.
+/// Runs `work` on a thread of the pool, as `twinprop` does, so that no call waits for a thread to wake. Prints an
+/// error, and returns the exit status.
 pub fn run(work: impl FnOnce() -> Outcome<()> + Send) -> ExitCode {
     match rayon::scope(|_| work().map_err(|error| error.to_string())) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! What a comparison has measured, as lines of a table and as a file.
+//! The results of a comparison, as rows of a table and as a JSON file.
 
 use std::path::Path;
 
@@ -8,45 +8,45 @@ use twinprop_bench::Outcome;
 
 use crate::limit::{Machine, Work};
 
-/// One subject beside its peer.
+/// One subject and its peer.
 #[derive(Serialize)]
 pub struct Row {
-    /// What was timed.
+    /// The timed subject.
     pub subject: String,
-    /// What it was timed beside.
+    /// Its peer.
     pub peer: String,
-    /// Median of ours, in seconds.
+    /// Median time of twinprop, in seconds.
     pub seconds: f64,
-    /// Median of the peer's, in seconds.
+    /// Median time of the peer, in seconds.
     pub peer_seconds: f64,
-    /// The shortest time that the machine allows, in seconds, where it is known.
+    /// The shortest time that the machine allows, in seconds, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
-    /// Shots in that time; none of a training step.
+    /// Shots of a device; `None` for a training step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
 }
 
 impl Row {
-    /// A training step, or a part of one, that took as long as the first of the times, and `peer`'s as the second.
-    pub fn of_step(subject: String, peer: &str, (seconds, peer_seconds): (f64, f64)) -> Self {
+    /// Row of a training step or a part of one.
+    pub fn of_step(subject: String, peer: &str, seconds: f64, peer_seconds: f64) -> Self {
         Self { subject, peer: peer.to_owned(), seconds, peer_seconds, limit: None, shots: None }
     }
 }
 
-/// All that has been measured so far.
+/// All rows so far.
 pub struct Results {
     machine: Machine,
     rows: Vec<Row>,
 }
 
 impl Results {
-    /// Nothing yet, on `machine`.
+    /// Empty results on `machine`.
     pub fn new(machine: Machine) -> Self {
         Self { machine, rows: Vec::new() }
     }
 
-    /// Takes `row` in, with the least that there is to do, and prints it.
+    /// Adds and prints `row`, with the limit from its least `work`.
     pub fn add(&mut self, mut row: Row, work: Option<Work>) {
         row.limit = work.map(|work| self.machine.limit(work));
         let Row { subject, peer, seconds, peer_seconds, limit, shots } = &row;
@@ -63,15 +63,15 @@ impl Results {
         self.rows.push(row);
     }
 
-    /// Prints the table's head.
+    /// Prints the head of the table.
     pub fn begin() {
         println!(
-            "| subject | peer | ms | peer's | share | times as fast | limit, ms | of it | shots a second |"
+            "| subject | peer | ms | peer, ms | ratio | speed-up | limit, ms | time / limit | shots a second |"
         );
         println!("|---|---|---|---|---|---|---|---|---|");
     }
 
-    /// Writes everything to the JSON file `path`.
+    /// Writes all rows to the JSON file `path`.
     pub fn write(&self, path: &Path) -> Outcome<()> {
         let text = serde_json::to_string_pretty(&self.rows)?;
         write_whole(path, (text + "\n").as_bytes())

@@ -1,13 +1,13 @@
-//! A training as the benchmarks watch it.
+//! Trains as the benchmarks do.
 
 use twinprop::Error;
 use twinprop::experiment::Experiment;
 use twinprop::training::{Observer, Refinement, Trainer, TrainingConfig};
 
-/// Training of `experiment` by `config`, without checkpoints and tests; `observer` follows.
+/// Trains `experiment` by `config`, without checkpoints and tests; `observer` gets the events.
 ///
 /// # Errors
-/// Those of a device or of `observer`, and [`Error::Diverged`].
+/// The error of a device or of `observer`, or [`Error::Diverged`].
 pub fn train(
     experiment: &mut Experiment,
     config: &TrainingConfig,

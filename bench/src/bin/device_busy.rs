@@ -1,8 +1,8 @@
-//! How much of the time a device elsewhere is kept busy, and ten steps as a picture.
+//! The share of time that a remote device is kept busy, and a chart of ten steps.
 //!
 //! `cargo run --release -p twinprop-bench --bin device_busy -- --figure bench/device-busy.svg` trains the network
 //! of `experiments/vowels-optical.toml`, with its neural twin, and the MNIST oscillators, with their physics
-//! twins, on devices that take 20 ms a layer and batch.
+//! twins, on devices that take 20 ms per layer and batch.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use twinprop::experiment::Experiment;
 use twinprop::training::{Event, StepDone, TrainingConfig};
 use twinprop_bench::{DeviceClock, Outcome, mnist_oscillators, run, train, vowels_optical};
 
-/// The device's share of the time of a training step.
+/// Measures the share of a training step's time that the device is busy.
 #[derive(Parser)]
 struct Arguments {
-    /// Milliseconds that the device takes for a layer and batch.
+    /// Milliseconds that the device takes per layer and batch.
     #[arg(long, default_value_t = 20)]
     milliseconds: u32,
-    /// Parts of a batch, as `training.parts` has them.
+    /// Parts of a batch, as in `training.parts`.
     #[arg(long, default_value_t = 1)]
     parts: usize,
-    /// Writes ten steps as a picture to this SVG file.
+    /// Draw ten steps into this SVG file.
     #[arg(long, value_name = "FILE")]
     figure: Option<PathBuf>,
 }
@@ -36,22 +36,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Samples of a step.
 const BATCH: usize = 32;
-/// Steps that are timed, after as many that are not as the first epoch has.
+/// Timed steps, which follow the untimed first epoch.
 const STEPS: usize = 60;
-/// Steps in the picture.
+/// Steps in the figure.
 const SHOWN: usize = 10;
 
-/// One training, and its name.
+/// The times of one training.
 struct Timeline {
     name: &'static str,
-    /// When each step ended.
+    /// End of each step.
     steps: Vec<Instant>,
-    /// From when to when the device played.
+    /// Start and end of each measurement of the device.
     played: Vec<(Instant, Instant)>,
 }
 
 impl Timeline {
-    /// Trains `experiment` on devices of which a layer is `shots` shots of each sample.
+    /// Trains `experiment` on devices with `shots` shots per layer and sample.
     fn of(
         name: &'static str,
         mut experiment: Experiment,
@@ -91,8 +91,8 @@ impl Timeline {
     }
 }
 
-/// Ten steps of each training: what the device plays, and when a step ends.
-fn picture(timelines: &[Timeline], path: &Path) -> Outcome<()> {
+/// Draws ten steps of each training: the device's measurements, and the ends of the steps.
+fn draw(timelines: &[Timeline], path: &Path) -> Outcome<()> {
     let mut svg = String::new();
     {
         let height = 70 * timelines.len() as u32 + 60;
@@ -151,15 +151,15 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             arguments,
         )?,
     ];
-    println!("| training | device, ms a layer | ms a step | host alone, ms | device busy |");
+    println!("| training | device, ms a layer | ms a step | device idle, ms | device busy |");
     println!("|---|---|---|---|---|");
     for timeline in &timelines {
         let (ms, busy) = timeline.step();
-        let (name, host) = (timeline.name, ms * (1.0 - busy));
+        let (name, idle) = (timeline.name, ms * (1.0 - busy));
         let takes = arguments.milliseconds;
-        println!("| {name} | {takes} | {ms:.2} | {host:.2} | {:.1} % |", 100.0 * busy);
+        println!("| {name} | {takes} | {ms:.2} | {idle:.2} | {:.1} % |", 100.0 * busy);
     }
-    arguments.figure.as_deref().map_or(Ok(()), |path| picture(&timelines, path))
+    arguments.figure.as_deref().map_or(Ok(()), |path| draw(&timelines, path))
 }
 
 fn main() -> ExitCode {

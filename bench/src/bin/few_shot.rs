@@ -1,9 +1,9 @@
-//! What regularisers do for few-shot learning: MNIST with 1, 5, 10 and 20 images a class.
+//! The effect of regularisers on few-shot learning: MNIST with 1, 5, 10 and 20 images per class.
 //!
-//! `cargo run --release -p twinprop-bench --bin few_shot -- --mnist FOLDER` trains 784-128-64-10 with
-//! rectifiers on each seed's images with every strength of every regulariser, chooses the strength by 2,000
-//! other training images, and prints the accuracy on the 10,000 test images, with the paired difference to no
-//! regulariser.
+//! `cargo run --release -p twinprop-bench --bin few_shot -- --mnist FOLDER` trains a network of 784, 128, 64 and 10
+//! units with rectifiers on each seed's images with every strength of every regulariser, chooses the strength by
+//! 2,000 other training images, and prints the accuracy on the 10,000 test images, with the paired difference from
+//! training without a regulariser.
 
 use std::error::Error;
 use std::iter::repeat;
@@ -29,19 +29,19 @@ use twinprop::training::ShrinkageConfig;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Regularisers on few images.
+/// Compares regularisers on few images.
 #[derive(Parser)]
 struct Arguments {
-    /// MNIST's folder.
+    /// Folder of MNIST's four files.
     #[arg(long)]
     mnist: PathBuf,
-    /// Seeds: other images, other weights.
+    /// Number of seeds, each with its own images and initial weights.
     #[arg(long, default_value_t = 10)]
     seeds: u64,
-    /// Images a class.
+    /// Images per class, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "1,5,10,20")]
     images: Vec<usize>,
-    /// Adam's steps.
+    /// Training steps.
     #[arg(long, default_value_t = 600)]
     steps: u64,
 }
@@ -49,10 +49,10 @@ struct Arguments {
 const WIDTHS: [usize; 4] = [784, 128, 64, 10];
 const BATCH: usize = 20;
 const LEARNING_RATE: f64 = 1e-3;
-/// Images that strengths are chosen by.
+/// Validation images, by which strengths are chosen.
 const VALIDATION: usize = 2000;
 
-/// A regulariser of some strength.
+/// A regulariser with its strength.
 #[derive(Clone, Copy)]
 enum Regulariser {
     Nothing,
@@ -62,7 +62,7 @@ enum Regulariser {
     Bean(Order, f64),
 }
 
-/// Every regulariser with the strengths that are tried.
+/// All regularisers, each with the strengths to try.
 fn regularisers() -> [(&'static str, Vec<Regulariser>); 6] {
     use Regulariser as R;
     let each = |make: fn(f64) -> R, strengths: &[f64]| strengths.iter().map(|&s| make(s)).collect();
@@ -92,14 +92,17 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let data = DataConfig { source, split: Default::default(), every: 1, augment: None };
     let split = data.load(&Locator::new(Path::new("."), None), 0)?;
     let regularisers = regularisers();
-    println!("images a class | regulariser | test accuracy (%) | difference to none, ± its error");
+    println!(
+        "images per class | regulariser | test accuracy (%) | difference from none ± standard error"
+    );
     for &images in &arguments.images {
-        // Accuracies of a seed, a regulariser each.
+        // For each seed, the accuracy with each regulariser.
         let found: Vec<Vec<f32>> = (1..=arguments.seeds)
             .into_par_iter()
             .map(|seed| {
-                let chosen = Chosen::draw(&split, images, seed);
-                regularisers.iter().map(|(_, ways)| chosen.best(ways, arguments.steps)).collect()
+                let samples = Samples::draw(&split, images, seed);
+                let best = |strengths| samples.accuracy_of_best(strengths, arguments.steps);
+                regularisers.iter().map(|(_, strengths)| best(strengths)).collect()
             })
             .collect();
         for (place, (name, _)) in regularisers.iter().enumerate() {
@@ -114,7 +117,7 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Mean and standard deviation of shares, in per cent.
+/// Mean and standard deviation of shares, in percent.
 fn moments(shares: &[f32]) -> (f32, f32) {
     let count = shares.len() as f32;
     let mean = shares.iter().sum::<f32>() / count;
@@ -122,15 +125,15 @@ fn moments(shares: &[f32]) -> (f32, f32) {
     (100.0 * mean, 100.0 * (squares / (count - 1.0).max(1.0)).sqrt())
 }
 
-/// What a seed learns from and is judged by.
-struct Chosen<'a> {
+/// A seed's samples for training, validation and test.
+struct Samples<'a> {
     seed: u64,
     training: Dataset,
     validation: Dataset,
     test: &'a Dataset,
 }
 
-impl<'a> Chosen<'a> {
+impl<'a> Samples<'a> {
     fn draw(split: &'a Split, images: usize, seed: u64) -> Self {
         let mut order: Vec<usize> = (0..split.train.len()).collect();
         order.shuffle(&mut random::stream(seed, "few images"));
@@ -149,20 +152,20 @@ impl<'a> Chosen<'a> {
         Self { seed, training, validation, test: &split.test }
     }
 
-    /// Accuracy on the test images of the way that does best on the others.
-    fn best(&self, ways: &[Regulariser], steps: u64) -> f32 {
-        let trained = ways.iter().map(|&way| {
-            let network = self.train(way, steps);
+    /// Test accuracy of the regulariser with the best validation accuracy.
+    fn accuracy_of_best(&self, regularisers: &[Regulariser], steps: u64) -> f32 {
+        let trained = regularisers.iter().map(|&regulariser| {
+            let network = self.train(regulariser, steps);
             (judge(&network, &self.validation), network)
         });
         let best = trained.max_by(|left, right| left.0.total_cmp(&right.0));
         best.map_or(0.0, |(_, network)| judge(&network, self.test))
     }
 
-    fn train(&self, way: Regulariser, steps: u64) -> Network {
+    fn train(&self, regulariser: Regulariser, steps: u64) -> Network {
         let device = device();
-        let mut network = network(way, self.seed, &device);
-        let shrinkage = match way {
+        let mut network = network(regulariser, self.seed, &device);
+        let shrinkage = match regulariser {
             Regulariser::L1(l1) => ShrinkageConfig { l1, l2: 0.0 },
             Regulariser::WeightDecay(l2) => ShrinkageConfig { l1: 0.0, l2 },
             _ => ShrinkageConfig::default(),
@@ -195,25 +198,26 @@ fn device() -> Device {
     Backend::Flex.device().unwrap_or_default()
 }
 
-fn network(way: Regulariser, seed: u64, device: &Device) -> Network {
+fn network(regulariser: Regulariser, seed: u64, device: &Device) -> Network {
     let mut network = Network::new(Vec::new());
     for (layer, pair) in WIDTHS.windows(2).enumerate() {
         if layer > 0 {
             network.stages.push(Activation::Relu.into());
-            if let Regulariser::Dropout(rate) = way {
+            if let Regulariser::Dropout(rate) = regulariser {
                 network.stages.push(Dropout::new(rate, StageSeed { seed, place: layer }).into());
             }
         }
         let seed = StageSeed { seed, place: layer };
         network.stages.push(Linear::new(pair[0], pair[1], seed, device).into());
     }
-    if let Regulariser::Bean(order, strength) = way {
+    if let Regulariser::Bean(order, strength) = regulariser {
         let config = BeanConfig { order, strength, gamma: 1.0, stages: None };
         network.bean = Some(Assemblies { config, places: vec![2, 4] });
     }
     network
 }
 
+/// The accuracy of `network` on `samples`.
 fn judge(network: &Network, samples: &Dataset) -> f32 {
     let x = to_tensor(&samples.features, &device());
     let trace = network.forward(x, &mut Laboratory::default(), Source::Predicted, None);

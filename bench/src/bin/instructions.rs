@@ -1,9 +1,9 @@
-//! Instructions of the hot paths, counted by valgrind's callgrind: a check against regressions without the
-//! noise of times.
+//! Instruction counts of the hot paths by valgrind's callgrind: a check against regressions without the noise of
+//! times.
 //!
-//! `cargo run --release -p twinprop-bench --bin instructions` compares with `bench/instructions.json` and fails
-//! where a count has grown by more than five per cent; `--write` puts the counts there instead. Valgrind knows no
-//! AVX-512: what is counted is the AVX2 code of the same kernels, on one thread.
+//! `cargo run --release -p twinprop-bench --bin instructions` compares with `bench/instructions.json` and fails if a
+//! count has grown by more than 5 %; `--write` updates the file instead. Valgrind does not support AVX-512: the counts
+//! are of the kernels' AVX2 code, on one thread.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use clap::Parser;
 use twinprop::devices::write_whole;
 use twinprop_bench::{DevicePlay, Outcome, PAT_STEPS, run};
 
-/// Instructions of the hot paths.
+/// Counts the instructions of the hot paths.
 #[derive(Parser)]
 struct Arguments {
-    /// Writes the counts to `bench/instructions.json` instead of comparing with it.
+    /// Write the counts to `bench/instructions.json` instead of comparing with it.
     #[arg(long)]
     write: bool,
-    /// Runs this alone, `repetitions` times: what callgrind watches.
+    /// Run only this subject, `repetitions` times, for callgrind.
     #[arg(long, hide = true, requires = "repetitions")]
     subject: Option<String>,
     #[arg(long, hide = true)]
@@ -29,23 +29,24 @@ struct Arguments {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Largest growth of a count that is let pass.
+/// Largest growth of a count that is no failure.
 const TOLERANCE: f64 = 0.05;
-/// Repetitions beyond those that warm up.
+/// Repetitions that are counted.
 const COUNTED: u32 = 2;
+/// Repetitions before those that are counted.
 const WARM_UP: u32 = 1;
 const SHOTS: usize = 64;
 
 type Work = Box<dyn FnMut() -> Outcome<()>>;
 
-/// What is counted.
+/// The names of all subjects.
 fn names() -> Outcome<Vec<String>> {
     let devices = DevicePlay::of_each(SHOTS)?;
     let devices = devices.iter().map(|play| play.name().to_owned());
     Ok(devices.chain(PAT_STEPS.iter().map(|step| step.name.to_owned())).collect())
 }
 
-/// The work that `name` is.
+/// The work of the subject `name`.
 fn work(name: &str) -> Outcome<Work> {
     if let Some(found) = PAT_STEPS.iter().find(|step| step.name == name) {
         let mut step = (found.step)();
@@ -55,11 +56,11 @@ fn work(name: &str) -> Outcome<Work> {
         }));
     }
     let found = DevicePlay::of_each(SHOTS)?.into_iter().find(|play| play.name() == name);
-    let mut play = found.ok_or_else(|| format!("nothing is called `{name}`"))?;
+    let mut play = found.ok_or_else(|| format!("there is no subject `{name}`"))?;
     Ok(Box::new(move || Ok(play.run()?)))
 }
 
-/// Instructions of one repetition of `subject`: the difference of two runs that repeat it more and less often.
+/// Instructions of one repetition of `subject`, from the difference of two runs with more and fewer repetitions.
 fn count(subject: &str) -> Outcome<u64> {
     let of = |repetitions: u32| -> Outcome<u64> {
         let output = Command::new("valgrind")
@@ -69,10 +70,10 @@ fn count(subject: &str) -> Outcome<u64> {
             .env("RAYON_NUM_THREADS", "1")
             .output()
             .map_err(|error| format!("valgrind: {error}; install it to count instructions"))?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        let collected = said.lines().find_map(|line| line.split_once("Collected : "));
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let collected = printed.lines().find_map(|line| line.split_once("Collected : "));
         let counted = collected.and_then(|(_, number)| number.trim().parse().ok());
-        counted.ok_or_else(|| format!("{subject}: callgrind did not count: {said}").into())
+        counted.ok_or_else(|| format!("{subject}: callgrind did not count: {printed}").into())
     };
     Ok((of(WARM_UP + COUNTED)?.saturating_sub(of(WARM_UP)?)) / u64::from(COUNTED))
 }
@@ -108,10 +109,12 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
         write_whole(&path, text.as_bytes())
             .map_err(|error| format!("{}: {error}", path.display()))?;
     } else if counts.keys().ne(before.keys()) {
-        return Err(format!("{} counts other subjects; --write it", path.display()).into());
+        return Err(
+            format!("{} counts other subjects; update it with --write", path.display()).into()
+        );
     } else if has_grown {
         return Err(format!(
-            "more instructions than {} allows: find out why, or --write it with the reason in the commit",
+            "more instructions than {} allows; find out why, or update it with --write and give the reason in the commit",
             path.display()
         )
         .into());

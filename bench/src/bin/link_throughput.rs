@@ -1,9 +1,9 @@
-//! Shots a second over a link that takes its time, beside a client that waits for each frame.
+//! Shots a second over a slow link, beside a client that waits for each frame.
 //!
-//! `cargo run --release -p twinprop-bench --bin link_throughput` puts a proxy that delays and paces the
-//! bytes between a rig and an emulator on this machine's loopback. The limit of a batch is the round
-//! trip and the time that its values alone, without any framing, take on the link; a bare socket that
-//! sends as many bytes to an echo, in the same turns, shows how much of that the proxy itself costs.
+//! `cargo run --release -p twinprop-bench --bin link_throughput` puts a proxy, which delays and paces the bytes,
+//! between a rig and an emulator on this machine's loopback. The limit of a batch is the round trip plus the time of
+//! its values on the link, without framing. A bare socket that sends as many bytes to an echo, in the same turns,
+//! shows how much of the time the proxy itself costs.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,19 +20,20 @@ use twinprop_bench::median;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Each way.
+/// Latency in each direction.
 const LATENCY: Duration = Duration::from_millis(1);
 const CHANNELS: usize = 64;
 const SHOTS: usize = 64;
-/// Batches of a turn, and turns of each side.
+/// Batches of a turn.
 const BATCHES: usize = 20;
+/// Turns of each side.
 const TURNS: usize = 5;
-/// The end of a wait that is not slept through.
+/// Last part of a wait, which is not slept but polled.
 const AWAKE: Duration = Duration::from_micros(150);
-/// Bytes that the link carries at once, as a packet.
+/// Bytes of a packet.
 const PACKET: usize = 1448;
 
-/// A device that answers what it is driven with, at once.
+/// A device that returns its drives as readings, at once.
 struct Echo(Interface);
 
 impl PhysicalLayer for Echo {
@@ -75,7 +76,7 @@ fn serve_echo(capacity: Capacity) -> Outcome<u16> {
     Ok(port)
 }
 
-/// A link to `port` that carries `bytes_a_second` each way; returns its own port.
+/// Starts a link to `port` with a rate of `bytes_a_second` in each direction; returns its own port.
 fn slow_link(port: u16, bytes_a_second: f64) -> Outcome<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let own = listener.local_addr()?.port();
@@ -84,8 +85,8 @@ fn slow_link(port: u16, bytes_a_second: f64) -> Outcome<u16> {
         let far = TcpStream::connect(("127.0.0.1", port))?;
         for (from, to) in [(near.try_clone()?, far.try_clone()?), (far, near)] {
             from.set_nodelay(true)?;
-            let (on_the_way, arriving) = channel();
-            thread::spawn(move || depart(from, &on_the_way, bytes_a_second));
+            let (departing, arriving) = channel();
+            thread::spawn(move || depart(from, &departing, bytes_a_second));
             thread::spawn(move || arrive(to, &arriving));
         }
         Ok(())
@@ -93,21 +94,22 @@ fn slow_link(port: u16, bytes_a_second: f64) -> Outcome<u16> {
     Ok(own)
 }
 
-/// Reads what comes and says when each packet of it arrives at the other end.
-fn depart(mut from: TcpStream, on_the_way: &Sender<(Instant, Vec<u8>)>, bytes_a_second: f64) {
+/// Reads packets and sends each with the time of its arrival at the other end.
+fn depart(mut from: TcpStream, departing: &Sender<(Instant, Vec<u8>)>, bytes_a_second: f64) {
     let mut packet = [0; PACKET];
     let mut free = Instant::now();
     while let Ok(count @ 1..) = from.read(&mut packet) {
         free = free.max(Instant::now()) + Duration::from_secs_f64(count as f64 / bytes_a_second);
-        if on_the_way.send((free + LATENCY, packet[..count].to_vec())).is_err() {
+        if departing.send((free + LATENCY, packet[..count].to_vec())).is_err() {
             break;
         }
     }
 }
 
+/// Writes each packet at the time of its arrival.
 fn arrive(mut to: TcpStream, arriving: &Receiver<(Instant, Vec<u8>)>) {
     for (time, packet) in arriving {
-        // A sleep is late by some ten microseconds: the last of them are waited for awake.
+        // A sleep ends some tens of microseconds late: the end of the wait is polled.
         let left = time.saturating_duration_since(Instant::now());
         thread::sleep(left.saturating_sub(AWAKE));
         while Instant::now() < time {
@@ -119,7 +121,7 @@ fn arrive(mut to: TcpStream, arriving: &Receiver<(Instant, Vec<u8>)>) {
     }
 }
 
-/// Sends back what it receives; returns its port.
+/// Starts a server that sends back what it receives; returns its port.
 fn echo() -> Outcome<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
@@ -135,7 +137,7 @@ fn echo() -> Outcome<u16> {
     Ok(port)
 }
 
-/// Seconds in which a bare socket gets back each batch's bytes of a turn.
+/// Seconds that a bare socket takes for the bytes of each batch of a turn, there and back.
 fn bare_turn(stream: &mut TcpStream) -> Outcome<Vec<f64>> {
     let mut bytes = vec![7; 4 * SHOTS * CHANNELS];
     let mut seconds = Vec::new();
@@ -148,7 +150,7 @@ fn bare_turn(stream: &mut TcpStream) -> Outcome<Vec<f64>> {
     Ok(seconds)
 }
 
-/// A rig behind a slow link, with so many frames on the way at most.
+/// A rig behind a slow link, with at most `window_frames` frames in flight.
 fn rig(frame: usize, window_frames: usize, bytes_a_second: f64) -> Outcome<Rig> {
     let capacity = Capacity {
         largest_frame: frame,
@@ -160,7 +162,7 @@ fn rig(frame: usize, window_frames: usize, bytes_a_second: f64) -> Outcome<Rig> 
     Ok(Rig::open(&format!("tcp://127.0.0.1:{port}").parse()?, RigOptions::default())?)
 }
 
-/// Seconds of each batch of a turn.
+/// Seconds that the rig takes for each batch of a turn.
 fn turn(rig: &mut Rig) -> Outcome<Vec<f64>> {
     let inputs = DMatrix::from_fn(CHANNELS, SHOTS, |row, shot| (row * SHOTS + shot) as f32);
     let (none, mut outputs) = (DVector::zeros(0), DMatrix::zeros(CHANNELS, SHOTS));
@@ -180,7 +182,7 @@ fn turn(rig: &mut Rig) -> Outcome<Vec<f64>> {
 fn compare() -> Outcome<()> {
     println!("{SHOTS} shots of {CHANNELS} channels, {LATENCY:?} each way, medians");
     println!(
-        "link (Mbit/s) | frame (bytes) | shots a second | of the limit | of a bare socket's | stop and wait | times that"
+        "link (Mbit/s) | frame (bytes) | shots a second | of the limit | of the bare socket | stop and wait | speed-up"
     );
     for (megabits, frame, window_frames) in
         [(10.0, 1024, 8), (30.0, 1024, 16), (100.0, 1024, 48), (100.0, 2048, 24), (100.0, 4096, 12)]

@@ -1,5 +1,5 @@
-//! Physics twins recover what a device was built with: for each simulated device, its constants from
-//! shots of a mismatched, noisy copy, beside what a neural twin learns from the same shots.
+//! Physics twins recover a device's constants: for each simulated device, the constants that they learn from shots
+//! of a mismatched, noisy copy, beside a neural twin fitted to the same shots.
 //!
 //! `cargo run --release -p twinprop-bench --bin recover_constants`
 
@@ -18,9 +18,10 @@ use twinprop::devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfi
 use twinprop::devices::optical::{MziMeshConfig, SecondHarmonicConfig};
 use twinprop::devices::{Constant, DeviceConfig, DeviceKind, ImperfectionsConfig};
 
-/// Shots that judge a twin, read without noise.
+/// Test shots, read without noise.
 const TEST_SHOTS: usize = 512;
 
+/// Each device with its number of shots and its readout noise, as a share of the range.
 fn devices() -> Vec<(DeviceKind, usize, f64)> {
     let oscillators = OscillatorsConfig {
         count: 20,
@@ -32,8 +33,7 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
         coupling_deviation: 0.2,
         ..Default::default()
     };
-    // Short enough that no mode's phase is off by a turn at the end: beyond, the error has more than
-    // one valley.
+    // Short enough that no mode's phase is off by a turn at the end: beyond, the error has more than one minimum.
     let plate = PlateConfig {
         inputs: 16,
         parameters: 16,
@@ -60,7 +60,7 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
             4096,
             0.003,
         ),
-        // An angle's range is that of its sensor, 200 rad: one per cent of the angles that occur.
+        // The range of an angle is its sensor's, 200 rad: this noise is 1 % of the angles that occur.
         (DeviceKind::Oscillators(oscillators), 1024, 0.00005),
         (DeviceKind::Pendula(PendulaConfig::default()), 1024, 0.00001),
         (DeviceKind::Plate(plate), 1024, 0.01),
@@ -72,7 +72,7 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!(
-        "device | shots | constants: number, deviation → error left (worst kind) | R² physics | R² neural"
+        "device | shots | constants: number, error before → after by kind | R² physics | R² neural"
     );
     for (model, shots, readout_noise) in devices() {
         row(model, shots, readout_noise)?;
@@ -123,14 +123,14 @@ fn row(model: DeviceKind, shots: usize, readout_noise: f64) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Root mean square of what the data sheet is off by, and of what is left of it, a kind of constant.
+/// Root mean square error of the data sheet's and of the learned constants, for each kind of constant.
 fn errors(truth: &[Constant], designed: &[Constant], learned: &[Constant]) -> String {
     let bank = |constant: &Constant| {
         constant.name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end().to_owned()
     };
     let mut kinds: Vec<String> = truth.iter().map(bank).collect();
     kinds.dedup();
-    let off = |kind: &str, values: &[Constant]| -> f32 {
+    let error = |kind: &str, values: &[Constant]| -> f32 {
         let squares: Vec<f32> = truth
             .iter()
             .zip(values)
@@ -141,7 +141,7 @@ fn errors(truth: &[Constant], designed: &[Constant], learned: &[Constant]) -> St
     };
     kinds
         .iter()
-        .map(|kind| format!("{kind} {:.4} → {:.4}", off(kind, designed), off(kind, learned)))
+        .map(|kind| format!("{kind} {:.4} → {:.4}", error(kind, designed), error(kind, learned)))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -1,8 +1,8 @@
-//! What refining the twins costs a training step, and whether a device waits for it.
+//! The cost of refining the twins per training step, and whether a device waits for it.
 //!
 //! `cargo run --release -p twinprop-bench --bin refinement_cost` trains the network of
-//! `experiments/vowels-optical.toml` on its simulated device, and on one that takes 5 ms a layer, with
-//! refinement and without in turns.
+//! `experiments/vowels-optical.toml` on its simulated device, and on one that takes 5 ms per layer, with and without
+//! refinement in turns.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -14,19 +14,20 @@ use twinprop_bench::{DeviceClock, median, train, vowels_optical};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Turns of each kind, and epochs a turn.
+/// Turns of each kind.
 const TURNS: usize = 5;
+/// Epochs of a turn.
 const EPOCHS: usize = 4;
-/// Measurements that a layer of the network is.
+/// Shots of a layer of the network, per sample.
 const SHOTS_A_LAYER: u32 = 22;
 
-/// What a step took.
+/// The mean times of a turn's steps.
 struct Turn {
     /// Seconds from one step to the next.
     step: f64,
-    /// The device's share of them.
+    /// Share of the time that the device was busy.
     busy: f64,
-    /// Seconds that lessons took a step, on a thread of their own.
+    /// Seconds per step that the twins' lessons took, on their own thread.
     lessons: f64,
 }
 
@@ -36,14 +37,14 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::
     let clock = DeviceClock::default();
     let takes = layer_takes.map(|takes| takes / (32 * SHOTS_A_LAYER));
     clock.install(&mut experiment.laboratory, takes);
-    // An untrained twin is no reason to recalibrate: the steps are what is timed.
+    // No recalibration, although the twin is untrained: only the steps are timed.
     let config = RefinementConfig { recalibration_shots: 0, ..RefinementConfig::default() };
     let training = TrainingConfig { epochs: EPOCHS, ..recipe.training.clone() };
     let (network, laboratory) = (&experiment.network, &experiment.laboratory);
     let mut refinement = refined
         .then(|| Refinement::new(config, &[true], network, laboratory, recipe.seed, &backend));
     let mut steps = 0;
-    // The first step comes after the first look at the twins, which is not part of it.
+    // Timed from the first step on: the first check of the twins comes before it.
     let mut start = None;
     let mut observer = |event: &Event| {
         if let Event::Step(StepDone { done, .. }) = event {
@@ -63,7 +64,7 @@ fn turn(layer_takes: Option<Duration>, refined: bool) -> Result<Turn, twinprop::
 
 fn main() -> Result<(), twinprop::Error> {
     println!(
-        "| device | refined | ms a step | host ms a step | device busy | lessons, ms a step |"
+        "| device | refined | ms a step | device idle, ms | device busy | lessons, ms a step |"
     );
     println!("|---|---|---|---|---|---|");
     for (name, takes) in [("simulated", None), ("5 ms a layer", Some(Duration::from_millis(5)))] {
@@ -75,9 +76,9 @@ fn main() -> Result<(), twinprop::Error> {
         for (refined, turns) in [("no", without), ("yes", with)] {
             let median_of = |of: fn(&Turn) -> f64| median(turns.iter().map(of).collect());
             let (ms, busy) = (1e3 * median_of(|turn| turn.step), median_of(|turn| turn.busy));
-            let (host, lessons) = (ms * (1.0 - busy), 1e3 * median_of(|turn| turn.lessons));
+            let (idle, lessons) = (ms * (1.0 - busy), 1e3 * median_of(|turn| turn.lessons));
             let busy = 100.0 * busy;
-            println!("| {name} | {refined} | {ms:.2} | {host:.2} | {busy:.1} % | {lessons:.2} |");
+            println!("| {name} | {refined} | {ms:.2} | {idle:.2} | {busy:.1} % | {lessons:.2} |");
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
-//! How time and memory grow: a training step against oscillators, batch and layers, and the memory of a whole
-//! epoch beside PyTorch's.
+//! Growth of time and memory: a training step against the numbers of oscillators, samples and layers, and the memory
+//! of a whole epoch beside PyTorch's.
 //!
-//! `cargo run --release -p twinprop-bench --bin scaling -- --mnist ../shared/data --python python3`; without
-//! `--mnist`, a folder that has MNIST's in `mnist`, the last is left out. Memory is the peak of the resident set of
-//! a process of its own, as Linux tells it.
+//! `cargo run --release -p twinprop-bench --bin scaling -- --mnist FOLDER --python python3`, where FOLDER/mnist holds
+//! MNIST's files; without `--mnist`, the epoch is left out. Memory is the peak resident set of a separate process, as
+//! Linux reports it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -15,19 +15,19 @@ use twinprop::experiment::{RunOptions, train};
 use twinprop::training::Unobserved;
 use twinprop_bench::{Outcome, Step, median, oscillator_layers, run};
 
-/// Growth of time and memory.
+/// Measures the growth of time and memory.
 #[derive(Parser)]
 struct Arguments {
-    /// A folder with MNIST's four files in `mnist`.
+    /// Folder with MNIST's four files in `mnist`.
     #[arg(long)]
     mnist: Option<PathBuf>,
-    /// The Python that runs the peer.
+    /// Python interpreter with PyTorch.
     #[arg(long, default_value = "python3")]
     python: String,
-    /// Prints the memory of some steps of this batch, and ends: what a process of its own is for.
+    /// Only print the memory of some steps with this batch size, in this process.
     #[arg(long, hide = true)]
     memory_of_batch: Option<usize>,
-    /// The same of an epoch.
+    /// Only print the memory of an epoch, in this process.
     #[arg(long, hide = true)]
     memory_of_epoch: bool,
 }
@@ -35,15 +35,18 @@ struct Arguments {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Oscillators, batch and layers, where they do not vary.
+/// Oscillators, unless they vary.
 const COUNT: usize = 256;
+/// Samples of a batch, unless they vary.
 const BATCH: usize = 32;
+/// Layers, unless they vary.
 const LAYERS: usize = 1;
-/// A step is repeated for so long, and so often at the least.
+/// Shortest time for which a step is repeated, in seconds.
 const SECONDS: f64 = 1.0;
+/// Fewest repetitions of a step.
 const REPETITIONS: usize = 7;
 
-/// Seconds of a step, the median.
+/// Median seconds of a step.
 fn seconds(mut step: Step) -> f64 {
     let start = Instant::now();
     step.run();
@@ -56,7 +59,7 @@ fn seconds(mut step: Step) -> f64 {
     median(times)
 }
 
-/// y = a + b xᵖ by least squares of the relative errors: a, b and p, none of them below zero.
+/// Fits y = a + b xᵖ by least squares of the relative errors; returns a, b and p, none of them below zero.
 fn power_law(points: &[(f64, f64)]) -> (f64, f64, f64) {
     let fit = |exponent: f64| {
         // With u = 1 / y and v = xᵖ / y, 1 = a u + b v.
@@ -77,7 +80,7 @@ fn power_law(points: &[(f64, f64)]) -> (f64, f64, f64) {
     best.map_or((0.0, 0.0, 0.0), |(_, found)| found)
 }
 
-/// Times steps of growing `sizes`, and prints how they and their arithmetic grow.
+/// Times steps of growing `sizes`, and prints the exponents of their time and their arithmetic.
 fn grow(what: &str, sizes: &[usize], step: impl Fn(usize) -> Step) {
     let (mut times, mut work) = (Vec::new(), Vec::new());
     for &size in sizes {
@@ -103,24 +106,23 @@ fn grow(what: &str, sizes: &[usize], step: impl Fn(usize) -> Step) {
 
 /// Peak resident memory of this process so far, in bytes.
 fn peak_memory() -> Outcome<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").map_err(|error| {
-        format!("/proc/self/status: {error}; memory is measured on Linux alone")
-    })?;
+    let status = std::fs::read_to_string("/proc/self/status")
+        .map_err(|error| format!("/proc/self/status: {error}; memory is measured only on Linux"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(1024.0 * kilobytes.ok_or("/proc/self/status has no VmHWM")?.trim().parse::<f64>()?)
 }
 
-/// What another process prints as its memory.
+/// Runs `command` and returns the memory that it prints.
 fn memory_of(command: &mut Command) -> Outcome<f64> {
     let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let last = said.lines().last().and_then(|line| line.trim().parse().ok());
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let last = printed.lines().last().and_then(|line| line.trim().parse().ok());
     last.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned().into())
 }
 
-/// This program again, to be asked for its memory.
-fn again() -> Outcome<Command> {
+/// A command that runs this program in a separate process.
+fn this_program() -> Outcome<Command> {
     Ok(Command::new(std::env::current_exe()?))
 }
 
@@ -129,7 +131,7 @@ fn memory_by_batch() -> Outcome<()> {
     println!("|---|---|");
     let mut points = Vec::new();
     for batch in [1usize, 128, 256, 512, 1024, 2048] {
-        let bytes = memory_of(again()?.args(["--memory-of-batch", &batch.to_string()]))?;
+        let bytes = memory_of(this_program()?.args(["--memory-of-batch", &batch.to_string()]))?;
         println!("| {batch} | {:.1} |", 1e-6 * bytes);
         points.push((batch as f64, bytes));
     }
@@ -140,16 +142,16 @@ fn memory_by_batch() -> Outcome<()> {
         points.iter().map(|point| of((point.0 - x, point.1 - y))).sum()
     };
     let (xx, xy, yy) = (products(|d| d.0 * d.0), products(|d| d.0 * d.1), products(|d| d.1 * d.1));
-    println!("| a sample more | {:.4}; R² {:.4} |", 1e-6 * xy / xx, xy * xy / (xx * yy));
+    println!("| per sample | {:.4}; R² {:.4} |", 1e-6 * xy / xx, xy * xy / (xx * yy));
     Ok(())
 }
 
-/// The folder of the project.
+/// The root folder of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// An epoch of the MNIST oscillators, from the files to the report.
+/// Trains the MNIST oscillators for an epoch, from the files to the report.
 fn epoch(data: &Path) -> Outcome<()> {
     let out = std::env::temp_dir().join(format!("twinprop-epoch-{}", std::process::id()));
     let options = RunOptions {
@@ -160,17 +162,17 @@ fn epoch(data: &Path) -> Outcome<()> {
     };
     let recipe = root().join("experiments/mnist-oscillators.toml");
     let outcome = train(&recipe, &options, &mut Unobserved);
-    // Left behind, the folder would only take space.
+    // If it cannot be removed, the folder only takes space.
     let _ = std::fs::remove_dir_all(out);
     outcome?;
     Ok(())
 }
 
 fn memory_of_epochs(data: &Path, python: &str) -> Outcome<()> {
-    let ours = memory_of(again()?.arg("--memory-of-epoch").arg("--mnist").arg(data))?;
+    let ours = memory_of(this_program()?.arg("--memory-of-epoch").arg("--mnist").arg(data))?;
     let script = root().join("bench/peers/mnist_epoch.py");
     let theirs = memory_of(Command::new(python).arg(script).arg(data.join("mnist")))?;
-    println!("\n| an epoch of `mnist-oscillators` | PyTorch | share |");
+    println!("\n| an epoch of `mnist-oscillators` | PyTorch | ratio |");
     println!("|---|---|---|");
     println!("| {:.0} MB | {:.0} MB | {:.2} |", 1e-6 * ours, 1e-6 * theirs, ours / theirs);
     Ok(())
@@ -190,7 +192,7 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
         println!("{}", peak_memory()?);
         return Ok(());
     }
-    println!("{COUNT} oscillators, batch {BATCH}, {LAYERS} layer, but for what varies\n");
+    println!("{COUNT} oscillators, batch {BATCH}, {LAYERS} layer, unless they vary\n");
     println!("| PAT step | ms | million multiply-adds | GFLOP/s |");
     println!("|---|---|---|---|");
     grow("oscillators", &[64, 128, 256, 512, 1024, 2048], |count| {

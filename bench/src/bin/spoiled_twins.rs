@@ -1,9 +1,9 @@
-//! What a wrong twin costs, and what refining it brings: test accuracy against the twin's error at the start.
+//! The cost of a wrong twin and the gain of refining it: test accuracy against the twin's error at the start.
 //!
-//! `cargo run --release -p twinprop-bench --bin spoiled_twins -- --out FOLDER` trains vowels-optical with its
-//! data sheet's equation for a twin, on devices that are less and less what the data sheet says, by
-//! physics-aware training with refinement and without, in silico, and with the exact gradient; prints a
-//! table, and writes `spoiled-twins.svg`. Runs that are in the folder already are not made again.
+//! `cargo run --release -p twinprop-bench --bin spoiled_twins -- --out FOLDER` trains vowels-optical, with its data
+//! sheet's equation as the twin, on devices that differ more and more from the data sheet: by physics-aware training
+//! with and without refinement, in silico, and with the exact gradient. It prints a table and writes
+//! `spoiled-twins.svg`. Runs that are already in the folder are reused.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -18,40 +18,47 @@ use twinprop::training::Unobserved;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Accuracy against the twin's error at the start.
+/// Measures test accuracy against the twin's error at the start.
 #[derive(Parser)]
 struct Arguments {
     /// Folder of the runs and the figure.
     #[arg(long)]
     out: PathBuf,
-    /// Seeds.
+    /// Number of seeds.
     #[arg(long, default_value_t = 3)]
     seeds: u64,
-    /// What the device's constants are off by.
+    /// Relative deviations of the device's constants from the data sheet, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "0.0,0.05,0.1,0.2,0.3")]
     mismatch: Vec<String>,
 }
 
-/// Ways to train: name, rule, and how twins are refined.
-const WAYS: [(&str, Rule, &str); 4] = [
-    ("pat-refined", Rule::Pat, "{ on = {} }"),
-    ("pat", Rule::Pat, "\"off\""),
-    ("in-silico", Rule::InSilico, "\"off\""),
-    ("ideal", Rule::Ideal, "\"off\""),
+/// A way to train.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    rule: Rule,
+    /// The recipe's `training.refinement`.
+    refinement: &'static str,
+}
+
+const WAYS: [Way; 4] = [
+    Way { name: "pat-refined", rule: Rule::Pat, refinement: "{ on = {} }" },
+    Way { name: "pat", rule: Rule::Pat, refinement: "\"off\"" },
+    Way { name: "in-silico", rule: Rule::InSilico, refinement: "\"off\"" },
+    Way { name: "ideal", rule: Rule::Ideal, refinement: "\"off\"" },
 ];
 
 fn main() -> ExitCode {
     twinprop_bench::run(|| table(&Arguments::parse()))
 }
 
-/// The run of `way` with `seed` on a device that is `mismatch` off.
+/// Makes or reads the run of a way with `seed`, on a device with `mismatch`.
 fn run(
     arguments: &Arguments,
-    way: (&str, Rule, &str),
+    Way { name, rule, refinement }: Way,
     mismatch: &str,
     seed: u64,
 ) -> Result<Summary, Box<dyn Error>> {
-    let (name, rule, refinement) = way;
     let out = arguments.out.join(format!("{name}-{mismatch}-{seed}"));
     if let Ok(text) = std::fs::read_to_string(out.join("summary.json")) {
         return Ok(serde_json::from_str(&text)?);
@@ -77,10 +84,10 @@ fn mean(values: &[f64]) -> f64 {
 
 fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut curves: Vec<Curve> =
-        WAYS.iter().map(|(name, ..)| Curve { name, points: Vec::new() }).collect();
+        WAYS.iter().map(|way| Curve { name: way.name, points: Vec::new() }).collect();
     println!(
-        "| constants off by | twin's error | its cosine | {} |",
-        WAYS.map(|way| way.0).join(" | ")
+        "| mismatch | twin's error | gradient cosine | {} |",
+        WAYS.map(|way| way.name).join(" | ")
     );
     println!("|---|---|---|{}", "---|".repeat(WAYS.len()));
     for mismatch in &arguments.mismatch {

@@ -1,5 +1,5 @@
-//! Which shots a twin learns most from: a neural twin by design and number of shots, judged where a network
-//! would use it.
+//! The shots that a twin learns most from: neural twins by design and number of shots, judged where a network uses
+//! them.
 //!
 //! `cargo run --release -p twinprop-bench --bin twin_designs` prints the table.
 
@@ -18,17 +18,17 @@ use twinprop_bench::mismatched_devices;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SHOTS: [usize; 3] = [256, 1024, 4096];
-/// Shots that judge.
+/// Test shots.
 const TEST_SHOTS: usize = 500;
-/// Copies of each device that a cell is the mean of.
+/// Copies of each device; a cell of the table is their mean.
 const COPIES: u64 = 3;
 
 fn main() -> ExitCode {
     twinprop_bench::run(table)
 }
 
-/// What a network asks for that starts in the middle half of the parameters: 22 settings, and drives
-/// about eleven prototypes.
+/// The drives of a network with parameters in the middle half of their ranges: 22 settings, and inputs around eleven
+/// prototypes.
 fn task(interface: &Interface) -> Result<TaskDrives, Box<dyn Error>> {
     let (prototypes, settings) = DesignConfig::Uniform.draw(interface, 22, None, 7)?;
     let mut parameters = settings;
@@ -74,7 +74,7 @@ fn table() -> Result<(), Box<dyn Error>> {
                     let mut measure = |inputs, parameters| -> Result<Shots, Box<dyn Error>> {
                         Ok(Shots::measure(&mut device, inputs, parameters, |_| ())?)
                     };
-                    // Where the training leads: about the task and the parameters' start.
+                    // The region of the training: around the task's inputs and the initial parameters.
                     let near = TaskLikeConfig {
                         input_spread: 0.05,
                         parameter_spread: 0.1,

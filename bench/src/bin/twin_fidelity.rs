@@ -1,5 +1,5 @@
-//! How many shots a twin needs: shots → R², error over the noise floor, and gradient cosine, for neural,
-//! temporal, physics and hybrid twins.
+//! The number of shots that a twin needs: R², error over the noise floor and gradient cosine against the number of
+//! shots, for neural, temporal, physics and hybrid twins.
 //!
 //! `cargo run --release -p twinprop-bench --bin twin_fidelity` prints the table.
 
@@ -18,10 +18,10 @@ use twinprop::calibration::{
 use twinprop::devices::PhysicalLayer;
 use twinprop_bench::mismatched_devices;
 
-/// Twins of four devices, each fabricated with constants a tenth off, by shots.
+/// Measures the fidelity of twins of four devices, each fabricated with constants 10 % off, by number of shots.
 #[derive(Parser)]
 struct Arguments {
-    /// Numbers of shots, by commas.
+    /// Numbers of shots, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "64,256,1024,4096,16384")]
     shots: Vec<usize>,
     /// The design: uniform, latin_hypercube or sobol.
@@ -32,7 +32,7 @@ struct Arguments {
     device: Option<String>,
 }
 
-/// Shots that judge.
+/// Test shots.
 const TEST_SHOTS: usize = 1000;
 
 #[global_allocator]
@@ -47,7 +47,12 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         "uniform" => DesignConfig::Uniform,
         "latin_hypercube" => DesignConfig::LatinHypercube,
         "sobol" => DesignConfig::Sobol,
-        other => return Err(format!("--design {other}: uniform, latin_hypercube or sobol").into()),
+        other => {
+            return Err(format!(
+                "--design {other}: unknown design, expected uniform, latin_hypercube or sobol"
+            )
+            .into());
+        }
     };
     println!("device | shots | twin | R² | NRMSE over the noise floor | gradient cosine | fit (s)");
     for config in mismatched_devices() {
@@ -66,11 +71,11 @@ fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 }
                 Ok(Shots::measure(&mut device, inputs, parameters, |_| ())?)
             };
-            // An equation learns from runs of shots on one setting; a network from a setting a shot.
+            // An equation learns from series of shots at one setting, a network from a new setting for each shot.
             let (single, runs) = (measure(shots, false, 1)?, measure(shots, true, 1)?);
             let unseen = measure(TEST_SHOTS, false, 2)?;
             let backend = Backend::Flex.device()?;
-            // Small batches and many passes for few shots.
+            // Few shots get small batches.
             let batch = (shots / 16).clamp(8, 256);
             let fit = FitConfig { epochs: 60, batch, patience: 20, ..Default::default() };
 
