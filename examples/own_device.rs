@@ -1,7 +1,7 @@
-//! A device of one's own, written in Rust, trained in this process: no rig, no file.
+//! Your own device, written in Rust and trained in this process, without a rig or a recipe file.
 //!
 //! The device is a ring of nine phase modulators in front of a slab that scatters light onto twelve photodiodes. Its
-//! twin is learned from its shots; a vowel is recognised by what the diodes read.
+//! twin is learned from its shots; vowels are recognised by the diodes' readings.
 //!
 //!     cargo run --release --example own_device
 
@@ -14,7 +14,7 @@ use twinprop::training::Unobserved;
 
 struct ScatteringSlab {
     interface: Interface,
-    /// Real and imaginary part of what reaches each diode from each modulator.
+    /// Real and imaginary part of the field at each diode from each modulator, `[12 × 9]`.
     scattering: [DMatrix<f32>; 2],
 }
 

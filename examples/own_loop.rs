@@ -1,4 +1,4 @@
-//! A training loop of one's own: forward on the device, backward through its twin, without `Trainer`.
+//! Your own training loop: forward on the device, backward through its twin, without `Trainer`.
 //!
 //!     cargo run --release --example own_loop
 
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for chosen in samples.chunks(batch) {
             let samples = split.train.choose(chosen);
             let x = to_tensor(&samples.features, &backend);
-            // Random stages draw by the step and the place of a sample in it.
+            // Random stages draw by the step and by a sample's position in the batch.
             let position = Some(BatchPosition { step, batch: chosen.len(), first: 0 });
             let trace = network.measure_and_linearise(x, laboratory, position)?;
             let (value, cotangent) = loss.at(trace.output(), &samples.targets);

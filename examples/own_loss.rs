@@ -1,7 +1,8 @@
-//! A loss of one's own, on data in memory: a network that predicts the 90 % quantile, not the mean.
+//! Your own loss, on data in memory: a network that predicts the 90 % quantile instead of the mean.
 //!
-//! The pinball loss (Koenker & Bassett, Econometrica 46, 33, 1978, eq. 2.1) costs τ for each unit that a prediction is
-//! too low and 1 − τ for each that it is too high, so that a share τ of the targets ends up below it.
+//! The pinball loss (Koenker & Bassett, Econometrica 46, 33, 1978, eq. 2.1) costs τ for each unit by which a prediction
+//! is too low and 1 − τ for each unit by which it is too high. At its minimum, a share τ of the targets is below the
+//! prediction.
 //!
 //!     cargo run --release --example own_loss
 
@@ -19,7 +20,7 @@ use twinprop::network::{
 };
 use twinprop::training::{Trainer, evaluate};
 
-/// The pinball loss, with τ.
+/// The pinball loss with quantile τ.
 struct Pinball(f64);
 
 impl Loss for Pinball {

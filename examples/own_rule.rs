@@ -1,8 +1,8 @@
-//! A training rule of one's own: Manhattan learning, for devices whose parameters move by a fixed step up or down.
+//! Your own training rule: Manhattan learning, for devices with parameters that move up or down by a fixed step.
 //!
-//! Memristors and other analog memories take a pulse of one size, so that only the gradient's sign counts (Prezioso et
-//! al., Nature 521, 61, 2015). The rule passes a batch as physics-aware training does, and replaces each gradient by its
-//! sign; the digital stages keep theirs.
+//! Memristors and other analog memories take pulses of one size, so that only the gradient's sign counts (Prezioso et
+//! al., Nature 521, 61, 2015). The rule makes the passes of physics-aware training, and replaces each gradient of a
+//! physical parameter by its sign.
 //!
 //!     cargo run --release --example own_rule
 
@@ -14,7 +14,7 @@ use twinprop::network::{Laboratory, Network};
 use twinprop::rules::{Backpropagation, Batch, StepOutput, TrainingRule};
 use twinprop::training::{Descent, Trainer, Unobserved, evaluate};
 
-/// The sign of a physical parameter's gradient, times `step`.
+/// Replaces the gradient of a physical parameter by its sign, times `step`.
 struct Manhattan {
     inner: Backpropagation,
     step: f64,

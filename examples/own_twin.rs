@@ -1,8 +1,8 @@
-//! A digital twin of one's own: the physics that a lab knows, as a function of tensors.
+//! Your own digital twin: the physics that a lab knows, as a function of tensors.
 //!
-//! The device mixes its drives by fixed weights, adds a trainable bias and saturates. The lab knows all but how soon it
-//! saturates. `predict` is that equation; its vector-Jacobian product comes from automatic differentiation, and
-//! `Fidelity` tells how far to trust it.
+//! The device mixes its drives by fixed weights, adds a trainable bias and saturates. The lab knows all but the gain
+//! of the saturation. `predict` is the device's equation; its vector-Jacobian product comes from automatic
+//! differentiation, and `Fidelity` measures how far to trust it.
 //!
 //!     cargo run --release --example own_twin
 
@@ -40,7 +40,7 @@ impl PhysicalLayer for Saturating {
     }
 }
 
-/// The same equation in tensors, with a gain that somebody believes.
+/// The same equation in tensors, with an assumed gain.
 struct MyTwin {
     interface: Interface,
     /// Wᵀ, `[n_inputs, n_outputs]`.
@@ -53,12 +53,12 @@ impl DigitalTwin for MyTwin {
         &self.interface
     }
 
-    /// `x` `[shots, n_inputs]`, `theta` `[groups, n_parameters]`: a run of shots for each group.
+    /// `x` `[shots, n_inputs]`, `theta` `[groups, n_parameters]`: each group is a run of consecutive shots.
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let ([shots, _], [groups, parameters]) = (x.dims(), theta.dims());
         let of_each = theta.reshape([groups, 1, parameters]).repeat_dim(1, shots / groups);
         let weights = self.weights.clone();
-        // A tensor that is differentiated meets constants on its own side of the tape.
+        // A tensor that is differentiated can only be multiplied with tensors on the autodiff backend.
         let weights = if x.is_autodiff() { Tensor::from_inner(weights) } else { weights };
         let sum = x.matmul(weights) + of_each.reshape([shots, parameters]);
         (sum * self.gain).tanh() / self.gain

@@ -1,5 +1,5 @@
-//! A device of one's own: nine phase modulators in front of a slab that scatters light onto twelve
-//! photodiodes. A recipe names it as a process; examples/scattering_slab.toml does:
+//! Your own device in its own process: nine phase modulators in front of a slab that scatters light onto twelve
+//! photodiodes. The recipe examples/scattering_slab.toml starts it:
 //!
 //!     twinprop train examples/scattering_slab.toml
 
@@ -10,7 +10,7 @@ use twinprop::devices::{Channels, DeviceError, Interface, PhysicalLayer, rig};
 
 struct ScatteringSlab {
     interface: Interface,
-    /// Real and imaginary part of what reaches each diode from each modulator.
+    /// Real and imaginary part of the field at each diode from each modulator, `[12 × 9]`.
     scattering: [DMatrix<f32>; 2],
 }
 

@@ -1,4 +1,4 @@
-//! A network put together by hand reaches, bit for bit, what its recipe reaches.
+//! A network built by hand gives the same bits as its recipe.
 //!
 //!     cargo run --release --example without_recipe
 
@@ -19,7 +19,7 @@ use twinprop::training::{Trainer, Unobserved, evaluate};
 const SEED: u64 = 1;
 const EPOCHS: usize = 10;
 
-/// The accuracy of `experiments/digits-oscillators.toml` without noise, after ten epochs.
+/// Returns the accuracy of `experiments/digits-oscillators.toml` without noise, after ten epochs.
 fn by_recipe() -> Result<f32, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let recipe = Recipe::parse(include_str!("../experiments/digits-oscillators.toml"))?;
@@ -38,7 +38,7 @@ fn by_recipe() -> Result<f32, Box<dyn std::error::Error>> {
     Ok(summary.test.value())
 }
 
-/// The same by hand: data, device, twin, stages, trainer.
+/// Returns the accuracy of the same network built by hand: data, device, twin, stages, trainer.
 fn by_hand() -> Result<f32, Box<dyn std::error::Error>> {
     let backend = Device::flex();
     let data = DataConfig::new(SourceConfig::Digits).load(&Locator::default(), SEED)?;
