@@ -10,9 +10,9 @@ use crate::Error;
 use crate::report::for_command_line;
 use crate::training::{Event, Observer, TwinJudged, WorkOutcome};
 
-/// Shows what happens on standard error: a bar or lines for the work that is under way, and notices as they come.
+/// Shows events on standard error: a bar or lines for the current work, and notices at once.
 pub struct Console {
-    /// Set by Ctrl-C: the training is asked to stop.
+    /// Set by Ctrl-C: asks the training to stop.
     stop: Arc<AtomicBool>,
     /// Whether a training takes the whole terminal.
     full: bool,
@@ -29,33 +29,33 @@ impl Console {
         Self { stop, full: false, work: None, training: None, warned: BTreeSet::new() }
     }
 
-    /// The same with trainings on the whole terminal.
+    /// This console, with trainings on the whole terminal if `full`.
     #[must_use]
     pub fn on_whole_terminal(self, full: bool) -> Self {
         Self { full, ..self }
     }
 
-    /// Shows a warning once, however many jobs read the same file.
+    /// Shows a warning once, also if several jobs give it.
     fn warn(&mut self, warning: &str) {
         if self.warned.insert(warning.to_owned()) {
             tell(&format!("warning: {}", for_command_line(warning)));
         }
     }
 
-    /// One of several jobs tells `event`: their bar is the whole work's.
+    /// Shows an event of one of several parallel jobs, which share one bar.
     fn job(&mut self, name: &str, event: &Event) {
         match event {
             Event::Notice(line) => tell(&format!("{name}: {}", for_command_line(line))),
             Event::Warning(warning) => self.warn(warning),
-            Event::Calibrated(twin) => tell(&format!("{name}: {}", in_a_line(twin))),
+            Event::Calibrated(twin) => tell(&format!("{name}: {}", verdict_line(twin))),
             Event::Job { name: inner, event } => self.job(&format!("{name}, {inner}"), event),
             _ => {}
         }
     }
 }
 
-/// A twin's verdict in one line, for one run of many.
-fn in_a_line(TwinJudged { device, fidelity, lines }: &TwinJudged) -> String {
+/// A twin's verdict in one line, for one job of several.
+fn verdict_line(TwinJudged { device, fidelity, lines }: &TwinJudged) -> String {
     let words = lines.first().map_or("", String::as_str);
     let words = words.split_once(": ").map_or(words, |(_, words)| words);
     let verdict = words.split(['.', ':']).next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A training on the whole terminal: curves as they grow, the devices, the time left.
+//! A training on the whole terminal: curves, devices and the time left.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,14 +20,14 @@ use crate::loss::Measure;
 use crate::network::Laboratory;
 use crate::training::{EpochMetrics, StepDone, TrainingBegins};
 
-/// Between two pictures.
+/// Time between two drawings.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
-/// Over which rates are averaged.
+/// Time over which rates are averaged.
 const RATE_OVER: Duration = Duration::from_secs(10);
-/// Steps whose mean loss is one point.
+/// Steps per point of the loss curve, which is their mean.
 const STEPS_A_POINT: usize = 10;
 
-/// A training on the whole terminal, until it is dropped.
+/// A training on the whole terminal, which is restored when this is dropped.
 pub struct Dashboard {
     terminal: DefaultTerminal,
     last_drawn: Instant,
@@ -39,21 +39,29 @@ struct DashboardState {
     label: String,
     total: usize,
     done: usize,
-    /// Steps done and shots played at the last moments.
-    moments: VecDeque<(Instant, usize, u64)>,
-    /// Mean loss of some steps, by the step.
+    /// Counts of the last [`RATE_OVER`], oldest first.
+    counts: VecDeque<Counts>,
+    /// Mean training loss of [`STEPS_A_POINT`] steps, by the step.
     losses: Vec<(f64, f64)>,
     /// Losses of the next point.
     pending: Vec<f32>,
-    /// Accuracy in percent, by the step: of the training batches, and of the test.
+    /// Accuracy in percent or R² of the training batches, by the step.
     training: Vec<(f64, f64)>,
+    /// The same of the test.
     test: Vec<(f64, f64)>,
     last: Option<EpochMetrics>,
     devices: Vec<DeviceState>,
     stopping: bool,
 }
 
-/// One device.
+/// Steps and shots done until `time`.
+struct Counts {
+    time: Instant,
+    steps: usize,
+    shots: u64,
+}
+
+/// A device's row of the table.
 struct DeviceState {
     name: String,
     shots: u64,
@@ -62,10 +70,10 @@ struct DeviceState {
 }
 
 impl Dashboard {
-    /// Takes the terminal for a training that `begins`.
+    /// Takes over the terminal for a training that `begins`.
     ///
     /// # Errors
-    /// Where there is no terminal.
+    /// If standard output is not a terminal.
     pub fn new(begins: &TrainingBegins) -> io::Result<Self> {
         let terminal = ratatui::try_init()?;
         let last_drawn = Instant::now().checked_sub(DRAW_EVERY).unwrap_or_else(Instant::now);
@@ -73,10 +81,10 @@ impl Dashboard {
         Ok(Self { terminal, last_drawn, state })
     }
 
-    /// Hears of a step, and of the keys: q and Ctrl-C set `stop`.
+    /// Shows a step and reads the keys: q and Ctrl-C set `stop`.
     ///
     /// # Errors
-    /// Where the terminal is gone.
+    /// If the terminal is closed.
     pub fn step(
         &mut self,
         &StepDone { done, loss, laboratory }: &StepDone,
@@ -99,12 +107,12 @@ impl Dashboard {
             }
         }
         self.state.stopping = stop.load(Ordering::Relaxed);
-        self.state.look_at(laboratory);
+        self.state.read_devices(laboratory);
         self.terminal.draw(|frame| self.state.draw(frame))?;
         Ok(())
     }
 
-    /// Hears of the epoch that ended with step `step`.
+    /// Shows the epoch that ended with step `step`.
     pub fn epoch(&mut self, step: usize, metrics: &EpochMetrics) {
         self.state.epoch(step, metrics);
     }
@@ -122,7 +130,7 @@ impl DashboardState {
             label: label.to_owned(),
             total,
             done,
-            moments: VecDeque::new(),
+            counts: VecDeque::new(),
             losses: Vec::new(),
             pending: Vec::new(),
             training: Vec::new(),
@@ -150,11 +158,12 @@ impl DashboardState {
         self.last = Some(metrics.clone());
     }
 
-    fn look_at(&mut self, laboratory: &Laboratory) {
+    fn read_devices(&mut self, laboratory: &Laboratory) {
         let now = Instant::now();
-        self.moments.push_back((now, self.done, laboratory.shots()));
-        while self.moments.len() > 2 && now - self.moments[0].0 > RATE_OVER {
-            self.moments.pop_front();
+        let shots = laboratory.shots();
+        self.counts.push_back(Counts { time: now, steps: self.done, shots });
+        while self.counts.len() > 2 && now - self.counts[0].time > RATE_OVER {
+            self.counts.pop_front();
         }
         self.devices = laboratory
             .instruments
@@ -166,7 +175,7 @@ impl DashboardState {
                 health: one.kind().to_owned(),
             })
             .collect();
-        // A farm has a line for each of its rigs; they follow the device.
+        // The rows of a farm's rigs follow those of the devices.
         self.devices.extend(laboratory.links().map(|link| {
             let counts = link.counts();
             let health = link.failure().unwrap_or_else(|| {
@@ -180,14 +189,15 @@ impl DashboardState {
 
     /// Steps and shots a second.
     fn rates(&self) -> (f64, f64) {
-        let (Some(first), Some(last)) = (self.moments.front(), self.moments.back()) else {
+        let (Some(first), Some(last)) = (self.counts.front(), self.counts.back()) else {
             return (0.0, 0.0);
         };
-        let seconds = (last.0 - first.0).as_secs_f64();
+        let seconds = (last.time - first.time).as_secs_f64();
         if seconds <= 0.0 {
             return (0.0, 0.0);
         }
-        ((last.1 - first.1) as f64 / seconds, (last.2 - first.2) as f64 / seconds)
+        let (steps, shots) = (last.steps - first.steps, last.shots - first.shots);
+        (steps as f64 / seconds, shots as f64 / seconds)
     }
 
     fn draw(&self, frame: &mut Frame) {
@@ -204,14 +214,14 @@ impl DashboardState {
         let halves = [Constraint::Fill(1), Constraint::Fill(1)];
         let layout = if wide { Layout::horizontal(halves) } else { Layout::vertical(halves) };
         let [left, right] = layout.areas(charts);
-        let scores: [CurveOf; 2] = [
-            ("training", Color::Blue, &self.training),
-            ("test, on the device", Color::Yellow, &self.test),
+        let scores = [
+            Curve { name: "training", colour: Color::Blue, points: &self.training },
+            Curve { name: "test, on the device", colour: Color::Yellow, points: &self.test },
         ];
         let measure = self.last.as_ref().map_or(Measure::Accuracy, |last| last.test.measure());
         let top = f64::from(measure.shown());
         self.draw_chart(frame, left, measure.with_unit(), Some(top), &scores);
-        let losses: [CurveOf; 1] = [("training", Color::Blue, &self.losses)];
+        let losses = [Curve { name: "training", colour: Color::Blue, points: &self.losses }];
         self.draw_chart(frame, right, "loss", None, &losses);
         self.draw_devices(frame, devices);
         let keys = if self.stopping {
@@ -245,19 +255,19 @@ impl DashboardState {
         area: Rect,
         title: &str,
         top: Option<f64>,
-        lines: &[CurveOf],
+        curves: &[Curve],
     ) {
-        let values = lines.iter().flat_map(|(_, _, points)| points.iter().map(|point| point.1));
+        let values = curves.iter().flat_map(|curve| curve.points).map(|point| point.1);
         let highest = values.fold(0.0, f64::max);
         let top = top.unwrap_or(if highest > 0.0 { 1.05 * highest } else { 1.0 });
-        let datasets = lines
+        let datasets = curves
             .iter()
-            .map(|(name, colour, points)| {
+            .map(|&Curve { name, colour, points }| {
                 Dataset::default()
-                    .name(*name)
+                    .name(name)
                     .marker(Marker::Braille)
                     .graph_type(GraphType::Line)
-                    .style(Style::new().fg(*colour))
+                    .style(Style::new().fg(colour))
                     .data(points)
             })
             .collect();
@@ -281,7 +291,7 @@ impl DashboardState {
                 Cell::from(device.name.as_str()),
                 Cell::from(device.shots.to_string()),
                 Cell::from(device.clamped.as_str()),
-                Cell::from(self.twin_of(&device.name)),
+                Cell::from(self.cosine_of(&device.name)),
                 Cell::from(device.health.as_str()),
             ])
         });
@@ -300,24 +310,28 @@ impl DashboardState {
         frame.render_widget(table, area);
     }
 
-    /// The gradient cosine of a device's twin after the last epoch, where it is refined.
-    fn twin_of(&self, name: &str) -> String {
+    /// The gradient cosine of a device's twin after the last epoch; empty if the twin is not refined.
+    fn cosine_of(&self, name: &str) -> String {
         let mut twins = self.last.iter().flat_map(|metrics| &metrics.twins);
         let twin = twins.rfind(|twin| twin.device == name);
         twin.map_or(String::new(), |twin| format!("{:.2}", twin.gradient_cosine.value))
     }
 }
 
-/// A curve: its name, colour and points.
-type CurveOf<'a> = (&'a str, Color, &'a Vec<(f64, f64)>);
+/// A curve of a chart.
+struct Curve<'a> {
+    name: &'a str,
+    colour: Color,
+    points: &'a [(f64, f64)],
+}
 
-/// `value` with three digits or so.
+/// `value` with about three digits.
 fn in_digits(value: f64) -> String {
     let digits = if value >= 100.0 { 0 } else { 2 };
     format!("{value:.digits$}")
 }
 
-/// `seconds` in the largest units that say something.
+/// `seconds` in seconds, minutes or hours, with the next smaller unit.
 fn in_words(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match seconds {
@@ -351,20 +365,20 @@ mod tests {
     }
 
     #[test]
-    fn it_shows_progress_curves_and_devices() {
+    fn the_screen_shows_progress_curves_and_devices() {
         for (width, height) in [(120, 30), (60, 40)] {
             let screen = screen(width, height);
             for text in ["train vowels by pat", "100/200", "accuracy (%)", "shg", "4096", "q: stop"]
             {
                 assert!(screen.contains(text), "{width}x{height}: no {text} in\n{screen}");
             }
-            // The loss has fallen from 2 to 1 over the left half: its curve is there.
+            // Curves are drawn in Braille characters.
             assert!(screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{screen}");
         }
     }
 
     #[test]
-    fn it_fits_where_there_is_hardly_room() {
+    fn drawing_works_on_tiny_and_huge_terminals() {
         for (width, height) in [(1, 1), (20, 5), (400, 100)] {
             let _ = screen(width, height);
         }

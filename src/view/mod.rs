@@ -1,4 +1,4 @@
-//! What a person at a terminal sees: progress bars and plain lines, or a training on the whole terminal.
+//! Views on a terminal: progress bars and plain lines, or a training on the whole terminal.
 
 mod console;
 mod dashboard;

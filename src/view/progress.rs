@@ -1,5 +1,5 @@
-//! Progress with rate and time left: a bar on a terminal, plain lines elsewhere. A thread looks after each,
-//! so that work which reports nothing for a while, such as a batch on a slow device, is not silent.
+//! Progress with rate and time left: a bar on a terminal, plain lines elsewhere. A thread updates each of them, so
+//! that work without reports for a while, such as a batch on a slow device, is not silent.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,42 +12,42 @@ use crate::errln;
 use crate::network::ShotWatch;
 use crate::training::{Work, WorkSize};
 
-/// After which the first plain line comes: nothing that takes two seconds is silent.
+/// Time until the first plain line: no work of two seconds is silent.
 const FIRST_LINE: Duration = Duration::from_millis(1500);
-/// Between two plain lines.
+/// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Between two looks at the work.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Time between two updates.
+const UPDATE_EVERY: Duration = Duration::from_millis(250);
 
 /// Progress of one piece of work, on standard error.
 pub struct Progress {
     state: Arc<Mutex<State>>,
-    looker: Option<JoinHandle<()>>,
+    updater: Option<JoinHandle<()>>,
     bar: Option<ProgressBar>,
 }
 
-/// What a progress shares with the thread that looks after it.
+/// The state that a progress shares with the thread that updates it.
 struct State {
     label: String,
     total: usize,
     done: usize,
     message: String,
     start: Instant,
-    /// When the last line was written, if one was.
+    /// Time of the last plain line.
     last_line: Option<Instant>,
-    /// What counts the work, where it does not report.
+    /// Counter of the shots, for work that counts shots instead of reporting steps.
     shots: Option<ShotWatch>,
     is_over: bool,
 }
 
-/// The bar that is on the terminal, if one is: lines are written above it.
+/// The bar on the terminal; lines are written above it.
 static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 fn current_bar() -> MutexGuard<'static, Option<ProgressBar>> {
     BAR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes `line` to standard error at once, above the bar if there is one.
+/// Writes `line` to standard error at once, above an optional bar.
 pub fn tell(line: &str) {
     match &*current_bar() {
         Some(bar) => bar.suspend(|| errln!("{line}")),
@@ -56,14 +56,14 @@ pub fn tell(line: &str) {
 }
 
 impl State {
-    /// What is done, and the same in a line.
+    /// Reads the shots done and returns the progress in a line.
     fn line(&mut self) -> String {
         if let Some(shots) = &self.shots {
             self.done = shots.shots() as usize;
         }
         let Self { label, total, done, message, start, .. } = self;
         let seconds = start.elapsed().as_secs_f64();
-        let how_fast = match *done {
+        let pace = match *done {
             0 => format!("{seconds:.0} s so far"),
             done => {
                 let rate = done as f64 / seconds;
@@ -76,10 +76,10 @@ impl State {
         }
         let unit = if self.shots.is_some() { " shots" } else { "" };
         let comma = if message.is_empty() { "" } else { ", " };
-        format!("{label}: {done}/{total}{unit}, {how_fast}{comma}{message}")
+        format!("{label}: {done}/{total}{unit}, {pace}{comma}{message}")
     }
 
-    /// The line, if it is time for one.
+    /// The line, if one is due.
     fn due_line(&mut self) -> Option<String> {
         let is_due = match self.last_line {
             None => self.start.elapsed() >= FIRST_LINE,
@@ -98,12 +98,12 @@ fn rate_in_words(rate: f64) -> String {
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // A panic leaves numbers that are as good as before.
+    // After a panic the state is still valid.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress {
-    /// Of `work`, which begins.
+    /// Progress of `work`, which begins.
     #[must_use]
     pub fn of(work: &Work) -> Self {
         match work.size {
@@ -113,7 +113,7 @@ impl Progress {
         }
     }
 
-    /// Work called `label` in `total` steps.
+    /// Progress of work called `label`, of `total` steps.
     #[must_use]
     pub fn new(label: &str, total: usize) -> Self {
         Self::start(label, total, None)
@@ -127,8 +127,7 @@ impl Progress {
                 0 => "{prefix} {spinner} {elapsed}",
                 _ => "{prefix} {bar:30.cyan} {pos}/{len} · {per_sec} · {eta} left · {msg}",
             });
-            // The template is a constant; should a version of the crate refuse it, the default
-            // style is still a bar.
+            // The template is a constant. If a version of the crate refuses it, the default style is still a bar.
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_prefix(label.to_owned());
             *current_bar() = Some(bar.clone());
@@ -144,14 +143,14 @@ impl Progress {
             shots,
             is_over: false,
         }));
-        let looker = {
+        let updater = {
             let (state, bar) = (Arc::clone(&state), bar.clone());
-            thread::spawn(move || look_after(&state, bar.as_ref()))
+            thread::spawn(move || keep_updated(&state, bar.as_ref()))
         };
-        Self { state, looker: Some(looker), bar }
+        Self { state, updater: Some(updater), bar }
     }
 
-    /// `done` steps are done.
+    /// Sets the number of steps done, and the message beside it.
     pub fn set(&mut self, done: usize, message: String) {
         if let Some(bar) = &self.bar {
             bar.set_position(done as u64);
@@ -161,34 +160,34 @@ impl Progress {
         (state.done, state.message) = (done, message);
     }
 
-    /// The work is done; `message` says how it went.
+    /// Ends the progress of completed work; `message` is its result.
     pub fn finish(mut self, message: &str) {
         let seconds = self.end();
         let label = lock(&self.state).label.clone();
         errln!("{label}: {message} ({seconds:.1} s)");
     }
 
-    /// The work is done; that is told only where it took so long that something was told before.
+    /// Ends the progress of completed work; writes a line only if the work took two seconds or wrote a line before.
     pub fn finish_quietly(mut self) {
         let seconds = self.end();
-        let was_told = lock(&self.state).last_line.is_some() || seconds >= 2.0;
-        if was_told {
+        let was_shown = lock(&self.state).last_line.is_some() || seconds >= 2.0;
+        if was_shown {
             let label = lock(&self.state).label.clone();
             errln!("{label}: done ({seconds:.1} s)");
         }
     }
 
-    /// Ends bar and thread, and says how many seconds the work took.
+    /// Ends bar and thread, and returns the seconds that the work took.
     fn end(&mut self) -> f64 {
         let seconds = {
             let mut state = lock(&self.state);
             state.is_over = true;
             state.start.elapsed().as_secs_f64()
         };
-        if let Some(looker) = self.looker.take() {
-            looker.thread().unpark();
-            // A thread that only looked has nothing to hand over.
-            let _ = looker.join();
+        if let Some(updater) = self.updater.take() {
+            updater.thread().unpark();
+            // A panic of the display is no failure of the work.
+            let _ = updater.join();
         }
         if let Some(bar) = self.bar.take() {
             *current_bar() = None;
@@ -204,10 +203,10 @@ impl Drop for Progress {
     }
 }
 
-/// Keeps the bar moving, or writes the lines that are due, until the work is over.
-fn look_after(state: &Mutex<State>, bar: Option<&ProgressBar>) {
+/// Updates the bar, or writes the lines that are due, until the work is over.
+fn keep_updated(state: &Mutex<State>, bar: Option<&ProgressBar>) {
     loop {
-        thread::park_timeout(LOOK_EVERY);
+        thread::park_timeout(UPDATE_EVERY);
         let mut state = lock(state);
         if state.is_over {
             return;
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_how_far_and_how_fast_also_before_the_first_step() {
+    fn a_line_states_progress_and_rate_also_before_the_first_step() {
         assert_eq!(state(0, "", 4).line(), "measure shg: 0/100, 4 s so far");
         let line = state(20, "so far so good", 4).line();
         assert_eq!(line, "measure shg: 20/100, 5.0 a second, 16 s left, so far so good");

@@ -1,9 +1,9 @@
 //! Lines for the person at the terminal, on standard output and standard error.
 //!
-//! `println!` panics where standard output is a closed pipe, a full disk or a terminal that is gone. The
-//! files of a run count more than its lines, so [`outln!`](crate::outln) and [`errln!`](crate::errln)
-//! never fail: a line that cannot be written is dropped, and [`lost_output`] says so at the end. A pipe
-//! that its reader closed (`… | head -1`) is no fault.
+//! `println!` panics if standard output is a closed pipe, a full disk or a closed terminal. The files of a run
+//! count more than its lines, so [`outln!`](crate::outln) and [`errln!`](crate::errln) never fail: they drop a
+//! line that cannot be written, and [`lost_output`] reports it at the end. A pipe that its reader closed
+//! (`… | head -1`) is no fault.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -37,14 +37,14 @@ pub fn out(text: &[u8]) {
 
 /// Writes `line` and a line feed to standard error, in one piece; use [`errln!`](crate::errln).
 pub fn err_line(line: fmt::Arguments<'_>) {
-    // There is nowhere left to tell of it.
+    // A failure of standard error cannot be reported anywhere.
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
-/// Why lines for standard output were lost, if any were: a full disk, a terminal that is gone.
+/// The error that lost lines of standard output, such as a full disk or a closed terminal; `None` if none were lost.
 #[must_use]
 pub fn lost_output() -> Option<io::Error> {
-    // What is in the buffer of a pipe or file is written here.
+    // Writes what is still buffered for a pipe or file.
     note(io::stdout().lock().flush());
     LOST.get().map(|&kind| io::Error::from(kind))
 }

@@ -1,4 +1,4 @@
-//! How a training is seen while it runs: a bar or lines, or the whole terminal.
+//! The view of a running training: a bar or lines, or the whole terminal.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -10,14 +10,14 @@ use crate::errln;
 use crate::experiment::restarts;
 use crate::training::{EpochMetrics, StepDone, TrainingBegins, TwinCourse};
 
-/// A training as it runs.
+/// The view of a running training.
 pub struct TrainingView {
     label: String,
     /// Steps of the whole training, and those that are done.
     steps: usize,
     done: usize,
     view: View,
-    /// The real devices' links, and what has been told of each.
+    /// The real devices' links, and the last report on each.
     links: Vec<(Monitor, String)>,
     /// The last epoch in words.
     state: String,
@@ -33,7 +33,7 @@ enum View {
 }
 
 impl TrainingView {
-    /// Of a training that `begins`; on the whole terminal if `full`, or in plain lines where the terminal is gone.
+    /// View of a training that `begins`: on the whole terminal if `full` and if it is one, otherwise a bar or lines.
     #[must_use]
     pub fn new(begins: &TrainingBegins, full: bool) -> Self {
         let &TrainingBegins { label, steps, done, laboratory, history } = begins;
@@ -65,30 +65,30 @@ impl TrainingView {
         training
     }
 
-    /// Hears of a step; the keys of a full view may set `stop`. Where the terminal is gone, the training
-    /// continues with plain lines.
+    /// Shows a step; keys in the dashboard may set `stop`. If the terminal is closed, the training continues with
+    /// plain lines.
     pub fn step(&mut self, step: &StepDone, stop: &AtomicBool) {
         let &StepDone { done, laboratory, .. } = step;
         self.done = done;
-        let mut troubled = false;
-        for (link, told) in &mut self.links {
+        let mut changed = false;
+        for (link, report) in &mut self.links {
             let now = restarts(&link.counts());
-            troubled |= now != *told;
-            *told = now;
+            changed |= now != *report;
+            *report = now;
         }
         match &mut self.view {
             View::Progress(progress) => {
                 let shots = laboratory.shots();
                 let shots = if shots > 0 { format!("{shots} shots") } else { String::new() };
-                let links = self.links.iter().filter(|(_, told)| !told.is_empty());
-                let links = links.map(|(link, told)| format!("{}: {told}", link.target()));
-                let said = std::iter::once(shots).chain([self.state.clone()]).chain(links);
-                let said: Vec<String> = said.filter(|words| !words.is_empty()).collect();
-                progress.set(done, said.join(", "));
-                // A link's trouble is told when it comes, at most as often as steps are made.
-                for (link, told) in self.links.iter().filter(|_| troubled) {
-                    if !told.is_empty() {
-                        tell(&format!("{}: {told}", link.target()));
+                let links = self.links.iter().filter(|(_, report)| !report.is_empty());
+                let links = links.map(|(link, report)| format!("{}: {report}", link.target()));
+                let parts = std::iter::once(shots).chain([self.state.clone()]).chain(links);
+                let parts: Vec<String> = parts.filter(|words| !words.is_empty()).collect();
+                progress.set(done, parts.join(", "));
+                // A link's restart is reported at once, at most once a step.
+                for (link, report) in self.links.iter().filter(|_| changed) {
+                    if !report.is_empty() {
+                        tell(&format!("{}: {report}", link.target()));
                     }
                 }
             }
@@ -102,7 +102,7 @@ impl TrainingView {
         }
     }
 
-    /// Hears how the twins did before the first step.
+    /// Counts the recalibrations of `twins` before the first step.
     pub fn twins(&mut self, twins: &[TwinCourse]) {
         for twin in twins.iter().filter(|twin| twin.recalibration_shots > 0) {
             let (times, shots) = self.recalibrations.entry(twin.device.clone()).or_default();
@@ -111,7 +111,7 @@ impl TrainingView {
         }
     }
 
-    /// Hears of the epoch that ended with the last step.
+    /// Shows the epoch that ended with the last step.
     pub fn epoch(&mut self, metrics: &EpochMetrics) {
         self.epoch_of_step(self.done, metrics);
     }
@@ -124,7 +124,7 @@ impl TrainingView {
         }
     }
 
-    /// The training is over; `message` says how it went.
+    /// Ends the view of a completed training; `message` is its result.
     pub fn finish(self, message: &str) {
         match self.view {
             View::Progress(progress) => progress.finish(message),
@@ -135,7 +135,7 @@ impl TrainingView {
         }
     }
 
-    /// An epoch in words; recalibrations are counted up.
+    /// An epoch in words, with the recalibrations so far.
     fn in_words(&self, metrics: &EpochMetrics) -> String {
         let EpochMetrics { epoch, train_loss, test, twins, .. } = metrics;
         let twins: String = twins
