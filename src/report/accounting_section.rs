@@ -1,15 +1,15 @@
-//! What a run cost, as a part of its page.
+//! A run's cost, as a section of its page.
 
 use std::fmt::Write;
 
 use super::page::thousands;
 use crate::experiment::{Accounting, Cost, PeerCost};
 
-/// A table of shots, operations and energy, and the digital network that does as well.
+/// A table of shots, operations and energy, with the digital network of the same score.
 pub(super) fn accounting_section(accounting: &Accounting) -> String {
     let mut table = String::from(
         "<h2>Cost</h2>\n<div class=\"scroll\"><table>\n<tr><th></th><th>shots</th><th>energy of the devices</th>\
-         <th>multiply-adds of the host</th><th>their energy</th></tr>\n",
+         <th>multiply-adds on the computer</th><th>their energy</th></tr>\n",
     );
     let Accounting { classification, training, digital_peer, peer_search, .. } = accounting;
     for (what, cost) in [("a classification", classification), ("the run", training)] {

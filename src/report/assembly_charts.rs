@@ -1,4 +1,4 @@
-//! Correlations between units, as maps of colour.
+//! Heat maps of the correlations between units.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -6,13 +6,14 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::plot::COLOURS;
 use crate::experiment::{Correlations, StageAssemblies};
 
-/// Sides of the map and of the margin above it, in pixels.
+/// Side of the map, in pixels.
 const SIDE: i32 = 420;
+/// Height of the caption above the map, in pixels.
 const CAPTION: i32 = 56;
-/// Shades of each sign.
+/// Number of shades of each sign.
 const SHADES: f32 = 10.0;
 
-/// A map before and one after the training of each stage.
+/// Maps of each stage before and after the training.
 pub(super) fn assembly_charts(stages: &[StageAssemblies]) -> Vec<String> {
     let charts = stages.iter().flat_map(|stage| {
         let shown = match stage.before.units.len() {
@@ -26,7 +27,7 @@ pub(super) fn assembly_charts(stages: &[StageAssemblies]) -> Vec<String> {
     charts.collect()
 }
 
-/// `correlations` as SVG: blue what answers alike, orange what answers contrarily.
+/// `correlations` as SVG: positive ones blue, negative ones orange.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
@@ -54,7 +55,7 @@ fn map(title: &str, correlations: &Correlations) -> String {
                 let (top, bottom) = (CAPTION + edge(row), CAPTION + edge(row + 1));
                 let shade = |value: f32| (value * SHADES).round() as i32;
                 let mut start = 0;
-                // Neighbours of one shade are one rectangle.
+                // Neighbours of the same shade are drawn as one rectangle.
                 for run in values.chunk_by(|&a, &b| shade(a) == shade(b)) {
                     let end = start + run.len();
                     let depth = shade(run[0]);

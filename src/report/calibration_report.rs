@@ -9,18 +9,18 @@ use crate::experiment::{CalibrationSummary, TwinVerdict};
 
 /// A calibration as a page.
 pub struct CalibrationReport<'a> {
-    /// The calibration in numbers.
+    /// Summary of the calibration.
     pub summary: &'a CalibrationSummary,
     /// Its twins.
     pub twins: &'a [TwinSection<'a>],
-    /// What they are worth, in words.
+    /// The verdicts on them, in words.
     pub verdicts: &'a [TwinVerdict],
     /// The resolved recipe.
     pub recipe: &'a str,
 }
 
 impl CalibrationReport<'_> {
-    /// The page.
+    /// Returns the page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let summary = self.summary;

@@ -23,19 +23,19 @@ use crate::loss::Measure;
 pub struct CompareReport<'a> {
     /// The comparison.
     pub comparison: &'a Comparison,
-    /// Where its runs are.
+    /// The folder of its runs.
     pub folder: &'a Path,
 }
 
-/// Shots, seconds and alignment of a rule's runs.
-fn words(effort: &Effort) -> (String, String, String) {
+/// Shots, seconds and alignment of a rule's runs, each in words.
+fn effort_in_words(effort: &Effort) -> (String, String, String) {
     let alignment = effort.alignment.zip(effort.angle());
     let alignment = alignment.map(|(cosine, angle)| format!("{cosine:.3} ({angle:.0}°)"));
     let shots = thousands(effort.device_shots.round() as u64);
     (shots, format!("{:.1}", effort.seconds), alignment.unwrap_or_default())
 }
 
-/// The axis of a score: all of an accuracy, and R² where it says something.
+/// The axis range of a score: 0 to 100 % for an accuracy, 0 to 1 for R².
 fn score_range(measure: Measure) -> Range<f64> {
     match measure {
         Measure::Accuracy => 0.0..100.0,
@@ -43,11 +43,11 @@ fn score_range(measure: Measure) -> Range<f64> {
     }
 }
 
-/// Shots of a device that are shown.
+/// Number of a device's shots that are shown.
 const SHOTS: usize = 3;
 
 impl CompareReport<'_> {
-    /// The page.
+    /// Returns the page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let plan = &self.comparison.plan;
@@ -68,14 +68,14 @@ impl CompareReport<'_> {
         for (title, figures) in self.sections() {
             body += &charts(title, figures.iter().map(|figure| figure.svg.as_str()));
         }
-        // What made the first run made the others.
+        // All runs have the first run's provenance.
         if let Some(first) = self.comparison.cells.first() {
             body += &provenance_section(&first.summary.provenance);
         }
         page(&format!("Comparison on {}", plan.recipe.trim_end_matches(".toml")), &body)
     }
 
-    /// Every figure of the page.
+    /// Returns all figures of the page.
     #[must_use]
     pub fn figures(&self) -> Vec<Figure> {
         self.sections().into_iter().flat_map(|(_, figures)| figures).collect()
@@ -133,7 +133,8 @@ impl CompareReport<'_> {
                 escape(name),
                 self.comparison.measure().format_mean(*mean, *standard_deviation)
             );
-            let (shots, seconds, alignment) = effort.as_ref().map_or_else(Default::default, words);
+            let (shots, seconds, alignment) =
+                effort.as_ref().map_or_else(Default::default, effort_in_words);
             let _ = write!(table, "<td>{shots}</td><td>{seconds}</td>");
             table += &if has_angles {
                 format!("<td>{alignment}</td></tr>\n")
@@ -144,7 +145,7 @@ impl CompareReport<'_> {
         table + "</table></div>\n"
     }
 
-    /// Accuracy against the swept value, where there is one sweep of numbers.
+    /// The test score against the swept value; `None` unless there is one sweep, of numbers.
     fn sweep(&self) -> Option<Figure> {
         let Comparison { plan, rows, .. } = self.comparison;
         let [sweep] = plan.sweeps.as_slice() else { return None };
@@ -178,7 +179,7 @@ impl CompareReport<'_> {
         Some(Figure::new("sweep", chart))
     }
 
-    /// The mean test accuracy of each rule, epoch by epoch, with its deviation over the seeds.
+    /// The mean test score of each rule by epoch, with its standard deviation over the seeds.
     fn learning_curves(&self, settings: &Settings) -> String {
         let Comparison { plan, cells, .. } = self.comparison;
         let measure = self.comparison.measure();
@@ -212,7 +213,7 @@ impl CompareReport<'_> {
         band_chart(&title, "epoch", measure.with_unit(), score_range(measure), &curves)
     }
 
-    /// The confusion matrix of each rule on the first combination, summed over the seeds.
+    /// The confusion matrix of each rule at the first combination of swept values, summed over the seeds.
     fn confusions(&self) -> Vec<Figure> {
         let Comparison { plan, cells, .. } = self.comparison;
         let Some(first) = cells.first() else { return Vec::new() };
@@ -235,7 +236,7 @@ impl CompareReport<'_> {
         plan.rules.iter().map(of_rule).collect()
     }
 
-    /// How large the trainable tensors of the first run have become.
+    /// Sizes of the first run's trainable tensors by epoch.
     fn parameters(&self) -> Vec<Figure> {
         let first = self.comparison.cells.first();
         let charts = first.map_or_else(Vec::new, |cell| parameter_charts(&cell.history));
@@ -245,7 +246,7 @@ impl CompareReport<'_> {
             .collect()
     }
 
-    /// Drives and readings of a few shots of each device, of the first run.
+    /// Drives and readings of a few shots of each device of the first run.
     fn devices(&self) -> Vec<Figure> {
         let Some(first) = self.comparison.cells.first() else { return Vec::new() };
         let run = RunFolder::at(&self.folder.join(&first.folder));
@@ -254,7 +255,7 @@ impl CompareReport<'_> {
             let Ok(recorded) = Recorded::read(&run.reference(&device)) else { continue };
             let shots = |values: &DMatrix<f32>, what: &str| {
                 let count = values.ncols().min(SHOTS);
-                // A reference set plays each drive several times.
+                // A reference set repeats each drive; the stride skips the repetitions.
                 let stride = (values.ncols() / count.max(1)).max(1);
                 let names: Vec<String> = (1..=count).map(|shot| format!("shot {shot}")).collect();
                 let curves: Vec<Curve> = names

@@ -1,19 +1,19 @@
-//! A figure that is part of a page and a file of its own.
+//! A figure that is part of a page and also a file.
 
 #[cfg(feature = "png")]
 use resvg::tiny_skia::{Pixmap, Transform};
 #[cfg(feature = "png")]
 use resvg::usvg::{Options, Tree};
 
-/// A chart with the name that its files get.
+/// A chart and the name of its files.
 pub struct Figure {
-    /// The name, without an ending.
+    /// File name without extension.
     pub name: String,
     /// The chart, as SVG.
     pub svg: String,
 }
 
-/// Pixels of the picture for one of the drawing: sharp on paper.
+/// Pixels of the PNG per pixel of the SVG, sharp in print.
 #[cfg(feature = "png")]
 const SCALE: f32 = 2.0;
 
@@ -24,11 +24,10 @@ impl Figure {
         Self { name: name.into(), svg }
     }
 
-    /// The figure as PNG. Its letters are those that the program brings, so that it looks the same
-    /// everywhere.
+    /// Returns the figure as PNG, with a font of this program, so that it looks the same everywhere.
     ///
     /// # Errors
-    /// In words, where the drawing is no SVG; none that this crate draws.
+    /// In words, if the drawing is not valid SVG; never for this crate's drawings.
     #[cfg(feature = "png")]
     pub fn to_png(&self) -> Result<Vec<u8>, String> {
         let mut options = Options { font_family: "Ubuntu".to_owned(), ..Options::default() };
@@ -52,7 +51,7 @@ mod tests {
     use crate::report::{Curve, line_chart};
 
     #[test]
-    fn a_picture_shows_the_line_and_the_letters() {
+    fn a_png_shows_the_line_and_the_letters() {
         let curve = Curve { name: "pat", points: vec![(0.0, 0.0), (1.0, 1.0)] };
         let chart =
             |title| line_chart(title, "epoch", "accuracy", None, std::slice::from_ref(&curve));
@@ -64,7 +63,7 @@ mod tests {
         assert_eq!((titled.width(), titled.height()), (1120, 776));
         let blue = |pixel: &resvg::tiny_skia::PremultipliedColorU8| pixel.blue() > pixel.red();
         assert!(titled.pixels().iter().filter(|pixel| blue(pixel)).count() > 1000);
-        // The title's letters are pixels, not missing glyphs of a font that is not there.
+        // The title's letters are drawn, not missing for lack of a font.
         let dark = |picture: &Pixmap| {
             let top = &picture.pixels()[..1120 * 60];
             top.iter().filter(|pixel| pixel.red() < 128).count()

@@ -4,19 +4,21 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// The letters of a chart.
+/// Font and size of a chart's labels.
 pub(super) const FONT: (&str, u32) = ("sans-serif", 15);
 pub(super) type DrawError = DrawingAreaErrorKind<std::io::Error>;
 /// Height of a row, in pixels.
 pub(super) const ROW: u32 = 22;
-/// Width of a mark, and of the gaps behind it and behind a name.
+/// Width of a mark, in pixels.
 const MARK: i32 = 22;
+/// Gap between a mark and its name, in pixels.
 const GAP: i32 = 8;
+/// Gap between two entries, in pixels.
 const BETWEEN: i32 = 22;
-/// Where a row starts.
+/// Left margin of a row, in pixels.
 const LEFT: i32 = 24;
 
-/// How a curve is drawn.
+/// The mark of a curve in the legend.
 #[derive(Clone, Copy)]
 pub(super) enum Mark {
     Line,
@@ -24,20 +26,20 @@ pub(super) enum Mark {
     Dot,
 }
 
-/// A name, and what it is the name of.
+/// A name with its colour and mark.
 pub(super) struct Entry<'a> {
     pub name: &'a str,
     pub colour: RGBAColor,
     pub mark: Mark,
 }
 
-/// An entry and where its row has it.
+/// An entry with its horizontal position, in pixels.
 pub(super) struct Placed<'a> {
     entry: &'a Entry<'a>,
     x: i32,
 }
 
-/// `entries` in rows that are `width` wide; a name that is longer has a row of its own.
+/// `entries` in rows of at most `width` pixels; a longer entry has a row of its own.
 pub(super) fn rows_of<'a>(entries: &'a [Entry<'a>], width: u32) -> Vec<Vec<Placed<'a>>> {
     let mut rows: Vec<Vec<Placed>> = Vec::new();
     let mut x = LEFT;
@@ -56,7 +58,7 @@ pub(super) fn rows_of<'a>(entries: &'a [Entry<'a>], width: u32) -> Vec<Vec<Place
 }
 
 impl Placed<'_> {
-    /// Draws it in row `row` of `area`.
+    /// Draws the entry in row `row` of `area`.
     pub(super) fn draw(
         &self,
         area: &DrawingArea<SVGBackend<'_>, Shift>,
@@ -80,7 +82,7 @@ impl Placed<'_> {
     }
 }
 
-/// About how many pixels `text` takes in letters of `size`, which plotters makes smaller by 1.24.
+/// Approximate width of `text` in pixels, at a font size of `size`, which plotters divides by 1.24.
 pub(super) fn width_of(text: &str, size: u32) -> i32 {
     let ems: f64 = text
         .chars()

@@ -1,4 +1,4 @@
-//! `meta.html`: what a meta-trained plasticity rule comes to.
+//! `meta.html`: the results of a meta-trained plasticity rule.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ pub struct MetaReport<'a> {
 const WINDOW: usize = 25;
 
 impl MetaReport<'_> {
-    /// The page.
+    /// Returns the page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let MetaRecipe { tasks, meta, .. } = self.recipe;
@@ -31,13 +31,13 @@ impl MetaReport<'_> {
             (
                 "A task",
                 format!(
-                    "{} classes, {} samples of each to learn from, {} to be asked about",
+                    "{} classes; per class {} samples to learn from and {} queries",
                     tasks.classes, tasks.training, tasks.queries
                 ),
             ),
             (
-                "Of the gap between fixed and symmetric feedback, learned plasticity closes",
-                self.training.gap_closed.map_or_else(|| "there is none".to_owned(), closed),
+                "Share of the gap between fixed and symmetric feedback that learned plasticity closes",
+                self.training.gap_closed.map_or_else(|| "no gap".to_owned(), closed),
             ),
         ]);
         body += &self.table();
@@ -46,7 +46,7 @@ impl MetaReport<'_> {
         page("Learned plasticity", &body)
     }
 
-    /// Every figure of the page.
+    /// Returns all figures of the page.
     #[must_use]
     pub fn figures(&self) -> Vec<Figure> {
         let mut figures = vec![Figure::new("query-accuracy", self.accuracies())];
@@ -60,12 +60,12 @@ impl MetaReport<'_> {
         let hidden = self.recipe.hidden.len();
         let mut table = String::from(
             "<h2>Held-out tasks</h2>\n<div class=\"scroll\"><table>\n<tr><th>feedback</th>\
-             <th>queries right (%), mean ± sd</th>",
+             <th>correct answers (%), mean ± sd</th>",
         );
         for layer in 1..=hidden {
             let _ = write!(table, "<th>angle, layer {layer}</th>");
         }
-        table += "<th>episodes that diverged</th></tr>\n";
+        table += "<th>diverged episodes</th></tr>\n";
         for row in &self.training.rows {
             let _ = write!(
                 table,
@@ -89,7 +89,7 @@ impl MetaReport<'_> {
         table + "</table></div>\n"
     }
 
-    /// `value` of each episode of `arm`, mean of the seeds and their deviation.
+    /// Mean and standard deviation over the seeds of `value`, for each episode of `arm`.
     fn course(&self, arm: Arm, value: impl Fn(&EpisodeMetrics) -> f64) -> (Vec<f64>, Vec<f64>) {
         let own = self.training.cells.iter().filter(|cell| cell.result.arm == arm);
         let histories: Vec<&[EpisodeMetrics]> = own.map(|cell| cell.history.as_slice()).collect();
@@ -117,7 +117,7 @@ impl MetaReport<'_> {
                 BandedCurve { curve, deviations: smooth(&deviations) }
             })
             .collect();
-        let title = format!("Queries answered right, mean of {WINDOW} episodes");
+        let title = format!("Correct answers, mean of {WINDOW} episodes");
         band_chart(&title, "episode", "accuracy (%)", 0.0..100.0, &curves)
     }
 

@@ -1,4 +1,4 @@
-//! Pages and figures: readers of run folders, and observers that write them when results are complete.
+//! Pages and figures of results, written from run folders; observers write them when the results are complete.
 
 mod accounting_section;
 mod assembly_charts;

@@ -1,9 +1,9 @@
-//! A report's frame: one HTML page that opens anywhere.
+//! The frame of a report: one HTML page that loads nothing else.
 
 use crate::experiment::Provenance;
 
-// Charts are drawn black on white, as a file of their own needs; on a page they take its colours. White
-// letters on a filled cell are #FFFFFE, which stays.
+// Charts are drawn black on white, for their files; on a page they take the page's colours. White letters on a
+// filled cell are #FFFFFE, which no rule changes.
 const STYLE: &str = r##"
 :root{color-scheme:light dark;--ink:#1c2430;--paper:#fff;--line:#d5dae1;--soft:#f4f6f8;--chart:#fff;--good:#0a7d57;--fair:#a06a00;--bad:#c0392b}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--paper:#14181e;--line:#38414d;--soft:#1d232b;--chart:#181d24;--good:#2fbf8f;--fair:#e0a93a;--bad:#ff7b6b}
@@ -38,12 +38,12 @@ pub(super) fn page(title: &str, body: &str) -> String {
     )
 }
 
-/// Names and their values, as the first thing on a page.
+/// Names and their values, for the top of a page.
 pub(super) fn facts(rows: &[(&str, String)]) -> String {
     facts_of("facts", rows)
 }
 
-/// The same, with its own `class`.
+/// The same with another CSS `class`.
 pub(super) fn facts_of(class: &str, facts: &[(&str, String)]) -> String {
     let items: String = facts
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn facts_of(class: &str, facts: &[(&str, String)]) -> String {
     format!("<dl class=\"{class}\">{items}</dl>\n")
 }
 
-/// Program, command, day and devices, under a heading; nothing of runs that did not say.
+/// Program, command, times and devices, under a heading; empty for runs without provenance.
 pub(super) fn provenance_section(provenance: &Provenance) -> String {
     let Provenance { version, command, began, ended, devices } = provenance;
     if version.is_empty() {
@@ -69,10 +69,10 @@ pub(super) fn provenance_section(provenance: &Provenance) -> String {
     let mut rows: Vec<(&str, String)> =
         known.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     rows.extend(devices.iter().map(|(name, what)| ("Device", format!("{name}: {what}"))));
-    format!("<h2>Where this comes from</h2>\n{}", facts_of("facts made", &rows))
+    format!("<h2>Provenance</h2>\n{}", facts_of("facts made", &rows))
 }
 
-/// Charts side by side under a heading; nothing where there are none.
+/// Charts side by side under a heading; empty without charts.
 pub(super) fn charts<'a>(title: &str, charts: impl Iterator<Item = &'a str>) -> String {
     let charts: String = charts.collect();
     if charts.is_empty() {
@@ -94,7 +94,7 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
-/// `text` as HTML shows it.
+/// `text` with HTML's special characters escaped.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

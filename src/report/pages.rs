@@ -1,4 +1,4 @@
-//! The pages of results, written from their folder.
+//! Writes the pages of results from the files in their folder.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::experiment::{
 };
 use crate::training::{Event, Observer, Results};
 
-/// An observer that writes the pages of results as soon as they are complete.
+/// An observer that writes the pages of results as soon as the results are complete.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pages;
 
@@ -20,7 +20,7 @@ impl Observer for Pages {
     fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
         match event {
             Event::Finished { results, folder } => write_pages(*results, folder)?,
-            // Each run of a comparison has its page.
+            // Each run of a comparison has its own page.
             Event::Job { event, .. } => return self.observe(event),
             _ => {}
         }
@@ -47,7 +47,7 @@ pub fn write_pages(results: Results, folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The twins of a calibration with the shots that judged them, where these are known.
+/// Devices with the shots that judged their twins, as far as these shots are known.
 fn judged(
     folder: &RunFolder,
     calibration: &CalibrationSummary,

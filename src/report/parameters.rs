@@ -1,4 +1,4 @@
-//! How the trainable tensors do, epoch by epoch.
+//! Charts of the trainable tensors by epoch.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,28 +6,30 @@ use std::ops::Range;
 use super::plot::{COLOURS, Curve, line_chart};
 use crate::training::EpochMetrics;
 
-/// The root mean square of each trainable tensor over a run.
+/// Charts of the root mean square of each trainable tensor.
 pub(super) fn parameter_charts(history: &[EpochMetrics]) -> Vec<String> {
     let sizes = |metrics: &EpochMetrics| Some(metrics.parameters.clone());
-    tensor_charts(history, ("Parameters", "root mean square", None), sizes)
+    tensor_charts(history, "Parameters", "root mean square", None, sizes)
 }
 
-/// The angle between a rule's gradient of each tensor and backpropagation's, where there is one.
+/// Charts of the angle between the rule's and backpropagation's gradient of each tensor; empty for rules without one.
 pub(super) fn angle_charts(history: &[EpochMetrics]) -> Vec<String> {
     let title = "Angle with backpropagation through the twin";
     let angles = |metrics: &EpochMetrics| Some(metrics.alignment.as_ref()?.angles.clone());
-    tensor_charts(history, (title, "degrees", Some(0.0..180.0)), angles)
+    tensor_charts(history, title, "degrees", Some(0.0..180.0), angles)
 }
 
-/// What `of` says of the tensors of an epoch, as many lines to a chart as there are colours.
+/// Charts of the values that `values_of` returns for an epoch, by tensor; as many curves per chart as colours.
 fn tensor_charts(
     history: &[EpochMetrics],
-    (title, unit, range): (&str, &str, Option<Range<f64>>),
-    of: impl Fn(&EpochMetrics) -> Option<BTreeMap<String, f32>>,
+    title: &str,
+    unit: &str,
+    range: Option<Range<f64>>,
+    values_of: impl Fn(&EpochMetrics) -> Option<BTreeMap<String, f32>>,
 ) -> Vec<String> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for metrics in history {
-        for (name, value) in of(metrics).unwrap_or_default() {
+        for (name, value) in values_of(metrics).unwrap_or_default() {
             lines.entry(name).or_default().push((metrics.epoch as f64, f64::from(value)));
         }
     }

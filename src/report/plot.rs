@@ -7,16 +7,17 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::legend::{DrawError, Entry, FONT, Mark, ROW, rows_of};
 
-/// Width of a chart and height of its plot with axes, in pixels.
+/// Width of a chart, in pixels.
 pub(super) const WIDTH: u32 = 560;
+/// Height of the plot with its axes, in pixels.
 const HEIGHT: u32 = 330;
-/// Height of a line of the title.
+/// Height of a line of the title, in pixels.
 const TITLE_LINE: u32 = 22;
-/// Letters of the title that fit a line.
+/// Most letters in a line of the title.
 const TITLE_LETTERS: usize = 66;
-/// Ticks of the horizontal axis: as many as their numbers have room for.
+/// Ticks of the horizontal axis: as many as their numbers fit beside each other.
 const X_TICKS: usize = 7;
-/// Okabe & Ito's palette, told apart with any colour vision.
+/// Okabe and Ito's palette, distinguishable with any colour vision.
 pub(super) const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -26,7 +27,7 @@ pub(super) const COLOURS: [RGBColor; 6] = [
     RGBColor(86, 180, 233),
 ];
 
-/// One line of a chart.
+/// One curve of a chart.
 pub struct Curve<'a> {
     /// Its name in the legend.
     pub name: &'a str,
@@ -34,15 +35,15 @@ pub struct Curve<'a> {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A line with a band about it.
+/// A curve with a band around it.
 pub struct BandedCurve<'a> {
-    /// The line.
+    /// The curve.
     pub curve: Curve<'a>,
-    /// Half the width of the band at each of its points.
+    /// Half the height of the band at each point of the curve.
     pub deviations: Vec<f64>,
 }
 
-/// Lines with their bands over a common axis, with a legend below.
+/// Returns a chart of curves with their bands, as SVG.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
@@ -72,7 +73,7 @@ pub fn band_chart(
     })
 }
 
-/// Lines over a common axis, with a legend below.
+/// Returns a chart of curves, as SVG. Without `y_range`, the axis fits the points.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
@@ -92,7 +93,7 @@ pub fn line_chart(
     draw(title, axes, &legend, |chart| draw_lines(chart, curves))
 }
 
-/// The colour of curve `place`; past the palette's end it comes again, dashed.
+/// The colour of curve `place`; past the palette's end the colours repeat, dashed.
 fn colour_of(place: usize) -> RGBColor {
     COLOURS[place % COLOURS.len()]
 }
@@ -105,7 +106,7 @@ fn is_finite(&(x, y): &(f64, f64)) -> bool {
     x.is_finite() && y.is_finite()
 }
 
-/// A legend of lines called `names`.
+/// Legend entries of curves called `names`.
 fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Entry<'a>> {
     let entry = |(place, name)| {
         let mark = if is_dashed(place) { Mark::Dashes } else { Mark::Line };
@@ -114,7 +115,7 @@ fn entries<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Entry<'a>> {
     names.enumerate().map(entry).collect()
 }
 
-/// Draws lines, a colour each; points that are NaN are left out.
+/// Draws curves, each in its colour, without points that are NaN or infinite.
 fn draw_lines<'a, 'c>(
     chart: &mut Chart<'c>,
     curves: impl IntoIterator<Item = &'a Curve<'a>>,
@@ -131,7 +132,7 @@ fn draw_lines<'a, 'c>(
     Ok(())
 }
 
-/// Points, about the line y = x if `diagonal` names it, otherwise about zero.
+/// Returns a chart of points as SVG, with the line y = x if `diagonal` names it, otherwise with the line y = 0.
 ///
 /// # Panics
 /// Never: drawing into text cannot fail.
@@ -175,7 +176,7 @@ pub(super) type Chart<'a> = ChartContext<
     Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
 >;
 
-/// What the axes say, and from where to where they go.
+/// Labels and ranges of the axes.
 struct Axes<'a> {
     x_label: &'a str,
     y_label: &'a str,
@@ -252,14 +253,14 @@ fn lines_of(title: &str, letters: usize) -> Vec<String> {
     lines
 }
 
-/// A number on an axis that is `span` wide, without the digits that say nothing.
+/// The label of a tick at `value`, on an axis of length `span`, without meaningless digits.
 pub(super) fn tick(value: f64, span: f64) -> String {
-    // A sum of steps that should be zero is one only nearly.
+    // Ticks are sums of steps: the one at zero is only nearly zero.
     if value.abs() < 1e-6 * span {
         return "0".to_owned();
     }
     if value.abs() < 1e-3 || value.abs() >= 1e6 {
-        // Of 200.001 THz on an axis of 1 GHz all digits tell.
+        // 200.001 THz on an axis of 1 GHz needs all its digits.
         let digits = (2.0 + (value.abs() / span).log10()).clamp(2.0, 9.0) as usize;
         return format!("{value:.digits$e}");
     }
@@ -273,7 +274,7 @@ pub(super) fn tick(value: f64, span: f64) -> String {
     }
 }
 
-/// Range of `values` with a margin; never empty.
+/// Range of the finite `values`, with a margin; never empty.
 fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = values
         .filter(|value| value.is_finite())
@@ -286,7 +287,7 @@ fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
     let size = low.abs().max(high.abs());
     let margin = match 0.03 * (high - low) {
         spread if spread > 1e-9 * size => spread,
-        // All the same, such as one epoch: room for ticks that differ in few digits.
+        // All values are the same, such as one epoch: a margin with ticks that differ in few digits.
         _ if size > 0.0 => 0.01 * size,
         _ => 1.0,
     };
@@ -298,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_axis_has_the_digits_that_its_unit_needs() {
+    fn ticks_have_the_digits_that_the_axis_needs() {
         assert_eq!(tick(0.25, 1.0), "0.25");
         assert_eq!(tick(-2.5e-9, 5e-9), "-2.50e-9");
         assert_eq!(tick(1e-25, 5e-9), "0");
@@ -309,7 +310,7 @@ mod tests {
         assert!(still.start < 5e-9 && still.end > 5e-9 && still.end < 5.1e-9, "{still:?}");
     }
 
-    /// Of the first `element` after which `text` stands: the number of its attribute `name`.
+    /// The value of attribute `name` of the element that contains `text`.
     fn attribute(svg: &str, text: &str, name: &str) -> f64 {
         let end = svg.find(text).unwrap_or_else(|| panic!("no {text} in {svg}"));
         let start = svg[..end].rfind('<').unwrap();

@@ -1,4 +1,4 @@
-//! `probe.html`: what a device is like, on one page.
+//! `probe.html`: a device's latency, rate, noise, drift and linearity.
 
 use std::fmt::Write;
 
@@ -7,30 +7,30 @@ use twinprop_devices::probe::{Probe, Side, Sweep};
 use super::page::{escape, facts, page, thousands};
 use super::plot::{Curve, line_chart};
 
-/// Channels with a chart of their own: those that drift, and those that bend, the most.
+/// Number of channels that are shown: those that drift most, and the least linear ones.
 const SHOWN: usize = 4;
 
-/// A shot that takes so many times what is declared is told of.
+/// A shot that takes this many times its declared time is reported.
 const MUCH_LONGER: f64 = 3.0;
-/// A probe that takes so many times what was asked for says why.
+/// A probe that takes this many times the requested time is reported.
 const TOO_LONG: f64 = 1.3;
 
 /// A probe as a page.
 pub struct ProbeReport<'a> {
-    /// What the device is called.
+    /// Name of the device.
     pub title: &'a str,
-    /// What was found.
+    /// Findings of the probe.
     pub probe: &'a Probe,
-    /// What else there is to say, such as on the link.
+    /// Further sentences, such as on the link.
     pub advice: &'a [String],
 }
 
 impl ProbeReport<'_> {
-    /// The page.
+    /// Returns the page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut body = self.facts();
-        body += "<h2>In words</h2>\n<ul>\n";
+        body += "<h2>Findings</h2>\n<ul>\n";
         for finding in self.findings() {
             let _ = writeln!(body, "<li>{}</li>", escape(&finding));
         }
@@ -39,7 +39,7 @@ impl ProbeReport<'_> {
         body += &self.drift();
         body += "</div>\n<h2>Linearity</h2>\n<div class=\"charts\">\n";
         body += &self.nonlinearity();
-        for sweep in self.most_bent() {
+        for sweep in self.least_linear() {
             body += &chart_of(sweep);
         }
         body += "</div>\n";
@@ -47,12 +47,12 @@ impl ProbeReport<'_> {
         page(self.title, &body)
     }
 
-    /// What a laboratory should know first, a sentence each.
+    /// Returns the main findings, one sentence each.
     #[must_use]
     pub fn findings(&self) -> Vec<String> {
         let Probe { timing, drift, linearity, .. } = self.probe;
         let mut findings = vec![format!(
-            "A shot takes {} (19 of 20 less than {}); batches of {} play {} shots a second.",
+            "A shot takes {} (95 % of shots less than {}); batches of {} play {} shots a second.",
             duration(timing.latency_median),
             duration(timing.latency_95),
             timing.batch,
@@ -63,21 +63,20 @@ impl ProbeReport<'_> {
         if measured > 0.01 && measured > MUCH_LONGER * declared {
             findings.push(format!(
                 "In batches a shot takes {}, and the device declares {declared} s: give it \
-                 `seconds_per_shot` of {measured:.2}, so that times are told and planned right.",
+                 `seconds_per_shot` of {measured:.2}, so that estimates of times are right.",
                 duration(measured)
             ));
         }
         if self.probe.seconds > TOO_LONG * self.probe.asked_seconds {
             findings.push(format!(
-                "The probe took {:.0} s, and {:.0} s were asked for: the device is that slow.",
+                "The probe took {:.0} s instead of {:.0} s, because the device is slow.",
                 self.probe.seconds, self.probe.asked_seconds
             ));
         }
         let outputs = self.outputs();
         let noises = self.noise_shares();
-        let (silent, alive): (Vec<_>, Vec<_>) =
+        let (silent, mut shares): (Vec<_>, Vec<_>) =
             noises.iter().zip(&outputs).partition(|(share, _)| **share >= 1.0);
-        let mut shares: Vec<_> = alive;
         shares.sort_by(|one, other| one.0.total_cmp(other.0));
         if let (Some(middle), Some(worst)) = (shares.get(shares.len() / 2), shares.last()) {
             findings.push(format!(
@@ -89,7 +88,7 @@ impl ProbeReport<'_> {
         }
         if !silent.is_empty() {
             let names = some_of(silent.iter().map(|(_, name)| name.as_str()));
-            findings.push(format!("Outputs whose noise is above their signal: {names}."));
+            findings.push(format!("Outputs with more noise than signal: {names}."));
         }
         let drifting: Vec<usize> =
             (0..outputs.len()).filter(|channel| drift.is_certain(*channel)).collect();
@@ -105,15 +104,15 @@ impl ProbeReport<'_> {
         let unseen: Vec<_> = linearity.sweeps.iter().filter(|sweep| !sweep.is_seen()).collect();
         if !unseen.is_empty() {
             findings.push(format!(
-                "No output follows {} of {} channels: {}.",
+                "No output responds to {} of {} channels: {}.",
                 unseen.len(),
                 linearity.sweeps.len(),
                 some_of(unseen.iter().map(|sweep| sweep.channel.as_str()))
             ));
         }
-        if let Some(sweep) = self.most_bent().first() {
+        if let Some(sweep) = self.least_linear().first() {
             findings.push(format!(
-                "The least straight channel is {}: {} leaves its line by {} of its span.",
+                "Least linear channel: {} ({} deviates from its line by {} of its span).",
                 sweep.channel,
                 sweep.output,
                 percent(sweep.nonlinearity)
@@ -121,7 +120,7 @@ impl ProbeReport<'_> {
         }
         if linearity.sweeps.len() < linearity.channels {
             findings.push(format!(
-                "Swept were {} of {} channels, evenly; a longer probe sweeps up to 64 of each side.",
+                "{} of {} channels were swept, evenly spaced; a longer probe sweeps up to 64 inputs and 64 parameters.",
                 linearity.sweeps.len(),
                 linearity.channels
             ));
@@ -148,7 +147,7 @@ impl ProbeReport<'_> {
         self.probe.interface.outputs.iter().map(|channel| channel.to_string()).collect()
     }
 
-    /// Noise of each output as a share of its signal; infinite where there is none.
+    /// Noise of each output as a share of its signal; infinite without a signal.
     fn noise_shares(&self) -> Vec<f32> {
         let repeatability = &self.probe.repeatability;
         let both = repeatability.noise.iter().zip(&repeatability.signal);
@@ -171,8 +170,8 @@ impl ProbeReport<'_> {
     fn drift(&self) -> String {
         let (drift, outputs) = (&self.probe.drift, self.outputs());
         let mut channels: Vec<usize> = (0..outputs.len()).collect();
-        let sure = |channel: &usize| drift.significance[*channel].abs();
-        channels.sort_by(|one, other| sure(other).total_cmp(&sure(one)));
+        let significance = |channel: &usize| drift.significance[*channel].abs();
+        channels.sort_by(|one, other| significance(other).total_cmp(&significance(one)));
         let curves: Vec<Curve> = channels
             .iter()
             .take(SHOWN)
@@ -205,8 +204,8 @@ impl ProbeReport<'_> {
                 .collect()
         };
         line_chart(
-            "How far the channels are from straight",
-            "channel, of those swept",
+            "Nonlinearity of the channels",
+            "swept channel",
             "deviation from the line / span (%)",
             None,
             &[
@@ -216,8 +215,8 @@ impl ProbeReport<'_> {
         )
     }
 
-    /// The channels that bend most, of those that are seen.
-    fn most_bent(&self) -> Vec<&Sweep> {
+    /// The sweeps of the least linear channels that some output responds to.
+    fn least_linear(&self) -> Vec<&Sweep> {
         let mut sweeps: Vec<&Sweep> =
             self.probe.linearity.sweeps.iter().filter(|sweep| sweep.is_seen()).collect();
         sweeps.sort_by(|one, other| other.nonlinearity.total_cmp(&one.nonlinearity));
@@ -227,9 +226,9 @@ impl ProbeReport<'_> {
 
     fn sweeps(&self) -> String {
         let mut table = String::from(
-            "<div class=\"scroll\"><table><caption>Each channel swept over its range, the others at rest: \
-             the output that follows it the furthest. Below a visibility of 6, that is noise.</caption>\n\
-             <tr><th>channel</th><th>output</th><th>gain</th><th>not straight</th><th>visibility</th></tr>\n",
+            "<div class=\"scroll\"><table><caption>Each channel swept over its range, the others at rest, \
+             with the output that responds most. Below a visibility of 6, the response is noise.</caption>\n\
+             <tr><th>channel</th><th>output</th><th>gain</th><th>nonlinearity</th><th>visibility</th></tr>\n",
         );
         for sweep in &self.probe.linearity.sweeps {
             let output_unit = self.unit_of(&sweep.output);
@@ -254,7 +253,7 @@ impl ProbeReport<'_> {
     }
 }
 
-/// A sweep and the straight line through it.
+/// Chart of a sweep and the straight line through it.
 fn chart_of(sweep: &Sweep) -> String {
     let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
     let (middle, reading) = (mean(&sweep.levels), mean(&sweep.readings));
@@ -269,7 +268,7 @@ fn chart_of(sweep: &Sweep) -> String {
         None,
         &[
             Curve { name: "measured", points: points(&mut sweep.readings.iter().copied()) },
-            Curve { name: "straight", points: points(&mut line) },
+            Curve { name: "straight line", points: points(&mut line) },
         ],
     )
 }
@@ -282,7 +281,7 @@ fn numbered(values: impl Iterator<Item = f32>) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The first few of the names, and how many more there are.
+/// The first names, and the number of the others.
 fn some_of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const FEW: usize = 8;
     let more = names.len().saturating_sub(FEW);

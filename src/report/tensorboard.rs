@@ -1,7 +1,7 @@
-//! A run's metrics as TensorBoard reads them.
+//! Writes a run's metrics for TensorBoard.
 //!
-//! A file of events is a row of records: the length, its check value, the event, its check value; each
-//! check value is a CRC-32C, rotated and shifted. Source: TensorFlow, `lib/io/record_writer.h`,
+//! A file of events is a sequence of records: length, checksum of the length, event, checksum of the event. Each
+//! checksum is a CRC-32C, rotated, plus a constant. Source: TensorFlow, `lib/io/record_writer.h`,
 //! `core/util/event.proto` and `core/framework/summary.proto`.
 
 use std::fs::File;
@@ -45,9 +45,9 @@ struct Value {
     simple_value: Option<f32>,
 }
 
-const ADVICE: &str = "make room there, or leave TensorBoard's metrics out";
+const ADVICE: &str = "free disk space there, or leave TensorBoard's metrics out";
 
-/// An observer that writes a run's metrics for TensorBoard, in the folder [`EventFile::FOLDER`] of the run's.
+/// An observer that writes a run's metrics for TensorBoard, to [`EventFile::FOLDER`] in the run's folder.
 #[derive(Default)]
 pub struct TensorBoard {
     run: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl TensorBoard {
 impl Observer for TensorBoard {
     fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
         match event {
-            // A folder that cannot be written must be known before the first shot.
+            // A folder that cannot be written must be reported before the first shot.
             Event::RunBegins { folder } => {
                 self.run = Some((*folder).to_owned());
                 self.create(&[])?;
@@ -85,19 +85,19 @@ impl Observer for TensorBoard {
     }
 }
 
-/// The file of events of a run, an event an epoch.
+/// A run's file of events, one event per epoch.
 pub struct EventFile {
     file: File,
 }
 
 impl EventFile {
-    /// Folder of the events in a run's folder, to be named to TensorBoard.
+    /// Folder of the events in a run's folder, for TensorBoard's `--logdir`.
     pub const FOLDER: &str = "tensorboard";
 
-    /// Starts the file of the run in `run` with the epochs that are over, instead of one that is there.
+    /// Creates or replaces the file in folder `run`, and writes the completed epochs of `history`.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If the file cannot be written.
     pub fn create(run: &Path, history: &[EpochMetrics]) -> io::Result<Self> {
         let folder = run.join(Self::FOLDER);
         std::fs::create_dir_all(&folder)?;
@@ -115,7 +115,7 @@ impl EventFile {
     /// Writes the event of an epoch.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If the file cannot be written.
     pub fn append(&mut self, metrics: &EpochMetrics) -> io::Result<()> {
         let value = |tag: String, value: f32| Value { tag, simple_value: Some(value) };
         let mut values = vec![
@@ -156,7 +156,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// `data` with its length and check values.
+/// `data` with its length and checksums.
 fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(data.len() + 16);
@@ -176,13 +176,13 @@ fn masked_crc(data: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// What TensorBoard's own record writer makes of the first event of a file and of one value, which is
-    /// zero: absent in proto3, if its presence were not written.
+    /// The bytes that TensorBoard's own record writer writes for a file's first event and for one value of zero,
+    /// which proto3 would leave out without a presence flag.
     const GOLDEN: &str = "1800000000000000a37f4b2209000000000000f03f1a0d627261696e2e4576656e743a3286bf577a\
                           1a00000000000000129bd82d09000000000000f03f10032a0d0a0b0a046c6f737315000000001ffb6ce2";
 
     #[test]
-    fn records_are_those_that_tensorboard_writes() {
+    fn records_are_the_bytes_that_tensorboard_writes() {
         let version = Some("brain.Event:2".to_owned());
         let first = Record { wall_time: 1.0, file_version: version, ..Record::default() };
         let value = Value { tag: "loss".to_owned(), simple_value: Some(0.0) };

@@ -9,12 +9,12 @@ use crate::loss::Measure;
 
 /// A transfer as a page.
 pub struct TransferReport<'a> {
-    /// The transfer in numbers.
+    /// Results of the transfer.
     pub transfer: &'a Transfer,
 }
 
 impl TransferReport<'_> {
-    /// The page.
+    /// Returns the page.
     #[must_use]
     pub fn to_html(&self) -> String {
         let Transfer { run, copy, budgets, scratch } = self.transfer;
@@ -42,7 +42,7 @@ impl TransferReport<'_> {
         page(&format!("{run} on another copy of its devices"), &body)
     }
 
-    /// Score against shots.
+    /// Returns the chart of the score against the shots, as SVG.
     #[must_use]
     pub fn chart(&self) -> String {
         let Transfer { budgets, scratch, .. } = self.transfer;

@@ -1,4 +1,4 @@
-//! A twin's part of a report: how far to trust it, and where not.
+//! A twin's section of a report: how far to trust the twin, and where not.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use super::page::escape;
 use super::plot::{Curve, line_chart, scatter_chart, tick};
 use crate::experiment::in_a_sentence;
 
-/// Readings shown in the scatter of twin against device.
+/// Number of readings in the scatter charts.
 const SCATTER_POINTS: usize = 1500;
 
 /// A twin beside its device.
@@ -20,9 +20,9 @@ pub struct TwinSection<'a> {
     pub device: &'a str,
     /// The twin's fidelity.
     pub fidelity: &'a Fidelity,
-    /// Measured readings of shots that the twin never saw, `[n_outputs × shots]`.
+    /// Measured readings of shots that the twin was not fitted to, `[n_outputs × shots]`.
     pub measured: &'a DMatrix<f32>,
-    /// The twin's readings of the same shots.
+    /// The twin's readings of the same shots, `[n_outputs × shots]`.
     pub predicted: &'a DMatrix<f32>,
     /// The device's output channels.
     pub outputs: &'a Channels,
@@ -64,7 +64,7 @@ impl TwinSection<'_> {
         table + "</table></div>\n"
     }
 
-    /// Some (measured, predicted) readings of all channels.
+    /// A sample of (measured, predicted) readings from all channels.
     fn some_readings(&self) -> Vec<(f64, f64)> {
         let channels = self.measured.nrows();
         let stride = (self.measured.len() / SCATTER_POINTS).max(1);
@@ -140,8 +140,8 @@ impl TwinSection<'_> {
         };
         let by_range = &self.fidelity.by_range;
         line_chart(
-            "Error by where in its range a channel is driven",
-            "place in the range",
+            "Error by position of the drive in its range",
+            "position in the range",
             "NRMSE, mean over channels",
             None,
             &[curve("an input", &by_range.inputs), curve("a parameter", &by_range.parameters)],

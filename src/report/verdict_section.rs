@@ -1,4 +1,4 @@
-//! What twins are worth, at the top of a page.
+//! The verdicts on twins, at the top of a page.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::page::escape;
 use super::wording::for_command_line;
 use crate::experiment::{Grade, PAGE, TwinVerdict, as_option};
 
-/// A box a twin: the verdict in words, and what to try next.
+/// One box per twin: the verdict in words, and what to try next.
 pub(super) fn verdict_section(verdicts: &[TwinVerdict]) -> String {
     let mut section = String::new();
     for TwinVerdict { device, grade, words, next, .. } in verdicts {

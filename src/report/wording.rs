@@ -1,7 +1,7 @@
-//! The library's sentences in the words of the command line.
+//! Translates the library's messages for the command line.
 //!
-//! Errors name options and functions of the library, such as option `data_dir` and `experiment::resume(runs/a)`. For
-//! somebody at a terminal these are arguments and commands.
+//! Messages name options and functions of the library, such as option `data_dir` and `experiment::resume(runs/a)`. On
+//! the command line these are arguments and commands.
 
 /// Functions of the library, and the commands that call them.
 const COMMANDS: [(&str, &str); 7] = [
@@ -14,7 +14,7 @@ const COMMANDS: [(&str, &str); 7] = [
     ("probe::Probe", "device probe"),
 ];
 
-/// `text` with options as arguments, such as `--data-dir`, and functions as commands, such as
+/// Returns `text` with options as arguments, such as `--data-dir`, and functions as commands, such as
 /// `twinprop train --resume runs/a`.
 #[must_use]
 pub fn for_command_line(text: &str) -> String {
@@ -35,7 +35,7 @@ pub fn for_command_line(text: &str) -> String {
 
 /// The argument of an option: `data_dir` is `--data-dir`.
 fn argument(option: &str) -> String {
-    // Given once for each of several.
+    // Arguments are repeated, so their names are singular.
     let name = match option {
         "devices" => "device",
         "sweeps" => "sweep",
@@ -44,7 +44,7 @@ fn argument(option: &str) -> String {
     format!("--{}", name.replace('_', "-"))
 }
 
-/// `text` with `FUNCTION(PATH)` and `FUNCTION`, in backticks, as the command.
+/// Replaces `FUNCTION(PATH)` and `FUNCTION`, in backticks, by the command.
 fn with_command(text: &str, function: &str, command: &str) -> String {
     let mut found = String::with_capacity(text.len());
     let mut rest = text;
@@ -56,7 +56,7 @@ fn with_command(text: &str, function: &str, command: &str) -> String {
         match (path, arguments) {
             (Some(path), _) => found += &format!("`twinprop {command} {path}`"),
             (None, "") => found += &format!("`twinprop {command}`"),
-            // Another function, whose name only begins alike.
+            // Another function with a longer name.
             (None, _) => found += &format!("{start}{arguments}`"),
         }
         rest = after;
