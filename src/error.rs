@@ -1,15 +1,15 @@
-//! What can go wrong, in words for the person who can mend it.
+//! Errors: what is wrong, where, and what to do.
 
 use std::path::{Path, PathBuf};
 
 use twinprop_calibration::CalibrationError;
 use twinprop_devices::DeviceError;
 
-/// Any failure.
+/// Any failure of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A recipe is not what it should be.
+    /// A recipe is invalid.
     #[error("{}: {problem}", path.display())]
     Recipe {
         /// The recipe.
@@ -17,7 +17,7 @@ pub enum Error {
         /// Where in it, what is wrong, and what was expected.
         problem: String,
     },
-    /// A data set is not what it should be.
+    /// A data set is invalid.
     #[error("{}: {problem}", path.display())]
     Data {
         /// The file or folder.
@@ -30,23 +30,24 @@ pub enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
         /// What to do.
         advice: &'static str,
     },
-    /// A call asks for what cannot be done. Options are named as in [`RunOptions`](crate::experiment::RunOptions).
+    /// A call cannot be carried out as asked. Options are named as in
+    /// [`RunOptions`](crate::experiment::RunOptions).
     #[error("{0}")]
     Usage(String),
-    /// The device failed.
+    /// A device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The twin failed.
+    /// A twin failed.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
-    /// A device is not what it was when its network was trained.
+    /// A device has drifted since its network was trained.
     #[error(
-        "`{device}` has drifted; `experiment::evaluate_run({run})` measures the accuracy that it has now, and `experiment::recalibrate_run({run})` brings the network back", run = run.display()
+        "`{device}` has drifted; `experiment::evaluate_run({run})` measures the accuracy now, and `experiment::recalibrate_run({run})` recalibrates and fine-tunes the network", run = run.display()
     )]
     Drifted {
         /// Name of the device in the recipe.
@@ -54,21 +55,21 @@ pub enum Error {
         /// The run's folder.
         run: PathBuf,
     },
-    /// A run was cut off that can be resumed.
-    #[error("{source}; what was done is kept; resume with `experiment::resume({run})`", run = run.display())]
+    /// A run was interrupted by an error and can be resumed.
+    #[error("{source}; finished work is kept; resume with `experiment::resume({run})`", run = run.display())]
     Cut {
-        /// What cut it off.
+        /// The error that interrupted it.
         source: Box<Error>,
         /// The run's folder.
         run: PathBuf,
     },
-    /// Ctrl-C; the text says how far it came and how to resume.
+    /// Ctrl-C; the text says how far the work got and how to resume it.
     #[error("{0}")]
     Interrupted(String),
-    /// Training left the real numbers.
+    /// The training loss became NaN or infinite.
     #[error("training diverged in epoch {epoch}: the loss is {loss}; lower training.learning_rate")]
     Diverged {
-        /// The epoch, from one.
+        /// The epoch, counted from one.
         epoch: usize,
         /// The loss.
         loss: f32,
@@ -76,14 +77,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// A [`File`](Self::File) error.
+    /// Returns a function that makes a [`File`](Self::File) error.
     pub fn file(path: &Path, advice: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source, advice }
     }
 
-    /// Whether the input is at fault, so that the same again would fail again: a recipe, data, a file, an option, or a
-    /// device's configuration. Otherwise the work failed: a device, a training, or somebody who stopped it.
+    /// Whether the input is at fault, so that a retry would fail as well: a recipe, data, a file, an option, or a
+    /// device's configuration. Otherwise the work failed: a device or a training failed, or somebody stopped it.
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Which compute backend runs the twins: a burn device by name.
+//! Compute backends of the twins: burn devices by name.
 
 #[cfg(feature = "remote")]
 mod remote;
@@ -18,14 +18,14 @@ use crate::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Backend {
-    /// burn's own CPU backend, always there.
+    /// burn's pure-Rust CPU backend, always built in.
     #[default]
     Flex,
     /// The ndarray CPU backend; needs the cargo feature `ndarray`.
     Ndarray,
     /// Any GPU through wgpu; needs the cargo feature `wgpu`.
     Wgpu,
-    /// The backend of another machine, which serves it by `twinprop serve` at this WebSocket address, such as
+    /// The backend that `twinprop serve` serves on another machine, at this WebSocket address, such as
     /// `ws://gpu:3000`; needs the cargo feature `remote`.
     Remote(String),
 }
@@ -34,16 +34,16 @@ impl Backend {
     const LOCAL: [(&'static str, Self); 3] =
         [("flex", Self::Flex), ("ndarray", Self::Ndarray), ("wgpu", Self::Wgpu)];
 
-    /// The burn device of this backend; a remote one is connected.
+    /// Returns the burn device of this backend; connects to a remote one.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the program was built without the backend, no GPU answers, or nobody serves one at its
-    /// address.
+    /// [`Error::Usage`] if the program was built without the backend, no GPU answers, or no server answers at the
+    /// remote address.
     pub fn device(&self) -> Result<Device, Error> {
         match self {
             Self::Flex => Ok(Device::flex()),
             #[cfg(feature = "ndarray")]
-            #[expect(deprecated, reason = "kept beside its successor for those who compare them")]
+            #[expect(deprecated, reason = "kept beside its successor for comparisons")]
             Self::Ndarray => Ok(Device::ndarray()),
             #[cfg(feature = "wgpu")]
             Self::Wgpu => {
@@ -56,7 +56,7 @@ impl Backend {
             }
             #[cfg(feature = "remote")]
             Self::Remote(address) => remote::connect(address),
-            #[allow(unreachable_patterns, reason = "reached where a backend is built out")]
+            #[allow(unreachable_patterns, reason = "reachable only if a backend is not built in")]
             other => Err(Error::Usage(format!(
                 "this program was built without the backend `{other}`; build it with `cargo build --release --features {}`",
                 other.feature()
@@ -64,7 +64,7 @@ impl Backend {
         }
     }
 
-    /// The cargo feature that builds it in.
+    /// The cargo feature that builds this backend in.
     fn feature(&self) -> &'static str {
         let local = Self::LOCAL.iter().find(|(_, backend)| backend == self);
         local.map_or("remote", |(name, _)| name)
@@ -88,7 +88,7 @@ impl FromStr for Backend {
             return if address.starts_with("ws://") && address.len() > "ws://".len() {
                 Ok(Self::Remote(address.to_owned()))
             } else {
-                Err(format!("`{address}` is no WebSocket address, such as ws://gpu:3000"))
+                Err(format!("`{address}` is not a WebSocket address, such as ws://gpu:3000"))
             };
         }
         let found = Self::LOCAL.into_iter().find(|(name, _)| *name == text);

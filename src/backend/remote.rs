@@ -1,7 +1,7 @@
-//! The backend of another machine: burn's remote backend over WebSocket, which is not encrypted. burn sends
-//! its credential as it is. It is derived from the token, and tells nothing of the token itself, which
-//! devices ask for as well. So it keeps strangers of the same network off a backend, and not those who read
-//! its traffic: where these are a danger, listen on 127.0.0.1 and go through SSH.
+//! The backend of another machine: burn's remote backend over an unencrypted WebSocket. burn sends its credential
+//! in clear text. The credential is derived from the token, but does not reveal the token, which devices ask for as
+//! well. It keeps strangers on the same network off a backend, but not anyone who can read the traffic: where that
+//! is a danger, listen on 127.0.0.1 and connect through SSH.
 
 use std::net::TcpListener;
 
@@ -15,31 +15,31 @@ use twinprop_devices::rig::token::TOKEN_VARIABLE;
 use super::Backend;
 use crate::Error;
 
-/// Connects the device that is served at `address`, such as `ws://gpu:3000`.
+/// Connects to the device that is served at `address`, such as `ws://gpu:3000`.
 pub(super) fn connect(address: &str) -> Result<Device, Error> {
-    let mut host = RemoteHost::websocket(address);
+    let mut server = RemoteHost::websocket(address);
     if let Some(token) = Token::from_environment().map_err(Error::Usage)? {
-        host = host.with_credential(token.backend_credential());
+        server = server.with_credential(token.backend_credential());
     }
-    Device::remote_options(&host).init().map_err(|error| {
+    Device::remote_options(&server).init().map_err(|error| {
         Error::Usage(format!(
             "remote:{address}: {error}; is `twinprop serve` running there, and {TOKEN_VARIABLE} the same on both sides?"
         ))
     })
 }
 
-/// A backend that trainings on other machines use.
+/// A server of a backend for trainings on other machines.
 pub struct BackendServer {
     server: RemoteServer,
     listener: TcpListener,
 }
 
 impl BackendServer {
-    /// `backend` for all who connect to `listener` and, if [`TOKEN_VARIABLE`] is set, know the token.
+    /// Serves `backend` to all who connect to `listener` and, if [`TOKEN_VARIABLE`] is set, know the token.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the backend is not built in, where the token is too short, and where there is
-    /// none although other machines reach the listener's address.
+    /// [`Error::Usage`] if the backend is not built in, if the token is too short, or if it is missing although other
+    /// machines can reach the listener's address.
     pub fn new(backend: &Backend, listener: TcpListener) -> Result<Self, Error> {
         let token = Token::from_environment().map_err(Error::Usage)?;
         let address = listener.local_addr().map_err(|error| Error::Usage(error.to_string()))?;
@@ -56,7 +56,7 @@ impl BackendServer {
     /// Serves until the program ends.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the backend cannot be served.
+    /// [`Error::Usage`] if the backend cannot be served.
     pub fn serve(self) -> Result<(), Error> {
         self.server
             .serve(WebSocketTransport::from_listener(self.listener))
