@@ -17,8 +17,8 @@ use twinprop::errln;
 use twinprop::report::for_command_line;
 use twinprop::view::terminal;
 
-/// A training step frees and asks for the same few hundred kilobytes again and again, on every
-/// thread: glibc gives them back to the system and faults them in again, a quarter of the step.
+/// Every training step frees and allocates the same few hundred kilobytes on every thread. glibc returns them to the
+/// system and pages them in again, which takes a quarter of the step; mimalloc keeps them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let arguments = cli::Cli::parse();
     let only_prints = arguments.only_prints();
     ending::make_safe_before_abort();
-    // On a worker of the pool, so that parallel work starts without waking one up.
+    // On a thread of the pool, so that parallel work starts without waking one up.
     let work = AssertUnwindSafe(|| rayon::scope(|_| cli::run(arguments)));
     match catch_unwind(work) {
         Ok(Ok(())) => ending::end(status_of_output(only_prints), None),
@@ -34,15 +34,15 @@ fn main() -> ExitCode {
             errln!("error: {}", for_command_line(&error.to_string()));
             ending::end(ExitCode::from(ending::status_of(&error)), Some(&error))
         }
-        // The panic was told by its hook.
+        // The panic hook has reported it.
         Err(_) => ending::end(ExitCode::from(PANICKED), None),
     }
 }
 
-/// Exit status of a program that panicked, as Rust has it.
+/// Exit status after a panic, as Rust sets it.
 const PANICKED: u8 = 101;
 
-/// Exit status of a command that went well, if its lines could be written.
+/// Exit status of a command that succeeded, by whether its lines could be written.
 fn status_of_output(only_prints: bool) -> ExitCode {
     match terminal::lost_output() {
         None => ExitCode::SUCCESS,

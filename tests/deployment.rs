@@ -1,4 +1,4 @@
-//! A network in use: its twins keep learning, its devices are watched, and it is brought back to them.
+//! A network in use: its twins keep learning, its devices are watched for drift, and it is recalibrated.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -13,7 +13,7 @@ mod support;
 
 use support::program;
 
-/// A chain of pendula whose springs are not what the data sheet says.
+/// A chain of pendula with springs that differ from the data sheet's.
 const RECIPE: &str = r#"
 seed = 3
 network = ["encode", { physical = { device = "chain", shots = 3 } }, "scale", "readout"]
@@ -57,7 +57,7 @@ fn twinprop(arguments: &[&str], folder: &TempDir, threads: &str) -> Output {
     command.args(arguments).output().unwrap()
 }
 
-/// Runs what must succeed, and returns what was printed.
+/// Runs a command that must succeed, and returns what it printed.
 fn succeed(arguments: &[&str], folder: &TempDir) -> String {
     let output = twinprop(arguments, folder, "2");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -97,7 +97,7 @@ fn twins_learn_while_the_network_trains_the_same_on_any_number_of_threads() {
     let error = |epoch: &Value| epoch["twins"][0]["error"].as_f64().unwrap();
     assert!(error(&first[2]) < error(&first[0]), "{first:?}");
     let start = &json(&run.join("summary.json"))["twins_at_start"][0];
-    assert_eq!(start["recalibration_shots"], 256, "its twin was lost: {start}");
+    assert_eq!(start["recalibration_shots"], 256, "its twin was recalibrated: {start}");
     let report = fs::read_to_string(run.join("report.html")).unwrap();
     for part in [
         "Cosine between the twin",
@@ -105,7 +105,7 @@ fn twins_learn_while_the_network_trains_the_same_on_any_number_of_threads() {
     ] {
         assert!(report.contains(part), "{part}");
     }
-    // One worker waits for the lessons, and there is no other to work on them.
+    // On one thread, no other thread can work on the lessons that the thread waits for.
     let output = twinprop(&["train", "recipe.toml", "--out", "alone"], &folder, "1");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(metrics(&folder.path().join("alone")), first);
@@ -114,8 +114,8 @@ fn twins_learn_while_the_network_trains_the_same_on_any_number_of_threads() {
 }
 
 #[test]
-fn an_aged_device_raises_the_alarm_and_its_network_comes_back() {
-    // Ages from the end of the training on: the reference set ends at shot 7,600 or so.
+fn an_aged_device_raises_the_alarm_and_its_network_is_recalibrated() {
+    // Too slow a drift to matter in the training, which ends at shot 7,600 or so.
     let ageing = RECIPE.replace(
         "mismatch = 0.4",
         "mismatch = 0.4\ndrift = { deviation = 0.15, over = { shots = 100000000.0 } }",
@@ -123,7 +123,7 @@ fn an_aged_device_raises_the_alarm_and_its_network_comes_back() {
     let folder = trained(&ageing);
     let calm = succeed(&["evaluate", "run", "--watch", "--every", "0", "--looks", "3"], &folder);
     assert_eq!(calm.matches("chain: moved by").count(), 3, "{calm}");
-    // Years later.
+    // As if years had passed.
     fs::write(folder.path().join("run/usage.json"), "{\"chain\": {\"shots\": 90000000}}").unwrap();
     let output = twinprop(&["evaluate", "run", "--watch", "--every", "0"], &folder, "2");
     let message = String::from_utf8(output.stderr).unwrap();
@@ -131,18 +131,18 @@ fn an_aged_device_raises_the_alarm_and_its_network_comes_back() {
     assert!(message.contains("twinprop recalibrate run"), "{message}");
 
     let printed = succeed(&["recalibrate", "run", "--shots", "3000", "--out", "back"], &folder);
-    assert!(printed.contains("as it was"), "{printed}");
+    assert!(printed.contains("with the twin recalibrated"), "{printed}");
     let found = json(&folder.path().join("back/adaptation.json"));
     let shots = |key: &str| found[key].as_u64().unwrap();
     assert!(shots("calibration_shots") + shots("training_shots") <= 3000 + 96, "{found}");
-    // The new run stands where the device does.
+    // The new run's reference set is of the aged device.
     let calm = succeed(&["evaluate", "back", "--watch", "--every", "0", "--looks", "1"], &folder);
     assert!(!calm.contains("drifted"), "{calm}");
     succeed(&["evaluate", "back"], &folder);
 }
 
 #[test]
-fn a_network_is_transferred_to_another_copy() {
+fn a_network_is_transferred_to_another_copy_of_its_device() {
     let folder = trained(RECIPE);
     let printed = succeed(
         &["transfer", "run", "--copy", "9", "--shots", "1000,3000", "--scratch", "--out", "moved"],
@@ -163,5 +163,5 @@ fn a_network_is_transferred_to_another_copy() {
         &folder,
         "2",
     );
-    assert_eq!(again.status.code(), Some(2), "results are not written over");
+    assert_eq!(again.status.code(), Some(2), "results are not overwritten");
 }

@@ -1,5 +1,5 @@
-//! A device is never left driven, and never said to be safe when it is not. The devices of these tests keep
-//! a log of their own: when they were driven, and when their way to the safe state began and ended.
+//! A device is never left driven, and never reported safe when it is not. The devices of these tests keep a log of
+//! their own: when they were driven, and when their ramp to the safe state began and ended.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -25,7 +25,7 @@ enum Ending {
     Killed,
 }
 
-/// Drives a device that ramps, ends the host so, and looks at the device's log.
+/// Drives a device that takes `ramp` seconds to its safe state, ends the host by `ending`, and checks the device's log.
 fn ends_safely(way: Way, ending: Ending, ramp: f64) {
     let case = format!("{way:?}, {ending:?}, a ramp of {ramp} s");
     let device =
@@ -52,17 +52,17 @@ fn ends_safely(way: Way, ending: Ending, ramp: f64) {
     };
     assert_eq!(output.status.code(), expected, "{case}: {}", words(&output));
     if matches!(ending, Ending::Killed) {
-        wait_for_its_own_end(&device, ramp);
+        wait_until_safe(&device, ramp);
     }
-    // A host that lives ends when the device has confirmed its safe state, not before.
+    // A host that was not killed ends only when the device has confirmed its safe state.
     assert_eq!(device.fault(ramp), None, "{case}: {}", words(&output));
     if matches!(ending, Ending::Error) {
         assert!(words(&output).contains("the camera is gone"), "{case}: {}", words(&output));
     }
 }
 
-/// Waits until the device has found out by itself that its host was killed, and is safe.
-fn wait_for_its_own_end(device: &Device, ramp: f64) {
+/// Waits until the device has noticed by itself that its host was killed, and is safe.
+fn wait_until_safe(device: &Device, ramp: f64) {
     let end = Instant::now() + Duration::from_secs_f64(ramp + 10.0);
     while device.fault(ramp).is_some() && Instant::now() < end {
         thread::sleep(Duration::from_millis(20));
@@ -87,7 +87,7 @@ fn all_endings(way: Way) {
 }
 
 #[test]
-fn a_process_is_left_safe_however_its_host_ends() {
+fn a_device_in_a_process_is_left_safe_however_its_host_ends() {
     all_endings(Way::Process);
 }
 
@@ -102,7 +102,7 @@ fn a_device_on_a_serial_line_is_left_safe_however_its_host_ends() {
 }
 
 #[test]
-fn a_signal_that_is_ignored_from_the_start_is_left_ignored() {
+fn a_signal_that_is_ignored_at_the_start_stays_ignored() {
     let device = Device::start(Way::Process, 0.0, "");
     let ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)";
     let arguments = ["device", "probe", &device.target, "--seconds", "1", "--out", "found"];
@@ -110,11 +110,11 @@ fn a_signal_that_is_ignored_from_the_start_is_left_ignored() {
     device.wait_until_driven();
     signal(&host, "HUP");
     let output = host.wait_with_output().unwrap();
-    assert!(output.status.success(), "nohup is to keep it running: {}", words(&output));
+    assert!(output.status.success(), "nohup must keep it running: {}", words(&output));
 }
 
 #[test]
-fn a_long_ramp_ends_whole() {
+fn a_long_ramp_is_completed() {
     thread::scope(|scope| {
         for way in [Way::Process, Way::Tcp, Way::Serial] {
             for ending in [Ending::Normal, Ending::Signal("TERM"), Ending::Killed] {
@@ -125,18 +125,18 @@ fn a_long_ramp_ends_whole() {
 }
 
 #[test]
-fn a_ramp_that_prints_much_ends_after_its_host_was_killed() {
+fn a_ramp_that_prints_much_is_completed_after_its_host_was_killed() {
     let device = Device::start(Way::Process, 0.3, "talks");
     let mut host = device.probe("60", &[]).spawn().unwrap();
     device.wait_until_driven();
     signal(&host, "KILL");
     host.wait().unwrap();
-    wait_for_its_own_end(&device, 0.3);
+    wait_until_safe(&device, 0.3);
     assert_eq!(device.fault(0.3), None);
 }
 
 #[test]
-fn a_measurement_longer_than_the_safe_state_may_take_ends_before_it() {
+fn the_safe_state_waits_for_a_measurement_that_outlasts_its_time_limit() {
     thread::scope(|scope| {
         for way in [Way::Process, Way::Tcp] {
             scope.spawn(move || {
@@ -166,7 +166,7 @@ fn a_panic_leaves_no_device_driven() {
                     let mut readings = DMatrix::zeros(12, 3);
                     let drives = DMatrix::from_element(9, 3, 0.5);
                     rig.measure(&drives, &DVector::from_element(9, 0.5), &mut readings).unwrap();
-                    panic!("a test's own panic, with a rig in hand");
+                    panic!("a test's own panic, with an open rig");
                 });
                 assert!(panicked.join().is_err());
                 assert_eq!(device.fault(0.8), None, "{way:?}");
@@ -176,7 +176,7 @@ fn a_panic_leaves_no_device_driven() {
 }
 
 #[test]
-fn a_safe_state_that_fails_is_an_error_and_never_called_safe() {
+fn a_failed_safe_state_is_an_error_and_never_reported_as_safe() {
     for way in [Way::Process, Way::Tcp] {
         let device = Device::start(way, 0.0, "unsafe");
         for mut command in
@@ -193,23 +193,23 @@ fn a_safe_state_that_fails_is_an_error_and_never_called_safe() {
 }
 
 #[test]
-fn info_says_safe_when_the_device_has_confirmed_it() {
+fn info_reports_safe_when_the_device_has_confirmed_it() {
     let device = Device::start(Way::Process, 0.3, "");
     let mut command = device.command(&["device", "info", &device.target]);
-    // Nobody asks for a token there.
+    // A process asks for no token, so a token that is too short is no error.
     let output = command.env("TWINPROP_TOKEN", "short").output().unwrap();
     assert!(output.status.success(), "{}", words(&output));
-    assert!(words(&output).contains("safe: asked for, and confirmed"), "{}", words(&output));
+    assert!(words(&output).contains("safe, as the device confirmed"), "{}", words(&output));
     let texts: Vec<String> = device.log().into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["safe begins", "safe ends"]);
 }
 
 #[test]
-fn restarts_are_told_and_bounded_and_the_last_words_are_shown() {
+fn restarts_are_reported_and_limited_and_the_programs_last_lines_are_shown() {
     let device = Device::start(Way::Process, 0.0, "dies");
     let output = device.probe("5", &[]).output().unwrap();
     let text = words(&output);
-    assert_eq!(output.status.code(), Some(4), "nobody knows what it drives: {text}");
+    assert_eq!(output.status.code(), Some(4), "the device may still be driven: {text}");
     assert!(text.contains("restarted 3 times without one more shot played"), "{text}");
     assert!(
         text.contains("exit status: 7") && text.contains("driver: \u{fffd} beam lost"),
@@ -225,12 +225,12 @@ fn restarts_are_told_and_bounded_and_the_last_words_are_shown() {
 }
 
 #[test]
-fn a_measurement_that_fails_now_and_then_is_asked_for_again() {
+fn a_measurement_that_fails_now_and_then_is_retried() {
     let device = Device::start(Way::Process, 0.0, "transient");
     let output = device.probe("1", &[]).output().unwrap();
     let text = words(&output);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("frame dropped") && text.contains("were asked for again"), "{text}");
+    assert!(text.contains("frame dropped") && text.contains("were retried"), "{text}");
 
     let device = Device::start(Way::Process, 0.0, "transient");
     let output = device.probe("1", &["--retries", "0"]).output().unwrap();
@@ -267,7 +267,7 @@ fn a_slow_device_and_a_slow_start_are_waited_for() {
 }
 
 #[test]
-fn a_run_that_went_well_on_a_device_that_did_not_ends_with_an_error() {
+fn a_complete_run_on_a_device_that_is_not_safe_ends_with_an_error() {
     let device = Device::start(Way::Process, 0.0, "unsafe");
     let output = device.train(&[]).output().unwrap();
     let text = words(&output);
@@ -291,7 +291,7 @@ fn retries_are_counted_in_the_summary_and_the_report() {
 }
 
 #[test]
-fn the_first_ctrl_c_keeps_a_checkpoint_and_the_second_ends_at_once_safely() {
+fn one_ctrl_c_ends_a_training_safely_and_a_second_ends_it_at_once() {
     let device = Device::start(Way::Process, 0.8, "");
     let more = ["--set", "training.epochs=100000"];
     let mut host = device.train(&more).stderr(Stdio::null()).spawn().unwrap();

@@ -15,20 +15,20 @@ use twinprop::report::for_command_line;
 /// Arguments of `calibrate`.
 #[derive(Args)]
 pub struct Calibrate {
-    /// The recipe.
+    /// Recipe with the devices to calibrate, a TOML file.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Resume the calibration in this folder, which was cut off.
+    /// Resume the interrupted calibration in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "seed", "set", "out"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// A real device instead of the recipe's: TARGET or NAME=TARGET; may be given again.
+    /// Real device instead of the recipe's: TARGET, such as tcp://127.0.0.1:7777, or NAME=TARGET; repeatable.
     #[arg(long, value_name = "TARGET")]
     device: Vec<String>,
 }
 
-/// Calibrates and says how far to trust the twins.
+/// Calibrates, and prints how far to trust the twins.
 pub fn run(command: &Calibrate) -> Result<(), Error> {
     let mut observer = CommandObserver::ending_on_interrupt()?;
     let options = RunOptions { devices: command.device.clone(), ..command.settings.options() };
@@ -41,6 +41,6 @@ pub fn run(command: &Calibrate) -> Result<(), Error> {
         outln!("{}", for_command_line(&line));
     }
     outln!("report: {}", folder.path().join(RunFolder::CALIBRATION_REPORT).display());
-    outln!("to train by it: --set calibration.load={}", folder.path().display());
+    outln!("to train with it: --set calibration.load={}", folder.path().display());
     Ok(())
 }

@@ -16,30 +16,30 @@ use twinprop::report::for_command_line;
 /// Arguments of `compare`.
 #[derive(Args)]
 pub struct Compare {
-    /// The recipe.
+    /// Recipe to train, a TOML file.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Resume the comparison in this folder.
+    /// Resume the interrupted or planned comparison in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "rules", "seeds", "sweep", "seed", "set", "out"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// The rules, by commas; the others are tested against the first.
+    /// Training rules, comma-separated; each is tested against the first.
     #[arg(long, value_delimiter = ',', default_value = "pat,in-silico,ideal")]
     rules: Vec<Rule>,
-    /// Seeds a rule, counting up from the recipe's.
+    /// Number of seeds per rule, counting up from the recipe's seed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// Go through values of the recipe, such as imperfections.mismatch=0,0.1,0.2; may be given again.
+    /// Compare at each of these values of the recipe, such as imperfections.mismatch=0,0.1,0.2; repeatable.
     #[arg(long, value_name = "KEY=VALUE,…")]
     sweep: Vec<Sweep>,
-    /// Lay the comparison out and stop; its runs are made one by one with --resume and --cell.
+    /// Plan the comparison without a run; its runs are then made one by one with --resume and --cell.
     #[arg(long, conflicts_with_all = ["resume", "cell", "jobs"])]
     plan: bool,
-    /// Make this run alone, from 1, of the comparison in the folder of --resume.
+    /// Make only this run, counted from 1, of the comparison in --resume's folder.
     #[arg(long, value_name = "NUMBER", requires = "resume", conflicts_with = "jobs")]
     cell: Option<usize>,
-    /// Runs at a time; without it as many as there are cores.
+    /// Number of runs at a time; by default the number of CPU cores.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     jobs: Option<u64>,
 }
@@ -59,8 +59,8 @@ pub fn run(command: &Compare) -> Result<(), Error> {
         let (plan, folder) = plan_comparison(recipe, compared, &options, &mut observer)?;
         let (runs, path) = (plan.cells().len(), folder.path().display());
         outln!(
-            "{path}: runs 1 to {runs}; `twinprop compare --resume {path} --cell NUMBER` makes one, \
-             without --cell all that are left and the report"
+            "{path}: runs 1 to {runs}; `twinprop compare --resume {path} --cell NUMBER` makes one run, \
+             without --cell all remaining runs and the report"
         );
         return Ok(());
     }
@@ -82,8 +82,8 @@ fn print(comparison: &Comparison) {
     let first = plan.rules.first().map_or(String::new(), Rule::to_string);
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let score = measure.with_unit();
-    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; shots, seconds and");
-    outln!("cosine with backpropagation through the twin, on average");
+    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; mean shots, mean");
+    outln!("seconds and mean cosine with backpropagation through the twin");
     let mut last = None;
     for row in rows {
         if last != Some(&row.settings) && !row.settings.is_empty() {
@@ -99,7 +99,7 @@ fn print(comparison: &Comparison) {
     }
 }
 
-/// The worst twin of each device and combination of swept values.
+/// Prints the verdict on the worst twin of each device and combination of swept values.
 fn print_twins(comparison: &Comparison) {
     for (settings, verdict, runs) in comparison.verdicts() {
         let values: String =

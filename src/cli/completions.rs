@@ -10,11 +10,11 @@ use super::Cli;
 /// Arguments of `completions`.
 #[derive(Args)]
 pub struct Completions {
-    /// The shell: bash, zsh, fish, elvish or powershell.
+    /// Shell that the script is for.
     shell: Shell,
 }
 
-/// Prints the script that completes this program's commands.
+/// Prints the shell's completion script for this program.
 pub fn run(command: &Completions) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Cli::command(), "twinprop", &mut script);

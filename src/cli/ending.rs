@@ -1,4 +1,4 @@
-//! How the program ends: Ctrl-C, SIGTERM and SIGHUP, a panic, and the devices' safe state each time.
+//! Ends the program after its work, Ctrl-C, SIGTERM, SIGHUP or a panic, and sends every device to its safe state.
 
 use std::panic;
 use std::process::ExitCode;
@@ -12,17 +12,17 @@ use twinprop::devices::DeviceError;
 use twinprop::devices::rig::{RigError, make_all_safe};
 use twinprop::{Error, errln};
 
-/// Exit status of a program whose input is at fault.
+/// Exit status: the input is at fault.
 const INPUT: u8 = 2;
-/// Exit status of a program that found a device drifted.
+/// Exit status: a device has drifted.
 const DRIFTED: u8 = 3;
-/// Exit status of a program that could not bring a device to its safe state for certain.
+/// Exit status: a device has not confirmed its safe state.
 const MAY_BE_DRIVEN: u8 = 4;
-/// Exit status of a program that Ctrl-C ended, as shells have it.
+/// Exit status after Ctrl-C, as in shells.
 const INTERRUPTED: u8 = 130;
 
-/// Exit status for `error`: 2 where the input is at fault, 1 where the work failed, 3 for a device that has drifted, 4
-/// for a device that may still be driven, 130 after Ctrl-C.
+/// Returns the exit status for `error`: 1 if the work failed, 2 if the input is at fault, 3 if a device has drifted, 4
+/// if a device may still be driven, 130 after Ctrl-C.
 pub fn status_of(error: &Error) -> u8 {
     match error {
         Error::Cut { source, .. } => status_of(source),
@@ -41,16 +41,16 @@ pub fn status_of(error: &Error) -> u8 {
     }
 }
 
-/// A step that is to end, and a checkpoint that is to be written, have so long.
+/// Time in which the current step must end and its checkpoint be written.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Ctrl-C sends the devices to their safe state and ends the program; so do SIGTERM and SIGHUP.
+/// Makes Ctrl-C, SIGTERM and SIGHUP send the devices to their safe state and end the program.
 pub fn make_safe_on_interrupt() -> Result<(), Error> {
     on_interrupt(|| end_at_once())
 }
 
-/// A flag that Ctrl-C sets: the first lets the step end and a checkpoint be written, the second ends
-/// the program at once. SIGTERM and SIGHUP do the same, and as they come once, the step has [`GRACE`].
+/// Returns a flag that Ctrl-C, SIGTERM and SIGHUP set. After the first signal the step ends and a checkpoint is
+/// written, within [`GRACE`]; a second signal ends the program at once.
 pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -58,7 +58,7 @@ pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
         if flag.swap(true, Ordering::Relaxed) {
             end_at_once();
         }
-        errln!("stopping after this step, or in {} s; once more to stop at once", GRACE.as_secs());
+        errln!("stopping after this step, or in {} s; Ctrl-C again stops at once", GRACE.as_secs());
         thread::spawn(|| {
             thread::sleep(GRACE);
             end_at_once();
@@ -67,22 +67,22 @@ pub fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Error> {
     Ok(stop)
 }
 
-/// Sends every device to its safe state, says which may still be driven, and ends the program.
+/// Sends every device to its safe state, reports those that may still be driven, and ends the program.
 fn end_at_once() -> ! {
     let driven = make_all_safe();
-    say(&driven, None);
+    report(&driven, None);
     std::process::exit(if driven.is_empty() { INTERRUPTED } else { MAY_BE_DRIVEN }.into());
 }
 
-/// Ends the program that came to `code`: with the status of a device that may still be driven, if one may.
-/// `error` is what was said already.
+/// Sends every device to its safe state and returns the exit status: `code`, unless a device may still be driven.
+/// `error` has been reported already.
 pub fn end(code: ExitCode, error: Option<&Error>) -> ExitCode {
     let driven = make_all_safe();
-    say(&driven, error);
+    report(&driven, error);
     if !driven.is_empty() {
         return ExitCode::from(MAY_BE_DRIVEN);
     }
-    // Its program has confirmed the safe state since, by its exit status.
+    // The device's program has since confirmed the safe state by its exit status.
     if error.is_some_and(|error| status_of(error) == MAY_BE_DRIVEN) {
         ExitCode::FAILURE
     } else {
@@ -90,25 +90,26 @@ pub fn end(code: ExitCode, error: Option<&Error>) -> ExitCode {
     }
 }
 
-fn say(driven: &[String], said: Option<&Error>) {
-    let said = said.map(Error::to_string).unwrap_or_default();
-    for line in driven.iter().filter(|line| !said.contains(line.as_str())) {
+/// Writes the lines of `driven` that the `reported` error does not contain.
+fn report(driven: &[String], reported: Option<&Error>) {
+    let reported = reported.map(Error::to_string).unwrap_or_default();
+    for line in driven.iter().filter(|line| !reported.contains(line.as_str())) {
         errln!("error: {line}");
     }
 }
 
-/// A panic unwinds, which lets every device go; a second one on its way aborts the program, and must
-/// not leave them driven.
+/// Makes the devices safe before a second panic on a thread aborts the program. A single panic unwinds, which closes
+/// every device.
 pub fn make_safe_before_abort() {
     thread_local! {
         static PANICKED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
-    let tell = panic::take_hook();
+    let print_panic = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        tell(info);
+        print_panic(info);
         if PANICKED.replace(true) {
-            // The device whose link this thread holds is told of, and not waited for; every other is.
-            say(&make_all_safe(), None);
+            // A device that this thread was using is reported, not waited for; all others are waited for.
+            report(&make_all_safe(), None);
         }
     }));
 }
@@ -116,15 +117,15 @@ pub fn make_safe_before_abort() {
 fn on_interrupt(action: impl FnMut() + Send + 'static) -> Result<(), Error> {
     let ignored = ignored_signals();
     ctrlc::set_handler(action)
-        .map_err(|error| Error::Usage(format!("Ctrl-C cannot be watched: {error}")))?;
+        .map_err(|error| Error::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
     ignore(&ignored);
     Ok(())
 }
 
-/// The signals that this program was started to ignore: `nohup` has SIGHUP ignored, a shell Ctrl-C for
-/// what runs in the background.
+/// The signals that this program's parent had set to be ignored: SIGHUP by `nohup`, SIGINT by a shell for a
+/// background job.
 #[cfg(unix)]
-#[expect(unsafe_code, reason = "the standard library does not tell what a signal does")]
+#[expect(unsafe_code, reason = "the standard library cannot query a signal's handler")]
 fn ignored_signals() -> Vec<libc::c_int> {
     [libc::SIGHUP, libc::SIGINT]
         .into_iter()
@@ -132,7 +133,7 @@ fn ignored_signals() -> Vec<libc::c_int> {
             // SAFETY: no handler of this program is involved; the signal is ignored for an instant.
             let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
             if before != libc::SIG_IGN {
-                // SAFETY: it is what was there before.
+                // SAFETY: this restores the previous handler.
                 unsafe { libc::signal(signal, before) };
             }
             before == libc::SIG_IGN

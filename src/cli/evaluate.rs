@@ -18,14 +18,14 @@ pub struct Evaluate {
     run: PathBuf,
     #[command(flatten)]
     reopen: Reopen,
-    /// Watch the run's devices for drift instead: look at them again and again, until one has moved
-    /// (exit status 3) or Ctrl-C.
+    /// Watch the run's devices for drift instead: look at them repeatedly until one has drifted (exit status 3)
+    /// or Ctrl-C.
     #[arg(long)]
     watch: bool,
-    /// Seconds between two looks.
+    /// Seconds between two looks at the devices.
     #[arg(long, requires = "watch", default_value_t = 60.0, value_parser = seconds)]
     every: f64,
-    /// End after so many looks.
+    /// Stop after this many looks.
     #[arg(long, requires = "watch", value_name = "N")]
     looks: Option<u64>,
 }
@@ -37,7 +37,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Measures and prints the accuracy, or watches.
+/// Measures and prints the test score, or watches for drift.
 pub fn run(command: &Evaluate) -> Result<(), Error> {
     if command.watch {
         return watch(command);
@@ -61,7 +61,7 @@ fn watch(command: &Evaluate) -> Result<(), Error> {
     let mut observer = CommandObserver::ending_on_interrupt()?;
     let mut watch = Watch::open(&command.run, &command.reopen.reopening(), &mut observer)?;
     outln!(
-        "an alarm is raised for a device that has not changed in {:.1} % of the looks",
+        "false alarms: {:.1} % of the looks at an unchanged device",
         100.0 * watch.false_alarm_rate()
     );
     let mut looks = 0;

@@ -14,28 +14,28 @@ use twinprop::outln;
 /// Arguments of `meta-train`.
 #[derive(Args)]
 pub struct MetaTrain {
-    /// The recipe.
+    /// Recipe of the tasks and the meta-training, a TOML file.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Resume the meta-training in this folder.
+    /// Resume the interrupted meta-training in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["recipe", "seeds", "seed", "set", "out", "data_dir"])]
     resume: Option<PathBuf>,
-    /// Seeds, counting up from the recipe's.
+    /// Number of seeds, counting up from the recipe's seed.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// The first seed, instead of the recipe's.
+    /// First seed, instead of the recipe's.
     #[arg(long)]
     seed: Option<u64>,
-    /// Folder of the results; without it the next free one under runs/.
+    /// Folder for the results; by default the next free one under runs/.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Replace a value of the recipe, such as meta.episodes=20; may be given again.
+    /// Replace a value of the recipe, such as meta.episodes=20; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// A folder in which data files are looked for.
+    /// Folder to search for data files.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Rules and seeds at a time; without it as many as there are cores.
+    /// Number of jobs, one rule with one seed each, at a time; by default the number of CPU cores.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     jobs: Option<u64>,
 }
@@ -65,13 +65,13 @@ pub fn run(command: &MetaTrain) -> Result<(), Error> {
 
 fn print(MetaTraining { plan, rows, gap_closed, theta, .. }: &MetaTraining) {
     let seeds = plan.seeds.len();
-    outln!("queries of held-out tasks answered right (%), mean ± sd of {seeds} seeds");
+    outln!("correct answers to queries of held-out tasks (%), mean ± sd of {seeds} seeds");
     for row in rows {
         let (mean, deviation) = (100.0 * row.mean, 100.0 * row.standard_deviation);
         outln!("{:<10} {mean:>5.1} ± {deviation:.1}", row.arm.name());
     }
     if let Some(share) = gap_closed {
-        outln!("of the gap between fixed and symmetric feedback, closed: {:.0} %", 100.0 * share);
+        outln!("closes {:.0} % of the gap between fixed and symmetric feedback", 100.0 * share);
     }
     let terms = theta.terms().map(|term| format!("{} {:.4}", term.name(), theta.of(term)));
     outln!("Θ: {}", terms.collect::<Vec<_>>().join(", "));

@@ -1,4 +1,4 @@
-//! Commands, a file each.
+//! The commands, one file each.
 
 mod calibrate;
 mod compare;
@@ -25,7 +25,7 @@ use clap::{Args, Parser, Subcommand};
 use twinprop::experiment::{Reopening, RunOptions};
 use twinprop::{Backend, Error};
 
-/// Train physical systems as neural networks: forward on the device, backward through its twin.
+/// Train physical systems as neural networks: forward pass on the device, backward pass through its digital twin.
 #[derive(Parser)]
 #[command(version)]
 pub struct Cli {
@@ -37,38 +37,38 @@ pub struct Cli {
 enum Command {
     /// Train one recipe.
     Train(train::Train),
-    /// Make the twins of a recipe's devices, and say how far to trust them.
+    /// Fit the digital twins of a recipe's devices, and report how far to trust them.
     Calibrate(calibrate::Calibrate),
-    /// Train one recipe by several rules on several seeds, and compare.
+    /// Train one recipe with several rules and seeds, and compare the results.
     Compare(compare::Compare),
-    /// Measure a trained network on its device again.
+    /// Test a trained network on its devices again, or watch the devices for drift.
     Evaluate(evaluate::Evaluate),
-    /// Say the classes of new samples by a trained network, with their probabilities.
+    /// Predict the classes of new samples, with probabilities, or their values.
     Predict(predict::Predict),
-    /// Bring a trained network back to devices that have drifted, with few shots.
+    /// Recalibrate and fine-tune a trained network on drifted devices, with few shots.
     Recalibrate(recalibrate::Recalibrate),
     /// Deploy a trained network on another copy of its devices.
     Transfer(transfer::Transfer),
     /// Learn a plasticity rule over many small tasks, and compare it with backpropagation.
     MetaTrain(meta_train::MetaTrain),
-    /// Write the page of results again, from the files in their folder.
+    /// Rewrite the report page of a results folder from its files.
     Report(report::Report),
-    /// Make a folder to start from: a recipe, a rig in Python, and a page that explains them.
+    /// Create a starter folder: recipes, a rig in Python, and a README that explains them.
     New(new::New),
-    /// Print the recipe's JSON Schema, for editors that complete and check by it.
+    /// Print the recipes' JSON Schema, with which editors complete and check them.
     Schema,
-    /// Print the completions of a shell.
+    /// Print a shell's completion script.
     Completions(completions::Completions),
     /// Serve this machine's backend to trainings on other machines.
     #[cfg(feature = "remote")]
     Serve(serve::Serve),
-    /// Ask about devices.
+    /// List, inspect, probe or serve devices.
     #[command(subcommand)]
     Device(device::Device),
 }
 
 impl Cli {
-    /// Whether the lines on standard output are all that the command makes.
+    /// Whether the command's only result is its standard output.
     pub fn only_prints(&self) -> bool {
         match &self.command {
             Command::Schema | Command::Completions(_) => true,
@@ -100,26 +100,25 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     }
 }
 
-/// What every command takes that makes a folder from a recipe.
+/// Options of the commands that make a results folder from a recipe.
 #[derive(Args)]
 struct Settings {
     /// Seed of everything random, instead of the recipe's.
     #[arg(long)]
     seed: Option<u64>,
-    /// Where the twins are computed: flex, ndarray, wgpu or remote:ws://HOST:PORT.
+    /// Compute backend of the twins: flex, ndarray, wgpu or remote:ws://HOST:PORT.
     #[arg(long, default_value = "flex")]
     backend: Backend,
-    /// Folder of the results; without it the next free one under runs/.
+    /// Folder for the results; by default the next free one under runs/.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Replace a value of the recipe, such as training.epochs=20; may be given again.
+    /// Replace a value of the recipe, such as training.epochs=20; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// A folder in which data files are looked for.
+    /// Folder to search for data files.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Take data and devices that are not those of the resumed run, or of the twins that are loaded; the results
-    /// say so.
+    /// Accept data and devices that differ from the resumed run's or the loaded twins'; the results list the changes.
     #[arg(long)]
     allow_changed_data: bool,
 }
@@ -139,22 +138,22 @@ impl Settings {
     }
 }
 
-/// What every command takes that opens a run again.
+/// Options of the commands that reopen a run.
 #[derive(Args)]
 struct Reopen {
-    /// Where the host computes: flex, ndarray, wgpu or remote:ws://HOST:PORT.
+    /// Compute backend of the twins: flex, ndarray, wgpu or remote:ws://HOST:PORT.
     #[arg(long, default_value = "flex")]
     backend: Backend,
-    /// A real device instead of the run's: TARGET or NAME=TARGET; may be given again.
+    /// Real device instead of the run's: TARGET, such as tcp://127.0.0.1:7777, or NAME=TARGET; repeatable.
     #[arg(long, value_name = "TARGET")]
     device: Vec<String>,
-    /// Record the shots of each device in this new folder.
+    /// Record each device's shots in this new folder.
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
-    /// A folder in which data files are looked for, those that have moved since the training among them.
+    /// Folder to search for data files, such as those moved since the training.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// Take data and devices that are not what the run was trained on; the results say so.
+    /// Accept data and devices that differ from the training's; the results list the changes.
     #[arg(long)]
     allow_changed_data: bool,
 }
@@ -172,7 +171,7 @@ impl Reopen {
     }
 }
 
-/// How many pieces of work are done at a time: `jobs`, or as many as there are cores.
+/// Number of jobs at a time: `jobs`, or the number of CPU cores.
 fn jobs_or_cores(jobs: Option<u64>) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     jobs.map_or_else(cores, |jobs| jobs as usize)

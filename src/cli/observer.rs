@@ -1,4 +1,4 @@
-//! What every command does beside its work: shows it, and writes the pages of its results.
+//! Shows a command's progress and writes the pages of its results.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ pub struct CommandObserver {
 }
 
 impl CommandObserver {
-    /// Of a command whose training stops after its step on Ctrl-C.
+    /// Observer of a command that Ctrl-C stops after the current training step.
     pub fn stopping_on_interrupt() -> Result<Self, Error> {
         Ok(Self::new(stop_on_interrupt()?))
     }
 
-    /// Of a command that Ctrl-C ends as soon as the devices are safe.
+    /// Observer of a command that Ctrl-C ends as soon as the devices are safe.
     pub fn ending_on_interrupt() -> Result<Self, Error> {
         make_safe_on_interrupt()?;
         Ok(Self::new(Arc::default()))
@@ -34,7 +34,7 @@ impl CommandObserver {
         Self { console: Console::new(stop), pages: Pages, tensorboard: None }
     }
 
-    /// The same with trainings on the whole terminal if `full`, and metrics for TensorBoard.
+    /// Adds a dashboard on the whole terminal if `full`, and metrics for TensorBoard if `tensorboard`.
     pub fn with_views(self, full: bool, tensorboard: bool) -> Self {
         Self {
             console: self.console.on_whole_terminal(full),

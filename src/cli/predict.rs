@@ -16,51 +16,49 @@ use super::{CommandObserver, Reopen};
 pub struct Predict {
     /// Folder of a run.
     run: PathBuf,
-    /// The new samples: a CSV file with the columns of the training's features, in any order, with or without
-    /// its label; for a training on recordings also a WAV file, or a folder of them, and for one on images a file of
-    /// images in MNIST's format.
+    /// New samples: a CSV file with the training's feature columns, in any order, with or without labels. After a
+    /// training on recordings also a WAV file or a folder of them; after one on images also a file in MNIST's format.
     data: PathBuf,
-    /// Write the answers to this file, whole or not at all, instead of standard output.
+    /// Write the answers to this file, never partly, instead of standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Where the answers come from: the device, or its twin, for which no device is opened.
+    /// Source of the answers.
     #[arg(long, default_value = "measured")]
-    source: From,
-    /// Take no column, and no name of a recording, as the label.
+    source: AnswerSource,
+    /// Read no labels from columns or recordings' names.
     #[arg(long)]
     ignore_labels: bool,
-    /// How the file is laid out where that is not as in the training, such as data.source.csv.delimiter=';';
-    /// may be given again.
+    /// Layout of the file where it differs from the training's, such as data.source.csv.delimiter=';'; repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
     reopen: Reopen,
 }
 
-/// Where answers come from.
+/// Source of the answers.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum From {
+enum AnswerSource {
     /// The device.
     Measured,
-    /// Its twin.
+    /// The digital twin; no device is opened.
     Predicted,
 }
 
 impl Predict {
-    /// Whether the lines on standard output are all that the command makes.
+    /// Whether the command's only result is its standard output.
     pub fn only_prints(&self) -> bool {
         self.out.is_none()
     }
 }
 
-/// Predicts, writes a table, and says how right it was where the samples have labels.
+/// Predicts, writes a table and, for labelled samples, prints the accuracy.
 pub fn run(command: &Predict) -> Result<(), Error> {
     let mut observer = CommandObserver::ending_on_interrupt()?;
     let options = PredictOptions {
         reopening: command.reopen.reopening(),
         source: match command.source {
-            From::Measured => Source::Measured,
-            From::Predicted => Source::Predicted,
+            AnswerSource::Measured => Source::Measured,
+            AnswerSource::Predicted => Source::Predicted,
         },
         set: command.set.clone(),
         ignore_labels: command.ignore_labels,
@@ -71,27 +69,27 @@ pub fn run(command: &Predict) -> Result<(), Error> {
         None => terminal::out(prediction.to_csv().as_bytes()),
         Some(out) => errln!("{} samples: {}", prediction.predicted.len(), out.display()),
     }
-    tell(&prediction);
+    print_accuracy(&prediction);
     Ok(())
 }
 
-/// Wrong answers that are told of one by one.
-const TOLD: usize = 6;
+/// Pairs of confused classes that are listed.
+const LISTED_PAIRS: usize = 6;
 
-fn tell(prediction: &Prediction) {
+fn print_accuracy(prediction: &Prediction) {
     let Some((right, all)) = prediction.right() else { return };
     errln!("accuracy {:.1} % ({right} of {all} samples)", 100.0 * right as f64 / all as f64);
     let confused = prediction.confused();
     if confused.is_empty() {
         return;
     }
-    let mut said: Vec<String> = confused
+    let mut pairs: Vec<String> = confused
         .iter()
-        .take(TOLD)
+        .take(LISTED_PAIRS)
         .map(|one| format!("{} × `{}` for `{}`", one.samples, one.predicted, one.label))
         .collect();
-    if confused.len() > TOLD {
-        said.push(format!("{} other pairs", confused.len() - TOLD));
+    if confused.len() > LISTED_PAIRS {
+        pairs.push(format!("{} other pairs", confused.len() - LISTED_PAIRS));
     }
-    errln!("confused: {}", said.join(", "));
+    errln!("confused: {}", pairs.join(", "));
 }

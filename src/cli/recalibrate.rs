@@ -14,17 +14,17 @@ use twinprop::outln;
 pub struct Recalibrate {
     /// Folder of a run.
     run: PathBuf,
-    /// Shots that may be spent, those of the tests aside.
+    /// Most shots to spend, not counting the tests'.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     shots: u64,
-    /// Folder of the new run; without it the next free one under runs/.
+    /// Folder for the new run; by default the next free one under runs/.
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
     reopen: Reopen,
 }
 
-/// Brings the network back and says how far.
+/// Recalibrates and fine-tunes the network, and prints its scores.
 pub fn run(command: &Recalibrate) -> Result<(), Error> {
     let mut observer = CommandObserver::stopping_on_interrupt()?;
     let (adaptation, folder) = recalibrate_run(
@@ -35,7 +35,7 @@ pub fn run(command: &Recalibrate) -> Result<(), Error> {
         &mut observer,
     )?;
     outln!(
-        "test {} {} as it was, {} through the twin calibrated with {} shots, {} after {} shots of training",
+        "test {} {} before, {} with the twin recalibrated by {} shots, {} after {} shots of training",
         adaptation.measure.name(),
         adaptation.measure.format(adaptation.as_it_is),
         adaptation.measure.format(adaptation.recalibrated),

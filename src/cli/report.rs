@@ -12,11 +12,11 @@ use twinprop::training::Results;
 /// Arguments of `report`.
 #[derive(Args)]
 pub struct Report {
-    /// The folder of a run, a calibration, a comparison, a meta-training or a transfer.
+    /// Folder of a run, a calibration, a comparison, a meta-training or a transfer.
     folder: PathBuf,
 }
 
-/// Results by the file that they are kept in, and the page that they become.
+/// The kinds of results: the file that identifies each, and its page.
 const KINDS: [(Results, &str, &str); 5] = [
     (Results::Run, RunFolder::SUMMARY, RunFolder::REPORT),
     (Results::Comparison, RunFolder::COMPARISON, RunFolder::COMPARISON_REPORT),
@@ -25,13 +25,13 @@ const KINDS: [(Results, &str, &str); 5] = [
     (Results::Calibration, RunFolder::CALIBRATION, RunFolder::CALIBRATION_REPORT),
 ];
 
-/// Writes the page again.
+/// Rewrites the page.
 pub fn run(command: &Report) -> Result<(), Error> {
     let folder = &command.folder;
     let found = KINDS.iter().find(|(_, file, _)| folder.join(file).is_file());
     let (results, _, page) = found.ok_or_else(|| {
         Error::Usage(format!(
-            "{}: there are no complete results here; name the folder of a run, a calibration, a comparison, a meta-training or a transfer",
+            "{}: no complete results in this folder; name the folder of a run, a calibration, a comparison, a meta-training or a transfer",
             folder.display()
         ))
     })?;

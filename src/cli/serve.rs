@@ -8,11 +8,11 @@ use twinprop::{Backend, BackendServer, Error, outln};
 /// Arguments of `serve`.
 #[derive(Args)]
 pub struct Serve {
-    /// The backend that is served: flex, ndarray or wgpu.
+    /// Backend to serve: flex, ndarray or wgpu.
     #[arg(long, default_value = "flex")]
     backend: Backend,
-    /// Address and port to listen on; other machines reach only 0.0.0.0 or an address of this one, for which
-    /// TWINPROP_TOKEN must be set.
+    /// Address and port to listen on. Other machines reach 0.0.0.0 or a network address of this one, both of which
+    /// need TWINPROP_TOKEN.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
 }

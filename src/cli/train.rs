@@ -14,38 +14,41 @@ use twinprop::report::for_command_line;
 /// Arguments of `train`.
 #[derive(Args)]
 pub struct Train {
-    /// The recipe.
+    /// Recipe to train, a TOML file.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
-    /// Resume the run in this folder, which was cut off.
+    /// Resume the interrupted run in this folder.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rule", "seed", "set", "out"])]
     resume: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// Training steps from one checkpoint to the next; without it one is written every 30 s.
+    /// Training steps between two checkpoints; by default a checkpoint is written every 30 s.
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint: Option<u64>,
-    /// Also write the metrics for TensorBoard, in the folder tensorboard of the run's.
+    /// Also write metrics for TensorBoard, in the run's subfolder tensorboard.
     #[arg(long)]
     tensorboard: bool,
-    /// Show the training on the whole terminal.
+    /// Show the training as a dashboard on the whole terminal.
     #[arg(long)]
     tui: bool,
-    /// Training rule, instead of the recipe's: pat, in-silico or ideal.
+    /// Training rule, instead of the recipe's: pat, in-silico, ideal, predictive-coding, feedback-alignment,
+    /// direct-feedback-alignment, augmented-direct-feedback-alignment, learned-plasticity, spsa or finite-differences.
     #[arg(long)]
     rule: Option<Rule>,
-    /// A real device instead of the recipe's: TARGET or NAME=TARGET; may be given again.
+    /// Real device instead of the recipe's: TARGET, such as tcp://127.0.0.1:7777, or NAME=TARGET; repeatable.
     #[arg(long, value_name = "TARGET")]
     device: Vec<String>,
-    /// Record the shots of each device in this new folder; replay:FOLDER/NAME is a device then.
+    /// Record each device's shots in this new folder; --device replay:FOLDER/NAME plays them back.
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
 }
 
-/// Trains and says what came out and where it lies.
+/// Trains, and prints the results and the path of the report.
 pub fn run(command: &Train) -> Result<(), Error> {
     if command.tui && !std::io::stdout().is_terminal() {
-        return Err(Error::Usage("--tui: standard output is no terminal; leave it out".to_owned()));
+        return Err(Error::Usage(
+            "--tui: standard output is not a terminal; leave --tui out".to_owned(),
+        ));
     }
     let mut observer =
         CommandObserver::stopping_on_interrupt()?.with_views(command.tui, command.tensorboard);
@@ -74,7 +77,7 @@ pub fn run(command: &Train) -> Result<(), Error> {
     );
     if !summary.only_pseudo_gradient.is_empty() {
         outln!(
-            "no matrices, on which only the pseudo-gradient acts: {}",
+            "not matrices, so only the pseudo-gradient acts: {}",
             summary.only_pseudo_gradient.join(", ")
         );
     }

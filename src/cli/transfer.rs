@@ -14,16 +14,16 @@ use twinprop::outln;
 pub struct Transfer {
     /// Folder of a run.
     run: PathBuf,
-    /// Seed that fabricates the other copy of its simulated devices.
+    /// Fabrication seed of the other copy of the run's simulated devices.
     #[arg(long, value_name = "SEED")]
     copy: u64,
-    /// Shots that may be spent on it, those of the tests aside; several by commas.
+    /// Most shots to spend on the copy, not counting the tests'; several budgets are comma-separated.
     #[arg(long, value_delimiter = ',', required = true)]
     shots: Vec<u64>,
-    /// Train the recipe on the copy from scratch as well.
+    /// Also train the recipe on the copy from scratch.
     #[arg(long)]
     scratch: bool,
-    /// Folder of the results; without it the next free one under runs/.
+    /// Folder for the results; by default the next free one under runs/.
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use twinprop::devices::rig::{Description, Rig, RigOptions, Target};
 use twinprop::devices::{Channels, Interface, PhysicalLayer};
 use twinprop::outln;
 
-/// Says hello and prints what answers.
+/// Prints the device's or recording's description; a device is then sent to its safe state.
 pub fn run(target: &Target) -> Result<(), Error> {
     if let Some(folder) = target.recording() {
         let replay = Replay::open(folder)?;
@@ -27,19 +27,19 @@ pub fn run(target: &Target) -> Result<(), Error> {
         outln!("  at most      {rate} shots a second");
     }
     let watchdog = match greeting.watchdog_milliseconds {
-        0 => "none: a host that dies leaves the device as it is".to_owned(),
+        0 => "none: the device stays driven if its host dies".to_owned(),
         time => format!("safe state after {time} ms without a frame"),
     };
     outln!("  watchdog     {watchdog}");
     outln!(
-        "  link         frames of {} bytes, {} frames or {} bytes on the way{}",
+        "  link         frames of {} bytes, {} frames or {} bytes in flight{}",
         greeting.largest_frame,
         greeting.window_frames,
         greeting.window_bytes,
         if greeting.codes { ", 16-bit codes" } else { "" }
     );
     outln!(
-        "  safe state   within {} s of being asked for",
+        "  safe state   within {} s of the request",
         about.safe_seconds.unwrap_or(Description::SAFE_SECONDS)
     );
     if let Some(health) = found {
@@ -52,7 +52,7 @@ pub fn run(target: &Target) -> Result<(), Error> {
         );
     }
     if safe.is_ok() {
-        outln!("  state        safe: asked for, and confirmed");
+        outln!("  state        safe, as the device confirmed");
     } else {
         outln!("  state        NOT SAFE: it may be driven");
     }

@@ -9,30 +9,30 @@ use clap::Subcommand;
 use twinprop::Error;
 use twinprop::devices::rig::Target;
 
-/// Questions about devices.
+/// Commands about devices.
 #[derive(Subcommand)]
 pub enum Device {
-    /// The devices that a recipe can name, and the serial ports of this machine.
+    /// List the simulated devices and this machine's serial ports.
     List,
-    /// Who answers at a target: its channels, ranges, limits and state.
+    /// Print a device's name, channels, ranges, limits and state.
     Info {
-        /// Such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
+        /// The device, such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
         target: Target,
     },
-    /// What a device is like: its latency, rate, noise, drift and linearity, as a report with plots.
+    /// Measure a device's latency, rate, noise, drift and linearity, and write a report with plots.
     Probe(probe::Probe),
-    /// Put a recipe's simulated device behind the wire protocol.
+    /// Serve a recipe's simulated device over the wire protocol, as a rig.
     Serve(serve::Serve),
 }
 
 impl Device {
-    /// Whether the lines on standard output are all that the command makes.
+    /// Whether the command's only result is its standard output.
     pub fn only_prints(&self) -> bool {
         matches!(self, Self::List | Self::Info { .. })
     }
 }
 
-/// Answers.
+/// Runs the command.
 pub fn run(command: &Device) -> Result<(), Error> {
     match command {
         Device::List => list::run(),

@@ -17,27 +17,27 @@ use crate::cli::CommandObserver;
 /// Arguments of `device probe`.
 #[derive(Args)]
 pub struct Probe {
-    /// Such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
+    /// The device, such as serial:///dev/ttyACM0, tcp://127.0.0.1:7777 or 'process:python3 rig.py'.
     target: Target,
-    /// Seconds that it may take; the more there are, the more channels are swept.
+    /// Seconds that the probe may take; a longer probe sweeps more channels.
     #[arg(long, default_value_t = ProbeConfig::default().seconds)]
     seconds: f64,
-    /// How often in a row a measurement that failed on the device is asked for again; 0 is never.
+    /// Most retries in a row of a measurement that failed on the device; 0 for none.
     #[arg(long, default_value_t = RigOptions::default().retries)]
     retries: u32,
     /// Seed of the drives.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder of probe.json and probe.html; without it the next free one under runs/.
+    /// Folder for probe.json and probe.html; by default the next free one under runs/.
     #[arg(long)]
     out: Option<PathBuf>,
 }
 
-/// Drives the device over its ranges and writes what it is like.
+/// Drives the device over its ranges, and writes and prints the findings.
 pub fn run(command: &Probe) -> Result<(), Error> {
     if !(command.seconds > 0.0 && command.seconds.is_finite()) {
         return Err(Error::Usage(format!(
-            "--seconds {}: a probe takes a time above zero",
+            "--seconds {}: give a number above zero",
             command.seconds
         )));
     }
@@ -65,11 +65,11 @@ pub fn run(command: &Probe) -> Result<(), Error> {
     let counts = link.counts();
     if counts.retried + counts.restarts > 0 {
         advice.push(format!(
-            "{} measurements failed and were asked for again; the device restarted {} times.",
+            "{} measurements failed and were retried; the device restarted {} times.",
             counts.retried, counts.restarts
         ));
     }
-    // The report waits for no ramp, and the device for no report.
+    // The device is made safe before the report is written; a failure is returned after it.
     let safe = link.make_safe();
     let report = ProbeReport { title: &title, probe: &findings, advice: &advice };
     folder.write_json(RunFolder::PROBE, &findings)?;

@@ -18,9 +18,9 @@ use twinprop::experiment::Recipe;
 /// Arguments of `device serve`.
 #[derive(Args)]
 pub struct Serve {
-    /// The recipe whose device is served.
+    /// Recipe with the device to serve, a TOML file.
     recipe: PathBuf,
-    /// Its name, where the recipe has several.
+    /// Name of the device, where the recipe has several.
     #[arg(long)]
     name: Option<String>,
     /// Seed of the device's fabrication and noise, instead of the recipe's.
@@ -28,10 +28,10 @@ pub struct Serve {
     seed: Option<u64>,
     #[command(flatten)]
     link: Link,
-    /// Take the time that shots are declared to take.
+    /// Make each shot take the time that the device declares.
     #[arg(long)]
     real_time: bool,
-    /// Go to the safe state after so many milliseconds without a frame; 0 is never.
+    /// Milliseconds without a frame after which the device goes to its safe state; 0 for never.
     #[arg(long, default_value_t = 2000)]
     watchdog: u64,
     /// Largest frame, in bytes.
@@ -48,8 +48,8 @@ struct Link {
     /// Serve on standard input and output, as a child process.
     #[arg(long)]
     stdio: bool,
-    /// Listen on this address, such as 127.0.0.1:7777; port 0 takes a free one and says which. On other
-    /// addresses than this machine's own, hosts must know the token in TWINPROP_TOKEN.
+    /// Listen on this address, such as 127.0.0.1:7777; port 0 takes a free port and prints it. Other machines need
+    /// the token in TWINPROP_TOKEN.
     #[arg(long, value_name = "ADDRESS")]
     tcp: Option<SocketAddr>,
     /// Serve on a serial port.
@@ -57,25 +57,25 @@ struct Link {
     serial: Option<String>,
 }
 
-/// Faults to order, each a probability.
+/// Faults of the link to inject, each with a probability from 0 to 1.
 #[derive(Args)]
 struct FaultArguments {
-    /// Of a byte to be flipped on its way to the host.
+    /// Probability that a byte to the host is changed.
     #[arg(long, default_value_t = 0.0)]
     flip: f64,
-    /// Of a byte to be lost.
+    /// Probability that a byte is lost.
     #[arg(long, default_value_t = 0.0)]
     drop: f64,
-    /// Of a frame to come twice.
+    /// Probability that a frame is sent twice.
     #[arg(long, default_value_t = 0.0)]
     duplicate: f64,
-    /// Of a frame to come behind the next.
+    /// Probability that a frame is sent after the next one.
     #[arg(long, default_value_t = 0.0)]
     reorder: f64,
-    /// Of a frame to lack its end.
+    /// Probability that a frame lacks its end.
     #[arg(long, default_value_t = 0.0)]
     truncate: f64,
-    /// Of garbage to come before a frame.
+    /// Probability that garbage is sent before a frame.
     #[arg(long, default_value_t = 0.0)]
     garbage: f64,
     /// Seed of the faults.
@@ -95,16 +95,18 @@ impl FaultArguments {
             ("garbage", garbage),
         ] {
             if !(0.0..=1.0).contains(&value) {
-                return Err(Error::Usage(format!("--{name} {value}: a probability is 0 to 1")));
+                return Err(Error::Usage(format!(
+                    "--{name} {value}: give a probability from 0 to 1"
+                )));
             }
         }
         Ok(FaultsConfig { flip, drop, duplicate, reorder, truncate, garbage })
     }
 }
 
-/// A host that is silent for so many of the watchdog's intervals is gone: it pings thrice in each.
+/// Watchdog intervals of silence after which a host is considered gone; a host pings three times in each.
 const SILENT_WATCHDOGS: u32 = 5;
-/// Smallest frame that a description and a shot can travel in.
+/// Smallest frame that holds a description or a shot, in bytes.
 const SMALLEST_FRAME: usize = 64;
 
 /// Serves until the link, or the program, ends.
@@ -131,7 +133,7 @@ pub fn run(command: &Serve) -> Result<(), Error> {
     serve(&mut emulator, &mut port, &path)
 }
 
-/// The recipe's device behind the protocol.
+/// Returns an emulator of the recipe's device.
 fn emulator(command: &Serve) -> Result<Emulator, Error> {
     let mut recipe = Recipe::read(&command.recipe, &[])?;
     recipe.seed = command.seed.unwrap_or(recipe.seed);
@@ -146,7 +148,7 @@ fn emulator(command: &Serve) -> Result<Emulator, Error> {
     })?;
     let name = names[place];
     let config = recipe.devices[name].simulated().ok_or_else(|| {
-        Error::Usage(format!("`{name}` has no model in the recipe that could be served"))
+        Error::Usage(format!("`{name}` has no model in the recipe; name a simulated device"))
     })?;
     let device = config.fabricate(recipe.device_seed_of(place))?.device;
     let capacity = Capacity {
@@ -164,13 +166,12 @@ fn emulator(command: &Serve) -> Result<Emulator, Error> {
     Ok(Emulator::new(device, name, config))
 }
 
-/// Serves one host after another; off loopback only those who know the token.
+/// Serves one host after another; beyond loopback only hosts that know the token.
 fn listen(emulator: &mut Emulator, address: SocketAddr, watchdog: Duration) -> Result<(), Error> {
     let token = Token::from_environment().map_err(Error::Usage)?;
     require_token(address, token.as_ref(), "drive the device").map_err(Error::Usage)?;
     let name = address.to_string();
-    let wrong =
-        || Error::file(Path::new(&name), "listen on an address of this machine that is free");
+    let wrong = || Error::file(Path::new(&name), "listen on a free address of this machine");
     let listener = Listener::bind(address, token, |refused| errln!("{refused}")).map_err(wrong())?;
     let bound = listener.address();
     errln!("serving on tcp://{bound}");
@@ -181,12 +182,12 @@ fn listen(emulator: &mut Emulator, address: SocketAddr, watchdog: Duration) -> R
 }
 
 fn serve(emulator: &mut Emulator, link: &mut dyn Transport, name: &str) -> Result<(), Error> {
-    let say = |event| match event {
+    let print = |event| match event {
         EmulatorEvent::WatchdogTripped => errln!("watchdog: safe state"),
-        EmulatorEvent::MadeSafe => errln!("told by the host: safe state"),
+        EmulatorEvent::MadeSafe => errln!("request of the host: safe state"),
         EmulatorEvent::LinkEnded => errln!("link ended: safe state"),
     };
     emulator
-        .serve(link, say)
+        .serve(link, print)
         .map_err(Error::file(Path::new(name), "check the link, then start again"))
 }

@@ -12,15 +12,15 @@ use twinprop::outln;
 /// Arguments of `new`.
 #[derive(Args)]
 pub struct New {
-    /// The folder, which must not hold anything yet.
+    /// New or empty folder.
     folder: PathBuf,
 }
 
-/// The recipe of the example's rig, which lies beside it here.
+/// The example rig's recipe.
 const RIG_RECIPE: &str = include_str!("../../../experiments/vowels-rig.toml");
-/// The recipes' schema, which they name on their first line.
+/// File name of the recipes' schema, which the first line of each recipe names.
 const SCHEMA: &str = "recipe.schema.json";
-/// What the folder gets besides.
+/// Further files of the folder: name and text.
 const FILES: [(&str, &str); 4] = [
     ("recipe.toml", include_str!("recipe.toml")),
     ("rig.py", include_str!("../../../python/example_rig.py")),
@@ -28,20 +28,20 @@ const FILES: [(&str, &str); 4] = [
     ("README.md", include_str!("README.md")),
 ];
 
-/// Makes the folder and says what to do in it.
+/// Creates the folder and prints what to do in it.
 pub fn run(New { folder }: &New) -> Result<(), Error> {
-    make(folder)?;
+    create(folder)?;
     outln!("{} is ready: cd {0} && twinprop train recipe.toml", folder.display());
     Ok(())
 }
 
-fn make(folder: &Path) -> Result<(), Error> {
-    let advice = "name a folder that can be made";
+fn create(folder: &Path) -> Result<(), Error> {
+    let advice = "name a folder that can be created";
     fs::create_dir_all(folder).map_err(Error::file(folder, advice))?;
     let mut entries = fs::read_dir(folder).map_err(Error::file(folder, advice))?;
     if entries.next().is_some() {
         return Err(Error::Usage(format!(
-            "{} holds something already; name a folder that is new, or empty",
+            "{} is not empty; name a new or empty folder",
             folder.display()
         )));
     }
