@@ -1,4 +1,4 @@
-//! Figures that several documents state are those of `experiments/results.json`.
+//! The documents state the figures of `experiments/results.json`.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Results {
-    /// What the file is for.
+    /// Purpose of the file.
     #[serde(rename = "about")]
     _about: String,
     recipes: BTreeMap<String, Row>,
@@ -19,7 +19,7 @@ struct Results {
     shared: Vec<Shared>,
 }
 
-/// A recipe's row in `experiments/README.md`; what was not measured is empty.
+/// A recipe's row in `experiments/README.md`; empty where nothing was measured.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Row {
@@ -42,8 +42,9 @@ struct Comparison {
 struct Shared {
     figure: String,
     what: String,
-    /// Document, and the text around the figure, which `{}` stands for.
-    stands: Vec<(String, String)>,
+    /// Each place of the figure: the document, and the text around the figure, with `{}` in its place.
+    #[serde(rename = "stands")]
+    places: Vec<(String, String)>,
 }
 
 fn document(name: &str) -> String {
@@ -73,7 +74,7 @@ fn the_table_of_recipes_states_the_results() {
     for cells in &rows {
         let name = cells[0].trim_matches('`');
         let row = recipes.get(name).unwrap_or_else(|| {
-            panic!("experiments/README.md has a row of `{name}`, and experiments/results.json none")
+            panic!("experiments/README.md has a row of `{name}`, experiments/results.json does not")
         });
         let Row { pat, in_silico, ideal, linear_softmax, mlp, time } = row;
         let stated = &cells[cells.len() - 6..];
@@ -85,13 +86,13 @@ fn the_table_of_recipes_states_the_results() {
         assert!(stated.contains(&name.as_str()), "experiments/README.md has no row of `{name}`");
         assert!(
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("experiments/{name}.toml")).exists(),
-            "experiments/results.json names `{name}`, of which there is no recipe"
+            "experiments/results.json names `{name}`, but experiments/{name}.toml does not exist"
         );
     }
 }
 
 #[test]
-fn the_readme_states_the_same_of_the_first_recipe() {
+fn the_readme_states_the_results_of_the_first_recipe() {
     let Results { recipes, comparison, .. } = results();
     let Row { pat, in_silico, ideal, linear_softmax, mlp, time } = &recipes["vowels-optical"];
     let readme = flat(&document("README.md"));
@@ -113,9 +114,9 @@ fn the_readme_states_the_same_of_the_first_recipe() {
 }
 
 #[test]
-fn shared_figures_stand_where_they_are_said_to() {
-    for Shared { figure, what, stands } in results().shared {
-        for (name, around) in stands {
+fn shared_figures_are_in_the_documents_that_results_json_lists() {
+    for Shared { figure, what, places } in results().shared {
+        for (name, around) in places {
             let sentence = flat(&around.replace("{}", &figure));
             let found = flat(&document(&name)).contains(&sentence);
             assert!(found, "{what}: {name} does not say `{sentence}`");
@@ -124,7 +125,7 @@ fn shared_figures_stand_where_they_are_said_to() {
 }
 
 #[test]
-fn the_page_on_bad_twins_only_states_what_was_measured() {
+fn the_page_on_bad_twins_states_only_measured_values() {
     let measured = flat(&document("experiments/README.md"));
     let page = document("docs/twin-is-bad.md");
     let accuracies: Vec<&str> = page
@@ -136,7 +137,7 @@ fn the_page_on_bad_twins_only_states_what_was_measured() {
     for accuracy in accuracies {
         assert!(measured.contains(accuracy), "docs/twin-is-bad.md states {accuracy}");
     }
-    // Cosines of the tables by shots, which are bold there.
+    // Cosines of the tables by shots; experiments/README.md prints them in bold.
     let rows = page.lines().filter(|line| line.starts_with("| `"));
     let cosines: Vec<&str> = rows
         .flat_map(|row| row.split('|').map(str::trim))
@@ -150,7 +151,7 @@ fn the_page_on_bad_twins_only_states_what_was_measured() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_between_documents_have_existing_targets() {
     for name in ["README.md", "experiments/README.md", "bench/README.md", "docs/twin-is-bad.md"] {
         let text = document(name);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -161,14 +162,14 @@ fn links_between_documents_lead_somewhere() {
             }
             let (file, heading) = target.split_once('#').unwrap_or((target, ""));
             let path = folder.join(file);
-            assert!(path.exists(), "{name} links to {target}, which is not there");
+            assert!(path.exists(), "{name} links to {target}, a file that does not exist");
             if !heading.is_empty() {
                 let headings = fs::read_to_string(&path).unwrap();
                 let found = headings.lines().filter(|line| line.starts_with('#')).any(|line| {
                     let words = line.trim_start_matches('#').trim().to_lowercase();
                     words.replace(' ', "-") == heading
                 });
-                assert!(found, "{name} links to {target}, and there is no such heading");
+                assert!(found, "{name} links to {target}, a heading that does not exist");
             }
         }
     }

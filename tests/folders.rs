@@ -28,7 +28,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Starts a process that ends when it is dropped.
+/// A process that is killed when this is dropped.
 struct Running(Child);
 
 impl Running {
@@ -40,7 +40,7 @@ impl Running {
 
     fn wait_for(folder: &Path, file: &str) {
         let end = Instant::now() + Duration::from_secs(60);
-        // A file that is there may not hold anything yet.
+        // The file may exist and be empty still.
         while fs::metadata(folder.join(file)).map_or(0, |file| file.len()) == 0 {
             assert!(Instant::now() < end, "{file} is written");
             thread::sleep(Duration::from_millis(5));
@@ -55,11 +55,11 @@ impl Drop for Running {
     }
 }
 
-/// A training of some minutes; it is ended long before.
+/// Settings of a training of some minutes, which the tests end much earlier.
 const LONG: [&str; 4] = ["--set", "training.epochs=20000", "--checkpoint", "5"];
 
 #[test]
-fn of_two_that_race_for_a_folder_one_wins() {
+fn of_two_processes_that_race_for_a_folder_one_wins() {
     let lab = lab();
     for round in 0..100 {
         let out = format!("out-{round}");
@@ -93,7 +93,7 @@ fn of_two_that_race_for_a_folder_one_wins() {
 }
 
 #[test]
-fn unnamed_folders_are_never_shared() {
+fn two_processes_never_choose_the_same_default_folder() {
     let lab = lab();
     let racers: Vec<_> = (0..6)
         .map(|_| {
@@ -110,7 +110,7 @@ fn unnamed_folders_are_never_shared() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_folder_whose_name_is_no_text_is_written() {
+fn a_folder_may_have_a_name_that_is_not_unicode() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let lab = lab();
@@ -123,7 +123,7 @@ fn a_folder_whose_name_is_no_text_is_written() {
 }
 
 #[test]
-fn a_run_at_work_is_neither_written_over_nor_resumed() {
+fn a_running_training_is_neither_overwritten_nor_resumed() {
     let lab = lab();
     let train = [&["train", "recipe.toml", "--out", "run"][..], &LONG].concat();
     let running = Running::start(lab.path(), &train);
@@ -134,16 +134,16 @@ fn a_run_at_work_is_neither_written_over_nor_resumed() {
         let output = twinprop(lab.path(), arguments);
         let said = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
-        let has_it = said.contains(&format!("is being written by process {pid}"));
-        assert!(has_it, "{arguments:?}: {said}");
+        let names_owner = said.contains(&format!("is being written by process {pid}"));
+        assert!(names_owner, "{arguments:?}: {said}");
     }
-    // Killed, it leaves a folder that can be taken over.
+    // Once it is killed, another process can take the folder over.
     drop(running);
-    takes(lab.path(), &["train", "--resume", "run"], "run");
+    lock_folder(lab.path(), &["train", "--resume", "run"], "run");
 }
 
 #[test]
-fn two_resumes_of_a_comparison_are_one() {
+fn only_one_process_resumes_a_comparison() {
     let lab = lab();
     let plan = ["compare", "recipe.toml", "--plan", "--seeds", "2", "--rules", "pat", "--out", "c"];
     let plan = [&plan[..], &LONG[..2]].concat();
@@ -175,23 +175,24 @@ tests = 5
 source = "digits"
 "#;
 
-/// Starts `command` and waits until it has `folder`.
-fn takes(lab: &Path, command: &[&str], folder: &str) -> Running {
+/// Starts `command` and waits until it has locked `folder`.
+fn lock_folder(lab: &Path, command: &[&str], folder: &str) -> Running {
     let running = Running::start(lab, command);
     let end = Instant::now() + Duration::from_secs(30);
     let owner = format!("process {}", running.0.id());
     let lock = lab.join(folder).join(".lock");
     while !fs::read_to_string(&lock).unwrap_or_default().contains(&owner) {
-        assert!(Instant::now() < end, "{command:?} has the folder");
+        assert!(Instant::now() < end, "{command:?} locks the folder");
         thread::sleep(Duration::from_millis(5));
     }
     running
 }
 
-/// While `command` writes `folder`, and has written `sign` there, `others` are refused, and told of it.
-fn has_it_alone(lab: &Path, command: &[&str], (folder, sign): (&str, &str), others: &[&[&str]]) {
-    let running = takes(lab, command, folder);
-    Running::wait_for(&lab.join(folder), sign);
+/// Starts `command`, which writes `folder`, and checks that `others` are refused and told which process writes it,
+/// once `file` is in the folder.
+fn excludes_others(lab: &Path, command: &[&str], folder: &str, file: &str, others: &[&[&str]]) {
+    let running = lock_folder(lab, command, folder);
+    Running::wait_for(&lab.join(folder), file);
     let pid = running.0.id();
     for other in others {
         let mut refused = program();
@@ -202,7 +203,7 @@ fn has_it_alone(lab: &Path, command: &[&str], (folder, sign): (&str, &str), othe
         while refused.try_wait().unwrap().is_none() && Instant::now() < end {
             thread::sleep(Duration::from_millis(5));
         }
-        // One that is not refused would work for hours.
+        // A command that is not refused would run for hours.
         let _ = refused.kill();
         let output = refused.wait_with_output().unwrap();
         let said = stderr(&output);
@@ -214,34 +215,34 @@ fn has_it_alone(lab: &Path, command: &[&str], (folder, sign): (&str, &str), othe
 }
 
 #[test]
-fn two_resumes_of_a_meta_training_are_one() {
+fn only_one_process_resumes_a_meta_training() {
     let lab = lab();
     let lab = lab.path();
     fs::write(lab.join("rule.toml"), META).unwrap();
     let begin = ["meta-train", "rule.toml", "--seeds", "1", "--jobs", "1", "--out", "m"];
     let resume: &[&str] = &["meta-train", "--resume", "m"];
-    has_it_alone(lab, &begin, ("m", "plan.json"), &[resume]);
+    excludes_others(lab, &begin, "m", "plan.json", &[resume]);
     let again = twinprop(lab, &begin);
     assert_eq!(again.status.code(), Some(2));
     assert!(stderr(&again).contains("holds a run already"), "{}", stderr(&again));
-    // Killed, it leaves a folder that can be taken over, by one process at a time.
-    has_it_alone(lab, resume, ("m", "plan.json"), &[resume, resume]);
-    takes(lab, resume, "m");
+    // Once it is killed, another process can take the folder over, one at a time.
+    excludes_others(lab, resume, "m", "plan.json", &[resume, resume]);
+    lock_folder(lab, resume, "m");
 }
 
 #[test]
-fn two_resumes_of_a_calibration_are_one() {
+fn only_one_process_resumes_a_calibration() {
     let lab = lab();
     let lab = lab.path();
     let long = "calibration.fit.epochs=100000";
     let begin = ["calibrate", "recipe.toml", "--set", long, "--out", "c"];
     let resume: &[&str] = &["calibrate", "--resume", "c"];
-    has_it_alone(lab, &begin, ("c", "begun.json"), &[resume]);
-    takes(lab, resume, "c");
+    excludes_others(lab, &begin, "c", "begun.json", &[resume]);
+    lock_folder(lab, resume, "c");
 }
 
 #[test]
-fn what_would_be_made_twice_or_overflows_is_refused() {
+fn repeated_rules_and_values_and_seeds_that_overflow_are_refused() {
     let lab = lab();
     fs::write(lab.path().join("rule.toml"), META).unwrap();
     for (arguments, expected) in [

@@ -1,4 +1,4 @@
-//! Output that cannot be written is never the end of a run.
+//! A run continues where its terminal output cannot be written.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -14,7 +14,7 @@ mod support;
 
 use support::{QUICK, program};
 
-/// Commands that make nothing but lines.
+/// Commands that only print.
 const PRINTING: [&[&str]; 6] = [
     &["schema"],
     &["completions", "bash"],
@@ -28,14 +28,14 @@ fn full_disk() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
-/// A pipe that nobody reads any more.
+/// A pipe with its reading end closed.
 fn closed_pipe() -> Stdio {
     let (reader, writer) = pipe().unwrap();
     drop(reader);
     writer.into()
 }
 
-/// A pipe whose reader has read one line and left, as in `… | head -1`.
+/// Runs `command` into a pipe that is closed after one line, as in `… | head -1`; returns exit status and errors.
 fn read_one_line(mut command: Command) -> (i32, String) {
     let (mut reader, writer) = pipe().unwrap();
     let mut child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
@@ -73,15 +73,15 @@ fn a_full_disk_under_a_printing_command_is_an_error() {
 }
 
 #[test]
-fn an_error_without_standard_error_keeps_its_exit_code() {
+fn an_error_that_cannot_be_printed_keeps_its_exit_status() {
     for stderr in [full_disk(), closed_pipe()] {
         let status = program().args(["train", "nowhere.toml"]).stderr(stderr).status().unwrap();
         assert_eq!(status.code(), Some(2));
     }
 }
 
-/// Trains with the outputs that `redirect` gives the program; the files must be whole.
-fn trains(folder: &Path, out: &str, redirect: impl FnOnce(&mut Command)) {
+/// Trains with the outputs that `redirect` sets, and checks that the run's files exist.
+fn trains_with(folder: &Path, out: &str, redirect: impl FnOnce(&mut Command)) {
     let mut command = program();
     command.current_dir(folder).args(["train", "recipe.toml", "--out", out]);
     redirect(&mut command);
@@ -96,24 +96,24 @@ fn trains(folder: &Path, out: &str, redirect: impl FnOnce(&mut Command)) {
 fn a_training_needs_no_output() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("recipe.toml"), QUICK).unwrap();
-    trains(folder.path(), "full", |command| {
+    trains_with(folder.path(), "full", |command| {
         command.stdout(full_disk()).stderr(full_disk());
     });
-    trains(folder.path(), "closed", |command| {
+    trains_with(folder.path(), "closed", |command| {
         command.stdout(closed_pipe()).stderr(closed_pipe());
     });
-    trains(folder.path(), "null", |command| {
+    trains_with(folder.path(), "null", |command| {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     });
-    let told = folder.path().join("told");
-    trains(folder.path(), "half", |command| {
-        command.stdout(full_disk()).stderr(File::create(&told).unwrap());
+    let errors = folder.path().join("errors");
+    trains_with(folder.path(), "half", |command| {
+        command.stdout(full_disk()).stderr(File::create(&errors).unwrap());
     });
-    let told = fs::read_to_string(told).unwrap();
-    assert!(told.contains("standard output lost lines"), "{told}");
+    let errors = fs::read_to_string(errors).unwrap();
+    assert!(errors.contains("standard output lost lines"), "{errors}");
 }
 
-/// Starts the program on a terminal, takes the terminal away, and ends with the program's status.
+/// Starts the program on a terminal, closes the terminal, and exits with the program's status.
 const LOSES_ITS_TERMINAL: &str = r"
 import os, pty, subprocess, sys
 master, slave = pty.openpty()
@@ -125,7 +125,7 @@ sys.exit(child.wait())
 ";
 
 #[test]
-fn a_training_outlives_its_terminal() {
+fn a_training_continues_when_its_terminal_is_closed() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("recipe.toml"), QUICK).unwrap();
     for (out, more) in [("lines", None), ("dashboard", Some("--tui"))] {

@@ -1,4 +1,4 @@
-//! A served backend: the twins are computed by another process, over loopback.
+//! A served backend: another process computes the twins, over loopback.
 #![cfg(feature = "remote")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -15,7 +15,7 @@ const TOKEN: &str = "a token of twenty-nine bytes.";
 /// A process that serves its backend, until it is dropped.
 struct Server {
     process: Child,
-    /// What `--backend` calls it.
+    /// Its value of `--backend`.
     backend: String,
 }
 
@@ -61,7 +61,7 @@ fn last_loss(run: &Path) -> f64 {
 }
 
 #[test]
-fn a_served_backend_trains_as_a_local_one_does() {
+fn a_served_backend_reaches_the_loss_of_a_local_one() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(TOKEN);
     let (own, served) = (folder.path().join("own"), folder.path().join("served"));
@@ -70,11 +70,14 @@ fn a_served_backend_trains_as_a_local_one_does() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     let (own, served) = (last_loss(&own), last_loss(&served));
-    assert!((own - served).abs() < 0.02 * own, "{own} here, {served} there");
+    assert!(
+        (own - served).abs() < 0.02 * own,
+        "{own} on the local backend, {served} on the served one"
+    );
 }
 
 #[test]
-fn who_has_not_the_token_is_told_and_leaves_no_folder() {
+fn a_wrong_token_is_reported_and_leaves_no_folder() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(TOKEN);
     let out = folder.path().join("run");
@@ -85,7 +88,7 @@ fn who_has_not_the_token_is_told_and_leaves_no_folder() {
 }
 
 #[test]
-fn off_loopback_a_token_is_needed() {
+fn serving_beyond_loopback_needs_a_token() {
     let output = program()
         .args(["serve", "--listen", "0.0.0.0:0"])
         .env_remove("TWINPROP_TOKEN")

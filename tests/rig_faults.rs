@@ -1,5 +1,5 @@
-//! Faults of real devices that a run outlives: a measurement that fails, a script that is restarted, a link that
-//! breaks; and several devices, each of which is to be left safe whatever becomes of the others.
+//! Faults of real devices that a run survives: a failed measurement, a restarted script, a broken link; and several
+//! devices, each of which is left safe whatever happens to the others.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
@@ -16,7 +16,7 @@ use support::rig::{Device, NEVER_DRIVEN, RECIPE, Way, signal, words};
 
 const TOKEN: &str = "a token of twenty-nine bytes.";
 
-/// The epochs of a run that nothing disturbs, and how often its device was driven.
+/// The epochs of a run without faults, and how often its device was driven.
 fn undisturbed() -> (Vec<Value>, usize) {
     let device = Device::start(Way::Process, 0.0, "");
     let output = device.train(&[]).output().unwrap();
@@ -25,7 +25,7 @@ fn undisturbed() -> (Vec<Value>, usize) {
 }
 
 #[test]
-fn a_run_that_a_passing_fault_cuts_off_is_resumed_past_it() {
+fn a_run_that_a_passing_fault_interrupts_can_be_resumed() {
     let (epochs, calls) = undisturbed();
     thread::scope(|scope| {
         // In the first shots, the calibration, the recalibration before the training, and the reference set.
@@ -40,8 +40,8 @@ fn a_run_that_a_passing_fault_cuts_off_is_resumed_past_it() {
                 assert!(text.contains("the shutter is stuck"), "call {call}: {text}");
                 assert!(!device.path("run/summary.json").exists(), "call {call}: {text}");
                 assert_eq!(device.fault(0.0), None, "call {call}: {text}");
-                let how = "resume with `twinprop train --resume run`";
-                assert!(text.contains(how), "call {call}: {text}");
+                let advice = "resume with `twinprop train --resume run`";
+                assert!(text.contains(advice), "call {call}: {text}");
                 let resumed = device.command(&["train", "--resume", "run"]).output().unwrap();
                 assert!(resumed.status.success(), "call {call}: {}", words(&resumed));
                 assert_eq!(&device.epochs(), epochs, "call {call}");
@@ -51,7 +51,7 @@ fn a_run_that_a_passing_fault_cuts_off_is_resumed_past_it() {
 }
 
 #[test]
-fn a_run_outlives_a_script_that_its_supervisor_restarts() {
+fn a_run_survives_the_restart_of_a_devices_script() {
     let (epochs, _) = undisturbed();
     thread::scope(|scope| {
         for token in [None, Some(TOKEN)] {
@@ -71,33 +71,35 @@ fn a_run_outlives_a_script_that_its_supervisor_restarts() {
     });
 }
 
-/// Where a host reaches the device at `target` over links that break: each of the first after so many bytes.
-fn breaking(target: &str, most: &'static [usize]) -> String {
+/// Returns an address that leads to the device at `target` over links that break: link `i` after `limits[i]` bytes
+/// to the device, later links never.
+fn breaking(target: &str, limits: &'static [usize]) -> String {
     let device = target.strip_prefix("tcp://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for (number, host) in listener.incoming().flatten().enumerate() {
-            let most = most.get(number).copied().unwrap_or(usize::MAX);
+            let limit = limits.get(number).copied().unwrap_or(usize::MAX);
             let Ok(to_device) = TcpStream::connect(&device) else { continue };
             for stream in [&host, &to_device] {
                 stream.set_nodelay(true).unwrap();
             }
-            let back = (to_device.try_clone().unwrap(), host.try_clone().unwrap());
-            thread::spawn(move || carry(back.0, back.1, usize::MAX));
-            thread::spawn(move || carry(host, to_device, most));
+            let (from_device, to_host) =
+                (to_device.try_clone().unwrap(), host.try_clone().unwrap());
+            thread::spawn(move || carry(from_device, to_host, usize::MAX));
+            thread::spawn(move || carry(host, to_device, limit));
         }
     });
     address
 }
 
-/// Carries at most `most` bytes, then closes both ways.
-fn carry(mut from: TcpStream, mut to: TcpStream, mut most: usize) {
+/// Copies at most `limit` bytes, then closes both directions.
+fn carry(mut from: TcpStream, mut to: TcpStream, mut limit: usize) {
     let mut bytes = [0; 512];
     while let Ok(count @ 1..) = from.read(&mut bytes) {
-        let count = count.min(most);
-        most -= count;
-        if to.write_all(&bytes[..count]).is_err() || most == 0 {
+        let count = count.min(limit);
+        limit -= count;
+        if to.write_all(&bytes[..count]).is_err() || limit == 0 {
             break;
         }
     }
@@ -108,14 +110,14 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut most: usize) {
 }
 
 #[test]
-fn a_link_that_breaks_is_opened_again_with_and_without_a_token() {
+fn a_broken_link_is_reopened_with_and_without_a_token() {
     let (epochs, _) = undisturbed();
     thread::scope(|scope| {
         for token in [None, Some(TOKEN)] {
             let epochs = &epochs;
             scope.spawn(move || {
                 let mut device = Device::supervised("", token);
-                // In the middle of a batch; in the second greeting, of which the proof is a part; later.
+                // In the middle of a batch; twice in a greeting, which includes the token's proof; later.
                 device.target = breaking(&device.target, &[6_000, 40, 130, 9_000]);
                 let output = device.train(&[]).output().unwrap();
                 let text = words(&output);
@@ -131,7 +133,7 @@ fn a_link_that_breaks_is_opened_again_with_and_without_a_token() {
 }
 
 #[test]
-fn where_one_device_of_a_farm_cannot_be_made_safe_the_others_are() {
+fn the_other_devices_of_a_farm_are_made_safe_where_one_cannot_be() {
     thread::scope(|scope| {
         for is_ended in [false, true] {
             scope.spawn(move || {
@@ -164,15 +166,15 @@ fn where_one_device_of_a_farm_cannot_be_made_safe_the_others_are() {
                     assert!(line.contains("no answer from the supply"), "{text}");
                 }
                 assert_eq!((good.fault(0.6), other.fault(0.6)), (None, None), "{text}");
-                // What was measured is kept all the same.
+                // A complete run keeps its results all the same.
                 assert_eq!(good.path("run/summary.json").exists(), !is_ended, "{text}");
             });
         }
     });
 }
 
-/// Begins a training on two devices: on both in turn, or on a farm of them.
-fn two(one: &Device, other: &Device, is_farm: bool, more: &[&str]) -> std::process::Child {
+/// Starts a training on two devices: in series, or as a farm.
+fn train_on_two(one: &Device, other: &Device, is_farm: bool, more: &[&str]) -> std::process::Child {
     let mut command = one.train(more);
     if is_farm {
         command.args(["--device", &one.target, "--device", &other.target]);
@@ -187,7 +189,7 @@ fn two(one: &Device, other: &Device, is_farm: bool, more: &[&str]) -> std::proce
 }
 
 #[test]
-fn devices_ramp_at_the_same_time_and_each_is_waited_for() {
+fn devices_ramp_down_at_the_same_time_and_each_is_waited_for() {
     let ramp = 1.2;
     thread::scope(|scope| {
         for is_farm in [false, true] {
@@ -202,7 +204,8 @@ fn devices_ramp_at_the_same_time_and_each_is_waited_for() {
                     let epochs = if ending.is_empty() { 1 } else { 100_000 };
                     let more = format!("training.epochs={epochs}");
                     let never = "devices.lab.rig.retries=0";
-                    let host = two(&one, &other, is_farm, &["--set", &more, "--set", never]);
+                    let host =
+                        train_on_two(&one, &other, is_farm, &["--set", &more, "--set", never]);
                     if let "INT" | "twice" = ending {
                         one.wait_until_driven();
                         other.wait_until_driven();
@@ -220,13 +223,13 @@ fn devices_ramp_at_the_same_time_and_each_is_waited_for() {
                     };
                     assert_eq!(output.status.code(), Some(expected), "{case}: {text}");
                     let faults = [one.fault(ramp), other.fault(ramp)];
-                    // Where one fails at its first shot, the other may have had none.
+                    // If one fails at its first shot, the other may not have been driven.
                     let is_right = |fault: &Option<String>| match fault.as_deref() {
                         Some(NEVER_DRIVEN) => ending == "fails",
                         fault => fault.is_none(),
                     };
                     assert!(faults.iter().all(is_right), "{case}: {faults:?}: {text}");
-                    // The one that fails is safe before it says so.
+                    // A device that fails is safe before it reports the failure.
                     if ending != "fails" {
                         let (first, second) =
                             (one.last_ramp().unwrap(), other.last_ramp().unwrap());

@@ -1,4 +1,4 @@
-//! Training on devices behind the wire protocol, through the program.
+//! Training, by the program, on devices behind the wire protocol.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -64,11 +64,11 @@ fn wait_for_epochs(folder: &Path, out: &str, epochs: usize) {
     }
 }
 
-/// An emulator on a free port, and what it says.
+/// An emulator on a free port, and the lines that it prints.
 struct Emulator {
     child: Child,
     port: u16,
-    says: Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Emulator {
@@ -77,25 +77,26 @@ impl Emulator {
             [&["device", "serve", "recipe.toml", "--tcp", "127.0.0.1:0"], more].concat();
         let mut child = twinprop(folder, &arguments).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
-        let (say, says) = channel();
+        let (sender, lines) = channel();
         thread::spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
-                let _ = say.send(line);
+                let _ = sender.send(line);
             }
         });
-        let first = says.recv_timeout(Duration::from_secs(30)).unwrap();
+        let first = lines.recv_timeout(Duration::from_secs(30)).unwrap();
         let port = first.rsplit_once(':').unwrap().1.parse().unwrap();
-        Self { child, port, says }
+        Self { child, port, lines }
     }
 
     fn target(&self) -> String {
         format!("tcp://127.0.0.1:{}", self.port)
     }
 
-    /// Waits for a line that holds `part`.
-    fn hear(&self, part: &str, patience: Duration) -> bool {
-        let end = Instant::now() + patience;
-        while let Ok(line) = self.says.recv_timeout(end.saturating_duration_since(Instant::now())) {
+    /// Waits for a line that contains `part`; returns whether it came within `limit`.
+    fn prints(&self, part: &str, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
             if line.contains(part) {
                 return true;
             }
@@ -112,7 +113,7 @@ impl Drop for Emulator {
 }
 
 #[test]
-fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
+fn a_device_behind_the_protocol_gives_the_same_bits_as_one_in_the_program() {
     let folder = laboratory();
     let here = train(folder.path(), "here", None);
     let process = format!("process:'{PROGRAM}' device serve recipe.toml --stdio");
@@ -124,9 +125,9 @@ fn a_device_behind_the_protocol_trains_bit_for_bit_as_one_in_the_program() {
 }
 
 #[test]
-fn a_bad_link_costs_time_and_changes_no_bit() {
+fn a_bad_link_changes_no_bit() {
     let folder = laboratory();
-    // What is lost is waited for: some hundred frames are enough.
+    // Each lost frame costs a timeout: some hundred frames are enough.
     let few = ["--set", "training.epochs=1", "--set", "calibration.shots=100"];
     let few = [&few[..], &["--set", "calibration.fidelity.points=16"]].concat();
     let here = train_with(folder.path(), "here", &few);
@@ -141,8 +142,8 @@ fn a_bad_link_costs_time_and_changes_no_bit() {
     assert!(counts["frames_repeated"].as_u64() > Some(0), "{counts}");
 }
 
-/// Passes bytes between a host and the device at `port`, and keeps the device's side open when the
-/// host is gone: as a serial line does. Returns the port to connect to.
+/// Passes bytes between a host and the device at `port`, and keeps the device's side open when the host is gone, as a
+/// serial line does. Returns the port to connect to.
 fn line_to(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let here = listener.local_addr().unwrap().port();
@@ -152,8 +153,8 @@ fn line_to(port: u16) -> u16 {
         for stream in [&host, &device] {
             stream.set_nodelay(true).unwrap();
         }
-        let (back, to_host) = (device.try_clone().unwrap(), host.try_clone().unwrap());
-        thread::spawn(move || pass(back, to_host));
+        let (from_device, to_host) = (device.try_clone().unwrap(), host.try_clone().unwrap());
+        thread::spawn(move || pass(from_device, to_host));
         pass(host, device.try_clone().unwrap());
         thread::sleep(Duration::from_secs(60));
         drop(device);
@@ -171,7 +172,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 }
 
 #[test]
-fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
+fn the_watchdog_makes_the_device_safe_after_the_trainer_was_killed() {
     let folder = laboratory();
     let emulator = Emulator::start(folder.path(), &["--watchdog", "400"]);
     let target = format!("tcp://127.0.0.1:{}", line_to(emulator.port));
@@ -183,18 +184,18 @@ fn when_the_trainer_is_killed_the_watchdog_makes_the_device_safe() {
             .spawn()
             .unwrap();
     wait_for_epochs(folder.path(), "killed", 1);
-    let calm = !emulator.hear("safe state", Duration::from_millis(600));
-    assert!(calm, "the watchdog must be content while the device is driven");
+    let calm = !emulator.prints("safe state", Duration::from_millis(600));
+    assert!(calm, "the watchdog must not trip while the device is driven");
     trainer.kill().unwrap();
     trainer.wait().unwrap();
     let killed = Instant::now();
-    assert!(emulator.hear("watchdog: safe state", Duration::from_secs(5)), "no safe state");
-    // Its interval, and as much again for a busy machine.
+    assert!(emulator.prints("watchdog: safe state", Duration::from_secs(5)), "no safe state");
+    // Twice the watchdog's interval, as the machine may be busy.
     assert!(killed.elapsed() < Duration::from_millis(800), "{:?}", killed.elapsed());
 }
 
 #[test]
-fn a_recorded_run_replays_bit_for_bit_and_no_further() {
+fn a_recorded_run_replays_bit_for_bit_and_other_shots_are_refused() {
     let folder = laboratory();
     let recorded = train_with(folder.path(), "recorded", &["--record", "shots"]);
     assert_eq!(recorded, train(folder.path(), "replayed", Some("replay:shots/shg")));
@@ -206,7 +207,7 @@ fn a_recorded_run_replays_bit_for_bit_and_no_further() {
 }
 
 #[test]
-fn a_farm_outlives_one_of_its_rigs() {
+fn a_farm_completes_its_run_without_one_of_its_rigs() {
     let folder = laboratory();
     let (one, other) = (Emulator::start(folder.path(), &[]), Emulator::start(folder.path(), &[]));
     let mut trainer = twinprop(folder.path(), &["train", "recipe.toml", "--out", "farm"])
@@ -219,7 +220,7 @@ fn a_farm_outlives_one_of_its_rigs() {
     wait_for_epochs(folder.path(), "farm", 1);
     let gone = one.target();
     drop(one);
-    // The run is complete, and nobody knows what the lost rig drives.
+    // The run is complete, but the lost rig may still be driven.
     assert_eq!(trainer.wait().unwrap().code(), Some(4));
     let summary = summary(folder.path(), "farm");
     let links = summary["links"].as_array().unwrap();
@@ -235,7 +236,7 @@ fn a_farm_outlives_one_of_its_rigs() {
 }
 
 #[test]
-fn a_wrong_device_and_a_missing_one_are_said_before_anything_is_driven() {
+fn a_wrong_or_missing_device_is_reported_before_anything_is_driven() {
     let folder = laboratory();
     let refused = |arguments: &[&str]| {
         let arguments = [&["train", "recipe.toml", "--out", "run"], arguments].concat();
@@ -257,7 +258,7 @@ fn a_wrong_device_and_a_missing_one_are_said_before_anything_is_driven() {
 }
 
 #[test]
-fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
+fn a_probe_writes_its_findings_and_does_not_overwrite_others() {
     let laboratory = laboratory();
     let target = format!("process:{PROGRAM} device serve recipe.toml --stdio");
     let arguments = ["device", "probe", &target, "--seconds", "2", "--out", "found"];
@@ -286,7 +287,7 @@ fn a_probe_leaves_what_it_found_and_does_not_write_over_it() {
 }
 
 #[test]
-fn a_device_that_dies_leaves_a_run_that_is_resumed() {
+fn a_run_can_be_resumed_after_its_device_died() {
     let folder = laboratory();
     let path = folder.path();
     let emulator = Emulator::start(path, &[]);
