@@ -1,6 +1,6 @@
 """A laboratory of nine drives, nine knobs and twelve detectors, as a NumPy function.
 
-`python3 example_rig.py --help` lists what a rig may say of itself; twinprop_rig.py says how it is run.
+`python3 example_rig.py --help` lists the options of a rig; the start of twinprop_rig.py explains how it runs.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def measure(inputs, parameters):
 
 @measure.safe
 def off():
-    """Turns every drive off: returns when they are off, and raises where one is not."""
+    """Turns every drive off; returns when all are off, and raises an exception if one is not."""
     print("all drives off")
 
 

@@ -1,4 +1,4 @@
-"""Whole scripts, as twinprop and people start them: how they begin, what they print, how they end."""
+"""Whole scripts, as twinprop and people start them: their start, their output and their end."""
 
 import contextlib
 import os
@@ -49,7 +49,7 @@ END
 
 
 class Script(Host):
-    """A script as a child process, its standard input and output a host's link."""
+    """A script as a child process; its standard input and output are a host's link."""
 
     def __init__(self, test, arguments=(), stdin=subprocess.PIPE, run="my_rig.py", environment=(), text=None, before="",
                  options="", measure="", off="", end="measure.serve()", **popen):
@@ -80,7 +80,7 @@ class Script(Host):
         return self
 
     def drive(self, shots=1):
-        """Says hello, opens a session, sets the parameter and asks for shots."""
+        """Sends hello, opens a session, sets the parameter and requests shots."""
         self.hello().open()
         self.configure()
         self.next(0x84)
@@ -97,7 +97,7 @@ class Script(Host):
         return []
 
     def wait(self, within=20):
-        """Exit code and what was printed on standard error."""
+        """Exit code and standard error."""
         code = self.process.wait(within)
         self.reader.join(5)
         return code, b"".join(self.errors).decode(errors="replace")
@@ -117,7 +117,7 @@ class Script(Host):
 
 
 class Ends(unittest.TestCase):
-    def test_a_script_reaches_the_safe_state_at_every_kind_of_end(self):
+    def test_every_end_of_a_script_is_in_the_safe_state(self):
         signals = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
         ends = [(number, measure) for number in [None, *signals] for measure in ("", "log('waits'); time.sleep(60)")]
         scripts = [Script(self, measure=measure, off="time.sleep(0.3)") for _, measure in ends]
@@ -134,14 +134,14 @@ class Ends(unittest.TestCase):
         for script, (number, measure) in zip(scripts, ends):
             with self.subTest(signal=number, measure=measure):
                 if number:
-                    # The host lives: it asks, and hears that the device is safe; the ramp is not run twice.
+                    # The host still gets its answer that the device is safe; the ramp does not run twice.
                     self.assertEqual(script.next(0x88)[0].sequence, 5)
                     script.process.stdin.close()
                 code, said = script.wait()
                 self.assertEqual((code, script.log()[-2:], script.log().count("begins")), (0, ["begins", "ends"], 1), said)
                 self.assertIn(f"ends by {signal.Signals(number).name}, in its safe state" if number else "", said)
 
-    def test_a_failed_safe_state_is_reported_and_exits_with_1(self):
+    def test_a_script_reports_a_failed_safe_state_and_exits_with_1(self):
         scripts = [Script(self, off="raise RuntimeError('no answer from the supply')", measure=measure) for measure in ("", "1 / 0")]
         scripts.append(Script(self, off="sys.exit()"))
         for script in scripts:
@@ -155,7 +155,7 @@ class Ends(unittest.TestCase):
             self.assertIn("my_rig.measure ends, and is not in its safe state", said)
             self.assertIn("my_rig.py:", said)
 
-    def test_a_request_for_the_safe_state_interrupts_a_long_measurement(self):
+    def test_a_request_of_the_safe_state_interrupts_a_long_measurement(self):
         script = Script(self, measure="time.sleep(60)").drive()
         script.until(lambda: "measure" in script.log())
         script.ask(8, sequence=4)
@@ -176,7 +176,7 @@ class Ends(unittest.TestCase):
         self.assertEqual(script.wait()[0], 0)
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
-    def test_exit_handlers_of_the_script_run_after_the_safe_state(self):
+    def test_the_scripts_own_handlers_run_after_the_safe_state(self):
         before = "twinprop_rig.LAST_ANSWERS = 0.2; signal.signal(signal.SIGTERM, lambda *_: (log('handler'), sys.exit(7)))"
         end = "try:\n    measure.serve()\nfinally:\n    log('finally')"
         script = Script(self, before=before, end=end).driven()
@@ -191,7 +191,7 @@ class Ends(unittest.TestCase):
         self.assertEqual(script.health()[1], 0)
         self.assertEqual(script.leave()[0], 0)
 
-    def test_a_device_that_was_called_without_serving_ends_safe(self):
+    def test_a_script_that_calls_measure_without_serving_ends_in_the_safe_state(self):
         script = Script(self, end="print(measure([[0, 0]], [1]))")
         self.assertEqual(script.wait(), (0, ""))
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
@@ -207,8 +207,8 @@ class Ends(unittest.TestCase):
 
 
 class Output(unittest.TestCase):
-    def test_printed_text_does_not_reach_the_link(self):
-        # A process with its link, which no print may damage; with standard error closed, or broken, as well.
+    def test_no_output_of_the_script_reaches_the_link(self):
+        # Also with standard error closed or broken.
         measure = "print('from print µ'); subprocess.run(['echo', 'from a child']); print('x' * 100000)"
         broken, ours = os.pipe()
         os.close(broken)
@@ -228,7 +228,7 @@ class Output(unittest.TestCase):
 
     @unittest.skipUnless(os.name == "posix", "the pipe has no reader elsewhere")
     def test_unread_output_does_not_block_the_safe_state(self):
-        # Both ends of standard error are the script's own, as where twinprop started it and was killed.
+        # The script holds both ends of its standard error, as after twinprop started it and was killed.
         before = "import logging\nlogging.basicConfig()"
         off = "print('x' * 200000); logging.error('y' * 200000); print('z' * 200000, file=sys.stderr)"
         reader, writer = os.pipe()
@@ -240,7 +240,7 @@ class Output(unittest.TestCase):
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
     @unittest.skipUnless(os.name == "posix", "the pipe has no reader elsewhere")
-    def test_dropped_output_is_reported_to_a_later_reader(self):
+    def test_the_number_of_dropped_bytes_is_reported_to_the_next_reader(self):
         reader, writer = os.pipe()
         printed = twinprop_rig._Printed(writer)
         start = time.monotonic()
@@ -257,14 +257,14 @@ class Output(unittest.TestCase):
         self.assertEqual(printed.write(b"closed"), 6)
 
     @unittest.skipUnless(hasattr(os, "fork"), "there is no fork")
-    def test_child_processes_neither_hold_the_link_nor_act_as_the_device(self):
+    def test_children_of_the_script_neither_hold_the_link_nor_act_as_the_device(self):
         for child in ("time.sleep(30)", "raise ValueError", "sys.exit(3)", "return [[0.0]]"):
             measure = f"child = os.fork()\n    if not child:\n        {child}\n    log(str(child))"
             script = Script(self, measure=measure).driven()
             child = int(script.log()[-1])
             script.process.stdin.close()
             self.assertEqual(script.process.wait(20), 0)
-            # The end of the output is seen, although the child may live.
+            # The output ends, although the child may still run.
             end = threading.Event()
             threading.Thread(target=lambda: (iter(lambda: script.process.stdout.read(1), b""), end.set()), daemon=True).start()
             self.assertTrue(end.wait(5))
@@ -272,7 +272,7 @@ class Output(unittest.TestCase):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
 
-    def test_a_worker_that_imports_the_script_is_not_the_device(self):
+    def test_a_worker_that_imports_the_script_does_not_act_as_the_device(self):
         before = "import multiprocessing\ndef work(pipe):\n    pipe.send(sum(range(5)))"
         measure = ("ours, theirs = multiprocessing.Pipe()\n    worker = multiprocessing.get_context('spawn').Process(target=work, args=(theirs,))\n"
                    "    worker.start()\n    log(str(ours.recv()))\n    worker.join()")
@@ -281,7 +281,7 @@ class Output(unittest.TestCase):
 
 
 class Starts(unittest.TestCase):
-    def test_a_script_that_does_not_serve_is_warned_only_if_started_as_a_rig(self):
+    def test_a_script_that_does_not_serve_is_reported_only_if_it_was_started_as_a_rig(self):
         forgotten = Script(self, end="")
         self.assertEqual(forgotten.wait(), (0, "my_rig.measure ended, and nothing served it: the script's last line must be measure.serve()\n"))
         others = [Script(self, end="", stdin=subprocess.DEVNULL), Script(self, end="", run="-c", arguments=["import my_rig"]),
@@ -298,15 +298,15 @@ class Starts(unittest.TestCase):
         self.assertEqual(script.leave(), (0, ""))
         self.assertEqual(script.log(), [])
 
-    def test_help_and_usage_errors(self):
-        for arguments, code, words in [(["--tcp", "nowhere"], 1, "'nowhere' is no address"), (["--serial", "/dev/nowhere"], 1, "/dev/nowhere cannot be opened"),
+    def test_help_lists_the_options_and_wrong_arguments_are_reported(self):
+        for arguments, code, words in [(["--tcp", "nowhere"], 1, "'nowhere' is not an address"), (["--serial", "/dev/nowhere"], 1, "/dev/nowhere cannot be opened"),
                                        (["--baud", "1", "--serial", "/dev/null"], 1, "--baud 1"), (["--tpc"], 2, "unrecognized arguments"),
                                        (["--tcp", "0"], 1, "TWINPROP_TOKEN has 5 bytes")]:
             script = Script(self, arguments=arguments, environment={"TWINPROP_TOKEN": "short"} if "0" in arguments else ())
             found, said = script.wait()
             self.assertEqual(found, code)
             self.assertIn(words, said)
-            self.assertEqual(script.log(), [])  # The device that another process serves is not turned off.
+            self.assertEqual(script.log(), [])  # The device, which another process may serve, is not turned off.
         parser = twinprop_rig.Device(lambda xs, p: 0, twinprop_rig.bank("x", 2, "V", 0, 1), (), twinprop_rig.bank("y", 1, "V", 0, 1))._parser()
         for words in ("safe_seconds", "watchdog", "2 × x from 0 to 1 V", "--tcp"):
             self.assertIn(words, parser.format_help())
@@ -320,7 +320,7 @@ class Starts(unittest.TestCase):
         script = Script(self, arguments=["--serial", os.ttyname(theirs)])
         host = Host(lambda data: os.write(ours, data), lambda: os.read(ours, 4096))
         script.send, script.came = host.send, host.came
-        for _ in range(100):  # What is sent before the port is open is lost.
+        for _ in range(100):  # Bytes that are sent before the port is open are lost.
             script.ask(1)
             with contextlib.suppress(Exception):
                 header, payload, _ = script.next(0x81, within=0.2)
@@ -352,12 +352,12 @@ class Network(unittest.TestCase):
         host.boot = struct.unpack_from("<I", host.next(0x81, within=20)[1], 4)[0]
         return host
 
-    def test_every_new_host_finds_a_safe_device(self):
+    def test_each_new_host_finds_a_safe_device(self):
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], off="time.sleep(0.6)")
         for session in range(1, 4):
             start = time.monotonic()
             host = self.meet(self.host(script))
-            # Also while the device goes to its safe state, after a host that left without a word.
+            # Also while the device is going to its safe state, after a host that left without notice.
             self.assertLess(time.monotonic() - start, 0.5 if session > 1 else 20)
             host.open(session)
             host.configure(session=session)
@@ -374,7 +374,7 @@ class Network(unittest.TestCase):
         self.assertEqual((code, script.log()), (0, ["measure", "begins", "ends"] * 3), said)
 
     @unittest.skipUnless(os.name == "posix", "there is no SIGHUP")
-    def test_a_closed_terminal_does_not_block_the_safe_state(self):
+    def test_a_closed_terminal_does_not_prevent_the_safe_state(self):
         reader, writer = os.pipe()
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], stderr=writer, off="print('off'); print('off', file=sys.stderr)",
                         before="twinprop_rig.LAST_ANSWERS = 0.2; os.dup2(2, 1)")
@@ -392,7 +392,7 @@ class Network(unittest.TestCase):
         self.assertEqual(script.process.wait(20), 0)
         self.assertEqual(script.log(), ["measure", "begins", "ends"])
 
-    def test_a_host_that_vanished_makes_room_for_another(self):
+    def test_a_silent_host_is_replaced_by_a_waiting_one(self):
         before = "twinprop_rig.TAKE_OVER = 0.5"
         script = Script(self, arguments=["--tcp", "127.0.0.1:0"], before=before, options="watchdog=0.2")
         first = self.meet(self.host(script))

@@ -1,4 +1,4 @@
-"""What measure() raises and returns, what it gets, and what a device says of itself."""
+"""Exceptions, results and arguments of measure(), and the description of a device."""
 
 import array
 import contextlib
@@ -29,7 +29,7 @@ class Faults(unittest.TestCase):
         with contextlib.redirect_stderr(io.StringIO()) as said:
             header, payload = protocol.Safety.drive(self, device, 0.0, 0.0)
             self.assertEqual((header.kind, payload[:2]), (0xFF, b"\5\0"))
-            # It lives, and can be asked again.
+            # The device continues and answers the next request.
             device.measure = lambda xs, p: [[1.0]]
             frames = [encode(Header(1, 4, 1, 2, 0, 0, 1, 2), struct.pack("<IIf", 0, 1, 0.5)),
                       encode(Header(1, 5, 1, 3, 0, 1, 2, 2), bytes(8))]
@@ -59,7 +59,7 @@ class Faults(unittest.TestCase):
             self.assertLessEqual(len(text.splitlines()), 6)
             self.assertIn("Traceback", self.said)
 
-    def test_the_cause_and_the_members_of_an_exception_group_are_reported(self):
+    def test_the_cause_and_the_parts_of_a_group_are_reported(self):
         def measure(xs, p):
             try:
                 open("/nonexistent/camera")
@@ -73,7 +73,7 @@ class Faults(unittest.TestCase):
 
             self.assertRegex(self.text_of(measure), r"ExceptionGroup: both.*\n  with ValueError: left\n  with OSError: right")
 
-    def test_the_last_frames_of_the_script_are_reported(self):
+    def test_the_last_lines_of_the_script_and_the_line_of_the_fault_are_reported(self):
         def deep(n):
             return deep(n - 1) if n else json.loads("{")
 
@@ -87,7 +87,7 @@ class Faults(unittest.TestCase):
         text = self.text_of(lambda xs, p: [] + "é" * 1000, largest_frame=64)
         self.assertLessEqual(len(text.encode()), 64)
 
-    def test_a_repeated_fault_is_printed_once(self):
+    def test_a_repeated_fault_prints_one_traceback(self):
         device = protocol.oracle()
         device.measure = lambda xs, p: 1 / 0
         with contextlib.redirect_stderr(io.StringIO()) as said:
@@ -100,7 +100,7 @@ class Faults(unittest.TestCase):
 
 
 class Odd:
-    """A number of another library."""
+    """A number type of another library."""
 
     def __init__(self, value):
         self.value = value
@@ -110,7 +110,7 @@ class Odd:
 
 
 class Readings(unittest.TestCase):
-    """What measure() may return, by calling it as a function; with lists, as without NumPy."""
+    """The results that measure() may return, checked by calling it; with lists, as without NumPy."""
 
     numpy = None
 
@@ -133,32 +133,32 @@ class Readings(unittest.TestCase):
 
     def test_wrong_shapes_are_reported(self):
         row = [1.0, 2.0, 3.0]
-        want = "[2, 3] is expected: 2 shots of 3 readings"
-        self.refused(None, "None came (is there a `return`?)", want)
-        self.refused(1.5, "a float came", want)
-        self.refused("12", "a str came", want)
-        self.refused({"y": row}, "a dict came", want)
-        self.refused((r for r in [row, row]), "a generator came", want)
-        self.refused([], "[0] came", want)
-        self.refused([row], "[1, 3] came", want)
-        self.refused([row] * 3, "[3, 3] came", want)
-        self.refused([[1, 2]] * 3, "[3, 2] came", want, "it is the transpose: a row is a shot")
-        self.refused(row, "[3] came", want)
-        self.refused([1.0, 2.0], "[2] came", "each shot is a row", outputs=bank("y", 1, "V", 0, 5))
-        self.refused(row, "[3] came", "one shot is a list with one row", shots=1)
-        self.refused([row, row[:2]], "row 1 has 2 readings, and 3 are expected (y 0 to y 2)")
-        self.refused([row, 4.0], "row 1 is 4.0, and 3 readings are expected")
-        self.refused([row, row, row[:1]], "3 rows of unequal lengths came", want)
+        want = "expected [2, 3]: 2 shots of 3 readings"
+        self.refused(None, "got None (is there a `return`?)", want)
+        self.refused(1.5, "got a float", want)
+        self.refused("12", "got a str", want)
+        self.refused({"y": row}, "got a dict", want)
+        self.refused((r for r in [row, row]), "got a generator", want)
+        self.refused([], "got [0]", want)
+        self.refused([row], "got [1, 3]", want)
+        self.refused([row] * 3, "got [3, 3]", want)
+        self.refused([[1, 2]] * 3, "got [3, 2]", want, "it is the transpose: a row is a shot")
+        self.refused(row, "got [3]", want)
+        self.refused([1.0, 2.0], "got [2]", "each shot is a row", outputs=bank("y", 1, "V", 0, 5))
+        self.refused(row, "got [3]", "one shot is a list with one row", shots=1)
+        self.refused([row, row[:2]], "row 1 has 2 readings, expected 3 (y 0 to y 2)")
+        self.refused([row, 4.0], "row 1 is 4.0, expected 3 readings")
+        self.refused([row, row, row[:1]], "got 3 rows of unequal lengths", want)
         self.refused([row, None], "row 1 is None")
 
         async def coroutine():
             pass
 
         waits = coroutine()
-        self.refused(waits, "a coroutine came, which asyncio.run() must run")
+        self.refused(waits, "got a coroutine (run it by asyncio.run())")
         waits.close()
 
-    def test_invalid_values_are_reported_with_shot_and_channel(self):
+    def test_wrong_values_are_reported_with_shot_and_channel(self):
         two = [bank("a", 1, "V", 0, 5), bank("y", 2, "mV", 0, 5)]
         for value, words in [
             (None, "is None"), ("1.5", "is the text '1.5'"), (b"1", "is the text b'1'"), (1 + 1j, "is complex, (1+1j)"),
@@ -167,7 +167,7 @@ class Readings(unittest.TestCase):
         ]:
             self.refused([[0, 1, 2], [0, 1, value]], "reading `y 1` of shot 1 " + words, outputs=two)
 
-    def test_numbers_of_any_type_are_accepted(self):
+    def test_all_number_types_are_accepted(self):
         row = [True, Fraction(1, 2), Decimal("0.25")]
         self.assertEqual(self.returned([row, (Odd(2), 1, 0.5)]), [[1, 0.5, 0.25], [2, 1, 0.5]])
         self.assertEqual(self.returned([array.array("d", [1, 2, 3]), (0, 0, 0)]), [[1, 2, 3], [0, 0, 0]])
@@ -183,7 +183,7 @@ class Readings(unittest.TestCase):
             for value in (low - 6 * step, high + 6 * step, low - 0.01 * (high - low) - 6 * step):
                 self.refused([[low, value, high]] * 2, "`y 1` of shot 0", "outside", outputs=limits)
 
-    def test_drives_and_parameters_are_checked_and_copied(self):
+    def test_measure_gets_checked_copies_of_drives_and_parameters(self):
         kept = []
 
         def measure(inputs, parameters):
@@ -198,12 +198,12 @@ class Readings(unittest.TestCase):
         self.assertEqual([list(row) for row in device(given, setting)], [[2.0], [2.0]])
         self.assertEqual((given, setting), ([[0.5, 0.25], [1, 1]], [0.5]))
         for arguments, words in [(([[2, 0]], [0.5]), "drive `x 0` of shot 0 is 2"), (([[0, 0]], [0]), "parameter `p 0` is 0.0 V"),
-                                 (([[0, 0]], []), "row 0 has 0 parameters, and 1 are expected"), (([0, 0], [1]), "[2] came"),
+                                 (([[0, 0]], []), "row 0 has 0 parameters, expected 1"), (([0, 0], [1]), "got [2]"),
                                  (([[0, 0]],), "row 0 has 0 parameters")]:
             with self.assertRaisesRegex(ValueError, "rig: .*" + re.escape(words)):
                 device(*arguments)
         self.assertEqual(device.__name__, "measure")
-        # Twice the same parameters, although the function writes on them; at the limit as they were given.
+        # The function gets the same parameters twice, although it writes to them, and limits exactly as given.
         header, payload = protocol.Safety.drive(self, device, 0.5, 0.5)
         self.assertEqual((header.kind, len(kept)), (0x85, 2))
         frames = [encode(Header(1, 4, 1, 2, 0, 0, 1, 2), struct.pack("<IIf", 0, 1, 0.1)),
@@ -214,7 +214,7 @@ class Readings(unittest.TestCase):
         if not self.numpy:
             self.assertEqual(kept[-1], [0.1])
 
-    def test_codes_reach_the_ends_of_the_range(self):
+    def test_the_extreme_codes_are_the_ends_of_the_range(self):
         device = Device(lambda xs, p: [[3.3, 0.1]] * len(xs), bank("x", 2, "V", 0.1, 3.3), (), bank("y", 2, "V", 0.1, 3.3), name="rig")
         frames = [encode(Header(1, 3, 1, 0, 0, 0, 0, 0), struct.pack("<I", device.boot)),
                   encode(Header(1, 4, 1, 0, 0, 0, 0, 1), struct.pack("<II", 0, 0)),
@@ -240,7 +240,7 @@ class ReadingsWithNumpy(Readings):
         self.assertEqual(self.returned(np.ma.masked_greater(good, 9)), good.tolist())
         self.assertEqual(self.returned([np.float64(1), np.array(2), 3.0] and [[np.float64(1), np.array(2), 3]] * 2), [[1, 2, 3]] * 2)
         for value, words in [
-            (good[0], "[3] came"), (good.T, "[3, 2] came"), (good[None], "[1, 2, 3] came"), (np.array(1.0), "[] came"),
+            (good[0], "got [3]"), (good.T, "got [3, 2]"), (good[None], "got [1, 2, 3]"), (np.array(1.0), "got []"),
             (good + 0j, "`y 0` of shot 0 is complex"), ([good[0], good[1] * 1j], "`y 0` of shot 1 is complex"),
             ((good + 0j).astype("complex64"), "is complex"), (good.astype("U3"), "`y 0` of shot 0 is the text"),
             (np.ma.masked_equal(good, 2), "`y 1` of shot 0 is masked"), ([good[0], np.ma.masked_equal(good[1], 1)], "`y 2` of shot 1 is masked"),
@@ -268,14 +268,14 @@ class ReadingsWithNumpy(Readings):
 
 
 class Interface(unittest.TestCase):
-    def test_the_description_has_the_given_options(self):
+    def test_the_description_holds_the_options(self):
         description = json.loads(protocol.oracle(safe_seconds=30, largest_shot_rate=5, serial_number=7).description)
         self.assertEqual((description["safe_seconds"], description["largest_shot_rate"]), (30.0, 5.0))
         self.assertEqual(description["serial_number"], "7")
-        # Hosts refuse keys that they do not know: what was not given is left out.
+        # Hosts refuse unknown keys: options that are not given are left out.
         self.assertEqual(sorted(json.loads(protocol.oracle().description)), ["firmware", "interface", "name", "serial_number"])
 
-    def test_the_standard_name_is_script_and_function(self):
+    def test_a_device_is_named_after_script_and_function(self):
         def spectrum(xs, p):
             pass
 
@@ -290,7 +290,7 @@ class Interface(unittest.TestCase):
     def sum_up(self, xs, p):
         pass
 
-    def test_impossible_banks_are_refused(self):
+    def test_invalid_banks_are_refused(self):
         for arguments in [("x", 0, "V", 0, 1), ("x", 1, "V", 1, 1), ("x", 1, "V", 2, 1), ("x", 1, "V", 0, float("nan")),
                           ("x", 1, "V", 0, 1e39), ("x", 1, "Hz", 2e14, 2e14 + 1)]:
             with self.assertRaisesRegex(ValueError, "bank 'x'"):
@@ -298,7 +298,7 @@ class Interface(unittest.TestCase):
         with self.assertRaises(TypeError):
             bank("x", 1.5, "V", 0, 1)
 
-    def test_a_wrong_decoration_raises_at_once(self):
+    def test_a_wrong_decoration_is_refused_at_once(self):
         x = bank("x", 1, "V", 0, 1)
         with self.assertRaisesRegex(TypeError, "write @rig"):
             @twinprop_rig.rig
@@ -316,7 +316,7 @@ class Interface(unittest.TestCase):
             with self.assertRaisesRegex(ValueError, option):
                 twinprop_rig.rig(inputs=x, outputs=x, **{option: value})(lambda xs, p: 0)
 
-    def test_a_frame_is_large_enough_for_a_shot_of_many_channels(self):
+    def test_frames_are_large_enough_for_a_shot(self):
         x, many = bank("x", 1, "V", 0, 1), bank("pixel", 12000, "1", 0, 1)
         device = Device(lambda xs, p: [[0.5] * 12000] * len(xs), x, (), many, name="camera")
         self.assertGreaterEqual(twinprop_rig.largest_payload(device.largest_frame), 48000)

@@ -1,4 +1,4 @@
-"""Who reaches a device over TCP: python3 -m unittest discover python"""
+"""Access to a device over TCP: tokens, strangers and several hosts. Run by `python3 -m unittest discover python`."""
 
 import contextlib
 import io
@@ -58,7 +58,7 @@ class Client:
 
 class Strangers(unittest.TestCase):
     def serve(self, token, **options):
-        """A device that listens; its address."""
+        """Serves a device; returns its address and its output."""
         self.played = []
         environment = {"TWINPROP_TOKEN": token} if token else {}
         with mock.patch.dict(os.environ, environment):
@@ -93,7 +93,7 @@ class Strangers(unittest.TestCase):
         client.send(frame(PROOF, nonce + twinprop_rig._proof(token.encode(), "host", challenge, nonce)))
         return challenge, nonce
 
-    def test_a_proof_is_that_of_the_rust_host(self):
+    def test_proofs_are_the_same_as_in_rust(self):
         proofs = [twinprop_rig._proof(TOKEN.encode(), who, b"\1" * 32, b"\2" * 32).hex()
                   for who in ("host", "device")]
         source = os.path.join(os.path.dirname(__file__), "../devices/src/rig/token.rs")
@@ -125,7 +125,7 @@ class Strangers(unittest.TestCase):
             self.assertEqual([found[0].kind for found in client.frames()], [ERROR])
         self.assertIn("does not know the token", said.getvalue())
 
-    def test_a_host_without_a_proof_gets_advice(self):
+    def test_a_host_that_sends_no_proof_is_told_what_is_missing(self):
         with mock.patch.object(twinprop_rig, "GREETING", 0.3):
             address, _ = self.serve(TOKEN)
             with Client(address) as client:
@@ -149,7 +149,7 @@ class Strangers(unittest.TestCase):
             client.send(proof)
             self.assertEqual(client.next()[0].kind, ERROR)
 
-    def test_random_and_silent_clients_do_not_block_others(self):
+    def test_random_and_silent_clients_delay_no_other_client(self):
         for token in (TOKEN, None):
             address, _ = self.serve(token)
             silent = [socket.create_connection(address) for _ in range(5)]
@@ -178,7 +178,7 @@ class Strangers(unittest.TestCase):
             self.assertEqual((header.kind, payload[0]), (ERROR, 9))
             self.assertIn(b"another host", payload)
 
-    def test_many_connections_are_limited_and_do_not_block_others(self):
+    def test_many_waiting_hosts_are_limited_and_delay_no_other_host(self):
         address, said = self.serve(None)
         before = threading.active_count()
         with Client(address) as first:
@@ -193,7 +193,7 @@ class Strangers(unittest.TestCase):
                 most = max(most, threading.active_count() - before)
                 time.sleep(0.01)
             self.assertLess(most, twinprop_rig.GREETINGS + 8)
-            self.assertGreater(most, 8)  # They do wait.
+            self.assertGreater(most, 8)  # Several wait at the same time.
             time.sleep(twinprop_rig.LEAVING)
             start = time.monotonic()
             with Client(address) as second:
@@ -211,7 +211,7 @@ class Strangers(unittest.TestCase):
         for link in crowd:
             link.close()
 
-    def test_a_silent_host_keeps_a_device_that_has_no_watchdog(self):
+    def test_a_silent_host_keeps_a_device_without_a_watchdog(self):
         for watchdog, kept in [(0.0, True), (0.05, False)]:
             with mock.patch.object(twinprop_rig, "TAKE_OVER", 0.2), mock.patch.object(twinprop_rig, "LEAVING", 0.2):
                 address, _ = self.serve(None, watchdog=watchdog)
@@ -225,7 +225,7 @@ class Strangers(unittest.TestCase):
                         first.send(frame(HELLO))
                         self.assertEqual(first.next()[0].kind, HELLO_REPLY)
 
-    def test_a_vanished_host_is_detected_by_keepalive(self):
+    def test_the_operating_system_notices_a_vanished_host(self):
         address, _ = self.serve(None, watchdog=0)
         with Client(address) as client:
             client.send(frame(HELLO))
@@ -245,7 +245,7 @@ class Strangers(unittest.TestCase):
                         twinprop_rig._listen(address)
                     self.assertIn(f"has {bytes_} bytes, and a token needs 16", str(refused.exception))
 
-    def test_off_loopback_a_token_is_needed(self):
+    def test_listening_beyond_loopback_needs_a_token(self):
         with mock.patch.dict(os.environ):
             os.environ.pop("TWINPROP_TOKEN", None)
             for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:7777"):

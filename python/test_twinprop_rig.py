@@ -1,4 +1,4 @@
-"""python3 -m unittest discover python"""
+"""The protocol of twinprop_rig.py: frames, links and the safe state. Run by `python3 -m unittest discover python`."""
 
 import contextlib
 import io
@@ -26,7 +26,7 @@ def oracle(**options):
 
 
 class Frames(unittest.TestCase):
-    def test_decoding_reverses_stuffing(self):
+    def test_decoding_undoes_encoding(self):
         draw = random.Random(1)
         for length in list(range(20)) + [253, 254, 255, 508, 509, 2000]:
             for weight in (0, 1, 50):
@@ -92,7 +92,7 @@ class Safety(unittest.TestCase):
         device.watch()
         self.assertEqual((off, device.trips, device.epoch), ([True], 1, 0))
 
-    def test_an_exception_of_measure_reaches_the_host(self):
+    def test_a_fault_of_the_laboratory_is_reported_to_the_host(self):
         for fault, words in [(lambda xs, p: 1 / 0, b"ZeroDivisionError"),
                              (lambda xs, p: [[float("nan")]], b"reading `y 0` of shot 0 is NaN"),
                              (lambda xs, p: [[0.0, 0.0]], b"row 0 has 2 readings")]:
@@ -201,7 +201,7 @@ class Links(unittest.TestCase):
         wire.next(0x84)
         return wire
 
-    def test_a_long_measurement_sends_busy_and_answers_pings(self):
+    def test_during_a_long_measurement_the_device_sends_busy_frames_and_answers_pings(self):
         wire = self.driven(measure=lambda xs, p: time.sleep(0.8) or [[0.0] for _ in xs])
         wire.play()
         wire.until(lambda: wire.device.measuring)
@@ -211,7 +211,7 @@ class Links(unittest.TestCase):
         self.assertGreaterEqual(len(busy), 2)
         self.assertEqual({(b.session, b.sequence, b.epoch, b.shots, b.channels) for b in busy}, {(1, 1, 1, 1, 2)})
 
-    def test_parameters_queued_behind_a_measurement_get_busy_frames(self):
+    def test_parameters_that_wait_behind_an_old_measurement_get_busy_frames(self):
         wire = self.driven(measure=lambda xs, p: time.sleep(0.7) or [[0.0] for _ in xs])
         wire.play()
         wire.until(lambda: wire.device.measuring)
@@ -269,8 +269,7 @@ class Links(unittest.TestCase):
         self.assertEqual(len(runs), 3)
         self.assertIn("THE SAFE STATE FAILED", said.getvalue())
 
-
-    def test_a_safe_state_that_failed_at_the_end_is_retried_once(self):
+    def test_a_failed_safe_state_is_retried_at_the_end(self):
         runs = []
         wire = self.driven(safe=lambda: runs.append(1) or 1 / 0)
         with contextlib.redirect_stderr(io.StringIO()):
@@ -282,7 +281,7 @@ class Links(unittest.TestCase):
         self.assertEqual(len(runs), 2)
         self.assertTrue(wire.device.failure)
 
-    def test_a_failed_measurement_with_a_failed_safe_state_is_reported_as_unsafe(self):
+    def test_a_failed_measurement_that_leaves_the_device_driven_is_reported_as_a_failed_safe_state(self):
         wire = self.driven(measure=lambda xs, p: xs[9], safe=lambda: {}["supply"])
         with contextlib.redirect_stderr(io.StringIO()):
             wire.play()
@@ -292,7 +291,7 @@ class Links(unittest.TestCase):
             self.assertIn(b"after the measurement failed: IndexError", payload)
             wire.close()
 
-    def test_queued_shots_are_not_played_after_a_request_for_the_safe_state(self):
+    def test_shots_that_wait_when_the_safe_state_is_requested_are_not_played(self):
         played = []
         wire = self.driven(measure=lambda xs, p: played.append(1) or time.sleep(0.3) or [[0.0]], safe=lambda: None)
         for sequence in (1, 2, 3):
@@ -303,10 +302,10 @@ class Links(unittest.TestCase):
         self.assertEqual((header.sequence, payload[:2]), (2, b"\2\0"))
         wire.next(0x88)
         self.assertEqual(played, [1])
-        wire.play(2)  # Asked for again, it is answered from memory.
+        wire.play(2)  # A repeated request is answered from memory.
         self.assertEqual(wire.next(0xFF)[0].sequence, 2)
 
-    def test_a_repeated_frame_in_progress_is_not_played_again(self):
+    def test_a_frame_that_is_repeated_while_it_is_played_is_played_once(self):
         wire = self.driven(measure=lambda xs, p: time.sleep(0.1) or [[0.0]])
         wire.play(1)
         wire.play(1)
@@ -316,7 +315,7 @@ class Links(unittest.TestCase):
         self.assertEqual(wire.next(0x85)[0], header)
         self.assertEqual(wire.device.played, 1)
 
-    def test_requests_of_a_lost_host_are_expected_again(self):
+    def test_requests_of_a_lost_host_that_were_not_begun_are_expected_again(self):
         device = self.device(measure=lambda xs, p: time.sleep(0.3) or [[0.0]])
         wire = Wire(device)
         wire.open()
@@ -331,7 +330,7 @@ class Links(unittest.TestCase):
         wire.play(1)
         self.assertEqual(wire.next(0x85)[0].sequence, 1)
         wire.play(2)
-        self.assertEqual(wire.next(0xFF)[1][:2], b"\2\0")  # The parameters are gone.
+        self.assertEqual(wire.next(0xFF)[1][:2], b"\2\0")  # The safe state has cleared the parameters.
 
     def test_a_silent_host_leaves_a_safe_device(self):
         runs = []

@@ -1,4 +1,4 @@
-"""A Python function as a device that twinprop can train.
+"""Makes a Python function a device that twinprop can train.
 
     from twinprop_rig import bank, rig
 
@@ -13,49 +13,49 @@
 
     @measure.safe
     def off():
-        ...  # turn every drive off; return when they are off, raise where they are not
+        ...  # turn every drive off; return when all are off, raise an exception if one is not
 
     measure.serve()
 
 `inputs` is [shots, channels], `parameters` [channels], the result [shots, channels]: NumPy arrays of
 float32 where NumPy is installed, lists of floats otherwise. Values are in the units of the banks and
-inside their ranges; twinprop never sends others, and this file refuses them. Readings are checked:
-shape, type, NaN, range. `measure(inputs, parameters)` is still an ordinary function, with the same checks.
+inside their ranges: twinprop sends no others, and this file refuses others. Readings are checked: shape,
+type, NaN, range. `measure(inputs, parameters)` can still be called as a function, with the same checks.
 
     twinprop train recipe.toml --device 'process:python3 my_rig.py'
     python3 my_rig.py --tcp 127.0.0.1:7777      # then --device tcp://127.0.0.1:7777
     python3 my_rig.py --serial /dev/ttyGS0      # the device's end of a serial line
 
-In a notebook, `measure.serve()` listens on a TCP port in the background and says which;
-`measure.stop()` ends it.
+In a notebook, `measure.serve()` listens on a TCP port in the background and prints its address;
+`measure.stop()` ends it. The *host* is the program that uses the device, which is twinprop.
 
-Options of @rig, after inputs, outputs and parameters (a bank, or a list of banks, each):
+Options of @rig, after inputs, outputs and parameters (each a bank or a list of banks):
 
     name              name of the device (default: script and function, "my_rig.measure")
-    serial_number     serial number of the device (default "1")
-    firmware          version of the script, shown in reports
-    seconds_per_shot  approximate time of a shot (default 0.001); a larger time is also measured
-    largest_shot_rate most shots a second, at least 1/3600 (default: no limit)
-    safe_seconds      longest time of the safe function (default 10); set it for a longer ramp
-    stateful          True if a shot's outcome depends on the shots before it: none is repeated
-    watchdog          seconds of silence of the host until the device goes to its safe state (default 2; 0: never,
+    serial_number     distinguishes devices of the same kind (default "1")
+    firmware          version of the script, for reports
+    seconds_per_shot  approximate time of a shot in seconds (default 0.001); optional also for slow devices
+    largest_shot_rate most shots a second that a host may request, at least 1/3600 (default: no limit)
+    safe_seconds      longest time of the safe function (default 10): set it for longer ramps
+    stateful          True if a shot's result depends on the shots before it: no shot is repeated then
+    watchdog          seconds without a frame from the host until the device goes safe (default 2; 0: never,
                       and over TCP no second host gets the device before the first one's connection ends)
     codes             False: accept only 32-bit floats, no 16-bit codes
-    largest_frame     most bytes of a frame (default 16384, more if a shot needs it)
+    largest_frame     most bytes of a frame (default 16384, or more if a shot needs it)
     window_frames     most frames in flight (default 8)
 
 What happens when:
 
-* measure() runs in the main thread, as many drivers need; other threads serve the link and send "busy".
-* An exception in measure() is sent to the host, with the last lines of its traceback; the script continues.
-* The safe function also runs in the main thread: when the host asks for it, when measure() fails, when the
-  host is silent for too long or disconnects, on Ctrl-C, SIGTERM and SIGHUP, and at the end. It runs once
-  until the next shot. A measurement that lasts for another second is interrupted. If the safe function
-  fails, the host gets its error, and the script ends with exit code 1.
-* The output of the script and its C libraries goes to standard error. Printed text that is not read for a
-  second (the host was killed, the terminal is stopped) is dropped, so that nothing blocks.
-* Over TCP a second host gets the answer that the device is in use. If TWINPROP_TOKEN is set, hosts must prove
-  that they know it. It must be set for addresses other than this machine's own (127.0.0.1).
+* measure() runs in the main thread, as drivers require; other threads serve the link and report "busy".
+* An exception of measure() is sent to the host with the last lines of its traceback; the script continues.
+* The safe function runs, also in the main thread, when the host asks for it, when measure() fails, when
+  the host falls silent or leaves, on Ctrl-C, SIGTERM and SIGHUP, and at the end: once, until the next
+  shot. A measurement that still runs a second later is interrupted. If the safe function fails, the host
+  is told, and the script ends with exit code 1.
+* Output of the script and its C libraries goes to standard error. Output of print() that nobody reads for
+  a second (the host was killed, the terminal is stopped) is dropped, so that nothing waits for it.
+* Over TCP a second host is told that the device is in use. If TWINPROP_TOKEN is set, hosts must prove that
+  they know it. It must be set to listen on other addresses than this machine's loopback (127.0.0.1).
 
 One file, the standard library only; copy it beside your script. The protocol is described in
 devices/PROTOCOL.md.
@@ -107,19 +107,19 @@ Header = collections.namedtuple(
     "Header", "version kind session sequence first_shot shots channels epoch"
 )
 
-LARGEST_FRAME = 65536  # Bytes that a host takes.
-LONGEST_TEXT = 1000  # Bytes of an error's text.
-BUSY_PERIOD = 0.2  # Seconds after which, and in which, a device at work says so.
-GRACE = 1.0  # Seconds that a measurement lasts when nobody wants it any more.
-SAFE_AGAIN = 10.0  # Seconds after which a safe state that failed is tried again while the host is silent.
-TAKE_OVER = 5.0  # Seconds of silence after which a host gives way to one that waits.
-GREETING = 5.0  # Seconds in which a connection shows that a host is behind it.
-LEAVING = 1.0  # Seconds within which a host that has left is noticed.
-GREETINGS = 64  # Connections that are looked at at once.
-VANISHED = 30  # Seconds after which a connection whose other end has vanished is over.
-LAST_ANSWERS = 1.5  # Seconds that a script told to end stays to answer its host.
-UNREAD = 1.0  # Seconds after which what is printed is dropped, as nobody reads it.
-PRINTED_AT_ONCE = 512  # Bytes that a pipe which can be written takes without a wait, on every system.
+LARGEST_FRAME = 65536  # Most bytes of a frame that hosts accept.
+LONGEST_TEXT = 1000  # Most bytes of an error's text.
+BUSY_PERIOD = 0.2  # Seconds until the first busy frame of a request, and between two busy frames.
+GRACE = 1.0  # Seconds until a measurement that nobody waits for is interrupted.
+SAFE_AGAIN = 10.0  # Seconds after which a failed safe state is retried while the host is silent.
+TAKE_OVER = 5.0  # Seconds of silence after which a waiting host replaces the current one.
+GREETING = 5.0  # Seconds in which a new connection must send a valid frame.
+LEAVING = 1.0  # Seconds within which it is noticed that a host has left.
+GREETINGS = 64  # Most new connections that are checked at the same time.
+VANISHED = 30  # Seconds after which a connection ends if its other end has vanished.
+LAST_ANSWERS = 1.5  # Seconds that a script keeps answering its host after a signal to end.
+UNREAD = 1.0  # Seconds after which unread output is dropped.
+PRINTED_AT_ONCE = 512  # Bytes that a writable pipe takes without blocking, on every system.
 
 
 # Frames.
@@ -135,7 +135,7 @@ def cobs_encode(data):
             out.append(255)
             out += block[start : start + 254]
         rest = block[whole * 254 :]
-        # A run of 254 that ends the data needs no empty block behind it.
+        # A run of 254 at the end of the data needs no empty block after it.
         if rest or not whole or place < len(blocks) - 1:
             out.append(len(rest) + 1)
             out += rest
@@ -143,7 +143,7 @@ def cobs_encode(data):
 
 
 def cobs_decode(data):
-    """The decoded bytes, or None if they are invalid."""
+    """The original data, or None if the stuffing is damaged."""
     out = bytearray()
     place = 0
     while place < len(data):
@@ -165,7 +165,7 @@ def encode(header, payload=b""):
 
 
 def decode(piece):
-    """Header and payload of the bytes between two zeros, or None if they are no frame."""
+    """Header and payload of the bytes between two zeros, or None if they are damaged."""
     body = cobs_decode(piece)
     if body is None or len(body) < HEADER.size + 4:
         return None
@@ -186,11 +186,11 @@ def largest_payload(frame):
 
 
 def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=None):
-    """`count` channels with one unit and one range; banks are joined by putting them in a list.
+    """`count` channels with the same unit and range; a list of banks joins several.
 
-    `largest_step` is the largest change from one shot to the next that the device accepts. `matrix_gain` is
-    for parameters that are the weights W of a linear device, ordered by input, then by output: the readings
-    are this gain times W times the drives."""
+    `largest_step` is the largest change from one shot to the next that the device allows. `matrix_gain` is
+    for parameters that are the weights of a linear device, listed output by output for each input: the
+    readings are `matrix_gain` times the drives times the weights."""
     found = dict(name=str(name), count=operator.index(count), unit=str(unit),
                  minimum=float(minimum), maximum=float(maximum))
     low, high = _single(minimum), _single(maximum)
@@ -198,7 +198,7 @@ def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=Non
         raise ValueError(f"bank {name!r} has {count} channels; at least one is needed")
     if not (low < high and math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"bank {name!r} goes from {minimum} to {maximum}: the minimum must be below the "
-                         "maximum, and both numbers of 32 bits")
+                         "maximum, and both must be finite as 32-bit floats")
     for key, value in [("largest_step", largest_step), ("matrix_gain", matrix_gain)]:
         if value is not None:
             found[key] = float(value)
@@ -214,24 +214,24 @@ def _single(value):
 
 
 def _slack(low, high):
-    """The spacing of 32-bit floats at the larger end of a range; smaller differences are rounding."""
+    """The distance between two 32-bit floats at the larger end of a range: smaller differences are rounding."""
     largest = max(abs(low), abs(high))
     (bits,) = struct.unpack("<I", struct.pack("<f", largest))
     return struct.unpack("<f", struct.pack("<I", bits + 1))[0] - largest
 
 
 class Misfit(ValueError):
-    """Values that do not fit the channels of a device; the text says which, and why."""
+    """Values that do not fit a device's channels; the text says which, and why."""
 
 
 class _Side:
-    """The inputs, parameters or outputs, with the range of each channel. `noun` names one value in messages."""
+    """The channels of one side with their ranges. `noun` is the name of one value: drive, parameter or reading."""
 
     def __init__(self, banks, noun):
         self.banks = [banks] if isinstance(banks, dict) else list(banks or [])
         self.noun = noun
         self.exact = [(b["minimum"], b["maximum"]) for b in self.banks for _ in range(b["count"])]
-        # As the 32-bit floats that travel, and how far beyond them is still the limit itself.
+        # The ranges as 32-bit floats, and how far beyond them a value is still rounding.
         self.ranges = [(_single(low), _single(high)) for low, high in self.exact]
         self.slack = [_slack(*pair) for b in self.banks
                       for pair in [(_single(b["minimum"]), _single(b["maximum"]))] * b["count"]]
@@ -272,7 +272,7 @@ class _Side:
         rows = self.checked(rows, len(rows))
         if self.ranges == self.exact:
             return rows
-        # Python's own floats are of 64 bits: a limit of 0.1 is not to arrive as 0.10000000149.
+        # Python's floats have 64 bits: a limit of 0.1 must not arrive as 0.10000000149.
         return [[least if value == low else most if value == high else value
                  for value, (low, high), (least, most) in zip(row, self.ranges, self.exact)] for row in rows]
 
@@ -290,9 +290,9 @@ class _Side:
         return struct.pack(f"<{len(flat)}{'H' if coded else 'f'}", *flat)
 
     def checked(self, values, shots):
-        """`values` as float32 [shots, channels], or lists of floats; raises `Misfit` if they do not fit.
+        """`values` as float32 [shots, channels], or lists of floats; raises `Misfit` where they do not fit.
 
-        A value beyond a limit by no more than the rounding of 32 bits is set to the limit."""
+        A value beyond a limit by no more than the rounding of 32 bits becomes the limit."""
         if numpy:
             found = self._quickly(values, shots)
             if found is not None:
@@ -306,7 +306,7 @@ class _Side:
         return numpy.array(found, numpy.float32).reshape(shots, self.count) if numpy else found
 
     def _quickly(self, values, shots):
-        """The fast path of `checked`: None where a value needs a closer look or an error message."""
+        """The fast path of `checked`; None if a value may not fit."""
         parts = values if isinstance(values, (list, tuple)) else [values]
         if any(isinstance(part, numpy.ma.MaskedArray) and part.mask.any() for part in parts):
             return None
@@ -324,45 +324,45 @@ class _Side:
         return numpy.clip(found, self.low, self.high, out=found)
 
     def _rows(self, values, shots):
-        """`values` as `shots` rows of `count` values; raises `Misfit` for another shape."""
-        wanted = f"[{shots}, {self.count}] is expected: {shots} shots of {self.count} {self.noun}s"
+        """`values` as `shots` rows of one value per channel; raises `Misfit` for another shape."""
+        wanted = f"expected [{shots}, {self.count}]: {shots} shots of {self.count} {self.noun}s"
         if numpy and hasattr(values, "__array__") and not isinstance(values, numpy.ndarray):
             values = numpy.asarray(values)  # A tensor, a table.
         kind = type(values).__name__
         if values is None:
-            raise Misfit(f"None came (is there a `return`?), and {wanted}")
+            raise Misfit(f"got None (is there a `return`?), {wanted}")
         if inspect.isawaitable(values):
-            raise Misfit(f"a {kind} came, which asyncio.run() must run, and {wanted}")
+            raise Misfit(f"got a {kind} (run it by asyncio.run()), {wanted}")
         shape = getattr(values, "shape", None)
         if isinstance(shape, tuple):
             if shape != (shots, self.count):
-                raise Misfit(f"{list(shape)} came, and {wanted}" + _advice(shape, (shots, self.count)))
+                raise Misfit(f"got {list(shape)}, {wanted}" + _advice(shape, (shots, self.count)))
             return values
         if not _is_row(values):
-            raise Misfit(f"a {kind} came, and {wanted}")
+            raise Misfit(f"got a {kind}, {wanted}")
         lengths = [len(row) if _is_row(row) else None for row in values]
         if len(values) == shots and any(n is not None for n in lengths):
             for shot, (row, length) in enumerate(zip(values, lengths)):
                 if length is None:
-                    raise Misfit(f"row {shot} is {row!r:.40}, and {self.count} {self.noun}s are expected there")
+                    raise Misfit(f"row {shot} is {row!r:.40}, expected {self.count} {self.noun}s")
                 if length != self.count:
-                    raise Misfit(f"row {shot} has {length} {self.noun}s, and {self.count} are expected "
+                    raise Misfit(f"row {shot} has {length} {self.noun}s, expected {self.count} "
                                  f"({self.channel(0)[0]} to {self.channel(self.count - 1)[0]})")
             return values
         inner = set(lengths)
         shape = (len(values),) + (tuple(inner) if len(inner) == 1 and inner != {None} else ())
         what = list(shape) if len(inner) < 2 else f"{len(values)} rows of unequal lengths"
-        raise Misfit(f"{what} came, and {wanted}" + _advice(shape, (shots, self.count)))
+        raise Misfit(f"got {what}, {wanted}" + _advice(shape, (shots, self.count)))
 
     def _number(self, value, shot, place):
-        """One value as a 32-bit float within its range; raises `Misfit` otherwise."""
+        """One value as a 32-bit float inside its range; raises `Misfit` for another."""
         name, unit = self.channel(place)
         here = f"{self.noun} `{name}`" + ("" if self.noun == "parameter" else f" of shot {shot}")
         kind = getattr(getattr(value, "dtype", None), "kind", "f")
         if value is None:
             raise Misfit(f"{here} is None")
         if numpy and value is numpy.ma.masked:
-            raise Misfit(f"{here} is masked; fill it, or raise an error where it could not be measured")
+            raise Misfit(f"{here} is masked; fill it, or raise an error if it could not be measured")
         if isinstance(value, (str, bytes, bytearray)) or kind in "US":
             raise Misfit(f"{here} is the text {value!r:.40}; a number is expected")
         if isinstance(value, complex) or kind == "c":
@@ -390,7 +390,7 @@ def _is_row(values):
 
 
 def _advice(shape, wanted):
-    """Advice for common mistakes in a shape."""
+    """Advice on a shape of a frequent mistake."""
     if tuple(shape) == wanted[::-1]:
         return "; it is the transpose: a row is a shot"
     if len(shape) == 1 and shape[0] == wanted[0] and wanted[1] == 1:
@@ -404,7 +404,7 @@ def _advice(shape, wanted):
 
 
 def _title(error):
-    """Type and text of an exception, also if its `__str__` fails."""
+    """Type and text of an exception, also where its own code fails."""
     try:
         text = str(error)
     except BaseException as another:
@@ -413,7 +413,7 @@ def _title(error):
 
 
 def _tell(error, function):
-    """An exception in a few lines: type and text, then the last frames in the file of `function`."""
+    """An exception in a few lines: type and text, then the last lines of the traceback in the file of `function`."""
     try:
         lines = [_title(error)]
         for part in list(getattr(error, "exceptions", ()))[:3]:
@@ -435,12 +435,12 @@ def _tell(error, function):
 
 
 def _plain(text):
-    """`text` with unprintable characters escaped, except line ends."""
+    """`text` with all but printable characters and line ends escaped."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _say(text):
-    """Prints a line on standard error, if there is one."""
+    """Prints a line on standard error, if that is open."""
     with contextlib.suppress(Exception):
         print(text, file=sys.stderr, flush=True)
 
@@ -455,9 +455,9 @@ class _Interrupted(BaseException):
 class Device:
     """Serves a measuring function by the protocol.
 
-    `receive` is the protocol without a port: bytes in, frames out. `serve` has the threads: the reader of a
-    link answers requests that change nothing and queues the others for the main thread; the writer sends; the
-    clock sends busy frames and checks the watchdog. The lock `turn` guards their shared state."""
+    `receive` is the protocol without a port: bytes in, frames out. `serve` starts the threads: a link's
+    reader answers requests that change nothing and queues the others for the main thread; its writer sends;
+    the clock sends busy frames and checks the watchdog. `turn` guards what they share."""
 
     def __init__(self, measure, inputs, parameters, outputs, *, name=None, serial_number="1",
                  firmware="twinprop_rig.py 2", seconds_per_shot=1e-3, largest_shot_rate=None,
@@ -479,12 +479,12 @@ class Device:
             raise ValueError(f"a frame of {self.largest_frame} bytes does not hold a shot, which needs {needed}; "
                              f"largest_frame may be {LARGEST_FRAME} at most")
         self.window_frames = int(window_frames)
-        # What a host can wait for, and what the protocol's numbers hold.
+        # The limits of a host's patience and of the protocol's numbers.
         for key, value, least, most in [("seconds_per_shot", seconds_per_shot, 0, 3600), ("watchdog", watchdog, 0, 86400)]:
             if not least <= float(value) <= most:
-                raise ValueError(f"{key} is {value}; {least} to {most} may be")
+                raise ValueError(f"{key} is {value}; it must be from {least} to {most}")
         if largest_shot_rate is not None and not 1 / 3600 <= float(largest_shot_rate) < math.inf:
-            raise ValueError(f"largest_shot_rate is {largest_shot_rate}; it must be 1/3600 (a shot an hour) at least, and finite")
+            raise ValueError(f"largest_shot_rate is {largest_shot_rate}; it must be at least 1/3600 (a shot an hour) and finite")
         if safe_seconds is not None and not 0 < float(safe_seconds) <= 3600:
             raise ValueError(f"safe_seconds is {safe_seconds}; it must be above 0 and at most 3600")
         interface = dict(device=self.name, inputs=self.inputs.banks, parameters=self.parameters.banks,
@@ -501,20 +501,20 @@ class Device:
         self.setting, self.incoming, self.rest = None, (0, b""), b""
         self.answers = collections.OrderedDict()
 
-        # What waits: frames with the time that they came; the one that is worked on; requests of the safe state.
+        # Waiting frames with their times of arrival; the frame being processed; requests of the safe state.
         self.turn = threading.Condition()
         self.jobs, self.current, self.asked = collections.deque(), None, []
-        # Without a safe function there is nothing to turn off. With one, it must have run.
+        # Without a safe function the device is always safe; with one, only after it has run.
         self.is_safe, self.failure, self.driven, self.measuring = True, None, False, False
         self.hands = threading.RLock()  # Held while measure() or the safe function runs.
         self.link = self.ending = self.background = None
         self.tripped = self.lost = self.tried = self.interrupting = False
         self.has_signals = self.has_end = self.used = False
-        self.again = 0.0  # When a safe state that failed is tried again without a word of a host.
-        self.told, self.process = set(), os.getpid()
+        self.again = 0.0  # Time from which a failed safe state is retried without a request.
+        self.printed_faults, self.process = set(), os.getpid()
 
     def __call__(self, inputs, parameters=()):
-        """measure() as an ordinary function, with arguments and result checked."""
+        """Calls measure(), and checks its arguments and its result."""
         shots = len(inputs) if hasattr(inputs, "__len__") else 1
         try:
             inputs = self.inputs.checked(inputs, shots)
@@ -522,7 +522,7 @@ class Device:
         except Misfit as error:
             raise Misfit(f"{self.name}: {error}") from None
         with self.hands:
-            self._comes_to_an_end()
+            self._make_safe_at_exit()
             self.is_safe = self.tried = False
             readings = self.measure(inputs, parameters)
         try:
@@ -531,14 +531,14 @@ class Device:
             raise Misfit(f"{self.name} returned no readings: {error}") from None
 
     def safe(self, function):
-        """Decorates the safe function, which turns every drive off. It returns when they are off, and raises an
-        exception if they are not. It is called when the host asks, when the link ends, when the host is silent
-        for too long, when a measurement fails, and at the end of the program."""
+        """Decorates the function that turns every drive off: it returns when all are off, and raises an
+        exception if one is not. It is called on the host's request, when the link ends, when the host falls
+        silent, when a measurement fails, and at the end."""
         self.on_safe, self.is_safe = function, False
         return function
 
     def receive(self, data):
-        """Yields the answers to `data`, and does the work that they need."""
+        """Does what `data` asks for, and yields the frames of the answers."""
         for frame in self._frames(data):
             yield from self._take(*frame)
             while self.jobs or self.asked:
@@ -551,8 +551,8 @@ class Device:
             self.make_safe()
 
     def make_safe(self):
-        """Runs the safe function, unless it has run since the last shot, and forgets the parameters. Returns an
-        error message, or None."""
+        """Runs the safe function, unless it has run since the last shot, and forgets the parameters. Returns
+        the text of its failure, or None."""
         with self.turn:
             self.epoch, self.incoming, self.tried = 0, (0, b""), True
             if self.is_safe or os.getpid() != self.process:
@@ -561,9 +561,9 @@ class Device:
             with self.hands:
                 result = self.on_safe()
             if inspect.isawaitable(result) or inspect.isgenerator(result):
-                raise TypeError(f"it returned a {type(result).__name__}, which nothing has run")
+                raise TypeError(f"it returned a {type(result).__name__}, which was not run")
             failure = None
-        except BaseException as error:  # Also sys.exit(): only a return says that all is off.
+        except BaseException as error:  # Also sys.exit(): only a return means that all is off.
             failure = _tell(error, self.on_safe)
             self._stay_out_of_children()
             _say(f"{self.name}: THE SAFE STATE FAILED, the device may be driven: {failure}")
@@ -573,11 +573,11 @@ class Device:
             self.again = time.monotonic() + SAFE_AGAIN
         return failure
 
-    # What a frame asks for.
+    # Requests of the host.
 
     def _frames(self, data):
         pieces = (self.rest + data).split(b"\0")
-        # Longer than any frame: garbage up to the next zero.
+        # Bytes beyond the longest frame are garbage, up to the next zero.
         self.rest = pieces[-1][: self.largest_frame + 1]
         for piece in pieces[:-1]:
             frame = decode(piece) if 0 < len(piece) <= self.largest_frame else None
@@ -586,15 +586,15 @@ class Device:
                 yield frame
 
     def _is_alone(self):
-        """Whether the watchdog has expired: the device is driven and its host silent for too long."""
+        """Whether the device is driven, and its host silent for longer than the watchdog allows."""
         now = time.monotonic()
         return bool(self.watchdog and self.driven and now >= self.again and now - self.heard > self.watchdog)
 
     def _take(self, header, payload):
-        """Yields immediate answers; other requests are queued for `_work`."""
+        """Yields the answers to requests that need no work; queues the others for `_work`."""
         kind = header.kind
         if self.ending and kind not in (PING, SAFE):
-            return  # The end of the link follows.
+            return  # The link ends soon.
         if kind == HELLO:
             window = self.largest_frame * min(self.window_frames, 3)
             watchdog = int(self.watchdog * 1000)
@@ -609,7 +609,7 @@ class Device:
         elif kind == OPEN and payload == struct.pack("<I", self.boot) and header.session:
             newer = (header.session - self.session) & 0xFFFF
             if newer > 0x7FFF and self.session:
-                return  # A late frame of a session that is over.
+                return  # A late frame of an earlier session.
             if newer:
                 self.jobs.clear()
                 self.session, self.expected, self.epoch = header.session, 0, 0
@@ -622,7 +622,7 @@ class Device:
                 "<IIIIQ", self.boot, self.is_safe, uptime, self.trips, self.played))
         elif kind == SAFE:
             self.epoch, self.incoming = 0, (0, b"")
-            while self.jobs:  # They came before, and would drive the device again.
+            while self.jobs:  # Earlier requests, which would drive the device again.
                 late, _, _ = self.jobs.popleft()
                 yield self._remember(late, self._error(late, WRONG_EPOCH, "the safe state was asked for"))
             if self.is_safe:
@@ -648,7 +648,7 @@ class Device:
             yield encode(header._replace(kind=BUSY))
 
     def _remember(self, header, frame):
-        """Remembers `frame` as the answer to `header`, in case it is repeated, and returns it."""
+        """Returns `frame`, and keeps it for repeated requests with `header`."""
         if header.session == self.session:
             self.answers[header.sequence] = frame
             if len(self.answers) > self.window_frames:
@@ -656,7 +656,7 @@ class Device:
         return frame
 
     def _drop_jobs(self):
-        """Drops queued requests; a host that reconnects sends them again."""
+        """Drops the queued frames, which a host that comes back must send again."""
         if self.jobs:
             self.expected = self.jobs[0][0].sequence
             self.jobs.clear()
@@ -664,7 +664,7 @@ class Device:
     # Work, in the main thread.
 
     def _work(self):
-        """Does the next request, the safe state first, and returns the answers."""
+        """Does the first waiting request, a safe state before all others, and returns the frames of the answer."""
         with self.turn:
             asked = bool(self.asked)
             if not (asked or self.jobs):
@@ -680,7 +680,7 @@ class Device:
             return [self._remember(header, frame)]
 
     def _safe_answers(self, failure):
-        """The answers to all pending requests for the safe state."""
+        """The answers to all requests of the safe state so far."""
         with self.turn:
             asked, self.asked = self.asked, []
         return [self._error(header, SAFE_FAILED, failure) if failure
@@ -710,13 +710,13 @@ class Device:
 
     def _play(self, header, payload):
         coded = header.kind == PLAY_CODES
-        width, room = 2 if coded else 4, largest_payload(self.largest_frame)
+        width, largest = 2 if coded else 4, largest_payload(self.largest_frame)
         with self.turn:
             if header.session != self.session or header.epoch != self.epoch or not self.epoch:
                 return self._error(header, WRONG_EPOCH, f"parameters {header.epoch} are asked for")
             if (header.channels != self.inputs.count or not header.shots
                     or len(payload) != width * header.shots * header.channels
-                    or width * header.shots * self.outputs.count > room):
+                    or width * header.shots * self.outputs.count > largest):
                 return self._error(header, WRONG_SHAPE, f"a shot has {self.inputs.count} channels")
             try:
                 shots = self.inputs.read(payload, coded)
@@ -731,7 +731,7 @@ class Device:
                 self.measuring = False
             self._stay_out_of_children()
             readings = self.outputs.checked(readings, header.shots)
-        except BaseException as error:  # Whatever a laboratory's code raises ends up with its host.
+        except BaseException as error:  # The host gets every exception of a laboratory's code.
             self.measuring = False
             self._stay_out_of_children(error)
             return self._fault(header, error)
@@ -742,17 +742,17 @@ class Device:
                       self.outputs.bytes(readings, coded))
 
     def _fault(self, header, error):
-        """The answer to shots that could not be measured, after the safe state."""
+        """Makes the device safe, and returns the answer to shots that could not be measured."""
         if isinstance(error, _Interrupted):
             text = "the measurement was interrupted: " + (self.ending or "the safe state was asked for")
         elif isinstance(error, Misfit):
             text = f"{getattr(self.measure, '__name__', 'measure')}() returned no readings: {error}"
         else:
             text = _tell(error, self.measure)
-            # In full, but only once: a fault that comes and goes would fill the terminal.
+            # In full only once: a repeated fault would fill the terminal.
             kind = (type(error), text.rpartition("\n")[2])
-            if kind not in self.told:
-                self.told.add(kind)
+            if kind not in self.printed_faults:
+                self.printed_faults.add(kind)
                 with contextlib.suppress(BaseException):
                     _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
         failure = self.make_safe()
@@ -761,12 +761,12 @@ class Device:
         return self._error(header, FAULT, text)
 
     def _error(self, header, code, text):
-        room = min(largest_payload(self.largest_frame) - 2, LONGEST_TEXT)
-        text = _plain(text).encode("utf-8", "backslashreplace")[:room].decode("utf-8", "ignore")
+        longest = min(largest_payload(self.largest_frame) - 2, LONGEST_TEXT)
+        text = _plain(text).encode("utf-8", "backslashreplace")[:longest].decode("utf-8", "ignore")
         return encode(header._replace(kind=ERROR), struct.pack("<H", code) + text.encode())
 
     def _stay_out_of_children(self, error=None):
-        """Ends a process that measure() forked, so that it does not act as the device."""
+        """Ends a process that measure() forked, before it acts as the device."""
         if os.getpid() != self.process:
             if error is not None and not isinstance(error, SystemExit):
                 _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
@@ -775,10 +775,10 @@ class Device:
     # Serving.
 
     def serve(self, arguments=None):
-        """Serves on standard input and output, or as the command line (or the list `arguments`) says, until the
-        host disconnects or a signal ends it. In a notebook it serves on a TCP port in the background."""
+        """Serves on standard input and output, or on the link of the command line (or of the list `arguments`),
+        until the host leaves or a signal ends it; in a notebook, on a TCP port in the background."""
         if self.__module__ == "__mp_main__":
-            return  # A worker of multiprocessing imports its parent's script; it is not the device.
+            return  # A worker of multiprocessing imports its parent's script, but is not the device.
         self.used, interactive = True, _is_interactive()
         chosen = self._parser().parse_args([] if arguments is None and interactive else arguments)
         self.process = os.getpid()
@@ -803,7 +803,7 @@ class Device:
             raise SystemExit(0)
 
     def stop(self):
-        """Stops serving in the background, in the safe state."""
+        """Ends serving in the background, in the safe state."""
         if self.background is not None:
             self.ending = self.ending or "stop()"
             if self.background is not threading.current_thread():
@@ -811,14 +811,14 @@ class Device:
                 self.background = self.ending = None
 
     def serve_files(self, read, write):
-        """Serves until `read` returns nothing. `read` and `write` block, each in a thread of its own."""
+        """Serves until `read` returns no bytes. `read` and `write` may block; each runs in its own thread."""
         link = _Link(self, read, write)
         link.begin()
         self._serve_until(lambda: link.ended)
 
     def _serve_until(self, is_over):
-        """Executes requests in this thread; ends in the safe state."""
-        self._comes_to_an_end()
+        """Does the requests of links in this thread; ends in the safe state."""
+        self._make_safe_at_exit()
         self.lost = self.tripped = False
         clock = _Clock(self)
         clock.start()
@@ -833,7 +833,7 @@ class Device:
         finally:
             try:
                 self._answer_safe(self.make_safe())
-                # A host that lives is to hear that its device is safe, and may ask again.
+                # The host may still ask for the safe state, and must get the answer.
                 end = time.monotonic() + LAST_ANSWERS
                 while self.ending and self._has_host() and time.monotonic() < end:
                     if self.asked:
@@ -845,7 +845,7 @@ class Device:
                     self.link.close()
 
     def _attend(self):
-        """Handles the end of a host first, then the next request."""
+        """Makes the device safe if its host has left, otherwise does the host's requests."""
         with self.turn:
             left = self.tripped or self.lost
             self.trips += self.tripped and self.failure is None
@@ -868,17 +868,17 @@ class Device:
         return self.link is not None and self.link.spoke and not self.link.ended
 
     def _serve_standard_streams(self):
-        """Uses standard input and output for the link; printed text goes to standard error."""
+        """Uses standard input and output for the link; printed output goes to standard error."""
         for file in (0, 1, 2):
             try:
                 os.fstat(file)
-            except OSError:  # Closed: the next file to be opened would get its number.
+            except OSError:  # Closed: the next opened file would get its number.
                 os.open(os.devnull, os.O_RDWR)
         if os.isatty(0):
             _say(f"{self.name} waits for twinprop on standard input, which is a terminal. Either give\n"
                  f"  twinprop device info 'process:python3 {sys.argv[0]}'\n"
                  f"which starts this script itself, or\n  python3 {sys.argv[0]} --tcp 127.0.0.1:7777\n"
-                 "which is at tcp://127.0.0.1:7777 then. A script that is to be imported calls serve() under\n"
+                 "which serves at tcp://127.0.0.1:7777. To import a script, call serve() under\n"
                  "`if __name__ == \"__main__\":`. Ctrl-C ends this.")
         with contextlib.suppress(Exception):
             sys.stdout.flush()
@@ -898,7 +898,7 @@ class Device:
 
     def _serve_tcp(self, server):
         with server:
-            token = _token()  # Here, where an error ends the script.
+            token = _token()  # In this thread, where an error ends the script.
             if self.background is None:
                 _say(f"{self.name} serves at {_address(server)}")
             server.settimeout(0.2)
@@ -906,8 +906,8 @@ class Device:
             self._serve_until(lambda: False)
 
     def _accept(self, server, token):
-        """Serves one host after another; each connection is checked before it reaches the device."""
-        door, greetings = threading.Lock(), threading.BoundedSemaphore(GREETINGS)
+        """Accepts connections; each is checked in its own thread before it gets the device."""
+        admission, greetings = threading.Lock(), threading.BoundedSemaphore(GREETINGS)
         while not self.ending:
             try:
                 stream, address = server.accept()
@@ -916,26 +916,26 @@ class Device:
             except OSError:
                 if server.fileno() < 0:
                     return
-                time.sleep(0.05)  # Too many open files, perhaps: the next may do.
+                time.sleep(0.05)  # Too many open files, perhaps: retry.
                 continue
             if not greetings.acquire(blocking=False):
                 self._turn_away(stream, address[0], "too many connections at once")
                 continue
             try:
-                threading.Thread(target=self._greet, args=(stream, address[0], token, door, greetings),
+                threading.Thread(target=self._greet, args=(stream, address[0], token, admission, greetings),
                                  daemon=True).start()
             except RuntimeError as error:  # No more threads.
                 greetings.release()
                 self._turn_away(stream, address[0], str(error))
 
-    def _greet(self, stream, peer, token, door, greetings):
-        """Admits a connection that is a host and knows the token, if the device is free."""
+    def _greet(self, stream, peer, token, admission, greetings):
+        """Admits a connection that sends a valid frame or proves the token, if the device is free."""
         try:
             try:
                 _watch_over(stream)
                 heard = b"" if token else _await_frame(stream)
                 why = _challenge(stream, token) if token else None if heard else "it sent no frame"
-                if not why and not self._admit(stream, heard, door):
+                if not why and not self._admit(stream, heard, admission):
                     why = "another host is using the device"
                     _say_no(stream, IN_USE, why)
             except OSError:
@@ -945,12 +945,12 @@ class Device:
         finally:
             greetings.release()
 
-    def _admit(self, stream, heard, door):
-        """Gives the device to the host of `stream`; False if another host still uses it after LEAVING seconds.
-        Several hosts wait at the same time."""
+    def _admit(self, stream, heard, admission):
+        """Gives the device to the host of `stream`; False if another host still has it after LEAVING
+        seconds. Several connections wait at the same time."""
         end = time.monotonic() + LEAVING
         while True:
-            with door:
+            with admission:
                 if not self._has_live_host():
                     if self.link:
                         self.link.close()
@@ -964,12 +964,12 @@ class Device:
             time.sleep(0.02)
 
     def _has_live_host(self):
-        # Without a watchdog a host may be silent for as long as it likes.
+        # Without a watchdog a host may be silent for any time.
         patience = max(2 * self.watchdog, TAKE_OVER) if self.watchdog else math.inf
         return self.link and not self.link.ended and time.monotonic() - self.heard < patience
 
     def _turn_away(self, stream, peer, why):
-        """Closes a connection, and reports that at most every five seconds."""
+        """Closes a connection, and reports it at most every five seconds."""
         _hang_up(stream)
         self.refused += 1
         if time.monotonic() - self.refused_told > GREETING:
@@ -979,7 +979,7 @@ class Device:
     def _serve_in_background(self, address):
         earlier = _IN_BACKGROUND.pop(self.name, None)
         if earlier:
-            earlier.stop()  # The same cell, run again.
+            earlier.stop()  # The same notebook cell was run before.
         server = _listen(address)
         address = _address(server)
         self.background = threading.Thread(target=self._serve_tcp, args=(server,), daemon=True, name=self.name)
@@ -996,15 +996,15 @@ class Device:
                         "`twinprop device info 'process:python3 SCRIPT'` starts it.",
             epilog="Options of @rig in the script" + about,
             formatter_class=argparse.RawDescriptionHelpFormatter)
-        parser.add_argument("--tcp", metavar="[HOST:]PORT", help="listen there; 127.0.0.1 without a HOST")
-        parser.add_argument("--serial", metavar="PORT", help="the device's end of a serial line")
-        parser.add_argument("--baud", type=int, default=115200, help="its speed (default 115200)")
+        parser.add_argument("--tcp", metavar="[HOST:]PORT", help="listen on this address; HOST is 127.0.0.1 by default")
+        parser.add_argument("--serial", metavar="PORT", help="serve on this serial port")
+        parser.add_argument("--baud", type=int, default=115200, help="speed of the serial port (default 115200)")
         return parser
 
-    # Ends.
+    # The end of the program.
 
-    def _comes_to_an_end(self):
-        """Registers the safe state for the end of the program, because measure() may run from now on."""
+    def _make_safe_at_exit(self):
+        """Registers the safe state for the end of the program, before measure() runs for the first time."""
         self.used = True
         if not self.has_end:
             self.has_end = True
@@ -1028,7 +1028,7 @@ class Device:
                 if self.measuring:
                     raise _Interrupted
             elif earlier.get(number) is signal.SIG_IGN:
-                pass  # As nohup and `&` have it.
+                pass  # Ignored by nohup or `&`.
             elif not self.ending:
                 came.append(number)
                 self.ending = signal.Signals(number).name
@@ -1049,10 +1049,10 @@ class Device:
                 signal.signal(number, handler or signal.SIG_DFL)
         handler = earlier.get(came[0]) if came else None
         if callable(handler) and handler is not signal.default_int_handler:
-            handler(came[0], None)  # The script's own; the device is safe by now.
+            handler(came[0], None)  # The script's own handler; the device is safe by now.
 
     def _interrupt(self):
-        """Interrupts measure() in the main thread."""
+        """Makes the main thread leave measure()."""
         if self.has_signals:
             self.interrupting = True
             if hasattr(signal, "pthread_kill"):
@@ -1083,7 +1083,7 @@ class _Link:
             while not self.ended:
                 data = self.read()
                 while self.outgoing.qsize() > 256 and not self.ended:
-                    time.sleep(0.01)  # A host that asks and does not listen.
+                    time.sleep(0.01)  # The host sends requests but does not read the answers.
                 with device.turn:
                     if not data or self.ended:
                         return
@@ -1093,7 +1093,7 @@ class _Link:
                             self.outgoing.put(answer)
                     device.turn.notify_all()
         except (OSError, ValueError):
-            pass  # Lost, or closed.
+            pass  # The link is lost or closed.
         finally:
             self.end()
 
@@ -1105,7 +1105,7 @@ class _Link:
                 return self.end()
 
     def end(self):
-        """Reports that the host is gone; its queued requests are dropped."""
+        """Drops the requests of a host that has left, except the one being processed."""
         device = self.device
         with device.turn:
             if not self.ended:
@@ -1116,7 +1116,7 @@ class _Link:
                 device.turn.notify_all()
 
     def close(self):
-        """Sends the remaining frames for at most a second, and closes the link."""
+        """Sends the remaining frames, for at most a second, and closes the link."""
         self.outgoing.put(None)
         self.writer.join(1.0)
         self.end()
@@ -1124,7 +1124,7 @@ class _Link:
 
 
 class _Clock(threading.Thread):
-    """Sends busy frames, checks the watchdog, and interrupts measurements that are no longer needed."""
+    """Sends busy frames, checks the watchdog, and interrupts measurements that nobody waits for."""
 
     def __init__(self, device):
         super().__init__(daemon=True)
@@ -1139,7 +1139,7 @@ class _Clock(threading.Thread):
             with device.turn:
                 now = time.monotonic()
                 if now - last > period + 0.25:
-                    # This process stood still (a driver kept Python's lock): its host was not silent.
+                    # This process was blocked (a driver held Python's lock): its host was not silent.
                     device.heard = min(now, device.heard + now - last)
                 last = now
                 if device.link and device.link.outgoing.empty():
@@ -1157,7 +1157,7 @@ class _Clock(threading.Thread):
                     device._interrupt()
 
     def busy(self, now):
-        """Busy frames for the oldest request of this session, and for those of the safe state."""
+        """Busy frames for the oldest request of this session, and for all requests of the safe state."""
         if now - self.said < BUSY_PERIOD:
             return []
         device = self.device
@@ -1174,12 +1174,12 @@ _IN_BACKGROUND = {}
 
 
 def rig(inputs, outputs=None, parameters=(), **options):
-    """Decorates `measure(inputs, parameters) -> outputs`; the module's docstring lists the options."""
+    """Decorates `measure(inputs, parameters) -> outputs`. The start of this file lists the options."""
     if callable(inputs) or outputs is None:
         raise TypeError("write @rig(inputs=bank(…), parameters=bank(…), outputs=bank(…)) above the function")
 
     def decorate(measure):
-        with contextlib.suppress(ValueError):  # Some built-in functions do not say what they take.
+        with contextlib.suppress(ValueError):  # Some built-in functions have no signature.
             signature = inspect.signature(measure)
             try:
                 signature.bind(None, None)
@@ -1195,7 +1195,7 @@ def rig(inputs, outputs=None, parameters=(), **options):
 
 
 def _remind(device):
-    """Reports at the end of a script that was started as a rig that `serve` was not called."""
+    """Reports, at the end of a script that was started as a rig, that it did not serve the device."""
     with contextlib.suppress(OSError):
         if not device.used and os.getpid() == device.process and stat.S_ISFIFO(os.fstat(0).st_mode):
             name = getattr(device.measure, "__name__", "measure")
@@ -1203,7 +1203,7 @@ def _remind(device):
 
 
 def _name(function):
-    """The standard name of a device: script and function."""
+    """A device's default name: script and function."""
     while isinstance(function, functools.partial):
         function = function.func
     module = getattr(function, "__module__", None) or ""
@@ -1216,7 +1216,7 @@ def _name(function):
 
 
 def _shell():
-    """IPython's shell, if this is one."""
+    """IPython's shell; None outside IPython."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if hasattr(ipython, "get_ipython") else None
 
@@ -1231,11 +1231,11 @@ def _is_interactive():
 
 
 class _Printed(io.RawIOBase):
-    """A file that never fails and never blocks for long, so that printing cannot stop a measurement or the safe
-    state.
+    """An output file that never fails and never blocks for long, so that printing stops neither a measurement nor the
+    safe function.
 
     A script that twinprop started holds both ends of its standard error, so that no broken pipe ends it. If
-    twinprop was killed, nobody reads there, and a write to the full pipe would never return."""
+    twinprop was killed, nobody reads it, and a write to the full pipe would never return."""
 
     def __init__(self, file):
         self.file, self.name, self.patience, self.dropped = file, file, UNREAD, 0
@@ -1252,13 +1252,13 @@ class _Printed(io.RawIOBase):
 
     def write(self, data):
         data = bytes(data)
-        # A thread that Python's end has stopped may have the turn for ever.
+        # A thread that was stopped at Python's exit may hold the lock for ever.
         if self.turn.acquire(timeout=2 * UNREAD):
             try:
                 for start in range(0, len(data), PRINTED_AT_ONCE):
                     self.put(data[start : start + PRINTED_AT_ONCE])
             except (OSError, ValueError):
-                pass  # It is closed, or broken.
+                pass  # The file is closed or broken.
             finally:
                 self.turn.release()
         else:
@@ -1275,7 +1275,7 @@ class _Printed(io.RawIOBase):
             self.dropped += len(piece)
 
     def is_read(self):
-        """Whether a piece can be written now. After one timeout it does not wait again until a piece is read."""
+        """Whether a piece can be written at once. After a wait that failed, does not wait again until one can."""
         if os.name == "posix" and not select.select([], [self.file], [], self.patience)[1]:
             self.patience = 0.0
             return False
@@ -1284,7 +1284,7 @@ class _Printed(io.RawIOBase):
 
 
 def _print_to(file, *names):
-    """Redirects these standard streams to `file` without blocking, also where a logger uses them."""
+    """Makes the standard streams `names` write to `file` without blocking, also those that a logger holds."""
     printed = _Printed(file)
     for name in names:
         stream = getattr(sys, f"__{name}__")
@@ -1293,7 +1293,7 @@ def _print_to(file, *names):
         how = dict(encoding=getattr(stream, "encoding", None) or "utf-8", errors="backslashreplace", line_buffering=True)
         if isinstance(stream, io.TextIOWrapper):
             stream.__init__(printed, **how)
-        else:  # There is none.
+        else:  # The stream does not exist.
             setattr(sys, f"__{name}__", io.TextIOWrapper(printed, **how))
 
 
@@ -1301,7 +1301,7 @@ _PRIVATE = []
 
 
 def _close_in_children(*files):
-    """Closes `file` in forked processes, which must not hold the link open."""
+    """Closes `files` in processes that the script forks, so that these do not hold the link open."""
     if hasattr(os, "register_at_fork"):
         if not _PRIVATE:
             os.register_at_fork(after_in_child=lambda: [_close(file) for file in _PRIVATE])
@@ -1314,11 +1314,11 @@ def _close(file):
 
 
 def _watch_over(stream):
-    """Sets the options of a connection: a timeout for the greeting, no delay, and keepalive."""
+    """Sets up a connection: a time limit for the greeting, no delay, and keepalive to notice a vanished host."""
     stream.settimeout(GREETING)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # Two hours are usual before the first question. The names differ: macOS calls the first one KEEPALIVE.
+    # The default is two hours until the first probe. On macOS the first option is called TCP_KEEPALIVE.
     for names, value in [(("TCP_KEEPIDLE", "TCP_KEEPALIVE"), VANISHED // 3), (("TCP_KEEPINTVL",), VANISHED // 6),
                          (("TCP_KEEPCNT",), 4), (("TCP_USER_TIMEOUT",), 1000 * VANISHED)]:
         option = next((getattr(socket, name) for name in names if hasattr(socket, name)), None)
@@ -1351,12 +1351,12 @@ def _token():
 
 
 def _proof(token, prover, challenge, nonce):
-    """The proof of `prover` ("host" or "device") for a challenge (HMAC, RFC 2104)."""
+    """The answer of `prover` ("host" or "device") to a challenge (RFC 2104)."""
     return hmac.new(token, f"twinprop {prover} 1".encode() + challenge + nonce, hashlib.sha256).digest()
 
 
 def _challenge(stream, token):
-    """Checks that the other end knows the token; returns an error message, or None."""
+    """Lets the other end prove that it knows the token; returns the reason of a failure, or None."""
     challenge = os.urandom(32)
     stream.sendall(encode(Header(VERSION, CHALLENGE, 0, 0, 0, 0, 0, 0), challenge))
     end, rest = time.monotonic() + GREETING, b""
@@ -1369,7 +1369,7 @@ def _challenge(stream, token):
             rest = rest[:257]
             for piece in pieces:
                 frame = decode(piece) if 0 < len(piece) <= 256 else None
-                # Hello may come before the host has read the challenge; it is repeated.
+                # A host may send Hello before it has read the challenge; it repeats it later.
                 if not frame or frame[0].kind != PROOF:
                     continue
                 nonce, proof = frame[1][:32], frame[1][32:]
@@ -1385,7 +1385,7 @@ def _challenge(stream, token):
 
 
 def _await_frame(stream):
-    """The bytes received until a complete frame has come; empty if none comes in time."""
+    """The bytes received up to the first whole frame, for the device; empty if none came."""
     end, data = time.monotonic() + GREETING, b""
     while time.monotonic() < end and len(data) < 256:
         more = stream.recv(256 - len(data))
@@ -1414,17 +1414,17 @@ def _listen(address):
     host, _, port = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not port.isdigit():
-        raise SystemExit(f"{address!r} is no address to listen at; write 127.0.0.1:7777, or 7777")
+        raise SystemExit(f"{address!r} is not an address to listen on; write 127.0.0.1:7777 or 7777")
     if not _is_loopback(host) and token is None:
         raise SystemExit(
-            f"{host}:{port}: everyone who reaches this address could drive the device; set TWINPROP_TOKEN on "
+            f"{host}:{port}: anyone who reaches this address could drive the device; set TWINPROP_TOKEN on "
             "both sides (`export TWINPROP_TOKEN=$(openssl rand -hex 16)`), or listen on 127.0.0.1 and reach it "
             f"through SSH: `ssh -L {port}:127.0.0.1:{port} THIS_MACHINE`")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, int(port)), family=family)
     except (OSError, OverflowError) as error:
-        raise SystemExit(f"nothing can listen at {host}:{port}: {error}") from None
+        raise SystemExit(f"cannot listen on {host}:{port}: {error}") from None
 
 
 def _address(server):
@@ -1440,7 +1440,7 @@ def _open_serial(path, baud):
         raise SystemExit("--serial needs Linux or macOS; use --tcp here") from None
     speed = getattr(termios, f"B{baud}", None)
     if speed is None:
-        raise SystemExit(f"--baud {baud} is no speed of a serial line here; 115200 is one")
+        raise SystemExit(f"--baud {baud} is not supported on this system; use 115200")
     try:
         port = os.open(path, os.O_RDWR | os.O_NOCTTY)
         tty.setraw(port)
@@ -1448,5 +1448,5 @@ def _open_serial(path, baud):
         settings[4] = settings[5] = speed
         termios.tcsetattr(port, termios.TCSANOW, settings)
     except (OSError, termios.error) as error:
-        raise SystemExit(f"{path} cannot be opened as a serial line: {error}") from None
+        raise SystemExit(f"{path} cannot be opened as a serial port: {error}") from None
     return port
