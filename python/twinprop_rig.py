@@ -35,14 +35,14 @@ Options of @rig, after inputs, outputs and parameters (each a bank or a list of 
     serial_number     distinguishes devices of the same kind (default "1")
     firmware          version of the script, for reports
     seconds_per_shot  approximate time of a shot in seconds (default 0.001); optional also for slow devices
-    largest_shot_rate most shots a second that a host may request, at least 1/3600 (default: no limit)
+    largest_shot_rate maximum shots a second that a host may request, at least 1/3600 (default: no limit)
     safe_seconds      longest time of the safe function (default 10): set it for longer ramps
     stateful          True if a shot's result depends on the shots before it: no shot is repeated then
     watchdog          seconds without a frame from the host until the device goes safe (default 2; 0: never,
                       and over TCP no second host gets the device before the first one's connection ends)
     codes             False: accept only 32-bit floats, no 16-bit codes
-    largest_frame     most bytes of a frame (default 16384, or more if a shot needs it)
-    window_frames     most frames in flight (default 8)
+    largest_frame     maximum bytes of a frame (default 16384, or more if a shot needs it)
+    window_frames     maximum frames in flight (default 8)
 
 What happens when:
 
@@ -107,15 +107,15 @@ Header = collections.namedtuple(
     "Header", "version kind session sequence first_shot shots channels epoch"
 )
 
-LARGEST_FRAME = 65536  # Most bytes of a frame that hosts accept.
-LONGEST_TEXT = 1000  # Most bytes of an error's text.
+LARGEST_FRAME = 65536  # Maximum bytes of a frame that hosts accept.
+LONGEST_TEXT = 1000  # Maximum bytes of an error's text.
 BUSY_PERIOD = 0.2  # Seconds until the first busy frame of a request, and between two busy frames.
 GRACE = 1.0  # Seconds until a measurement that nobody waits for is interrupted.
 SAFE_AGAIN = 10.0  # Seconds after which a failed safe state is retried while the host is silent.
 TAKE_OVER = 5.0  # Seconds of silence after which a waiting host replaces the current one.
 GREETING = 5.0  # Seconds in which a new connection must send a valid frame.
 LEAVING = 1.0  # Seconds within which it is noticed that a host has left.
-GREETINGS = 64  # Most new connections that are checked at the same time.
+GREETINGS = 64  # Maximum number of new connections that are checked at the same time.
 VANISHED = 30  # Seconds after which a connection ends if its other end has vanished.
 LAST_ANSWERS = 1.5  # Seconds that a script keeps answering its host after a signal to end.
 UNREAD = 1.0  # Seconds after which unread output is dropped.
@@ -177,7 +177,7 @@ def decode(piece):
 
 
 def largest_payload(frame):
-    """Most bytes of payload in a frame of `frame` bytes."""
+    """Maximum bytes of payload in a frame of `frame` bytes."""
     inside = frame - 2
     return inside - -(-inside // 255) - HEADER.size - 4
 

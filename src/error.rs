@@ -84,7 +84,7 @@ impl Error {
     }
 
     /// Whether the input is at fault, so that a retry would fail as well: a recipe, data, a file, an option, or a
-    /// device's configuration. Otherwise the work failed: a device or a training failed, or somebody stopped it.
+    /// device's configuration. Otherwise a device or the training failed, or the work was interrupted.
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {

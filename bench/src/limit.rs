@@ -9,7 +9,7 @@ use rayon::prelude::*;
 const SIZE: usize = 1024;
 /// Number of copied values: more than any cache holds.
 const COPIED: usize = 1 << 26;
-/// Most repetitions; the fastest one within a second counts.
+/// Maximum repetitions; the fastest one within a second counts.
 const REPETITIONS: usize = 200;
 
 /// The rates of a machine, all cores together.

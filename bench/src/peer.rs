@@ -49,7 +49,7 @@ impl Drop for Peer {
     }
 }
 
-/// Most repetitions in a turn.
+/// Maximum repetitions in a turn.
 const REPETITIONS: usize = 20;
 /// Time after which a turn ends with fewer repetitions.
 const TURN: Duration = Duration::from_secs(2);

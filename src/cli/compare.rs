@@ -30,7 +30,7 @@ pub struct Compare {
     /// Number of seeds per rule, counting up from the recipe's seed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// Compare at each of these values of the recipe, such as imperfections.mismatch=0,0.1,0.2; repeatable.
+    /// Vary a value of the recipe, such as imperfections.mismatch=0,0.1,0.2; repeatable, for all combinations.
     #[arg(long, value_name = "KEY=VALUE,…")]
     sweep: Vec<Sweep>,
     /// Plan the comparison without a run; its runs are then made one by one with --resume and --cell.
@@ -82,8 +82,8 @@ fn print(comparison: &Comparison) {
     let first = plan.rules.first().map_or(String::new(), Rule::to_string);
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let score = measure.with_unit();
-    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; mean shots, mean");
-    outln!("seconds and mean cosine with backpropagation through the twin");
+    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; shots, seconds and");
+    outln!("cosine with backpropagation through the twin, on average");
     let mut last = None;
     for row in rows {
         if last != Some(&row.settings) && !row.settings.is_empty() {

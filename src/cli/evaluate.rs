@@ -19,7 +19,7 @@ pub struct Evaluate {
     #[command(flatten)]
     reopen: Reopen,
     /// Watch the run's devices for drift instead: look at them repeatedly until one has drifted (exit status 3)
-    /// or Ctrl-C.
+    /// or until Ctrl-C.
     #[arg(long)]
     watch: bool,
     /// Seconds between two looks at the devices.

@@ -43,7 +43,7 @@ enum Command {
     Compare(compare::Compare),
     /// Test a trained network on its devices again, or watch the devices for drift.
     Evaluate(evaluate::Evaluate),
-    /// Predict the classes of new samples, with probabilities, or their values.
+    /// Predict the classes of new samples with a trained network, and their probabilities.
     Predict(predict::Predict),
     /// Recalibrate and fine-tune a trained network on drifted devices, with few shots.
     Recalibrate(recalibrate::Recalibrate),

@@ -19,13 +19,13 @@ pub struct Predict {
     /// New samples: a CSV file with the training's feature columns, in any order, with or without labels. After a
     /// training on recordings also a WAV file or a folder of them; after one on images also a file in MNIST's format.
     data: PathBuf,
-    /// Write the answers to this file, never partly, instead of standard output.
+    /// Write the answers to this file instead of standard output; it is never left incomplete.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Source of the answers.
     #[arg(long, default_value = "measured")]
     source: AnswerSource,
-    /// Read no labels from columns or recordings' names.
+    /// Ignore labels, in a column or in recordings' names.
     #[arg(long)]
     ignore_labels: bool,
     /// Layout of the file where it differs from the training's, such as data.source.csv.delimiter=';'; repeatable.

@@ -14,7 +14,7 @@ use twinprop::outln;
 pub struct Recalibrate {
     /// Folder of a run.
     run: PathBuf,
-    /// Most shots to spend, not counting the tests'.
+    /// Maximum number of shots to spend, not counting the tests'.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     shots: u64,
     /// Folder for the new run; by default the next free one under runs/.

@@ -17,7 +17,7 @@ pub struct Transfer {
     /// Fabrication seed of the other copy of the run's simulated devices.
     #[arg(long, value_name = "SEED")]
     copy: u64,
-    /// Most shots to spend on the copy, not counting the tests'; several budgets are comma-separated.
+    /// Maximum number of shots to spend on the copy, not counting the tests'; several budgets are comma-separated.
     #[arg(long, value_delimiter = ',', required = true)]
     shots: Vec<u64>,
     /// Also train the recipe on the copy from scratch.

@@ -38,8 +38,8 @@ impl Figure {
         let tree = Tree::from_str(&self.svg, &options).map_err(|error| error.to_string())?;
         let size = tree.size();
         let (width, height) = (SCALE * size.width(), SCALE * size.height());
-        let mut picture =
-            Pixmap::new(width.ceil() as u32, height.ceil() as u32).ok_or("it has no size")?;
+        let mut picture = Pixmap::new(width.ceil() as u32, height.ceil() as u32)
+            .ok_or("the drawing has no size")?;
         resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut picture.as_mut());
         picture.encode_png().map_err(|error| error.to_string())
     }

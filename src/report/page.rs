@@ -72,7 +72,7 @@ pub(super) fn provenance_section(provenance: &Provenance) -> String {
     format!("<h2>Provenance</h2>\n{}", facts_of("facts made", &rows))
 }
 
-/// Charts side by side under a heading; empty without charts.
+/// Charts beside each other under a heading; empty without charts.
 pub(super) fn charts<'a>(title: &str, charts: impl Iterator<Item = &'a str>) -> String {
     let charts: String = charts.collect();
     if charts.is_empty() {

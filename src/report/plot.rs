@@ -13,7 +13,7 @@ pub(super) const WIDTH: u32 = 560;
 const HEIGHT: u32 = 330;
 /// Height of a line of the title, in pixels.
 const TITLE_LINE: u32 = 22;
-/// Most letters in a line of the title.
+/// Maximum letters in a line of the title.
 const TITLE_LETTERS: usize = 66;
 /// Ticks of the horizontal axis: as many as their numbers fit beside each other.
 const X_TICKS: usize = 7;

@@ -31,7 +31,7 @@ pub struct TwinSection<'a> {
 impl TwinSection<'_> {
     pub(super) fn to_html(&self) -> String {
         format!(
-            "<h2>Twin of {}</h2>\n<p>{} Intervals hold in 99 of 100 cases.</p>\n{}<div class=\"charts\">\n{}{}{}{}</div>\n{}",
+            "<h2>Twin of {}</h2>\n<p>{} Intervals are 99 % confidence intervals.</p>\n{}<div class=\"charts\">\n{}{}{}{}</div>\n{}",
             escape(self.device),
             escape(&in_a_sentence(self.fidelity)),
             self.gradients(),
@@ -154,7 +154,7 @@ impl TwinSection<'_> {
             return String::new();
         }
         let mut table = String::from(
-            "<div class=\"scroll\"><table><caption>Where the twin is certainly worse than elsewhere.</caption>\n\
+            "<div class=\"scroll\"><table><caption>Ranges in which the twin is significantly worse than elsewhere.</caption>\n\
              <tr><th>channel</th><th>from</th><th>to</th><th>NRMSE</th></tr>\n",
         );
         for place in weak {

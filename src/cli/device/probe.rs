@@ -22,7 +22,7 @@ pub struct Probe {
     /// Seconds that the probe may take; a longer probe sweeps more channels.
     #[arg(long, default_value_t = ProbeConfig::default().seconds)]
     seconds: f64,
-    /// Most retries in a row of a measurement that failed on the device; 0 for none.
+    /// Maximum number of retries in a row of a measurement that failed on the device; 0 for none.
     #[arg(long, default_value_t = RigOptions::default().retries)]
     retries: u32,
     /// Seed of the drives.
