@@ -14,7 +14,7 @@ use twinprop::outln;
 /// Arguments of `evaluate`.
 #[derive(Args)]
 pub struct Evaluate {
-    /// Folder of a run.
+    /// Folder of a training run.
     run: PathBuf,
     #[command(flatten)]
     reopen: Reopen,

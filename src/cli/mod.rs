@@ -35,7 +35,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train one recipe.
+    /// Train the network of a recipe on its devices.
     Train(train::Train),
     /// Fit the digital twins of a recipe's devices, and report how far to trust them.
     Calibrate(calibrate::Calibrate),
@@ -103,7 +103,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
 /// Options of the commands that make a results folder from a recipe.
 #[derive(Args)]
 struct Settings {
-    /// Seed of everything random, instead of the recipe's.
+    /// Seed of all random numbers, instead of the recipe's.
     #[arg(long)]
     seed: Option<u64>,
     /// Compute backend of the twins: flex, ndarray, wgpu or remote:ws://HOST:PORT.

@@ -14,7 +14,7 @@ use super::{CommandObserver, Reopen};
 /// Arguments of `predict`.
 #[derive(Args)]
 pub struct Predict {
-    /// Folder of a run.
+    /// Folder of a training run.
     run: PathBuf,
     /// New samples: a CSV file with the training's feature columns, in any order, with or without labels. After a
     /// training on recordings also a WAV file or a folder of them; after one on images also a file in MNIST's format.

@@ -12,7 +12,7 @@ use twinprop::outln;
 /// Arguments of `recalibrate`.
 #[derive(Args)]
 pub struct Recalibrate {
-    /// Folder of a run.
+    /// Folder of a training run.
     run: PathBuf,
     /// Maximum number of shots to spend, not counting the tests'.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]

@@ -14,7 +14,7 @@ use twinprop::report::for_command_line;
 /// Arguments of `train`.
 #[derive(Args)]
 pub struct Train {
-    /// Recipe to train, a TOML file.
+    /// Recipe to train: a TOML file, such as `twinprop new` creates.
     #[arg(required_unless_present = "resume")]
     recipe: Option<PathBuf>,
     /// Resume the interrupted run in this folder.

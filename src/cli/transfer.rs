@@ -12,7 +12,7 @@ use twinprop::outln;
 /// Arguments of `transfer`.
 #[derive(Args)]
 pub struct Transfer {
-    /// Folder of a run.
+    /// Folder of a training run.
     run: PathBuf,
     /// Fabrication seed of the other copy of the run's simulated devices.
     #[arg(long, value_name = "SEED")]
