@@ -1,4 +1,4 @@
-//! Meta-training by the built binary: what it leaves, that it is resumed where it was stopped, what it refuses.
+//! Meta-training by the built binary: its files, resuming, and refused recipes.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -39,7 +39,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_meta_training_leaves_a_rule_and_is_resumed_bit_for_bit() {
+fn a_resumed_meta_training_writes_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     std::fs::write(at("rule.toml"), RECIPE).unwrap();
@@ -51,7 +51,7 @@ fn a_meta_training_leaves_a_rule_and_is_resumed_bit_for_bit() {
     for name in ["meta.html", "meta.json", "theta-1.svg", "query-accuracy.png"] {
         assert!(at("whole").join(name).is_file(), "{name}");
     }
-    // As a crash in episode 28 leaves it: the checkpoint of 25, some of the cells not begun.
+    // The state after a crash in episode 28: the checkpoint of episode 25, and some cells not begun.
     let cut = at("cut");
     std::fs::create_dir_all(cut.join("learned-4")).unwrap();
     for name in ["plan.json", "rule.toml", "learned-4/episodes.jsonl"] {
@@ -72,11 +72,11 @@ fn a_meta_training_leaves_a_rule_and_is_resumed_bit_for_bit() {
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn an_impossible_recipe_is_refused_with_the_key_to_change() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rule.toml"), RECIPE).unwrap();
     for (setting, expected) in [
-        ("tasks.classes=4", "3 classes are held out, and a task has 4"),
+        ("tasks.classes=4", "3 classes are held out, but a task has 4"),
         ("tasks.training=400", "lower tasks.training or tasks.queries"),
         ("meta.terms=[\"oja\", \"hebb\"]", "unknown variant `hebb`"),
         ("meta.clip=0", "clip"),

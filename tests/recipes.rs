@@ -1,4 +1,4 @@
-//! The recipes that ship are whole: read, and built where their data ship as well.
+//! Every shipped recipe can be read, and built if its data are shipped too.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -6,7 +6,8 @@ use std::path::Path;
 
 use twinprop::Backend;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
-use twinprop::experiment::{Given, MetaRecipe, Place, Recipe, prepare};
+use twinprop::experiment::meta::MetaRecipe;
+use twinprop::experiment::{Given, Place, Recipe, prepare};
 use twinprop::training::Unobserved;
 
 #[test]
@@ -53,7 +54,7 @@ fn every_recipe_of_a_meta_training_is_read() {
 }
 
 #[test]
-fn a_network_that_does_not_fit_says_where() {
+fn an_error_names_the_stage_that_does_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let device = Backend::Flex.device().unwrap();
     let physical = r#"{ physical = { device = "a" } }"#;
@@ -87,19 +88,19 @@ fn a_network_that_does_not_fit_says_where() {
             format!(
                 r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ pad = {{ channels = 1, runs = 5 }} }}, {physical}, "readout""#
             ),
-            "not 5 equal runs",
+            "into 5 equal runs",
         ),
         (
             format!(
                 r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ count = 40 }} }}, {physical}, {{ skip = {{ over = 4 }} }}, "readout""#
             ),
-            "only 3 stand before it",
+            "only 3 come before it",
         ),
         (
             format!(
                 r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ count = 40 }} }}, {physical}, {{ skip = {{ over = 2 }} }}, "readout""#
             ),
-            "both ends must be of one width",
+            "both ends must have the same width",
         ),
     ] {
         let path = folder.path().join("recipe.toml");
@@ -120,7 +121,7 @@ fn a_network_that_does_not_fit_says_where() {
 }
 
 #[test]
-fn images_are_subsampled_and_only_images() {
+fn only_images_are_subsampled() {
     let load = |text: &str| {
         let config: DataConfig = toml::from_str(text).unwrap();
         config.load(&Locator::default(), 1)
@@ -131,8 +132,8 @@ fn images_are_subsampled_and_only_images() {
     assert_eq!((whole.train.features.nrows(), half.train.features.nrows()), (64, 16));
     assert_eq!(half.test.features[(5, 0)], whole.test.features[(2 * 8 + 2, 0)]);
     let batch = |epoch| half.training_batch(&[3, 4], epoch).features;
-    assert_ne!(batch(0), batch(1), "the first epoch turns the images");
-    assert_eq!(batch(1), batch(2), "later ones leave them");
+    assert_ne!(batch(0), batch(1), "the first epoch rotates the images");
+    assert_eq!(batch(1), batch(2), "later epochs do not");
     assert_eq!(batch(1), half.train.choose(&[3, 4]).features);
     let message = load("source = \"vowels\"\nevery = 2").unwrap_err().to_string();
     assert!(message.contains("no images"), "{message}");

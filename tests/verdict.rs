@@ -1,4 +1,4 @@
-//! A twin's verdict is acted on, what cannot work is refused before work, and nothing is silent.
+//! A poor twin stops a training, impossible requests are refused before the first shot, and long work shows progress.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use support::program;
 use tempfile::TempDir;
 
-/// A real device in a process: readings that follow the drives, or noise, with every shot written down.
+/// A real device in a process: its readings follow the drives or are noise, and every shot is recorded.
 const RIG: &str = r#"
 import math, os, random, sys, time
 sys.path.insert(0, os.environ["TWINPROP_PYTHON"])
@@ -71,11 +71,11 @@ outputs = 6
 readout_noise = 0.01
 ";
 
-/// Samples of the data set, and those of them that are tested.
+/// Samples of the data set, and test samples among them.
 const SAMPLES: usize = 40;
 const TESTED: usize = 10;
 
-/// A folder with a data set, a rig, and recipes for the rig (`rig.toml`) and a simulated device.
+/// A folder with a data set, a rig, and recipes for the rig (`rig.toml`) and for a simulated device.
 fn laboratory() -> TempDir {
     let folder = TempDir::new().unwrap();
     let mut data = "a,b,c,d,label\n".to_owned();
@@ -110,7 +110,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
-/// Runs what must succeed, and returns what it told on standard error.
+/// Runs a command that must succeed; returns its standard error.
 fn succeeds(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -127,7 +127,7 @@ fn json(path: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn what_cannot_work_is_refused_before_a_shot() {
+fn impossible_requests_are_refused_before_a_shot() {
     let laboratory = laboratory();
     let folder = laboratory.path();
     for (name, rule) in [("of-a-rig", "pat"), ("of-no-twin", "spsa")] {
@@ -217,12 +217,12 @@ fn what_cannot_work_is_refused_before_a_shot() {
         // Widths.
         (&["train", "rig.toml", "--set", narrow], "has 3 values for the 4 input channels"),
         (&["train", "rig.toml", "--set", wide], "there are only 4"),
-        // Places that cannot be written.
+        // Folders that cannot be written.
         (&["train", "rig.toml", "--out", "file/run"], "--out"),
         (&["compare", "rig.toml", "--out", "file/run"], "--out"),
         (&["train", "rig.toml", "--record", "file/shots"], "file/shots"),
         (&["train", "rig.toml", "--out", "taken", "--tensorboard"], "tensorboard"),
-        // Another copy, and a return, of what has none.
+        // A copy of a real device, an adaptation without twins.
         (&["transfer", "of-a-rig", "--copy", "5", "--shots", "10"], "no seed makes a copy"),
         (&["recalibrate", "of-no-twin", "--shots", "10"], "fits no twins"),
         (&["meta-train", "rig.toml"], "rig.toml"),
@@ -234,7 +234,7 @@ fn what_cannot_work_is_refused_before_a_shot() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
         assert!(told.contains(part), "{arguments:?}: `{part}` in {told}");
         assert_eq!(played(folder), 0, "{arguments:?} played shots");
-        // The rig's interpreter starts in some of them, beside other tests.
+        // Some cases start the rig's interpreter while other tests run.
         assert!(begun.elapsed() < Duration::from_secs(5), "{arguments:?}: {:?}", begun.elapsed());
     }
 }
@@ -264,7 +264,7 @@ fn every_rule_trains_or_is_refused_before_a_shot() {
         "calibration.fidelity.points=2",
         "training.epochs=1",
     ];
-    // Of the layers that mix, the second is the physical one.
+    // The second mixing layer is the physical one.
     let beans = [None, Some("training.bean={ strength = 0.1 }")];
     thread::scope(|scope| {
         for recipe in ["rig.toml", "simulated.toml"] {
@@ -295,7 +295,7 @@ fn every_rule_trains_or_is_refused_before_a_shot() {
 }
 
 #[test]
-fn a_comparison_leaves_out_ideal_on_a_real_device_and_says_so() {
+fn a_comparison_on_a_real_device_leaves_out_ideal_and_reports_it() {
     let laboratory = laboratory();
     let folder = laboratory.path();
     let plan = ["compare", "rig.toml", "--rules", "pat,ideal,in-silico", "--plan", "--out", "all"];
@@ -316,12 +316,12 @@ fn a_training_that_cannot_work_is_stopped_before_it_begins() {
     let output = run(folder, &deaf);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    for part in ["do not depend on what is played", "device probe", "docs/twin-is-bad.md"] {
+    for part in ["do not depend on the drives", "device probe", "docs/twin-is-bad.md"] {
         assert!(told.contains(part), "`{part}` in {told}");
     }
     assert!(folder.join("deaf/calibration.html").exists());
     assert!(!folder.join("deaf/metrics.jsonl").exists(), "{told}");
-    // A twin that learned nothing, of a device with which all is well.
+    // A twin that learned nothing, of a device without a fault.
     let untaught = ["--set", "calibration.fit.learning_rate=1e-9", "--set", "calibration.shots=8"];
     let of = |rule: &'static str, out: &'static str| {
         [&["train", "simulated.toml", "--rule", rule, "--out", out], untaught.as_slice()].concat()
@@ -335,7 +335,7 @@ fn a_training_that_cannot_work_is_stopped_before_it_begins() {
         }
         assert!(!folder.join(rule).join("metrics.jsonl").exists());
     }
-    // Rules without a twin, and who asks for it, train.
+    // Rules without a twin train, and so does a recipe without a requirement.
     let told = succeeds(folder, &of("ideal", "ideal"));
     assert!(!told.contains("twin of"), "{told}");
     let all_the_same = [of("pat", "all"), vec!["--set", "calibration.require=\"none\""]].concat();
@@ -349,14 +349,14 @@ fn a_training_that_cannot_work_is_stopped_before_it_begins() {
 }
 
 #[test]
-fn a_stricter_requirement_is_kept_and_a_comparison_is_stopped_as_well() {
+fn a_stricter_requirement_stops_a_training_and_a_comparison() {
     let laboratory = laboratory();
     let folder = laboratory.path();
     let weak = ["--set", "calibration.fit.epochs=1", "--set", "calibration.require=\"fit\""];
     let output = run(folder, &[&["train", "simulated.toml"], weak.as_slice()].concat());
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("asks for 0.8 at the least"), "{told}");
+    assert!(told.contains("asks for at least 0.8"), "{told}");
     let compare = ["compare", "simulated.toml", "--rules", "pat,in-silico", "--seeds", "1"];
     let output = run(folder, &[compare.as_slice(), &weak].concat());
     let told = String::from_utf8(output.stderr).unwrap();
@@ -365,7 +365,7 @@ fn a_stricter_requirement_is_kept_and_a_comparison_is_stopped_as_well() {
 }
 
 #[test]
-fn accuracy_and_confusion_are_of_one_evaluation_and_no_shot_is_played_twice() {
+fn accuracy_and_confusion_come_from_one_evaluation_and_no_shot_is_played_twice() {
     let laboratory = laboratory();
     let folder = laboratory.path();
     succeeds(folder, &["train", "rig.toml", "--rule", "spsa", "--out", "run"]);
@@ -385,7 +385,7 @@ fn accuracy_and_confusion_are_of_one_evaluation_and_no_shot_is_played_twice() {
     let training = 2 * 2 * samples * 3;
     let (tests, reference) = (2 * 2 * TESTED as u64, 2 * samples + 4 * 2);
     assert_eq!(played_in_run as u64, first + training + tests + reference, "{summary}");
-    // What is known of where it comes from.
+    // Provenance.
     let provenance = &summary["provenance"];
     assert!(provenance["command"].as_str().unwrap().contains("train rig.toml --rule spsa"));
     assert!(provenance["devices"][0][1].as_str().unwrap().contains("python3 rig.py"));
@@ -398,7 +398,7 @@ fn accuracy_and_confusion_are_of_one_evaluation_and_no_shot_is_played_twice() {
 }
 
 #[test]
-fn a_slow_device_is_not_silent() {
+fn a_slow_device_shows_progress_within_seconds() {
     let laboratory = laboratory();
     let begun = Instant::now();
     let mut child = command(laboratory.path(), &["train", "slow.toml", "--out", "run"])
@@ -411,7 +411,7 @@ fn a_slow_device_is_not_silent() {
     let waited = begun.elapsed();
     child.kill().unwrap();
     child.wait().unwrap();
-    // 60 shots of 0.1 s; two seconds, and as much again for a machine that is busy.
+    // 60 shots of 0.1 s; progress is due after two seconds, and a busy computer may take twice as long.
     assert!(waited < Duration::from_secs(4), "{line} after {waited:?}");
     assert!(line.contains("/60 shots"), "{line}");
 }

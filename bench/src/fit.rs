@@ -3,9 +3,9 @@
 use burn::tensor::Device;
 use twinprop::Backend;
 use twinprop::calibration::identify::identify;
-use twinprop::calibration::{FitConfig, IdentifyConfig, NeuralTwin, Shots};
+use twinprop::calibration::{FitConfig, IdentifyConfig, NeuralTwin, Shots, TwinConfig};
 use twinprop::devices::{Differentiable, Interface, PhysicalLayer};
-use twinprop::experiment::{Experiment, Recipe, TwinConfig};
+use twinprop::experiment::{Experiment, Recipe};
 
 use crate::Outcome;
 

@@ -18,12 +18,12 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use twinprop::Backend;
 use twinprop::calibration::bridge::to_tensor;
-use twinprop::calibration::{Adam, EquationTwin, NeuralTwin, ReadingMoments};
+use twinprop::calibration::{Adam, EquationTwin, NeuralTwin, ReadingMoments, TwinConfig};
 use twinprop::devices::electronic::TransistorConfig;
 use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
 use twinprop::devices::optical::SecondHarmonicConfig;
 use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
-use twinprop::experiment::{Experiment, Given, Place, Recipe, TwinConfig, prepare};
+use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
 use twinprop::loss::CrossEntropy;
 use twinprop::network::{BatchPosition, Physical, Source, Stage, Wanted};
 use twinprop::rules::{

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::{
-    RunFolder, RunOptions, TwinVerdict, calibrate_recipe, resume_calibration,
-};
+use twinprop::experiment::calibration::{calibrate_recipe, resume_calibration};
+use twinprop::experiment::verdict::TwinVerdict;
+use twinprop::experiment::{RunFolder, RunOptions};
 
 use super::{CommandObserver, Settings};
 use twinprop::outln;

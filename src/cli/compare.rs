@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use twinprop::experiment::{
-    Compared, Comparison, Effort, RunFolder, Sweep, compare, make_cell, plan_comparison,
+use twinprop::experiment::RunFolder;
+use twinprop::experiment::compare::{
+    Compared, Comparison, Effort, Sweep, WorstTwin, compare, make_cell, plan_comparison,
     resume_comparison,
 };
 use twinprop::{Error, Rule};
@@ -101,7 +102,7 @@ fn print(comparison: &Comparison) {
 
 /// Prints the verdict on the worst twin of each device and combination of swept values.
 fn print_twins(comparison: &Comparison) {
-    for (settings, verdict, runs) in comparison.verdicts() {
+    for WorstTwin { settings, verdict, runs } in comparison.verdicts() {
         let values: String =
             settings.iter().map(|(key, value)| format!(", {key} = {value}")).collect();
         outln!("the worst of {runs} runs{values}:");

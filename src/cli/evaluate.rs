@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::{Reevaluation, Watch, evaluate_run};
+use twinprop::experiment::evaluate::{Reevaluation, evaluate_run};
+use twinprop::experiment::watch::Watch;
 
 use super::{CommandObserver, Reopen};
 use twinprop::outln;

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::{
-    MetaTraining, RunFolder, RunOptions, meta_training, resume_meta_training,
-};
+use twinprop::experiment::meta::{MetaTraining, meta_training, resume_meta_training};
+use twinprop::experiment::{RunFolder, RunOptions};
 
 use super::{CommandObserver, jobs_or_cores};
 use twinprop::outln;

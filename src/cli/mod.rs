@@ -131,7 +131,7 @@ impl Settings {
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
-            command: twinprop::experiment::command_line(),
+            command: twinprop::experiment::provenance::command_line(),
             allow_changed_data: self.allow_changed_data,
             ..RunOptions::default()
         }

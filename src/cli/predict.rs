@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use twinprop::Error;
 use twinprop::errln;
-use twinprop::experiment::{PredictOptions, Prediction, predict_samples};
+use twinprop::experiment::predict::{PredictOptions, Prediction, predict_samples};
 use twinprop::network::Source;
 use twinprop::view::terminal;
 

@@ -1,7 +1,7 @@
 //! `twinprop schema`.
 
 use twinprop::Error;
-use twinprop::experiment::recipe_schema;
+use twinprop::experiment::recipe::recipe_schema;
 use twinprop::view::terminal;
 
 /// Prints the schema.

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
-use twinprop::experiment::{RunFolder, RunOptions, TwinVerdict, resume, train};
+use twinprop::experiment::verdict::TwinVerdict;
+use twinprop::experiment::{RunFolder, RunOptions, resume, train};
 use twinprop::{Error, Rule};
 
 use super::{CommandObserver, Settings};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use twinprop::Error;
-use twinprop::experiment::transfer;
+use twinprop::experiment::transfer::transfer;
 
 use super::{CommandObserver, Reopen};
 use twinprop::outln;

@@ -1,4 +1,4 @@
-//! What a classification and a training cost: shots, operations, energy, beside a digital network.
+//! Costs of a classification and of a training: shots, operations and energy, compared with a digital network.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,36 +8,36 @@ use super::recipe::{AccountingConfig, Recipe};
 use crate::network::Source;
 use crate::rules::Passes;
 
-/// Shots, operations and energy of some work.
+/// Shots, operations and energy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// Shots on all devices.
     pub shots: u64,
-    /// Energy of the shots, in joules, where every device says what one takes.
+    /// Energy of the shots, in joules; `None` unless the recipe states `joules_per_shot` for every device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_joules: Option<f64>,
-    /// Multiply-adds on the host, to leading order.
+    /// Multiply-adds on the CPU, to leading order.
     pub host_multiply_adds: u64,
-    /// Energy of those, in joules.
+    /// Energy of the multiply-adds, in joules.
     pub host_joules: f64,
 }
 
-/// A run's costs.
+/// Costs of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accounting {
-    /// Of the classification of one sample on the devices.
+    /// Cost of classifying one sample on the devices.
     pub classification: Cost,
-    /// Of the whole run: all shots, and the training's operations (not those of a calibration's fit).
+    /// Cost of the whole run: all shots, and the operations of the training (without fitting the twins).
     pub training: Cost,
-    /// The smallest digital network that does as well; none where it was not looked for, or none of
-    /// those tried does.
+    /// The smallest digital network that does as well; `None` without a search, or if no network that was
+    /// tried does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digital_peer: Option<PeerCost>,
-    /// Which digital networks were tried; nothing where none was looked for.
+    /// The digital networks that were tried; `None` without a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_search: Option<PeerSearch>,
-    /// Seconds that the training takes on two cores at the least, reckoned from its operations and, of real
-    /// devices, from what a shot takes.
+    /// Estimated least seconds of the training on two cores, from its operations and, for real devices, the
+    /// time of a shot.
     #[serde(default)]
     pub reckoned_seconds: f64,
 }
@@ -52,17 +52,17 @@ pub struct PeerCost {
     pub joules: f64,
 }
 
-/// What a training takes at the least on two cores: seconds of a step beside its arithmetic, and multiply-adds
-/// a second of steps and of simulated devices. Measured were 0.6 to 24 thousand million a second.
+/// Estimate of a training's least time on two cores: overhead of a step in seconds, and multiply-adds per second
+/// of steps and of simulated devices. Measured: 0.6e9 to 24e9 per second.
 const SECONDS_A_STEP: f64 = 5e-4;
 const TRAINED_A_SECOND: f64 = 25e9;
 const SIMULATED_A_SECOND: f64 = 10e9;
 
-/// Predictions of a twin, or forward passes of a digital stage, that its vector-Jacobian product takes.
+/// Cost of a VJP, in forward passes of the same stage or twin.
 const ADJOINT: f64 = 3.0;
 
 impl Accounting {
-    /// Adds the digital network that `search` found.
+    /// Adds the result of `search`, with the energy of the network that it found.
     pub(super) fn compare_with(&mut self, search: PeerSearch, config: &AccountingConfig) {
         let joules = |count: u64| count as f64 * config.joules_per_multiply_add;
         self.digital_peer = search
@@ -72,7 +72,7 @@ impl Accounting {
         self.peer_search = Some(search);
     }
 
-    /// Of `experiment`, trained as `recipe` says through the twins that it has; without a digital network.
+    /// Costs of training `experiment` by `recipe` with its present twins; without a digital peer.
     pub(super) fn of(experiment: &Experiment, recipe: &Recipe) -> Self {
         let Experiment { network, laboratory, split, .. } = experiment;
         let joules = |count: u64| count as f64 * recipe.accounting.joules_per_multiply_add;

@@ -1,9 +1,8 @@
-//! A trained network brought back to a device that is not the one it was trained on: an aged one, or
-//! another copy.
+//! Adapts a trained network to a device that has changed: an aged one, or another copy.
 //!
-//! 1. Its twin is recalibrated, where the network is, with a part of the shots.
-//! 2. The network is trained in silico through that twin, without a shot.
-//! 3. The other shots are spent on physics-aware training, which mends what the twin still lacks.
+//! 1. A part of the shots recalibrates the twins near the network's parameters and drives.
+//! 2. The network is trained in silico through these twins, without a shot.
+//! 3. The other shots are used for physics-aware training, which corrects for the remaining errors of the twins.
 
 use std::ops::ControlFlow;
 
@@ -24,38 +23,38 @@ use crate::training::{
 };
 use crate::{Error, Rule};
 
-/// How far a network came back, and with what.
+/// Result of an adaptation: scores before and after, and the shots used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
-    /// Shots that a test takes.
+    /// Shots of one test.
     pub shots_a_test: u64,
-    /// What the scores below are.
+    /// Kind of the scores below.
     #[serde(default, skip_serializing_if = "Measure::is_accuracy")]
     pub measure: Measure,
-    /// Test score before.
+    /// Test score before the adaptation.
     pub as_it_is: f32,
-    /// After its twins were recalibrated and it was trained through them in silico.
+    /// Test score after recalibration of the twins and in-silico training.
     pub recalibrated: f32,
-    /// After physics-aware training on the device.
+    /// Test score after physics-aware training on the device.
     pub fine_tuned: f32,
-    /// Shots that the twins were calibrated with.
+    /// Shots of the recalibration.
     pub calibration_shots: u64,
-    /// Shots of the physics-aware training; those of the tests come on top.
+    /// Shots of the physics-aware training, without tests.
     pub training_shots: u64,
-    /// What was allowed to differ from what the network was trained on, a sentence each.
+    /// Differences from the data and devices of the training that were allowed, one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_data: Vec<String>,
 }
 
 impl Adaptation {
-    /// Shots spent, those of the tests aside.
+    /// Shots used, without tests.
     #[must_use]
     pub fn shots(&self) -> u64 {
         self.calibration_shots + self.training_shots
     }
 }
 
-/// Brings the network of `trained`, whose twins are loaded, back with at most `shots` shots.
+/// Adapts the network of `trained` to its devices with at most `shots` shots. The twins must be loaded.
 pub(super) fn adapt(
     trained: &mut Trained,
     shots: u64,
@@ -76,7 +75,7 @@ pub(super) fn adapt(
     let shots_a_sample = shots_a_test.div_ceil(split.test.len() as u64);
 
     let for_twins = (config.calibration_share * shots as f64) as u64;
-    // Half of the shots at most show where the network is.
+    // At most half of the shots measure the drives at which the network uses its devices.
     let shown = (shots / 2 / shots_a_sample).max(1) as usize;
     let calibration_shots = calibrate_twins(trained, for_twins, shown, random, observer)?;
     let mut split = trained.experiment.split.clone();
@@ -106,10 +105,10 @@ pub(super) fn adapt(
     Ok(adaptation)
 }
 
-/// Refuses a budget of `shots` that does not pay for one sample and one shot of each device.
+/// Refuses a budget of `shots` below one sample and one shot of each device.
 ///
 /// # Errors
-/// [`Error::Usage`] says how many it takes.
+/// [`Error::Usage`] with the least number.
 pub(super) fn refuse_too_few(trained: &Trained, shots: u64) -> Result<(), Error> {
     let experiment = &trained.experiment;
     let least = experiment.shots_of(1) + experiment.laboratory.instruments.len() as u64;
@@ -117,12 +116,12 @@ pub(super) fn refuse_too_few(trained: &Trained, shots: u64) -> Result<(), Error>
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "option `shots` {shots}: {least} at the least, for one sample and for a shot of each device"
+        "option `shots` {shots}: too few; give at least {least}, for one sample and one shot of each device"
     )))
 }
 
-/// Recalibrates the twins with `shots` shots together, where the network is, which `shown` samples at most show;
-/// says how many shots all of it took.
+/// Recalibrates the twins with `shots` shots in all, around the drives of at most `shown` training samples.
+/// Returns all shots used.
 fn calibrate_twins(
     trained: &mut Trained,
     shots: u64,
@@ -151,7 +150,7 @@ fn calibrate_twins(
     Ok(laboratory.shots() - before)
 }
 
-/// Trains on `split` by `rule` at the pace of the recipe's adaptation, and returns the test score.
+/// Trains on `split` by `rule` at the learning rate of the recipe's `[adaptation]`; returns the test score.
 fn train(
     trained: &mut Trained,
     split: &Split,

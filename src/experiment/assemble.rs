@@ -1,4 +1,4 @@
-//! From a recipe's list of stages to a network on a laboratory.
+//! Builds a network on a laboratory from a recipe's list of stages.
 
 use burn::tensor::Device;
 use twinprop_devices::{Channels, Interface, PhysicalLayer};
@@ -12,15 +12,15 @@ use crate::network::{
     StageSeed, Wire,
 };
 
-/// Deviation of a normalised drive before training: two deviations fill the range.
+/// Standard deviation of a normalised drive before training: the range is ± two deviations.
 const DRIVE_SPREAD: f32 = 0.5;
-/// Deviation of the logits before training, where they are readings as a rig has them.
+/// Standard deviation of the logits before training, if they are readings of a rig without a model.
 const LOGIT_SPREAD: f32 = 1.0;
 
-/// Builds the network that `recipe` lists, for the features and classes of `split`.
+/// Builds the network of `recipe` for the features and targets of `split`.
 ///
 /// # Errors
-/// [`Error::Usage`] where widths do not fit.
+/// [`Error::Usage`] if the widths of two stages do not fit.
 pub(super) fn assemble(
     recipe: &Recipe,
     split: &Split,
@@ -48,13 +48,13 @@ pub(super) fn assemble(
     Ok(Network { stages: assembly.stages, skips: assembly.skips, bean })
 }
 
-/// The units of the features of `split`, as the data bring them to the network.
+/// Units of the features of `split` as they enter the network.
 fn feature_units(split: &Split) -> Vec<ReadingUnit> {
     let scaling = split.schema.features.iter().map(|feature| feature.scaling);
     scaling.map(|scaling| ReadingUnit { zero: scaling.offset, unit: scaling.unit }).collect()
 }
 
-/// The regulariser that `recipe` asks for, on the stages that it names or all that mix but the first.
+/// The optional BEAN regulariser, on the stages that `recipe` names or on all mixing stages but the first.
 fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, Error> {
     let Some(config) = recipe.training.bean.clone() else { return Ok(None) };
     let mixes = |place: &usize| stages.get(*place).is_some_and(Stage::mixes);
@@ -62,9 +62,9 @@ fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, E
         None => (0..stages.len()).filter(mixes).skip(1).collect(),
         Some(named) => {
             if let Some(place) = named.iter().find(|place| !mixes(place)) {
-                let kind = stages.get(*place).map_or("there is none", Stage::kind);
+                let kind = stages.get(*place).map_or("not in the network", Stage::kind);
                 return Err(Error::Usage(format!(
-                    "key `training.bean.stages`: stage {place} ({kind}) has no outgoing weights; name physical and digital layers by their places in `network`, from zero"
+                    "key `training.bean.stages`: stage {place} ({kind}) has no outgoing weights; give the positions of physical and digital layers in `network`, from zero"
                 )));
             }
             named.clone()
@@ -73,27 +73,38 @@ fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, E
     Ok(Some(Assemblies { config, places }))
 }
 
+/// The next physical layer after a stage.
+struct NextPhysical<'a> {
+    /// Its input channels.
+    channels: &'a Channels,
+    /// Its shots a sample.
+    shots: usize,
+    /// Channels that are padded in between.
+    padded: usize,
+}
+
+/// A network under construction.
 struct Assembly<'a> {
     recipe: &'a Recipe,
     split: &'a Split,
     laboratory: &'a Laboratory,
     backend: &'a Device,
     stages: Vec<Stage>,
-    /// Width that enters each stage.
+    /// Input width of each stage.
     entering: Vec<usize>,
     skips: Vec<Skip>,
-    /// Width that leaves the last stage.
+    /// Output width of the last stage.
     width: usize,
-    /// Whether the values there are drives in [−1, 1] already.
+    /// Whether the outputs of the last stage are drives in [−1, 1].
     normalised: bool,
-    /// Their units, where they come of readings or are features.
+    /// Units of the outputs of the last stage.
     units: Vec<ReadingUnit>,
-    /// Whether their size is known, and not what a device's readings make of their range.
+    /// Whether the outputs have a known size; readings of a rig without a model do not.
     is_sized: bool,
 }
 
 impl Assembly<'_> {
-    /// Of the random numbers of the stage at `place`.
+    /// Seed of the random numbers of the stage at `place`.
     fn seed(&self, place: usize) -> StageSeed {
         StageSeed { seed: self.recipe.seed, place }
     }
@@ -135,7 +146,7 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    /// Notes the units of the `width` values behind a stage.
+    /// Records the units of the `width` outputs of a stage.
     fn note_units(&mut self, config: &StageConfig, width: usize) {
         let plain = vec![ReadingUnit::ONE; width];
         match config {
@@ -175,8 +186,8 @@ impl Assembly<'_> {
         }
     }
 
-    /// Whether the readings of a stage leave it in units of their ranges. A model is written in units in which
-    /// its readings are of order one; a rig tells its readings in whatever its laboratory has.
+    /// Whether the readings of a stage are scaled by their ranges. A model's units make its readings of order one;
+    /// a rig's readings can have any unit.
     fn reads_by_range(&self, config: &PhysicalConfig) -> bool {
         self.recipe.devices[config.device.get_ref()].model.is_none()
     }
@@ -187,15 +198,18 @@ impl Assembly<'_> {
         (place, self.laboratory.instruments[place].device.interface())
     }
 
-    /// The next physical layer behind `place`, if nothing on the way changes how many values there are
-    /// but padding: its input channels, how often they are played, and the channels that are padded on the way.
-    fn next_physical(&self, place: usize) -> Option<(&Channels, usize, usize)> {
+    /// The next physical layer after `place`, if no stage between them but padding changes the width.
+    fn next_physical(&self, place: usize) -> Option<NextPhysical<'_>> {
         let mut padded = 0;
         for config in &self.recipe.network[place + 1..] {
             match config {
                 StageConfig::Physical(config) => {
                     let (_, interface) = self.interface(config.device.get_ref());
-                    return Some((&interface.inputs, config.shots, padded));
+                    return Some(NextPhysical {
+                        channels: &interface.inputs,
+                        shots: config.shots,
+                        padded,
+                    });
                 }
                 StageConfig::Pad(config) => padded += config.channels * config.runs,
                 StageConfig::Slice(_) | StageConfig::Linear(_) | StageConfig::Readout => {
@@ -207,10 +221,10 @@ impl Assembly<'_> {
         None
     }
 
-    /// Width that the next physical layer wants here.
+    /// Width after `place` that the next physical layer needs.
     fn wanted(&self, place: usize) -> Option<usize> {
         self.next_physical(place)
-            .map(|(channels, shots, padded)| (shots * channels.len()).saturating_sub(padded))
+            .map(|next| (next.shots * next.channels.len()).saturating_sub(next.padded))
     }
 
     fn encode(&self, place: usize) -> Result<(Stage, usize), Error> {
@@ -218,7 +232,7 @@ impl Assembly<'_> {
         let wanted = self.wanted(place).unwrap_or(features);
         if wanted < features {
             return Err(Error::Usage(format!(
-                "the data have {features} features and the first physical layer only {wanted} input channels; raise its shots or the device's inputs"
+                "the data have {features} features, but the first physical layer has only {wanted} input channels; raise its shots or the device's inputs"
             )));
         }
         let (minimum, maximum) = self.split.train.extremes();
@@ -226,9 +240,9 @@ impl Assembly<'_> {
     }
 
     fn wire(&self, place: usize) -> Result<(Stage, usize), Error> {
-        let (channels, ..) = self.next_physical(place).ok_or_else(|| {
+        let NextPhysical { channels, .. } = self.next_physical(place).ok_or_else(|| {
             Error::Usage(format!(
-                "stage {place} of `network`, \"wire\", has no physical layer behind it whose unit its values could have"
+                "stage {place} of `network`, \"wire\", has no physical layer after it to take its unit from; add one, or use \"encode\""
             ))
         })?;
         Ok((Wire::of_readings(channels, &self.units, self.backend).into(), self.width))
@@ -236,7 +250,7 @@ impl Assembly<'_> {
 
     fn patches(&self, config: &PatchesConfig) -> Result<(Stage, usize), Error> {
         let size = self.split.image.ok_or_else(|| {
-            Error::Usage("the data are no images; leave out \"patches\"".to_owned())
+            Error::Usage("the data are not images; leave out \"patches\"".to_owned())
         })?;
         if !(size.rows.is_multiple_of(config.height) && size.columns.is_multiple_of(config.width)) {
             return Err(Error::Usage(format!(
@@ -253,7 +267,7 @@ impl Assembly<'_> {
         let &PadConfig { channels, runs } = config;
         if !self.width.is_multiple_of(runs) {
             return Err(Error::Usage(format!(
-                "stage {place} of `network`, \"pad\", gets {} channels, which are not {runs} equal runs",
+                "stage {place} of `network`, \"pad\": its {} channels cannot be divided into {runs} equal runs",
                 self.width
             )));
         }
@@ -264,7 +278,7 @@ impl Assembly<'_> {
         let &SliceConfig { from, count } = config;
         if from + count > self.width {
             return Err(Error::Usage(format!(
-                "stage {place} of `network`, \"slice\", reads {count} channels from channel {from} on, but there are only {}",
+                "stage {place} of `network`, \"slice\", reads {count} channels starting at {from}, but there are only {}",
                 self.width
             )));
         }
@@ -305,7 +319,7 @@ impl Assembly<'_> {
         Ok((stage.into(), config.shots * interface.outputs.len()))
     }
 
-    /// The outputs that the data want, in words.
+    /// The number of classes or target values, in words.
     fn what_is_wanted(&self) -> String {
         let outputs = self.split.outputs();
         match self.split.train.targets {
@@ -314,7 +328,7 @@ impl Assembly<'_> {
         }
     }
 
-    /// Refuses a network whose last stage does not have an output for each class or target value.
+    /// Refuses a network without exactly one output per class or target value.
     fn check_outputs(&self) -> Result<(), Error> {
         if self.width == self.split.outputs() {
             return Ok(());
@@ -345,12 +359,12 @@ impl Assembly<'_> {
         let to = self.stages.len();
         let from = to.checked_sub(over).ok_or_else(|| {
             Error::Usage(format!(
-                "stage {place} of `network`, \"skip\", skips {over} stages, but only {to} stand before it"
+                "stage {place} of `network`, \"skip\", skips {over} stages, but only {to} come before it"
             ))
         })?;
         if self.entering[from] != self.width {
             return Err(Error::Usage(format!(
-                "stage {place} of `network`, \"skip\", adds {} channels to {}; both ends must be of one width",
+                "stage {place} of `network`, \"skip\", adds {} channels to {}; both ends must have the same width",
                 self.entering[from], self.width
             )));
         }
@@ -367,9 +381,9 @@ mod tests {
     use crate::network::DigitalStage;
     use twinprop_calibration::bridge::{to_tensor, to_vec};
 
-    /// Frequencies that f32 does not tell apart are wired to the drives that they are.
+    /// Frequencies that f32 cannot tell apart become the right drives.
     #[test]
-    fn scaled_features_are_wired_in_their_own_unit() {
+    fn scaled_features_are_wired_in_their_physical_unit() {
         let folder = tempfile::tempdir().unwrap();
         let rows =
             (0..16).map(|row| format!("{},{}\n", 193_414_489.0e6 + 1e8 * f64::from(row), row % 2));

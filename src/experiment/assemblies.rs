@@ -1,4 +1,4 @@
-//! Which units of the regularised stages answer alike, before the training and after it.
+//! Correlations between the units of the regularised stages, before and after the training.
 
 use burn::tensor::{Device, Tensor};
 use kodama::{Method, linkage};
@@ -11,37 +11,37 @@ use crate::Error;
 use crate::data::Dataset;
 use crate::network::{Laboratory, Network, Source};
 
-/// Units that are shown of a stage, and samples that they answer to, evenly spaced where there are more.
+/// Most units of a stage, and most samples, that are measured; evenly spaced if there are more.
 const UNITS: usize = 96;
 const SAMPLES: usize = 512;
 
-/// Correlations between units, with units that answer alike side by side.
+/// Correlations between units, similar units side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Correlations {
-    /// The units, in the order of the leaves of a tree of average linkage at distances 1 − r.
+    /// The units, ordered by average-linkage clustering with the distances 1 − r.
     pub units: Vec<usize>,
-    /// r of each with each, in that order; zero of a unit that always answers the same.
+    /// Pearson correlations r `[units][units]` in this order; zero for a constant unit.
     pub values: Vec<Vec<f32>>,
 }
 
-/// The units that enter a regularised stage.
+/// Correlations between the inputs of a regularised stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageAssemblies {
     /// The stage, as `PLACE.KIND`.
     pub stage: String,
-    /// How many units there are.
+    /// Number of units.
     pub width: usize,
-    /// Before the first step.
+    /// Before the first training step.
     pub before: Correlations,
-    /// After the last.
+    /// After the last training step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Correlations>,
 }
 
 impl Correlations {
-    /// Of the activations `[samples, units]`.
+    /// Correlations of the activations `[samples, units]`.
     fn of(activations: Tensor<2>) -> Self {
-        // A column a sample.
+        // One sample per column.
         let mut values = to_matrix(activations).cast::<f64>();
         let units: Vec<usize> = evenly(values.nrows(), UNITS);
         values = values.select_rows(&units);
@@ -61,10 +61,10 @@ impl Correlations {
 }
 
 impl StageAssemblies {
-    /// Those of every regularised stage of `network`, measured on test samples.
+    /// Measures the correlations of every regularised stage of `network` on test samples.
     ///
     /// # Errors
-    /// Whatever a device answers.
+    /// Any error of a device.
     pub fn before(
         network: &Network,
         laboratory: &mut Laboratory,
@@ -81,10 +81,10 @@ impl StageAssemblies {
         Ok(stages.collect())
     }
 
-    /// Completes `stages` by what `network` has become.
+    /// Completes `stages` with the correlations of the trained `network`.
     ///
     /// # Errors
-    /// Whatever a device answers.
+    /// Any error of a device.
     pub fn complete(
         stages: &mut [Self],
         network: &Network,
@@ -100,7 +100,7 @@ impl StageAssemblies {
     }
 }
 
-/// What enters the regularised stages, with their places.
+/// Measures the inputs of the regularised stages; returns them with the places of the stages.
 fn measure(
     network: &Network,
     laboratory: &mut Laboratory,
@@ -115,12 +115,12 @@ fn measure(
     Ok(places.map(|&place| (place, trace.inputs[place].clone())).collect())
 }
 
-/// At most `most` of the first `count` numbers, evenly spaced.
+/// At most `most` numbers below `count`, evenly spaced.
 fn evenly(count: usize, most: usize) -> Vec<usize> {
     (0..count).step_by(count.div_ceil(most).max(1)).collect()
 }
 
-/// The rows of `correlations` in the order of the leaves of their tree.
+/// Orders the rows of `correlations` by clustering.
 fn leaves(correlations: &DMatrix<f64>) -> Vec<usize> {
     let count = correlations.nrows();
     let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
@@ -136,7 +136,7 @@ fn leaves(correlations: &DMatrix<f64>) -> Vec<usize> {
 }
 
 impl RunFolder {
-    /// Which units answered alike when the run began; nothing of a run without a regulariser of assemblies.
+    /// Correlations of the regularised stages; empty for a run without `training.bean`.
     ///
     /// # Errors
     /// As [`usages`](Self::usages).
@@ -144,7 +144,7 @@ impl RunFolder {
         if !self.path().join(Self::ASSEMBLIES).exists() {
             return Ok(Vec::new());
         }
-        self.read_json(Self::ASSEMBLIES, "let it be read, or remove it")
+        self.read_json(Self::ASSEMBLIES, "make it readable, or remove it")
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
 
     /// Units 0, 2, 4 follow one wave and 1, 3 another; unit 5 is silent.
     #[test]
-    fn units_that_answer_alike_stand_side_by_side() {
+    fn correlated_units_are_side_by_side() {
         let samples = 40;
         let activity = |sample: usize, unit: usize| {
             let phase = sample as f32 * if unit.is_multiple_of(2) { 0.7 } else { 1.9 };
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_units_some_are_shown() {
+    fn only_some_of_many_units_are_measured() {
         assert_eq!(evenly(5, 96), [0, 1, 2, 3, 4]);
         assert_eq!(evenly(10, 4), [0, 3, 6, 9]);
         assert_eq!(evenly(784, UNITS).len(), 88);

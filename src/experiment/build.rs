@@ -1,4 +1,4 @@
-//! From a recipe to a network on its devices, ready to be calibrated.
+//! Builds a recipe's network on its devices, ready for calibration.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,69 +11,69 @@ use twinprop_devices::rig::{self, Opened, RigOptions};
 use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice};
 
 use super::assemble::assemble;
-use super::away::Away;
 use super::recipe::{Recipe, RigConfig};
 use super::run_folder::Usages;
 use super::trained_on::{Remedy, TrainedOn, adopt, refuse};
+use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
 use crate::loss::Loss;
 use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
 use crate::training::{Observer, Task, warn};
 
-/// A network on its devices with its data.
+/// A network with its devices and its data.
 pub struct Experiment {
-    /// The data, divided.
+    /// Training and test data.
     pub split: Split,
-    /// What its outputs and targets are compared by.
+    /// Loss between outputs and targets.
     pub loss: Box<dyn Loss>,
     /// The network.
     pub network: Network,
     /// Its devices.
     pub laboratory: Laboratory,
-    /// What is written down of the devices' shots.
+    /// Recordings of the devices' shots.
     pub recordings: Vec<Recording>,
-    /// Its data and devices, as its network has them.
+    /// Description of the data and devices.
     pub trained_on: TrainedOn,
-    /// What was allowed to differ from what an opened run was trained on, a sentence each.
+    /// Differences from the data and devices of the reopened run that were allowed, one sentence each.
     pub changes: Vec<String>,
 }
 
-/// What of an experiment is at hand when it is opened.
+/// Which of an experiment's data and devices are available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AtHand {
     /// Data and devices.
     #[default]
     Everything,
-    /// The devices: what was trained on stands in for the data, where it is known.
+    /// Devices only. The run's description of its data takes the place of the data.
     Devices,
-    /// Neither data nor real devices: in their place as well, where it is known.
+    /// Neither data nor real devices. The run's descriptions take the place of both.
     Nothing,
 }
 
-/// Where an experiment is prepared, and with what.
+/// Files, devices and backend with which an experiment is prepared.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
-    /// Folder that data files are relative to.
+    /// Folder to which paths of data files are relative.
     pub folder: &'a Path,
-    /// Where data files are looked for besides.
+    /// Further folder in which data files are searched for.
     pub data_dir: Option<&'a Path>,
-    /// Where the shots of each device are recorded, in a folder of its name, if they are.
+    /// Folder for optional recordings of the shots, one subfolder per device.
     pub record: Option<&'a Path>,
-    /// Where use has left the simulated devices, if it has.
+    /// Wear of the simulated devices from earlier use.
     pub usages: Option<&'a Usages>,
-    /// What the opened run was trained on, with which data and devices are compared.
+    /// Description of the reopened run's data and devices, to compare with.
     pub trained_on: Option<&'a TrainedOn>,
-    /// Whether they may differ.
+    /// Whether data and devices may differ from it.
     pub allow_changed_data: bool,
-    /// What is there.
+    /// Available data and devices.
     pub at_hand: AtHand,
-    /// Where the host computes.
+    /// Backend of the tensors.
     pub backend: &'a Device,
 }
 
 impl<'a> Place<'a> {
-    /// Files relative to `folder`, new devices, nothing recorded.
+    /// Paths relative to `folder`, new devices, no recording.
     #[must_use]
     pub fn new(folder: &'a Path, backend: &'a Device) -> Self {
         Self {
@@ -88,16 +88,16 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The channels of the device `name`, where no real device is opened and they are known.
-    fn away(&self, name: &str) -> Option<&'a Interface> {
+    /// Known channels of the device `name`, if real devices are not opened.
+    fn unopened(&self, name: &str) -> Option<&'a Interface> {
         let nothing = self.at_hand == AtHand::Nothing;
         self.trained_on.filter(|_| nothing)?.devices.get(name)
     }
 
-    /// The data of `recipe`, what they are, and what has changed since the training.
+    /// Reads the data of `recipe`. Returns them with their description and the changes since the training.
     ///
     /// # Errors
-    /// [`Error::Data`] where they cannot be read, [`Error::Usage`] where they are not those of the training.
+    /// [`Error::Data`] if they cannot be read, [`Error::Usage`] if they differ from the training's.
     pub(super) fn data(
         &self,
         recipe: &Recipe,
@@ -135,9 +135,9 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Data and devices of the program that trains, in the place of a recipe's files and rigs.
+/// Data and devices that the calling program passes, instead of a recipe's files and rigs.
 ///
-/// A recipe asks for them by `source = "given"` in `[data]`, and by `given = true` in a device's table.
+/// A recipe refers to them with `source = "given"` in `[data]` and `given = true` in a device's table.
 #[derive(Default)]
 pub struct Given {
     /// The samples.
@@ -146,11 +146,11 @@ pub struct Given {
     pub devices: BTreeMap<String, Box<dyn PhysicalLayer>>,
 }
 
-/// As [`open`], and sets the network's normalisation by a first measurement
+/// Does what [`open`] does, and sets the network's normalisation by a first measurement
 /// ([`play_first_shots`](Experiment::play_first_shots)).
 ///
 /// # Errors
-/// As [`open`], and whatever a device answers.
+/// As [`open`], and any error of a device.
 pub fn prepare(
     recipe: &Recipe,
     place: &Place,
@@ -162,11 +162,11 @@ pub fn prepare(
     Ok(experiment)
 }
 
-/// Loads the data, opens or fabricates the devices and builds the network; plays no shot.
+/// Loads the data, opens or fabricates the devices and builds the network. Plays no shot.
 ///
 /// # Errors
-/// [`Error::Data`] and [`Error::Usage`] where data and network do not fit, [`Error::Device`]
-/// where a device cannot be built or does not answer.
+/// [`Error::Data`] and [`Error::Usage`] if data and network do not fit, [`Error::Device`] if a device cannot be
+/// built or does not answer.
 pub fn open(
     recipe: &Recipe,
     place: &Place,
@@ -185,11 +185,11 @@ pub fn open(
         let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
         let (mut device, exact, nominal) = match (&entry.rig, simulated) {
             (None, simulated) if entry.given => {
-                let layer: Box<dyn PhysicalLayer> = match place.away(name) {
-                    Some(interface) => Box::new(Away { interface: interface.clone() }),
+                let layer: Box<dyn PhysicalLayer> = match place.unopened(name) {
+                    Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => given.devices.remove(name).ok_or_else(|| {
                         Error::Usage(format!(
-                            "device `{name}` is given by the program that trains, and none was; pass it in `Given::devices`"
+                            "device `{name}` has `given = true`, but the calling program passed no such device; pass it in `Given::devices`"
                         ))
                     })?,
                 };
@@ -197,8 +197,8 @@ pub fn open(
             }
             (Some(config), simulated) => {
                 let design = design(simulated);
-                let layer = match place.away(name) {
-                    Some(interface) => Box::new(Away { interface: interface.clone() }),
+                let layer = match place.unopened(name) {
+                    Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => {
                         let task = Task::of_unknown_size(observer, &format!("open {name}"))?;
                         let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
@@ -222,7 +222,7 @@ pub fn open(
         if let Some(usage) = usages.and_then(|usages| usages.get(name)) {
             device.resume(usage);
         }
-        // What is recorded, and what noise or use changes, is played shot by shot.
+        // A device that is recorded, noisy or changed by use is played shot by shot.
         let tensors = match (&exact, entry.simulated()) {
             (Some(equation), Some(config))
                 if record.is_none() && config.imperfections.leave_the_equation() =>
@@ -246,7 +246,7 @@ pub fn open(
             let of_devices = before.device_changes(&trained_on);
             refuse(folder, &of_devices, Remedy::Device, place.allow_changed_data, observer)?;
             changes.extend(of_devices);
-            // Its constants are those of the training, whatever the data are now.
+            // The constants of the network come from the training data, even if the data have changed.
             assemble(recipe, &before.stand_in(), &laboratory, backend)?
         }
     };
@@ -258,12 +258,11 @@ pub fn open(
 }
 
 impl Experiment {
-    /// Plays some training samples through the untrained network: its scales set themselves to the values
-    /// that arrive, and what it asks of the devices becomes known. Returns how many shots that took. A
-    /// network whose state is loaded needs none of it.
+    /// Plays some training samples through the untrained network, which sets its scales and records the drives
+    /// that it uses. Returns the shots used. Not needed for a network with a loaded state.
     ///
     /// # Errors
-    /// Whatever a device answers.
+    /// Any error of a device.
     pub fn play_first_shots(
         &mut self,
         seed: u64,
@@ -283,20 +282,20 @@ impl Experiment {
         }
         if let Some(task) = task {
             task.end(&format!(
-                "{shots} shots of {} samples set its scales and show what it asks of the devices",
+                "{shots} shots of {} samples set its scales and show the drives that it uses",
                 sample.len()
             ))?;
         }
         Ok(shots)
     }
 
-    /// Shots of `samples` samples once through the network.
+    /// Shots to play `samples` samples through the network once.
     #[must_use]
     pub fn shots_of(&self, samples: usize) -> u64 {
         (self.network.shots_a_sample() * samples) as u64
     }
 
-    /// Begins work called `label` that plays `samples` samples once through the network.
+    /// Begins a task `label` that plays `samples` samples through the network once.
     pub(super) fn begin_shots<'a>(
         &self,
         observer: &'a mut dyn Observer,
@@ -308,7 +307,7 @@ impl Experiment {
     }
 }
 
-/// Opens a real device, which must be the one that its model describes.
+/// Opens a real device, and refuses one that differs from the recipe's model of it.
 fn open_rig(
     config: &RigConfig,
     name: &str,
@@ -321,7 +320,7 @@ fn open_rig(
     let difference = design.and_then(|design| interface.difference(design.interface()));
     if let Some((rig, model)) = difference {
         return Err(Error::Usage(format!(
-            "{}: another device answers than `{name}` of the recipe: it has {rig}, and the recipe's model {model}; name the right device, or correct the model",
+            "{}: this device is not `{name}` of the recipe: it has {rig}, but the recipe's model has {model}; name the right device, or correct the model",
             targets[0]
         )));
     }

@@ -1,4 +1,4 @@
-//! Twins for the devices of an experiment: measured, fitted and judged, or loaded.
+//! Twins for the devices of an experiment: fitted to measured shots or loaded, then judged.
 
 use std::path::{Path, PathBuf};
 
@@ -15,16 +15,16 @@ use super::build::Experiment;
 use super::calibrated::{Calibrated, CalibrationSummary, TwinSummary};
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
-use super::twins::{Subject, file_name, load_twins};
+use super::twins::{TwinnedDevice, file_name, load_twins};
 use crate::Error;
 use crate::network::Instrument;
 use crate::training::{Observer, Task};
 
-/// A calibration that is cut off loses the shots of so many seconds at most.
-const SECONDS_AT_STAKE: f64 = 1.0;
+/// Most seconds of measured shots that an interrupted calibration loses.
+const MOST_SECONDS_LOST: f64 = 1.0;
 
-/// Gives every device of `experiment` the twin that its recipe asks for. What was measured and fitted
-/// is saved in `folder`; shots that are there already are not played again.
+/// Gives every device of `experiment` the twin that its recipe asks for. Saves shots and twins in `folder`;
+/// shots recorded there before are not played again.
 pub(super) fn calibrate(
     experiment: &mut Experiment,
     recipe: &Recipe,
@@ -40,25 +40,27 @@ pub(super) fn calibrate(
         let interface = device.interface().clone();
         let fitted_to = if config.twin.is_fitted() { config.shots_on(&interface)? } else { 0 };
         let name = &instrument.name;
-        let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
+        let subject =
+            TwinnedDevice { name, interface: &interface, nominal, seed: recipe.seed, backend };
         let source =
             ShotSource { config, interface: &interface, task: task.as_ref(), recipe, backend };
-        // A twin that cannot be loaded is known before the first shot, and only the shots that judge it
-        // are played.
+        // A twin is loaded before the first shot, so that an error costs no shot; then only the test shots are
+        // played.
         let (twin, seen, unseen) = match &config.load {
             Some(from) => {
                 let twin = subject.load(config, from)?;
-                let mut tape =
-                    Tape::open(device, name, &folder.shots(name), config.test_shots, observer)?;
-                let unseen = source.unseen(fitted_to, &mut tape)?;
-                tape.finish()?;
+                let (place, count) = (folder.shots(name), config.test_shots);
+                let mut shots = ShotRecorder::open(device, name, &place, count, observer)?;
+                let unseen = source.unseen(fitted_to, &mut shots)?;
+                shots.finish()?;
                 (twin, 0, unseen)
             }
             None => {
                 let total = fitted_to + config.test_shots;
-                let mut tape = Tape::open(device, name, &folder.shots(name), total, observer)?;
-                let (seen, unseen) = source.take(fitted_to, &mut tape)?;
-                tape.finish()?;
+                let mut shots =
+                    ShotRecorder::open(device, name, &folder.shots(name), total, observer)?;
+                let (seen, unseen) = source.take(fitted_to, &mut shots)?;
+                shots.finish()?;
                 (subject.fit(config, &seen, observer)?, seen.len(), unseen)
             }
         };
@@ -87,8 +89,7 @@ pub(super) fn calibrate(
     Ok(calibrated)
 }
 
-/// Gives every device of `experiment` the twin that [`calibrate`] saved in `folder`, where nothing is
-/// measured or fitted again; returns what it returned.
+/// Loads the twins that [`calibrate`] saved in `folder`, and returns its result. Measures and fits nothing.
 pub(super) fn reload(
     experiment: &mut Experiment,
     recipe: &Recipe,
@@ -97,7 +98,7 @@ pub(super) fn reload(
 ) -> Result<Vec<Calibrated>, Error> {
     load_twins(experiment, recipe, folder.path(), backend)?;
     let mut summary: CalibrationSummary =
-        folder.read_json(RunFolder::CALIBRATION, "let it be read, or begin the run again")?;
+        folder.read_json(RunFolder::CALIBRATION, "make it readable, or start the run again")?;
     let instruments = experiment.laboratory.instruments.iter();
     instruments
         .map(|instrument| {
@@ -105,42 +106,46 @@ pub(super) fn reload(
             let path = folder.path().join(RunFolder::CALIBRATION);
             let summary = summary.twins.remove(&device).ok_or_else(|| Error::Data {
                 path,
-                problem: format!("it does not tell of the twin of `{device}`"),
+                problem: format!("it has no twin of `{device}`; start the run again"),
             })?;
             Ok(Calibrated { device, summary })
         })
         .collect()
 }
 
-/// Where the shots of a calibration come from.
+/// Draws the drives of a calibration's shots.
 struct ShotSource<'a> {
     config: &'a CalibrationConfig,
     interface: &'a Interface,
-    /// A device that the network never plays has no task; it is still calibrated by design.
+    /// Drives that the network uses; `None` for a device outside the network.
     task: Option<&'a TaskDrives>,
     recipe: &'a Recipe,
     backend: &'a Device,
 }
 
 impl ShotSource<'_> {
-    /// Measures `fitted_to` shots to fit to, and those that judge the twin.
-    fn take(&self, fitted_to: usize, tape: &mut Tape<'_>) -> Result<(Shots, Shots), Error> {
+    /// Measures `fitted_to` shots for the fit, and the test shots.
+    fn take(
+        &self,
+        fitted_to: usize,
+        shots: &mut ShotRecorder<'_>,
+    ) -> Result<(Shots, Shots), Error> {
         let Self { config, interface, task, recipe, backend } = self;
         let DesignConfig::Active(active) = &config.design else {
             let (inputs, parameters) = self.draw(fitted_to + config.test_shots)?;
-            return Ok(tape.play(inputs, parameters)?.split_last(config.test_shots));
+            return Ok(shots.play(inputs, parameters)?.split_last(config.test_shots));
         };
-        let measure = |inputs, parameters| tape.play(inputs, parameters);
+        let measure = |inputs, parameters| shots.play(inputs, parameters);
         let seen = active.measure(interface, fitted_to, *task, recipe.seed, backend, measure)?;
-        Ok((seen, self.unseen(fitted_to, tape)?))
+        Ok((seen, self.unseen(fitted_to, shots)?))
     }
 
-    /// Measures the shots that judge a twin which is fitted to `fitted_to` others.
-    fn unseen(&self, fitted_to: usize, tape: &mut Tape<'_>) -> Result<Shots, Error> {
+    /// Measures the test shots of a twin that is fitted to `fitted_to` other shots.
+    fn unseen(&self, fitted_to: usize, shots: &mut ShotRecorder<'_>) -> Result<Shots, Error> {
         let count = self.config.test_shots;
         let (inputs, parameters) = self.draw(fitted_to + count)?;
         let last = |drives: DMatrix<f32>| drives.columns(fitted_to, count).into_owned();
-        tape.play(last(inputs), last(parameters))
+        shots.play(last(inputs), last(parameters))
     }
 
     fn draw(&self, count: usize) -> Result<(DMatrix<f32>, DMatrix<f32>), Error> {
@@ -149,19 +154,20 @@ impl ShotSource<'_> {
     }
 }
 
-/// A device whose shots are written down, where some may be already.
-struct Tape<'a> {
+/// Plays and records the shots of a device; shots that an interrupted calibration recorded are not played again.
+struct ShotRecorder<'a> {
     recorder: Recorder<&'a mut Boundary>,
     place: PathBuf,
-    /// What was measured before, and how much of it was asked for again.
+    /// Shots recorded before.
     before: Recorded,
+    /// Shots asked for so far.
     asked: usize,
     task: Task<'a>,
     total: usize,
 }
 
-impl<'a> Tape<'a> {
-    /// Opens the tape in `place` for `total` shots of `device`, which the recipe calls `name`.
+impl<'a> ShotRecorder<'a> {
+    /// Opens the recording in `place` for `total` shots of `device`, called `name` in the recipe.
     fn open(
         device: &'a mut Boundary,
         name: &str,
@@ -182,7 +188,7 @@ impl<'a> Tape<'a> {
             (Recorder::new(device, place)?, before)
         };
         Ok(Self {
-            recorder: recorder.with_patience(SECONDS_AT_STAKE),
+            recorder: recorder.with_patience(MOST_SECONDS_LOST),
             place: place.to_owned(),
             before,
             asked: 0,
@@ -191,7 +197,7 @@ impl<'a> Tape<'a> {
         })
     }
 
-    /// Plays the drives of a design, but what was played before.
+    /// Plays the drives of a design, except those played before.
     fn play(&mut self, inputs: DMatrix<f32>, parameters: DMatrix<f32>) -> Result<Shots, Error> {
         let Self { recorder, before, asked, task, .. } = self;
         let there = before.inputs.ncols().saturating_sub(*asked).min(inputs.ncols());
@@ -215,13 +221,13 @@ impl<'a> Tape<'a> {
 
     fn refuse(&self) -> Error {
         Error::Usage(format!(
-            "{}: its {} shots are not those of this calibration, though of the same device; name another folder with option `out`",
+            "{}: its {} shots have other drives than this calibration's; name another folder with option `out`",
             self.place.display(),
             self.before.inputs.ncols()
         ))
     }
 
-    /// Writes down what is left.
+    /// Writes the remaining shots to the files, and ends the task.
     fn finish(self) -> Result<(), Error> {
         if self.before.inputs.ncols() > self.total {
             return Err(self.refuse());

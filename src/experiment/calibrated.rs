@@ -1,4 +1,4 @@
-//! What a calibration comes to: `calibration.json`.
+//! Results of a calibration: `calibration.json`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -13,26 +13,26 @@ use super::verdict::TwinVerdict;
 use crate::network::Laboratory;
 use crate::{Backend, Error};
 
-/// What a calibration has to show for one device.
+/// Result of one device's calibration.
 pub struct Calibrated {
     /// Name of the device in the recipe.
     pub device: String,
-    /// What is kept of it.
+    /// Shots and fidelity of its twin.
     pub summary: TwinSummary,
 }
 
-/// What a twin was made of, and what it is worth.
+/// Shots and fidelity of a twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwinSummary {
-    /// Shots that it was fitted to.
+    /// Shots of the fit.
     pub shots: usize,
-    /// Further shots that it was judged by.
+    /// Test shots, not used in the fit.
     pub test_shots: usize,
-    /// How far to trust it.
+    /// Fidelity, measured on the test shots.
     pub fidelity: Fidelity,
 }
 
-/// `calibration.json`: what was calibrated, and what it is worth.
+/// Results of a calibration: `calibration.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationSummary {
     /// The recipe's file name.
@@ -41,20 +41,20 @@ pub struct CalibrationSummary {
     pub seed: u64,
     /// The backend.
     pub backend: Backend,
-    /// Seconds from the first to the last, since it was resumed if it was.
+    /// Duration in seconds; after a resume, from the resume on.
     pub seconds: f64,
     /// The twins, by the names of their devices.
     pub twins: BTreeMap<String, TwinSummary>,
-    /// What they are worth, in words.
+    /// Verdicts on the twins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<TwinVerdict>,
-    /// Program, command, day and devices.
+    /// Program version, command, dates and devices.
     #[serde(default)]
     pub provenance: Provenance,
 }
 
 impl CalibrationSummary {
-    /// What came of a calibration that started at `start`, in the folder of a run that has begun.
+    /// Results of a calibration that started at `start`, in the `folder` of its run.
     pub(super) fn of(
         calibrated: &[Calibrated],
         recipe: &Recipe,
@@ -77,14 +77,14 @@ impl CalibrationSummary {
     }
 }
 
-/// The verdicts on the twins that were `calibrated` as `recipe` says.
+/// Verdicts on the twins of `recipe`.
 pub(super) fn verdicts(calibrated: &[Calibrated], recipe: &Recipe) -> Vec<TwinVerdict> {
     let of = |twin: &Calibrated| TwinVerdict::of(&twin.device, &twin.summary.fidelity, recipe);
     calibrated.iter().map(of).collect()
 }
 
 impl RunFolder {
-    /// The calibration in numbers; `None` without one.
+    /// Results of the calibration; `None` if the folder has none.
     ///
     /// # Errors
     /// As [`usages`](Self::usages).
@@ -92,6 +92,6 @@ impl RunFolder {
         if !self.path().join(Self::CALIBRATION).exists() {
             return Ok(None);
         }
-        self.read_json(Self::CALIBRATION, "let it be read").map(Some)
+        self.read_json(Self::CALIBRATION, "make it readable").map(Some)
     }
 }

@@ -1,8 +1,8 @@
-//! Checkpoints: all that a run needs to be resumed after its process is gone, as if nothing had happened.
+//! Checkpoints: everything needed to resume a run with the same result.
 //!
-//! A checkpoint is a folder in the run's, laid out as a run is: parameters, twins that were refined, where
-//! use has left the devices; and besides the optimiser's moments and what the refinement knows. It is
-//! written under another name first, so a folder of its name is whole.
+//! A checkpoint is a subfolder of the run's folder, with the same files: parameters, refined twins, wear of the
+//! devices; and the optimiser's moments and the refinement's state. It is written under another name and then
+//! renamed, so a folder with a checkpoint's name is complete.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,20 +24,20 @@ use crate::training::{
     Optimiser, OptimiserKind, Refinement, RefinementState, Snapshot, TrainingProgress, TwinCourse,
 };
 
-/// What a checkpoint keeps beside its tensors.
+/// The part of a checkpoint that is not tensors: `checkpoint.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Notes {
-    /// Where the training stands.
+    /// Progress of the training.
     pub progress: TrainingProgress,
-    /// What went to each device.
+    /// Values sent to and clamped for each device.
     counts: BTreeMap<String, BoundaryCounts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refinement: Option<RefinementState>,
-    /// How the twins that are refined did before the first step.
+    /// Errors of the refined twins before the first step.
     pub twins_at_start: Vec<TwinCourse>,
-    /// Seconds that the run has taken.
+    /// Duration of the run so far, in seconds.
     pub seconds: f64,
-    /// Where they went.
+    /// Duration of each part of the run.
     #[serde(default)]
     pub spent: Spent,
 }
@@ -48,15 +48,16 @@ pub(super) struct Checkpoint {
     pub notes: Notes,
 }
 
-/// Names of a checkpoint's folder, before and after it is whole.
+/// Names of a checkpoint's folder before and after it is complete.
 const PARTIAL: &str = "checkpoint.partial";
 const PREFIX: &str = "checkpoint-";
 const NOTES: &str = "checkpoint.json";
 const OPTIMISER: &str = "optimiser.safetensors";
 const REFINEMENT: &str = "refinement.safetensors";
-const ADVICE: &str = "see that there is room and that it may be written, and resume the run";
+const ADVICE: &str =
+    "check that the disk has space and the folder is writable, then resume the run";
 
-/// Writes a checkpoint of `run` and removes the one before.
+/// Writes a checkpoint of `run` and removes the previous one.
 pub(super) fn save(
     run: &RunFolder,
     snapshot: &Snapshot,
@@ -108,14 +109,14 @@ pub(super) fn save(
 /// Removes the checkpoints of a run that is complete.
 pub(super) fn remove(run: &RunFolder) -> Result<(), Error> {
     for (_, path) in find_all(run.path())? {
-        fs::remove_dir_all(&path).map_err(Error::file(&path, "remove it by hand"))?;
+        fs::remove_dir_all(&path).map_err(Error::file(&path, "remove the folder yourself"))?;
     }
     Ok(())
 }
 
 /// Steps and folder of each checkpoint in `run`, the oldest first.
 fn find_all(run: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
-    let entries = fs::read_dir(run).map_err(Error::file(run, "let it be read"))?;
+    let entries = fs::read_dir(run).map_err(Error::file(run, "make it readable"))?;
     let mut found: Vec<_> = entries
         .filter_map(Result::ok)
         .filter_map(|entry| {
@@ -135,20 +136,20 @@ fn write_state(folder: &RunFolder, name: &str, state: &State) -> Result<(), Erro
 }
 
 impl Checkpoint {
-    /// The last checkpoint of `run`, if it has come to one.
+    /// The last checkpoint of `run`; `None` before the first.
     pub fn last_of(run: &RunFolder) -> Result<Option<Self>, Error> {
         let Some((_, path)) = find_all(run.path())?.pop() else { return Ok(None) };
         let folder = RunFolder::at(&path);
-        let notes = folder.read_json(NOTES, "let it be read, or begin the run again")?;
+        let notes = folder.read_json(NOTES, "make it readable, or start the run again")?;
         Ok(Some(Self { folder, notes }))
     }
 
-    /// The folder that the twins are in which were in use, if they had been refined.
+    /// Folder of the refined twins; `None` without refinement.
     pub fn twins(&self) -> Option<&Path> {
         self.notes.refinement.as_ref().map(|_| self.folder.path())
     }
 
-    /// Restores `network`, its devices and its `refinement`; returns the optimiser as it was.
+    /// Restores `network`, its devices and its `refinement`; returns the restored optimiser.
     pub fn restore(
         &self,
         network: &mut Network,

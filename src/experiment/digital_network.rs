@@ -1,4 +1,4 @@
-//! Small digital networks on the same inputs as the physical one.
+//! Small digital networks on the same inputs as the physical network.
 
 use std::iter::repeat;
 
@@ -14,17 +14,17 @@ use crate::data::{Dataset, Split, Targets};
 use crate::loss::{Loss, Score};
 use crate::network::{DigitalStage, Encode};
 
-/// Steps, samples of each and learning rate of Adam; the networks have converged by then.
+/// Training steps, batch size and learning rate of Adam, with which the networks converge.
 pub(super) const STEPS: usize = 1000;
 pub(super) const BATCH: usize = 2048;
 const LEARNING_RATE: f64 = 0.02;
-/// Of values, one of so many training samples is left out of the fit: the weights with the smallest loss on these are
-/// taken (early stopping), as a network fits the noise of values when it has converged.
+/// Early stopping for values: one of so many training samples is left out of the fit, and the weights with the smallest
+/// loss on these samples are taken. A network that has converged fits the noise of values.
 const VALIDATION: usize = 5;
 /// Steps from one validation to the next.
 const VALIDATED_EVERY: usize = 10;
 
-/// Multiply-adds of one answer of the network that [`train`] trains.
+/// Multiply-adds of one forward pass of the network that [`train`] trains.
 pub(super) fn multiply_adds(features: usize, hidden: usize, outputs: usize) -> usize {
     match hidden {
         0 => features * outputs,
@@ -32,8 +32,8 @@ pub(super) fn multiply_adds(features: usize, hidden: usize, outputs: usize) -> u
     }
 }
 
-/// Trains a network with one layer of `hidden` tanh units, or a linear one with 0, on the encoded features of `split`,
-/// and tests it.
+/// Trains a network with one layer of `hidden` tanh units (linear if 0) on the encoded features of `split`;
+/// returns its test score.
 pub(super) fn train(
     split: &Split,
     hidden: usize,
@@ -65,7 +65,7 @@ pub(super) fn train(
         let left_out = order.split_off(order.len() - order.len() / VALIDATION);
         validation = Some(Validation::new(split.train.choose(&left_out), encoded));
     }
-    // As a whole where it is no more than a batch: the others are encoded batch by batch, to save memory.
+    // Data of up to one batch are encoded once; larger data batch by batch, to save memory.
     let whole = (order.len() <= BATCH).then(|| {
         let fitted = split.train.choose(&order);
         (encoded(&fitted.features), fitted.targets)

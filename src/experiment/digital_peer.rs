@@ -1,4 +1,4 @@
-//! The smallest digital network that does as well as the physical one.
+//! Search for the smallest digital network that does as well as the physical one.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -8,35 +8,35 @@ use crate::data::Split;
 use crate::loss::Loss;
 use crate::training::TestScore;
 
-/// Hidden units of the networks among which one that does as well is looked for, after the linear one.
+/// Hidden units of the networks that the search may try, after the linear network.
 const SIZES: [usize; 8] = [2, 4, 8, 16, 32, 64, 128, 256];
 
 /// The smallest digital network that does as well as a physical one: a linear network, or one hidden layer
 /// of tanh units, in powers of two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DigitalPeer {
-    /// Its hidden units; none in a linear network.
+    /// Hidden units; 0 for a linear network.
     pub hidden_units: usize,
-    /// How well it does on the test data.
+    /// Test score.
     #[serde(flatten)]
     pub test: TestScore,
     /// Multiply-adds of a classification.
     pub multiply_adds: u64,
 }
 
-/// The search for the smallest digital network that does as well.
+/// Result of the search for the smallest digital network that does as well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PeerSearch {
-    /// The smallest of those tried that does as well, if one does.
+    /// The smallest network tried that does as well; `None` if no network does.
     pub found: Option<DigitalPeer>,
-    /// Those tried, in their order.
+    /// The networks tried, in order.
     pub tried: Vec<DigitalPeer>,
-    /// Hidden units of the one for which there was no work left, if it ended for that.
+    /// Hidden units of the network that the remaining time did not allow; `None` if the search was complete.
     pub stopped_at: Option<usize>,
 }
 
 impl PeerSearch {
-    /// What was found, and what not, and why.
+    /// The result in words.
     #[must_use]
     pub fn in_words(&self) -> String {
         let size = |units: usize| match units {
@@ -49,7 +49,7 @@ impl PeerSearch {
         });
         let tried = match tried.collect::<Vec<_>>().join(", ") {
             none if none.is_empty() => "none was tried".to_owned(),
-            tried => format!("tried were {tried}"),
+            tried => format!("tried: {tried}"),
         };
         let found = match &self.found {
             Some(peer) if self.stopped_at.is_some() => {
@@ -60,7 +60,7 @@ impl PeerSearch {
         };
         let stopped = self.stopped_at.map_or_else(String::new, |units| {
             format!(
-                "; stopped before {}, which would have taken more than accounting.peer_share of the training's time",
+                "; stopped before {}: the search would take more than accounting.peer_share of the training's time",
                 size(units)
             )
         });
@@ -68,9 +68,9 @@ impl PeerSearch {
     }
 }
 
-/// Seconds that the training of a network of `features`, `hidden` units and `outputs` takes on two cores,
-/// reckoned. Beside the products, there and back, every value of a batch is picked and scaled, every unit has
-/// its function, and a step has its own time.
+/// Estimated seconds of training a network with `features`, `hidden` units and `outputs` on two cores: products of
+/// the forward and backward pass, picking and scaling of every value, functions of the units, and overhead of a
+/// step.
 fn seconds_of(features: usize, hidden: usize, outputs: usize, batch: usize) -> f64 {
     const PASSES: usize = 3;
     const A_VALUE: usize = 20;
@@ -79,13 +79,12 @@ fn seconds_of(features: usize, hidden: usize, outputs: usize, batch: usize) -> f
     STEPS as f64 * (SECONDS_A_STEP + (batch * of_a_sample) as f64 / MULTIPLY_ADDS_A_SECOND)
 }
 
-/// Seconds of a step beside its arithmetic, and multiply-adds a second: measured were 1 ms, and 5 to 9 thousand
-/// million.
+/// Overhead of a step in seconds, and multiply-adds per second. Measured: 1 ms, and 5e9 to 9e9.
 const SECONDS_A_STEP: f64 = 1e-3;
 const MULTIPLY_ADDS_A_SECOND: f64 = 5e9;
 
-/// The smallest network whose test score is at least `enough`, among those that can be trained in `budget` seconds
-/// together, as they are estimated. Larger networks are taken to do better.
+/// Searches for the smallest network with a test score of at least `enough`. The estimated time of all trainings
+/// stays within `budget` seconds. Assumes that larger networks do better.
 #[must_use]
 pub fn digital_peer(
     split: &Split,
@@ -104,7 +103,7 @@ pub fn digital_peer(
     let batch = split.train.len().min(BATCH);
     let mut left = budget;
     let mut search = PeerSearch { found: None, tried: Vec::new(), stopped_at: None };
-    // The linear one first, then by halves.
+    // The linear network first, then bisection.
     let (mut too_small, mut large_enough) = (0, SIZES.len());
     let mut next = Some(0);
     while let Some(hidden) = next {
@@ -138,7 +137,7 @@ mod tests {
     use crate::data::Dataset;
     use crate::loss::CrossEntropy;
 
-    /// Two classes on either side of a circle: no linear network tells them apart.
+    /// Two classes, inside and outside a circle: no linear network separates them.
     fn circles() -> Split {
         let points = |count: usize| {
             let at = |sample: usize| {
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_for_a_peer_stays_within_its_budget_and_says_what_it_did() {
+    fn the_search_for_a_peer_stays_within_its_budget_and_reports_what_it_tried() {
         let (split, device) = (circles(), Device::flex());
         let search =
             |budget| digital_peer(&split, &CrossEntropy::default(), 0.95, budget, 1, &device);

@@ -1,4 +1,4 @@
-//! What cannot work is refused before anything is opened, made or driven.
+//! Refuses what cannot work, before anything is opened, written or driven.
 
 use burn::tensor::Device;
 use twinprop_devices::PhysicalLayer;
@@ -9,13 +9,14 @@ use super::options::RunOptions;
 use super::recipe::{DeviceEntry, Recipe, StageConfig};
 use super::run_folder::RunFolder;
 use super::trained_on::check_loaded;
-use super::twins::Subject;
+use super::twins::TwinnedDevice;
 use crate::training::Observer;
 use crate::{Error, Rule};
 
-/// Why `rule` cannot train on the devices of `recipe`, if it cannot: `ideal` training needs the equation that
-/// a device obeys, which nobody knows of a real one, and so does the regulariser `training.bean` of a stage that
-/// plays on a device, where the rule fits no twin.
+/// Why `rule` cannot train on the devices of `recipe`; `None` if it can.
+///
+/// `ideal` training needs the exact equation of every device, which is unknown for a real one. The regulariser
+/// `training.bean` needs a twin of each device that it acts on, or the exact equation if the rule fits no twins.
 #[must_use]
 pub fn why_not(rule: Rule, recipe: &Recipe) -> Option<String> {
     if rule.needs_calibration() {
@@ -25,20 +26,19 @@ pub fn why_not(rule: Rule, recipe: &Recipe) -> Option<String> {
     if rule == Rule::Ideal {
         let name = recipe.devices.keys().find(|name| is_real(name))?;
         return Some(format!(
-            "`{name}` is a real device, and ideal training needs the equation that it obeys; train by pat or in-silico"
+            "`{name}` is a real device, but ideal training needs the exact equation of the device; train by pat or in-silico"
         ));
     }
     let (place, name) = regularised(recipe).into_iter().find(|(_, name)| is_real(name))?;
     Some(format!(
-        "key `training.bean`: it regularises what enters stage {place}, which plays on `{name}`, a real device; its weights are those of a twin, and {rule} fits none; train by pat, name only digital layers in training.bean.stages, or leave out training.bean"
+        "key `training.bean`: it regularises stage {place}, which plays on `{name}`, a real device; this needs the weights of a twin, and {rule} fits none; train by pat, name only digital layers in training.bean.stages, or leave out training.bean"
     ))
 }
 
-/// The physical stages of `recipe` whose inputs `training.bean` regularises: their places, from zero, and their
-/// devices.
+/// Places (from zero) and devices of the physical stages that `training.bean` regularises.
 fn regularised(recipe: &Recipe) -> Vec<(usize, &str)> {
     let Some(bean) = &recipe.training.bean else { return Vec::new() };
-    // A skip is no stage of the network that is built.
+    // A skip is not a stage of the built network.
     let stages = recipe.network.iter().filter(|stage| !matches!(stage, StageConfig::Skip(_)));
     let mixing = stages.enumerate().filter_map(|(place, stage)| match stage {
         StageConfig::Physical(config) => Some((place, Some(config.device.get_ref().as_str()))),
@@ -59,12 +59,12 @@ fn regularised(recipe: &Recipe) -> Vec<(usize, &str)> {
 /// Refuses a rule that cannot train on the devices of `recipe`.
 ///
 /// # Errors
-/// [`Error::Usage`] says why, and what to do instead.
+/// [`Error::Usage`] with the reason and what to do instead.
 pub(super) fn check_rule(recipe: &Recipe) -> Result<(), Error> {
     why_not(recipe.training.rule, recipe).map_or(Ok(()), |why| Err(Error::Usage(why)))
 }
 
-/// Refuses what `options` ask of the devices of `recipe`, which they have changed.
+/// Refuses `options` that cannot apply to the devices of `recipe`. The options are already applied to `recipe`.
 ///
 /// # Errors
 /// As [`check_rule`].
@@ -78,7 +78,7 @@ pub(super) fn check(recipe: &Recipe, options: &RunOptions) -> Result<(), Error> 
     Ok(())
 }
 
-/// Refuses sweeps that would change nothing.
+/// Refuses sweeps that change nothing or repeat a value.
 ///
 /// # Errors
 /// As [`check`].
@@ -88,10 +88,8 @@ pub(super) fn check_sweeps(sweeps: &[Sweep], recipe: &Recipe) -> Result<(), Erro
     for Sweep { key, values } in sweeps {
         refuse_repeated(&format!("option `sweeps` {key}"), values)?;
         let why = match key.as_str() {
-            "seed" => {
-                Some("the seeds are counted by option `seeds`, from option `seed`".to_owned())
-            }
-            "training.rule" => Some("the rules are named by option `rules`".to_owned()),
+            "seed" => Some("set the seeds with option `seeds` and option `seed`".to_owned()),
+            "training.rule" => Some("name the rules with option `rules`".to_owned()),
             key => why_not_set(key, recipe),
         };
         if let Some(why) = why {
@@ -101,10 +99,10 @@ pub(super) fn check_sweeps(sweeps: &[Sweep], recipe: &Recipe) -> Result<(), Erro
     Ok(())
 }
 
-/// Refuses `values` of `option` that are the same; numbers are by their value, however they are written.
+/// Refuses equal `values` of `option`. Numbers are compared by value, not by notation.
 ///
 /// # Errors
-/// [`Error::Usage`] with the two.
+/// [`Error::Usage`] with the two equal values.
 pub(super) fn refuse_repeated(option: &str, values: &[String]) -> Result<(), Error> {
     let number = |text: &str| text.replace('_', "").parse::<f64>().ok();
     for (place, value) in values.iter().enumerate() {
@@ -118,13 +116,13 @@ pub(super) fn refuse_repeated(option: &str, values: &[String]) -> Result<(), Err
             } else {
                 format!("`{before}` and `{value}` are the same")
             };
-            return Err(Error::Usage(format!("{option}: {both}; its runs would be made twice")));
+            return Err(Error::Usage(format!("{option}: {both}; leave one out")));
         }
     }
     Ok(())
 }
 
-/// Why setting `key` changes nothing, if a real device is what it is about.
+/// Why `key` cannot be set, if it concerns a real device.
 fn why_not_set(key: &str, recipe: &Recipe) -> Option<String> {
     let path: Vec<&str> = key.trim().split('.').collect();
     let is_real = |name: &str| {
@@ -135,17 +133,17 @@ fn why_not_set(key: &str, recipe: &Recipe) -> Option<String> {
         ["imperfections", ..] => ("imperfections", is_real("*")?),
         ["devices", name, "imperfections", ..] => ("imperfections", is_real(name)?),
         ["device_seed"] if recipe.devices.values().all(DeviceEntry::is_real) => {
-            ("a seed of its fabrication", is_real("*")?)
+            ("a fabrication seed", is_real("*")?)
         }
         _ => return None,
     };
     Some(format!(
-        "`{}` is a real device, and {what} can only be given to a simulated one; leave it out",
+        "`{}` is a real device, but {what} can only be given to a simulated one; leave it out",
         device.0
     ))
 }
 
-/// Refuses to make a copy of a real device of the run of `recipe`, where `devices` put no other in its place.
+/// Refuses to fabricate a copy of a real device of `recipe` that `devices` does not replace.
 ///
 /// # Errors
 /// As [`check_rule`].
@@ -157,11 +155,11 @@ pub(super) fn check_copy(recipe: &Recipe, devices: &[String]) -> Result<(), Erro
     let mut real = recipe.devices.iter().filter(|(_, device)| device.is_real());
     let Some((name, _)) = real.find(|(name, _)| !is_replaced(name)) else { return Ok(()) };
     Err(Error::Usage(format!(
-        "`{name}` is a real device, of which no seed makes a copy; name the other one with option `devices`, or bring the network back to this one with `experiment::recalibrate_run`"
+        "`{name}` is a real device; no seed makes a copy of it; name the other device with option `devices`, or adapt the network to this one with `experiment::recalibrate_run`"
     )))
 }
 
-/// Refuses what needs the twins of the run of `recipe` in `run`, where it kept none.
+/// Refuses a run without twins, where twins are needed.
 ///
 /// # Errors
 /// As [`check_rule`].
@@ -171,16 +169,15 @@ pub(super) fn check_twins(recipe: &Recipe, run: &RunFolder) -> Result<(), Error>
         return Ok(());
     }
     Err(Error::Usage(format!(
-        "{}: it was trained by {rule}, which fits no twins, and a network is brought back through them; train it by pat",
+        "{}: it was trained by {rule}, which fits no twins, but an adaptation needs them; train it by pat",
         run.path().display()
     )))
 }
 
-/// Refuses, once the devices of `experiment` are known and before a shot is played, a calibration that their
-/// shots or the files at hand do not allow.
+/// Refuses, before a shot is played, a calibration for which the devices or the files to load do not fit.
 ///
 /// # Errors
-/// [`Error::Usage`] and [`Error::Calibration`] say what, and what to do instead.
+/// [`Error::Usage`] and [`Error::Calibration`] with the reason and what to do instead.
 pub(super) fn check_calibration(
     experiment: &Experiment,
     recipe: &Recipe,
@@ -200,7 +197,7 @@ pub(super) fn check_calibration(
         }
         if let Some(folder) = &config.load {
             let nominal = instrument.nominal.clone();
-            Subject { name, interface, nominal, seed: recipe.seed, backend }
+            TwinnedDevice { name, interface, nominal, seed: recipe.seed, backend }
                 .load(config, folder)?;
         }
     }
@@ -224,8 +221,8 @@ mod tests {
         Rule::FiniteDifferences,
     ];
 
-    /// Two devices, `one` simulated and `two` as `two` says, in a network whose layers that mix are in the
-    /// places 1 (one), 2 (two), 3 (digital); the skip has no place.
+    /// Two devices, `one` simulated and `two` as given. The mixing layers of the network have the places
+    /// 1 (one), 2 (two) and 3 (digital); the skip has no place.
     fn recipe(two: &str, bean: &str) -> Recipe {
         let text = format!(
             r#"
@@ -243,7 +240,7 @@ data = {{ source = "vowels" }}
     }
 
     #[test]
-    fn a_rule_without_twins_is_refused_where_something_asks_for_one() {
+    fn a_rule_without_twins_is_refused_if_a_twin_is_needed() {
         let real = r#"rig = { target = "tcp://127.0.0.1:1" }"#;
         let (model, simulated) = ("model = { second_harmonic = {} }", "imperfections = {}");
         let described = format!("{real}\n{model}");

@@ -3,14 +3,14 @@
 use twinprop_calibration::Fidelity;
 use twinprop_calibration::fidelity::Verdict;
 
-/// What a twin is worth, in a sentence.
+/// The verdict on a twin in a sentence, with its fidelity in numbers.
 #[must_use]
 pub fn in_a_sentence(fidelity: &Fidelity) -> String {
     let gradient = &fidelity.gradient;
     let judgement = match fidelity.verdict() {
         Verdict::Fit => "fit for training",
         Verdict::Usable => {
-            "usable: its gradient points the right way, and more shots or another twin would train faster"
+            "usable: its gradient points the right way; with more shots or another twin, training would be faster"
         }
         Verdict::Unfit if gradient.cosine.low > 0.0 => {
             "not fit for training: its gradient points the right way only roughly"
@@ -23,7 +23,7 @@ pub fn in_a_sentence(fidelity: &Fidelity) -> String {
     format!("{judgement}. {}", in_numbers(fidelity))
 }
 
-/// What a twin's fidelity is, in a sentence of numbers.
+/// A twin's fidelity in numbers: gradient cosine and length, R², NRMSE.
 #[must_use]
 pub fn in_numbers(Fidelity { readings, gradient, .. }: &Fidelity) -> String {
     let floor = readings.over_the_floor().map_or_else(String::new, |times| {

@@ -1,7 +1,7 @@
-//! One process writes a folder at a time.
+//! Lock of a folder, so that only one process writes it.
 //!
-//! The lock is the operating system's, on the file [`FILE`] in the folder: it ends with its process, however
-//! that ends, and so needs no clean-up after a crash. The file says who has it.
+//! The operating system locks the file [`FILE`] in the folder. The lock ends with its process, also in a crash. The
+//! file names the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -12,34 +12,34 @@ use std::time::Duration;
 use super::provenance;
 use crate::Error;
 
-/// Name of the file that is locked.
+/// Name of the locked file.
 pub(super) const FILE: &str = ".lock";
-/// So often, and with such pauses, a lock is looked at whose owner has no name.
+/// Number of attempts, and the pause between them, to read the owner of a lock while its file is empty.
 const UNSIGNED_LOOKS: usize = 25;
 const UNSIGNED_PAUSE: Duration = Duration::from_millis(10);
 const WRITABLE: &str = "name a folder that can be written with option `out`";
 
-/// A folder that this process writes, until it is dropped.
+/// Lock of a folder by this process; dropping it releases the folder.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     file: File,
-    /// What to know about a file system that has no locks.
+    /// Warning about a file system without locks.
     pub warning: Option<String>,
 }
 
 impl FolderLock {
-    /// Locks `folder`, which is there.
+    /// Locks the existing `folder`.
     ///
     /// # Errors
-    /// [`Error::Usage`] with who has it where another process does, [`Error::File`] where the lock's file
-    /// cannot be written.
+    /// [`Error::Usage`] names another process that has the lock, [`Error::File`] if the lock's file cannot be
+    /// written.
     pub fn acquire(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(Error::file(&path, WRITABLE))?;
         let mut warning = None;
-        // Between locking and signing, and between unsigning and unlocking, the owner has no name.
+        // Between locking and signing, and between clearing and unlocking, the file is empty.
         for look in 1.. {
             match file.try_lock() {
                 Ok(()) => break,
@@ -57,7 +57,7 @@ impl FolderLock {
                 }
                 Err(TryLockError::Error(error)) => {
                     warning = Some(format!(
-                        "{}: this file system has no locks ({error}): see that no other process writes the folder",
+                        "{}: this file system has no locks ({error}); make sure that no other process writes the folder",
                         folder.display()
                     ));
                     break;
@@ -78,12 +78,12 @@ impl FolderLock {
 
 impl Drop for FolderLock {
     fn drop(&mut self) {
-        // The lock ends with the file; who had it is then of no use.
+        // The lock ends when the file closes; the owner's name is no longer valid.
         let _ = self.file.set_len(0);
     }
 }
 
-/// Who has locked `file`, in words, if it says; some systems let nobody else read a locked file.
+/// The owner of the lock on `file`, in words; `None` if the file is empty or the system does not allow reading it.
 fn owner_of(file: &mut File) -> Option<String> {
     let mut owner = String::new();
     file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut owner)).ok()?;
@@ -91,10 +91,10 @@ fn owner_of(file: &mut File) -> Option<String> {
     (!owner.is_empty()).then(|| owner.to_owned())
 }
 
-/// Most characters that are told of the owner's command line.
+/// Most characters shown of the owner's command line.
 const LONGEST_COMMAND: usize = 200;
 
-/// `command` on one line, at most [`LONGEST_COMMAND`] characters of it.
+/// `command` on one line, cut to [`LONGEST_COMMAND`] characters.
 fn shortened(command: &str) -> String {
     let one_line = command.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
     let mut text: String = one_line.clone().take(LONGEST_COMMAND).collect();
@@ -108,12 +108,12 @@ fn shortened(command: &str) -> String {
 /// This process, in words.
 fn owner() -> String {
     let program = shortened(&provenance::command_line());
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+    let computer = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok())
-        .map_or_else(String::new, |host| format!(" on {}", host.trim()));
+        .map_or_else(String::new, |name| format!(" on {}", name.trim()));
     let (pid, since) = (std::process::id(), provenance::now());
-    format!("process {pid}{host} (`{program}`, since {since})\n")
+    format!("process {pid}{computer} (`{program}`, since {since})\n")
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_refused_and_told_who_has_the_folder() {
+    fn a_second_lock_is_refused_and_names_the_owner() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let first = FolderLock::acquire(folder.path()).expect("nobody has it");
         let error = FolderLock::acquire(folder.path()).expect_err("it is taken").to_string();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_line_is_told_whole_unless_it_is_long() {
+    fn only_a_long_command_line_is_cut() {
         let short = "twinprop train recipe.toml --out run";
         assert_eq!(shortened(short), short);
         assert_eq!(shortened("sh -c 'one\ntwo'"), "sh -c 'one two'");

@@ -1,81 +1,67 @@
-//! Experiments: a recipe, and the run folder that comes of it.
+//! Experiments: from a recipe to a trained network and its run folder.
+//!
+//! The functions and types that a program meets first are here; the modules have the rest.
+//!
+//! | task | start at |
+//! |---|---|
+//! | train a recipe | [`train`], [`train_recipe`], [`resume`] |
+//! | build a network without training it | [`prepare`] |
+//! | evaluate, predict, recalibrate | [`evaluate_run`], [`predict_samples`], [`recalibrate_run`] |
+//! | calibrate twins alone | [`calibration`] |
+//! | compare training rules | [`compare`](mod@compare) |
+//! | move a network to another copy of its devices | [`transfer`] |
+//! | meta-train a plasticity rule | [`meta`] |
+//! | read a run's results | [`RunFolder`], [`Summary`] |
 
-mod accounting;
-mod adapt;
+pub mod accounting;
+pub mod adapt;
 mod assemble;
-mod assemblies;
-mod away;
-mod baseline;
-mod build;
+pub mod assemblies;
+pub mod baseline;
+pub mod build;
 mod calibrate;
 mod calibrated;
-mod calibration_run;
+pub mod calibration;
 mod checkpoint;
-mod compare;
+pub mod compare;
 mod digital_network;
-mod digital_peer;
-mod evaluate;
-mod feasible;
-mod fidelity_words;
+pub mod digital_peer;
+pub mod evaluate;
+pub mod feasible;
+pub mod fidelity_words;
 mod folder_lock;
-mod judged;
+pub mod judged;
 mod keeper;
-mod meta;
-mod options;
+pub mod meta;
+pub mod options;
 mod outcome;
-mod predict;
+pub mod predict;
 mod preparation;
-mod provenance;
+pub mod provenance;
 mod recalibrate;
-mod recipe;
+pub mod recipe;
 mod reference;
 mod ridge;
 mod run;
-mod run_folder;
-mod summary;
+pub mod run_folder;
+pub mod summary;
 mod trained;
-mod trained_on;
-mod transfer;
-mod troubles;
+pub mod trained_on;
+pub mod transfer;
+pub mod troubles;
 mod twins;
-mod verdict;
-mod watch;
+mod unopened;
+pub mod verdict;
+pub mod watch;
 
-pub use accounting::{Accounting, Cost, PeerCost};
-pub use adapt::Adaptation;
-pub use assemblies::{Correlations, StageAssemblies};
-pub use baseline::{Baseline, baselines};
-pub use build::{AtHand, Experiment, Given, Place, open, prepare};
-pub use calibrated::{Calibrated, CalibrationSummary, TwinSummary};
-pub use calibration_run::{calibrate_recipe, resume_calibration};
-pub use compare::{
-    Cell, CellKey, Compared, Comparison, ComparisonRow, Effort, Plan, SeedScores, Settings, Sweep,
-    compare, make_cell, mean_and_deviation, plan_comparison, resume_comparison,
-};
-pub use digital_peer::{DigitalPeer, PeerSearch, digital_peer};
-pub use evaluate::{Reevaluation, evaluate_run};
-pub use feasible::why_not;
-pub use fidelity_words::{in_a_sentence, in_numbers};
-pub use judged::JudgedShots;
-pub use meta::{
-    Arm, ArmResult, EpisodeMetrics, MetaCell, MetaConfig, MetaPlan, MetaRecipe, MetaRow,
-    MetaTraining, TasksConfig, meta_training, resume_meta_training,
-};
+pub use build::{Experiment, Given, Place, prepare};
+pub use compare::{compare, resume_comparison};
+pub use evaluate::evaluate_run;
 pub use options::RunOptions;
-pub use predict::{Confused, PredictOptions, Prediction, predict_samples};
-pub use provenance::{Provenance, Spent, command_line};
+pub use predict::predict_samples;
 pub use recalibrate::recalibrate_run;
-pub use recipe::{
-    AccountingConfig, AdaptConfig, CalibrationConfig, DeviceEntry, DropoutConfig, JitterConfig,
-    LinearConfig, PadConfig, PatchesConfig, PhysicalConfig, Recipe, Requirement, RigConfig,
-    SkipConfig, SliceConfig, SoftplusConfig, StageConfig, TwinConfig, recipe_schema,
-};
-pub use run::{CHECKPOINTS_EVERY, resume, resume_given, train, train_recipe};
-pub use run_folder::{RunFolder, Usages};
-pub use summary::{BestScore, LinkSummary, Recalibrations, Summary, TwinScore};
+pub use recipe::Recipe;
+pub use run::{resume, resume_given, train, train_recipe};
+pub use run_folder::RunFolder;
+pub use summary::Summary;
 pub use trained::{Reopening, Trained};
-pub use trained_on::{Half, TrainedFeature, TrainedOn};
-pub use transfer::{Scratch, Transfer, transfer};
-pub use troubles::{clamps_in_words, restarts, share, share_in_words, troubles};
-pub use verdict::{Grade, PAGE, Remedy, TwinVerdict, as_option};
-pub use watch::{Look, Watch};

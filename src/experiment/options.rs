@@ -1,32 +1,36 @@
-//! What is decided about a run beside its recipe.
+//! Options of a run beside its recipe.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::{Backend, Rule};
 
-/// What the command line decides about a run.
+/// Time from one checkpoint to the next, unless [`RunOptions::checkpoint_steps`] is set.
+pub const CHECKPOINTS_EVERY: Duration = Duration::from_secs(30);
+
+/// Options of a run; each overrides the recipe or a default.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// The rule, if not the recipe's.
+    /// Training rule instead of the recipe's.
     pub rule: Option<Rule>,
-    /// The seed, if not the recipe's.
+    /// Seed instead of the recipe's.
     pub seed: Option<u64>,
-    /// Where the host computes.
+    /// Backend of the tensors.
     pub backend: Backend,
-    /// The run's folder, if not the next free one under `runs`.
+    /// Folder of the run; by default the next free one under `runs`.
     pub out: Option<PathBuf>,
-    /// Where data files are looked for besides.
+    /// Further folder in which data files are searched for.
     pub data_dir: Option<PathBuf>,
     /// Real devices instead of the recipe's, each `TARGET` or `NAME=TARGET`.
     pub devices: Vec<String>,
-    /// Where the shots of each device are recorded, if they are.
+    /// Folder for recordings of the devices' shots; `None` records nothing.
     pub record: Option<PathBuf>,
-    /// Values that replace the recipe's, each `key=value`.
+    /// Values instead of the recipe's, each `key=value`.
     pub set: Vec<String>,
-    /// Training steps from one checkpoint to the next, if not [`CHECKPOINTS_EVERY`](super::CHECKPOINTS_EVERY).
+    /// Training steps from one checkpoint to the next; by default a checkpoint every [`CHECKPOINTS_EVERY`].
     pub checkpoint_steps: Option<u64>,
-    /// The command line that asks for the run, if one does: reports say it.
+    /// Command line of the run, shown in reports; empty for a library call.
     pub command: String,
-    /// Whether data and devices may differ from what a resumed run, or one whose twins are loaded, has.
+    /// Whether data and devices may differ from a resumed run's, or from the run that twins are loaded from.
     pub allow_changed_data: bool,
 }

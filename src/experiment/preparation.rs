@@ -1,4 +1,4 @@
-//! From a run's options to its experiment.
+//! Applies a run's options to its recipe, and opens its experiment.
 
 use std::path::Path;
 
@@ -14,25 +14,23 @@ use crate::Error;
 use crate::training::Observer;
 
 impl RunOptions {
-    /// The recipe at `path` as these options have it, its files where they are; before anything is
-    /// made or driven.
+    /// Reads the recipe at `path` and applies these options; file paths become absolute. Writes and drives nothing.
     ///
     /// # Errors
-    /// Whatever is wrong with the recipe or its files, and [`Error::Usage`] where the run's folder
-    /// holds results already.
+    /// Any error of the recipe or its files, and [`Error::Usage`] if the run's folder has results already.
     pub(super) fn recipe(&self, path: &Path) -> Result<Recipe, Error> {
         let folder = path.parent().unwrap_or(Path::new("."));
         self.prepared(Recipe::read(path, &self.set)?, folder)
     }
 
-    /// The same of a `recipe` in memory, whose files are relative to `folder`.
+    /// The same for a `recipe` in memory with file paths relative to `folder`.
     pub(super) fn prepared(&self, mut recipe: Recipe, folder: &Path) -> Result<Recipe, Error> {
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.training.rule = self.rule.unwrap_or(recipe.training.rule);
         if recipe.seed > LARGEST_SEED {
             let seed = recipe.seed;
             return Err(Error::Usage(format!(
-                "option `seed` {seed}: the largest seed is {LARGEST_SEED}"
+                "option `seed` {seed}: too large; the largest seed is {LARGEST_SEED}"
             )));
         }
         recipe.take_rigs(&self.devices)?;
@@ -48,8 +46,8 @@ impl RunOptions {
         Ok(recipe)
     }
 
-    /// The experiment of `recipe`, whose files are relative to `folder`, of a run that was `trained_on` something
-    /// if it has begun; no shot is played.
+    /// Opens the experiment of `recipe`, with file paths relative to `folder`. A resumed run passes the data and
+    /// devices that it was `trained_on`. Plays no shot.
     pub(super) fn open(
         &self,
         recipe: &Recipe,
@@ -69,7 +67,7 @@ impl RunOptions {
         open(recipe, &place, given, observer)
     }
 
-    /// The same, with the twins of a rule that needs no calibration; where one is needed, it is possible.
+    /// The same, then checks the calibration or, for a rule without calibration, sets the exact twins.
     pub(super) fn set_up(
         &self,
         recipe: &Recipe,

@@ -1,4 +1,4 @@
-//! Where a run comes from: program, command, day, devices; and where its time went.
+//! Provenance of a run: program version, command, dates and devices; and the duration of its parts.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,41 +8,41 @@ use serde::{Deserialize, Serialize};
 use super::recipe::{DeviceEntry, Recipe};
 use crate::network::Laboratory;
 
-/// Program, command, day and devices of a run.
+/// Program version, command, dates and devices of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Provenance {
     /// Version of twinprop.
     pub version: String,
-    /// The command line, if it was made by one.
+    /// Command line; empty for a library call.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub command: String,
-    /// When it began, such as `2026-11-28 07:30 UTC`.
+    /// Date of the beginning, such as `2026-11-28 07:30 UTC`.
     pub began: String,
-    /// When its results were written.
+    /// Date of the results.
     pub ended: String,
-    /// Its devices, in words, by the names that the recipe gives them.
+    /// Devices: name in the recipe, and description.
     pub devices: Vec<(String, String)>,
 }
 
-/// What was begun in a folder.
+/// Beginning of a run: `begun.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Begun {
     /// The recipe's file name.
     pub recipe: String,
-    /// Version of the program.
+    /// Version of twinprop.
     #[serde(default)]
     pub version: String,
-    /// The command line, if it was begun by one.
+    /// Command line; empty for a library call.
     #[serde(default)]
     pub command: String,
-    /// When, such as `2026-11-28 07:30 UTC`.
+    /// Date, such as `2026-11-28 07:30 UTC`.
     #[serde(default)]
     pub began: String,
 }
 
 impl Begun {
-    /// Where what ends now comes from, on `devices`, in words by their names.
+    /// Provenance of a run that ends now on `devices` (names and descriptions).
     pub fn provenance(&self, devices: Vec<(String, String)>) -> Provenance {
         Provenance {
             version: self.version.clone(),
@@ -53,17 +53,17 @@ impl Begun {
         }
     }
 
-    /// What people call it.
+    /// Name of the recipe without its ending.
     pub fn name(&self) -> &str {
         self.recipe.trim_end_matches(".toml")
     }
 }
 
-/// Where a run's seconds went; breaks between two processes are left out.
+/// Duration of a run's parts in seconds, without breaks between processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spent {
-    /// Shots of some training samples through the untrained network, before all else.
+    /// Number of shots that initialise the untrained network.
     pub first_shots: u64,
     /// Reading the data, opening the devices and the first shots.
     pub opening: f64,
@@ -71,16 +71,16 @@ pub struct Spent {
     pub calibration: f64,
     /// Training, with the tests after its epochs.
     pub training: f64,
-    /// Measuring what later tells a drift, and which units answer alike.
+    /// Measuring reference readings for drift checks, and correlations of regularised stages.
     pub reference: f64,
-    /// Searching the digital network of the same accuracy.
+    /// Search for the digital peer.
     pub digital_peer: f64,
-    /// All of it, the reports among it.
+    /// All parts and the reports.
     pub total: f64,
 }
 
 impl Spent {
-    /// The parts that have a name, in words and seconds.
+    /// Name and duration in seconds of each part.
     #[must_use]
     pub fn parts(&self) -> [(&'static str, f64); 5] {
         [
@@ -93,7 +93,7 @@ impl Spent {
     }
 }
 
-/// The command line of this process, as a shell takes it; what is not UTF-8 in it is replaced.
+/// Command line of this process in shell syntax; bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn command_line() -> String {
     let mut arguments = std::env::args_os().map(|text| text.to_string_lossy().into_owned());
@@ -104,7 +104,7 @@ pub fn command_line() -> String {
     std::iter::once(program).chain(arguments.map(quoted)).collect::<Vec<_>>().join(" ")
 }
 
-/// `argument` as a shell takes it.
+/// `argument` in shell syntax.
 fn quoted(argument: String) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,/:+@%".contains(letter);
     if !argument.is_empty() && argument.chars().all(is_plain) {
@@ -114,12 +114,12 @@ fn quoted(argument: String) -> String {
     }
 }
 
-/// The version of this program.
+/// Version of twinprop.
 pub(super) fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-/// The devices of `recipe`, in words; the links of the real ones are in `laboratory`.
+/// Names and descriptions of the devices of `recipe`; `laboratory` has the links of real devices.
 pub(super) fn devices_in_words(recipe: &Recipe, laboratory: &Laboratory) -> Vec<(String, String)> {
     let mut links = laboratory.links();
     let mut in_words = |entry: &DeviceEntry| {
@@ -142,14 +142,13 @@ pub(super) fn devices_in_words(recipe: &Recipe, laboratory: &Laboratory) -> Vec<
     recipe.devices.iter().map(|(name, entry)| (name.clone(), in_words(entry))).collect()
 }
 
-/// Now, to the minute, as `2026-11-28 07:30 UTC`.
+/// The present date to the minute, such as `2026-11-28 07:30 UTC`.
 pub(super) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     date(since.map_or(0, |since| since.as_secs()))
 }
 
-/// The day and the minute `seconds` after 1970 began (the days' arithmetic: Hinnant, *chrono-compatible
-/// low-level date algorithms*, 2013).
+/// Date of `seconds` after the beginning of 1970 (Hinnant, *chrono-compatible low-level date algorithms*, 2013).
 fn date(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
@@ -168,7 +167,7 @@ mod tests {
     use super::{date, quoted};
 
     #[test]
-    fn arguments_are_quoted_where_a_shell_would_take_them_apart() {
+    fn arguments_are_quoted_if_a_shell_would_split_them() {
         for (argument, text) in [
             ("training.epochs=3", "training.epochs=3"),
             ("process:python3 rig.py", "'process:python3 rig.py'"),
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_those_of_the_calendar() {
+    fn dates_follow_the_calendar() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00 UTC"),
             (951_782_399, "2000-02-28 23:59 UTC"),

@@ -1,4 +1,4 @@
-//! A run brought back to its device, which has drifted.
+//! Recalibrates a run on its devices after drift.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::training::Observer;
 
-/// Brings the network of the run in `path` back to its devices as they are now, with at most `shots`
-/// shots; the run that comes of it is written to the new folder `out`, or beside the first.
+/// Adapts the network of the run in `path` to the present state of its devices with at most `shots` shots. Writes a
+/// new run to the folder `out`, by default the next free one under `runs`.
 ///
 /// # Errors
-/// As [`Trained::open`], and whatever is wrong with the folder.
+/// As [`Trained::open`], and any error of the folder.
 pub fn recalibrate_run(
     path: &Path,
     reopening: &Reopening,

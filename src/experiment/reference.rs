@@ -1,4 +1,4 @@
-//! Readings of a run's devices when it ended, to tell later whether they have drifted.
+//! Reference readings of a run's devices at its end, for later drift checks.
 
 use burn::tensor::Device;
 use twinprop_calibration::bridge::to_tensor;
@@ -13,10 +13,10 @@ use crate::data::Split;
 use crate::network::{Laboratory, Network, Source};
 use crate::training::{Observer, Task};
 
-/// Training samples whose drives a reference set is taken from.
+/// Training samples that give the drives of a reference set.
 const SAMPLES: usize = 64;
 
-/// How a reference set is played.
+/// Settings of a reference set.
 pub(super) struct ReferenceSet<'a> {
     pub config: &'a WatchConfig,
     pub seed: u64,
@@ -24,8 +24,7 @@ pub(super) struct ReferenceSet<'a> {
 }
 
 impl ReferenceSet<'_> {
-    /// Plays a reference set on every device that `network` plays on, at drives of the task, and saves it in
-    /// `folder`.
+    /// Plays a reference set on every device of `network`, with drives of the task, and saves it in `folder`.
     pub fn save(
         &self,
         network: &Network,
@@ -56,7 +55,7 @@ impl ReferenceSet<'_> {
     }
 }
 
-/// The reference set `recorded`, which was played `repeats` times on a device with `outputs`.
+/// The reference set from a recording of `repeats` plays on a device with `outputs`.
 pub(super) fn read_reference(recorded: Recorded, outputs: Channels, repeats: usize) -> Reference {
     let drives = recorded.inputs.ncols() / repeats;
     Reference {

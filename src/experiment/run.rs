@@ -1,7 +1,7 @@
-//! One run: prepare, calibrate, train, report.
+//! One run: prepares, calibrates, trains and reports.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::tensor::Device;
 use twinprop_calibration::CalibrationError;
@@ -15,7 +15,7 @@ use super::calibrated::{self, Calibrated, CalibrationSummary};
 use super::checkpoint::Checkpoint;
 use super::feasible;
 use super::keeper::Keeper;
-use super::options::RunOptions;
+use super::options::{CHECKPOINTS_EVERY, RunOptions};
 use super::provenance::Spent;
 use super::recipe::{DeviceEntry, Recipe};
 use super::run_folder::RunFolder;
@@ -29,10 +29,7 @@ use crate::training::{
     RefinementConfig, Results, Trainer, TrainingBegins, TwinCourse, TwinJudged, WorkOutcome,
 };
 
-/// Time from one checkpoint to the next, where it is not counted in steps.
-pub const CHECKPOINTS_EVERY: Duration = Duration::from_secs(30);
-
-/// How twins are refined while `recipe` is trained, and which of the laboratory's; nothing if none are.
+/// How twins are refined during the training of `recipe`, and whether for each twin; `None` without refinement.
 fn refinement_of(
     recipe: &Recipe,
     calibrated: &[Calibrated],
@@ -54,12 +51,11 @@ fn refinement_of(
     learn.contains(&true).then_some((config, learn))
 }
 
-/// Trains the recipe at `path`. Where `observer` breaks, the run ends after the step, with a checkpoint. Returns the
+/// Trains the recipe at `path`. If `observer` breaks, the run stops after the step, with a checkpoint. Returns the
 /// summary and the run's folder.
 ///
 /// # Errors
-/// Whatever is wrong with the recipe, the data, the folder or the device; [`Error::Interrupted`] where it
-/// was stopped.
+/// Any error of the recipe, the data, the folder or a device; [`Error::Interrupted`] if `observer` stops the run.
 pub fn train(
     path: &Path,
     options: &RunOptions,
@@ -70,11 +66,11 @@ pub fn train(
     begin(recipe, path, folder, Given::default(), options, observer)
 }
 
-/// Trains a `recipe` in memory, called `name`, on what is `given`: samples for `source = "given"`, devices for
-/// `given = true`. Files that the recipe names are relative to the current folder. Otherwise as [`train`].
+/// Trains a `recipe` in memory, called `name`, with the `given` data (`source = "given"`) and devices
+/// (`given = true`). File paths are relative to the current folder. Otherwise as [`train`].
 ///
 /// # Errors
-/// As [`train`], and [`Error::Usage`] where the recipe asks for data or devices that are not given.
+/// As [`train`], and [`Error::Usage`] if data or devices are missing in `given`.
 pub fn train_recipe(
     recipe: &Recipe,
     name: &str,
@@ -87,7 +83,7 @@ pub fn train_recipe(
     begin(recipe, &Path::new(name).with_extension("toml"), folder, given, options, observer)
 }
 
-/// Begins the run of `recipe`, whose files are relative to `folder`; `path` names it.
+/// Begins the run of `recipe`, with file paths relative to `folder`; the file name of `path` names the run.
 fn begin(
     recipe: Recipe,
     path: &Path,
@@ -106,14 +102,14 @@ fn begin(
     let folder = RunFolder::create(options.out.as_deref(), &name, observer)?;
     experiment.trained_on.write(&folder)?;
     folder.begin(&recipe, path, &options.command)?;
-    Run::new(start, recipe, options, backend, folder, experiment).carry_on(None, observer)
+    Run::new(start, recipe, options, backend, folder, experiment).complete(None, observer)
 }
 
-/// Resumes the run in `path`, which was cut off, at its last checkpoint. On simulated devices it ends as it would
-/// have without a break.
+/// Resumes the interrupted run in `path` at its last checkpoint. On simulated devices the result is the same as
+/// without the interruption.
 ///
 /// # Errors
-/// As [`train`], and [`Error::Usage`] where there is no run, or it is complete.
+/// As [`train`], and [`Error::Usage`] if `path` has no run, or a complete one.
 pub fn resume(
     path: &Path,
     options: &RunOptions,
@@ -122,7 +118,7 @@ pub fn resume(
     resume_given(path, Given::default(), options, observer)
 }
 
-/// The same with data and devices of the calling program, for a run that [`train_recipe`] began.
+/// Resumes a run of [`train_recipe`] with the data and devices of the calling program. Otherwise as [`resume`].
 ///
 /// # Errors
 /// As [`resume`].
@@ -146,7 +142,7 @@ pub fn resume_given(
     feasible::check_rule(&recipe)?;
     feasible::check(&recipe, options)?;
     let checkpoint = Checkpoint::last_of(&folder)?;
-    // What a rig has measured is kept; a simulation plays it again, with the noise that it had.
+    // Shots of a rig are kept; a simulation plays them again, with the same noise.
     if checkpoint.is_none() && !recipe.devices.values().any(DeviceEntry::is_real) {
         folder.forget_shots()?;
     }
@@ -159,10 +155,10 @@ pub fn resume_given(
         trained_on.write(&folder)?;
     }
     let run = Run::new(start, recipe, options, backend, folder, experiment);
-    run.carry_on(checkpoint.as_ref(), observer)
+    run.complete(checkpoint.as_ref(), observer)
 }
 
-/// A run whose experiment is set up.
+/// A run with its experiment set up.
 pub(super) struct Run<'a> {
     pub start: Instant,
     pub recipe: Recipe,
@@ -170,14 +166,14 @@ pub(super) struct Run<'a> {
     pub backend: Device,
     pub folder: RunFolder,
     pub experiment: Experiment,
-    /// What its twins are worth.
+    /// Verdicts on its twins.
     pub verdicts: Vec<TwinVerdict>,
-    /// Where its time went, that of earlier processes included.
+    /// Duration of its parts, earlier processes included.
     pub spent: Spent,
 }
 
 impl<'a> Run<'a> {
-    /// Of an experiment that is set up and has played no shot.
+    /// A run of an experiment that is set up and has played no shot.
     fn new(
         start: Instant,
         recipe: Recipe,
@@ -190,14 +186,14 @@ impl<'a> Run<'a> {
         Self { start, recipe, options, backend, folder, experiment, verdicts, spent }
     }
 
-    /// Calibrates, trains and reports, from `checkpoint` on if there is one.
-    fn carry_on(
+    /// Calibrates, trains and reports; resumes at the optional `checkpoint`. Errors tell how to resume.
+    fn complete(
         self,
         checkpoint: Option<&Checkpoint>,
         observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
         let folder = RunFolder::at(self.folder.path());
-        self.carry_out(checkpoint, observer).map_err(|error| cut_off(&folder, error))
+        self.carry_out(checkpoint, observer).map_err(|error| with_advice(&folder, error))
     }
 
     fn carry_out(
@@ -205,9 +201,9 @@ impl<'a> Run<'a> {
         checkpoint: Option<&Checkpoint>,
         observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
-        // An observer that cannot write there says so before the first shot.
+        // An observer that cannot write to the folder fails before the first shot.
         let _ = observer.observe(&Event::RunBegins { folder: self.folder.path() })?;
-        // A network that a checkpoint restores has its scales already.
+        // A network restored from a checkpoint is initialised already.
         match checkpoint {
             Some(from) => self.spent = from.notes.spent,
             None => {
@@ -222,17 +218,17 @@ impl<'a> Run<'a> {
         self.finish(&calibrated, course, observer)
     }
 
-    /// Makes the twins, or loads them if they were made before.
+    /// Makes the twins, or loads them if they are `made_before`.
     fn calibrate(
         &mut self,
-        before: bool,
+        made_before: bool,
         observer: &mut dyn Observer,
     ) -> Result<Vec<Calibrated>, Error> {
         let Self { recipe, folder, experiment, backend, start, verdicts, spent, .. } = self;
         if !recipe.training.rule.needs_calibration() {
             return Ok(Vec::new());
         }
-        if before {
+        if made_before {
             let made = reload(experiment, recipe, folder, backend)?;
             *verdicts = calibrated::verdicts(&made, recipe);
             return Ok(made);
@@ -259,7 +255,7 @@ impl<'a> Run<'a> {
         met.map(|()| made)
     }
 
-    /// Trains the network, and keeps checkpoints.
+    /// Trains the network and writes checkpoints.
     fn train(
         &mut self,
         calibrated: &[Calibrated],
@@ -361,9 +357,9 @@ impl<'a> Run<'a> {
     }
 }
 
-/// `error` of the run in `folder`, and how to resume the run where that helps: from a checkpoint, or where a
-/// rig failed before the first, whose shots are kept.
-fn cut_off(folder: &RunFolder, error: Error) -> Error {
+/// Adds to `error` how to resume the run in `folder`, if that helps: after an error of a rig, or if there is a
+/// checkpoint.
+fn with_advice(folder: &RunFolder, error: Error) -> Error {
     let helps = match &error {
         Error::Device(DeviceError::Rig { .. })
         | Error::Calibration(CalibrationError::Device(DeviceError::Rig { .. })) => true,
@@ -379,11 +375,11 @@ fn cut_off(folder: &RunFolder, error: Error) -> Error {
     }
 }
 
-/// How a training went.
+/// Results of a training.
 pub(super) struct Course {
     pub history: Vec<EpochMetrics>,
     pub twins_at_start: Vec<TwinCourse>,
     pub refinement_seconds: Option<f64>,
-    /// Those of earlier processes of the run.
+    /// Duration of the run's earlier processes.
     pub seconds_before: f64,
 }

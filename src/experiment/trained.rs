@@ -1,4 +1,4 @@
-//! A trained run, opened again: its network on its devices, with its twins.
+//! A trained run, reopened: its network, devices and twins.
 
 use std::path::{Path, PathBuf};
 
@@ -15,40 +15,40 @@ use crate::network::{Laboratory, Network};
 use crate::training::Observer;
 use crate::{Backend, Error};
 
-/// How a run is opened again.
+/// Options to reopen a trained run.
 #[derive(Clone, Debug)]
 pub struct Reopening {
-    /// Where the host computes.
+    /// Backend of the tensors.
     pub backend: Backend,
     /// Real devices instead of the run's, each `TARGET` or `NAME=TARGET`.
     pub devices: Vec<String>,
-    /// Where data files are looked for besides.
+    /// Further folder in which data files are searched for.
     pub data_dir: Option<PathBuf>,
-    /// Where the shots of each device are recorded, if they are.
+    /// Folder for recordings of the devices' shots; `None` records nothing.
     pub record: Option<PathBuf>,
-    /// Seed of another copy of the devices than the run's.
+    /// Seed of another copy of the simulated devices; `None` for the run's own devices.
     pub copy: Option<u64>,
-    /// Whether data and devices may differ from what the run was trained on.
+    /// Whether data and devices may differ from the training's.
     pub allow_changed_data: bool,
 }
 
-/// A trained network on its devices.
+/// A trained network with its devices.
 pub struct Trained {
     /// The run's recipe.
     pub recipe: Recipe,
     /// The run's folder.
     pub folder: RunFolder,
-    /// The network with its devices; simulated ones as the run left them.
+    /// The network with its devices; simulated devices have the wear of the run.
     pub experiment: Experiment,
-    /// Where the host computes.
+    /// Backend of the tensors.
     pub backend: Device,
 }
 
 impl Trained {
-    /// Opens the run in `path`; plays no shot.
+    /// Opens the run in `path`. Plays no shot.
     ///
     /// # Errors
-    /// [`Error::Usage`] where there is no run, or its data or devices have changed, and whatever a device answers.
+    /// [`Error::Usage`] if there is no run, or its data or devices have changed; and any error of a device.
     pub fn open(
         path: &Path,
         reopening: &Reopening,
@@ -57,7 +57,7 @@ impl Trained {
         Self::open_given(path, reopening, Given::default(), observer)
     }
 
-    /// The same with data and devices of the calling program.
+    /// Opens the run with data and devices of the calling program.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -70,7 +70,7 @@ impl Trained {
         Self::open_with(path, reopening, AtHand::Everything, given, observer)
     }
 
-    /// The same with what is `at_hand`.
+    /// Opens the run with the data and devices that are `at_hand`.
     pub(super) fn open_with(
         path: &Path,
         reopening: &Reopening,
@@ -102,16 +102,16 @@ impl Trained {
         Ok(Self { recipe, folder, experiment, backend })
     }
 
-    /// Gives the devices the twins that the run fitted or refined.
+    /// Loads the twins that the run fitted or refined.
     ///
     /// # Errors
-    /// [`Error::Calibration`] where they are missing, as after `ideal` training.
+    /// [`Error::Calibration`] if they are missing, as after `ideal` training.
     pub fn load_twins(&mut self) -> Result<(), Error> {
         let Self { recipe, folder, experiment, backend } = self;
         load_twins(experiment, recipe, folder.path(), backend)
     }
 
-    /// Saves the network, its twins and a new reference set in `folder`, so that it is a run of its own.
+    /// Saves the network, its twins and a new reference set in `folder`, as a run.
     pub(super) fn save(
         &mut self,
         folder: &RunFolder,
@@ -127,7 +127,7 @@ impl Trained {
         folder.save_usages(laboratory)
     }
 
-    /// Its parts.
+    /// The network, the devices and the data.
     pub fn parts(&mut self) -> (&mut Network, &mut Laboratory, &Split) {
         let Experiment { network, laboratory, split, .. } = &mut self.experiment;
         (network, laboratory, split)

@@ -1,4 +1,4 @@
-//! A network trained on one copy of its devices, deployed on another.
+//! Transfer of a trained network to another copy of its devices.
 
 use std::path::{Path, PathBuf};
 
@@ -14,36 +14,36 @@ use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::training::{Event, Observer, Results, TestScore};
 
-/// `transfer.json`: how a network does on another copy of its devices.
+/// Results of a transfer: `transfer.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// The run that was deployed.
+    /// Name of the trained run.
     pub run: String,
     /// Seed of the copy.
     pub copy: u64,
-    /// What each budget of shots brought.
+    /// Result of each budget of shots.
     pub budgets: Vec<Adaptation>,
-    /// What training on the copy from scratch brings, if that was asked for.
+    /// Result of training on the copy from scratch; `None` if not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scratch: Option<Scratch>,
 }
 
-/// A training on the copy from scratch.
+/// Result of training on the copy from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scratch {
-    /// How well the network does on the test data.
+    /// Test score.
     #[serde(flatten)]
     pub test: TestScore,
-    /// Shots of its calibration and its training; those of the tests come on top.
+    /// Shots of the calibration and the training, without tests.
     pub shots: u64,
 }
 
-/// Deploys the run in `path` on the copy of its devices that seed `copy` fabricates, and brings it back
-/// with each of `budgets` shots, a run each in the new folder `out`, or beside the first. With `scratch`
-/// the recipe is trained on the copy as well.
+/// Moves the run in `path` to the copy of its devices with the fabrication seed `copy`, and adapts it once with each of
+/// `budgets` shots. Writes a run per budget to the folder `out`, by default the next free one under `runs`. With
+/// `scratch`, also trains the recipe on the copy from scratch.
 ///
 /// # Errors
-/// As [`Trained::open`], and whatever is wrong with the folder.
+/// As [`Trained::open`], and any error of the folder.
 pub fn transfer(
     path: &Path,
     reopening: &Reopening,
@@ -74,7 +74,7 @@ pub fn transfer(
     }
     let a_test = found.first().map_or(0, |adaptation| adaptation.shots_a_test);
     let mut transfer = Transfer { run: name, copy, budgets: found, scratch: None };
-    // What was measured is kept, whatever comes of the training from scratch.
+    // Saved before the training from scratch, which may fail.
     folder.write_json(RunFolder::TRANSFER, &transfer)?;
     if scratch {
         let scratch = from_scratch(path, &recipe, &reopening, copy, a_test, &folder, observer)?;
@@ -95,7 +95,7 @@ fn from_scratch(
     folder: &RunFolder,
     observer: &mut dyn Observer,
 ) -> Result<Scratch, Error> {
-    // What it reaches is the result, however good its twin is.
+    // The training runs with any twin.
     let mut set = vec!["calibration.require=\"none\"".to_owned()];
     if recipe.devices.values().any(|device| !device.is_real()) {
         set.push(format!("device_seed={copy}"));
@@ -110,16 +110,16 @@ fn from_scratch(
         ..RunOptions::default()
     };
     let (summary, _) = train(&path.join(RunFolder::RECIPE), &options, observer)?;
-    // After every epoch.
+    // One test after every epoch.
     let tests = summary.epochs as u64 * shots_a_test;
     Ok(Scratch { test: summary.test, shots: summary.device_shots.saturating_sub(tests) })
 }
 
 impl RunFolder {
-    /// A transfer in numbers.
+    /// Reads the results of a transfer.
     ///
     /// # Errors
-    /// [`Error::File`] where there is none, [`Error::Data`] for a damaged file.
+    /// [`Error::File`] if there are no results, [`Error::Data`] for a damaged file.
     pub fn transfer(&self) -> Result<Transfer, Error> {
         self.read_json(Self::TRANSFER, "name the folder of a transfer")
     }

@@ -1,4 +1,4 @@
-//! Twins by their recipe: fitted to shots, or loaded from an earlier run.
+//! Fits twins to shots, or loads them from an earlier run.
 
 use std::path::Path;
 
@@ -12,24 +12,19 @@ use crate::Error;
 use crate::network::Laboratory;
 use crate::training::{Observer, Task};
 
-/// `done` steps of `task` are done.
-fn tell(task: &mut Task, done: usize) {
-    let _ = task.advance(done, "");
-}
-
-/// A device whose twin is made.
-pub(super) struct Subject<'a> {
+/// A device to fit or load a twin for.
+pub(super) struct TwinnedDevice<'a> {
     /// Name in the recipe.
     pub name: &'a str,
     pub interface: &'a Interface,
-    /// Its equation on the nominal constants, where it has a model.
+    /// Equation with nominal constants; `None` without a model.
     pub nominal: Option<Box<dyn Differentiable>>,
     pub seed: u64,
     pub backend: &'a Device,
 }
 
-impl Subject<'_> {
-    /// Fits the twin of `config` to `shots`.
+impl TwinnedDevice<'_> {
+    /// Fits the twin that `config` describes to `shots`.
     pub fn fit(
         self,
         config: &CalibrationConfig,
@@ -50,7 +45,7 @@ impl Subject<'_> {
         let twin = config.twin.fit(fitting, shots, &mut |progress| match progress {
             FitProgress::Pass { done, .. } => {
                 if let Some(task) = &mut task {
-                    tell(task, done);
+                    let _ = task.advance(done, "");
                 }
             }
             FitProgress::End(summary) => end = summary.to_string(),
@@ -62,7 +57,7 @@ impl Subject<'_> {
         Ok(twin)
     }
 
-    /// Loads the twin of `config` from `folder`, where an earlier run saved it.
+    /// Loads the twin that `config` describes from the `folder` of an earlier run.
     pub fn load(
         self,
         config: &CalibrationConfig,
@@ -73,10 +68,10 @@ impl Subject<'_> {
     }
 }
 
-/// Gives every device of `experiment` the twin that an earlier run saved in `folder`.
+/// Loads the twin of every device of `experiment` from the `folder` of an earlier run.
 ///
 /// # Errors
-/// [`Error::Calibration`] where it is missing, as after `ideal` training.
+/// [`Error::Calibration`] if a twin is missing, as after `ideal` training.
 pub(super) fn load_twins(
     experiment: &mut Experiment,
     recipe: &Recipe,
@@ -86,8 +81,9 @@ pub(super) fn load_twins(
     for instrument in &mut experiment.laboratory.instruments {
         let interface = instrument.device.interface().clone();
         let (name, nominal) = (&instrument.name, instrument.nominal.clone());
-        let subject = Subject { name, interface: &interface, nominal, seed: recipe.seed, backend };
-        instrument.twin = Some(subject.load(&recipe.calibration, folder)?.into());
+        let device =
+            TwinnedDevice { name, interface: &interface, nominal, seed: recipe.seed, backend };
+        instrument.twin = Some(device.load(&recipe.calibration, folder)?.into());
     }
     Ok(())
 }
@@ -103,7 +99,7 @@ pub(super) fn save_twins(laboratory: &Laboratory, folder: &Path) -> Result<(), E
     Ok(())
 }
 
-/// Name of the files of a device's twin, without their endings.
+/// Name of the files of a device's twin, without ending.
 pub(super) fn file_name(device: &str) -> String {
     format!("twin-{device}")
 }

@@ -1,4 +1,4 @@
-//! What a twin is worth, in words, and what to do about it: told at once, kept in the summary, acted on.
+//! Verdict on a twin, and what to do about a poor one. It is reported at once, kept in the summary and acted on.
 
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::fidelity::{Readings, Verdict};
@@ -9,37 +9,37 @@ use super::recipe::{CalibrationConfig, DeviceEntry, Recipe, Requirement, TwinCon
 use crate::Error;
 use crate::training::RefinementChoice;
 
-/// The page that says what to do with a twin that is no good.
+/// The page on what to do with a poor twin.
 pub const PAGE: &str = "docs/twin-is-bad.md";
 
-/// What a twin is good for.
+/// Quality of a twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
-    /// Its gradient is the device's, nearly.
+    /// Its gradient is close to the device's.
     Fit,
     /// Its gradient points the right way.
     Usable,
-    /// Its gradient points the right way, more or less.
+    /// Its gradient points the right way only roughly.
     Weak,
-    /// Its gradient may point any way, for all that is known.
+    /// Its gradient is not known to point the right way.
     Unknown,
     /// The device's readings do not depend on its drives: no twin can help.
     NoSignal,
 }
 
-/// A twin's verdict, as a run keeps it.
+/// Verdict on a twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwinVerdict {
     /// Name of the device in the recipe.
     pub device: String,
-    /// What the twin is good for.
+    /// Quality of the twin.
     pub grade: Grade,
     /// Cosine between its gradient and the device's.
     pub gradient_cosine: Estimate,
     /// The verdict in a sentence or two.
     pub words: String,
-    /// What to try next, the most promising first; nothing for a twin that is fit.
+    /// What to try next, the most promising first; empty for a fit twin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<Remedy>,
 }
@@ -47,20 +47,20 @@ pub struct TwinVerdict {
 /// Something to try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Remedy {
-    /// The value to set, `KEY=VALUE`, where that is all.
+    /// Value to set in the recipe, `KEY=VALUE`; `None` if the remedy is something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<String>,
-    /// What it does.
+    /// Effect of the remedy.
     pub does: String,
 }
 
-/// Noise over the spread of all readings, above which they may be noise alone; a channel by itself, of which
-/// less is known, certainly is none below the other.
+/// Ratio of noise to spread of the readings below which they contain a signal: over all channels, and for a single
+/// channel, which has fewer readings.
 const ALL_NOISE: f32 = 0.9;
 const CHANNEL_NOISE: f32 = 0.6;
-/// Width of a cosine's interval above which the device's noise hides its gradient.
+/// Width of the cosine's confidence interval above which noise hides the gradient.
 const WIDE: f32 = 0.4;
-/// Shots beyond which a network twin is made larger instead.
+/// Number of shots above which the remedy is a larger network instead of more shots.
 const MANY_SHOTS: usize = 200_000;
 
 impl Remedy {
@@ -72,7 +72,7 @@ impl Remedy {
         Self { set: None, does }
     }
 
-    /// The remedy as a line of a terminal: an argument that can be copied, and what it does.
+    /// The remedy in a line: the option to set, and its effect.
     #[must_use]
     pub fn in_words(&self) -> String {
         match &self.set {
@@ -82,7 +82,7 @@ impl Remedy {
     }
 }
 
-/// `--set KEY=VALUE` as a shell takes it.
+/// ``option `set` KEY=VALUE``, quoted for a shell.
 #[must_use]
 pub fn as_option(setting: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,".contains(letter);
@@ -93,17 +93,17 @@ pub fn as_option(setting: &str) -> String {
     }
 }
 
-/// Whether the readings depend on what is played.
+/// Whether the readings depend on the drives.
 fn depends_on_drives(Fidelity { readings, by_channel, .. }: &Fidelity) -> bool {
     let is_signal = |of: &Readings, noise: f32| of.r2.is_known() && of.noise_floor < noise;
     is_signal(readings, ALL_NOISE) || by_channel.iter().any(|one| is_signal(one, CHANNEL_NOISE))
 }
 
 impl Grade {
-    /// Of a twin of this fidelity.
+    /// Grade of a twin with this fidelity.
     #[must_use]
     pub fn of(fidelity: &Fidelity) -> Self {
-        // A gradient that is known not to be at a right angle is one of a signal.
+        // A cosine that is known not to be 0 shows a signal.
         let cosine = fidelity.gradient.cosine;
         let is_known = cosine.low > 0.0 || cosine.high < 0.0;
         if !is_known && !depends_on_drives(fidelity) {
@@ -117,7 +117,7 @@ impl Grade {
         }
     }
 
-    /// Whether a training may begin on such a twin where `required` is asked for.
+    /// Whether a twin of this grade meets `required`.
     #[must_use]
     pub fn meets(self, required: Requirement) -> bool {
         match required {
@@ -130,7 +130,7 @@ impl Grade {
 }
 
 impl TwinVerdict {
-    /// Of the twin of `device`, which `recipe` made and whose fidelity was measured.
+    /// Verdict on the twin of `device`, made by `recipe`, with this fidelity.
     #[must_use]
     pub fn of(device: &str, fidelity: &Fidelity, recipe: &Recipe) -> Self {
         let grade = Grade::of(fidelity);
@@ -147,54 +147,53 @@ impl TwinVerdict {
         }
     }
 
-    /// The verdict and what to try next, a line each.
+    /// The verdict and what to try next, one line each.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("twin of {}: {}", self.device, self.words)];
         lines.extend(self.next.iter().map(|remedy| format!("  next: {}", remedy.in_words())));
         if !self.next.is_empty() {
-            lines.push(format!("  {PAGE} says how to choose"));
+            lines.push(format!("  {PAGE} explains how to choose"));
         }
         lines
     }
 }
 
-/// Refuses a training on the twins of `verdicts` where one of them does not meet what `required` asks
-/// for; `kept` is the file in which they are shown.
+/// Refuses a training if a twin of `verdicts` does not meet `required`; `report` is the file that shows the twins.
 ///
 /// # Errors
-/// [`Error::Usage`] says which twin, why, and what to do.
+/// [`Error::Usage`] names the twin, the reason and what to do.
 pub(super) fn require(
     verdicts: &[TwinVerdict],
     required: Requirement,
-    kept: &str,
+    report: &str,
 ) -> Result<(), Error> {
     let Some(refused) = verdicts.iter().find(|twin| !twin.grade.meets(required)) else {
         return Ok(());
     };
     let TwinVerdict { device, grade, gradient_cosine, next, .. } = refused;
     let asked = match required {
-        Requirement::Fit => ", and calibration.require = \"fit\" asks for 0.8 at the least",
-        Requirement::Usable => ", and calibration.require = \"usable\" asks for 0.5 at the least",
+        Requirement::Fit => ", but calibration.require = \"fit\" asks for at least 0.8",
+        Requirement::Usable => ", but calibration.require = \"usable\" asks for at least 0.5",
         _ if gradient_cosine.high < 0.0 => ": it points the wrong way",
         _ => ", so that it may be 0",
     };
     let why = match grade {
         Grade::NoSignal => format!(
-            "the readings of `{device}` do not depend on what is played: different drives scatter no more than the same drive repeated, or not at all"
+            "the readings of `{device}` do not depend on the drives: they scatter no more between different drives than between repeats of one drive"
         ),
         _ => format!(
             "the cosine of the gradient of `{device}`'s twin with the device's is {gradient_cosine:.2}{asked}"
         ),
     };
     let next: String = next.iter().map(|remedy| format!("\n  {}", remedy.in_words())).collect();
-    let all_the_same = as_option("calibration.require=\"none\"");
+    let anyway = as_option("calibration.require=\"none\"");
     Err(Error::Usage(format!(
-        "stopped before the training: {why}. Try{next}\n  {all_the_same}   trains all the same\n{kept} shows the twin, {PAGE} says how to choose"
+        "stopped before the training: {why}. Try{next}\n  {anyway}   trains anyway\n{report} shows the twin, {PAGE} explains how to choose"
     )))
 }
 
-/// What to try where a twin of `grade` is not fit, two things at most.
+/// What to try for a twin of `grade` that is not fit: at most two remedies.
 fn remedies(
     grade: Grade,
     fidelity: &Fidelity,
@@ -210,9 +209,9 @@ fn remedies(
         let target = rig.and_then(|rig| rig.target.0.first());
         return vec![Remedy::advice(match target {
             Some(target) => format!(
-                "see that the drives arrive (cables, order of the channels, amplitudes): `probe::Probe` of {target}"
+                "check that the drives arrive (cables, order of the channels, amplitudes) with `probe::Probe` on {target}"
             ),
-            None => "see that the model's ranges and its noise leave a signal".to_owned(),
+            None => "check that the model's ranges and noise leave a signal".to_owned(),
         })];
     }
     if config.load.is_some() {
@@ -227,7 +226,7 @@ fn remedies(
         let repeats = 4 * config.fidelity.repeats.max(2);
         next.push(Remedy::set(
             format!("calibration.fidelity.repeats={repeats}"),
-            "measures the gradient through the device's noise, with four times the shots",
+            "averages the device's noise over four times as many shots",
         ));
     }
     let has_model = device.is_some_and(|device| device.model.is_some());
@@ -238,16 +237,16 @@ fn remedies(
         )),
         TwinConfig::LearnedPhysics(_) => next.push(Remedy::set(
             "calibration.twin={ hybrid = {} }".to_owned(),
-            "adds a network for what the equation leaves",
+            "adds a network for what the equation does not describe",
         )),
         _ if has_model && rig.is_none() => next.push(Remedy::set(
             "calibration.twin={ learned_physics = {} }".to_owned(),
-            "takes the device's equation and learns its constants from the same shots",
+            "uses the device's equation and learns its constants from the same shots",
         )),
         TwinConfig::Hybrid(_) => {}
         _ if has_model => next.push(Remedy::set(
             "calibration.twin={ hybrid = {} }".to_owned(),
-            "takes the device's equation and a network for what it leaves",
+            "uses the device's equation and a network for what it does not describe",
         )),
         _ => {}
     }
@@ -264,12 +263,12 @@ fn remedies(
     next
 }
 
-/// More of what a twin is fitted to, or a larger twin where there is much of it.
+/// More shots for the fit, or a larger network if there are many already.
 fn more_shots(config: &CalibrationConfig) -> Remedy {
     if let Some(seconds) = config.device_seconds {
         return Remedy::set(
             format!("calibration.device_seconds={}", 4.0 * seconds),
-            "calibrates with four times the shots",
+            "calibrates with four times as many shots",
         );
     }
     if let (true, TwinConfig::Neural(size)) = (config.shots > MANY_SHOTS, &config.twin) {
@@ -280,7 +279,7 @@ fn more_shots(config: &CalibrationConfig) -> Remedy {
     }
     Remedy::set(
         format!("calibration.shots={}", 4 * config.shots),
-        "calibrates with four times the shots",
+        "calibrates with four times as many shots",
     )
 }
 
@@ -290,7 +289,7 @@ mod tests {
 
     use super::*;
 
-    /// A fidelity of this cosine, with its interval, and of this noise over the spread of the readings.
+    /// A fidelity with this cosine and interval, and this ratio of noise to spread.
     fn fidelity([value, low, high]: [f32; 3], noise_floor: f32) -> Fidelity {
         let known = |value: f32| json!({ "value": value, "low": value, "high": value });
         let readings = json!({ "r2": known(0.9), "nrmse": known(0.3), "noise_floor": noise_floor });
@@ -339,7 +338,7 @@ data = { source = "vowels" }
     }
 
     #[test]
-    fn every_remedy_is_a_setting_that_the_recipe_takes() {
+    fn a_recipe_accepts_every_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recipe.toml");
         let rig = "rig = { target = \"tcp://127.0.0.1:1\" }\n";
@@ -383,7 +382,7 @@ data = { source = "vowels" }
     }
 
     #[test]
-    fn a_fit_twin_needs_nothing_and_arguments_are_quoted_where_a_shell_asks_for_it() {
+    fn a_fit_twin_needs_no_remedy_and_arguments_are_quoted_for_a_shell() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("recipe.toml");
         std::fs::write(&path, RECIPE).unwrap();

@@ -1,4 +1,4 @@
-//! A run's devices against what they were when it ended.
+//! Drift checks of a run's devices against their reference sets.
 
 use std::fmt;
 use std::path::Path;
@@ -14,12 +14,12 @@ use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::training::Observer;
 
-/// What a look at a run's devices has found.
+/// Result of a drift check of one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
     /// Name of the device in the recipe.
     pub device: String,
-    /// How far it has drifted.
+    /// Drift since the run.
     pub drift: Drift,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Look {
     }
 }
 
-/// Watches the devices of a run.
+/// Drift checks of a run's devices.
 pub struct Watch {
     trained: Trained,
     references: Vec<(usize, Reference)>,
@@ -43,7 +43,7 @@ impl Watch {
     /// Opens the run in `path` and its reference set.
     ///
     /// # Errors
-    /// As [`Trained::open`], and [`Error::Usage`] where the run has no reference set.
+    /// As [`Trained::open`], and [`Error::Usage`] if the run has no reference set.
     pub fn open(
         path: &Path,
         reopening: &Reopening,
@@ -62,17 +62,17 @@ impl Watch {
         }
         if references.is_empty() {
             return Err(Error::Usage(format!(
-                "{} has no reference set to compare its devices with; train it again",
+                "{} has no reference set to compare its devices with; train the run again",
                 path.display()
             )));
         }
         Ok(Self { trained, references, looks: 0 })
     }
 
-    /// Plays the reference sets again and compares.
+    /// Plays the reference sets again and compares the readings.
     ///
     /// # Errors
-    /// Whatever a device answers.
+    /// Any error of a device.
     pub fn look(&mut self) -> Result<Vec<Look>, Error> {
         let config = &self.trained.recipe.calibration.watch;
         let stream = &format!("look {}", self.looks);
@@ -87,7 +87,7 @@ impl Watch {
         looks.collect()
     }
 
-    /// Share of the looks at an unchanged device in which an alarm is raised.
+    /// Probability of a false alarm in a check of an unchanged device.
     #[must_use]
     pub fn false_alarm_rate(&self) -> f64 {
         self.trained.recipe.calibration.watch.false_alarm_rate

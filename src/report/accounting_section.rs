@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::page::thousands;
-use crate::experiment::{Accounting, Cost, PeerCost};
+use crate::experiment::accounting::{Accounting, Cost, PeerCost};
 
 /// A table of shots, operations and energy, with the digital network of the same score.
 pub(super) fn accounting_section(accounting: &Accounting) -> String {

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::plot::COLOURS;
-use crate::experiment::{Correlations, StageAssemblies};
+use crate::experiment::assemblies::{Correlations, StageAssemblies};
 
 /// Side of the map, in pixels.
 const SIDE: i32 = 420;

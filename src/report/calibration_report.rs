@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::page::{escape, facts, page, provenance_section, thousands};
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
-use crate::experiment::{CalibrationSummary, TwinVerdict};
+use crate::experiment::calibration::CalibrationSummary;
+use crate::experiment::verdict::TwinVerdict;
 
 /// A calibration as a page.
 pub struct CalibrationReport<'a> {

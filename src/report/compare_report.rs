@@ -14,9 +14,11 @@ use super::parameters::parameter_charts;
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
 use super::verdict_section::verdict_section;
 use crate::Rule;
-use crate::experiment::{
-    Cell, Comparison, ComparisonRow, Effort, RunFolder, Settings, TwinVerdict, mean_and_deviation,
+use crate::experiment::RunFolder;
+use crate::experiment::compare::{
+    Cell, Comparison, ComparisonRow, Effort, Settings, WorstTwin, mean_and_deviation,
 };
+use crate::experiment::verdict::TwinVerdict;
 use crate::loss::Measure;
 
 /// A comparison as a page.
@@ -52,7 +54,7 @@ impl CompareReport<'_> {
     pub fn to_html(&self) -> String {
         let plan = &self.comparison.plan;
         let verdicts = self.comparison.verdicts();
-        let worst = verdicts.iter().map(|(settings, verdict, runs)| {
+        let worst = verdicts.iter().map(|WorstTwin { settings, verdict, runs }| {
             let values: String =
                 settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
             let device = format!("{}{values}, the worst of {runs} runs", verdict.device);

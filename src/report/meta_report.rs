@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::figure::Figure;
 use super::page::{charts, facts, page};
 use super::plot::{BandedCurve, COLOURS, Curve, band_chart};
-use crate::experiment::{Arm, EpisodeMetrics, MetaRecipe, MetaTraining, mean_and_deviation};
+use crate::experiment::compare::mean_and_deviation;
+use crate::experiment::meta::{Arm, EpisodeMetrics, MetaRecipe, MetaTraining};
 use crate::rules::plasticity::Term;
 
 /// A meta-training as a page.

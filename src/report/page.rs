@@ -1,6 +1,6 @@
 //! The frame of a report: one HTML page that loads nothing else.
 
-use crate::experiment::Provenance;
+use crate::experiment::provenance::Provenance;
 
 // Charts are drawn black on white, for their files; on a page they take the page's colours. White letters on a
 // filled cell are #FFFFFE, which no rule changes.

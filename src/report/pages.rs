@@ -7,9 +7,11 @@ use super::{
     CalibrationReport, CompareReport, Figure, MetaReport, RunReport, TransferReport, TwinSection,
 };
 use crate::Error;
-use crate::experiment::{
-    CalibrationSummary, Comparison, JudgedShots, MetaRecipe, MetaTraining, RunFolder,
-};
+use crate::experiment::RunFolder;
+use crate::experiment::calibration::CalibrationSummary;
+use crate::experiment::compare::Comparison;
+use crate::experiment::judged::JudgedShots;
+use crate::experiment::meta::{MetaRecipe, MetaTraining};
 use crate::training::{Event, Observer, Results};
 
 /// An observer that writes the pages of results as soon as the results are complete.

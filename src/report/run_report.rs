@@ -11,7 +11,9 @@ use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
-use crate::experiment::{StageAssemblies, Summary, clamps_in_words, share};
+use crate::experiment::Summary;
+use crate::experiment::assemblies::StageAssemblies;
+use crate::experiment::troubles::{clamps_in_words, share};
 use crate::loss::Measure;
 use crate::training::{EpochMetrics, TestScore, TwinCourse};
 

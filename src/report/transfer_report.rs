@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::page::{facts, page, thousands};
 use super::plot::{Curve, line_chart};
-use crate::experiment::{Adaptation, Transfer};
+use crate::experiment::adapt::Adaptation;
+use crate::experiment::transfer::Transfer;
 use crate::loss::Measure;
 
 /// A transfer as a page.

@@ -9,7 +9,7 @@ use twinprop_devices::Channels;
 
 use super::page::escape;
 use super::plot::{Curve, line_chart, scatter_chart, tick};
-use crate::experiment::in_a_sentence;
+use crate::experiment::fidelity_words::in_a_sentence;
 
 /// Number of readings in the scatter charts.
 const SCATTER_POINTS: usize = 1500;

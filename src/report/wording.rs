@@ -6,7 +6,7 @@
 /// Functions of the library, and the commands that call them.
 const COMMANDS: [(&str, &str); 7] = [
     ("experiment::resume_comparison", "compare --resume"),
-    ("experiment::resume_meta_training", "meta-train --resume"),
+    ("experiment::meta::resume_meta_training", "meta-train --resume"),
     ("experiment::resume", "train --resume"),
     ("experiment::evaluate_run", "evaluate"),
     ("experiment::recalibrate_run", "recalibrate"),

@@ -15,7 +15,7 @@ use ratatui::widgets::{
 };
 use ratatui::{DefaultTerminal, Frame};
 
-use crate::experiment::{share_in_words, troubles};
+use crate::experiment::troubles::{share_in_words, troubles};
 use crate::loss::Measure;
 use crate::network::Laboratory;
 use crate::training::{EpochMetrics, StepDone, TrainingBegins};

@@ -7,7 +7,7 @@ use twinprop_devices::rig::Monitor;
 
 use super::{Dashboard, Progress, tell};
 use crate::errln;
-use crate::experiment::restarts;
+use crate::experiment::troubles::restarts;
 use crate::training::{EpochMetrics, StepDone, TrainingBegins, TwinCourse};
 
 /// The view of a running training.

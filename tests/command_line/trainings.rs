@@ -210,7 +210,8 @@ training = { rule = "learned-plasticity", optimiser = "descent", learning_rate =
     assert!(report.contains(named) && report.contains("<h2>Assemblies</h2>"));
     assert!(report.contains("12 units that enter 3.linear, after training"));
     let text = fs::read_to_string(folder.path().join("run/assemblies.json")).unwrap();
-    let stages: Vec<twinprop::experiment::StageAssemblies> = serde_json::from_str(&text).unwrap();
+    let stages: Vec<twinprop::experiment::assemblies::StageAssemblies> =
+        serde_json::from_str(&text).unwrap();
     let after = stages[0].after.as_ref().unwrap();
     let mut units = after.units.clone();
     units.sort_unstable();

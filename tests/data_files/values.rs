@@ -1,4 +1,4 @@
-//! Targets that are values, in tables: how they are standardised, how samples are divided, and what is refused.
+//! Target values in tables: standardisation, division of the samples, and refused files.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn values(half: &Dataset) -> &nalgebra::DMatrix<f32> {
     }
 }
 
-/// Mean and deviation by their formulas.
+/// Mean and standard deviation by their formulas.
 fn moments(values: &[f64]) -> (f64, f64) {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
@@ -76,7 +76,7 @@ fn targets_are_standardised_by_the_training_samples_in_double_precision() {
     }
     assert_eq!(split.warnings.len(), 1, "{:?}", split.warnings);
     assert!(split.warnings[0].contains("the target `k` is the same"), "{:?}", split.warnings);
-    // Back in the file's units: within the rounding of f32.
+    // Back in the file's units, up to the rounding of f32.
     let back = split.schema.in_file_units(values(&split.test));
     for (sample, column) in back.column_iter().enumerate() {
         assert!((column[0] - y[12 + sample]).abs() < 1e-6 * unit.max(column[0]), "{column}");
@@ -115,7 +115,7 @@ fn samples_are_divided_with_and_without_classes() {
     let mut all = [random.0.clone(), random.1.clone()].concat();
     all.sort_by(f32::total_cmp);
     assert_eq!(all, (0..16).map(|row| row as f32).collect::<Vec<_>>());
-    // The default takes the same share at random where there are no classes.
+    // Without classes, the default takes the same share at random.
     assert_eq!(counted(&by("")), random);
     assert_eq!(counted(&by("split.stratified = { test_fraction = 0.25 }")), random);
     let ordered = counted(&by("split.ordered = { test_fraction = 0.125 }"));
@@ -123,26 +123,26 @@ fn samples_are_divided_with_and_without_classes() {
     let column = by("split.by_column = { column = \"b\", test = [\"2\"] }");
     assert_eq!(counted(&column).1, [2.0, 5.0, 8.0, 11.0, 14.0]);
     assert_eq!(column.schema.feature_names().collect::<Vec<_>>(), ["a"]);
-    // Classes go by any split as well.
+    // Samples with classes can be divided in every way.
     let ignored = "label = \"hot\", ignore = [\"y\", \"k\"]";
     let classes = load(&table(), ignored, "split.random = { test_fraction = 0.25 }").unwrap();
     assert_eq!(counted(&classes), random);
     assert_eq!(classes.classes, ["0", "1"]);
     let unknown = load(&table(), ignored, "split.ordered = { test_fraction = 0.7 }").unwrap_err();
     assert!(unknown.contains("one class"), "{unknown}");
-    // As the first version of the program drew them, which no later one may change.
+    // The samples that the first version drew; they must not change.
     let stratified = load(&table(), ignored, "").unwrap();
     assert_eq!(firsts(&stratified.test).len(), 5, "{:?}", firsts(&stratified.test));
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_line_and_column() {
+fn faulty_targets_are_refused_with_line_and_column() {
     let table = table();
     let line = |from: &str, to: &str| table.replacen(from, to, 1);
     for (text, options, split, expected) in [
         (table.clone(), "targets = [\"y\"], label = \"hot\"", "", &["label", "targets"][..]),
         (table.clone(), "targets = [\"z\"]", "", &["line 1", "no column `z`"]),
-        (table.clone(), "targets = [\"y\", \"y\"]", "", &["`y` stands twice", "targets"]),
+        (table.clone(), "targets = [\"y\", \"y\"]", "", &["`y` is named twice", "targets"]),
         (
             table.clone(),
             "targets = [\"y\"], ignore = [\"y\"]",
@@ -155,7 +155,12 @@ fn what_cannot_be_is_refused_with_line_and_column() {
             "",
             &["no feature", "targets `y`"],
         ),
-        (line("300.1,", ","), TARGETS, "", &["line 2, column `y`", "empty cell", "take the line"]),
+        (
+            line("300.1,", ","),
+            TARGETS,
+            "",
+            &["line 2, column `y`", "empty cell", "remove the line"],
+        ),
         (line("300.1,", "nan,"), TARGETS, "", &["line 2, column `y`", "finite", "`nan`"]),
         (line("300.1,", "inf,"), TARGETS, "", &["line 2, column `y`", "finite"]),
         (line("300.1,", "warm,"), TARGETS, "", &["line 2, column `y`", "`warm`"]),
@@ -197,7 +202,7 @@ fn what_cannot_be_is_refused_with_line_and_column() {
 }
 
 #[test]
-fn test_samples_of_their_own_are_standardised_as_the_training_samples() {
+fn a_test_file_is_standardised_by_the_training_samples() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("table.csv"), "a,y\n0,2\n1,4\n2,6\n").unwrap();
     fs::write(folder.path().join("test.csv"), "y,a\n8,3\n").unwrap();
@@ -232,7 +237,7 @@ fn new_samples_may_have_all_targets_or_none() {
         assert_eq!(read(text).unwrap().targets, None, "{text}");
     }
     for (text, expected) in [
-        ("a,b,y,k\n1,2,3,4\n", "has the target `y` and not `hot`"),
+        ("a,b,y,k\n1,2,3,4\n", "has the target `y`, but not `hot`"),
         ("a,b,y,hot,k\n1,2,3,1,7\n1,2,,1,7\n", "line 3, column `y`"),
         ("a,b,y,hot,k\n1,2,x,1,7\n", "line 2, column `y`"),
     ] {
@@ -242,7 +247,7 @@ fn new_samples_may_have_all_targets_or_none() {
 }
 
 #[test]
-fn what_has_classes_is_written_as_before() {
+fn recipes_and_schemas_with_classes_are_written_as_before() {
     let config: DataConfig = toml::from_str("source.csv = { path = \"table.csv\" }").unwrap();
     let written = toml::to_string(&config).unwrap();
     let expected = "every = 1\n\n[source.csv]\npath = \"table.csv\"\n\n[split.stratified]\ntest_fraction = 0.25\n";
@@ -256,7 +261,7 @@ fn what_has_classes_is_written_as_before() {
 }
 
 #[test]
-fn values_in_memory_have_names_and_are_taken_as_they_are() {
+fn values_in_memory_are_named_and_not_scaled() {
     let half = |samples: usize| {
         let values = nalgebra::DMatrix::from_element(2, samples, 3.5f32);
         Dataset::new(nalgebra::DMatrix::zeros(4, samples), values)
@@ -268,8 +273,8 @@ fn values_in_memory_have_names_and_are_taken_as_they_are() {
 }
 
 #[test]
-fn the_recipes_schema_knows_the_keys() {
-    let schema = twinprop::experiment::recipe_schema();
+fn the_json_schema_has_the_keys() {
+    let schema = twinprop::experiment::recipe::recipe_schema();
     for key in [
         "targets",
         "random",

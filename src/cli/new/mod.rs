@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use twinprop::Error;
 use twinprop::devices::write_whole;
-use twinprop::experiment::recipe_schema;
+use twinprop::experiment::recipe::recipe_schema;
 use twinprop::outln;
 
 /// Arguments of `new`.
 #[derive(Args)]
 pub struct New {
-    /// New or empty folder.
+    /// The folder, which must be new or empty.
     folder: PathBuf,
 }
 
-/// The example rig's recipe.
+/// The recipe of the example rig, which is in the same folder.
 const RIG_RECIPE: &str = include_str!("../../../experiments/vowels-rig.toml");
-/// File name of the recipes' schema, which the first line of each recipe names.
+/// File of the recipes' schema, named on their first line.
 const SCHEMA: &str = "recipe.schema.json";
-/// Further files of the folder: name and text.
+/// The other files of the folder.
 const FILES: [(&str, &str); 4] = [
     ("recipe.toml", include_str!("recipe.toml")),
     ("rig.py", include_str!("../../../python/example_rig.py")),
@@ -28,7 +28,7 @@ const FILES: [(&str, &str); 4] = [
     ("README.md", include_str!("README.md")),
 ];
 
-/// Creates the folder and prints what to do in it.
+/// Makes the folder and prints the next command.
 pub fn run(New { folder }: &New) -> Result<(), Error> {
     create(folder)?;
     outln!("{} is ready: cd {0} && twinprop train recipe.toml", folder.display());

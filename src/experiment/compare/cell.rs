@@ -11,7 +11,7 @@ use crate::experiment::summary::Summary;
 use crate::training::{EpochMetrics, Observer};
 use crate::{Error, Rule};
 
-/// Which run of a comparison it is.
+/// Identifies one run of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellKey {
     /// Values of the swept keys.
@@ -23,7 +23,7 @@ pub struct CellKey {
 }
 
 impl CellKey {
-    /// Its rule, its seed and its values.
+    /// Rule, seed and swept values, in words.
     pub(super) fn in_words(&self) -> String {
         let Self { settings, rule, seed } = self;
         let settings: String =
@@ -31,7 +31,7 @@ impl CellKey {
         format!("{rule}, seed {seed}{settings}")
     }
 
-    /// Name of its folder: its values, its rule, its seed.
+    /// Name of the run's folder: swept values, rule, seed.
     pub(super) fn folder(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
         let values: String = self
@@ -55,16 +55,16 @@ pub struct Cell {
     pub rule: Rule,
     /// The seed.
     pub seed: u64,
-    /// Name of its folder, in the comparison's.
+    /// Name of the run's folder inside the comparison's.
     pub folder: String,
-    /// The run in numbers.
+    /// Summary of the run.
     pub summary: Summary,
-    /// Its epochs.
+    /// Metrics of its epochs.
     #[serde(skip)]
     pub history: Vec<EpochMetrics>,
 }
 
-/// Trains the cell `key` of the comparison in `folder`, or resumes it, or reads what came of it.
+/// Trains, resumes or, if it is complete, reads the run `key` of the comparison in `folder`.
 pub(super) fn make(
     folder: &RunFolder,
     recipe: &str,

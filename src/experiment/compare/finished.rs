@@ -1,4 +1,4 @@
-//! Runs of a comparison that ended before it was resumed.
+//! Checks the complete runs of a comparison that is resumed.
 
 use super::plan::Plan;
 use super::sweep::Settings;
@@ -10,11 +10,11 @@ use crate::experiment::run_folder::RunFolder;
 use crate::experiment::trained_on::TrainedOn;
 use crate::training::Observer;
 
-/// Refuses to put results on other data beside those of the runs of `plan` in `folder` that have ended, unless
-/// `options` allow it; then it is told.
+/// Refuses data that differ from the data of the complete runs of `plan` in `folder`, unless `options` allow it;
+/// then `observer` is told.
 ///
 /// # Errors
-/// [`Error::Usage`] names what has changed; and whatever is wrong with the data.
+/// [`Error::Usage`] names the differences; and any error of the data.
 pub(super) fn check_data(
     plan: &Plan,
     folder: &RunFolder,

@@ -1,6 +1,6 @@
-//! Rules side by side: every rule on every seed and every swept value, with digital networks beside them.
+//! Comparison of training rules: every rule on every seed and every swept value, and digital networks.
 //!
-//! A comparison is a folder of runs, each of which can be resumed; so can the comparison.
+//! A comparison is a folder of runs. Each run can be resumed, and so can the comparison.
 
 mod cell;
 mod finished;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub use self::cell::{Cell, CellKey};
 pub use self::plan::{Compared, Plan, plan_comparison};
 pub(super) use self::pool::Jobs;
-pub use self::results::{Comparison, ComparisonRow, Effort, SeedScores};
+pub use self::results::{Comparison, ComparisonRow, Effort, SeedScores, WorstTwin};
 pub(super) use self::settings::seeds_from;
 pub use self::statistics::mean_and_deviation;
 pub use self::sweep::{Settings, Sweep};
@@ -32,11 +32,11 @@ use crate::Error;
 use crate::data::{Locator, SourceConfig};
 use crate::training::{Event, Observer, Results, Task, TestScore};
 
-/// Trains what [`plan_comparison`] lays out, `jobs` runs at a time. Returns the results and the
+/// Runs the comparison that [`plan_comparison`] plans, `jobs` runs at a time. Returns the results and the
 /// folder with `compare.json`, `compare.html` and its figures.
 ///
 /// # Errors
-/// As [`train`](super::train); runs that ended are kept, and [`resume_comparison`] makes the others.
+/// As [`train`](super::train). Complete runs are kept; [`resume_comparison`] makes the others.
 pub fn compare(
     path: &Path,
     compared: Compared,
@@ -48,11 +48,11 @@ pub fn compare(
     carry_out(plan, folder, jobs, options, observer)
 }
 
-/// Makes run `number`, from one, of the comparison in `path`, or resumes it: on a host of many that
-/// share the folder, each with runs of its own. [`resume_comparison`] gathers them.
+/// Makes or resumes run `number` (from 1) of the comparison in `path`, for computers that share the folder and
+/// the work. [`resume_comparison`] collects the results.
 ///
 /// # Errors
-/// As [`resume_comparison`], and [`Error::Usage`] where the comparison has fewer runs.
+/// As [`resume_comparison`], and [`Error::Usage`] if the comparison has fewer runs.
 pub fn make_cell(
     path: &Path,
     number: usize,
@@ -72,11 +72,11 @@ pub fn make_cell(
     cell::make(&folder, &plan.recipe, key, options, observer)
 }
 
-/// Resumes the comparison in `path`: runs that ended are kept, one that was cut off is resumed from its last
+/// Resumes the comparison in `path`. Complete runs are kept; an interrupted run is resumed at its last
 /// checkpoint.
 ///
 /// # Errors
-/// As [`compare`], and [`Error::File`] where no comparison has begun.
+/// As [`compare`], and [`Error::File`] if no comparison has begun there.
 pub fn resume_comparison(
     path: &Path,
     jobs: usize,
@@ -89,14 +89,14 @@ pub fn resume_comparison(
     carry_out(plan, folder, jobs, options, observer)
 }
 
-/// A piece of a comparison's work.
-enum Piece {
+/// One job of a comparison.
+enum Job {
     Train(CellKey),
-    /// The digital methods on the data of these values and this seed.
+    /// Trains the digital methods on the data of these swept values and this seed.
     Baselines(Settings, u64),
 }
 
-/// What comes of it.
+/// Result of a job.
 enum Outcome {
     Trained(Box<Cell>),
     Baselines(Settings, Vec<Baseline>),
@@ -110,47 +110,47 @@ fn carry_out(
     observer: &mut dyn Observer,
 ) -> Result<(Comparison, PathBuf), Error> {
     finished::check_data(&plan, &folder, options, observer)?;
-    let mut pieces: Vec<Piece> = plan.cells().into_iter().map(Piece::Train).collect();
+    let mut work: Vec<Job> = plan.cells().into_iter().map(Job::Train).collect();
     for data in plan.data_settings() {
-        pieces.extend(plan.seeds.iter().map(|&seed| Piece::Baselines(data.clone(), seed)));
+        work.extend(plan.seeds.iter().map(|&seed| Job::Baselines(data.clone(), seed)));
     }
     let recipe = folder.path().join(&plan.recipe);
     let has_rigs = Recipe::read(&recipe, &[])?.devices.values().any(DeviceEntry::is_real);
     // Runs cannot share a real device.
     let jobs = if has_rigs { 1 } else { jobs };
-    let mut outcomes: Vec<Option<Result<Outcome, Error>>> = pieces.iter().map(|_| None).collect();
+    let mut outcomes: Vec<Option<Result<Outcome, Error>>> = work.iter().map(|_| None).collect();
     let label = format!("compare on {}", plan.recipe);
-    let mut task = Task::of_steps(observer, &label, pieces.len())?;
-    let jobs_of = Jobs::new(pieces.len(), &mut task);
+    let mut task = Task::of_steps(observer, &label, work.len())?;
+    let pool = Jobs::new(work.len(), &mut task);
     let mut ended = 0;
     let mut is_refused = false;
-    jobs_of.run(
+    pool.run(
         jobs,
-        |number, observer| match &pieces[number] {
-            Piece::Train(key) => {
+        |number, observer| match &work[number] {
+            Job::Train(key) => {
                 let cell = cell::make(&folder, &plan.recipe, key, options, observer)?;
                 Ok(Outcome::Trained(Box::new(cell)))
             }
-            Piece::Baselines(data, seed) => run_baselines(&recipe, data, *seed, options),
+            Job::Baselines(data, seed) => run_baselines(&recipe, data, *seed, options),
         },
-        |number| match &pieces[number] {
-            Piece::Train(key) => key.in_words(),
-            Piece::Baselines(_, seed) => format!("digital networks, seed {seed}"),
+        |number| match &work[number] {
+            Job::Train(key) => key.in_words(),
+            Job::Baselines(_, seed) => format!("digital networks, seed {seed}"),
         },
         |number, outcome| {
             ended += 1;
-            // What is asked for wrongly is wrong for the runs that follow as well.
+            // An error of the input would stop the following runs as well.
             if outcome.as_ref().is_err_and(Error::is_input) {
                 is_refused = true;
-                jobs_of.stop();
+                pool.stop();
             }
-            jobs_of.advance(ended, &in_words(&pieces[number], &outcome));
+            pool.advance(ended, &in_words(&work[number], &outcome));
             outcomes[number] = Some(outcome);
         },
     )?;
-    let is_stopped = jobs_of.is_stopped() && !is_refused;
+    let is_stopped = pool.is_stopped() && !is_refused;
 
-    task.end(&format!("{ended} of {} done", pieces.len()))?;
+    task.end(&format!("{ended} of {} done", work.len()))?;
     if is_stopped {
         return Err(Error::Interrupted(format!(
             "stopped; resume with `experiment::resume_comparison({})`",
@@ -182,10 +182,10 @@ fn carry_out(
     Ok((comparison, folder.path().to_owned()))
 }
 
-/// How a piece went, for the progress line.
-fn in_words(piece: &Piece, outcome: &Result<Outcome, Error>) -> String {
-    match (piece, outcome) {
-        (Piece::Train(key), Ok(Outcome::Trained(cell))) => {
+/// The result of a job, for the progress line.
+fn in_words(job: &Job, outcome: &Result<Outcome, Error>) -> String {
+    match (job, outcome) {
+        (Job::Train(key), Ok(Outcome::Trained(cell))) => {
             let test = cell.summary.test;
             format!("{}: {}", key.in_words(), test.measure().format(test.value()))
         }

@@ -1,4 +1,4 @@
-//! What a comparison compares, and its folder before the first run.
+//! The plan of a comparison, and its folder before the first run.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::experiment::run_folder::RunFolder;
 use crate::training::{Event, Observer};
 use crate::{Error, Rule};
 
-/// What is compared.
+/// The plan of a comparison: `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The recipe's file name, in the comparison's folder.
@@ -23,7 +23,7 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// The seeds.
     pub seeds: Vec<u64>,
-    /// Values of the recipe that are gone through, in every combination.
+    /// Swept values of the recipe, run in every combination.
     pub sweeps: Vec<Sweep>,
 }
 
@@ -41,7 +41,7 @@ impl Plan {
         combinations(&of_data.cloned().collect::<Vec<_>>())
     }
 
-    /// Every run: all rules on all combinations of the first seed, then of the next.
+    /// Every run, seed by seed: all rules on all combinations of swept values.
     #[must_use]
     pub fn cells(&self) -> Vec<CellKey> {
         let settings = self.settings();
@@ -55,23 +55,23 @@ impl Plan {
     }
 }
 
-/// What is to be compared.
+/// What to compare.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared<'a> {
     /// The rules; the others are tested against the first.
     pub rules: &'a [Rule],
-    /// How many seeds, counting up from the recipe's or the options'.
+    /// Number of seeds, counted up from the recipe's seed or the options'.
     pub seeds: u64,
-    /// Values of the recipe to go through, in every combination.
+    /// Values of the recipe to sweep, in every combination.
     pub sweeps: &'a [Sweep],
 }
 
-/// Lays the comparison of the recipe at `path` out: each of `rules` on `seeds` seeds, counting from the recipe's
-/// (or the options'), and every combination of swept values. Nothing is trained yet. Returns what it
-/// will hold and its folder.
+/// Plans the comparison of the recipe at `path`: each rule on each seed and every combination of swept values.
+/// Trains nothing. Returns the plan and the folder.
 ///
 /// # Errors
-/// [`Error::Recipe`] and [`Error::File`] where the recipe or the folder is no good.
+/// [`Error::Recipe`] and [`Error::File`] for a faulty recipe or folder, [`Error::Usage`] for sweeps and rules that
+/// cannot work.
 pub fn plan_comparison(
     path: &Path,
     Compared { rules, seeds, sweeps }: Compared,
@@ -93,7 +93,7 @@ pub fn plan_comparison(
         sweeps: sweeps.to_vec(),
     };
     folder.write(&plan.recipe, &recipe.to_toml())?;
-    // What no value of the recipe allows is known before the first run.
+    // A rule that cannot train with a swept value is refused before the first run.
     for settings in plan.settings() {
         let swept = Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
         if let Some(why) = plan.rules.iter().find_map(|&rule| why_not(rule, &swept)) {
@@ -104,10 +104,10 @@ pub fn plan_comparison(
     Ok((plan, folder))
 }
 
-/// Those of `rules` that can train on the devices of `recipe`; of the others it is told why not.
+/// The rules among `rules` that can train on the devices of `recipe`. `observer` hears why the others cannot.
 ///
 /// # Errors
-/// [`Error::Usage`] where none can.
+/// [`Error::Usage`] if the only rule cannot.
 fn possible_rules(
     rules: &[Rule],
     recipe: &Recipe,

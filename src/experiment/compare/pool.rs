@@ -1,4 +1,4 @@
-//! Independent jobs, several at a time.
+//! Runs independent jobs in parallel.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,27 +9,27 @@ use rayon::ThreadPoolBuilder;
 use crate::Error;
 use crate::training::{Event, Observer, Task};
 
-/// Jobs that are done by several threads.
+/// Jobs that run on several threads.
 pub(in crate::experiment) struct Jobs<'t, 'o> {
-    /// How many there are.
+    /// Number of jobs.
     count: usize,
-    /// The work that they are part of.
+    /// The task that the jobs belong to.
     task: Mutex<&'t mut Task<'o>>,
     is_stopped: AtomicBool,
 }
 
 impl<'t, 'o> Jobs<'t, 'o> {
-    /// `count` jobs, which are the steps of `task`.
+    /// `count` jobs, each one step of `task`.
     pub fn new(count: usize, task: &'t mut Task<'o>) -> Self {
         Self { count, task: Mutex::new(task), is_stopped: AtomicBool::new(false) }
     }
 
-    /// Begins no further job.
+    /// Starts no further job.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked for a stop.
+    /// Whether a stop was requested.
     pub fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
     }
@@ -38,19 +38,18 @@ impl<'t, 'o> Jobs<'t, 'o> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `done` jobs have ended, the last of them as `message` says.
+    /// Reports that `done` jobs have ended, with a `message` on the last.
     pub fn advance(&self, done: usize, message: &str) {
         if self.task().advance(done, message).is_break() {
             self.stop();
         }
     }
 
-    /// Does `work` for each job, `at_once` at a time, each on its share of the cores. `name` names a job to the
-    /// observer, which hears what it tells as [`Event::Job`]; `done` gets what comes of each, in the order in which
-    /// they end.
+    /// Calls `work` for each job, `at_once` at a time, each on its share of the cores. The observer hears the events
+    /// of a job as [`Event::Job`] with its `name`. `done` gets each result, in the order of completion.
     ///
     /// # Errors
-    /// [`Error::Usage`] for more threads than the system has.
+    /// [`Error::Usage`] if the system cannot start so many threads.
     pub fn run<T: Send>(
         &self,
         at_once: usize,
@@ -63,7 +62,7 @@ impl<'t, 'o> Jobs<'t, 'o> {
         let pools = (0..at_once)
             .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Error::Usage(format!("{at_once} jobs are too many here: {error}")))?;
+            .map_err(|error| Error::Usage(format!("option `jobs` {at_once}: the threads cannot be started: {error}; use fewer jobs")))?;
         let next = AtomicUsize::new(0);
         let done = Mutex::new(done);
         std::thread::scope(|scope| {
@@ -87,7 +86,7 @@ impl<'t, 'o> Jobs<'t, 'o> {
     }
 }
 
-/// Passes on what a job tells, with the job's name.
+/// Forwards the events of a job, with the job's name.
 struct JobObserver<'j, 't, 'o> {
     name: String,
     jobs: &'j Jobs<'t, 'o>,

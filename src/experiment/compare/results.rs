@@ -1,4 +1,4 @@
-//! A comparison's results: `compare.json`.
+//! Results of a comparison: `compare.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,36 +14,36 @@ use crate::loss::Measure;
 use crate::training::TestScore;
 use crate::{Error, Rule};
 
-/// A comparison's results: `compare.json`.
+/// Results of a comparison: `compare.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
-    /// What was compared.
+    /// The plan.
     pub plan: Plan,
-    /// A row a rule and combination of swept values, then the digital networks.
+    /// One row per rule and combination of swept values, then one per digital network.
     pub rows: Vec<ComparisonRow>,
     /// Every run.
     pub cells: Vec<Cell>,
 }
 
-/// One rule or digital network over the seeds.
+/// Results of one rule or digital network over the seeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComparisonRow {
     /// Values of the swept keys.
     pub settings: Settings,
-    /// Its name.
+    /// Name of the rule or digital network.
     pub name: String,
     /// Test score of each seed.
     #[serde(flatten)]
     pub test: SeedScores,
-    /// Their mean.
+    /// Mean of the test scores.
     pub mean: f32,
-    /// Their standard deviation (of a sample).
+    /// Sample standard deviation of the test scores.
     pub standard_deviation: f32,
-    /// Probability of such a difference from the first rule if there were none (paired t-test,
-    /// two-sided), where that can be told.
+    /// Two-sided p-value of the difference from the first rule (paired t-test over seeds); `None` for the first
+    /// rule, fewer than two seeds or digital networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
-    /// What its runs took, where it is a rule.
+    /// Effort of its runs; `None` for a digital network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<Effort>,
 }
@@ -60,7 +60,7 @@ pub enum SeedScores {
 }
 
 impl SeedScores {
-    /// Of `tests`, one a seed.
+    /// The scores of `tests`, one per seed.
     #[must_use]
     pub fn of(tests: &[TestScore]) -> Self {
         let values = tests.iter().map(|test| test.value()).collect();
@@ -70,7 +70,7 @@ impl SeedScores {
         }
     }
 
-    /// What they are.
+    /// Kind of the scores.
     #[must_use]
     pub fn measure(&self) -> Measure {
         match self {
@@ -79,7 +79,7 @@ impl SeedScores {
         }
     }
 
-    /// The numbers.
+    /// The scores, one per seed.
     #[must_use]
     pub fn values(&self) -> &[f32] {
         match self {
@@ -88,15 +88,15 @@ impl SeedScores {
     }
 }
 
-/// What the runs of a rule took, and how its gradient lay; means over the seeds.
+/// Effort and gradient alignment of a rule's runs; means over the seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
-    /// Shots played on all devices, calibration included.
+    /// Shots on all devices, calibration included.
     pub device_shots: f64,
-    /// Seconds of training.
+    /// Duration of the run in seconds.
     pub seconds: f64,
-    /// Cosine of the angle between its last gradient and that of backpropagation through the twin, where it
-    /// is another one.
+    /// Cosine between the rule's last gradient and backpropagation's through the twin; `None` for rules that
+    /// backpropagate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<f32>,
 }
@@ -131,17 +131,28 @@ impl ComparisonRow {
     }
 }
 
+/// The worst twin of one device over the runs with the same swept values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorstTwin {
+    /// Values of the swept keys.
+    pub settings: Settings,
+    /// Verdict on the twin.
+    pub verdict: TwinVerdict,
+    /// Number of runs that it is the worst of.
+    pub runs: usize,
+}
+
 impl Comparison {
-    /// What its scores are.
+    /// Kind of the scores.
     #[must_use]
     pub fn measure(&self) -> Measure {
         self.rows.first().map_or(Measure::Accuracy, |row| row.test.measure())
     }
 
-    /// The comparison in `folder`, with the epochs of its runs.
+    /// Reads the comparison in `folder`, with the epochs of its runs.
     ///
     /// # Errors
-    /// [`Error::File`] where there is none that has ended, [`Error::Data`] for a damaged file.
+    /// [`Error::File`] if `folder` has no complete comparison, [`Error::Data`] for a damaged file.
     pub fn read(folder: &RunFolder) -> Result<Self, Error> {
         let mut comparison: Self = folder.read_json(RunFolder::COMPARISON, ADVICE)?;
         for cell in &mut comparison.cells {
@@ -150,19 +161,22 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// What the twins were worth in the runs that use them: a verdict a device and combination of swept
-    /// values, the worst of the runs', with how many runs there were.
+    /// The worst twin of each device and combination of swept values.
     #[must_use]
-    pub fn verdicts(&self) -> Vec<(Settings, TwinVerdict, usize)> {
-        let mut found: Vec<(Settings, TwinVerdict, usize)> = Vec::new();
+    pub fn verdicts(&self) -> Vec<WorstTwin> {
+        let mut found: Vec<WorstTwin> = Vec::new();
         for cell in &self.cells {
             for twin in &cell.summary.twins {
-                let same = |one: &&mut (Settings, TwinVerdict, usize)| {
-                    one.0 == cell.settings && one.1.device == twin.device
+                let same = |one: &&mut WorstTwin| {
+                    one.settings == cell.settings && one.verdict.device == twin.device
                 };
                 match found.iter_mut().find(same) {
-                    None => found.push((cell.settings.clone(), twin.clone(), 1)),
-                    Some((_, worst, runs)) => {
+                    None => found.push(WorstTwin {
+                        settings: cell.settings.clone(),
+                        verdict: twin.clone(),
+                        runs: 1,
+                    }),
+                    Some(WorstTwin { verdict: worst, runs, .. }) => {
                         *runs += 1;
                         let is_worse = (twin.grade, worst.gradient_cosine.value)
                             > (worst.grade, twin.gradient_cosine.value);
@@ -177,7 +191,7 @@ impl Comparison {
     }
 }
 
-/// The rows of the rules, each tested against the first rule on the same values.
+/// Rows of the rules, each tested against the first rule at the same swept values.
 pub(super) fn rows(plan: &Plan, cells: &[Cell]) -> Vec<ComparisonRow> {
     let mut rows = Vec::new();
     for settings in &plan.settings() {

@@ -1,13 +1,13 @@
-//! Seeds and swept values of a comparison's runs.
+//! Seeds of a comparison's runs, and swept values as overrides.
 
 use super::sweep::Settings;
 use crate::Error;
 use crate::experiment::recipe::LARGEST_SEED;
 
-/// What to do where a comparison's folder cannot be read.
+/// Advice for a folder that cannot be read.
 pub(super) const ADVICE: &str = "name the folder of a comparison that has begun";
 
-/// The recipe's values as the command line gives them.
+/// Swept values as overrides of the recipe, each `key=value`.
 pub(super) fn overrides(settings: &Settings) -> Vec<String> {
     settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
@@ -15,18 +15,20 @@ pub(super) fn overrides(settings: &Settings) -> Vec<String> {
 /// Most seeds of a comparison or a meta-training.
 const MOST_SEEDS: u64 = 10_000;
 
-/// `count` seeds from `first` on.
+/// `count` seeds, counted up from `first`.
 ///
 /// # Errors
-/// [`Error::Usage`] where they are too many, or the last is beyond what a recipe can hold.
+/// [`Error::Usage`] for too many seeds, or a last one above [`LARGEST_SEED`].
 pub(in crate::experiment) fn seeds_from(first: u64, count: u64) -> Result<Vec<u64>, Error> {
     if count > MOST_SEEDS {
-        return Err(Error::Usage(format!("option `seeds` {count}: {MOST_SEEDS} at most")));
+        return Err(Error::Usage(format!(
+            "option `seeds` {count}: too many; give at most {MOST_SEEDS}"
+        )));
     }
     let last = first.checked_add(count.saturating_sub(1)).filter(|last| *last <= LARGEST_SEED);
     let last = last.ok_or_else(|| {
         Error::Usage(format!(
-            "{count} seeds from {first} on: the largest seed is {LARGEST_SEED}; begin lower with option `seed`"
+            "{count} seeds counted up from {first}: the largest seed is {LARGEST_SEED}; start lower with option `seed`"
         ))
     })?;
     Ok((first..=last).collect())

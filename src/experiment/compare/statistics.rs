@@ -1,8 +1,8 @@
-//! What accuracies over seeds say.
+//! Statistics of scores over seeds.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Mean and standard deviation (of a sample) of `values`; no deviation of one.
+/// Mean and sample standard deviation of `values`; the deviation of a single value is 0.
 pub fn mean_and_deviation(values: &[f32]) -> (f32, f32) {
     let count = values.len() as f32;
     let mean = values.iter().sum::<f32>() / count;
@@ -11,8 +11,7 @@ pub fn mean_and_deviation(values: &[f32]) -> (f32, f32) {
     (mean, deviation)
 }
 
-/// Probability of a mean difference as large between pairs that do not differ (paired t-test, two-sided);
-/// nothing of fewer than two pairs, or of pairs that differ all by the same.
+/// Two-sided p-value of a paired t-test; `None` for fewer than two pairs, or if all differences are equal.
 pub(super) fn paired_p_value(left: &[f32], right: &[f32]) -> Option<f64> {
     let differences: Vec<f32> = left.iter().zip(right).map(|(left, right)| left - right).collect();
     let count = differences.len() as f64;
@@ -30,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_paired_test_is_that_of_the_tables() {
+    fn the_p_value_of_paired_samples_is_the_tabulated_one() {
         // Differences 1, 2, 3: t = 2 / (1 / √3) = 3.4641, two degrees of freedom: p = 0.0742.
         let p = paired_p_value(&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0]).expect("there are three pairs");
         assert!((p - 0.074_18).abs() < 1e-4, "{p}");

@@ -1,13 +1,13 @@
-//! Values of the recipe that a comparison goes through.
+//! Values of the recipe that a comparison sweeps.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A key of the recipe and the values that it takes in turn, `KEY=VALUE,VALUE,…`.
+/// A key of the recipe and its values, `KEY=VALUE,VALUE,…`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
-    /// The key, as `--set` has it.
+    /// The dotted key, such as `imperfections.mismatch`.
     pub key: String,
     /// Its values.
     pub values: Vec<String>,
@@ -30,13 +30,13 @@ impl FromStr for Sweep {
             .map(str::to_owned)
             .collect();
         if key.trim().is_empty() || values.is_empty() {
-            return Err("a sweep needs a key and a value at least".to_owned());
+            return Err("expected KEY=VALUE,VALUE with a key and at least one value".to_owned());
         }
         Ok(Self { key: key.trim().to_owned(), values })
     }
 }
 
-/// Every combination of the sweeps' values; one without any value where there is no sweep.
+/// Every combination of the sweeps' values; one empty combination without sweeps.
 pub(super) fn combinations(sweeps: &[Sweep]) -> Vec<Settings> {
     sweeps.iter().fold(vec![Settings::new()], |combinations, Sweep { key, values }| {
         combinations
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sweeps_multiply() {
+    fn sweeps_are_combined() {
         let sweeps: Vec<Sweep> = ["a.b=0, 0.1", "c=x,y,z"]
             .into_iter()
             .map(|text| text.parse().expect("it is well formed"))

@@ -1,4 +1,4 @@
-//! One way of learning on one seed: Θ moves from episode to episode, and is judged on held-out tasks.
+//! Meta-training of one arm on one seed: Θ is updated after every episode and tested on held-out tasks.
 
 use std::time::Instant;
 
@@ -17,20 +17,20 @@ use crate::Error;
 use crate::rules::plasticity::{Architecture, Coefficients, FeedbackKind, Learner, Outcome, Term};
 use crate::training::{Event, Observer};
 
-/// A way of learning.
+/// Arm of the comparison: a way to learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Arm {
-    /// Backpropagation: errors through the network's own matrices, the pseudo-gradient alone.
+    /// Backpropagation: symmetric feedback, only the pseudo-gradient term.
     Symmetric,
-    /// Feedback alignment: fixed random matrices, the pseudo-gradient alone.
+    /// Feedback alignment: fixed random feedback, only the pseudo-gradient term.
     Fixed,
-    /// Fixed random matrices, and all the terms that the recipe allows.
+    /// Learned rule: fixed random feedback, all terms that the recipe allows.
     Learned,
 }
 
 impl Arm {
-    /// All of them.
+    /// All arms.
     pub const ALL: [Self; 3] = [Self::Symmetric, Self::Fixed, Self::Learned];
 
     /// Its name.
@@ -58,66 +58,66 @@ impl Arm {
     }
 }
 
-/// An episode: a line of `episodes.jsonl`.
+/// Metrics of an episode: a line of `episodes.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeMetrics {
-    /// Its number, from one.
+    /// Number of the episode, from 1.
     pub episode: usize,
-    /// Θ that was learned with.
+    /// Θ during the episode.
     pub theta: Coefficients,
-    /// Mean cross-entropy of its queries; missing where learning diverged, and Θ backed off.
+    /// Mean cross-entropy of the queries; `None` if learning diverged, after which Θ is reduced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_loss: Option<f64>,
-    /// Share of its queries that were answered right.
+    /// Share of queries answered right.
     pub query_accuracy: f64,
 }
 
-/// What a way of learning came to on one seed.
+/// Result of an arm on one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ArmResult {
-    /// The way.
+    /// The arm.
     pub arm: Arm,
     /// The seed.
     pub seed: u64,
     /// Θ after the last episode.
     pub theta: Coefficients,
-    /// Mean over the held-out tasks of the share of queries that are answered right.
+    /// Share of queries answered right, mean over the held-out tasks.
     pub query_accuracy: f64,
-    /// Mean over the held-out tasks of the queries' cross-entropy, where all are finite.
+    /// Cross-entropy of the queries, mean over the held-out tasks; `None` unless finite for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_loss: Option<f64>,
-    /// Mean angle at each hidden layer between the error signals and backpropagation's, in degrees, where the
-    /// signals of all tasks are finite.
+    /// Mean angle at each hidden layer between the error signals and backpropagation's, in degrees; `None` unless
+    /// the signals of all tasks are finite.
     pub angles: Vec<Option<f64>>,
     /// Episodes in which learning diverged.
     pub diverged: usize,
-    /// Seconds of the episodes and the tests.
+    /// Duration of the episodes and tests in seconds.
     pub seconds: f64,
 }
 
-/// Episodes between two checkpoints.
+/// Episodes from one checkpoint to the next.
 const CHECKPOINT_EVERY: usize = 25;
-/// What is left of a coefficient after an episode in which learning diverged.
+/// Factor of the coefficients after an episode in which learning diverged.
 const BACK_OFF: f32 = 0.9;
 const EPISODES: &str = "episodes.jsonl";
 const STATE: &str = "state.safetensors";
 const RESULT: &str = "result.json";
 const ADVICE: &str = "remove the folder and start again";
 
-/// Θ on its way.
-struct Course {
+/// State of a meta-training.
+struct ThetaTraining {
     theta: Tensor<2>,
     adam: Adam,
     history: Vec<EpisodeMetrics>,
     seconds: f64,
 }
 
-/// The episodes in a way's folder.
+/// Reads the episodes in an arm's folder.
 pub(super) fn episodes(folder: &RunFolder) -> Result<Vec<EpisodeMetrics>, Error> {
     folder.read_lines(EPISODES, ADVICE)
 }
 
-/// Learns Θ by `arm` on `seed` in the folder `folder`, or resumes it there, or reads what came of it.
+/// Meta-trains Θ for `arm` on `seed` in `folder`: starts, resumes or, if complete, reads the result.
 pub(super) fn meta_train(
     arm: Arm,
     seed: u64,
@@ -130,33 +130,33 @@ pub(super) fn meta_train(
         return Ok((folder.read_json(RESULT, ADVICE)?, folder.read_lines(EPISODES, ADVICE)?));
     }
     let device = Device::default();
-    let mut course = Course::open(folder, recipe, &device)?;
+    let mut training = ThetaTraining::open(folder, recipe, &device)?;
     let widths = [&[sources.width][..], &recipe.hidden, &[sources.classes]].concat();
     let mut learner = Learner::<f32>::new(Architecture::new(widths, recipe.beta), arm.feedback());
     let (known, held_out) = sources.divide(&recipe.tasks, seed)?;
     let terms = arm.terms(recipe);
     let mut clock = Instant::now();
-    while course.history.len() < recipe.meta.episodes {
-        course.episode(seed, &terms, recipe, &known, &mut learner);
-        let advance = Event::WorkAdvances { done: course.history.len(), message: "" };
+    while training.history.len() < recipe.meta.episodes {
+        training.episode(seed, &terms, recipe, &known, &mut learner);
+        let advance = Event::WorkAdvances { done: training.history.len(), message: "" };
         let is_stopped = observer.observe(&advance)?.is_break();
-        if is_stopped || course.history.len().is_multiple_of(CHECKPOINT_EVERY) {
-            course.seconds += clock.elapsed().as_secs_f64();
+        if is_stopped || training.history.len().is_multiple_of(CHECKPOINT_EVERY) {
+            training.seconds += clock.elapsed().as_secs_f64();
             clock = Instant::now();
-            course.save(folder, &device)?;
+            training.save(folder, &device)?;
         }
         if is_stopped {
             return Err(Error::Interrupted("stopped between two episodes".to_owned()));
         }
     }
-    course.save(folder, &device)?;
-    let result = course.judge(arm, seed, recipe, &held_out, &mut learner, clock);
+    training.save(folder, &device)?;
+    let result = training.test(arm, seed, recipe, &held_out, &mut learner, clock);
     folder.write_json(RESULT, &result)?;
-    Ok((result, course.history))
+    Ok((result, training.history))
 }
 
-impl Course {
-    /// As `folder` has it, or from the start.
+impl ThetaTraining {
+    /// The state saved in `folder`, or the initial state.
     fn open(folder: &RunFolder, recipe: &MetaRecipe, device: &Device) -> Result<Self, Error> {
         let path = folder.path().join(STATE);
         let mut adam = Adam::default();
@@ -196,7 +196,7 @@ impl Course {
         Coefficients::from_array(std::array::from_fn(|place| f64::from(theta[place])))
     }
 
-    /// One more episode.
+    /// Runs one episode and updates Θ.
     fn episode(
         &mut self,
         seed: u64,
@@ -225,7 +225,7 @@ impl Course {
             self.adam.step([recipe.meta.learning_rate], vec![&mut self.theta], vec![gradient]);
         }
         if !is_finite {
-            // Nothing tells which term was too much; all that are not needed for learning at all back off.
+            // It is unknown which term was too large. All but the pseudo-gradient, which learning needs, are reduced.
             let kept =
                 Term::ALL.map(|term| if term == Term::PseudoGradient { 1.0 } else { BACK_OFF });
             let kept = from_vec(kept.to_vec(), [1, Term::COUNT], &self.theta.device());
@@ -236,8 +236,8 @@ impl Course {
         self.history.push(EpisodeMetrics { episode, theta, query_loss, query_accuracy });
     }
 
-    /// What Θ does on held-out tasks.
-    fn judge(
+    /// Tests Θ on held-out tasks.
+    fn test(
         &self,
         arm: Arm,
         seed: u64,

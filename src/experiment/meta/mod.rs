@@ -1,5 +1,5 @@
-//! Meta-training of a plasticity rule: what backpropagation, feedback alignment and a learned sum of local
-//! terms come to on tasks that none of them has seen.
+//! Meta-training of a plasticity rule: backpropagation, feedback alignment and a learned sum of local terms,
+//! compared on held-out tasks.
 
 mod arm;
 mod recipe;
@@ -21,7 +21,7 @@ use crate::Error;
 use crate::rules::plasticity::{Coefficients, Term};
 use crate::training::{Event, Observer, Results, Task};
 
-/// What is meta-trained: `plan.json`.
+/// Plan of a meta-training: `plan.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetaPlan {
     /// The recipe's file name, in the folder.
@@ -30,53 +30,54 @@ pub struct MetaPlan {
     pub seeds: Vec<u64>,
 }
 
-/// A meta-training's results: `meta.json`.
+/// Results of a meta-training: `meta.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetaTraining {
-    /// What was asked for.
+    /// The plan.
     pub plan: MetaPlan,
-    /// Every way of learning over the seeds.
+    /// Every arm over the seeds.
     pub rows: Vec<MetaRow>,
-    /// What the learned rule makes up of the difference between fixed and symmetric feedback, if there is one.
+    /// Share of the accuracy gap between fixed and symmetric feedback that the learned rule closes; `None` without a
+    /// gap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap_closed: Option<f64>,
-    /// Θ of the learned rule, mean of the seeds.
+    /// Θ of the learned rule, mean over the seeds.
     pub theta: Coefficients,
-    /// Every way on every seed.
+    /// Every arm on every seed.
     pub cells: Vec<MetaCell>,
 }
 
-/// A way of learning over the seeds.
+/// Results of an arm over the seeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetaRow {
-    /// The way.
+    /// The arm.
     pub arm: Arm,
-    /// Mean accuracy of the queries of held-out tasks.
+    /// Mean query accuracy on held-out tasks.
     pub mean: f32,
-    /// Its standard deviation over the seeds (of a sample).
+    /// Sample standard deviation of the accuracy over the seeds.
     pub standard_deviation: f32,
 }
 
-/// A way of learning on one seed.
+/// Results of an arm on one seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MetaCell {
-    /// What it came to.
+    /// The result.
     #[serde(flatten)]
     pub result: ArmResult,
-    /// Its episodes.
+    /// Metrics of its episodes.
     #[serde(skip)]
     pub history: Vec<EpisodeMetrics>,
 }
 
 const ADVICE: &str = "name the folder of a meta-training that has begun";
 
-/// Meta-trains the recipe at `path` on `seeds` seeds, counting from the recipe's (or the options'), `jobs`
-/// ways and seeds at a time. Returns the results and the folder with `meta.json`, `plasticity.json` (Θ) and
-/// `meta.html`.
+/// Meta-trains the recipe at `path` on `seeds` seeds, counted up from the recipe's (or the options'), `jobs` jobs at
+/// a time. A job is an arm on a seed. Returns the results and the folder with `meta.json`, `plasticity.json` (Θ)
+/// and `meta.html`.
 ///
 /// # Errors
-/// [`Error::Recipe`] and [`Error::Data`] for what cannot be read, [`Error::Usage`] for seeds that a recipe cannot
-/// hold, [`Error::Interrupted`] where the observer broke it off; [`resume_meta_training`] does the rest.
+/// [`Error::Recipe`] and [`Error::Data`] for what cannot be read, [`Error::Usage`] for seeds that are too large,
+/// [`Error::Interrupted`] if the observer stops it; then [`resume_meta_training`] continues it.
 pub fn meta_training(
     path: &Path,
     seeds: u64,
@@ -97,11 +98,11 @@ pub fn meta_training(
     carry_out(plan, &folder, jobs, observer)
 }
 
-/// Resumes the meta-training in `path`: it ends bit for bit as it would have without a break.
+/// Resumes the meta-training in `path`, with the same bits as without an interruption.
 ///
 /// # Errors
-/// As [`meta_training`], [`Error::File`] where none has begun, and [`Error::Usage`] where another process
-/// writes it.
+/// As [`meta_training`], [`Error::File`] if none has begun there, and [`Error::Usage`] if another process writes
+/// the folder.
 pub fn resume_meta_training(
     path: &Path,
     jobs: usize,
@@ -126,9 +127,9 @@ fn carry_out(
     let mut outcomes: Vec<_> = tasks.iter().map(|_| None).collect();
     let label = format!("meta-train {}", plan.recipe);
     let mut task = Task::of_steps(observer, &label, tasks.len())?;
-    let jobs_of = Jobs::new(tasks.len(), &mut task);
+    let pool = Jobs::new(tasks.len(), &mut task);
     let mut ended = 0;
-    jobs_of.run(
+    pool.run(
         jobs,
         |number, observer| {
             let (arm, seed) = tasks[number];
@@ -143,16 +144,16 @@ fn carry_out(
                 Ok((result, _)) => format!("{:.1} %", 100.0 * result.query_accuracy),
                 Err(error) => error.to_string(),
             };
-            jobs_of.advance(ended, &format!("{}, seed {seed}: {said}", arm.name()));
+            pool.advance(ended, &format!("{}, seed {seed}: {said}", arm.name()));
             outcomes[number] = Some(outcome);
         },
     )?;
-    let is_stopped = jobs_of.is_stopped();
+    let is_stopped = pool.is_stopped();
 
     task.end(&format!("{ended} of {} done", tasks.len()))?;
     if is_stopped {
         return Err(Error::Interrupted(format!(
-            "stopped; resume with `experiment::resume_meta_training({})`",
+            "stopped; resume with `experiment::meta::resume_meta_training({})`",
             folder.path().display()
         )));
     }
@@ -170,10 +171,10 @@ fn carry_out(
 }
 
 impl MetaTraining {
-    /// The meta-training in `folder`, with its episodes.
+    /// Reads the meta-training in `folder`, with its episodes.
     ///
     /// # Errors
-    /// [`Error::File`] where there is none that has ended, [`Error::Data`] for a damaged file.
+    /// [`Error::File`] if `folder` has no complete meta-training, [`Error::Data`] for a damaged file.
     pub fn read(folder: &RunFolder) -> Result<Self, Error> {
         let mut training: Self = folder.read_json(RunFolder::META, ADVICE)?;
         for cell in &mut training.cells {

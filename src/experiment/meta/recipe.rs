@@ -1,4 +1,4 @@
-//! What a meta-training is told: a TOML file.
+//! The recipe of a meta-training: a TOML file.
 
 use std::path::Path;
 
@@ -18,34 +18,34 @@ pub struct MetaRecipe {
     /// Seed of everything random.
     #[serde(default)]
     pub seed: u64,
-    /// Widths of the hidden layers, from the data up.
+    /// Widths of the hidden layers, from the input on.
     pub hidden: Vec<usize>,
-    /// Sharpness β of their soft rectifiers.
+    /// Sharpness β of the hidden layers' softplus, ln(1 + exp(βx)) / β.
     #[serde(deserialize_with = "validate::positive")]
     pub beta: f64,
-    /// What tasks are.
+    /// Size of the tasks.
     pub tasks: TasksConfig,
     /// How Θ is learned.
     #[serde(default)]
     pub meta: MetaConfig,
-    /// Data sets of one width; their classes are put side by side.
+    /// Data sets with equally many features; the tasks draw from the classes of all.
     pub data: Vec<DataConfig>,
 }
 
-/// A task: some of the classes, a few samples of each.
+/// Size of a task: some classes, a few samples of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TasksConfig {
-    /// Share of each data set's classes, drawn by the seed, that the final tests are about and no episode.
+    /// Share of each data set's classes, drawn by the seed, that is used only in the final tests.
     #[serde(deserialize_with = "validate::open_fraction")]
     pub held_out: f64,
-    /// Classes of a task.
+    /// Classes per task.
     #[serde(deserialize_with = "validate::count")]
     pub classes: usize,
-    /// Samples of each to learn from.
+    /// Training samples per class.
     #[serde(deserialize_with = "validate::count")]
     pub training: usize,
-    /// Samples of each to be asked about.
+    /// Query samples per class, which test what was learned.
     #[serde(deserialize_with = "validate::count")]
     pub queries: usize,
 }
@@ -54,23 +54,23 @@ pub struct TasksConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MetaConfig {
-    /// Tasks learned from.
+    /// Number of episodes; each learns one task and updates Θ.
     #[serde(deserialize_with = "validate::count")]
     pub episodes: usize,
-    /// Adam's learning rate.
+    /// Learning rate of Adam.
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
-    /// Length of the gradient by Θ beyond which it is cut: an episode that all but diverges has a huge one.
+    /// Largest norm of Θ's gradient; longer gradients, as in episodes that nearly diverge, are scaled down.
     #[serde(deserialize_with = "validate::positive")]
     pub clip: f64,
-    /// λ: weight of Σ |θ| beside the queries' loss.
+    /// Weight λ of the L1 penalty Σ |θ|, added to the loss of the queries.
     #[serde(deserialize_with = "validate::non_negative")]
     pub l1: f64,
-    /// Θ at the start.
+    /// Initial Θ.
     pub start: Coefficients,
-    /// The terms that the learned rule may have.
+    /// Terms that the learned rule may use.
     pub terms: Vec<Term>,
-    /// Held-out tasks that a rule is judged by.
+    /// Number of held-out tasks that test a rule.
     #[serde(deserialize_with = "validate::count")]
     pub tests: usize,
 }
@@ -97,16 +97,16 @@ impl MetaRecipe {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
         read_toml(path, overrides, |recipe: &Self, _| {
             if recipe.data.is_empty() {
-                return Err("key `data`: there is none; add a [[data]] table".to_owned());
+                return Err("key `data`: it is missing; add a [[data]] table".to_owned());
             }
             if recipe.hidden.contains(&0) {
-                return Err("key `hidden`: a layer has a unit at least".to_owned());
+                return Err("key `hidden`: a layer needs at least one unit".to_owned());
             }
             Ok(())
         })
     }
 
-    /// The recipe with the user's paths replaced by where they were found, `folder` being its own.
+    /// The recipe with absolute data paths; relative paths are resolved from the recipe's `folder` and `data_dir`.
     pub(super) fn located(mut self, folder: &Path, data_dir: Option<&Path>) -> Result<Self, Error> {
         for data in &mut self.data {
             data.source.make_absolute(folder, data_dir)?;

@@ -1,4 +1,4 @@
-//! Tasks drawn from data sets whose classes stand side by side.
+//! Tasks drawn from the classes of several data sets.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::rules::plasticity::Task;
 /// The data sets of a meta-training.
 pub(super) struct Sources {
     parts: Vec<Part>,
-    /// Values of a sample.
+    /// Features per sample.
     pub width: usize,
     /// Classes of all data sets together.
     pub classes: usize,
@@ -22,13 +22,13 @@ pub(super) struct Sources {
 
 /// One data set.
 struct Part {
-    /// Number of its first class.
+    /// Label of its first class.
     first: usize,
     training: Pool,
     test: Pool,
 }
 
-/// Samples, found by their class.
+/// Samples of each class.
 struct Pool {
     samples: Dataset,
     members: Vec<Vec<usize>>,
@@ -44,14 +44,21 @@ impl Pool {
     }
 }
 
-/// Classes that tasks are drawn from.
-pub(super) struct Classes<'a> {
-    /// A data set and one of its classes.
-    pools: Vec<(&'a Pool, usize, usize)>,
+/// One class of a pool.
+#[derive(Clone, Copy)]
+struct PoolClass<'a> {
+    pool: &'a Pool,
+    /// Number in its data set.
+    class: usize,
+    /// Number among the classes of all data sets.
+    label: usize,
 }
 
+/// Classes that tasks are drawn from.
+pub(super) struct Classes<'a>(Vec<PoolClass<'a>>);
+
 impl Sources {
-    /// Reads the data of `recipe`, whose paths are absolute.
+    /// Reads the data of `recipe`, which has absolute paths.
     pub fn load(recipe: &MetaRecipe) -> Result<Self, Error> {
         let locator = Locator::new(Path::new("."), None);
         let (mut parts, mut classes, mut width) = (Vec::new(), 0, None);
@@ -60,7 +67,7 @@ impl Sources {
             let features = split.train.features.nrows();
             if *width.get_or_insert(features) != features {
                 return Err(Error::Usage(format!(
-                    "the data sets of a meta-training have samples of one width, but {} has {features} values where the first has {}; change [[data]]",
+                    "the data sets of a meta-training must have equally many features, but {} has {features} and the first has {}; change [[data]]",
                     name(data),
                     width.unwrap_or_default()
                 )));
@@ -73,8 +80,8 @@ impl Sources {
         Ok(Self { parts, width: width.unwrap_or_default(), classes })
     }
 
-    /// The classes of the episodes, and those that are held out, from `seed`; the former's samples are the
-    /// data sets' training samples, the latter's those of the tests.
+    /// Divides the classes by `seed` into classes of the episodes, with the data sets' training samples, and held-out
+    /// classes, with the test samples.
     pub fn divide(
         &self,
         tasks: &TasksConfig,
@@ -86,32 +93,28 @@ impl Sources {
             classes
                 .shuffle(&mut random::stream(seed, &format!("held-out classes of data {place}")));
             let count = (classes.len() as f64 * tasks.held_out).round() as usize;
-            let label = |class: usize| part.first + class;
-            held_out
-                .extend(classes[..count].iter().map(|&class| (&part.test, class, label(class))));
-            known.extend(
-                classes[count..].iter().map(|&class| (&part.training, class, label(class))),
-            );
+            let of = |pool, class: usize| PoolClass { pool, class, label: part.first + class };
+            held_out.extend(classes[..count].iter().map(|&class| of(&part.test, class)));
+            known.extend(classes[count..].iter().map(|&class| of(&part.training, class)));
         }
         let wanted = tasks.training + tasks.queries;
-        for (pools, which) in [(&known, "left for the episodes"), (&held_out, "held out")] {
-            if pools.len() < tasks.classes {
+        for (classes, which) in [(&known, "left for the episodes"), (&held_out, "held out")] {
+            if classes.len() < tasks.classes {
                 return Err(Error::Usage(format!(
-                    "{} classes are {which}, and a task has {}; change tasks.held_out or tasks.classes",
-                    pools.len(),
+                    "{} classes are {which}, but a task has {}; change tasks.held_out or tasks.classes",
+                    classes.len(),
                     tasks.classes
                 )));
             }
-            if let Some(&(pool, class, label)) =
-                pools.iter().find(|(pool, class, _)| pool.members[*class].len() < wanted)
-            {
+            let is_small = |one: &&PoolClass| one.pool.members[one.class].len() < wanted;
+            if let Some(&PoolClass { pool, class, label }) = classes.iter().find(is_small) {
                 return Err(Error::Usage(format!(
-                    "class {label} has {} samples, and a task takes {wanted}; lower tasks.training or tasks.queries",
+                    "class {label} has {} samples, but a task takes {wanted}; lower tasks.training or tasks.queries",
                     pool.members[class].len()
                 )));
             }
         }
-        Ok((Classes { pools: known }, Classes { pools: held_out }))
+        Ok((Classes(known), Classes(held_out)))
     }
 }
 
@@ -120,13 +123,13 @@ fn name(data: &DataConfig) -> String {
 }
 
 impl Classes<'_> {
-    /// A task of some of the classes, drawn from `random`.
+    /// Draws a task from some of the classes.
     pub fn draw(&self, tasks: &TasksConfig, random: &mut ChaCha8Rng) -> Task<f32> {
-        let mut pools: Vec<usize> = (0..self.pools.len()).collect();
+        let mut pools: Vec<usize> = (0..self.0.len()).collect();
         let (chosen, _) = pools.partial_shuffle(random, tasks.classes);
         let mut task = Task::default();
         for &mut place in chosen {
-            let (pool, class, label) = self.pools[place];
+            let PoolClass { pool, class, label } = self.0[place];
             let mut members = pool.members[class].clone();
             let (members, _) = members.partial_shuffle(random, tasks.training + tasks.queries);
             let sample = |&mut sample: &mut usize| {

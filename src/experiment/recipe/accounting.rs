@@ -1,22 +1,22 @@
-//! `[accounting]`: what a run's energy is computed from.
+//! `[accounting]`: constants of a run's energy estimate.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-/// What a run's energy is worked out from; in a recipe, `[accounting]`. A device's own is its
-/// `joules_per_shot`.
+/// Energy estimate of the digital part, and the search for a digital peer; `[accounting]` in a recipe. The energy of
+/// a device is its `joules_per_shot`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccountingConfig {
-    /// Energy of a multiply-add on the host, in joules. As it stands: a multiplication and an addition of
-    /// 32-bit floats in 45 nm, without the memory's share (Horowitz, ISSCC 2014, fig. 1.1.9).
+    /// Energy of a multiply-add on the CPU, in joules. Default: a multiplication and an addition of 32-bit floats in
+    /// 45 nm, without memory access (Horowitz, ISSCC 2014, fig. 1.1.9).
     #[serde(deserialize_with = "validate::positive")]
     pub joules_per_multiply_add: f64,
-    /// Whether the smallest digital network of the same accuracy is looked for.
+    /// Whether to search for the smallest digital network that reaches the same test score.
     pub digital_peer: bool,
-    /// What that search may take, as a share of the run's own time. Both are reckoned from their operations, not
-    /// measured, so that the same recipe finds the same.
+    /// Time limit of this search as a share of the training's time. Both times are estimated from operation counts,
+    /// so that the same recipe always gives the same result.
     #[serde(deserialize_with = "validate::positive")]
     pub peer_share: f64,
 }

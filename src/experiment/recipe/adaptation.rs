@@ -1,29 +1,30 @@
-//! `[adaptation]`: how a network is brought back to a device that has changed.
+//! `[adaptation]`: how a network is adapted to a device that has changed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-/// How a network is brought back; in a recipe, `[adaptation]`.
+/// How `recalibrate` and `transfer` adapt a trained network to a device that has changed; `[adaptation]` in a
+/// recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdaptConfig {
-    /// Share of the shots that the twins are calibrated with.
+    /// Share of the shots used to recalibrate the twins, 0 to 1.
     #[serde(deserialize_with = "validate::fraction")]
     pub calibration_share: f64,
-    /// Steps of a recalibration.
+    /// Optimiser steps of the recalibration.
     #[serde(deserialize_with = "validate::count")]
     pub recalibration_steps: usize,
-    /// Passes over the training data in silico.
+    /// Epochs of the in-silico training.
     #[serde(deserialize_with = "validate::count")]
     pub in_silico_epochs: usize,
-    /// Passes over the samples that there are shots for, by physics-aware training.
+    /// Epochs of the physics-aware training; the remaining shots limit the number of samples.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
-    /// Learning rate in silico, as a share of the first of the training.
+    /// Learning rate of the in-silico training, as a multiple of `training.learning_rate`.
     #[serde(deserialize_with = "validate::positive")]
     pub in_silico_pace: f64,
-    /// Learning rate on the device, likewise.
+    /// Learning rate of the physics-aware training, as a multiple of `training.learning_rate`.
     #[serde(deserialize_with = "validate::positive")]
     pub pace: f64,
 }

@@ -1,4 +1,4 @@
-//! How a recipe's twins are made.
+//! `[calibration]`: how twins are made.
 
 use std::path::PathBuf;
 
@@ -13,35 +13,35 @@ use twinprop_devices::{Interface, validate};
 
 use crate::Error;
 
-/// How twins are made; in a recipe, `[calibration]`.
+/// How the devices' digital twins are made and judged; `[calibration]` in a recipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CalibrationConfig {
-    /// Shots that the twin is fitted to, a device.
+    /// Shots per device to fit the twin to.
     #[serde(deserialize_with = "validate::count")]
     pub shots: usize,
-    /// Time on the device that they may take, in seconds, instead of their number.
+    /// Device time of these shots in seconds, instead of `shots`.
     #[serde(
         deserialize_with = "validate::optional_positive",
         skip_serializing_if = "Option::is_none"
     )]
     pub device_seconds: Option<f64>,
-    /// Further shots that it never sees and is judged by.
+    /// Further shots per device to judge the twin by; not used in the fit.
     #[serde(deserialize_with = "validate::count")]
     pub test_shots: usize,
-    /// Which shots.
+    /// How the drives of the shots are chosen.
     pub design: DesignConfig,
-    /// The twin.
+    /// Kind of the twin.
     pub twin: TwinConfig,
-    /// The fit of a neural twin.
+    /// How a neural twin is fitted.
     pub fit: FitConfig,
     /// How the twin is judged.
     pub fidelity: FidelityConfig,
-    /// What a twin must be worth, or a training that uses it is stopped before its first step.
+    /// Required quality of the twins; if one does not meet it, the run stops before the first training step.
     pub require: Requirement,
-    /// How the device is watched for drift after the training.
+    /// How the device is checked for drift after the training.
     pub watch: WatchConfig,
-    /// Folder of an earlier run whose twins are used instead of calibrating.
+    /// Folder of an earlier run or calibration; its twins are loaded instead of fitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<PathBuf>,
 }
@@ -64,10 +64,10 @@ impl Default for CalibrationConfig {
 }
 
 impl CalibrationConfig {
-    /// Shots that the twin of a device with `interface` is fitted to.
+    /// Number of shots to fit the twin of a device with `interface` to.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the time is not enough for one, or the device's shots take none.
+    /// [`Error::Usage`] if `device_seconds` is too short for one shot, or the device states no time per shot.
     pub fn shots_on(&self, interface: &Interface) -> Result<usize, Error> {
         let Some(seconds) = self.device_seconds else { return Ok(self.shots) };
         let shots = seconds / interface.seconds_per_shot;
@@ -75,14 +75,14 @@ impl CalibrationConfig {
             return Ok(shots as usize);
         }
         Err(Error::Usage(format!(
-            "calibration.device_seconds = {seconds}: a shot of `{}` takes {} s; give calibration.shots instead, or more time",
+            "calibration.device_seconds = {seconds}: a shot of `{}` takes {} s; give calibration.shots instead, or a longer time",
             interface.device, interface.seconds_per_shot
         )))
     }
 
-    /// Drives of `count` shots on a device of `interface`, inputs `[n_inputs × shots]` and parameters
-    /// `[n_parameters × shots]` in its units: as the design draws them, and where constants are learned, with
-    /// settings shared by runs of shots. `task` is what the network will ask for.
+    /// Draws `count` shots for a device with `interface`: inputs `[n_inputs × shots]` and parameters
+    /// `[n_parameters × shots]` in device units. To learn constants of an equation, consecutive shots share their
+    /// parameters. `task` has the drives that the network uses.
     ///
     /// # Errors
     /// As [`DesignConfig::draw`].
@@ -100,11 +100,10 @@ impl CalibrationConfig {
         Ok((inputs, parameters))
     }
 
-    /// Replaces the folder of the twins by where it is, so that a run's recipe can be read from
-    /// anywhere.
+    /// Makes the path of `load` absolute, so that a run's recipe works from any folder.
     ///
     /// # Errors
-    /// [`Error::File`] where there is no such folder.
+    /// [`Error::File`] if the folder does not exist.
     pub fn make_absolute(&mut self) -> Result<(), Error> {
         if let Some(folder) = &mut self.load {
             let found = folder.canonicalize().map_err(Error::file(
@@ -117,18 +116,18 @@ impl CalibrationConfig {
     }
 }
 
-/// What a twin must be worth for a training to begin; judged by the cosine between its gradient and the
-/// device's, at the lower end of its interval.
+/// Required quality of a twin: the lower end of the confidence interval of the cosine between the twin's gradient
+/// and the device's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Requirement {
-    /// Fit for training: 0.8 at the least.
+    /// Fit for training: at least 0.8.
     Fit,
-    /// It points the right way: 0.5 at the least.
+    /// The gradient points the right way: at least 0.5.
     Usable,
-    /// Above 0, and readings that depend on the drives; otherwise a training cannot work.
+    /// Training can work: above 0, and the readings depend on the drives.
     #[default]
     Possible,
-    /// Anything: the training begins in any case.
+    /// No requirement: the training starts in any case.
     None,
 }

@@ -5,23 +5,23 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::rig::{Encoding, RigOptions, Targets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
-/// A device of the laboratory: simulated, real, or real with an equation that says what it should do.
+/// A device: simulated (`model`), real (`rig` or `given`), or real with a `model` for physics twins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceEntry {
-    /// The physics; what is simulated where there is no rig, and what physics twins are made of.
+    /// The equation of the device. Simulated if there is no `rig`; physics twins are made from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<DeviceKind>,
-    /// The imperfections of the simulated device.
+    /// Imperfections of a simulated device: mismatch, noise, drift.
     #[serde(default)]
     pub imperfections: ImperfectionsConfig,
-    /// The real device, if there is one.
+    /// Connection to the real device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rig: Option<RigConfig>,
-    /// Whether the program that trains gives the device, so that the recipe does not open it.
+    /// Whether the program that calls the library passes the device, instead of a `model` or `rig` in the recipe.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given: bool,
-    /// Energy that a shot takes, in joules, where it is known.
+    /// Energy of a shot, in joules.
     #[serde(
         default,
         deserialize_with = "validate::optional_positive",
@@ -30,18 +30,18 @@ pub struct DeviceEntry {
     pub joules_per_shot: Option<f64>,
 }
 
-/// Where a real device is, and how values travel to it.
+/// Connection to a real device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RigConfig {
-    /// Such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`; a list of
-    /// several is a farm.
+    /// Address of the device, such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`. A
+    /// list of several makes a farm; shots go to the first free device.
     pub target: Targets,
-    /// As floats, or as 16-bit codes where the device takes them.
+    /// Encoding of values on the link: floats, or 16-bit codes if the device supports them.
     #[serde(default)]
     pub encoding: Encoding,
-    /// How often in a row a measurement that failed on the device is asked for again; 0 is never. A device
-    /// whose shots depend on each other is never asked again.
+    /// Most consecutive retries of a measurement that failed on the device; 0 for none. If the shots of the device
+    /// depend on each other, nothing is retried.
     #[serde(default = "default_retries")]
     pub retries: u32,
 }
@@ -51,13 +51,13 @@ fn default_retries() -> u32 {
 }
 
 impl DeviceEntry {
-    /// Whether it is a device of its own, not simulated from its model.
+    /// Whether the device is real, not simulated.
     #[must_use]
     pub fn is_real(&self) -> bool {
         self.rig.is_some() || self.given
     }
 
-    /// The simulated device, if its physics is given.
+    /// Configuration of the simulated device; `None` without a model.
     #[must_use]
     pub fn simulated(&self) -> Option<DeviceConfig> {
         let imperfections = self.imperfections.clone();

@@ -1,4 +1,4 @@
-//! A recipe: one TOML file that says everything about an experiment.
+//! A recipe: one TOML file that describes an experiment completely.
 
 mod accounting;
 mod adaptation;
@@ -32,42 +32,43 @@ use crate::data::DataConfig;
 use crate::training::TrainingConfig;
 pub use twinprop_calibration::TwinConfig;
 
-/// The largest seed: a number in a recipe's file has 64 bits and a sign.
+/// The largest seed: TOML integers have 64 bits with a sign.
 pub const LARGEST_SEED: u64 = i64::MAX as u64;
 
-/// An experiment, as its file has it.
+/// An experiment: network, data, devices, calibration and training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     #[serde(default)]
     pub seed: u64,
-    /// Seed of the simulated devices' fabrication and noise, where it is another: another copy of them.
+    /// Seed of the simulated devices' fabrication and noise, by default `seed`; another seed makes another copy of
+    /// the devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_seed: Option<u64>,
-    /// The stages of the network, in the order of the data.
+    /// The stages of the network, from input to output.
     pub network: Vec<StageConfig>,
-    /// The data.
+    /// The data set and its division into training and test samples.
     pub data: DataConfig,
-    /// The devices by name; none where the network is digital.
+    /// The devices by name; empty for a digital network.
     #[serde(default)]
     pub devices: BTreeMap<String, DeviceEntry>,
-    /// How the devices' twins are fitted.
+    /// How the devices' digital twins are made and judged.
     #[serde(default)]
     pub calibration: CalibrationConfig,
     /// How the network is trained.
     #[serde(default)]
     pub training: TrainingConfig,
-    /// How it is brought back to devices that have changed.
+    /// How the trained network is adapted to devices that have changed.
     #[serde(default)]
     pub adaptation: AdaptConfig,
-    /// What its energy is worked out from.
+    /// Energy estimate, and the search for a digital peer.
     #[serde(default)]
     pub accounting: AccountingConfig,
 }
 
-/// Reads the TOML file at `path`, applies `overrides`, each `key.of.value=value`, and has the outcome checked,
-/// with the text that it was read from.
+/// Reads the TOML file at `path` and applies `overrides`, each `key.of.value=value`. `check` gets the value and its
+/// text, before and after the overrides.
 ///
 /// # Errors
 /// As [`Recipe::read`].
@@ -109,17 +110,17 @@ fn parse_toml<T: DeserializeOwned>(
 }
 
 impl Recipe {
-    /// Seed of the fabrication and the noise of the device `place`, each its own.
+    /// Seed of the fabrication and noise of the device with the number `place`.
     #[must_use]
     pub fn device_seed_of(&self, place: usize) -> u64 {
         self.device_seed.unwrap_or(self.seed).wrapping_add((place as u64) << 32)
     }
 
-    /// Puts real devices in the place of simulated ones: each of `devices` is a target, where the
-    /// recipe has one device, or `NAME=TARGET`. Several targets of one device make a farm.
+    /// Replaces devices by real ones. Each of `devices` is `NAME=TARGET`, or `TARGET` if the recipe has one device.
+    /// Several targets of one device make a farm.
     ///
     /// # Errors
-    /// [`Error::Usage`] for what is no target, or names no device.
+    /// [`Error::Usage`] for an invalid target or an unknown device.
     pub fn take_rigs(&mut self, devices: &[String]) -> Result<(), Error> {
         let mut taken: BTreeMap<String, Vec<Target>> = BTreeMap::new();
         for text in devices {
@@ -152,7 +153,7 @@ impl Recipe {
                 });
                 let RigOptions { encoding, retries } = options;
                 device.rig = Some(RigConfig { target: Targets(targets), encoding, retries });
-                // Those of the simulated device in whose place it comes.
+                // The imperfections belong to the replaced, simulated device.
                 device.imperfections = ImperfectionsConfig::default();
             }
         }
@@ -162,13 +163,13 @@ impl Recipe {
     /// Reads the recipe at `path` and applies `overrides`, each `key.of.value=value`.
     ///
     /// # Errors
-    /// [`Error::File`] where there is no such file; [`Error::Recipe`] names the line, the key and
-    /// what was expected.
+    /// [`Error::File`] if the file cannot be read; [`Error::Recipe`] names the line, the key and what was
+    /// expected.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Error> {
         read_toml(path, overrides, Self::check)
     }
 
-    /// The recipe in `text`, which is TOML.
+    /// Parses the recipe in `text`, which is TOML.
     ///
     /// ```
     /// use twinprop::experiment::Recipe;
@@ -189,7 +190,7 @@ impl Recipe {
         parse_toml(Path::new("the recipe"), text, &[], Self::check)
     }
 
-    /// The recipe with `overrides`, each `key.of.value=value`.
+    /// Returns the recipe with `overrides`, each `key.of.value=value`.
     ///
     /// # Errors
     /// [`Error::Recipe`] names the key and what was expected.
@@ -200,7 +201,7 @@ impl Recipe {
         parse_toml(Path::new("the recipe"), &self.to_toml(), overrides, Self::check)
     }
 
-    /// What no single value's type can tell: the order of the stages and the names of devices.
+    /// Checks what involves several values, such as the order of the stages and the names of devices.
     fn check(&self, text: &str) -> Result<(), String> {
         use StageConfig as S;
         let inner = match self.network.as_slice() {
@@ -247,39 +248,39 @@ impl Recipe {
         for (name, device) in &self.devices {
             if device.model.is_none() && device.rig.is_none() && !device.given {
                 return Err(format!(
-                    "key `devices.{name}`: a device has a `model`, which is simulated, or a `rig`, which is real, or both; or it is `given` by the program that trains"
+                    "key `devices.{name}`: the device is not described; give it a `model` (simulated), a `rig` (real) or both, or set `given = true` if the calling program passes it"
                 ));
             }
             if device.given && device.rig.is_some() {
                 return Err(format!(
-                    "key `devices.{name}`: it has a `rig` and is `given` by the program that trains; leave one of them out"
+                    "key `devices.{name}`: it has both `rig` and `given`; leave one of them out"
                 ));
             }
             if device.is_real() && device.imperfections != ImperfectionsConfig::default() {
                 return Err(format!(
-                    "key `devices.{name}.imperfections`: a real device (`rig`) has its own, and only a simulated one can be given some, drift among them; leave them out"
+                    "key `devices.{name}.imperfections`: the device is real, but imperfections can only be given to a simulated one; leave them out"
                 ));
             }
         }
         let unmodelled = self.devices.iter().find(|(_, device)| device.model.is_none());
         if let (true, Some((name, _))) = (self.calibration.twin.needs_equation(), unmodelled) {
             return Err(format!(
-                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or ask for a `neural`, `temporal` or `ensemble` twin, which needs none"
+                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or choose a `neural`, `temporal` or `ensemble` twin, which needs none"
             ));
         }
         if self.training.parts > 1 && self.training.bean.is_some() {
-            return Err("key `training.parts`: the regulariser of `training.bean` sees whole batches; leave one of them out".to_owned());
+            return Err("key `training.parts`: batches cannot be split with `training.bean`, which needs whole batches; leave one of them out".to_owned());
         }
         if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
-            return Err("key `calibration.load`: a physics twin on its nominal constants has no files to load; leave out `load`, or ask for a twin that is fitted".to_owned());
+            return Err("key `calibration.load`: a physics twin with nominal constants has no files to load; leave out `load`, or choose a twin that is fitted".to_owned());
         }
         if physical == 0 && !self.devices.is_empty() {
-            return Err("key `network`: no stage plays on the devices; add one, such as { physical = { device = \"…\" } }, or leave out [devices] for a digital network".to_owned());
+            return Err("key `network`: no stage uses a device; add one, such as { physical = { device = \"…\" } }, or leave out [devices] for a digital network".to_owned());
         }
         Ok(())
     }
 
-    /// The recipe as TOML, every default filled in.
+    /// The recipe as TOML, with all defaults written out.
     ///
     /// # Panics
     /// Never: a recipe is plain data.

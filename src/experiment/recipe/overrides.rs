@@ -1,7 +1,7 @@
-//! Values of a recipe that are replaced by their keys.
+//! Overrides of a recipe's values by key.
 
-/// Sets the value at a dotted key, making the tables on the way; `*` is every table that is there, and
-/// `imperfections` those of every device.
+/// Sets the value at a dotted key, and adds missing tables. `*` means every existing table; a leading
+/// `imperfections` means `devices.*.imperfections`.
 pub(in super::super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {
     let (key, value) =
         setting.split_once('=').ok_or("expected key=value, such as training.epochs=20")?;
@@ -9,7 +9,7 @@ pub(in super::super) fn set(table: &mut toml::Table, setting: &str) -> Result<()
     if path[0] == "imperfections" {
         path.splice(0..0, ["devices", "*"]);
     }
-    // What is no TOML value is a bare word: a string.
+    // A bare word is not a TOML value; it is taken as a string.
     let value = format!("value = {value}")
         .parse::<toml::Table>()
         .ok()

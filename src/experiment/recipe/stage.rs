@@ -9,135 +9,139 @@ use twinprop_devices::validate;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StageConfig {
-    /// Features scaled and repeated onto the next physical layer's channels; a first stage.
+    /// Scales the features to [−1, 1] and repeats them onto the input channels of the next physical layer. Only as the
+    /// first stage.
     Encode,
-    /// Values in the next physical layer's own unit, as they are; a first stage or any other.
+    /// Wires values to the next physical layer's channels in their physical unit: 1 V becomes 1 V.
     Wire,
-    /// An image cut into patches; a first stage.
+    /// Cuts an image into patches. Only as the first stage.
     Patches(PatchesConfig),
-    /// Channels at rest beside those that carry values.
+    /// Adds channels at rest (0).
     Pad(PadConfig),
-    /// Some of the channels.
+    /// Keeps some of the channels.
     Slice(SliceConfig),
-    /// Adds what entered an earlier stage.
+    /// Skip connection: adds the input of an earlier stage.
     Skip(SkipConfig),
-    /// Noise added in training, so that the network learns to bear the device's own.
+    /// Adds Gaussian noise in training, to make the network robust against the device's noise.
     Jitter(JitterConfig),
-    /// Values left out at random in every training step.
+    /// Dropout: sets random values to zero in every training step.
     Dropout(DropoutConfig),
-    /// The positive part: a digital nonlinearity, for devices that are linear.
+    /// max(0, x): a digital nonlinearity, for linear devices.
     Relu,
     /// tanh: a digital nonlinearity.
     Tanh,
     /// ln(1 + exp(βx)) / β: a smooth rectifier.
     Softplus(SoftplusConfig),
-    /// A digital layer of trainable weights.
+    /// A digital linear layer with trainable weights.
     Linear(LinearConfig),
-    /// Trainable element-wise scale and offset, from the width before to the width behind.
+    /// Trainable element-wise scale and offset. Repeats or leaves out values to fill the input channels of the next
+    /// physical layer.
     Scale,
-    /// A physical layer. Its readings leave it in the unit of the device's model, or in halves of their range
-    /// where a rig has no model: what follows need not know whether they are volts or nanoamperes.
+    /// A physical layer. Its outputs are readings in the unit of the device's model or, for a rig without a model, in
+    /// halves of their range.
     Physical(PhysicalConfig),
-    /// Windows summed into classes; the last stage.
+    /// Averages windows of channels to one output per class or target value, with a trainable factor. Only as the last
+    /// stage.
     Readout,
 }
 
-/// How wide a digital layer is.
+/// Width of a digital layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearConfig {
-    /// Its outputs.
+    /// Number of outputs.
     #[serde(deserialize_with = "validate::count")]
     pub outputs: usize,
 }
 
-/// How much is left out.
+/// Strength of the dropout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DropoutConfig {
-    /// Share of the values.
+    /// Share of the values set to zero, between 0 and 1.
     #[serde(deserialize_with = "validate::open_fraction")]
     pub rate: f64,
 }
 
-/// How sharp a smooth rectifier bends.
+/// Sharpness of a softplus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoftplusConfig {
-    /// β.
+    /// Sharpness β of the bend at 0.
     #[serde(deserialize_with = "validate::positive")]
     pub beta: f64,
 }
 
-/// Rows and columns of a patch.
+/// Size of a patch; the image must be a whole number of patches high and wide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchesConfig {
-    /// Its rows.
+    /// Rows of a patch, in pixels.
     #[serde(deserialize_with = "validate::count")]
     pub height: usize,
-    /// Its columns.
+    /// Columns of a patch, in pixels.
     #[serde(deserialize_with = "validate::count")]
     pub width: usize,
 }
 
-/// How many channels at rest stand where.
+/// Number of channels at rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PadConfig {
-    /// Channels appended to a run.
+    /// Channels appended to each run.
     #[serde(deserialize_with = "validate::count")]
     pub channels: usize,
-    /// Equal runs of channels that are padded.
+    /// Number of equal runs into which the channels are divided, such as the shots of the next layer.
     #[serde(default = "one", deserialize_with = "validate::count")]
     pub runs: usize,
 }
 
-/// Which channels are read.
+/// Range of the channels that are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SliceConfig {
-    /// The first, from zero.
+    /// First channel, from zero.
     #[serde(default)]
     pub from: usize,
-    /// How many.
+    /// Number of channels.
     #[serde(deserialize_with = "validate::count")]
     pub count: usize,
 }
 
-/// How much noise is added.
+/// Strength of the noise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JitterConfig {
-    /// Its standard deviation, in the unit that the values have there: of readings, the unit of the
-    /// device's model, or half the range of a rig without one.
+    /// Standard deviation, in the unit of the values: for readings, the unit of the device's model, or half the range
+    /// of a rig without a model.
     #[serde(deserialize_with = "validate::positive")]
     pub deviation: f64,
 }
 
-/// Where a skip connection starts.
+/// Start of a skip connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SkipConfig {
-    /// How many stages it skips: the last `over` before this place.
+    /// Number of stages to skip, counted back from here.
     #[serde(deserialize_with = "validate::count")]
     pub over: usize,
 }
 
-/// A physical layer: a device played several times side by side.
+/// A physical layer: one or more shots of a device side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhysicalConfig {
     /// Name of the device under `[devices]`.
     #[schemars(with = "String")]
     pub device: Spanned<String>,
-    /// Shots a sample.
+    /// Shots per sample.
     #[serde(default = "one", deserialize_with = "validate::count")]
     pub shots: usize,
-    /// Whether the shots share one setting of the parameters; otherwise each has its own.
+    /// Whether all shots share one set of parameters; by default each shot has its own.
     #[serde(default)]
     pub shared: bool,
-    /// Parameters start uniform over this share of their ranges, about the middle.
+    /// Share of the parameters' ranges, around the middle, from which initial parameters are drawn uniformly; 0
+    /// to 1.
     #[serde(default = "middle_half", deserialize_with = "validate::fraction")]
     pub start: f64,
 }

@@ -1,4 +1,4 @@
-//! Files of a run's folder, each whole or absent.
+//! Reads and writes files of a run's folder; each is complete or absent.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,7 +23,7 @@ impl RunFolder {
     pub fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let path = self.path.join(name);
         write_whole(&path, bytes)
-            .map_err(Error::file(&path, "see that there is room, and that it may be written"))
+            .map_err(Error::file(&path, "check that the disk has space and the folder is writable"))
     }
 
     /// Writes `value` to the JSON file `name`.
@@ -38,10 +38,10 @@ impl RunFolder {
         self.write(name, &(text + "\n"))
     }
 
-    /// The value in the JSON file `name`; `advice` is for one that cannot be read.
+    /// Reads the JSON file `name`; `advice` is for a file that cannot be read.
     ///
     /// # Errors
-    /// [`Error::File`] for one that cannot be read, [`Error::Data`] for a damaged one.
+    /// [`Error::File`] for a file that cannot be read, [`Error::Data`] for a damaged one.
     pub(in crate::experiment) fn read_json<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -53,10 +53,10 @@ impl RunFolder {
             .map_err(|error| Error::Data { path, problem: error.to_string() })
     }
 
-    /// The values in the file `name`, one a line; `advice` is for one that cannot be read.
+    /// Reads the file `name` with one JSON value per line; `advice` is for a file that cannot be read.
     ///
     /// # Errors
-    /// [`Error::File`] for one that cannot be read, [`Error::Data`] names a damaged line.
+    /// [`Error::File`] for a file that cannot be read, [`Error::Data`] names a damaged line.
     pub(in crate::experiment) fn read_lines<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -75,7 +75,7 @@ impl RunFolder {
             .collect()
     }
 
-    /// Writes `values` to the file `name`, one a line.
+    /// Writes `values` to the file `name`, one per line.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -88,7 +88,7 @@ impl RunFolder {
     }
 }
 
-/// A value as a line of JSON; every value here is plain data.
+/// `value`, which is plain data, as a line of JSON.
 pub(super) fn line(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data") + "\n"
 }

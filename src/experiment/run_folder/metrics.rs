@@ -1,4 +1,4 @@
-//! The metrics of a run, a line an epoch, and the way back to an earlier epoch.
+//! Metrics of a run, one line per epoch, and the return to an earlier epoch.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -12,11 +12,11 @@ use crate::Error;
 use crate::training::EpochMetrics;
 
 impl RunFolder {
-    /// Forgets what has been written since the first `epochs` epochs, so that the run can go on from
-    /// there; returns their metrics.
+    /// Removes what was written after the first `epochs` epochs, to resume the run there. Returns the metrics of these
+    /// epochs.
     ///
     /// # Errors
-    /// [`Error::Data`] where there are fewer, and as [`write`](Self::write).
+    /// [`Error::Data`] if there are fewer epochs, and as [`write`](Self::write).
     pub(in crate::experiment) fn go_back_to(
         &self,
         epochs: usize,
@@ -37,14 +37,17 @@ impl RunFolder {
         if metrics.len() == epochs {
             return Ok(metrics);
         }
-        let problem = format!("it has {} epochs of the {epochs} that were trained", metrics.len());
+        let problem = format!(
+            "it has {} of the {epochs} epochs that were trained; start the run again",
+            metrics.len()
+        );
         Err(Error::Data { path, problem })
     }
 
-    /// Forgets the shots of a calibration that was cut off.
+    /// Removes the shots of an interrupted calibration.
     ///
     /// # Errors
-    /// [`Error::File`] where they cannot be removed.
+    /// [`Error::File`] if they cannot be removed.
     pub(in crate::experiment) fn forget_shots(&self) -> Result<(), Error> {
         let path = self.path.join(Self::SHOTS);
         if path.exists() {
@@ -56,7 +59,7 @@ impl RunFolder {
     /// Opens the metrics for appending.
     ///
     /// # Errors
-    /// [`Error::File`] where that fails.
+    /// [`Error::File`] if that fails.
     pub fn metrics(&self) -> Result<MetricsFile, Error> {
         let path = self.path.join(Self::METRICS);
         let file = OpenOptions::new().create(true).append(true).open(&path);
@@ -64,29 +67,30 @@ impl RunFolder {
         Ok(MetricsFile { path, file })
     }
 
-    /// The metrics of the run, a value an epoch.
+    /// Reads the metrics of the run, one value per epoch.
     ///
     /// # Errors
-    /// [`Error::File`] where there are none, [`Error::Data`] names a damaged line.
+    /// [`Error::File`] if there are no metrics, [`Error::Data`] names a damaged line.
     pub fn read_metrics(&self) -> Result<Vec<EpochMetrics>, Error> {
         self.read_lines(Self::METRICS, "name the folder of a run that has trained")
     }
 }
 
-/// The metrics of a run in progress.
+/// Metrics file of a run in progress.
 pub struct MetricsFile {
     path: PathBuf,
     file: File,
 }
 
 impl MetricsFile {
-    /// Appends one line.
+    /// Appends `value` as a line of JSON.
     ///
     /// # Errors
-    /// [`Error::File`] where that fails.
+    /// [`Error::File`] if that fails.
     pub fn append(&mut self, value: &impl Serialize) -> Result<(), Error> {
-        self.file
-            .write_all(line(value).as_bytes())
-            .map_err(Error::file(&self.path, "see that there is room, and that it may be written"))
+        self.file.write_all(line(value).as_bytes()).map_err(Error::file(
+            &self.path,
+            "check that the disk has space and the folder is writable",
+        ))
     }
 }

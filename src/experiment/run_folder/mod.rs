@@ -1,4 +1,4 @@
-//! A run's folder: made once, never written over, every file whole or absent.
+//! A run's folder: results are never overwritten, and every file is complete or absent.
 
 mod files;
 mod metrics;
@@ -16,10 +16,10 @@ use super::recipe::Recipe;
 use crate::Error;
 use crate::training::{Event, Observer};
 
-/// The folder of one run.
+/// The folder of a run, a calibration, a comparison, a transfer or a meta-training.
 pub struct RunFolder {
     path: PathBuf,
-    /// Held where this process writes the folder.
+    /// Lock, if this process writes the folder.
     _lock: Option<FolderLock>,
 }
 
@@ -28,15 +28,15 @@ const WRITABLE: &str = "name a folder that can be written with option `out`";
 impl RunFolder {
     /// Name of the resolved recipe.
     pub const RECIPE: &'static str = "recipe.toml";
-    /// Name of the file that says what was begun.
+    /// Name of the file about the beginning of the run.
     pub(super) const BEGUN: &'static str = "begun.json";
-    /// Name of the metrics, a line an epoch.
+    /// Name of the metrics, one line per epoch.
     pub const METRICS: &'static str = "metrics.jsonl";
-    /// Name of the file of what units answer alike.
+    /// Name of the correlations between units of regularised stages.
     pub const ASSEMBLIES: &'static str = "assemblies.json";
     /// Name of the summary.
     pub const SUMMARY: &'static str = "summary.json";
-    /// Name of the file that says where use has left the devices.
+    /// Name of the file about the wear of the devices.
     const USAGES: &'static str = "usage.json";
     /// Name of the trained parameters.
     pub const PARAMETERS: &'static str = "parameters.safetensors";
@@ -44,11 +44,11 @@ impl RunFolder {
     pub const CALIBRATION: &'static str = "calibration.json";
     /// Name of a calibration's report.
     pub const CALIBRATION_REPORT: &'static str = "calibration.html";
-    /// Name of a probe's findings.
+    /// Name of a probe's results.
     pub const PROBE: &'static str = "probe.json";
     /// Name of a probe's report.
     pub const PROBE_REPORT: &'static str = "probe.html";
-    /// Name of what a network's return to a device has cost and brought.
+    /// Name of an adaptation's results.
     pub const ADAPTATION: &'static str = "adaptation.json";
     /// Name of a transfer's results.
     pub const TRANSFER: &'static str = "transfer.json";
@@ -60,7 +60,7 @@ impl RunFolder {
     pub const META_REPORT: &'static str = "meta.html";
     /// Name of a plasticity rule's coefficients.
     pub const PLASTICITY: &'static str = "plasticity.json";
-    /// What must not be written over: what was measured, and what came out.
+    /// Files that must not be overwritten: measurements and results.
     const RESULTS: [&'static str; 8] = [
         Self::METRICS,
         Self::ASSEMBLIES,
@@ -71,7 +71,7 @@ impl RunFolder {
         Self::TRANSFER,
         Self::PLAN,
     ];
-    /// Name of what a comparison compares.
+    /// Name of the plan of a comparison or meta-training.
     pub(super) const PLAN: &'static str = "plan.json";
     /// Name of a comparison's results.
     pub const COMPARISON: &'static str = "compare.json";
@@ -84,11 +84,11 @@ impl RunFolder {
     /// Name of the report.
     pub const REPORT: &'static str = "report.html";
 
-    /// Makes the folder `wanted`, or `runs/NAME`, `runs/NAME-2`, … where none is named.
+    /// Makes the folder `wanted` or, if `None`, the first free of `runs/NAME`, `runs/NAME-2`, …
     ///
     /// # Errors
-    /// [`Error::Usage`] where the folder holds a run already or another process writes it, [`Error::File`]
-    /// where it cannot be made or written.
+    /// [`Error::Usage`] if the folder has a run already or another process writes it, [`Error::File`] if it cannot be
+    /// made or written.
     pub fn create(
         wanted: Option<&Path>,
         name: &str,
@@ -103,14 +103,14 @@ impl RunFolder {
             None => Self::next_free(name)?,
         };
         let lock = lock(&path, observer)?;
-        // Whoever had the lock may have left a run.
+        // The last owner of the lock may have written a run.
         Self::refuse_results(wanted)?;
-        // A folder that is there but cannot be written must be known before the first shot.
+        // An existing folder that is not writable is refused before the first shot.
         tempfile::NamedTempFile::new_in(&path).map_err(Error::file(&path, WRITABLE))?;
         Ok(Self { path, _lock: Some(lock) })
     }
 
-    /// Makes the first of `runs/NAME`, `runs/NAME-2`, … that is not there.
+    /// Makes the first free folder of `runs/NAME`, `runs/NAME-2`, …
     fn next_free(name: &str) -> Result<PathBuf, Error> {
         let runs = Path::new("runs");
         std::fs::create_dir_all(runs).map_err(Error::file(runs, WRITABLE))?;
@@ -128,35 +128,35 @@ impl RunFolder {
         }
     }
 
-    /// The folder for this process alone.
+    /// Locks the folder for this process.
     ///
     /// # Errors
-    /// [`Error::Usage`] where another process writes it.
+    /// [`Error::Usage`] if another process writes it.
     pub(super) fn locked(mut self, observer: &mut dyn Observer) -> Result<Self, Error> {
         self._lock = Some(lock(&self.path, observer)?);
         Ok(self)
     }
 
-    /// The folder `name` in this one, made if it is not there.
+    /// The subfolder `name`, made if it does not exist.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be made.
+    /// [`Error::File`] if it cannot be made.
     pub(super) fn inner(&self, name: &str) -> Result<Self, Error> {
         let path = self.path.join(name);
         std::fs::create_dir_all(&path).map_err(Error::file(&path, WRITABLE))?;
         Ok(Self { path, _lock: None })
     }
 
-    /// The folder `path`, as it is.
+    /// The folder `path`, without a check or a lock.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), _lock: None }
     }
 
-    /// Whether `wanted` may become the folder of a run, before anything is made.
+    /// Refuses a folder `wanted` that cannot become the folder of a new run. Makes nothing.
     ///
     /// # Errors
-    /// [`Error::Usage`] where another process writes it, or it holds a run already.
+    /// [`Error::Usage`] if another process writes it, or it has a run already.
     pub fn refuse_taken(wanted: Option<&Path>) -> Result<(), Error> {
         wanted.map_or(Ok(()), Self::refuse_written)?;
         Self::refuse_results(wanted)
@@ -174,7 +174,7 @@ impl RunFolder {
         match wanted {
             Some(path) if Self::RESULTS.iter().any(|name| path.join(name).exists()) => {
                 Err(Error::Usage(format!(
-                    "{} holds a run already; name another folder with option `out`, or remove it",
+                    "{} holds a run already; name another folder with option `out`, or remove this one",
                     path.display()
                 )))
             }
@@ -182,7 +182,7 @@ impl RunFolder {
         }
     }
 
-    /// Says what is begun here: `recipe`, which was read at `path`, by the command line `command`.
+    /// Writes the beginning of a run: its `recipe`, read at `path`, and the command line `command`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -193,10 +193,10 @@ impl RunFolder {
         self.write_json(Self::BEGUN, &Begun { recipe, version, command, began: provenance::now() })
     }
 
-    /// Whether something can be written at `wanted`, before anything is made or driven.
+    /// Refuses a path `wanted` that cannot be written. Makes nothing.
     ///
     /// # Errors
-    /// [`Error::File`] where a file is in the way, or the nearest folder there is cannot be written.
+    /// [`Error::File`] if a file is in the way, or the nearest existing folder is not writable.
     pub(super) fn refuse_unwritable(wanted: &Path, advice: &'static str) -> Result<(), Error> {
         let mut there = wanted.ancestors();
         let there = there.find(|path| path.as_os_str().is_empty() || path.exists());
@@ -208,18 +208,18 @@ impl RunFolder {
         Ok(())
     }
 
-    /// What was begun here.
+    /// Reads the beginning of the run.
     ///
     /// # Errors
-    /// [`Error::File`] where that is unknown, [`Error::Data`] for a damaged file.
+    /// [`Error::File`] if it is missing, [`Error::Data`] for a damaged file.
     pub(super) fn begun(&self) -> Result<Begun, Error> {
         self.read_json(Self::BEGUN, "start the run again")
     }
 
-    /// Opens the folder of a run that has ended.
+    /// Opens the folder of a complete run.
     ///
     /// # Errors
-    /// [`Error::Usage`] where it holds no run, or one that has not ended.
+    /// [`Error::Usage`] if it has no run, or an incomplete one.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let has = |name: &str| path.join(name).is_file();
         if has(Self::BEGUN) && !has(Self::PARAMETERS) {
@@ -232,7 +232,7 @@ impl RunFolder {
         for name in [Self::RECIPE, Self::PARAMETERS] {
             if !path.join(name).is_file() {
                 return Err(Error::Usage(format!(
-                    "{} is not the folder of a run: it has no {name}; name one that `experiment::train` wrote",
+                    "{} is not the folder of a run: it has no {name}; name a folder that `experiment::train` wrote",
                     path.display()
                 )));
             }
@@ -240,38 +240,38 @@ impl RunFolder {
         Ok(Self { path: path.to_owned(), _lock: None })
     }
 
-    /// Opens the folder of a run or a calibration that has begun, whether or not it ended.
+    /// Opens and locks the folder of a run or a calibration that has begun, complete or not.
     ///
     /// # Errors
-    /// [`Error::Usage`] where nothing has begun there, or another process writes it.
+    /// [`Error::Usage`] if nothing has begun there, or another process writes it.
     pub fn open_begun(path: &Path, observer: &mut dyn Observer) -> Result<Self, Error> {
         if path.join(Self::RECIPE).is_file() {
             return Self::at(path).locked(observer);
         }
         Err(Error::Usage(format!(
-            "{}: nothing that could be resumed has begun here; name the folder of a run or a calibration that has begun",
+            "{}: no run or calibration has begun here; name the folder of one that has begun",
             path.display()
         )))
     }
 
-    /// Whether shots of a calibration are recorded here.
+    /// Whether the folder has shots of a calibration.
     pub(super) fn has_shots(&self) -> bool {
         self.path.join(Self::SHOTS).exists()
     }
 
-    /// Where the calibration's shots of `device` are recorded.
+    /// Folder of the calibration's shots of `device`.
     #[must_use]
     pub fn shots(&self, device: &str) -> PathBuf {
         self.path.join(Self::SHOTS).join(device)
     }
 
-    /// Where the readings of `device` are that tell later whether it has drifted.
+    /// Folder of the reference set of `device`, for drift checks.
     #[must_use]
     pub fn reference(&self, device: &str) -> PathBuf {
         self.path.join(Self::REFERENCE).join(device)
     }
 
-    /// The devices of which there are such readings.
+    /// Names of the devices with a reference set, sorted.
     #[must_use]
     pub fn referenced(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.path.join(Self::REFERENCE)).into_iter().flatten();
@@ -281,14 +281,14 @@ impl RunFolder {
         names
     }
 
-    /// Where it is.
+    /// Path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Locks the folder `path`; `observer` hears where its file system has no locks.
+/// Locks the folder `path`; `observer` hears a warning if the file system has no locks.
 fn lock(path: &Path, observer: &mut dyn Observer) -> Result<FolderLock, Error> {
     let lock = FolderLock::acquire(path)?;
     if let Some(warning) = &lock.warning {

@@ -1,4 +1,4 @@
-//! What a run leaves behind: its network, and where use has left its devices.
+//! State that a run leaves: its network, and the wear of its devices.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::RunFolder;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 
-/// Where use has left devices, by their names.
+/// Wear of devices by name.
 pub type Usages = BTreeMap<String, Usage>;
 
 impl RunFolder {
-    /// Saves where use has left the devices of `laboratory`.
+    /// Saves the wear of the devices of `laboratory`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -22,27 +22,27 @@ impl RunFolder {
         self.write_json(Self::USAGES, &laboratory.usages())
     }
 
-    /// The resolved recipe, as text.
+    /// Reads the resolved recipe as text.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be read.
+    /// [`Error::File`] if it cannot be read.
     pub fn recipe(&self) -> Result<String, Error> {
         let path = self.path.join(Self::RECIPE);
-        std::fs::read_to_string(&path).map_err(Error::file(&path, "let it be read"))
+        std::fs::read_to_string(&path).map_err(Error::file(&path, "make it readable"))
     }
 
-    /// Where use has left the devices; nothing of a run that did not say.
+    /// Reads the wear of the devices; empty if the run saved none.
     ///
     /// # Errors
-    /// [`Error::Data`] for a damaged file, [`Error::File`] for one that cannot be read.
+    /// [`Error::Data`] for a damaged file, [`Error::File`] for a file that cannot be read.
     pub fn usages(&self) -> Result<Usages, Error> {
         if !self.path.join(Self::USAGES).exists() {
             return Ok(Usages::new());
         }
-        self.read_json(Self::USAGES, "let it be read, or remove it")
+        self.read_json(Self::USAGES, "make it readable, or remove it")
     }
 
-    /// Saves everything that makes `network` what it is.
+    /// Saves the parameters and the state of `network`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -53,7 +53,7 @@ impl RunFolder {
     /// Loads what [`save_network`](Self::save_network) saved into a network of the same recipe.
     ///
     /// # Errors
-    /// [`Error::Data`] where the file does not fit the network.
+    /// [`Error::Data`] if the file does not fit the network.
     pub fn load_network(&self, network: &mut Network, backend: &Device) -> Result<(), Error> {
         let path = self.path.join(Self::PARAMETERS);
         let mut saved = read_safetensors(&path, backend)?;
@@ -66,7 +66,7 @@ impl RunFolder {
                     return Err(Error::Data {
                         path,
                         problem: format!(
-                            "it has no tensor `{name}` of shape {:?}, which the run's recipe asks for; the two files are not of one run",
+                            "it has no tensor `{name}` of shape {:?}, which the run's recipe needs; the two files are from different runs",
                             place.dims()
                         ),
                     });

@@ -1,11 +1,10 @@
-//! A calibration alone: twins, shots and a report, for training to load.
+//! Calibration alone: twins, shots and a report that a training can load.
 
 use std::path::Path;
 use std::time::Instant;
 
 use super::build::Given;
 use super::calibrate::calibrate;
-use super::calibrated::CalibrationSummary;
 use super::feasible;
 use super::options::RunOptions;
 use super::recipe::Recipe;
@@ -14,10 +13,12 @@ use super::trained_on::TrainedOn;
 use crate::Error;
 use crate::training::{Event, Observer, Results};
 
+pub use super::calibrated::{Calibrated, CalibrationSummary, TwinSummary};
+
 /// Calibrates the devices of the recipe at `path` into a new folder.
 ///
 /// # Errors
-/// Whatever is wrong with the recipe, the data, the folder or the device.
+/// Any error of the recipe, the data, the folder or a device.
 pub fn calibrate_recipe(
     path: &Path,
     options: &RunOptions,
@@ -31,10 +32,10 @@ pub fn calibrate_recipe(
     run(&recipe, path, folder, options, observer)
 }
 
-/// Resumes the calibration in `path`, which was cut off: what was measured is not measured again.
+/// Resumes the interrupted calibration in `path`. Recorded shots are not measured again.
 ///
 /// # Errors
-/// As [`calibrate_recipe`], and [`Error::Usage`] where there is none, or it is done.
+/// As [`calibrate_recipe`], and [`Error::Usage`] if no calibration has begun there, or it is complete.
 pub fn resume_calibration(
     path: &Path,
     options: &RunOptions,
@@ -43,7 +44,7 @@ pub fn resume_calibration(
     let folder = RunFolder::open_begun(path, observer)?;
     if path.join(RunFolder::CALIBRATION).exists() {
         return Err(Error::Usage(format!(
-            "{}: this calibration is done; see {}",
+            "{}: this calibration is complete; see {}",
             path.display(),
             RunFolder::CALIBRATION_REPORT
         )));
@@ -63,7 +64,7 @@ fn run(
 ) -> Result<(CalibrationSummary, RunFolder), Error> {
     let start = Instant::now();
     let backend = options.backend.device()?;
-    // Shots on the drives of one task, and on the channels of one device, go with no others.
+    // Recorded shots are valid only for the task and the device that they were measured for.
     let has_shots = folder.has_shots();
     let begun_on = if has_shots { TrainedOn::of_run(&folder, observer)? } else { None };
     let recipe_folder = path.parent().unwrap_or(Path::new("."));

@@ -1,14 +1,14 @@
-//! A real device that is not opened, as its twin answers for it.
+//! Stand-in for a real device that is not opened.
 
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::{DeviceError, Interface, PhysicalLayer};
 
-/// A device of which only the channels are known.
-pub(super) struct Away {
+/// A device that is not opened: its channels are known, but every measurement fails.
+pub(super) struct UnopenedDevice {
     pub interface: Interface,
 }
 
-impl PhysicalLayer for Away {
+impl PhysicalLayer for UnopenedDevice {
     fn interface(&self) -> &Interface {
         &self.interface
     }
@@ -21,7 +21,7 @@ impl PhysicalLayer for Away {
     ) -> Result<(), DeviceError> {
         Err(DeviceError::Config {
             device: self.interface.device.clone(),
-            problem: "it was not opened, and only its twin can answer".to_owned(),
+            problem: "it was not opened; only its twin can predict its readings".to_owned(),
         })
     }
 }
