@@ -1,6 +1,6 @@
-//! The classes of a data set: those that occur, numbers in numeric order, names in alphabetical order.
+//! Classes of a data set: the labels that occur, numbers in numeric order, names in alphabetical order.
 
-/// Classes of the labels that occur. Where every label is a number, 1 and 1.0 are one class, and 10 follows 2.
+/// Classes of `labels`. If every label is a number, 1 and 1.0 are one class, and 10 comes after 2.
 pub(super) fn of_labels<'a>(labels: impl Iterator<Item = &'a String> + Clone) -> Vec<String> {
     let numbers: Option<Vec<f64>> = labels.clone().map(|label| number(label)).collect();
     if let Some(mut numbers) = numbers {
@@ -15,24 +15,24 @@ pub(super) fn of_labels<'a>(labels: impl Iterator<Item = &'a String> + Clone) ->
     names
 }
 
-/// The number that `label` is, if f64 tells it from its neighbours: long identifiers are names.
+/// Parses `label` as a number; `None` for text, and for whole numbers too long for f64, which are names.
 pub(super) fn number(label: &str) -> Option<f64> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     label.parse::<f64>().ok().filter(|number| !number.is_finite() || number.abs() < WHOLE)
 }
 
-/// A number's one name: that of 1.0 is `1`, that of −0 is `0`.
+/// Name of a number as a class: `1` for 1.0, `0` for −0.
 pub(super) fn canonical(number: f64) -> String {
-    // Adding zero takes the sign from −0.
+    // Adding zero turns −0 into 0.
     (number + 0.0).to_string()
 }
 
-/// Whether two values of a column are the same: equal texts, or equal numbers.
+/// Whether two values of a column are equal, as text or as numbers.
 pub(super) fn same(a: &str, b: &str) -> bool {
     a == b || matches!((number(a), number(b)), (Some(a), Some(b)) if a == b)
 }
 
-/// Whether a label says that there is none: NaN, ±infinity and what R and spreadsheets write in their place.
+/// Whether `label` means a missing value: NaN, ±infinity, and the texts of R and spreadsheets.
 pub(super) fn is_missing(label: &str) -> bool {
     const MISSING: [&str; 5] = ["na", "n/a", "#n/a", "<na>", "null"];
     label.parse::<f64>().is_ok_and(|number| !number.is_finite())
@@ -55,14 +55,14 @@ mod tests {
         assert_eq!(classes(&["-0", "0", "0.5"]), ["0", "0.5"]);
         assert_eq!(classes(&["b10", "b2", "b10"]), ["b10", "b2"]);
         assert_eq!(classes(&["1", "one"]), ["1", "one"]);
-        // Two whole numbers that are one in f64.
+        // Two whole numbers that are equal in f64.
         let long = ["9007199254740993", "9007199254740992", "7"];
         assert_eq!(classes(&long), ["7", "9007199254740992", "9007199254740993"]);
         assert!(!same(long[0], long[1]) && same("2.0", "2"));
     }
 
     #[test]
-    fn missing_labels_are_known() {
+    fn missing_labels_are_recognised() {
         for label in ["NaN", "nan", "-nan", "inf", "-Infinity", "NA", "N/A", "#N/A", "<NA>", "null"]
         {
             assert!(is_missing(label), "{label}");

@@ -1,4 +1,4 @@
-//! Which samples are learned from and which are tested.
+//! Divides samples into training and test samples.
 
 use std::path::Path;
 
@@ -8,41 +8,41 @@ use twinprop_devices::random;
 use super::{SplitConfig, classes};
 use crate::Error;
 
-/// Places of samples, each half in the order of the file.
+/// Indices of training and test samples, in the order of the file.
 #[derive(Debug)]
 pub(super) struct Halves {
-    /// Those to learn from.
+    /// Training samples.
     pub train: Vec<usize>,
-    /// Those to be judged by.
+    /// Test samples.
     pub test: Vec<usize>,
 }
 
-/// What samples are divided by.
+/// Samples to divide.
 pub(super) struct Divisible<'a> {
-    /// Where they come from, for messages.
+    /// Path of the file, for messages.
     pub path: &'a Path,
-    /// How many there are.
+    /// Number of samples.
     pub samples: usize,
-    /// Their classes; none where the targets are values.
+    /// Classes; `None` if the targets are values.
     pub classes: Option<Classes<'a>>,
-    /// Value of the column that the split goes by, a sample.
+    /// Value of the dividing column, one per sample.
     pub aside: &'a [String],
 }
 
 /// The class of each sample.
 #[derive(Clone, Copy)]
 pub(super) struct Classes<'a> {
-    /// Number of each sample's class.
+    /// Class number of each sample.
     pub of_samples: &'a [usize],
     /// Name of each class.
     pub names: &'a [String],
 }
 
 impl Divisible<'_> {
-    /// Divides the samples as `config` says; `seed` draws a random split.
+    /// Divides the samples by `config`; `seed` draws a random split.
     ///
     /// # Errors
-    /// [`Error::Data`] where one half would be empty, or a class untested or unlearned.
+    /// [`Error::Data`] if one half would be empty, or a class missing in one half.
     pub fn divide(&self, config: &SplitConfig, seed: u64) -> Result<Halves, Error> {
         match config {
             SplitConfig::Stratified { test_fraction } => match self.classes {
@@ -59,7 +59,7 @@ impl Divisible<'_> {
         }
     }
 
-    /// The same share of each class.
+    /// Tests the same share of each class.
     fn stratified(
         &self,
         Classes { of_samples, names }: Classes,
@@ -74,7 +74,7 @@ impl Divisible<'_> {
             let tested = (members.len() as f64 * test_fraction).round() as usize;
             if tested == 0 || tested == members.len() {
                 return Err(self.refused(format!(
-                    "the class `{name}` has too few samples ({}) to test {test_fraction} of them; add samples or change data.split.stratified.test_fraction",
+                    "the class `{name}` has too few samples ({}) to test {test_fraction} of them; add samples, or change data.split.stratified.test_fraction",
                     members.len()
                 )));
             }
@@ -86,7 +86,7 @@ impl Divisible<'_> {
         Ok(Halves { train, test })
     }
 
-    /// A share of all samples.
+    /// Tests a share of all samples.
     fn random(&self, test_fraction: f64, seed: u64, split: &str) -> Result<Halves, Error> {
         let tested = self.tested(self.samples, "samples", test_fraction, split)?;
         let mut places: Vec<usize> = (0..self.samples).collect();
@@ -127,7 +127,7 @@ impl Divisible<'_> {
         Ok(Halves { train, test })
     }
 
-    /// How many of `count` things are tested, where neither half is empty.
+    /// Number of test samples (or other `things`) among `count`; refuses an empty half.
     pub fn tested(
         &self,
         count: usize,
@@ -149,7 +149,7 @@ impl Divisible<'_> {
     }
 }
 
-/// Refuses the classes of training samples if all of them have one; `label` is the column's name, if they are a table.
+/// Refuses training samples of a single class; `label` is the name of a table's label column.
 pub(super) fn refuse_one_class(
     path: &Path,
     classes: &[String],
@@ -160,9 +160,11 @@ pub(super) fn refuse_one_class(
     };
     let problem = match label {
         Some(label) => format!(
-            "the label column `{label}` has one class in the training samples, `{only}`; name the label column in data.source.csv.label, or add samples of another class"
+            "the label column `{label}` has only one class in the training samples, `{only}`; name another label column in data.source.csv.label, or add samples of another class"
         ),
-        None => format!("the training samples have one class, `{only}`; add samples of another"),
+        None => format!(
+            "the training samples have only one class, `{only}`; add samples of another class"
+        ),
     };
     Err(Error::Data { path: path.to_owned(), problem })
 }

@@ -1,4 +1,4 @@
-//! MNIST's file format (LeCun): a big-endian header, then bytes; gzip or not.
+//! Reader of MNIST's file format (LeCun): a big-endian header, then bytes; gzipped or not.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 /// Element type: unsigned byte.
 const UNSIGNED_BYTE: u8 = 8;
 
-/// Reads the training and the test images of the four files of the folder `folder`; pixels are 0 to 1 as features.
+/// Reads the training and test images from the four files in `folder`; pixels become features from 0 to 1.
 pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
     let folder = locator.find(folder)?;
     let (mut train, mut test) = (labelled(&folder, "train")?, labelled(&folder, "t10k")?);
@@ -21,7 +21,7 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
         return Err(Error::Data {
             path: folder,
             problem: format!(
-                "the training images have {} × {} pixels and the test images {} × {}; take both from one data set",
+                "the training images have {} × {} pixels and the test images {} × {}; take both from the same data set",
                 size.rows, size.columns, test_size.rows, test_size.columns
             ),
         });
@@ -39,7 +39,7 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
         for label in labels {
             *label = occurring.binary_search(label).map_err(|_| {
                 refused(format!(
-                    "the test labels have the class `{label}`, which the training labels have not; take both from one data set"
+                    "the test labels have the class `{label}`, but the training labels do not; take both from the same data set"
                 ))
             })?;
         }
@@ -47,7 +47,7 @@ pub(super) fn read(locator: &Locator, folder: &Path) -> Result<Halves, Error> {
     Ok(Halves { train, test, classes: occurring.iter().map(ToString::to_string).collect() })
 }
 
-/// Training and test images; a label is a place in `classes`.
+/// Training and test images; a label is an index in `classes`.
 pub(super) struct Halves {
     pub train: Labelled,
     pub test: Labelled,
@@ -74,7 +74,7 @@ fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
         return Err(Error::Data {
             path: images_path,
             problem: format!(
-                "{samples} images of {rows} × {columns} pixels, but {labelled} labels in {}; fetch the files again",
+                "{samples} images of {rows} × {columns} pixels, but {labelled} labels in {}; download the files again",
                 labels_path.display()
             ),
         });
@@ -83,19 +83,19 @@ fn labelled(folder: &Path, part: &str) -> Result<Labelled, Error> {
     Ok(Labelled { images, labels: labels.into_iter().map(usize::from).collect() })
 }
 
-/// New images, with labels if there are any.
+/// New images, with optional labels.
 pub(super) struct NewImages {
     pub images: Images,
     pub labels: Option<Vec<u8>>,
 }
 
-/// Reads the file of images at `path`; `labelled`: and the file of labels beside it, if it is there.
+/// Reads the images in the file `path` and, if `labelled`, the labels in the file beside it, if it exists.
 pub(super) fn read_new(path: &Path, labelled: bool) -> Result<NewImages, Error> {
     let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let (sizes, pixels) = contents(path)?;
     let &[samples, rows, columns] = sizes.as_slice() else {
         return Err(broken(format!(
-            "expected images, which have 3 dimensions, and found {}",
+            "expected images, which have 3 dimensions, but found {}",
             sizes.len()
         )));
     };
@@ -111,14 +111,14 @@ pub(super) fn read_new(path: &Path, labelled: bool) -> Result<NewImages, Error> 
     let (sizes, labels) = contents(&beside)?;
     if sizes != [samples] {
         return Err(broken(format!(
-            "{samples} images, but labels of the sizes {sizes:?} in {}; leave them out with option `ignore_labels`",
+            "{samples} images, but labels of shape {sizes:?} in {}; ignore them with option `ignore_labels`",
             beside.display()
         )));
     }
     Ok(NewImages { images, labels: Some(labels) })
 }
 
-/// Path, sizes and bytes of one of the four array files.
+/// Path, shape and bytes of one of the four files.
 fn array(
     folder: &Path,
     part: &str,
@@ -135,19 +135,21 @@ fn array(
     Ok((path, sizes, values))
 }
 
-/// Sizes and bytes of the array file at `path`.
+/// Shape and bytes of the file at `path`.
 fn contents(path: &Path) -> Result<(Vec<usize>, Vec<u8>), Error> {
     let file = File::open(path)
-        .map_err(Error::file(path, "MNIST's four files are needed, as they are or gzipped"))?;
+        .map_err(Error::file(path, "put MNIST's four files there, plain or gzipped"))?;
     let zipped = path.extension().is_some_and(|extension| extension == "gz");
     let reader = BufReader::new(file);
     let mut reader: Box<dyn Read> =
         if zipped { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let damaged = |error| Error::file(path, "the file is damaged; fetch it again")(error);
+    let damaged = |error| Error::file(path, "the file is damaged; download it again")(error);
     let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let mut fill = |buffer: &mut [u8]| {
         reader.read_exact(buffer).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => broken("the header ends early".to_owned()),
+            ErrorKind::UnexpectedEof => {
+                broken("its header is cut short; download the file again".to_owned())
+            }
             _ => damaged(error),
         })
     };
@@ -155,7 +157,7 @@ fn contents(path: &Path) -> Result<(Vec<usize>, Vec<u8>), Error> {
     fill(&mut start)?;
     let [0, 0, element, dimensions] = start else {
         let remedy = if start.starts_with(&[0x1f, 0x8b]) {
-            "it is gzipped; end its name in .gz"
+            "it is gzipped; add .gz to its name"
         } else {
             "it does not begin with two zero bytes"
         };
@@ -170,7 +172,7 @@ fn contents(path: &Path) -> Result<(Vec<usize>, Vec<u8>), Error> {
             0x0e => "64-bit floating-point numbers".to_owned(),
             other => format!("the unknown type {other:#04x}"),
         };
-        return Err(broken(format!("its elements are {found}; unsigned bytes are read")));
+        return Err(broken(format!("its elements are {found}; unsigned bytes are needed")));
     }
     let mut header = vec![0; 4 * usize::from(dimensions)];
     fill(&mut header)?;
@@ -183,7 +185,7 @@ fn contents(path: &Path) -> Result<(Vec<usize>, Vec<u8>), Error> {
     if let Some(expected) =
         expected.filter(|&expected| values.try_reserve_exact(expected + 1).is_ok())
     {
-        // One more would be too many.
+        // One byte more shows that the file is too long.
         reader.take(expected as u64 + 1).read_to_end(&mut values).map_err(damaged)?;
     }
     if expected != Some(values.len()) {

@@ -1,4 +1,4 @@
-//! Images as features, row by row: fewer pixels, and changed copies to learn from.
+//! Images as features, row by row: subsampling, and random changes for training.
 
 use nalgebra::DMatrix;
 use rand::RngExt;
@@ -9,14 +9,14 @@ use twinprop_devices::{random, validate};
 /// Rows and columns of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSize {
-    /// Rows.
+    /// Number of rows.
     pub rows: usize,
-    /// Columns.
+    /// Number of columns.
     pub columns: usize,
 }
 
 impl ImageSize {
-    /// The size that is left of every `every`-th row and column.
+    /// The size after keeping every `every`-th row and column.
     pub(super) fn subsampled(self, every: usize) -> Self {
         Self { rows: self.rows.div_ceil(every), columns: self.columns.div_ceil(every) }
     }
@@ -26,7 +26,7 @@ impl ImageSize {
         self.pixels_left(1).map(|(row, column)| format!("row {row}, column {column}")).collect()
     }
 
-    /// Rows and columns of the pixels that are left, row by row.
+    /// Row and column of each kept pixel, row by row.
     pub(super) fn pixels_left(self, every: usize) -> impl Iterator<Item = (usize, usize)> {
         (0..self.rows)
             .step_by(every)
@@ -34,18 +34,18 @@ impl ImageSize {
     }
 }
 
-/// Images as most files have them: a byte a pixel, row by row.
+/// Images with one byte per pixel, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Images {
     pub(super) size: ImageSize,
-    /// Image after image.
+    /// Pixels, image after image.
     pub(super) pixels: Vec<u8>,
-    /// The byte that is 1 as a feature.
+    /// Byte value that becomes the feature 1.
     pub(super) one: f32,
 }
 
 impl Images {
-    /// Of features `[pixels × samples]`, if they are whole numbers from 0 to 255.
+    /// Images from features `[pixels × samples]`; `None` unless all are whole numbers from 0 to 255.
     pub(super) fn of_levels(levels: &DMatrix<f32>, size: ImageSize) -> Option<Self> {
         let is_level = |level: f32| f32::from(level as u8) == level;
         let pixels = levels.iter().map(|&level| is_level(level).then_some(level as u8));
@@ -73,37 +73,36 @@ impl Images {
     }
 }
 
-/// Images with the class of each.
+/// Images with their classes.
 pub(super) struct Labelled {
     pub images: Images,
     pub labels: Vec<usize>,
 }
 
-/// Random changes that leave an image's class as it is; in a recipe, `[data.augment]`.
+/// Random changes of the training images; `[data.augment]` in a recipe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Largest rotation either way, in degrees.
+    /// Largest rotation in either direction, in degrees.
     #[serde(deserialize_with = "validate::non_negative")]
     pub rotation: f64,
-    /// Largest shift up or down, as a share of the height.
+    /// Largest shift up or down, as a share of the image height.
     #[serde(deserialize_with = "validate::fraction")]
     pub vertical_shift: f64,
-    /// Largest shift left or right, as a share of the width.
+    /// Largest shift left or right, as a share of the image width.
     #[serde(deserialize_with = "validate::fraction")]
     pub horizontal_shift: f64,
-    /// Largest change of scale: a factor from 1 − `scale` to 1 + `scale`.
+    /// Largest change of size: images are scaled by a factor from 1 − `scale` to 1 + `scale`.
     #[serde(deserialize_with = "validate::part")]
     pub scale: f64,
-    /// Whether half the images are mirrored left to right.
+    /// Whether half of the images are mirrored left to right.
     pub horizontal_flip: bool,
-    /// Epochs with changed images, all if not given; those after them see the images as they are, as
-    /// the test does.
+    /// Number of epochs with changed images, by default all; later epochs use the original images, as the tests do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
 }
 
-/// The training images at full size, with what may be done to them.
+/// Training images at full size, and their random changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Augmentation {
     pub(super) config: AugmentConfig,
@@ -112,16 +111,16 @@ pub struct Augmentation {
     pub(super) seed: u64,
 }
 
-/// Words of the random stream that belong to one sample.
+/// Words of the random stream per sample.
 const WORDS_A_SAMPLE: u32 = 16;
 
 impl Augmentation {
-    /// Whether epoch `epoch`, counted from zero, changes the images.
+    /// Whether images are changed in `epoch`, counted from zero.
     pub(super) fn is_on(&self, epoch: usize) -> bool {
         self.config.epochs.is_none_or(|changed| epoch < changed)
     }
 
-    /// The samples `chosen`, changed as epoch `epoch` has them, subsampled: `[features × chosen]`.
+    /// The samples `chosen` with the random changes of `epoch`, subsampled: `[features × chosen]`.
     pub(super) fn draw(&self, chosen: &[usize], epoch: usize) -> DMatrix<f32> {
         let mut random = random::stream(self.seed, &format!("augmentation {epoch}"));
         let Images { size, pixels, one } = &self.images;
@@ -138,13 +137,13 @@ impl Augmentation {
                 mirrored: self.config.horizontal_flip && random.random::<bool>(),
             };
             let image = &pixels[sample * size.rows * size.columns..];
-            place.view((image, *one), *size, self.every, changed.as_mut_slice());
+            place.view(image, *one, *size, self.every, changed.as_mut_slice());
         }
         features
     }
 }
 
-/// Where an image is put before it is looked at.
+/// Rotation, shift, scale and mirroring of an image.
 struct Placement {
     angle: f32,
     down: f32,
@@ -154,9 +153,9 @@ struct Placement {
 }
 
 impl Placement {
-    /// Every `every`-th row and column of the moved `image`: each pixel is the nearest one to the place
-    /// that it came from, so that the image stays as sharp as those that are tested; outside is zero.
-    fn view(&self, (image, one): (&[u8], f32), size: ImageSize, every: usize, seen: &mut [f32]) {
+    /// Writes every `every`-th row and column of the moved `image` to `seen`, divided by `one`. Each pixel is the nearest
+    /// one of the original, so that the image stays as sharp as a test image; pixels outside are zero.
+    fn view(&self, image: &[u8], one: f32, size: ImageSize, every: usize, seen: &mut [f32]) {
         let middle = (0.5 * (size.rows as f32 - 1.0), 0.5 * (size.columns as f32 - 1.0));
         let (sine, cosine) = (self.angle.sin() / self.scale, self.angle.cos() / self.scale);
         let inside = |place: f32, length: usize| {
@@ -199,7 +198,7 @@ mod tests {
     fn view(place: &Placement, every: usize) -> Vec<f32> {
         let left = SIZE.subsampled(every);
         let mut seen = vec![0.0; left.rows * left.columns];
-        place.view((&images(1).pixels, 1.0), SIZE, every, &mut seen);
+        place.view(&images(1).pixels, 1.0, SIZE, every, &mut seen);
         seen
     }
 
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_moves_mirrors_and_turns() {
+    fn an_image_is_shifted_mirrored_and_rotated() {
         let down = view(&Placement { down: 1.0, ..place() }, 1);
         assert_eq!(down[..4], [0.0; 4]);
         assert_eq!(down[4..], image()[..16]);
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_changes_with_the_epoch_and_not_with_its_batch() {
+    fn a_samples_change_depends_on_the_epoch_but_not_on_its_batch() {
         let augmentation = Augmentation {
             config: AugmentConfig { rotation: 90.0, scale: 0.3, ..Default::default() },
             images: images(3),

@@ -1,16 +1,16 @@
-//! Where data files are looked for.
+//! Searches for data files in several folders.
 
 use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// Folders that hold data, in the order of the search.
+/// Folders in which data files are searched for, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Locator {
     folders: Vec<PathBuf>,
-    /// Those of them that the user named: files that a run knows by their whole path may have moved there.
+    /// Folders that the user named; files with an absolute path may have moved there.
     named: Vec<PathBuf>,
-    /// Whether they are looked into before the whole path itself.
+    /// Whether the named folders come before the absolute path itself.
     named_first: bool,
 }
 
@@ -18,8 +18,8 @@ pub struct Locator {
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/share/datasets", "/usr/share"];
 
 impl Locator {
-    /// Looks beside the recipe, in the working folder, in `data_dir`, in the folder that the
-    /// environment variable `TWINPROP_DATA` names, and where Debian's packages put data sets.
+    /// Searches the recipe's folder, the working folder, `data_dir`, the folder in the environment variable
+    /// `TWINPROP_DATA`, and the folders of Debian's packages.
     #[must_use]
     pub fn new(recipe_folder: &Path, data_dir: Option<&Path>) -> Self {
         let environment = std::env::var_os("TWINPROP_DATA").map(PathBuf::from);
@@ -34,18 +34,18 @@ impl Locator {
         Self { folders, named, named_first: false }
     }
 
-    /// The same for the data of a run, which knows its files by their whole paths: `data_dir` comes first, since
-    /// who names it may have kept the training's files there.
+    /// The same for the data of a run, which have absolute paths. Here `data_dir` comes first, since it may have the
+    /// training's files.
     #[must_use]
     pub fn of_run(folder: &Path, data_dir: Option<&Path>) -> Self {
         Self { named_first: data_dir.is_some(), ..Self::new(folder, data_dir) }
     }
 
-    /// The first existing file or folder `path`. A whole path that is not there is looked for by its end in
-    /// the folders that the user named: `/old/set/train.csv` as `set/train.csv`, then as `train.csv`.
+    /// The first existing file or folder `path`. A missing absolute path is searched for by its end in the folders that
+    /// the user named: `/old/set/train.csv` as `set/train.csv`, then as `train.csv`.
     ///
     /// # Errors
-    /// [`Error::Data`] says where it was looked for.
+    /// [`Error::Data`] lists the paths tried.
     pub fn find(&self, path: &Path) -> Result<PathBuf, Error> {
         let candidates: Vec<PathBuf> = if path.is_absolute() {
             let mut candidates: Vec<PathBuf> =
@@ -61,7 +61,7 @@ impl Locator {
                 return Error::Data {
                     path: path.to_owned(),
                     problem: format!(
-                        "not found; {}, which option `data_dir` or TWINPROP_DATA names, is no folder",
+                        "not found; {}, named by option `data_dir` or TWINPROP_DATA, is not a folder",
                         folder.display()
                     ),
                 };
@@ -71,7 +71,7 @@ impl Locator {
             Error::Data {
                 path: path.to_owned(),
                 problem: format!(
-                    "not found; looked for {}. Name its folder with option `data_dir` or TWINPROP_DATA",
+                    "not found; tried {}. Name its folder with option `data_dir` or TWINPROP_DATA",
                     places.join(", ")
                 ),
             }
@@ -79,8 +79,8 @@ impl Locator {
     }
 }
 
-/// Where the file or folder `path`, a whole path, may be in `folder`, the longest end of it first; a folder may
-/// be `folder` itself.
+/// Candidates for the absolute `path` in `folder`: its ends, the longest first, and `folder` itself if it has the same
+/// name.
 fn moved(path: &Path, folder: &Path) -> Vec<PathBuf> {
     let mut end = path.components();
     let mut found = Vec::new();
@@ -92,7 +92,7 @@ fn moved(path: &Path, folder: &Path) -> Vec<PathBuf> {
     if folder.file_name() == path.file_name() {
         found.push(folder.to_owned());
     }
-    // The message of a file that is nowhere names the likely places.
+    // Few, since the error message lists them.
     const LIKELY: usize = 4;
     found.split_off(found.len().saturating_sub(LIKELY))
 }
@@ -116,16 +116,16 @@ mod tests {
         assert_eq!(found("/old/other/train.csv"), here.join("train.csv"));
         assert_eq!(found("/old/set"), here.join("set"));
         assert_eq!(find(&here.join("set"), "/old/set").expect("found"), here.join("set"));
-        // Who names a folder has the training's files there, whatever lies at the old place now.
+        // A named folder comes before the old path.
         let whole = here.join("train.csv");
         let of_run = |data_dir| Locator::of_run(here, data_dir).find(&whole).expect("found");
         assert_eq!(of_run(None), whole);
         assert_eq!(of_run(Some(here.join("set").as_path())), here.join("set/train.csv"));
-        let lost = find(here, "/old/set/test.csv").expect_err("it is nowhere").to_string();
+        let lost = find(here, "/old/set/test.csv").expect_err("it does not exist").to_string();
         assert!(lost.contains("option `data_dir`") && lost.contains("/old/set/test.csv"), "{lost}");
         let lost = find(&here.join("absent"), "/old/x.csv").expect_err("no folder").to_string();
-        assert!(lost.contains("is no folder") && lost.contains("absent"), "{lost}");
-        // Only where the user says: not in the working folder.
+        assert!(lost.contains("is not a folder") && lost.contains("absent"), "{lost}");
+        // Only in named folders, not in the working folder.
         Locator::new(here, None).find(Path::new("/old/train.csv")).expect_err("no folder is named");
     }
 }

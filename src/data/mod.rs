@@ -1,4 +1,4 @@
-//! Data sets in memory and readers of files: features and targets of each sample, divided into training and test.
+//! Data sets in memory and readers of files: features and targets of samples, divided into training and test.
 
 mod arrays;
 mod calculated;
@@ -48,29 +48,29 @@ use twinprop_devices::random;
 /// Samples with their targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// `[features × samples]`, in the file's units, or scaled as the [`Schema`] says.
+    /// `[features × samples]`, in the file's units or scaled by the [`Schema`].
     pub features: DMatrix<f32>,
-    /// What the network should answer: classes, or values that are standardised as the [`Schema`] says.
+    /// Targets of the network: classes, or values standardised by the [`Schema`].
     pub targets: Targets,
 }
 
-/// A data set's two halves, and the names of its classes.
+/// A data set divided into training and test samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// What is learned from.
+    /// Training samples.
     pub train: Dataset,
-    /// What the result is judged by.
+    /// Test samples.
     pub test: Dataset,
-    /// Name of each class that training has, sorted: numbers as numbers, names by the alphabet. Empty where the
+    /// Names of the classes of the training samples: numbers in numeric order, names in alphabetical order. Empty if the
     /// targets are values.
     pub classes: Vec<String>,
-    /// Size of the images that the features are, row by row; none where they are no images.
+    /// Image size, if the features are the pixels of images, row by row.
     pub image: Option<ImageSize>,
-    /// How the training samples change from epoch to epoch, if they do.
+    /// Optional random changes of the training images.
     pub augmentation: Option<Augmentation>,
-    /// Names and scaling of the features and of targets that are values; enough to read later samples alike.
+    /// Names and scaling of the features and of targets that are values; later samples are read with it.
     pub schema: Schema,
-    /// What is odd about the files, a line each, to be told to the user.
+    /// Warnings about the files, one line each.
     pub warnings: Vec<String>,
 }
 
@@ -78,8 +78,8 @@ impl Split {
     /// Most samples of [`first_samples`](Self::first_samples).
     const FIRST_SAMPLES: usize = 256;
 
-    /// Up to 256 training samples, drawn from `seed`, by which a network is initialised: its scales adapt to the values
-    /// that arrive, and what it asks of the devices becomes known.
+    /// Up to 256 training samples, drawn by `seed`, to initialise a network: they set its scales and show the drives that
+    /// it uses.
     #[must_use]
     pub fn first_samples(&self, seed: u64) -> Dataset {
         let mut samples: Vec<usize> = (0..self.train.len()).collect();
@@ -88,7 +88,7 @@ impl Split {
         self.train.choose(&samples)
     }
 
-    /// Data in memory: samples to learn from, and samples to be judged by. Classes are named by their numbers, targets
+    /// Makes a data set from training and test samples in memory. Classes are named by their numbers, targets
     /// `target 1`, `target 2` and so on; values are taken as they are.
     #[must_use]
     pub fn new(train: Dataset, test: Dataset) -> Self {
@@ -114,7 +114,7 @@ impl Split {
         }
     }
 
-    /// Outputs of a network for these data: one a class, or one a target value.
+    /// Number of outputs of a network for these data: one per class or per target value.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match &self.train.targets {
@@ -123,7 +123,7 @@ impl Split {
         }
     }
 
-    /// The training samples `chosen` as epoch `epoch` has them.
+    /// The training samples `chosen`, with the random changes of `epoch`.
     #[must_use]
     pub fn training_batch(&self, chosen: &[usize], epoch: usize) -> Dataset {
         match self.augmentation.as_ref().filter(|augmentation| augmentation.is_on(epoch)) {
@@ -137,7 +137,7 @@ impl Split {
 }
 
 impl Dataset {
-    /// Samples in memory: `features` `[features × samples]` and a target for each.
+    /// Makes samples from `features` `[features × samples]` and one target each.
     ///
     /// # Panics
     /// If there are not as many targets as samples.
@@ -154,7 +154,7 @@ impl Dataset {
         self.targets.len()
     }
 
-    /// Whether there is no sample.
+    /// Whether there are no samples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()

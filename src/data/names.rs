@@ -1,9 +1,9 @@
-//! Names in messages.
+//! Lists of names in messages.
 
-/// Features, classes, columns or arrays that a message about a file names one by one.
+/// Most names that a message about a file lists.
 pub(super) const SHOWN: usize = 12;
 
-/// `names` in one line: the first `shown` of them in backticks, and how many more there are.
+/// The first `shown` of `names` in backticks, and the number of the others.
 pub(crate) fn listed(names: &[impl AsRef<str>], shown: usize) -> String {
     let texts: Vec<String> =
         names.iter().take(shown).map(|name| format!("`{}`", name.as_ref())).collect();

@@ -1,11 +1,11 @@
-//! Numbers of many samples in one block of memory, and how they become a network's.
+//! Numbers of many samples in one block of memory, and their conversion to scaled features and targets.
 
 use nalgebra::DMatrix;
 
 use super::FeatureScaling;
 use super::halves::Halves;
 
-/// Numbers as a file has them: those that f32 holds exactly as f32, others as f64.
+/// Numbers of a file: f32 if that type holds them exactly, else f64.
 #[derive(Debug)]
 pub(super) enum Numbers {
     Single(Vec<f32>),
@@ -13,7 +13,7 @@ pub(super) enum Numbers {
 }
 
 impl Numbers {
-    /// How many there are.
+    /// Number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::Single(values) => values.len(),
@@ -21,7 +21,7 @@ impl Numbers {
         }
     }
 
-    /// The one at `place`.
+    /// The value at `place`.
     pub fn get(&self, place: usize) -> f64 {
         match self {
             Self::Single(values) => f64::from(values[place]),
@@ -29,7 +29,7 @@ impl Numbers {
         }
     }
 
-    /// All of them, in double precision.
+    /// All values in double precision.
     pub fn into_doubles(self) -> Vec<f64> {
         match self {
             Self::Single(values) => values.into_iter().map(f64::from).collect(),
@@ -37,7 +37,7 @@ impl Numbers {
         }
     }
 
-    /// Place of the first that is NaN or infinite.
+    /// Place of the first value that is NaN or infinite.
     pub fn first_not_finite(&self) -> Option<usize> {
         match self {
             Self::Single(values) => values.iter().position(|value| !value.is_finite()),
@@ -45,8 +45,7 @@ impl Numbers {
         }
     }
 
-    /// How each of `width` features is scaled, of which the samples `train` have these values, one sample after
-    /// another.
+    /// Scaling of each of `width` features from the samples `train`. The values are sample after sample.
     pub fn feature_scalings(&self, width: usize, train: &[usize]) -> Vec<FeatureScaling> {
         let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
         for &sample in train {
@@ -58,15 +57,14 @@ impl Numbers {
         ranges.into_iter().map(|(low, high)| FeatureScaling::of_range(low, high)).collect()
     }
 
-    /// How each of `width` targets is standardised, of which the samples `train` have these values, one sample after
-    /// another.
+    /// Standardisation of each of `width` targets from the samples `train`. The values are sample after sample.
     pub fn target_scalings(&self, width: usize, train: &[usize]) -> Vec<FeatureScaling> {
         let values =
             |target: usize| train.iter().map(move |&sample| self.get(sample * width + target));
         (0..width).map(|target| FeatureScaling::standard(values(target))).collect()
     }
 
-    /// Which of `width` targets are the same in all samples of `train`.
+    /// The targets, of `width`, that are equal in all samples of `train`.
     pub fn constants(&self, width: usize, train: &[usize]) -> Vec<usize> {
         let value = |sample: usize, target: usize| self.get(sample * width + target);
         let is_constant = |&target: &usize| {
@@ -75,7 +73,7 @@ impl Numbers {
         (0..width).filter(is_constant).collect()
     }
 
-    /// All samples, `[scalings × samples]`, scaled. Numbers that are f32 stay where they are.
+    /// All samples, scaled, `[scalings × samples]`. Values in f32 are scaled in place.
     pub fn scaled(self, scalings: &[FeatureScaling]) -> DMatrix<f32> {
         let width = scalings.len();
         let samples = self.len() / width.max(1);
@@ -93,8 +91,8 @@ impl Numbers {
         DMatrix::from_vec(width, samples, values)
     }
 
-    /// Training and test samples, each `[scalings × samples]`, scaled. Of numbers that are f32 only the test samples
-    /// are copied.
+    /// Training and test samples, scaled, each `[scalings × samples]`. Of values in f32 only the test samples are
+    /// copied.
     pub fn halves(self, scalings: &[FeatureScaling], halves: &Halves) -> [DMatrix<f32>; 2] {
         let width = scalings.len();
         let Halves { train, test } = halves;
@@ -116,7 +114,7 @@ impl Numbers {
         let tested = test.iter().flat_map(|&sample| &values[sample * width..][..width]);
         let tested = DMatrix::from_iterator(width, test.len(), tested.copied());
         let mut learned = values;
-        // Training samples are in ascending order: each moves forward, over samples that have moved or are tested.
+        // Training samples are in ascending order: each moves forward, over samples that are moved or copied already.
         for (place, &sample) in train.iter().enumerate() {
             learned.copy_within(sample * width..(sample + 1) * width, place * width);
         }
@@ -126,7 +124,7 @@ impl Numbers {
     }
 }
 
-/// Scales samples that stand one after another, each a value a scaling.
+/// Scales the values of consecutive samples, each with one value per scaling.
 fn scale(values: &mut [f32], scalings: &[FeatureScaling]) {
     if scalings.iter().all(|scaling| *scaling == FeatureScaling::default()) {
         return;

@@ -1,4 +1,4 @@
-//! New samples for a network that was trained on others of their kind.
+//! Readers of new samples for a trained network.
 
 use std::path::Path;
 
@@ -8,38 +8,38 @@ use super::idx::NewImages;
 use super::{CsvConfig, ImageSize, Schema, SpeechConfig, csv, idx, speech};
 use crate::Error;
 
-/// New samples, ready for a network that was trained on the same features.
+/// New samples with the features of a trained network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
-    /// `[features × samples]`, scaled as the training data were.
+    /// `[features × samples]`, scaled as the training data.
     pub features: DMatrix<f32>,
-    /// Class number of each sample; none where they have no labels.
+    /// Class number of each sample; `None` without labels.
     pub labels: Option<Vec<usize>>,
-    /// Targets, `[targets × samples]`, standardised as those of the training were; none where the file has none.
+    /// Targets, `[targets × samples]`, standardised as in the training; `None` without targets.
     pub targets: Option<DMatrix<f32>>,
-    /// Where each sample comes from.
+    /// Origin of each sample.
     pub origins: Origins,
-    /// What is odd about the files, to be told to the user.
+    /// Warnings about the files.
     pub warnings: Vec<String>,
 }
 
-/// Where each of some samples comes from, in their order.
+/// Origin of each sample, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Line in a table, from one.
+    /// Lines of a table, from 1.
     Lines(Vec<usize>),
-    /// Name of the recording.
+    /// Names of recordings.
     Files(Vec<String>),
-    /// Place in a file of images, from one.
+    /// Numbers in a file of images, from 1.
     Images,
-    /// Place on the first axis of an array, from zero.
+    /// Indices on the first axis of an array, from 0.
     Samples,
-    /// The last time of each window of a series, from zero.
+    /// Index of the last time of each window of a series, from 0.
     Times(Vec<usize>),
 }
 
 impl Origins {
-    /// What they are called: `line`, `file`, `image`, `sample` or `time`.
+    /// Name of the origins: `line`, `file`, `image`, `sample` or `time`.
     #[must_use]
     pub fn heading(&self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Origins {
         }
     }
 
-    /// That of the sample `sample`, counted from zero; empty beyond the last.
+    /// Origin of the sample `sample`, counted from 0; empty beyond the last.
     #[must_use]
     pub fn of(&self, sample: usize) -> String {
         match self {
@@ -67,13 +67,13 @@ impl Origins {
 
 /// Reads the CSV file at `path` with the training data's feature names, scaling and classes.
 ///
-/// Columns are found by name, in any order, and columns that training has not are left alone. The label column
-/// (`options.label`, or that of the schema) may be there or not, and so may the target columns, all of them together;
-/// `options.path`, `options.test` and `options.targets` are not used.
+/// Columns are found by name, in any order; columns that the training data do not have are ignored. The label column
+/// (`options.label` or the schema's) is optional, and so are the target columns, all together. `options.path`,
+/// `options.test` and `options.targets` are not used.
 ///
 /// # Errors
-/// [`Error::Data`] says what is wrong where in the file: a feature or one of several targets is missing, a cell is no
-/// finite number, a label is no class of the training data.
+/// [`Error::Data`] with the place in the file if a feature or some of the targets are missing, a cell is not a finite
+/// number, or a label is not a class of the training data.
 pub fn read_samples(path: &Path, options: &CsvConfig, schema: &Schema) -> Result<Samples, Error> {
     let table = csv::read_new(path, options, schema)?;
     let features = schema.features_of(&table)?;
@@ -86,11 +86,11 @@ pub fn read_samples(path: &Path, options: &CsvConfig, schema: &Schema) -> Result
     Ok(Samples { features, labels, targets, origins, warnings: table.warnings })
 }
 
-/// Reads the recording or the folder of recordings at `path` as those of the training were read. With `labelled`,
-/// labels are taken where every name is `LABEL_SPEAKER_TAKE.wav`.
+/// Reads the recording or the folder of recordings at `path` with the `options` of the training. With `labelled`, reads
+/// the labels if every file name is `LABEL_SPEAKER_TAKE.wav`.
 ///
 /// # Errors
-/// [`Error::Data`] says which recording cannot be read, or has a label that is no class of the training data.
+/// [`Error::Data`] names a recording that cannot be read, or a label that is not a class of the training data.
 pub fn read_recordings(
     path: &Path,
     options: &SpeechConfig,
@@ -105,13 +105,13 @@ pub fn read_recordings(
     Ok(Samples { features, labels, targets: None, origins, warnings })
 }
 
-/// Reads the file of images at `path`, in MNIST's format, gzipped or not, of which every `every`-th row and column
-/// makes an image of `size`. With `labelled`, labels are taken from the file of labels beside it, whose name has
-/// `labels` and `idx1` for `images` and `idx3`, if it is there.
+/// Reads the images in the file `path` in MNIST's format, gzipped or not. Every `every`-th row and column is kept, which
+/// must give the size `size`. With `labelled`, reads the labels from the file beside it with `labels` and `idx1` in its
+/// name instead of `images` and `idx3`, if it exists.
 ///
 /// # Errors
-/// [`Error::Data`] where it cannot be read, where its images have another size, and where a label is no class of
-/// the training data.
+/// [`Error::Data`] if it cannot be read, the images have another size, or a label is not a class of the training
+/// data.
 pub fn read_images(
     path: &Path,
     every: usize,
@@ -126,7 +126,7 @@ pub fn read_images(
         let in_words = |size: ImageSize| format!("{} × {}", size.rows, size.columns);
         let kept = match every {
             1 => String::new(),
-            _ => format!(" (of which data.every = {every} leaves {})", in_words(seen)),
+            _ => format!(" (data.every = {every} leaves {})", in_words(seen)),
         };
         return Err(broken(format!(
             "its images have {} pixels{kept}; the network takes {}",

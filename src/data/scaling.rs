@@ -1,16 +1,16 @@
-//! From a file's units to the network's: features that f32 can tell apart, targets of mean 0 and deviation 1.
+//! Scaling from a file's units to the network's: features that f32 can tell apart, targets of mean 0 and deviation 1.
 
 use serde::{Deserialize, Serialize};
 
-/// (value − offset) / unit, taken in f64 before the result becomes f32.
+/// (value − offset) / unit, computed in f64 and rounded to f32.
 ///
-/// Most features stay as they are: offset 0, unit 1. A feature is brought to [−1, 1] where f32 would lose its
-/// differences: at optical frequencies of 2e14 Hz that lie 1 MHz apart, or at currents of 1e-30 A.
+/// Most features are not scaled: offset 0, unit 1. A feature is scaled to [−1, 1] if f32 would lose its differences, such
+/// as optical frequencies of 2e14 Hz that differ by 1 MHz, or currents of 1e-30 A.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FeatureScaling {
-    /// Subtracted, in the file's unit.
+    /// Value that becomes 0, in the file's unit.
     pub offset: f64,
-    /// Divided by, in the file's unit; not zero.
+    /// Difference that becomes 1, in the file's unit; not zero.
     pub unit: f64,
 }
 
@@ -20,13 +20,13 @@ impl Default for FeatureScaling {
     }
 }
 
-/// Largest ratio of a feature's magnitude to its spread that f32 is trusted with: it leaves 2^16 steps.
+/// Largest ratio of a feature's magnitude to its range without scaling; f32 then resolves the range in 2^16 steps.
 const LARGEST_RATIO: f64 = 256.0;
 /// Magnitudes that f32 squares without overflow or underflow.
 const MAGNITUDES: std::ops::Range<f64> = 1e-15..1e15;
 
 impl FeatureScaling {
-    /// The scaling that a feature with the training values `values` (all finite) needs.
+    /// The scaling of a feature with the training values `values` (all finite).
     #[must_use]
     pub fn of(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
@@ -35,7 +35,7 @@ impl FeatureScaling {
         Self::of_range(low, high)
     }
 
-    /// The scaling that a feature with training values from `low` to `high` needs.
+    /// The scaling of a feature with training values from `low` to `high`.
     pub(super) fn of_range(low: f64, high: f64) -> Self {
         if low > high {
             return Self::default();
@@ -44,14 +44,14 @@ impl FeatureScaling {
         let (middle, half) = (0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low);
         let largest = low.abs().max(high.abs());
         if half == 0.0 {
-            // A later value of a constant feature must not be infinite, and stays in the file's unit.
+            // The feature is constant; later values must stay finite.
             let fits = largest == 0.0 || MAGNITUDES.contains(&largest);
             return if fits { Self::default() } else { Self { offset: low, unit: largest } };
         }
         let fits = largest <= LARGEST_RATIO * 2.0 * half
             && MAGNITUDES.contains(&largest)
             && MAGNITUDES.contains(&half);
-        // The smallest f64 are so coarse that half a difference may not divide it.
+        // Half of the smallest differences may round to zero; MIN_POSITIVE avoids a division by zero.
         if fits {
             Self::default()
         } else {
@@ -59,10 +59,10 @@ impl FeatureScaling {
         }
     }
 
-    /// The scaling of a target with the training values `values` (all finite): mean μ = Σ v / n and deviation
-    /// σ = √(Σ (v − μ)² / n), both in f64, so that the network answers (v − μ) / σ.
+    /// The standardisation of a target with the training values `values` (all finite): the network's target is
+    /// (v − μ) / σ, with the mean μ = Σ v / n and the standard deviation σ = √(Σ (v − μ)² / n) in f64.
     ///
-    /// A label, all its values 0 or 1, stays as it is; a constant target is zero in the file's unit.
+    /// A target with only the values 0 and 1 (a label) is not scaled; a constant target becomes 0, its unit is the file's.
     #[must_use]
     pub fn standard(values: impl Iterator<Item = f64> + Clone) -> Self {
         if values.clone().all(|value| value == 0.0 || value == 1.0) {
@@ -77,7 +77,7 @@ impl FeatureScaling {
         if low == high {
             return Self { offset: low, unit: 1.0 };
         }
-        // In a binary unit, which changes no bit, neither sums nor squares overflow or underflow.
+        // Dividing by a power of two is exact, and prevents overflow and underflow of sums and squares.
         let unit = binary_unit(low.abs().max(high.abs()));
         let mean = values.clone().map(|value| value / unit).sum::<f64>() / count * unit;
         let unit = binary_unit((0.5 * high - 0.5 * mean).max(0.5 * mean - 0.5 * low));
@@ -92,7 +92,7 @@ impl FeatureScaling {
     /// The value for the network.
     #[must_use]
     pub fn apply(&self, value: f64) -> f32 {
-        // A value far outside the training range clamps at the network's first stage; f32's limit keeps it finite.
+        // A value far outside the training range is clamped by the network's first stage; here it must stay finite.
         let scaled = if self.offset == 0.0 {
             value / self.unit
         } else {
@@ -106,14 +106,14 @@ impl FeatureScaling {
         scaled.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
     }
 
-    /// The value in the file's unit that the network's `scaled` stands for: the inverse of [`apply`](Self::apply).
+    /// The value in the file's unit: the inverse of [`apply`](Self::apply).
     #[must_use]
     pub fn invert(&self, scaled: f32) -> f64 {
         f64::from(scaled) * self.unit + self.offset
     }
 }
 
-/// The largest power of two that is not above `magnitude`, within what f64 has normal numbers and reciprocals for.
+/// The largest power of two up to `magnitude`, limited so that it and its reciprocal are normal f64 numbers.
 fn binary_unit(magnitude: f64) -> f64 {
     const LARGEST: f64 = f64::from_bits(0x7fd0_0000_0000_0000); // 2^1022
     const EXPONENT: u64 = 0x7ff0_0000_0000_0000;
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_features_stay_as_they_are() {
+    fn ordinary_features_are_not_scaled() {
         for values in [[0.0, 0.5, 1.0], [-3.0, 2.0, 7e5], [100.0, 101.0, 102.0], [5.0; 3], [0.0; 3]]
         {
             assert_eq!(scaled(&values), values.map(|value| value as f32));
@@ -160,12 +160,12 @@ mod tests {
             scaled(&[0.0, 0.0, 5e-324]).iter().filter(|value| !value.is_finite()).count(),
             0
         );
-        // A constant feature outside f32's range is a finite zero.
+        // A constant feature outside f32's range becomes zero.
         assert_eq!(scaled(&[1e300; 2]), [0.0; 2]);
     }
 
     #[test]
-    fn later_values_scale_as_the_training_values_did_and_stay_finite() {
+    fn later_values_are_scaled_as_the_training_values_and_stay_finite() {
         let scaling = FeatureScaling::of([2e14, 2e14 + 2e6].into_iter());
         assert_eq!(scaling.apply(2e14 + 3e6), 2.0);
         assert!(scaling.apply(f64::MAX).is_finite() && scaling.apply(f64::MIN).is_finite());

@@ -1,4 +1,4 @@
-//! What a data set's columns and classes are called and how they are scaled, so that later samples are read alike.
+//! Names and scaling of a data set's columns and classes, with which later samples are read.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -12,35 +12,35 @@ use super::table::Table;
 use super::{Dataset, Targets, classes};
 use crate::Error;
 
-/// A training set's features and classes or targets. It is enough to read other samples of the same kind, see
-/// [`read_samples`](super::read_samples).
+/// Names and scaling of a training set's features, classes and targets. Other samples of the same kind are read with it;
+/// see [`read_samples`](super::read_samples).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// The features, in the order of the rows of [`Dataset::features`](super::Dataset::features).
     pub features: Vec<Feature>,
-    /// Name of each class; the place is the class's number. Empty where the targets are values.
+    /// Name of each class, by class number. Empty if the targets are values.
     pub classes: Vec<String>,
-    /// Name of the label column; none where the samples are no table.
+    /// Name of the label column; `None` for samples that are not a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The targets, in the order of the rows of [`Targets::Values`]; empty where they are classes. Their scaling is
+    /// The targets, in the order of the rows of [`Targets::Values`]; empty if they are classes. Their scaling is
     /// [`FeatureScaling::standard`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Feature>,
 }
 
-/// The name of a feature or a target, and how its values become f32.
+/// Name and scaling of a feature or a target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Name in the file's header, or of the pixel, band or sample.
+    /// Name in the file's header, or of a pixel, band or sample.
     pub name: String,
-    /// From the file's unit to the network's.
+    /// Scaling from the file's unit to the network's.
     #[serde(default)]
     pub scaling: FeatureScaling,
 }
 
 impl Schema {
-    /// Features that are taken as they are.
+    /// A schema without scaling.
     pub(super) fn unscaled(names: Vec<String>, classes: Vec<String>) -> Self {
         let features = names
             .into_iter()
@@ -59,7 +59,7 @@ impl Schema {
         self.targets.iter().map(|target| target.name.as_str())
     }
 
-    /// What a network answers, `[targets × samples]` in its standardised units, in the units of the file.
+    /// Converts a network's outputs `[targets × samples]` from standardised units to the file's units.
     ///
     /// # Panics
     /// If there are not as many rows as [`targets`](Self::targets).
@@ -71,7 +71,7 @@ impl Schema {
         })
     }
 
-    /// The number of the class that a file calls `label`; where all classes are numbers, 1.0 is the class 1.
+    /// Number of the class `label`; if all classes are numbers, 1.0 is the class 1.
     #[must_use]
     pub fn class_of(&self, label: &str) -> Option<usize> {
         let place = |name: &str| self.classes.iter().position(|class| class == name);
@@ -82,7 +82,7 @@ impl Schema {
         })
     }
 
-    /// Names what a header of the columns `names` lacks.
+    /// Refuses a header with the columns `names` if features are missing.
     pub(super) fn refuse_missing(&self, names: &[String]) -> Result<(), String> {
         let there: HashSet<&str> = names.iter().map(String::as_str).collect();
         let missing: Vec<&str> =
@@ -91,13 +91,13 @@ impl Schema {
             return Ok(());
         }
         Err(format!(
-            "the header has no {}, which the training data have; it has {}",
+            "there is no {} in the header, which the network needs; its columns are {}",
             listed(&missing, SHOWN),
             listed(names, SHOWN)
         ))
     }
 
-    /// The table's samples, `[features × samples]`, its columns found by name.
+    /// Features of the table, `[features × samples]`; columns are found by name.
     pub(super) fn features_of(&self, table: &Table) -> Result<DMatrix<f32>, Error> {
         let places: HashMap<&str, usize> =
             table.features.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
@@ -109,7 +109,7 @@ impl Schema {
         }))
     }
 
-    /// Features and targets of a table whose columns are this schema's, in any order.
+    /// Features and targets of a table with this schema's columns, in any order.
     ///
     /// # Errors
     /// [`Error::Data`] names columns and classes that the training data do not have.
@@ -122,7 +122,7 @@ impl Schema {
             return Err(Error::Data {
                 path: table.path.clone(),
                 problem: format!(
-                    "the header has {}, which the training data do not have; name it in data.source.csv.ignore, or take it out",
+                    "the header has {}, but the training data do not; name it in data.source.csv.ignore, or remove it",
                     listed(&more, SHOWN)
                 ),
             });
@@ -134,12 +134,12 @@ impl Schema {
         Ok(Dataset { features, targets })
     }
 
-    /// The table's targets, `[targets × samples]` and standardised, if it has any.
+    /// Standardised targets of the table, `[targets × samples]`; `None` without targets.
     pub(super) fn targets_of(&self, table: &Table) -> Option<DMatrix<f32>> {
         if table.targets.is_empty() {
             return None;
         }
-        // A table is read by the names of the schema's targets, in their order.
+        // The table has the schema's targets in the same order.
         Some(DMatrix::from_fn(self.targets.len(), table.target_rows.len(), |target, sample| {
             self.targets[target].scaling.apply(table.target_rows[sample][target])
         }))
@@ -151,7 +151,7 @@ impl Schema {
         self.numbers_of(labels, &table.path, |sample| table.place(sample))
     }
 
-    /// Class numbers of `labels`, which stand in the file `path`; `place` begins the message on a sample.
+    /// Class numbers of `labels` from the file `path`; `place` is the start of a message on a sample.
     ///
     /// # Errors
     /// [`Error::Data`] names a class that the training data do not have.
@@ -165,7 +165,7 @@ impl Schema {
             self.class_of(label).ok_or_else(|| Error::Data {
                 path: path.to_owned(),
                 problem: format!(
-                    "{}the class `{label}` is not among the training data's, which are {}; take these samples out, train with some of them, or set option `ignore_labels`",
+                    "{}the class `{label}` is not among the training data's classes {}; remove these samples, train with some of them, or set option `ignore_labels`",
                     place(sample),
                     listed(&self.classes, SHOWN)
                 ),

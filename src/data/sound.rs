@@ -1,4 +1,4 @@
-//! From a recording to features: the sound itself, or how loud it is in bands over time.
+//! Features of a recording: its waveform, or its power in frequency bands over time.
 
 use std::f32::consts::TAU;
 
@@ -10,30 +10,30 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-/// What is made of a recording, which is brought to one loudness (root mean square) first.
+/// Features of a recording. Every recording is first scaled to the same root mean square.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SoundConfig {
-    /// Its samples from its start, silence behind its end.
+    /// The waveform: its first samples, with zeros after its end.
     Waveform(WaveformConfig),
-    /// Logarithms of its power in mel bands, in windows spread evenly over its length.
+    /// A log-mel spectrogram: logarithms of the power in mel bands, in windows spread evenly over the recording.
     LogMel(LogMelConfig),
 }
 
-/// A recording as the drive of a waveform device.
+/// A recording as a waveform, such as the drive of a plate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WaveformConfig {
-    /// Sampling rate in Hz that recordings are brought to.
+    /// Sampling rate in Hz to which recordings are resampled.
     #[serde(deserialize_with = "validate::count")]
     pub rate: usize,
-    /// Samples that are kept.
+    /// Number of samples to keep.
     #[serde(deserialize_with = "validate::count")]
     pub samples: usize,
-    /// Share p of y_n = x_n − p x_(n−1), which lifts the high frequencies that speech has little of.
+    /// Pre-emphasis p in y_n = x_n − p x_(n−1), which raises high frequencies; 0 to 1.
     #[serde(deserialize_with = "validate::fraction")]
     pub pre_emphasis: f64,
-    /// Root mean square of a recording; a limiter keeps its peaks within ±1.
+    /// Root mean square of the waveform; peaks are clipped to ±1.
     #[serde(deserialize_with = "validate::positive")]
     pub level: f64,
 }
@@ -45,17 +45,17 @@ impl Default for WaveformConfig {
     }
 }
 
-/// A recording as a small spectrogram, window after window.
+/// A recording as a log-mel spectrogram, window after window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogMelConfig {
-    /// Sampling rate in Hz that recordings are brought to.
+    /// Sampling rate in Hz to which recordings are resampled.
     #[serde(deserialize_with = "validate::count")]
     pub rate: usize,
-    /// Bands between `lowest_hz` and half the sampling rate, evenly spaced in mel.
+    /// Number of bands between `lowest_hz` and half the sampling rate, evenly spaced in mel.
     #[serde(deserialize_with = "validate::count")]
     pub bands: usize,
-    /// Windows.
+    /// Number of windows.
     #[serde(deserialize_with = "validate::count")]
     pub windows: usize,
     /// Length of a window in seconds.
@@ -72,10 +72,9 @@ impl Default for LogMelConfig {
     }
 }
 
-/// Power that is added to that of a band, as a share of the recording's in all bands: what is softer is
-/// silence.
+/// Power added to every band, as a share of the recording's mean power in all bands: softer sounds count as silence.
 const SILENCE: f32 = 1e-5;
-/// Samples that a resampler takes at a time.
+/// Chunk size of the resampler in samples.
 const CHUNK: usize = 1024;
 
 impl SoundConfig {
@@ -96,7 +95,7 @@ impl SoundConfig {
     /// Features of the recording `sound`, sampled at `rate` Hz.
     ///
     /// # Errors
-    /// In words, where it cannot be brought to another rate or holds no sound.
+    /// In words, if it cannot be resampled or holds no sound.
     pub(super) fn features(&self, sound: &[f32], rate: usize) -> Result<Vec<f32>, String> {
         let wanted = match self {
             Self::Waveform(config) => config.rate,
@@ -119,12 +118,13 @@ impl SoundConfig {
     }
 }
 
-/// `sound` at the rate `to` instead of `from`, in Hz.
+/// Resamples `sound` from the rate `from` to `to`, in Hz.
 fn resample(sound: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
     if from == to {
         return Ok(sound.to_vec());
     }
-    let failed = |problem: String| format!("{from} Hz cannot be brought to {to} Hz: {problem}");
+    let failed =
+        |problem: String| format!("it cannot be resampled from {from} Hz to {to} Hz: {problem}");
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Both)
         .map_err(|error| failed(error.to_string()))?;
     let adapter =
@@ -137,7 +137,7 @@ fn resample(sound: &[f32], from: usize, to: usize) -> Result<Vec<f32>, String> {
 
 /// `sound` with a root mean square of one.
 fn levelled(mut sound: Vec<f32>) -> Result<Vec<f32>, String> {
-    // Squares of very small and very large samples leave f32.
+    // Squares of very small and very large samples are out of the range of f32.
     let largest = sound.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     if largest > 0.0 && largest.is_finite() && !(1e-12..1e12).contains(&largest) {
         sound.iter_mut().for_each(|value| *value /= largest);
@@ -165,12 +165,12 @@ impl LogMelConfig {
         let transform = FftPlanner::<f32>::new().plan_fft_forward(size);
         let filters = self.filters(size);
         let hann = |n: usize| 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / length as f32).cos();
-        // Windows stand evenly over the recording; one that is shorter is surrounded by silence.
-        let room = sound.len() as f64 - length as f64;
+        // Windows are spread evenly over the recording; a shorter recording is padded with silence.
+        let latest = sound.len() as f64 - length as f64;
         let mut powers = Vec::with_capacity(self.windows * self.bands);
         for window in 0..self.windows {
             let share = (window as f64 + 0.5) / self.windows as f64;
-            let start = (share * room).round() as isize;
+            let start = (share * latest).round() as isize;
             let mut spectrum = vec![Complex::default(); size];
             for (n, value) in spectrum[..length].iter_mut().enumerate() {
                 let place = usize::try_from(start + n as isize).ok();
@@ -186,7 +186,7 @@ impl LogMelConfig {
         powers.iter().map(|power| (power + floor).ln()).collect()
     }
 
-    /// Bins of a spectrum of `size` samples with their weights, a triangle a band (O'Shaughnessy, Speech
+    /// Bins and weights of each band in a spectrum of `size` samples: triangular filters (O'Shaughnessy, Speech
     /// Communication, 1987: mel = 2595 log₁₀(1 + f / 700 Hz)).
     fn filters(&self, size: usize) -> Vec<Vec<(usize, f32)>> {
         let mel = |hz: f64| 2595.0 * (1.0 + hz / 700.0).log10();
@@ -220,7 +220,7 @@ mod tests {
         let config = LogMelConfig::default();
         let powers = SoundConfig::LogMel(config.clone())
             .features(&tone(1000.0, 8000, 4000), 8000)
-            .expect("it is no silence");
+            .expect("it is not silent");
         // mel(100) = 150, mel(1000) = 1000, mel(4000) = 2146: (1000 − 150) / 95.05 is band 8 (from 0: 7.9).
         for window in powers.chunks(config.bands) {
             let loudest = (0..config.bands).max_by(|&a, &b| window[a].total_cmp(&window[b]));
@@ -229,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_makes_the_same_waveform() {
+    fn another_sampling_rate_gives_the_same_waveform() {
         let config =
             SoundConfig::Waveform(WaveformConfig { samples: 2000, ..WaveformConfig::default() });
-        let slow = config.features(&tone(440.0, 8000, 2000), 8000).expect("it is no silence");
-        let fast = config.features(&tone(440.0, 22_050, 5512), 22_050).expect("it is no silence");
-        // Away from the ends, which a resampler's filter cannot see beyond.
+        let slow = config.features(&tone(440.0, 8000, 2000), 8000).expect("it is not silent");
+        let fast = config.features(&tone(440.0, 22_050, 5512), 22_050).expect("it is not silent");
+        // Away from the ends, where the resampler's filter lacks samples.
         let error = (200..1800).map(|n| (slow[n] - fast[n]).abs()).fold(0.0, f32::max);
         assert!(error < 0.02, "{error}");
     }

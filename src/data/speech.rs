@@ -1,4 +1,4 @@
-//! A folder of recordings, each a WAV file whose name says what is spoken, by whom, and which take it is.
+//! Reader of a folder of WAV files, named by label, speaker and take.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,13 @@ use super::table::Table;
 use super::wav::{self, Recording};
 use crate::Error;
 
-/// What a file's name says besides its label; a split can go by either.
+/// Parts of a file's name beside its label, by which a split can divide the files.
 const ASIDE: [&str; 2] = ["speaker", "take"];
 
-/// Odd files that are told of one by one.
-const TOLD: usize = 5;
+/// Most files that are reported one by one.
+const MOST_REPORTED: usize = 5;
 
-/// Reads every `LABEL_SPEAKER_TAKE.wav` in `folder`, in the order of their names; `aside` names what the
-/// split goes by.
+/// Reads every `LABEL_SPEAKER_TAKE.wav` in `folder`, sorted by name. `aside`, `speaker` or `take`, divides the files.
 pub(super) fn read(
     folder: &Path,
     config: &SpeechConfig,
@@ -40,7 +39,7 @@ pub(super) fn read(
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             let parts: Vec<String> = stem.split('_').map(str::to_owned).collect();
             <[String; 3]>::try_from(parts).map_err(|_| {
-                broken(path, "its name is not LABEL_SPEAKER_TAKE.wav, such as 7_nicolas_12.wav; rename it, or take it out of the folder".to_owned())
+                broken(path, "its name is not LABEL_SPEAKER_TAKE.wav, such as 7_nicolas_12.wav; rename it, or remove it from the folder".to_owned())
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -63,8 +62,8 @@ pub(super) fn read(
     })
 }
 
-/// Reads the recording or the folder of recordings at `path`, with the name of each; labels only where every name
-/// says one.
+/// Reads the recording or the folder of recordings at `path`; returns the table and the file names. The table has
+/// labels only if every name has one.
 pub(super) fn read_new(path: &Path, config: &SpeechConfig) -> Result<(Table, Vec<String>), Error> {
     let paths = if path.is_dir() { recordings(path)? } else { vec![path.to_owned()] };
     let (rows, warnings) = views(path, &paths, config)?;
@@ -93,7 +92,7 @@ pub(super) fn read_new(path: &Path, config: &SpeechConfig) -> Result<(Table, Vec
     Ok((table, names))
 }
 
-/// Features of each of `paths`, which are at `place`, and what is odd about the recordings.
+/// Features of `paths` in the folder `place`, and warnings about the recordings.
 fn views(
     place: &Path,
     paths: &[PathBuf],
@@ -111,9 +110,13 @@ fn views(
         .collect::<Result<Vec<_>, Error>>()?;
     let (rows, warnings): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     let mut warnings: Vec<String> = warnings.into_iter().flatten().collect();
-    if warnings.len() > TOLD {
-        let more = format!("{}: {} more files like these", place.display(), warnings.len() - TOLD);
-        warnings.truncate(TOLD);
+    if warnings.len() > MOST_REPORTED {
+        let more = format!(
+            "{}: {} more files like these",
+            place.display(),
+            warnings.len() - MOST_REPORTED
+        );
+        warnings.truncate(MOST_REPORTED);
         warnings.push(more);
     }
     Ok((rows, warnings))
@@ -122,7 +125,7 @@ fn views(
 /// The WAV files of `folder`, sorted by name.
 ///
 /// # Errors
-/// [`Error::File`] where the folder cannot be read, [`Error::Data`] where there are none in it.
+/// [`Error::File`] if the folder cannot be read, [`Error::Data`] if it has no WAV files.
 pub(crate) fn recordings(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let advice = "name a folder of WAV files in data.source.speech.folder";
     let mut paths = Vec::new();
@@ -133,7 +136,7 @@ pub(crate) fn recordings(folder: &Path) -> Result<Vec<PathBuf>, Error> {
         }
     }
     if paths.is_empty() {
-        let problem = format!("there are no WAV files in it; {advice}");
+        let problem = format!("it has no WAV files; {advice}");
         return Err(Error::Data { path: folder.to_owned(), problem });
     }
     paths.sort();

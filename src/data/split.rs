@@ -1,4 +1,4 @@
-//! From a table to training and test samples.
+//! Divides a table into training and test samples.
 
 use std::path::Path;
 
@@ -7,12 +7,12 @@ use super::table::Table;
 use super::{Feature, FeatureScaling, Schema, Split, SplitConfig, classes};
 use crate::Error;
 
-/// Divides one table as `config` says; `seed` draws a random split.
+/// Divides one table by `config`; `seed` draws a random split.
 pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Split, Error> {
     let names = classes::of_labels(table.labels.iter());
     refuse_one_class(&table.path, &names, table.label.as_deref())?;
     let all = Schema::unscaled(Vec::new(), names.clone());
-    // Every label is in `names`, which were made from them.
+    // `names` has every label.
     let of_samples: Vec<usize> =
         table.labels.iter().map(|label| all.class_of(label).unwrap_or(0)).collect();
     let has_classes = table.targets.is_empty();
@@ -38,7 +38,7 @@ pub(super) fn divide(table: Table, config: &SplitConfig, seed: u64) -> Result<Sp
     Ok(Split { warnings, ..split })
 }
 
-/// A training table and a test table of the same columns, in any order.
+/// Combines a training table and a test table with the same columns, in any order.
 pub(super) fn pair(mut train: Table, mut test: Table) -> Result<Split, Error> {
     let every: Vec<usize> = (0..train.rows.len()).collect();
     let schema = schema_of(&train, &every)?;
@@ -58,7 +58,7 @@ pub(super) fn pair(mut train: Table, mut test: Table) -> Result<Split, Error> {
 
 /// Names, classes and scaling of the training samples `train`.
 fn schema_of(table: &Table, train: &[usize]) -> Result<Schema, Error> {
-    // Targets that are values leave no labels.
+    // A table has no labels if its targets are values.
     let labels = train.iter().filter_map(|&sample| table.labels.get(sample));
     let classes = classes::of_labels(labels);
     refuse_one_class(&table.path, &classes, table.label.as_deref())?;
@@ -83,7 +83,7 @@ fn targets_of(table: &Table, train: &[usize], place: usize) -> impl Iterator<Ite
     train.iter().map(move |&sample| table.target_rows[sample][place])
 }
 
-/// A warning of each target that is the same in all samples of `train`.
+/// Warnings of targets that are equal in all samples of `train`.
 fn constant_targets(table: &Table, train: &[usize]) -> Vec<String> {
     let is_constant = |place: usize| {
         let mut values = targets_of(table, train, place);
@@ -94,10 +94,10 @@ fn constant_targets(table: &Table, train: &[usize]) -> Vec<String> {
     names.map(|(_, name)| constant_target(&table.path, name)).collect()
 }
 
-/// A warning of the target `name` of `path`.
+/// Warning of the constant target `name` of `path`.
 pub(super) fn constant_target(path: &Path, name: &str) -> String {
     format!(
-        "{}: the target `{name}` is the same in all training samples; there is nothing to learn of it",
+        "{}: the target `{name}` is the same in all training samples; a network cannot learn from it",
         path.display()
     )
 }

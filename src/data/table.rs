@@ -4,32 +4,32 @@ use std::path::PathBuf;
 
 use super::ImageSize;
 
-/// Samples as read: features still by row, labels still by name.
+/// Samples from a file: features by row, labels by name.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Where it came from, for messages.
+    /// Path of the file, for messages.
     pub path: PathBuf,
     /// Names of the features.
     pub features: Vec<String>,
-    /// One row a sample.
+    /// Features, one row per sample.
     pub rows: Vec<Vec<f64>>,
-    /// Name of the label column, if the samples are a table with one.
+    /// Name of the label column; `None` without one.
     pub label: Option<String>,
-    /// Label of each sample; empty where there are none.
+    /// Label of each sample; empty without labels.
     pub labels: Vec<String>,
     /// Names of the targets that are values.
     pub targets: Vec<String>,
-    /// Their values in the file's units, one row a sample; empty where there are none.
+    /// Targets in the file's units, one row per sample; empty without targets.
     pub target_rows: Vec<Vec<f64>>,
-    /// Value of the column that the split goes by, a sample.
+    /// Value of the column that divides the samples, one per sample.
     pub aside: Vec<String>,
-    /// Size of the images that the features are, if they are images.
+    /// Image size, if the features are images.
     pub image: Option<ImageSize>,
-    /// Line of each sample in the file; empty where the samples are no table.
+    /// Line of each sample in the file; empty if the file is not a table.
     pub lines: Vec<usize>,
-    /// What is odd, to be told to the user.
+    /// Warnings about the file.
     pub warnings: Vec<String>,
-    /// Whether the rows were f32 already, so that no feature is scaled.
+    /// Whether the features were computed in f32, and need no scaling.
     pub in_f32: bool,
 }
 
@@ -55,7 +55,7 @@ impl Table {
         }
     }
 
-    /// The beginning of a message on a sample: its line, if it has one.
+    /// Start of a message on a sample: its line, or nothing.
     pub fn place(&self, sample: usize) -> String {
         self.lines.get(sample).map_or_else(String::new, |line| format!("line {line}: "))
     }

@@ -1,4 +1,4 @@
-//! What the outputs of a network should be: classes or values.
+//! Targets of a network's outputs: classes or values.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use nalgebra::DMatrix;
 pub enum Targets {
     /// The class of each sample, from zero.
     Classes(Vec<usize>),
-    /// Values, `[targets × samples]`: quantities, samples of a waveform, or 0 and 1 for each of several labels. Readers
-    /// of files standardise them, see [`FeatureScaling::standard`](super::FeatureScaling::standard).
+    /// Values, `[targets × samples]`: quantities, samples of a waveform, or 0 and 1 for each of several labels. Values
+    /// from files are standardised; see [`FeatureScaling::standard`](super::FeatureScaling::standard).
     Values(DMatrix<f32>),
 }
 
@@ -25,13 +25,13 @@ impl Targets {
         }
     }
 
-    /// Whether there is no sample.
+    /// Whether there are no samples.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Those of the samples `chosen`, in that order.
+    /// Targets of the samples `chosen`, in that order.
     #[must_use]
     pub fn choose(&self, chosen: &[usize]) -> Self {
         match self {
@@ -42,7 +42,7 @@ impl Targets {
         }
     }
 
-    /// Those of neighbouring samples.
+    /// Targets of a range of samples.
     #[must_use]
     pub fn range(&self, samples: Range<usize>) -> Self {
         match self {
@@ -53,7 +53,7 @@ impl Targets {
         }
     }
 
-    /// The class of each sample; empty where the targets are values.
+    /// The class of each sample; empty if the targets are values.
     #[must_use]
     pub fn classes(&self) -> &[usize] {
         match self {

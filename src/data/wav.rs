@@ -1,7 +1,7 @@
-//! WAV files (RIFF, RF64, BW64): any order of chunks, linear, floating point, A-law and µ-law samples.
+//! Reader of WAV files (RIFF, RF64, BW64): any order of chunks; linear, floating-point, A-law and µ-law samples.
 //!
-//! Crates read a part of this only: left-aligned samples in wider containers, 64-bit floats and the headers of
-//! recorders that stopped early are beyond `hound`.
+//! The crate `hound` does not read left-aligned samples in wider containers, 64-bit floats and the headers of recorders
+//! that stopped early.
 
 use std::path::Path;
 
@@ -10,26 +10,26 @@ use crate::Error;
 /// A recording with its channels averaged.
 #[derive(Debug, PartialEq)]
 pub(super) struct Recording {
-    /// Full scale is 1.
+    /// Samples; full scale is 1.
     pub sound: Vec<f32>,
     /// Sampling rate in Hz.
     pub rate: usize,
-    /// What is odd about the file, in words.
+    /// Warning about the file.
     pub warning: Option<String>,
 }
 
-/// Sampling rates of recordings in Hz: from slow sensors to ultrasound.
+/// Accepted sampling rates in Hz: from slow sensors to ultrasound.
 const RATES: std::ops::RangeInclusive<u32> = 100..=10_000_000;
 
 /// Reads the file at `path`.
 ///
 /// # Errors
-/// [`Error::Data`] says what the file has that is not read.
+/// [`Error::Data`] with the reason if it cannot be read.
 pub(super) fn read(path: &Path) -> Result<Recording, Error> {
     let bytes = std::fs::read(path).map_err(Error::file(path, "check that it can be read"))?;
     decode(&bytes).map_err(|problem| Error::Data {
         path: path.to_owned(),
-        problem: format!("{problem}; correct the file, or take it out of the folder"),
+        problem: format!("{problem}; correct the file, or remove it from the folder"),
     })
 }
 
@@ -41,7 +41,7 @@ enum Encoding {
     MuLaw,
 }
 
-/// What the chunk `fmt ` says.
+/// Contents of the chunk `fmt `.
 #[derive(Clone, Copy, Debug)]
 struct Format {
     encoding: Encoding,
@@ -63,18 +63,18 @@ fn u64_at(bytes: &[u8], place: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(place..place + 8)?.try_into().ok()?))
 }
 
-/// Reads the bytes of a whole file.
+/// Decodes the bytes of a complete file.
 pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
     let is_wave = bytes.get(8..12) == Some(b"WAVE");
     match bytes.get(..4) {
         Some(b"RIFF" | b"RF64" | b"BW64") if is_wave => {}
         Some(b"RIFX") if is_wave => {
-            return Err("it is a big-endian WAV file (RIFX), which is not read".to_owned());
+            return Err("it is a big-endian WAV file (RIFX), which is not supported".to_owned());
         }
         _ if bytes.is_empty() => return Err("the file is empty".to_owned()),
         _ => {
             return Err(
-                "it is no WAV file: it does not begin with RIFF or RF64 and WAVE".to_owned()
+                "it is not a WAV file: it does not begin with RIFF or RF64 and WAVE".to_owned()
             );
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
             _ => size as usize,
         };
         let length = match name {
-            // A recorder that writes the size at its end leaves 0 or the largest number where it was stopped.
+            // A recorder that is stopped early leaves 0 or the largest number as the size.
             b"data" if size == u32::MAX && long_data.is_none() => left,
             b"data" if size == 0 && left > 0 && !begins_a_chunk(&bytes[start..]) => left,
             _ => stated.min(left),
@@ -97,19 +97,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
         let content = &bytes[start..start + length];
         match name {
             b"fmt " => format = Some(self::format(content)?),
-            // A recorder that was stopped leaves zero.
+            // A recorder that is stopped early leaves 0.
             b"ds64" => long_data = u64_at(content, 8).filter(|&long| long > 0),
             b"data" => {
                 if data.is_some() {
-                    warning = Some(
-                        "it has several chunks of samples, of which the first is read".to_owned(),
-                    );
+                    warning =
+                        Some("it has several chunks of samples; only the first is read".to_owned());
                 } else {
                     data = Some(content);
                 }
                 if stated != length {
                     warning = Some(format!(
-                        "the header says {stated} bytes of samples and {length} are there; the recorder was stopped or the file is cut short"
+                        "the header says {stated} bytes of samples, but {length} follow; the recorder was stopped or the file is cut short"
                     ));
                 }
             }
@@ -140,7 +139,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
     let is_zero = |sample: &[u8]| value(format.encoding, sample) == 0.0;
     if sound.iter().all(|value| *value == 0.0) && !data.chunks_exact(format.width).all(is_zero) {
         return Err(format!(
-            "the average of its {} channels is zero, as where one is the other's negative; save one of them alone",
+            "the average of its {} channels is zero, as if one is the negative of the other; save only one of them",
             format.channels
         ));
     }
@@ -200,7 +199,7 @@ fn format(content: &[u8]) -> Result<Format, String> {
             RATES.end()
         ));
     }
-    // A container is whole bytes wide; the block says how many, and its upper bits hold the sample.
+    // A sample is stored in the upper bits of a container of whole bytes; the block size gives its width.
     let channels = usize::from(channels);
     let least = usize::from(bits).div_ceil(8);
     let of_block = usize::from(block) / channels;
@@ -229,7 +228,7 @@ fn value(encoding: Encoding, sample: &[u8]) -> f32 {
         (Encoding::Linear, bytes) => {
             let mut wide = [0; 8];
             wide[8 - bytes.len()..].copy_from_slice(bytes);
-            // Left-aligned, the container's width is full scale whatever it holds.
+            // Samples are left-aligned: full scale is the width of the container.
             (i64::from_le_bytes(wide) as f64 / 2f64.powi(63)) as f32
         }
         (Encoding::Float, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),

@@ -1,4 +1,4 @@
-//! Arrays that NumPy writes: every type of element, both orders, archives, images.
+//! NumPy arrays: every element type, both orders, archives, images.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn values(targets: &Targets) -> &nalgebra::DMatrix<f32> {
 
 #[test]
 fn an_array_is_the_same_in_every_type_and_order() {
-    // Whole numbers that every type has, negative ones where it has them.
+    // Whole numbers that every type holds; negative ones for signed types.
     let numbers: Vec<i8> = (0..12).collect();
     let of = |make: &dyn Fn(i8) -> Vec<u8>| -> Vec<u8> {
         numbers.iter().copied().flat_map(make).collect()
@@ -79,7 +79,7 @@ fn an_array_is_the_same_in_every_type_and_order() {
     for (name, bytes) in &little {
         let width = bytes.len() / numbers.len();
         let big: Vec<u8> = bytes.chunks(width).flat_map(|one| one.iter().rev().copied()).collect();
-        // (4, 3) in Fortran order: the first axis runs quickest.
+        // (4, 3) in Fortran order: the first axis changes fastest.
         let turned: Vec<u8> = (0..12)
             .flat_map(|place| bytes[(place % 4 * 3 + place / 4) * width..][..width].to_vec())
             .collect();
@@ -120,7 +120,7 @@ fn archives_and_files_give_the_same_samples() {
     let scaling = FeatureScaling::standard(first.iter().copied());
     assert_eq!(stored.schema.targets[0].scaling, scaling);
     assert_eq!(values(&stored.test.targets)[(0, 1)], scaling.apply(196.0));
-    // At random, as a table of the same samples is.
+    // Divided at random like a table of the same samples.
     let random = load(&[("data.npz", npz(&arrays(), false))], FROM_FILE, "").unwrap();
     assert_eq!((random.train.len(), random.test.len()), (6, 2));
     let mut all: Vec<f32> = [&random.train, &random.test]
@@ -143,7 +143,7 @@ fn numbers_in_single_precision_are_divided_as_those_in_double_precision() {
         assert_eq!(single.train.features, double.train.features);
         assert_eq!(single.test.features, double.test.features);
     }
-    // Values that f32 could not square are brought to [−1, 1], in either precision.
+    // Values that f32 cannot square are scaled to [−1, 1] in either precision.
     let small: Vec<u8> =
         (0..8).flat_map(|sample| (1e-30f32 * sample as f32).to_le_bytes()).collect();
     let files = [("x.npy", npy("'<f4'", false, &[8], &small)), ("y.npy", f8(&[8], &x()[..8]))];
@@ -212,8 +212,11 @@ fn test_arrays_are_the_test_samples() {
         (classes.to_owned(), "test_features, and test_targets or test_classes"),
         (format!("{classes}, test_targets = \"ty\""), "test_features, and test_targets"),
         (format!("{FROM_FILE}, test_targets = \"ty\""), "test_features, and test_targets"),
-        (options.replace("\"tx\"", "\"narrow\""), "the shape [2], and those of the training [3]"),
-        (options.replace("\"ty\"", "\"y\""), "2 samples, and `y` has 8"),
+        (
+            options.replace("\"tx\"", "\"narrow\""),
+            "the shape [2], but the training samples have [3]",
+        ),
+        (options.replace("\"ty\"", "\"y\""), "2 samples, but `y` has 8"),
     ] {
         let message = load(&archive, &options, "").unwrap_err();
         assert!(message.contains(expected), "{expected} in {message}");
@@ -253,7 +256,7 @@ fn images_keep_their_size() {
 }
 
 #[test]
-fn constant_targets_are_told() {
+fn a_constant_target_gives_a_warning() {
     let files = [("x.npy", f8(&[8, 3], &x())), ("y.npy", f8(&[8, 2], &[4.0; 16]))];
     let split = load(&files, "features = \"x.npy\", targets = \"y.npy\"", "").unwrap();
     assert_eq!(split.warnings.len(), 2);
@@ -262,7 +265,7 @@ fn constant_targets_are_told() {
 }
 
 #[test]
-fn a_recipe_knows_its_arrays_by_their_whole_paths() {
+fn a_recipe_stores_absolute_paths_of_its_arrays() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path().canonicalize().unwrap();
     for (name, bytes) in arrays() {

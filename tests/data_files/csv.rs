@@ -1,4 +1,4 @@
-//! Tables: each is read as it is, or refused with the line and the option to write.
+//! Tables: each is read, or refused with the line and the option to set.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn load_in(folder: &std::path::Path, options: &str) -> Result<Split, String> {
     config.load(&Locator::new(folder, None), 1).map_err(|error| error.to_string())
 }
 
-/// A table of two features, eight samples and two classes; `header` stands above it.
+/// A table of two features, eight samples and two classes, below `header`.
 fn table(header: &str) -> String {
     let rows = (0..8).map(|row| format!("{}.5,{row},{}\n", row * row, ["oak", "ash"][row % 2]));
     format!("{header}\n{}", rows.collect::<String>())
@@ -27,7 +27,7 @@ fn plain() -> String {
     table("a,b,wood")
 }
 
-/// Features of all samples, sorted, so that it does not matter which are tested.
+/// Features of all samples, sorted, to be independent of the split.
 fn values(split: &Split) -> Vec<Vec<f32>> {
     let mut all: Vec<Vec<f32>> = [&split.train, &split.test]
         .iter()
@@ -129,11 +129,11 @@ fn one_table_is_the_same_however_it_is_written() {
 }
 
 #[test]
-fn what_is_misread_is_refused_with_the_line_and_the_option() {
+fn a_misread_table_is_refused_with_the_line_and_the_option() {
     let plain = plain();
     let replaced = |from: &str, to: &str| -> Vec<u8> { plain.replacen(from, to, 1).into() };
     let headerless = plain.split_once('\n').unwrap().1;
-    // As R writes it.
+    // R's format.
     let numbered: String = std::iter::once("a,b,wood\n".to_owned())
         .chain(headerless.lines().enumerate().map(|(row, line)| format!("\"{row}\",{line}\n")))
         .collect();
@@ -206,13 +206,13 @@ fn what_is_misread_is_refused_with_the_line_and_the_option() {
 }
 
 #[test]
-fn spectra_have_numbers_for_names() {
+fn columns_of_spectra_may_be_named_by_numbers() {
     let split = load(table("400,410.5,wood").as_bytes(), "").unwrap();
     assert_eq!(split.schema.feature_names().collect::<Vec<_>>(), ["400", "410.5"]);
 }
 
 #[test]
-fn overloads_are_told_with_line_and_column_and_wide_columns_are_not() {
+fn overloads_give_a_warning_with_line_and_column_but_wide_columns_do_not() {
     for (value, told) in [
         ("9.9E+37", true),
         ("-9.9e37", true),
@@ -238,7 +238,7 @@ fn overloads_are_told_with_line_and_column_and_wide_columns_are_not() {
 }
 
 #[test]
-fn close_numbers_are_as_far_apart_as_their_differences() {
+fn close_numbers_keep_their_differences() {
     let rows = |offset: f64, step: f64| -> String {
         (0..9)
             .map(|row| {
@@ -265,13 +265,13 @@ fn close_numbers_are_as_far_apart_as_their_differences() {
             assert!((value - expected).abs() < 1e-3, "{offset} {step}: {values:?}");
         }
     }
-    // An ordinary column stays in the file's unit.
+    // An ordinary column is not scaled.
     let split = load(format!("f,band\n{}", rows(0.0, 1e6)).as_bytes(), "").unwrap();
     assert_eq!(values(&split)[8], [2e6]);
 }
 
 #[test]
-fn test_samples_are_read_by_the_training_samples_names_classes_and_scaling() {
+fn test_samples_are_read_with_the_names_classes_and_scaling_of_the_training() {
     let labels = |a: &str, b: &str| plain().replace("oak", a).replace("ash", b);
     for (train, test, expected) in [
         (labels("1", "2"), labels("1.0", "2.0"), Ok("1 2")),
@@ -300,7 +300,7 @@ fn test_samples_are_read_by_the_training_samples_names_classes_and_scaling() {
 }
 
 #[test]
-fn a_split_by_column_tests_values_that_occur_and_classes_that_training_has() {
+fn a_split_by_column_needs_values_and_classes_that_occur() {
     let text = "who,x,word\n1,0,a\n1,1,b\n2,2,a\n2,3,b\n3,4,c\n";
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("table.csv"), text).unwrap();
@@ -321,7 +321,7 @@ fn a_split_by_column_tests_values_that_occur_and_classes_that_training_has() {
 }
 
 #[test]
-fn the_shipped_tables_are_what_reading_as_f32_gives() {
+fn the_shipped_tables_are_read_exactly_as_f32() {
     for (source, text, label_first) in [
         ("vowels", include_str!("../../src/data/sets/vowels.csv"), 1),
         ("digits", include_str!("../../src/data/sets/digits.csv"), 0),
@@ -345,7 +345,7 @@ fn the_shipped_tables_are_what_reading_as_f32_gives() {
 }
 
 #[test]
-fn labels_are_numbers_as_the_file_writes_numbers() {
+fn labels_are_numbers_in_the_files_notation() {
     let rows = |labels: [&str; 3]| -> String {
         (0..12).map(|row| format!("{row},5;{};{}\n", row % 5, labels[row % 3])).collect()
     };
@@ -355,7 +355,7 @@ fn labels_are_numbers_as_the_file_writes_numbers() {
         load(text.as_bytes(), options).unwrap().classes
     };
     assert_eq!(classes(["10,0", "2,5", "1,0"]), ["1", "2.5", "10"]);
-    // Two identifiers that are one number in f64.
+    // Two identifiers that are equal numbers in f64.
     let long = ["1234567890123456789", "1234567890123456788", "5"];
     assert_eq!(classes(long), ["1234567890123456788", "1234567890123456789", "5"]);
 }

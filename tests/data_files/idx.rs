@@ -1,4 +1,4 @@
-//! Data sets from files: MNIST's format, plain and gzipped, and where files are looked for.
+//! Data sets from files: MNIST's format, plain and gzipped, and the folders in which files are searched for.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ fn idx(sizes: &[u32], values: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Six training and three test images of 2 × 2 in the folder; gzipped, if asked.
+/// Writes six training and three test images of 2 × 2 to the folder, optionally gzipped.
 fn write_images(folder: &Path, zipped: bool) {
     fs::create_dir_all(folder).unwrap();
     let pixels: Vec<u8> = (0..24).map(|pixel| pixel * 10).collect();
@@ -168,7 +168,7 @@ fn the_shipped_sets_have_their_published_sizes() {
     assert_eq!((digits.train.features.nrows(), digits.classes.len()), (64, 10));
 }
 
-/// The real MNIST, where a developer has it.
+/// The real MNIST, if it is installed.
 #[test]
 fn mnist_is_read_whole() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
@@ -179,6 +179,6 @@ fn mnist_is_read_whole() {
     let split = load("mnist", &Locator::new(&shared, None)).unwrap();
     assert_eq!((split.train.len(), split.test.len()), (60_000, 10_000));
     assert_eq!((split.train.features.nrows(), split.classes.len()), (784, 10));
-    // The first test image of the original order is a seven.
+    // The first test image shows a seven.
     assert_eq!(split.test.targets.classes()[0], 7);
 }

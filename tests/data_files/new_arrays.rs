@@ -1,4 +1,4 @@
-//! Arrays that are refused, and arrays of new samples.
+//! Refused arrays, and arrays of new samples.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::arrays::{FROM_FILE, ORDERED, arrays, load, load_in, x};
 use crate::numpy::{f8, npy, npz, text};
 
 #[test]
-fn what_cannot_be_read_is_refused_with_array_and_reason() {
+fn a_faulty_array_is_refused_with_its_name_and_the_reason() {
     let y = || ("y.npy", f8(&[8, 1], &x()[..8]));
     let good = f8(&[8, 3], &x());
     let cut = good[..good.len() - 1].to_vec();
@@ -40,7 +40,7 @@ fn what_cannot_be_read_is_refused_with_array_and_reason() {
         (raw("[('a', '<f8')]", 8), &["records"]),
         (text(false, &["a"; 8]), &["text", "only classes"]),
         (npz(&arrays(), false), &["NPZ archive", "data.source.arrays.file"]),
-        (f8(&[4, 3], &x()[..12]), &["4 samples, and `y` has 8"]),
+        (f8(&[4, 3], &x()[..12]), &["4 samples, but `y` has 8"]),
     ] {
         let options = "features = \"x.npy\", targets = \"y.npy\"";
         let message = load(&[("x.npy", array), y()], options, "").unwrap_err();

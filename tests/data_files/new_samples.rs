@@ -46,7 +46,7 @@ fn samples_are_read_with_and_without_labels_in_any_order_of_columns() {
 }
 
 #[test]
-fn what_training_did_not_have_is_named() {
+fn an_error_names_what_the_training_did_not_have() {
     for (text, expected) in [
         ("f,band\n1,2\n", "`x`"),
         ("f,x,band\n1,2,3\n", "line 2: the class `3`"),

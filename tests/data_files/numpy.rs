@@ -1,11 +1,11 @@
-//! Files as NumPy writes them.
+//! Writes NumPy's files.
 
 use std::io::Write;
 
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
-/// An NPY file of version 1, as NumPy writes it.
+/// An NPY file of version 1.
 pub fn npy(descr: &str, fortran: bool, shape: &[usize], data: &[u8]) -> Vec<u8> {
     let shape: String = shape.iter().map(|length| format!("{length}, ")).collect();
     let order = if fortran { "True" } else { "False" };
@@ -54,7 +54,7 @@ pub fn npz(arrays: &[(&str, Vec<u8>)], deflated: bool) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(&mut bytes);
     let method = if deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
     for (name, array) in arrays {
-        // As NumPy, which leaves room for sizes of 64 bits.
+        // Like NumPy, with space for sizes of 64 bits.
         let options = SimpleFileOptions::default().compression_method(method).large_file(true);
         archive.start_file(format!("{name}.npy"), options).unwrap();
         archive.write_all(array).unwrap();

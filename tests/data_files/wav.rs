@@ -1,4 +1,4 @@
-//! Recordings: one sound, however its file is built, makes the same features.
+//! Recordings: the same sound gives the same features from every kind of file.
 
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn pcm(sound: &[i16]) -> Vec<u8> {
     sound.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// Samples of `width` bytes with the sound in their upper bits.
+/// Left-aligned samples of `width` bytes.
 fn wide(sound: &[i16], width: usize) -> Vec<u8> {
     let sample = |value: &i16| [vec![0; width - 2], value.to_le_bytes().to_vec()].concat();
     sound.iter().flat_map(sample).collect()
@@ -67,7 +67,7 @@ fn load(folder: &Path) -> Result<Split, String> {
     config.load(&Locator::new(folder, None), 1).map_err(|error| error.to_string())
 }
 
-/// Features and warnings of eight recordings that `build` makes files of.
+/// Features and warnings of eight recordings; `build` makes the files.
 fn read(build: &dyn Fn(&[i16]) -> Vec<u8>) -> Result<Split, String> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("sounds")).unwrap();
@@ -78,7 +78,7 @@ fn read(build: &dyn Fn(&[i16]) -> Vec<u8>) -> Result<Split, String> {
     load(folder.path())
 }
 
-/// G.711's encoder by search: the code whose value is nearest, where `decode` is the standard's table.
+/// G.711 encoder by search: the code with the nearest value of the standard's table `decode`.
 fn companded(sound: &[i16], decode: fn(u8) -> i32) -> Vec<u8> {
     let nearest =
         |value: i32| (0..=255u8).min_by_key(|&code| (decode(code) - value).abs()).unwrap();
@@ -101,7 +101,7 @@ fn a_law(code: u8) -> i32 {
 }
 
 #[test]
-fn one_sound_is_the_same_in_every_file() {
+fn one_sound_gives_the_same_features_from_every_file() {
     let reference = read(&|sound| plain(sound)).unwrap();
     assert_eq!((reference.train.len(), reference.test.len()), (6, 2));
     type Build = Box<dyn Fn(&[i16]) -> Vec<u8>>;
@@ -138,7 +138,7 @@ fn one_sound_is_the_same_in_every_file() {
             riff(name, &[chunk("ds64", &sizes), chunk("fmt ", &fmt(1, 1, RATE, 16)), data, after])
         })
     };
-    // Name, file, largest difference of a feature, whether the file is told of.
+    // Name, file, largest difference of a feature, whether there is a warning.
     let cases: Vec<(&str, Build, f32, bool)> = vec![
         ("24 bits", with(fmt(1, 1, RATE, 24), |sound| wide(sound, 3)), 0.0, false),
         ("32 bits", with(fmt(1, 1, RATE, 32), |sound| wide(sound, 4)), 0.0, false),
@@ -286,14 +286,14 @@ fn one_sound_is_the_same_in_every_file() {
 }
 
 #[test]
-fn companded_values_are_the_standards() {
+fn companded_values_follow_the_standard() {
     // G.711's codes of the largest and the smallest values.
     assert_eq!([mu_law(0x80), mu_law(0x00), mu_law(0xff)], [32_124, -32_124, 0]);
     assert_eq!([a_law(0xaa), a_law(0x2a), a_law(0xd5)], [32_256, -32_256, 8]);
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_for_its_own_reason() {
+fn an_unreadable_recording_is_refused_with_the_reason() {
     let sound = tone(0);
     let file = |format: Vec<u8>, samples: &[u8]| {
         riff("RIFF", &[chunk("fmt ", &format), chunk("data", samples)])
@@ -319,7 +319,7 @@ fn what_cannot_be_read_is_refused_for_its_own_reason() {
         (riff("RIFF", &[chunk("data", &pcm(&sound))]), "`fmt `"),
         (riff("RIFF", &[chunk("fmt ", &fmt(1, 1, RATE, 16))]), "`data`"),
         (riff("RIFX", &[]), "big-endian"),
-        (b"ID3\x04 no recording".to_vec(), "no WAV file"),
+        (b"ID3\x04 no recording".to_vec(), "not a WAV file"),
         (Vec::new(), "file is empty"),
     ];
     for (bytes, expected) in cases {

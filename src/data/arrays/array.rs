@@ -1,4 +1,4 @@
-//! An array of finite numbers, of which the first axis is the samples.
+//! Arrays of finite numbers; the first axis is the samples.
 
 use super::super::ImageSize;
 use super::super::numbers::Numbers;
@@ -8,9 +8,9 @@ use crate::Error;
 /// An array of numbers.
 pub(in crate::data) struct Array {
     pub place: Place,
-    /// Length of each axis; the first is the samples.
+    /// Length of each axis, samples first.
     pub shape: Vec<usize>,
-    /// All finite, in C order: sample after sample.
+    /// Finite numbers in C order: sample after sample.
     pub numbers: Numbers,
 }
 
@@ -20,11 +20,13 @@ impl Array {
         let (shape, numbers) = place.open(|array| Ok((array.shape.clone(), array.numbers()?)))?;
         let array = Self { place, shape, numbers };
         if array.shape.is_empty() {
-            return Err(array.place.broken("it is one number; its first axis must be the samples"));
+            return Err(array
+                .place
+                .broken("it is one number; save an array with the samples on the first axis"));
         }
         if let Some(place) = array.numbers.first_not_finite() {
             return Err(array.place.broken(&format!(
-                "the value {:?} is {}; all must be finite numbers: correct it, or take the sample out",
+                "the value {:?} is {}, but all must be finite; correct it, or remove the sample",
                 array.index_of(place),
                 array.numbers.get(place)
             )));
@@ -32,12 +34,12 @@ impl Array {
         Ok(array)
     }
 
-    /// How many samples there are.
+    /// Number of samples.
     pub fn samples(&self) -> usize {
         self.shape[0]
     }
 
-    /// Values of a sample.
+    /// Number of values per sample.
     pub fn width(&self) -> usize {
         self.shape[1..].iter().product()
     }
@@ -54,7 +56,7 @@ impl Array {
         (0..self.width()).map(|place| format!("{called}{:?}", &self.index_of(place)[1..])).collect()
     }
 
-    /// The place on each axis of the value `place` in C order.
+    /// Index on each axis of the value at `place` in C order.
     fn index_of(&self, mut place: usize) -> Vec<usize> {
         let mut index = Vec::new();
         for &length in self.shape.iter().rev() {
@@ -65,7 +67,7 @@ impl Array {
         index
     }
 
-    /// Size of the images that the samples are: of two axes, or of two that are longer than one.
+    /// Image size, if a sample has two axes, not counting axes of length 1.
     pub fn image(&self) -> Option<ImageSize> {
         if let &[rows, columns] = &self.shape[1..] {
             return Some(ImageSize { rows, columns });

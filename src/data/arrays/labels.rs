@@ -1,4 +1,4 @@
-//! Classes in an array: whole numbers or text, one a sample.
+//! Classes in an array: whole numbers or text, one per sample.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,26 +9,26 @@ use super::npy::ClassValues;
 use super::place::Place;
 use crate::Error;
 
-/// The class of each of some samples.
+/// Classes of samples.
 #[derive(Debug)]
 pub(in crate::data) struct Labels {
-    /// Number of each sample's class in `names`.
+    /// Index of each sample's class in `names`.
     pub of_samples: Vec<usize>,
-    /// Classes that occur, numbers in numeric order, names in alphabetical order.
+    /// Classes that occur: numbers in numeric order, names in alphabetical order.
     pub names: Vec<String>,
-    /// What the samples' classes are called in messages.
+    /// Name of the array in messages.
     called: String,
-    /// Line of each sample in a table; empty in an array.
+    /// Line of each sample in a table; empty for an array.
     lines: Vec<usize>,
 }
 
 impl Labels {
-    /// Reads the array at `place`, whose shape is `(samples)` or `(samples, 1)`.
+    /// Reads the array at `place`, of shape `(samples)` or `(samples, 1)`.
     pub fn read(place: &Place) -> Result<Self, Error> {
         let (shape, values) = place.open(|array| Ok((array.shape.clone(), array.classes()?)))?;
         if shape.is_empty() || shape[1..].iter().any(|&length| length != 1) {
             return Err(place.broken(&format!(
-                "its shape is {shape:?}; classes are one a sample (where each class has a column of 0 and 1, name the array as targets)"
+                "its shape is {shape:?}, but each sample must have one class; for a column of 0 and 1 per class, name the array as targets"
             )));
         }
         let called = place.called();
@@ -37,7 +37,7 @@ impl Labels {
             ClassValues::Floats(numbers) => {
                 if let Some(sample) = numbers.first_not_finite() {
                     return Err(place.broken(&format!(
-                        "the class [{sample}] is {}; correct it, or take the sample out",
+                        "the class [{sample}] is {}; correct it, or remove the sample",
                         numbers.get(sample)
                     )));
                 }
@@ -48,7 +48,7 @@ impl Labels {
                     |text: &String| text.trim().is_empty() || classes::is_missing(text);
                 if let Some(sample) = values.iter().position(is_missing) {
                     return Err(place.broken(&format!(
-                        "the class [{sample}] is `{}`, which says that there is none; correct it, or take the sample out",
+                        "the class [{sample}] is missing (`{}`); correct it, or remove the sample",
                         values[sample]
                     )));
                 }
@@ -59,12 +59,12 @@ impl Labels {
 
     /// Classes that are finite numbers.
     pub fn of_numbers(values: impl Iterator<Item = f64>, called: String) -> Self {
-        // Adding zero takes the sign from −0, which is the class 0.
+        // Adding zero turns −0 into 0: both are one class.
         let bits: Vec<u64> = values.map(|value| (value + 0.0).to_bits()).collect();
         Self::of(&bits, |&bits| classes::canonical(f64::from_bits(bits)), called)
     }
 
-    /// Classes by name, which stand on `lines`, or in an array where there are none.
+    /// Classes by name, on `lines` of a table; `lines` is empty for an array.
     pub fn of_texts(values: &[String], called: String, lines: Vec<usize>) -> Self {
         Self { lines, ..Self::of(values, Clone::clone, called) }
     }
@@ -80,14 +80,14 @@ impl Labels {
         codes.into_iter().for_each(|(value, code)| found[code] = name(value));
         let names = classes::of_labels(found.iter());
         let known = Schema::unscaled(Vec::new(), names.clone());
-        // Every name that was found is in `names`, which were made from them.
+        // `names` has every name found.
         let numbers: Vec<usize> =
             found.iter().map(|name| known.class_of(name).unwrap_or_default()).collect();
         let of_samples = of_samples.into_iter().map(|code| numbers[code]).collect();
         Self { of_samples, names, called, lines: Vec::new() }
     }
 
-    /// Names of the classes that the samples `chosen` have.
+    /// Names of the classes of the samples `chosen`.
     pub fn occurring(&self, chosen: impl Iterator<Item = usize>) -> Vec<String> {
         let mut occurs = vec![false; self.names.len()];
         chosen.for_each(|sample| occurs[self.of_samples[sample]] = true);
@@ -95,10 +95,10 @@ impl Labels {
         names.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Numbers that the classes of the samples `chosen` have in `schema`.
+    /// Class numbers in `schema` of the samples `chosen`.
     ///
     /// # Errors
-    /// [`Error::Data`] about the file `path` names a class that the training data do not have.
+    /// [`Error::Data`] about the file `path` for a class that the training data do not have.
     pub fn numbers(
         &self,
         chosen: impl Iterator<Item = usize>,

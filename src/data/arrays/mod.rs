@@ -1,4 +1,4 @@
-//! Arrays that NumPy has written, as data sets: the first axis of each is the sample.
+//! Data sets in NumPy arrays; the first axis is the samples.
 
 mod array;
 mod labels;
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::Error;
 
-/// What the network should answer.
+/// Targets of the samples.
 enum Answers {
     Classes(Labels),
     Values(Array),
@@ -48,15 +48,14 @@ impl Answers {
     }
 }
 
-/// Where the arrays of the training or of the test samples stand.
+/// Locations of the arrays of samples.
 struct Places {
     features: Place,
     targets: Option<Place>,
     classes: Option<Place>,
 }
 
-/// Reads the arrays of a recipe, and divides them as `split` says, unless test samples are named; `seed` draws a
-/// random split.
+/// Reads the arrays of a recipe. Without test samples, `split` and `seed` divide them.
 pub(super) fn read(
     config: &ArraysConfig,
     locator: &Locator,
@@ -71,7 +70,7 @@ pub(super) fn read(
     };
     if targets.is_some() == classes.is_some() {
         return Err(refused(
-            "name what is answered: values by data.source.arrays.targets, or classes by data.source.arrays.classes, and not both",
+            "it needs targets or classes, but not both; name values in data.source.arrays.targets, or classes in data.source.arrays.classes",
         ));
     }
     let are_tested = [test_features.is_some(), test_targets.is_some() || test_classes.is_some()];
@@ -79,7 +78,7 @@ pub(super) fn read(
     let is_complete = same_kind == (targets.is_some(), classes.is_some());
     if are_tested != [false; 2] && !(test_features.is_some() && is_complete) {
         return Err(refused(
-            "test samples need data.source.arrays.test_features, and test_targets or test_classes as the training samples have targets or classes",
+            "test samples are incomplete; give data.source.arrays.test_features, and test_targets or test_classes like those of the training samples",
         ));
     }
     let file = file.as_ref().map(|file| locator.find(file)).transpose()?;
@@ -116,31 +115,31 @@ pub(super) fn read(
 }
 
 impl Places {
-    /// Features and answers of as many samples.
+    /// Reads features and targets of the same number of samples.
     fn read(self) -> Result<(Array, Answers), Error> {
         let called = |place: &Option<Place>| place.as_ref().map(Place::called);
         let name = called(&self.targets).or_else(|| called(&self.classes)).unwrap_or_default();
         let features = Array::read(self.features)?;
         let Some(answers) = Answers::read(self.classes, self.targets)? else {
-            return Err(features.place.broken("there are neither targets nor classes"));
+            return Err(features.place.broken("it has neither targets nor classes"));
         };
         same_number(&features, answers.samples(), &name)?;
         Ok((features, answers))
     }
 }
 
-/// Refuses `count` answers, which the array `name` has, to another number of samples.
+/// Refuses features and targets of different lengths; the array `name` has `count` targets.
 fn same_number(features: &Array, count: usize, name: &str) -> Result<(), Error> {
     if features.samples() == count {
         return Ok(());
     }
     Err(features.place.broken(&format!(
-        "it has {} samples, and `{name}` has {count}; the first axis of both must be as long",
+        "it has {} samples, but `{name}` has {count}; the first axis of both must have the same length",
         features.samples()
     )))
 }
 
-/// Divides samples as `config` says.
+/// Divides samples by `config`.
 fn divide(
     features: Array,
     answers: Answers,
@@ -172,7 +171,7 @@ fn divide(
     Ok(split(features, targets, schema, image, warnings))
 }
 
-/// Training and test samples of their own arrays.
+/// Combines training and test samples from separate arrays.
 fn pair(
     features: Array,
     answers: Answers,
@@ -194,21 +193,21 @@ fn pair(
             let numbers = |half: &Labels| half.numbers(0..half.of_samples.len(), &schema, &path);
             [Targets::Classes(numbers(&train)?), Targets::Classes(numbers(&test)?)]
         }
-        // A recipe names the same for both, which is checked before anything is read.
-        _ => return Err(test_features.place.broken("its samples have other answers")),
+        // A recipe names the same kind for both; this is checked before anything is read.
+        _ => return Err(test_features.place.broken("its samples have another kind of targets")),
     };
     let scalings = scalings(&schema.features);
     let features = [features, test_features].map(|half| half.numbers.scaled(&scalings));
     Ok(split(features, targets, schema, image, warnings))
 }
 
-/// Refuses test samples of another shape than the training's.
+/// Refuses test samples with another shape than the training samples.
 fn same_shape(test: &Array, train: &[usize]) -> Result<(), Error> {
     if test.shape[1..] == train[1..] {
         return Ok(());
     }
     Err(test.place.broken(&format!(
-        "its samples have the shape {:?}, and those of the training {:?}",
+        "its samples have the shape {:?}, but the training samples have {:?}",
         &test.shape[1..],
         &train[1..]
     )))

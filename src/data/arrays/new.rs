@@ -1,4 +1,4 @@
-//! New samples in arrays, for a network that was trained on arrays.
+//! Reads new samples in arrays for a network that was trained on arrays.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +9,15 @@ use super::labels::Labels;
 use super::place::{Place, ends_in, names_in};
 use crate::Error;
 
-/// Reads the NPY file or the NPZ archive at `path` as the arrays of the training, `options`, were read.
+/// Reads the NPY file or the NPZ archive at `path` with the `options` of the training.
 ///
-/// An NPY file is the features, `(samples, …)`. In an archive, arrays have the names that they have in `options`, or
-/// that the files there have without their ending; an array that is alone may have any name. Targets or classes may
-/// be there or not, and are read if `labelled`. Of images, every `every`-th row and column makes one of the size
-/// `image`.
+/// An NPY file has the features, shape `(samples, …)`. In an archive, the arrays have the names in `options` (or of the
+/// files there, without ending); a single array may have any name. Targets and classes are optional, and read if
+/// `labelled`. Every `every`-th row and column of images is kept, which must give the size `image`.
 ///
 /// # Errors
-/// [`Error::File`] and [`Error::Data`] where it cannot be read, where a sample has other values than the network
-/// takes, where a value is not finite, and where a class is not among the training data's.
+/// [`Error::File`] and [`Error::Data`] if it cannot be read, a sample does not have the values that the network takes, a
+/// value is not finite, or a class is not among the training data's.
 pub fn read_arrays(
     path: &Path,
     options: &ArraysConfig,
@@ -49,7 +48,7 @@ pub fn read_arrays(
         match found == samples {
         true => Ok(()),
         false => Err(array.place.broken(&format!(
-            "it has {samples} samples, and `{name}` has {found}; the first axis of both must be as long"
+            "it has {samples} samples, but `{name}` has {found}; the first axis of both must have the same length"
         ))),
     }
     };
@@ -68,7 +67,7 @@ pub fn read_arrays(
             count(targets.samples(), &targets.place.called())?;
             if targets.width() != schema.targets.len() {
                 return Err(targets.place.broken(&format!(
-                    "its samples have {} values; the network answers {}",
+                    "its samples have {} values, but the network has {} targets",
                     targets.width(),
                     schema.targets.len()
                 )));
@@ -86,7 +85,7 @@ pub fn read_arrays(
     Ok(Samples { features, labels, targets, origins: Origins::Samples, warnings: Vec::new() })
 }
 
-/// Which values of a sample the network takes.
+/// The values of a sample that the network takes.
 fn kept_values(
     array: &Array,
     every: usize,
@@ -109,7 +108,7 @@ fn kept_values(
         }
     };
     Err(array.place.broken(&format!(
-        "its shape is {:?}, of which the first axis is the samples; the network takes samples of {taken}",
+        "its shape is {:?} (first axis: samples), but the network takes samples of {taken}",
         array.shape
     )))
 }

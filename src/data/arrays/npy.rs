@@ -1,4 +1,4 @@
-//! One array in the format of NumPy: its header, and its elements in C order whatever order the file has.
+//! Reader of NumPy's array format: header, and elements in C order for files in any order.
 
 use std::io::{ErrorKind, Read};
 
@@ -6,10 +6,10 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 
 use super::super::numbers::Numbers;
 
-/// Bytes that are read at once.
+/// Bytes read at a time.
 const CHUNK: usize = 1 << 16;
 
-/// An array whose header has been read. Its errors are in words.
+/// An array after reading its header. Errors are in words.
 pub(super) struct Npy<R> {
     reader: R,
     /// Type of the elements.
@@ -21,7 +21,7 @@ pub(super) struct Npy<R> {
     pub shape: Vec<usize>,
 }
 
-/// Classes as an array has them.
+/// Classes in an array, by element type.
 pub(super) enum ClassValues {
     Whole(Vec<i128>),
     Floats(Numbers),
@@ -32,10 +32,13 @@ impl<R: Read> Npy<R> {
     /// Reads the header of a file of `size` bytes.
     pub fn open(mut reader: R, size: u64) -> Result<Self, String> {
         let header = NpyHeader::from_reader(&mut reader).map_err(|error| {
-            format!("not an array in NumPy's format, or a damaged one: {error}; save it again by np.save or np.savez")
+            format!("not an array in NumPy's format, or damaged: {error}; save it again with np.save or np.savez")
         })?;
         let DType::Plain(element) = header.dtype() else {
-            return Err("its elements are records of several fields; save each field as an array of its own".to_owned());
+            return Err(
+                "its elements are records of several fields; save each field as a separate array"
+                    .to_owned(),
+            );
         };
         let refused = |what: &str, remedy: &str| {
             Err(format!("its elements are {what} ({element}); {remedy}"))
@@ -75,7 +78,7 @@ impl<R: Read> Npy<R> {
         Ok(Self { reader, element, width, order: header.order(), shape })
     }
 
-    /// Its elements as numbers in C order.
+    /// Reads the elements as numbers in C order.
     pub fn numbers(self) -> Result<Numbers, String> {
         use TypeChar::{Bool, Float, Int, Uint};
         Ok(match (self.element.type_char(), self.width) {
@@ -93,14 +96,14 @@ impl<R: Read> Npy<R> {
             (Uint, 8) => Numbers::Double(self.fixed(|bytes| u64::from_le_bytes(bytes) as f64)?),
             _ => {
                 return Err(format!(
-                    "its elements are text ({}); numbers are needed here, text can be only classes",
+                    "its elements are text ({}), but numbers are needed here; only classes can be text",
                     self.element
                 ));
             }
         })
     }
 
-    /// Its elements as classes.
+    /// Reads the elements as classes.
     pub fn classes(self) -> Result<ClassValues, String> {
         use TypeChar::{Bool, ByteStr, Int, Uint, UnicodeStr};
         let is_big = self.element.endianness() == Endianness::Big;
@@ -127,7 +130,7 @@ impl<R: Read> Npy<R> {
         })
     }
 
-    /// Elements of `N` bytes, which `value` gets in little-endian order.
+    /// Reads elements of `N` bytes; `value` gets them in little-endian order.
     fn fixed<const N: usize, T: Clone + Default>(
         self,
         value: impl Fn([u8; N]) -> T,
@@ -143,12 +146,12 @@ impl<R: Read> Npy<R> {
         })
     }
 
-    /// All elements in C order, each made from its bytes by `value`.
+    /// Reads all elements in C order; `value` converts the bytes of each.
     fn elements<T: Clone + Default>(
         mut self,
         value: impl Fn(&[u8]) -> T,
     ) -> Result<Vec<T>, String> {
-        // Their number was checked against the file's size.
+        // The number was checked against the file's size.
         let count: usize = self.shape.iter().product();
         let mut values = Vec::new();
         values.try_reserve_exact(count).map_err(|_| {
@@ -175,11 +178,11 @@ impl<R: Read> Npy<R> {
             }
             left -= bytes.len() / self.width;
         }
-        // At its end, an archive says whether what was read is what was written.
+        // At its end, an archive checks the checksum.
         match self.reader.read(&mut [0]) {
             Ok(0) => Ok(values),
             Ok(_) => Err(format!(
-                "its header says shape {:?} of {}, but more follows; the file is damaged",
+                "its header says shape {:?} of {}, but more follows; the file is damaged, save it again",
                 self.shape, self.element
             )),
             Err(error) => Err(self.unreadable(&error)),
@@ -192,22 +195,22 @@ impl<R: Read> Npy<R> {
                 let shape: Vec<u64> = self.shape.iter().map(|&length| length as u64).collect();
                 damaged(&shape, &self.element)
             }
-            _ => format!("it cannot be read: {error}; the file is damaged"),
+            _ => format!("it cannot be read: {error}; the file is damaged, save it again"),
         }
     }
 }
 
 fn damaged(shape: &[u64], element: &TypeStr) -> String {
     format!(
-        "its header says shape {shape:?} of {element}, but less follows; the file is cut short or damaged"
+        "its header says shape {shape:?} of {element}, but less follows; the file is cut short or damaged, save it again"
     )
 }
 
-/// Places in C order of elements that come in Fortran order.
+/// Places in C order of elements in Fortran order.
 struct Scattered {
-    /// Length of each axis, and the distance of neighbours along it.
+    /// Length and stride of each axis.
     axes: Vec<(usize, usize)>,
-    /// Where the next element is on each axis.
+    /// Index of the next element on each axis.
     index: Vec<usize>,
     place: usize,
 }
@@ -243,9 +246,9 @@ impl Scattered {
     }
 }
 
-/// The number that the 16 bits of IEEE 754's binary16 are.
+/// The value of an IEEE 754 binary16 number.
 fn half(bits: u16) -> f32 {
-    const TO_BIAS: f32 = f32::from_bits(0x7780_0000); // 2^112: the exponents' biases are 15 and 127
+    const TO_BIAS: f32 = f32::from_bits(0x7780_0000); // 2^112 = 2^(127 − 15), from the exponents' biases
     const NOT_FINITE: u16 = 0x7c00;
     let magnitude = bits & 0x7fff;
     let value = if magnitude < NOT_FINITE {
@@ -279,10 +282,10 @@ mod tests {
     }
 
     #[test]
-    fn fortran_order_comes_to_its_places_in_c_order() {
+    fn elements_in_fortran_order_are_placed_in_c_order() {
         let mut place = Scattered::new(&[2, 3, 2]);
         let found: Vec<usize> = (0..12).map(|_| place.next()).collect();
-        // The first axis runs quickest: (0,0,0), (1,0,0), (0,1,0) …
+        // The first axis changes fastest: (0,0,0), (1,0,0), (0,1,0) …
         assert_eq!(found, [0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11]);
     }
 }

@@ -1,4 +1,4 @@
-//! Where an array stands: in an NPY file of its own, or by its name in an NPZ archive.
+//! Location of an array: an NPY file, or a name in an NPZ archive.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -12,35 +12,35 @@ use super::super::names::{SHOWN, listed};
 use super::npy::Npy;
 use crate::Error;
 
-/// Where an array stands.
+/// Location of an array.
 #[derive(Clone, Debug)]
 pub(in crate::data) struct Place {
     /// The file.
     pub path: PathBuf,
-    /// Its name in the archive; none in a file of its own.
+    /// Name in the archive; `None` for an NPY file.
     pub name: Option<String>,
 }
 
 const ADVICE: &str = "check the path in data.source";
 
 impl Place {
-    /// What it is called: its name, or that of its file without the ending.
+    /// Name of the array in messages: in the archive, or of the file without ending.
     pub fn called(&self) -> String {
         let stem = || self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.name.clone().unwrap_or_else(stem)
     }
 
-    /// An error about it.
+    /// An error about the array.
     pub fn broken(&self, problem: &str) -> Error {
         let array = self.name.as_ref().map_or_else(String::new, |name| format!("array `{name}`: "));
         Error::Data { path: self.path.clone(), problem: format!("{array}{problem}") }
     }
 
-    /// Opens it, and lets `take` read it.
+    /// Opens the array and passes it to `take`.
     ///
     /// # Errors
-    /// [`Error::File`] where the file cannot be opened, [`Error::Data`] for a damaged one, for an archive without an
-    /// array of that name, and for what `take` says.
+    /// [`Error::File`] if the file cannot be opened; [`Error::Data`] if it is damaged, if the archive has no such array,
+    /// and for an error of `take`.
     pub(super) fn open<T>(
         &self,
         take: impl FnOnce(Npy<&mut dyn Read>) -> Result<T, String>,
@@ -66,7 +66,7 @@ impl Place {
                 });
             }
             Err(error) => {
-                return Err(self.broken(&format!("{error}; save the archive again by np.savez")));
+                return Err(self.broken(&format!("{error}; save the archive again with np.savez")));
             }
         };
         let size = entry.size();
@@ -92,7 +92,7 @@ fn archive(path: &Path, file: File) -> Result<ZipArchive<BufReader<File>>, Error
     ZipArchive::new(BufReader::new(file)).map_err(|error| Error::Data {
         path: path.to_owned(),
         problem: format!(
-            "not an NPZ archive, or one that is cut short or damaged: {error}; save it again by np.savez (an NPY file is named in the place of an array, without data.source.arrays.file)"
+            "not an NPZ archive, or cut short or damaged: {error}; save it again with np.savez (an NPY file is named as an array, without data.source.arrays.file)"
         ),
     })
 }
@@ -106,7 +106,7 @@ fn array_names(archive: &ZipArchive<BufReader<File>>) -> Vec<String> {
     names
 }
 
-/// Whether the name of `path` ends in `.` and `ending`, in capitals or not.
+/// Whether the name of `path` ends in `.` and `ending`, in upper or lower case.
 pub(in crate::data) fn ends_in(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
 }

@@ -1,27 +1,27 @@
-//! What a recipe says about arrays that NumPy has written.
+//! NumPy arrays in a recipe.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Arrays in one NPZ archive, or in an NPY file each. The first axis of each is the sample; what is behind it is
-/// flattened in C order. Features of two axes (or of two that are longer than one) are images.
+/// NumPy arrays in one NPZ archive or several NPY files. The first axis is the sample; the other axes are flattened in
+/// C order. Features with two further axes (not counting axes of length 1) are images.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ArraysConfig {
-    /// The NPZ archive that has the arrays; without it, each is an NPY file.
+    /// NPZ archive of the arrays; without it, each array is an NPY file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// The features, `(samples, …)`: an array's name in `file`, or an NPY file.
+    /// Features, shape `(samples, …)`: the name of an array in `file`, or an NPY file.
     pub features: PathBuf,
-    /// Values that the network answers, `(samples, …)`.
+    /// Target values, shape `(samples, …)`. Give either `targets` or `classes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<PathBuf>,
-    /// In the place of targets, the class of each sample, `(samples)`: whole numbers or text.
+    /// Class of each sample, shape `(samples)`: whole numbers or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<PathBuf>,
-    /// Features of test samples; then nothing is divided.
+    /// Features of test samples; without them, `split` divides the samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_features: Option<PathBuf>,
     /// Targets of the test samples.
@@ -33,7 +33,7 @@ pub struct ArraysConfig {
 }
 
 impl ArraysConfig {
-    /// The files that are read: the archive, or a file an array.
+    /// Files to read: the archive, or one file per array.
     pub(in crate::data) fn files_mut(&mut self) -> Vec<&mut PathBuf> {
         if let Some(file) = &mut self.file {
             return vec![file];

@@ -1,51 +1,50 @@
-//! What a recipe says about a table.
+//! Tables in a recipe.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A CSV file of the user's.
+/// A table in a CSV file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvConfig {
-    /// The file; without `test`, the recipe's split divides it.
+    /// The file; without `test`, `split` divides its samples.
     pub path: PathBuf,
-    /// A file of test samples with the same columns; then nothing is divided.
+    /// File of test samples with the same columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// Name of the label column; the last one if neither it nor `targets` are named.
+    /// Name of the column of classes; by default the last column, unless `targets` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Names of the columns of values that the network answers, in the place of a label: quantities, or 0 and 1 for
-    /// each of several labels.
+    /// Names of the columns of target values, instead of a label: quantities, or 0 and 1 for each of several labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
-    /// Columns that are neither feature nor label nor target.
+    /// Columns to ignore; all other columns except label and targets are features.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
-    /// Character between columns: `","` (the default), `";"`, `"\t"`, `"|"`; `" "` stands for any number of spaces.
+    /// Character between columns: `","` (the default), `";"`, `"\t"`, `"|"`; `" "` means any number of spaces.
     #[serde(default = "comma", skip_serializing_if = "is_comma")]
     pub delimiter: char,
-    /// Sign before decimals: `"."` (the default) or `","`.
+    /// Decimal sign: `"."` (the default) or `","`.
     #[serde(default = "point", skip_serializing_if = "is_point")]
     pub decimal: char,
-    /// What lines begin with that are left out, such as `"#"`.
+    /// Start of comment lines, which are ignored, such as `"#"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Lines above the header that are left out, such as an instrument's settings.
+    /// Number of lines to skip above the header, such as an instrument's settings.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip_lines: usize,
-    /// Whether the first line names the columns; if not, they are `column 1`, `column 2` and so on.
+    /// Whether the first line names the columns; otherwise they are named `column 1`, `column 2` and so on.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub header: bool,
-    /// Whether `"` encloses text; if not, it is a character as others.
+    /// Whether `"` encloses text; otherwise it is an ordinary character.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub quotes: bool,
 }
 
 impl Default for CsvConfig {
-    /// Columns divided by commas below a header, the last one the label, of a file not named yet.
+    /// Columns separated by commas below a header, the last one the label; the path is empty.
     fn default() -> Self {
         Self {
             path: PathBuf::new(),
@@ -64,7 +63,7 @@ impl Default for CsvConfig {
 }
 
 impl CsvConfig {
-    /// How its files are laid out.
+    /// Layout of the files.
     #[must_use]
     pub fn layout(&self) -> CsvLayout {
         CsvLayout {
@@ -78,32 +77,32 @@ impl CsvConfig {
     }
 }
 
-/// How the text of a table is laid out.
+/// Layout of a CSV file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvLayout {
-    /// Character between columns: `","` (the default), `";"`, `"\t"`, `"|"`; `" "` stands for any number of spaces.
+    /// Character between columns: `","` (the default), `";"`, `"\t"`, `"|"`; `" "` means any number of spaces.
     #[serde(default = "comma", skip_serializing_if = "is_comma")]
     pub delimiter: char,
-    /// Sign before decimals: `"."` (the default) or `","`.
+    /// Decimal sign: `"."` (the default) or `","`.
     #[serde(default = "point", skip_serializing_if = "is_point")]
     pub decimal: char,
-    /// What lines begin with that are left out, such as `"#"`.
+    /// Start of comment lines, which are ignored, such as `"#"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Lines above the header that are left out, such as an instrument's settings.
+    /// Number of lines to skip above the header, such as an instrument's settings.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip_lines: usize,
-    /// Whether the first line names the columns; if not, they are `column 1`, `column 2` and so on.
+    /// Whether the first line names the columns; otherwise they are named `column 1`, `column 2` and so on.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub header: bool,
-    /// Whether `"` encloses text; if not, it is a character as others.
+    /// Whether `"` encloses text; otherwise it is an ordinary character.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub quotes: bool,
 }
 
 impl Default for CsvLayout {
-    /// Columns divided by commas below a header.
+    /// Columns separated by commas below a header.
     fn default() -> Self {
         CsvConfig::default().layout()
     }

@@ -1,17 +1,17 @@
-//! From a cell to a number, and numbers that instruments write in the place of a reading.
+//! Parses cells as numbers, and finds the numbers that instruments write instead of a reading.
 
 use super::super::table::Table;
 use super::lines::shortened;
 
-/// What to do about a feature that is no number.
+/// Advice for a feature that is not a number.
 pub(super) const IGNORE: &str = "correct the value, or name the column in data.source.csv.ignore";
-/// What to do about a target, or a value of a time series, that is no number.
-pub(super) const TAKE_OUT: &str = "correct the value, or take the line out";
+/// Advice for a target, or a value of a time series, that is not a number.
+pub(super) const REMOVE: &str = "correct the value, or remove the line";
 
-/// The cell's finite number, its decimals behind `decimal`.
+/// Parses a finite number with the decimal sign `decimal`.
 ///
 /// # Errors
-/// In words, with the remedy, which is `otherwise` where nothing else is known.
+/// In words, with a remedy; `otherwise` is the general one.
 pub(super) fn number(cell: &str, decimal: char, otherwise: &str) -> Result<f64, String> {
     let finite = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
     let with_point = || cell.replacen(',', ".", 1);
@@ -22,9 +22,9 @@ pub(super) fn number(cell: &str, decimal: char, otherwise: &str) -> Result<f64, 
     };
     value.ok_or_else(|| {
         let remedy = if decimal == '.' && cell.contains(',') && finite(&with_point()).is_some() {
-            "where the comma stands before decimals, write data.source.csv.decimal = \",\""
+            "if the comma is a decimal sign, write data.source.csv.decimal = \",\""
         } else if decimal == ',' && finite(cell).is_some() {
-            "where a point stands before decimals, leave out data.source.csv.decimal"
+            "if the point is the decimal sign, leave out data.source.csv.decimal"
         } else {
             otherwise
         };
@@ -37,16 +37,16 @@ pub(super) fn number(cell: &str, decimal: char, otherwise: &str) -> Result<f64, 
     })
 }
 
-/// What SCPI instruments write for an overload, no reading and negative overload.
+/// SCPI's numbers for overload, missing reading and negative overload.
 const SCPI: [f64; 3] = [9.9e37, 9.91e37, 9.92e37];
-/// Smallest magnitude of a number that may stand for an overload.
+/// Smallest magnitude of a number that may mean an overload.
 const LARGE: f64 = 1e30;
-/// How much larger than its column's median such a number is.
+/// Smallest ratio of such a number to its column's median.
 const ABOVE_MEDIAN: f64 = 1e9;
-/// Values that are told of one by one.
-const TOLD: usize = 5;
+/// Most values that are reported one by one.
+const MOST_REPORTED: usize = 5;
 
-/// Warnings of values that are no readings but an instrument's overload.
+/// Warnings of values that mean an instrument's overload or missing reading.
 pub(super) fn overloads(table: &Table) -> Vec<String> {
     let mut found = Vec::new();
     let features = table.features.iter().enumerate().map(|column| (column, &table.rows));
@@ -73,19 +73,19 @@ pub(super) fn overloads(table: &Table) -> Vec<String> {
     found.sort_by_key(|&(line, ..)| line);
     let mut warnings: Vec<String> = found
         .iter()
-        .take(TOLD)
+        .take(MOST_REPORTED)
         .map(|(line, name, value)| {
             format!(
-                "{}: line {line}, column `{name}`: {value:e} is what instruments write for an overload or a missing reading; it is taken as a number, beside which the column's others look alike. Take the sample out, or correct the value",
+                "{}: line {line}, column `{name}`: instruments write {value:e} for an overload or a missing reading; used as a number, it makes the column's other values indistinguishable. Remove the sample, or correct the value",
                 table.path.display()
             )
         })
         .collect();
-    if found.len() > TOLD {
+    if found.len() > MOST_REPORTED {
         warnings.push(format!(
             "{}: {} more values like these",
             table.path.display(),
-            found.len() - TOLD
+            found.len() - MOST_REPORTED
         ));
     }
     warnings
@@ -96,7 +96,7 @@ mod tests {
     use super::{IGNORE, number};
 
     #[test]
-    fn numbers_are_read_by_either_decimal_sign() {
+    fn numbers_are_read_with_either_decimal_sign() {
         for (cell, decimal, expected) in [
             ("1.5", '.', 1.5),
             ("-1e-300", '.', -1e-300),
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_refused_with_the_remedy() {
+    fn a_cell_that_is_not_a_number_is_refused_with_a_remedy() {
         for (cell, decimal, expected) in [
             ("", '.', "ignore"),
             ("nan", '.', "finite"),

@@ -1,26 +1,26 @@
-//! Which columns of a header are features, label and targets, and whether it is a header at all.
+//! Finds the columns of features, label and targets in a header, and checks that it is a header.
 
 use super::super::names::{SHOWN, listed};
 use super::super::{CsvConfig, Schema};
 use super::lines::Line;
 
-/// Places of the columns that are read.
+/// Indices of the columns to read.
 pub(super) struct Columns {
     pub features: Vec<usize>,
     pub label: Option<usize>,
-    /// Columns of values that the network answers.
+    /// Columns of target values.
     pub targets: Vec<usize>,
-    /// The column that the split goes by.
+    /// The column that divides the samples, with `split.by_column`.
     pub aside: Option<usize>,
-    /// Whether all labels or targets may be empty, as in a file of samples whose classes or values are wanted.
+    /// Whether all labels or targets may be empty, as in new samples without known answers.
     pub may_lack_labels: bool,
 }
 
-/// Columns of a time series, in the order in which they become features.
+/// Columns of a time series, in the order of the features.
 pub(in crate::data) struct Wanted<'a> {
-    /// Columns of numbers that must be there.
+    /// Required columns of numbers.
     pub needed: &'a [String],
-    /// Those that may be there.
+    /// Optional columns of numbers.
     pub optional: &'a [String],
     /// The column of classes.
     pub label: Option<&'a str>,
@@ -39,7 +39,7 @@ impl Columns {
         let find = |name: &str| find(header, name);
         let label = match &config.label {
             Some(_) if !config.targets.is_empty() => {
-                return Err("data.source.csv names a label and targets; name the label for classes, or the targets for values".to_owned());
+                return Err("data.source.csv names both a label and targets; name only the label for classes, or only the targets for values".to_owned());
             }
             Some(name) => Some(find(name)?),
             None if config.targets.is_empty() => Some(names.len().saturating_sub(1)),
@@ -50,7 +50,7 @@ impl Columns {
             let place = find(name)?;
             if targets.contains(&place) {
                 return Err(format!(
-                    "`{name}` stands twice in data.source.csv.targets; name each column once"
+                    "`{name}` is named twice in data.source.csv.targets; name each column once"
                 ));
             }
             targets.push(place);
@@ -80,7 +80,7 @@ impl Columns {
                 None => format!("the targets {}", listed(&config.targets, SHOWN)),
             };
             return Err(format!(
-                "line {}: there is no feature column beside {beside}",
+                "line {}: it has no feature column beside {beside}; add one",
                 header.number
             ));
         }
@@ -109,7 +109,7 @@ impl Columns {
         Ok(columns)
     }
 
-    /// The columns that have a name of `schema`'s, and `label` or the targets if they are there.
+    /// The columns of `schema`, and the optional label or targets.
     pub fn of_schema(header: &Line, schema: &Schema, label: Option<&str>) -> Result<Self, String> {
         schema
             .refuse_missing(&header.fields)
@@ -124,7 +124,7 @@ impl Columns {
             let absent: Vec<&str> =
                 schema.target_names().filter(|name| place(name).is_none()).collect();
             return Err(format!(
-                "line {}: the header has the target `{}` and not {}; add the others, or pass --ignore-labels to `twinprop predict`",
+                "line {}: the header has the target `{}`, but not {}; add the others, or set option `ignore_labels`",
                 header.number,
                 header.fields[targets[0]],
                 listed(&absent, SHOWN)
@@ -141,7 +141,7 @@ impl Columns {
         Ok(columns)
     }
 
-    /// Names of the columns that are not read, those `ignored` left out.
+    /// Names of the columns that are neither read nor `ignored`.
     pub fn unused(&self, header: &Line, ignored: &[String]) -> Vec<String> {
         let used = |place: usize| {
             self.features.contains(&place)
@@ -155,7 +155,7 @@ impl Columns {
             .collect()
     }
 
-    /// Names that are read have one meaning: none is empty or given twice.
+    /// Refuses columns to read with an empty or repeated name.
     fn refuse_unclear_names(&self, header: &Line) -> Result<(), String> {
         let names = &header.fields;
         let number = header.number;
@@ -168,7 +168,7 @@ impl Columns {
             let name = names[column].as_str();
             if name.is_empty() {
                 return Err(format!(
-                    "line {number}: column {} of {} has no name; give it one, or leave it out by data.source.csv.ignore = [\"\"]",
+                    "line {number}: column {} of {} has no name; give it one, or ignore it with data.source.csv.ignore = [\"\"]",
                     column + 1,
                     names.len()
                 ));
@@ -180,7 +180,7 @@ impl Columns {
                 }
                 let (a, b) = (column.min(twin) + 1, column.max(twin) + 1);
                 return Err(format!(
-                    "line {number}: columns {a} and {b} are both named `{name}`; give each a name of its own in the file"
+                    "line {number}: columns {a} and {b} are both named `{name}`; rename one of them in the file"
                 ));
             }
         }
@@ -191,8 +191,8 @@ impl Columns {
         self.features.iter().all(|&column| is_number(&header.fields[column]))
     }
 
-    /// A header of numbers is a sample, unless its label's name shows that it is not: spectra have their
-    /// wavelengths for names.
+    /// Refuses a header of numbers, which is probably a sample, unless its label has a name: features of spectra are
+    /// named by their wavelengths.
     pub fn refuse_sample_as_header(&self, header: &Line, labels: &[String]) -> Result<(), String> {
         let Some(label) = self.label.map(|label| &header.fields[label]) else {
             return Ok(());
@@ -209,7 +209,7 @@ pub(super) fn is_number(field: &str) -> bool {
 
 fn no_header(number: usize) -> String {
     format!(
-        "line {number}: this seems to be a sample and not the header, as its fields are numbers; write a line of names above it, or data.source.csv.header = false (the columns are then `column 1`, `column 2` and so on)"
+        "line {number}: this is probably a sample, not the header, since its fields are numbers; write a line of names above it, or data.source.csv.header = false (the columns are then named `column 1`, `column 2` and so on)"
     )
 }
 
@@ -217,7 +217,7 @@ fn find(header: &Line, name: &str) -> Result<usize, String> {
     header.fields.iter().position(|column| column == name).ok_or_else(|| {
         let numbers = header.fields.iter().filter(|field| is_number(field)).count();
         if 2 * numbers > header.fields.len() {
-            return format!("{}; there is no column `{name}`", no_header(header.number));
+            return format!("{}; it has no column `{name}`", no_header(header.number));
         }
         format!(
             "line {}: there is no column `{name}`; the header has {}",

@@ -1,12 +1,12 @@
-//! From text to lines of fields. A field in quotes ends on its line, so that a stray quote swallows no samples.
+//! Divides text into lines of fields. A quoted field must end on its line, so that a stray quote loses no samples.
 
-/// A line's fields with its place in the file.
+/// A line of a file, divided into fields.
 pub(super) struct Line<'a> {
-    /// From one.
+    /// Line number, from 1.
     pub number: usize,
-    /// The line as it stands.
+    /// The original text.
     pub text: &'a str,
-    /// Its fields, trimmed, without the quotes around them.
+    /// Fields, trimmed and without quotes.
     pub fields: Vec<String>,
 }
 
@@ -14,13 +14,13 @@ pub(super) struct Line<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Layout<'a> {
     pub delimiter: char,
-    /// Begins a line that is left out.
+    /// Start of comment lines.
     pub comment: Option<&'a str>,
     /// Whether `"` encloses fields.
     pub quotes: bool,
 }
 
-/// Lines that are neither empty nor comments behind the first `skipped`, with their numbers.
+/// Lines after the first `skipped` that are neither empty nor comments, with line numbers.
 pub(super) fn contents<'a>(
     text: &'a str,
     skipped: usize,
@@ -42,7 +42,7 @@ impl Layout<'_> {
     /// Divides the line `text`.
     ///
     /// # Errors
-    /// In words, where a quote does not close on its line or closes before its field's end.
+    /// In words, for a quote that does not close on its line or closes before the field's end.
     pub fn divide<'a>(&self, number: usize, text: &'a str) -> Result<Line<'a>, String> {
         let mut fields = Vec::new();
         let mut rest = if self.delimiter == ' ' { text.trim() } else { text };
@@ -59,7 +59,7 @@ impl Layout<'_> {
         }
     }
 
-    /// The first field of `text`, and what follows its delimiter, if one does.
+    /// The first field of `text`, and the text after its delimiter; `None` at the end of the line.
     fn field<'a>(&self, number: usize, text: &'a str) -> Result<(String, Option<&'a str>), String> {
         let content = text.trim_start_matches(|c: char| c.is_whitespace() && c != self.delimiter);
         if !(self.quotes && content.starts_with('"')) {
@@ -68,7 +68,7 @@ impl Layout<'_> {
                 None => (text.trim().to_owned(), None),
             });
         }
-        const REMEDY: &str = "close it or take it out; write data.source.csv.quotes = false where quotes are ordinary characters, such as inches";
+        const REMEDY: &str = "close or remove it; if quotes are ordinary characters (such as inches), write data.source.csv.quotes = false";
         let mut field = String::new();
         let mut rest = &content[1..];
         loop {
@@ -98,7 +98,7 @@ impl Layout<'_> {
     }
 }
 
-/// The beginning of `text`, for messages.
+/// The start of `text`, for messages.
 pub(super) fn shortened(text: &str) -> String {
     const SHOWN: usize = 24;
     match text.char_indices().nth(SHOWN) {

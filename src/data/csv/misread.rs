@@ -1,4 +1,4 @@
-//! What is wrong where a file as a whole is read by the wrong options: a delimiter, lines above the header.
+//! Finds wrong options for a whole file, such as the delimiter or lines above the header.
 
 use std::path::Path;
 
@@ -7,24 +7,24 @@ use super::header::{Columns, is_number};
 use super::lines::{Layout, Line, contents, shortened};
 use super::sheet::Sheet;
 
-/// The table of the columns that `choose` finds in the header of `sheet`.
+/// Reads the table of the columns that `choose` finds in the header of `sheet`.
 pub(super) fn table(
     sheet: &Sheet,
     path: &Path,
     choose: impl FnOnce(&Line) -> Result<Columns, String>,
 ) -> Result<Table, String> {
-    // A wrong header or delimiter makes every cell look wrong: it is looked for first.
+    // A wrong header or delimiter makes every cell faulty, so it is reported first.
     sheet.samples(path, choose).map_err(|problem| misread(sheet, &problem).unwrap_or(problem))
 }
 
-/// Delimiters that a file may have instead of the recipe's.
+/// Delimiters to try instead of the recipe's.
 const DELIMITERS: [char; 5] = [',', ';', '\t', '|', ' '];
-/// Lines that show how a file is laid out.
+/// Number of lines from which the layout is guessed.
 const LOOKED_AT: usize = 200;
-/// What lines that are no table begin with.
+/// Common starts of comment lines.
 const COMMENTS: [&str; 5] = ["#", "%", "//", "!", "*"];
 
-/// How many columns most lines have under a delimiter.
+/// The most frequent number of columns with a delimiter.
 struct Usual {
     columns: usize,
     lines: usize,
@@ -42,7 +42,7 @@ fn usual(sheet: &Sheet, delimiter: char) -> Usual {
     most.map_or(Usual { columns: 0, lines: 0 }, |(columns, lines)| Usual { columns, lines })
 }
 
-/// The one cause of `problem` where the file is not laid out as the recipe says, with the option to write.
+/// The cause of `problem` and the option to set, if the layout differs from the recipe's.
 fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
     let own = sheet.layout.delimiter;
     let (number, first) = sheet.contents().next()?;
@@ -58,9 +58,9 @@ fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
         && (ours.columns <= 1 || (header.fields.len() == 1 && other.lines > ours.lines))
     {
         return Some(format!(
-            "line {number}: `{}` is one column where {own:?} divides columns; they seem to be divided by {delimiter:?}: write data.source.csv.delimiter = {}",
+            "line {number}: `{}` is one column with the delimiter {own:?}; the file seems to use {delimiter:?}: write data.source.csv.delimiter = {}",
             shortened(header.text),
-            // In double quotes, in which TOML knows \t.
+            // In double quotes, so that TOML reads \t as a tab.
             format_args!("{:?}", delimiter.to_string())
         ));
     }
@@ -74,7 +74,7 @@ fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
         let comment = COMMENTS.iter().find(|comment| first.trim_start().starts_with(**comment));
         let remedy = match comment {
             Some(comment) => format!(
-                "write data.source.csv.comment = \"{comment}\" if lines that begin so are comments, or take it from the header"
+                "if this is a comment, write data.source.csv.comment = \"{comment}\"; else remove `{comment}` from the header"
             ),
             None => {
                 let skipped = contents(sheet.text, 0, sheet.layout.comment)
@@ -102,7 +102,7 @@ fn misread(sheet: &Sheet, problem: &str) -> Option<String> {
     comment_line(sheet, problem)
 }
 
-/// What to do about a header that has a name fewer than its samples have values, if it is the header.
+/// What to do if the header has one name less than its samples have values; `None` if that is not the case.
 fn one_name_fewer(sheet: &Sheet) -> Option<String> {
     let mut lines = sheet.contents();
     let header = lines.next().and_then(|(number, text)| sheet.layout.divide(number, text).ok())?;
@@ -114,13 +114,13 @@ fn one_name_fewer(sheet: &Sheet) -> Option<String> {
         return None;
     }
     Some(if sample.fields.last().is_some_and(String::is_empty) {
-        "has no delimiter at its end, and the lines below it have; add one to it".to_owned()
+        "has no delimiter at its end, but the lines below it do; add one".to_owned()
     } else {
-        "has a name fewer than the lines below it have values, as R writes tables with row names; write `row` and a delimiter before it, and data.source.csv.ignore = [\"row\"]".to_owned()
+        "has one name less than the lines below it have values, as in R's tables with row names; write `row` and a delimiter before it, and data.source.csv.ignore = [\"row\"]".to_owned()
     })
 }
 
-/// A comment among the samples.
+/// Adds advice to `problem` if its line may be a comment.
 fn comment_line(sheet: &Sheet, problem: &str) -> Option<String> {
     let number: usize = problem.strip_prefix("line ")?.split([':', ',']).next()?.parse().ok()?;
     let (_, text) = sheet.contents().find(|&(line, _)| line == number)?;

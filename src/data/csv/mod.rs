@@ -1,4 +1,4 @@
-//! Tables of numbers with a header, and a label column or columns of targets.
+//! Reader of tables with a header, features, and a label column or target columns.
 
 mod cells;
 mod header;
@@ -19,12 +19,12 @@ use super::table::Table;
 use super::{CsvConfig, CsvLayout, Schema};
 use crate::Error;
 
-/// Reads the file at `path`; `aside` names the column that the split goes by.
+/// Reads the file at `path`; `aside` names the column that divides the samples, if any.
 pub(super) fn read(path: &Path, config: &CsvConfig, aside: Option<&str>) -> Result<Table, Error> {
     parse(path, bytes_of(path)?, config, aside)
 }
 
-/// Reads new samples of a training set, with or without its label or target columns; other columns are left alone.
+/// Reads new samples for `schema`, with or without its label or target columns; other columns are ignored.
 pub(super) fn read_new(path: &Path, config: &CsvConfig, schema: &Schema) -> Result<Table, Error> {
     let broken = |problem: String| Error::Data { path: path.to_owned(), problem };
     let text = text::decode(bytes_of(path)?).map_err(broken)?;
@@ -40,14 +40,16 @@ pub(super) fn read_new(path: &Path, config: &CsvConfig, schema: &Schema) -> Resu
         Sheet::new(&text, &layout).and_then(|sheet| table(&sheet, path, choose)).map_err(broken)?;
     if !unused.is_empty() {
         let unused = listed(&unused, SHOWN);
-        let note =
-            format!("{}: columns that training has not are not used: {unused}", path.display());
+        let note = format!(
+            "{}: columns that the training data do not have are ignored: {unused}",
+            path.display()
+        );
         found.warnings.insert(0, note);
     }
     Ok(found)
 }
 
-/// As [`read`], from any bytes; `path` is for messages.
+/// As [`read`], from `bytes`; `path` is for messages.
 pub(super) fn parse(
     path: &Path,
     bytes: Vec<u8>,
@@ -61,7 +63,7 @@ pub(super) fn parse(
         .map_err(broken)
 }
 
-/// Reads the columns of the time series at `path`; other columns are left alone.
+/// Reads the `wanted` columns of the time series at `path`; other columns are ignored.
 pub(super) fn read_series(
     path: &Path,
     layout: &CsvLayout,
@@ -73,11 +75,11 @@ pub(super) fn read_series(
         .map_err(|problem| Error::Data { path: path.to_owned(), problem: of_sequence(&problem) })
 }
 
-/// `problem` with the keys that a time series has in the place of a table's.
+/// `problem` with the recipe keys of a time series instead of a table's.
 fn of_sequence(problem: &str) -> String {
     problem
         .replace(", and data.source.csv.ignore = [\"row\"]", "")
-        .replace(cells::IGNORE, cells::TAKE_OUT)
+        .replace(cells::IGNORE, cells::REMOVE)
         .replace("data.source.csv.", "data.source.sequence.csv.")
 }
 

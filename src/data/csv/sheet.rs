@@ -1,4 +1,4 @@
-//! A file's text, read by the recipe's options.
+//! Reads samples from a file's text by the recipe's options.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::cells;
 use super::header::Columns;
 use super::lines::{Layout, Line, contents, shortened};
 
-/// A file's text with how it is read. Its errors are in words, with the line.
+/// A file's text and its layout. Errors are in words, with the line.
 pub(super) struct Sheet<'a> {
     pub text: &'a str,
     pub options: &'a CsvLayout,
@@ -20,26 +20,31 @@ impl<'a> Sheet<'a> {
         let CsvLayout { delimiter, decimal, comment, .. } = options;
         if delimiter.is_alphanumeric() || matches!(delimiter, '"' | '\n' | '\r' | '.' | '-' | '+') {
             return Err(format!(
-                "data.source.csv.delimiter = {delimiter:?} cannot divide columns; common ones are \",\", \";\", \"\\t\", \"|\" and \" \""
+                "data.source.csv.delimiter = {delimiter:?} cannot divide columns; use \",\", \";\", \"\\t\", \"|\" or \" \""
             ));
         }
         if !matches!(decimal, '.' | ',') {
-            return Err(format!("data.source.csv.decimal = {decimal:?} is not \".\" or \",\""));
+            return Err(format!(
+                "data.source.csv.decimal = {decimal:?} is not a decimal sign; use \".\" or \",\""
+            ));
         }
         if comment.as_ref().is_some_and(|comment| comment.trim().is_empty()) {
-            return Err("data.source.csv.comment is empty; name what comment lines begin with, such as \"#\"".to_owned());
+            return Err(
+                "data.source.csv.comment is empty; give the start of comment lines, such as \"#\""
+                    .to_owned(),
+            );
         }
         let comment = comment.as_deref();
         let layout = Layout { delimiter: *delimiter, comment, quotes: options.quotes };
         Ok(Self { text, options, layout })
     }
 
-    /// The lines of the table with their numbers.
+    /// The lines of the table with line numbers.
     pub fn contents(&self) -> impl Iterator<Item = (usize, &'a str)> {
         contents(self.text, self.options.skip_lines, self.layout.comment)
     }
 
-    /// The table of the columns that `choose` finds in the header.
+    /// Reads the table of the columns that `choose` finds in the header.
     pub fn samples(
         &self,
         path: &Path,
@@ -50,7 +55,7 @@ impl<'a> Sheet<'a> {
             let skipped = match self.options.skip_lines {
                 0 => String::new(),
                 skipped => {
-                    format!(" below the {skipped} lines that data.source.csv.skip_lines leaves out")
+                    format!(" below the {skipped} lines skipped by data.source.csv.skip_lines")
                 }
             };
             format!("the file is empty{skipped}")
@@ -92,7 +97,7 @@ impl<'a> Sheet<'a> {
             if !columns.targets.is_empty() {
                 let targets = columns.targets.iter().map(|&column| {
                     let is_wanted = columns.may_lack_labels && fields[column].is_empty();
-                    if is_wanted { Ok(f64::NAN) } else { cell(column, cells::TAKE_OUT) }
+                    if is_wanted { Ok(f64::NAN) } else { cell(column, cells::REMOVE) }
                 });
                 table.target_rows.push(targets.collect::<Result<_, _>>()?);
             }
@@ -108,7 +113,7 @@ impl<'a> Sheet<'a> {
             table.lines.push(number);
         }
         if table.rows.is_empty() {
-            return Err("there are no samples below the header".to_owned());
+            return Err("it has no samples below the header".to_owned());
         }
         if table.labels.iter().all(String::is_empty) {
             (table.label, table.labels) = (None, Vec::new());
@@ -123,7 +128,7 @@ impl<'a> Sheet<'a> {
         Ok(table)
     }
 
-    /// New samples have all targets or none: cells that were empty are NaN here.
+    /// Removes the targets if all are missing (NaN), and refuses samples that lack only some.
     fn settle_targets(&self, table: &mut Table) -> Result<(), String> {
         let mut cells = table.target_rows.iter().flatten();
         if cells.all(|value| value.is_nan()) {
@@ -133,7 +138,7 @@ impl<'a> Sheet<'a> {
         for (row, line) in table.target_rows.iter().zip(&table.lines) {
             if let Some(place) = row.iter().position(|value| value.is_nan()) {
                 let name = &table.targets[place];
-                return cells::number("", self.options.decimal, cells::TAKE_OUT)
+                return cells::number("", self.options.decimal, cells::REMOVE)
                     .map(drop)
                     .map_err(|problem| format!("line {line}, column `{name}`: {problem}"));
             }
@@ -144,7 +149,7 @@ impl<'a> Sheet<'a> {
     fn wrong_count(&self, number: usize, found: usize, expected: usize) -> String {
         let remedy =
             if self.layout.delimiter == ',' && self.options.decimal == '.' && found > expected {
-                "; a decimal comma cannot stand without quotes where a comma divides the columns"
+                "; a decimal comma needs quotes if the delimiter is a comma"
             } else {
                 ""
             };
@@ -153,7 +158,7 @@ impl<'a> Sheet<'a> {
         )
     }
 
-    /// A cell that is no feature: a number with a decimal comma as others write it.
+    /// The text of a label or name; a number with a decimal comma gets a decimal point.
     fn name(&self, cell: &str) -> String {
         let is_number = self.options.decimal == ',' && cells::number(cell, ',', "").is_ok();
         if is_number { cell.replacen(',', ".", 1) } else { cell.to_owned() }
@@ -162,12 +167,12 @@ impl<'a> Sheet<'a> {
     fn label(&self, cell: &str, number: usize, name: &str) -> Result<String, String> {
         if cell.is_empty() {
             return Err(format!(
-                "line {number}: the label `{name}` is empty; fill it in, or take the sample out"
+                "line {number}: the label `{name}` is empty; fill it in, or remove the sample"
             ));
         }
         if classes::is_missing(cell) {
             return Err(format!(
-                "line {number}, column `{name}`: the label `{}` says that there is none; correct it, or take the sample out",
+                "line {number}, column `{name}`: the label is missing (`{}`); correct it, or remove the sample",
                 shortened(cell)
             ));
         }

@@ -1,9 +1,9 @@
-//! From a file's bytes to text: UTF-8 and UTF-16, with and without a byte order mark.
+//! Decodes a file's bytes: UTF-8 and UTF-16, with and without a byte order mark.
 
-/// Text of `bytes`, without a byte order mark.
+/// Decodes `bytes`, without a byte order mark.
 ///
 /// # Errors
-/// In words, where the encoding is another.
+/// In words, for another encoding.
 pub(super) fn decode(bytes: Vec<u8>) -> Result<String, String> {
     const SAVE: &str = "save the file as UTF-8";
     if bytes.starts_with(&[0x1f, 0x8b]) {
@@ -14,11 +14,11 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, String> {
     }
     match bytes.as_slice() {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => {
-            return Err(format!("the text is UTF-32, which is not read; {SAVE}"));
+            return Err(format!("the text is UTF-32, which is not supported; {SAVE}"));
         }
         [0xff, 0xfe, rest @ ..] => return utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => return utf16(rest, u16::from_be_bytes),
-        // A header begins with an ASCII character in most files; then UTF-16 shows its zeros.
+        // Most headers begin with an ASCII character, which has a zero byte in UTF-16.
         [first, 0, _, 0, ..] if *first != 0 => return utf16(&bytes, u16::from_le_bytes),
         [0, first, 0, _, ..] if *first != 0 => return utf16(&bytes, u16::from_be_bytes),
         _ => {}
@@ -36,13 +36,15 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, String> {
     match text.bytes().position(|byte| byte == 0) {
         Some(place) => {
             let line = 1 + text[..place].matches('\n').count();
-            Err(format!("line {line}: there is a zero byte; the file is damaged or not text"))
+            Err(format!(
+                "line {line}: it has a zero byte; the file is damaged or not text; save it as UTF-8"
+            ))
         }
         None => Ok(text),
     }
 }
 
-/// Lines that end with \r, as on old computers, end with \n, and so does one among them that has \r\n.
+/// Replaces line ends \r (of old computers) and, in such files, \r\n by \n.
 fn with_line_feeds(text: String) -> String {
     let lone = text.bytes().zip(text.bytes().skip(1).chain([b'\n']));
     if lone.filter(|&(byte, next)| byte == b'\r' && next != b'\n').count() == 0 {
