@@ -1,4 +1,4 @@
-//! `twinprop calibrate`: twins, shots and a report that outlive a crash.
+//! `twinprop calibrate`: twins, shots and a report, also after a crash.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -59,7 +59,7 @@ fn laboratory() -> TempDir {
     folder
 }
 
-/// Shots that a recording's index counts.
+/// Number of shots in a recording's index.
 fn recorded(folder: &Path) -> u64 {
     let index = fs::read_to_string(folder.join("index.jsonl")).unwrap_or_default();
     let lines = index.lines().filter_map(|line| serde_json::from_str(line).ok());
@@ -94,7 +94,7 @@ fn every_kind_of_twin_is_made_judged_saved_and_loaded() {
         assert_eq!(shots, if name == "physics" { 100 } else { 500 });
 
         if name != "physics" {
-            // Loaded, it is the same twin: judged by the same shots, nothing is measured again.
+            // The loaded twin is judged by the same test shots, and only these are measured.
             let load = format!("calibration.load={name}");
             let out = format!("{name} again");
             let arguments = ["--out", &out, "--set", &twin, "--set", &load];
@@ -105,7 +105,7 @@ fn every_kind_of_twin_is_made_judged_saved_and_loaded() {
 }
 
 #[test]
-fn an_active_design_goes_on_where_it_was() {
+fn an_active_design_is_resumed_with_the_same_shots() {
     let folder = laboratory();
     let path = folder.path();
     let text = RECIPE.replace(
@@ -116,15 +116,14 @@ fn an_active_design_goes_on_where_it_was() {
     done(path, &["calibrate", "recipe.toml", "--out", "whole"]);
     let shots = path.join("whole/shots/chain");
     assert_eq!(recorded(&shots), 500);
-    // As if it had been cut off after the last shot: the rounds choose the same shots again, and all
-    // are there.
+    // As after an interruption behind the last shot: the rounds choose the same shots, all recorded already.
     fs::remove_file(path.join("whole/calibration.json")).unwrap();
     done(path, &["calibrate", "--resume", "whole"]);
     assert_eq!(recorded(&shots), 500);
 }
 
 #[test]
-fn a_calibration_that_is_killed_is_resumed_where_it_was() {
+fn a_killed_calibration_is_resumed_without_repeating_shots() {
     let folder = laboratory();
     let path = folder.path();
     // A device of 10 ms a shot, behind the protocol.
@@ -136,7 +135,7 @@ fn a_calibration_that_is_killed_is_resumed_where_it_was() {
     let shots = path.join("killed/shots/chain");
     let end = Instant::now() + Duration::from_secs(60);
     while recorded(&shots) < 150 {
-        assert!(Instant::now() < end, "nothing is measured");
+        assert!(Instant::now() < end, "no shots are measured");
         thread::sleep(Duration::from_millis(20));
     }
     killed.kill().unwrap();
@@ -145,7 +144,7 @@ fn a_calibration_that_is_killed_is_resumed_where_it_was() {
     assert!((150..400).contains(&before), "{before}");
 
     let refused = run(path, &arguments);
-    assert_eq!(refused.status.code(), Some(2), "it is not written over");
+    assert_eq!(refused.status.code(), Some(2), "the folder is not overwritten");
     let resumed = run(path, &["calibrate", "--resume", "killed", "--device", &device]);
     let said = String::from_utf8_lossy(&resumed.stderr).into_owned();
     assert!(resumed.status.success(), "{said}");
@@ -153,5 +152,5 @@ fn a_calibration_that_is_killed_is_resumed_where_it_was() {
     assert_eq!(recorded(&shots), 500);
     assert!(path.join("killed/calibration.html").is_file());
     let again = run(path, &["calibrate", "--resume", "killed"]);
-    assert_eq!(again.status.code(), Some(2), "it is done");
+    assert_eq!(again.status.code(), Some(2), "it is complete");
 }

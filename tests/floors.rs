@@ -1,7 +1,7 @@
 //! The architecture as a test: which file may use which.
 //!
-//! The package `twinprop` is built in floors; a file uses the floors below its own, never one above. No files use each
-//! other in a circle, in any of the three crates, and none is longer than fits in a head.
+//! The modules of the package `twinprop` are arranged in floors; a file uses its own floor and lower ones, never a higher
+//! one. In all three crates, no files use each other in a circle, and no file is longer than [`LONGEST`].
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -22,10 +22,10 @@ const FLOORS: [&[&str]; 9] = [
     &["backend", "error"],
 ];
 
-/// Lines of the longest file that is allowed.
+/// Most lines of a file.
 const LONGEST: usize = 450;
 
-/// A crate's sources by their module paths, such as `network::stage`; the root is the empty path.
+/// A crate's sources by module path, such as `network::stage`; the root has the empty path.
 struct Sources {
     files: BTreeMap<Vec<String>, Source>,
 }
@@ -34,16 +34,16 @@ struct Sources {
 struct Source {
     path: PathBuf,
     lines: usize,
-    /// What it uses: each path in full, from the crate's root.
+    /// Paths that it uses, from the crate's root.
     uses: BTreeSet<Vec<String>>,
-    /// Names that it re-exports, with the paths that they stand for.
+    /// Names that it re-exports, with their original paths.
     exports: BTreeMap<String, Vec<String>>,
     /// Macros that it exports at the crate's root.
     macros: Vec<String>,
 }
 
 impl Sources {
-    /// Of the crate whose sources are in `folder`.
+    /// Reads the sources of a crate in `folder`.
     fn read(folder: &Path) -> Self {
         let mut files = BTreeMap::new();
         for path in rust_files(folder) {
@@ -59,10 +59,10 @@ impl Sources {
         Self { files }
     }
 
-    /// The module whose file defines what the path `of` names.
+    /// The module that defines the item with the path `of`.
     fn definition(&self, of: &[String]) -> Option<&Vec<String>> {
         let mut of = of.to_vec();
-        // Re-exports lead on; a path that leads in a circle names nothing.
+        // Follows re-exports; a circular re-export has no definition.
         for _ in 0..10 {
             let depth =
                 (0..=of.len()).rev().find(|&depth| self.files.contains_key(&of[..depth]))?;
@@ -81,7 +81,7 @@ impl Sources {
     }
 
     /// The files that each file uses.
-    fn arrows(&self) -> BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> {
+    fn used_files(&self) -> BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> {
         let of = |(module, source): (_, &Source)| {
             let targets = source.uses.iter().filter_map(|path| self.definition(path));
             let others = targets.filter(|&target| target != module);
@@ -92,13 +92,13 @@ impl Sources {
 
     /// Groups of files that use each other.
     fn circles(&self) -> Vec<Vec<String>> {
-        let arrows = self.arrows();
+        let used = self.used_files();
         let reach = |from: &Vec<String>| {
             let mut seen = BTreeSet::new();
-            let mut next: Vec<&Vec<String>> = arrows[from].iter().copied().collect();
+            let mut next: Vec<&Vec<String>> = used[from].iter().copied().collect();
             while let Some(module) = next.pop() {
                 if seen.insert(module) {
-                    next.extend(&arrows[module]);
+                    next.extend(&used[module]);
                 }
             }
             seen
@@ -121,11 +121,11 @@ impl Sources {
     /// Uses of a higher floor, as `FILE uses FILE`.
     fn upward(&self) -> Vec<String> {
         let floor = |module: &[String]| {
-            let room = module.first()?;
-            FLOORS.iter().position(|rooms| rooms.contains(&room.as_str()))
+            let top = module.first()?;
+            FLOORS.iter().position(|modules| modules.contains(&top.as_str()))
         };
         let mut found = Vec::new();
-        for (from, targets) in self.arrows() {
+        for (from, targets) in self.used_files() {
             for to in targets {
                 if let (Some(own), Some(other)) = (floor(from), floor(to))
                     && other < own
@@ -137,7 +137,7 @@ impl Sources {
         found
     }
 
-    /// Files that are too long, with their lines.
+    /// Files that are too long, with their line counts.
     fn long(&self) -> Vec<String> {
         let files = self.files.values().filter(|source| source.lines > LONGEST);
         files.map(|source| format!("{}: {} lines", source.path.display(), source.lines)).collect()
@@ -147,7 +147,7 @@ impl Sources {
 impl Source {
     fn parse(path: PathBuf, text: &str, module: &[String]) -> Self {
         let lines = text.lines().count();
-        // A file's own tests may use anything.
+        // Unit tests may use everything.
         let tested = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
         let code: String = text[..tested].lines().map(without_comment).collect();
         let (mut uses, mut exports) = (BTreeSet::new(), BTreeMap::new());
@@ -207,7 +207,7 @@ fn find_use(code: &str) -> Option<usize> {
     })
 }
 
-/// The names that the tree of a `use` statement brings, each with its path.
+/// The names in the tree of a `use` statement, each with its path.
 fn expand(tree: &str) -> Vec<(String, Vec<String>)> {
     let tree = tree.trim();
     if let Some((head, inner)) = tree.split_once('{').filter(|(head, _)| !head.contains(',')) {
@@ -242,7 +242,7 @@ fn parts(path: &str) -> Vec<String> {
     path.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-/// `path`, as `module` writes it, from the crate's root.
+/// Resolves `path` in `module` to a path from the crate's root.
 fn absolute(path: &[String], module: &[String]) -> Option<Vec<String>> {
     match path.first()?.as_str() {
         // The binary uses the library by its name.
@@ -253,7 +253,7 @@ fn absolute(path: &[String], module: &[String]) -> Option<Vec<String>> {
             let kept = module.len().checked_sub(up)?;
             Some([&module[..kept], &path[up..]].concat())
         }
-        // A child of this module; another crate has no file here, and so counts as the module itself.
+        // A child of this module. A path into another crate has no file here, and counts as the module itself.
         _ => Some([module, path].concat()),
     }
 }
@@ -282,7 +282,7 @@ fn no_file_uses_a_higher_floor() {
     let [twinprop, ..] = crates();
     assert!(twinprop.files.len() > 100, "the sources are read");
     assert!(
-        twinprop.arrows().values().map(BTreeSet::len).sum::<usize>() > 300,
+        twinprop.used_files().values().map(BTreeSet::len).sum::<usize>() > 300,
         "so are their uses"
     );
     let upward = twinprop.upward();
@@ -290,10 +290,13 @@ fn no_file_uses_a_higher_floor() {
 }
 
 #[test]
-fn every_module_has_its_floor() {
+fn every_module_has_a_floor() {
     let [twinprop, ..] = crates();
     for module in twinprop.files.keys().filter_map(|path| path.first()) {
-        assert!(FLOORS.concat().contains(&module.as_str()), "{module} is on no floor");
+        assert!(
+            FLOORS.concat().contains(&module.as_str()),
+            "{module} has no floor; add it to FLOORS"
+        );
     }
 }
 
@@ -305,7 +308,7 @@ fn no_files_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn no_file_is_longer_than_fits_in_a_head() {
+fn no_file_is_longer_than_the_limit() {
     let long: Vec<String> = crates().iter().flat_map(Sources::long).collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
 }

@@ -1,4 +1,4 @@
-//! A device or a backend on a network is for those who know its token.
+//! A served device accepts only hosts with its token.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -19,14 +19,14 @@ mod support;
 use support::{QUICK, program};
 
 const TOKEN: &str = "a token of twenty-nine bytes.";
-/// No process may grow by so much under ten thousand strangers.
+/// Limit of the growth of the process under ten thousand connections by strangers.
 const FLAT: u64 = 16 << 20;
 
 /// A served device, until it is dropped.
 struct Served {
     process: Child,
     address: String,
-    /// What it said since.
+    /// Its later output.
     said: Arc<Mutex<String>>,
     _folder: TempDir,
 }
@@ -58,7 +58,7 @@ impl Served {
         TcpStream::connect(&self.address).unwrap()
     }
 
-    /// Bytes of memory that it holds.
+    /// Resident memory in bytes.
     #[cfg(target_os = "linux")]
     fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
@@ -81,7 +81,7 @@ fn info(address: &str, token: Option<&str>) -> Output {
     command.envs(token.map(|token| ("TWINPROP_TOKEN", token))).output().unwrap()
 }
 
-/// The device says that it has played nothing.
+/// Checks that the device has played no shot.
 fn has_not_moved(served: &Served, token: Option<&str>) {
     let output = info(&served.address, token);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -96,7 +96,7 @@ fn fails(output: &Output, with: &str) {
 }
 
 #[test]
-fn only_who_knows_the_token_reaches_the_device() {
+fn only_a_host_with_the_token_reaches_the_device() {
     let served = Served::start(Some(TOKEN));
     fails(&info(&served.address, None), "TWINPROP_TOKEN");
     fails(&info(&served.address, Some("another token of some length")), "TWINPROP_TOKEN");
@@ -106,7 +106,7 @@ fn only_who_knows_the_token_reaches_the_device() {
 }
 
 #[test]
-fn off_loopback_a_token_is_needed() {
+fn serving_beyond_loopback_needs_a_token() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("recipe.toml"), QUICK).unwrap();
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:7777"] {
@@ -122,7 +122,7 @@ fn off_loopback_a_token_is_needed() {
     }
 }
 
-/// Passes bytes between a host and the device, and keeps what the host sent.
+/// Forwards bytes between a host and the device, and records the host's.
 fn eavesdrop(device: &str) -> (String, thread::JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -146,11 +146,11 @@ fn eavesdrop(device: &str) -> (String, thread::JoinHandle<Vec<u8>>) {
     (address, recorder)
 }
 
-/// What `link` says until it ends.
+/// Reads `link` until it ends.
 fn heard(mut link: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     link.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    // A reset ends it as well.
+    // A reset is an end as well.
     let _ = link.read_to_end(&mut bytes);
     bytes
 }
@@ -171,7 +171,7 @@ fn a_replayed_handshake_is_refused() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn ten_thousand_strangers_move_nothing_and_cost_no_memory() {
+fn ten_thousand_strangers_play_no_shot_and_use_no_memory() {
     for token in [Some(TOKEN), None] {
         let served = Served::start(token);
         let mut random = ChaCha8Rng::seed_from_u64(7);
@@ -196,7 +196,7 @@ fn ten_thousand_strangers_move_nothing_and_cost_no_memory() {
 }
 
 #[test]
-fn a_silent_client_is_timed_out_and_holds_nobody_up() {
+fn a_silent_client_times_out_and_blocks_no_other_host() {
     for token in [Some(TOKEN), None] {
         let served = Served::start(token);
         let silent = served.connect();
@@ -205,14 +205,14 @@ fn a_silent_client_is_timed_out_and_holds_nobody_up() {
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
         heard(silent);
         let seconds = start.elapsed().as_secs_f64();
-        assert!((4.0..8.0).contains(&seconds), "the silent one was let go after {seconds} s");
+        assert!((4.0..8.0).contains(&seconds), "the silent client was dropped after {seconds} s");
     }
 }
 
 #[test]
 fn a_second_host_is_told_that_the_device_is_in_use() {
     let served = Served::start(None);
-    // Hello as PROTOCOL.md has it, from a host that then keeps the link.
+    // PROTOCOL.md's Hello from a host that then keeps the link open.
     let mut first = served.connect();
     first.write_all(&hello()).unwrap();
     let mut answer = [0; 16];

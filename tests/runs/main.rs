@@ -1,4 +1,4 @@
-//! A run knows what it was trained on, refuses what differs by name, and answers to new samples.
+//! A run records the data and devices of its training, refuses others, and predicts new samples.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -53,7 +53,7 @@ epochs = 1
 
 const CLASSES: [&str; 3] = ["left, low", "mid", "right"];
 
-/// Twenty samples of each class: `mass` tells them apart, `noise` and `hue` do not.
+/// Twenty samples of each class: `mass` separates the classes, `noise` and `hue` do not.
 fn samples() -> Vec<(f64, f64, f64, &'static str)> {
     (0..60)
         .map(|sample| {
@@ -91,7 +91,7 @@ fn succeed(folder: &Path, arguments: &[&str]) -> (String, String) {
     (stdout(&output), stderr(&output))
 }
 
-/// What was said to a command that must be refused as wrongly asked for.
+/// Runs a command that must be refused with exit code 2; returns its standard error.
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = twinprop(folder, arguments);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
@@ -111,7 +111,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A folder of its own with `data.csv`, and `run` that was trained on it.
+/// A new folder with `data.csv`, and `run`, which was trained on it.
 struct Lab(TempDir);
 
 impl Lab {
@@ -154,7 +154,7 @@ impl Lab {
         self.write(name, &text.replace(from, to));
     }
 
-    /// Changes what the run says that it was trained on, as if data or device had changed since.
+    /// Changes the run's record of its data and devices, as if these had changed since the training.
     fn change_record(&self, change: impl FnOnce(&mut Value)) {
         let mut value: Value = serde_json::from_str(&self.read("run/trained_on.json")).unwrap();
         change(&mut value);
