@@ -247,7 +247,10 @@ fn a_wrong_or_missing_device_is_reported_before_anything_is_driven() {
     let emulator = Emulator::start(folder.path(), &[]);
     let other = "devices.shg.model.second_harmonic.outputs=13";
     let message = refused(&["--set", other, "--device", &emulator.target()]);
-    assert!(message.contains("it has 12 outputs, and the recipe's model 13 outputs"), "{message}");
+    assert!(
+        message.contains("it has 12 outputs, but the recipe's model has 13 outputs"),
+        "{message}"
+    );
     let message = refused(&["--device", "tcp://127.0.0.1:1"]);
     assert!(message.contains("is the device's program running?"), "{message}");
     let message = refused(&["--device", "/dev/ttyACM0"]);

@@ -14,7 +14,7 @@ pub struct Locator {
     named_first: bool,
 }
 
-/// Where Debian's packages put data sets.
+/// Folders of Debian's data sets.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/share/datasets", "/usr/share"];
 
 impl Locator {

@@ -89,7 +89,7 @@ impl FeatureScaling {
         Self { offset: mean, unit: deviation.max(f64::MIN_POSITIVE) }
     }
 
-    /// The value for the network.
+    /// The scaled value.
     #[must_use]
     pub fn apply(&self, value: f64) -> f32 {
         // A value far outside the training range is clamped by the network's first stage; here it must stay finite.

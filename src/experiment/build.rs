@@ -60,7 +60,7 @@ pub struct Place<'a> {
     pub data_dir: Option<&'a Path>,
     /// Folder for optional recordings of the shots, one subfolder per device.
     pub record: Option<&'a Path>,
-    /// Wear of the simulated devices from earlier use.
+    /// Usage of the simulated devices so far; `None` for new devices.
     pub usages: Option<&'a Usages>,
     /// Description of the reopened run's data and devices, to compare with.
     pub trained_on: Option<&'a TrainedOn>,

@@ -1,6 +1,6 @@
 //! Checkpoints: everything needed to resume a run with the same result.
 //!
-//! A checkpoint is a subfolder of the run's folder, with the same files: parameters, refined twins, wear of the
+//! A checkpoint is a subfolder of the run's folder, with the same files: parameters, refined twins, usage of the
 //! devices; and the optimiser's moments and the refinement's state. It is written under another name and then
 //! renamed, so a folder with a checkpoint's name is complete.
 

@@ -105,7 +105,7 @@ fn shortened(command: &str) -> String {
     text
 }
 
-/// This process, in words.
+/// Description of this process.
 fn owner() -> String {
     let program = shortened(&provenance::command_line());
     let computer = std::fs::read_to_string("/proc/sys/kernel/hostname")

@@ -38,7 +38,7 @@ pub struct Trained {
     pub recipe: Recipe,
     /// The run's folder.
     pub folder: RunFolder,
-    /// The network with its devices; simulated devices have the wear of the run.
+    /// The network with its devices; simulated devices continue from the end of the run.
     pub experiment: Experiment,
     /// Backend of the tensors.
     pub backend: Device,

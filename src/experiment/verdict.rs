@@ -44,7 +44,7 @@ pub struct TwinVerdict {
     pub next: Vec<Remedy>,
 }
 
-/// Something to try.
+/// A remedy for a poor twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Remedy {
     /// Value to set in the recipe, `KEY=VALUE`; `None` if the remedy is something else.
@@ -363,7 +363,7 @@ data = { source = "vowels" }
             std::fs::write(&path, &text).unwrap();
             for settings in settings {
                 let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
-                // A real device without an equation takes no twin that needs one.
+                // A real device without a model cannot have a physics twin.
                 let Ok(recipe) = Recipe::read(&path, &settings) else { continue };
                 for cosine in bad {
                     let verdict = TwinVerdict::of("shg", &fidelity(cosine, 0.1), &recipe);

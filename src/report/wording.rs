@@ -82,6 +82,10 @@ mod tests {
                 "resume with `twinprop train --resume runs/a b`",
             ),
             ("with `experiment::resume_comparison(c)`", "with `twinprop compare --resume c`"),
+            (
+                "with `experiment::meta::resume_meta_training(m)`",
+                "with `twinprop meta-train --resume m`",
+            ),
             ("by `experiment::recalibrate_run`", "by `twinprop recalibrate`"),
             ("nothing to say", "nothing to say"),
             ("option `unclosed", "option `unclosed"),

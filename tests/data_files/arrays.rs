@@ -179,10 +179,13 @@ fn classes_are_numbers_or_text() {
         (i8s(&[1, 1, 1, 1, 1, 1, 1, 1]), &["one class", "`1`"][..]),
         (i8s(&[1, 2, 1, 2, 1, 2, 1, 3]), &["`c` [7]", "the class `3`"]),
         (i8s(&[1, 2, 1]), &["8 samples", "`c` has 3"]),
-        (f8(&[8, 2], &x()[..16]), &["[8, 2]", "one a sample"]),
+        (f8(&[8, 2], &x()[..16]), &["[8, 2]", "one class"]),
         (f8(&[8], &[f64::NAN; 8]), &["[0] is NaN"]),
-        (text(false, &["a", "b", "", "a", "b", "a", "b", "a"]), &["the class [2]", "none"]),
-        (text(false, &["a", "b", "nan", "a", "b", "a", "b", "a"]), &["the class [2] is `nan`"]),
+        (text(false, &["a", "b", "", "a", "b", "a", "b", "a"]), &["the class [2]", "missing"]),
+        (
+            text(false, &["a", "b", "nan", "a", "b", "a", "b", "a"]),
+            &["the class [2] is missing (`nan`)"],
+        ),
     ] {
         let message = from(classes).unwrap_err();
         for part in expected {

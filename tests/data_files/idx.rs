@@ -67,7 +67,10 @@ fn images_are_read_plain_and_gzipped_from_any_of_the_folders() {
         assert_eq!(split.test.features.column(0), split.train.features.column(3));
     }
     let message = load("nowhere", &locator).unwrap_err();
-    assert!(message.contains("--data-dir") && message.contains("TWINPROP_DATA"), "{message}");
+    assert!(
+        message.contains("option `data_dir`") && message.contains("TWINPROP_DATA"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -136,11 +136,11 @@ fn new_samples_are_an_array_or_an_archive() {
         (npz(&[("a", f8(&[1, 3], &x()[..3])), ("b", f8(&[1], &[0.0]))], false), "no array `x`"),
         (
             npz(&[("x", f8(&[1, 3], &x()[..3])), ("y", f8(&[1], &[0.0]))], false),
-            "1 values; the network answers 2",
+            "1 values, but the network has 2 targets",
         ),
         (
             npz(&[("x", f8(&[1, 3], &x()[..3])), ("y", f8(&[2, 2], &[0.0; 4]))], false),
-            "1 samples, and `y` has 2",
+            "1 samples, but `y` has 2",
         ),
     ] {
         let ending = if file.starts_with(b"PK") { "new.npz" } else { "new.npy" };

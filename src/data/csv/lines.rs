@@ -10,7 +10,7 @@ pub(super) struct Line<'a> {
     pub fields: Vec<String>,
 }
 
-/// How lines are divided.
+/// Layout of lines.
 #[derive(Clone, Copy)]
 pub(super) struct Layout<'a> {
     pub delimiter: char,

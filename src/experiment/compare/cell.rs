@@ -79,7 +79,7 @@ pub(super) fn make(
         rule: Some(*rule),
         seed: Some(*seed),
         out: Some(path.clone()),
-        // Digital networks are rows of their own.
+        // Digital networks have their own rows.
         set: overrides(settings)
             .into_iter()
             .chain(["accounting.digital_peer=false".to_owned()])

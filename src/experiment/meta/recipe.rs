@@ -15,7 +15,7 @@ use crate::rules::plasticity::{Coefficients, Term};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetaRecipe {
-    /// Seed of everything random.
+    /// Seed of all random numbers.
     #[serde(default)]
     pub seed: u64,
     /// Widths of the hidden layers, from the input on.

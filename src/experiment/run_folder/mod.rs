@@ -36,7 +36,7 @@ impl RunFolder {
     pub const ASSEMBLIES: &'static str = "assemblies.json";
     /// Name of the summary.
     pub const SUMMARY: &'static str = "summary.json";
-    /// Name of the file about the wear of the devices.
+    /// Name of the file about the usage of the devices.
     const USAGES: &'static str = "usage.json";
     /// Name of the trained parameters.
     pub const PARAMETERS: &'static str = "parameters.safetensors";

@@ -1,4 +1,4 @@
-//! State that a run leaves: its network, and the wear of its devices.
+//! State that a run leaves: its network, and the usage of its devices.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::RunFolder;
 use crate::Error;
 use crate::network::{Laboratory, Network};
 
-/// Wear of devices by name.
+/// Usage of devices so far, by name: it sets their noise, drift and programming.
 pub type Usages = BTreeMap<String, Usage>;
 
 impl RunFolder {
-    /// Saves the wear of the devices of `laboratory`.
+    /// Saves the usage of the devices of `laboratory`.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -31,7 +31,7 @@ impl RunFolder {
         std::fs::read_to_string(&path).map_err(Error::file(&path, "make it readable"))
     }
 
-    /// Reads the wear of the devices; empty if the run saved none.
+    /// Reads the usage of the devices; empty if the run saved none.
     ///
     /// # Errors
     /// [`Error::Data`] for a damaged file, [`Error::File`] for a file that cannot be read.
