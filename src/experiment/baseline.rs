@@ -31,11 +31,12 @@ const HIDDEN: usize = 64;
 /// on the encoded features of `split`.
 #[must_use]
 pub fn baselines(split: &Split, loss: &dyn Loss, seed: u64, backend: &Device) -> Vec<Baseline> {
-    let network = |hidden| train(split, hidden, loss, seed, backend).into();
+    let in_unit = |score| TestScore::of(score, &split.schema.targets);
+    let network = |hidden| in_unit(train(split, hidden, loss, seed, backend));
     let linear = match &split.train.targets {
         Targets::Classes(_) => Baseline { name: "linear softmax", test: network(0) },
         Targets::Values(_) => {
-            Baseline { name: "ridge regression", test: ridge::test(split, loss).into() }
+            Baseline { name: "ridge regression", test: in_unit(ridge::test(split, loss)) }
         }
     };
     vec![linear, Baseline { name: "digital MLP, 64 units", test: network(HIDDEN) }]

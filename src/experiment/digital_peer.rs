@@ -20,7 +20,7 @@ pub struct DigitalPeer {
     /// Test score.
     #[serde(flatten)]
     pub test: TestScore,
-    /// Multiply-adds of a classification.
+    /// Multiply-adds of an answer.
     pub multiply_adds: u64,
 }
 
@@ -97,7 +97,7 @@ pub fn digital_peer(
     let (features, outputs) = (split.train.features.nrows(), split.outputs());
     let peer = |hidden_units: usize| DigitalPeer {
         hidden_units,
-        test: train(split, hidden_units, loss, seed, backend).into(),
+        test: TestScore::of(train(split, hidden_units, loss, seed, backend), &split.schema.targets),
         multiply_adds: multiply_adds(features, hidden_units, outputs) as u64,
     };
     let batch = split.train.len().min(BATCH);

@@ -44,7 +44,7 @@ impl Run<'_> {
         {
             let test = &experiment.split.test;
             let evaluation = evaluate(network, laboratory, test, &*experiment.loss, &backend)?;
-            last.test = evaluation.score.into();
+            last.test = TestScore::of(evaluation.score, &experiment.split.schema.targets);
             last.confusion = evaluation.confusion(test, experiment.split.classes.len());
         }
         let last = history.last().cloned();
@@ -71,7 +71,7 @@ impl Run<'_> {
         if recipe.accounting.digital_peer {
             let since = Instant::now();
             let budget = recipe.accounting.peer_share * accounting.reckoned_seconds;
-            let task = Task::of_steps(observer, "find a digital network of the same accuracy", 1)?;
+            let task = Task::of_steps(observer, "find a digital network that does as well", 1)?;
             let Experiment { split, loss, .. } = &experiment;
             let search = digital_peer(split, &**loss, test.value(), budget, recipe.seed, &backend);
             task.end(&search.in_words())?;

@@ -9,7 +9,7 @@ use twinprop_devices::random;
 use super::clock::Clock;
 use super::progress::Sums;
 use super::{
-    Awake, Checkpoints, EpochMetrics, Event, Observer, Snapshot, StepDone, Trainer,
+    Awake, Checkpoints, EpochMetrics, Event, Observer, Snapshot, StepDone, TestScore, Trainer,
     TrainingProgress, evaluate,
 };
 use crate::Error;
@@ -198,7 +198,7 @@ impl Trainer<'_> {
             train_accuracy: test.score.accuracy().map(|_| sums.right / samples),
             range_penalty: sums.penalty / samples,
             test_loss: test.loss,
-            test: test.score.into(),
+            test: TestScore::of(test.score, &data.schema.targets),
             device_shots: self.laboratory.shots(),
             clamped: self.laboratory.clamped(),
             alignment: None,

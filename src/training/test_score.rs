@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Feature;
 use crate::loss::{Measure, Score};
 
 /// How well a network does on the test data, measured on its devices: `test_accuracy`, or `test_r2` and the errors of
@@ -28,9 +29,13 @@ pub struct TestScore {
     pub test_nrmse: Option<f32>,
 }
 
-impl From<Score> for TestScore {
-    fn from(score: Score) -> Self {
-        match score {
+impl TestScore {
+    /// `score` of standardised `targets`, with the errors in their unit where they have one in common.
+    #[must_use]
+    pub fn of(score: Score, targets: &[Feature]) -> Self {
+        let mut units = targets.iter().map(|target| target.scaling.unit);
+        let common = units.next().filter(|unit| units.all(|other| other == *unit));
+        match common.map_or(score, |unit| score.in_unit(unit as f32)) {
             Score::Accuracy(accuracy) => Self { test_accuracy: Some(accuracy), ..Self::default() },
             Score::Labels { accuracy, exact } => {
                 Self { test_accuracy: Some(accuracy), test_exact: Some(exact), ..Self::default() }
@@ -43,9 +48,7 @@ impl From<Score> for TestScore {
             },
         }
     }
-}
 
-impl TestScore {
     /// What results are ranked by.
     #[must_use]
     pub fn measure(self) -> Measure {
