@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use twinprop_devices::{Bank, Channels, Interface};
 
 use super::record::{TrainedFeature, TrainedOn};
-use crate::data::{self, Schema};
+use crate::data::{self, FeatureScaling, Schema};
 
 /// Names or sentences that are listed one by one.
 const SHOWN: usize = 5;
@@ -28,7 +28,7 @@ fn texts(names: &[String]) -> impl Iterator<Item = &str> {
     names.iter().map(String::as_str)
 }
 
-/// Features and classes that one of the two has and the other has not.
+/// Features, classes and targets that one of the two has and the other has not.
 pub(super) fn name_changes(before: &Schema, now: &Schema) -> Vec<String> {
     let mut found = Vec::new();
     let mut say = |names: Vec<&str>, noun: (&str, &str), verb: (&str, &str), what: &str| {
@@ -39,16 +39,40 @@ pub(super) fn name_changes(before: &Schema, now: &Schema) -> Vec<String> {
         }
     };
     let (feature, class) = (("feature", "features"), ("class", "classes"));
+    let target = ("target", "targets");
     let verb = ("is", "are");
     let (had, has) = (&before.classes, &now.classes);
     say(absent(before.feature_names(), now.feature_names()), feature, verb, "missing");
     say(absent(now.feature_names(), before.feature_names()), feature, verb, "new");
     say(absent(texts(had), texts(has)), class, verb, "missing");
     say(absent(texts(has), texts(had)), class, verb, "new");
+    say(absent(before.target_names(), now.target_names()), target, verb, "missing");
+    say(absent(now.target_names(), before.target_names()), target, verb, "new");
     found
 }
 
-/// What differs between the samples of `before` and of `now`, which have the same features and classes.
+/// Targets that both have, with another scaling.
+pub(super) fn scaling_changes(before: &Schema, now: &Schema) -> Vec<String> {
+    let changed = before.targets.iter().filter_map(|target| {
+        let now = now.targets.iter().find(|now| now.name == target.name)?;
+        let (FeatureScaling { offset, unit }, now) = (target.scaling, now.scaling);
+        (target.scaling != now).then(|| {
+            format!(
+                "the training values of the target `{}` had mean {offset} and deviation {unit}, and have mean {} and deviation {}",
+                target.name, now.offset, now.unit
+            )
+        })
+    });
+    let mut changed: Vec<String> = changed.collect();
+    let more = changed.len().saturating_sub(SHOWN);
+    changed.truncate(SHOWN);
+    if more > 0 {
+        changed.push(format!("the scaling of {more} more targets"));
+    }
+    changed
+}
+
+/// What differs between the samples of `before` and of `now`, which have the same features, and classes or targets.
 pub(super) fn data_changes(before: &TrainedOn, now: &TrainedOn) -> Vec<String> {
     let mut found = Vec::new();
     for (what, before, now) in
@@ -81,7 +105,8 @@ pub(super) fn data_changes(before: &TrainedOn, now: &TrainedOn) -> Vec<String> {
         let computed = both.iter().all(|(before, _)| before.hash.is_empty());
         found.push(match other.len() {
             0 if computed => "the recordings or their labels differ".to_owned(),
-            0 => "the labels of samples differ".to_owned(),
+            0 if before.targets.is_empty() => "the labels of samples differ".to_owned(),
+            0 => "the targets of samples differ".to_owned(),
             count if count == both.len() => {
                 "the samples, or their order, differ in all features".to_owned()
             }

@@ -1,15 +1,16 @@
 //! Hashes of samples, the same on every machine.
 
+use nalgebra::DMatrix;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::data::{Dataset, Locator, SourceConfig, Split, recordings as recordings_in};
+use crate::data::{Dataset, Locator, SourceConfig, Split, Targets, recordings as recordings_in};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// SHA-256 of the labels of `half` by name and, sample by sample, of its features; or, where the features are
+/// SHA-256 of the labels of `half` by name, or of its targets, and, sample by sample, of its features; or, where the features are
 /// computed from recordings, of `files` in their place: what is computed differs in the last bit between
 /// machines.
 pub(super) fn half(half: &Dataset, classes: &[String], files: Option<&str>) -> String {
@@ -19,18 +20,24 @@ pub(super) fn half(half: &Dataset, classes: &[String], files: Option<&str>) -> S
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
     }
+    if let Targets::Values(values) = &half.targets {
+        add(&mut hash, values);
+    }
     match files {
         Some(files) => hash.update(files),
-        None => {
-            let mut bytes = Vec::new();
-            for sample in half.features.as_slice().chunks(half.features.nrows().max(1)) {
-                bytes.clear();
-                bytes.extend(sample.iter().flat_map(|value| value.to_le_bytes()));
-                hash.update(&bytes);
-            }
-        }
+        None => add(&mut hash, &half.features),
     }
     hex(&hash.finalize())
+}
+
+/// Adds `values` `[rows × samples]` to `hash`, sample by sample.
+fn add(hash: &mut Sha256, values: &DMatrix<f32>) {
+    let mut bytes = Vec::new();
+    for sample in values.as_slice().chunks(values.nrows().max(1)) {
+        bytes.clear();
+        bytes.extend(sample.iter().flat_map(|value| value.to_le_bytes()));
+        hash.update(&bytes);
+    }
 }
 
 /// A hash of each feature's values in the training and then the test samples (64-bit FNV-1a over words): it

@@ -10,7 +10,7 @@ use super::super::recipe::Recipe;
 use super::super::run_folder::RunFolder;
 use super::digest;
 use crate::Error;
-use crate::data::{Dataset, Feature, FeatureScaling, ImageSize, Locator, Schema, Split};
+use crate::data::{Dataset, Feature, FeatureScaling, ImageSize, Locator, Schema, Split, Targets};
 use crate::network::Laboratory;
 use crate::training::{Observer, warn};
 
@@ -30,6 +30,9 @@ pub struct TrainedOn {
     /// Name of the label column; none where the samples are no table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Names and scaling of targets that are values, in the order of the network's outputs; empty for classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Feature>,
     /// Size of the images that the features are, if they are images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageSize>,
@@ -68,7 +71,7 @@ pub struct TrainedFeature {
 pub struct Half {
     /// How many.
     pub samples: usize,
-    /// SHA-256 of their features and labels, in their order.
+    /// SHA-256 of their features and of their labels or targets, in their order.
     pub hash: String,
 }
 
@@ -109,6 +112,7 @@ impl TrainedOn {
             features: features.collect(),
             classes: split.classes.clone(),
             label: split.schema.label.clone(),
+            targets: split.schema.targets.clone(),
             image: split.image,
             seed: recipe.seed,
             train: half(&split.train),
@@ -180,7 +184,7 @@ impl TrainedOn {
         }
     }
 
-    /// Names, scaling and classes, by which new samples are read.
+    /// Names, scaling, classes and targets, by which new samples are read.
     #[must_use]
     pub fn schema(&self) -> Schema {
         let features = self.features.iter();
@@ -190,12 +194,12 @@ impl TrainedOn {
             features: features.collect(),
             classes: self.classes.clone(),
             label: self.label.clone(),
-            targets: Vec::new(),
+            targets: self.targets.clone(),
         }
     }
 
     /// In the place of the data, what a network is built by: two training samples that span every feature's
-    /// range, and the classes.
+    /// range, and the classes or targets.
     #[must_use]
     pub(in crate::experiment) fn stand_in(&self) -> Split {
         let ends = DMatrix::from_fn(self.features.len(), 2, |feature, end| {
@@ -203,9 +207,15 @@ impl TrainedOn {
             if end == 0 { minimum } else { maximum }
         });
         let nothing = DMatrix::zeros(self.features.len(), 0);
+        let targets = |samples: usize| -> Targets {
+            match self.targets.len() {
+                0 => vec![0; samples].into(),
+                count => DMatrix::zeros(count, samples).into(),
+            }
+        };
         Split {
-            train: Dataset { features: ends, targets: vec![0; 2].into() },
-            test: Dataset { features: nothing, targets: Vec::new().into() },
+            train: Dataset { features: ends, targets: targets(2) },
+            test: Dataset { features: nothing, targets: targets(0) },
             classes: self.classes.clone(),
             image: self.image,
             augmentation: None,
@@ -218,5 +228,6 @@ impl TrainedOn {
     pub(in crate::experiment) fn has_the_data_of(&self, other: &Self) -> bool {
         (&self.train, &self.test) == (&other.train, &other.test)
             && (&self.features, &self.classes) == (&other.features, &other.classes)
+            && self.targets == other.targets
     }
 }
