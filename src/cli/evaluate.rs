@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use twinprop::Error;
 use twinprop::experiment::evaluate::{Reevaluation, evaluate_run};
+use twinprop::experiment::score_words::score_in_words;
 use twinprop::experiment::watch::Watch;
 
 use super::{CommandObserver, Reopen};
@@ -44,11 +45,11 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
         return watch(command);
     }
     let mut observer = CommandObserver::ending_on_interrupt()?;
-    let Reevaluation { evaluation, changed_data } =
+    let Reevaluation { evaluation, test, targets, changed_data } =
         evaluate_run(&command.run, &command.reopen.reopening(), &mut observer)?;
     outln!(
         "test {} on the device, loss {:.3} ({} samples)",
-        evaluation.score,
+        score_in_words(test, &targets),
         evaluation.loss,
         evaluation.outputs.ncols()
     );

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use twinprop::Error;
 use twinprop::errln;
-use twinprop::experiment::predict::{PredictOptions, Prediction, predict_samples};
+use twinprop::experiment::predict::{
+    Answers, ClassAnswers, PredictOptions, ValueAnswers, predict_samples,
+};
+use twinprop::experiment::score_words::score_in_words;
 use twinprop::network::Source;
 use twinprop::view::terminal;
 
@@ -16,8 +19,9 @@ use super::{CommandObserver, Reopen};
 pub struct Predict {
     /// Folder of a training run.
     run: PathBuf,
-    /// New samples: a CSV file with the training's feature columns, in any order, with or without labels. After a
-    /// training on recordings also a WAV file or a folder of them; after one on images also a file in MNIST's format.
+    /// New samples: a CSV file with the training's feature columns, in any order, with or without labels or targets.
+    /// After a training on recordings also a WAV file or a folder of them; on images, a file in MNIST's format; on
+    /// arrays, an NPY or NPZ file; on a time series, another series.
     data: PathBuf,
     /// Write the answers to this file instead of standard output; it is never left incomplete.
     #[arg(long, value_name = "FILE")]
@@ -25,7 +29,7 @@ pub struct Predict {
     /// Source of the answers.
     #[arg(long, default_value = "measured")]
     source: AnswerSource,
-    /// Ignore labels, in a column or in recordings' names.
+    /// Ignore labels and targets, in columns, arrays or recordings' names.
     #[arg(long)]
     ignore_labels: bool,
     /// Layout of the file where it differs from the training's, such as data.source.csv.delimiter=';'; repeatable.
@@ -51,7 +55,7 @@ impl Predict {
     }
 }
 
-/// Predicts, writes a table and, for labelled samples, prints the accuracy.
+/// Predicts, writes a table and, for samples with labels or targets, prints the score.
 pub fn run(command: &Predict) -> Result<(), Error> {
     let mut observer = CommandObserver::ending_on_interrupt()?;
     let options = PredictOptions {
@@ -67,19 +71,29 @@ pub fn run(command: &Predict) -> Result<(), Error> {
     let prediction = predict_samples(&command.run, &command.data, &options, &mut observer)?;
     match &command.out {
         None => terminal::out(prediction.to_csv().as_bytes()),
-        Some(out) => errln!("{} samples: {}", prediction.predicted.len(), out.display()),
+        Some(out) => errln!("{} samples: {}", prediction.samples(), out.display()),
     }
-    print_accuracy(&prediction);
+    match &prediction.answers {
+        Answers::Classes(classes) => print_accuracy(classes),
+        Answers::Values(values) => print_score(values),
+        _ => {}
+    }
     Ok(())
 }
 
 /// Pairs of confused classes that are listed.
 const LISTED_PAIRS: usize = 6;
 
-fn print_accuracy(prediction: &Prediction) {
-    let Some((right, all)) = prediction.right() else { return };
+fn print_score(values: &ValueAnswers) {
+    let Some(score) = values.score else { return };
+    let samples = values.predicted.ncols();
+    errln!("{} ({samples} samples)", score_in_words(score, &values.targets));
+}
+
+fn print_accuracy(classes: &ClassAnswers) {
+    let Some((right, all)) = classes.right() else { return };
     errln!("accuracy {:.1} % ({right} of {all} samples)", 100.0 * right as f64 / all as f64);
-    let confused = prediction.confused();
+    let confused = classes.confused();
     if confused.is_empty() {
         return;
     }

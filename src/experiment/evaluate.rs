@@ -5,18 +5,23 @@ use std::path::Path;
 use super::build::Experiment;
 use super::trained::{Reopening, Trained};
 use crate::Error;
-use crate::training::{Evaluation, Observer, evaluate};
+use crate::data::Feature;
+use crate::training::{Evaluation, Observer, TestScore, evaluate};
 
 /// How a trained network does on its device now.
 #[derive(Clone, Debug)]
 pub struct Reevaluation {
-    /// Its answers to the test samples.
+    /// Its answers to the test samples, of targets that are values standardised.
     pub evaluation: Evaluation,
+    /// How well they meet the targets, with the errors of values in the targets' unit where they have one in common.
+    pub test: TestScore,
+    /// Names and scaling of targets that are values.
+    pub targets: Vec<Feature>,
     /// What was allowed to differ from what it was trained on, a sentence each.
     pub changed_data: Vec<String>,
 }
 
-/// Measures the test accuracy of the run in `path`: the same fabricated device as the run left it, fresh
+/// Measures how well the run in `path` does on its test samples: the same fabricated device as the run left it, fresh
 /// noise; or on real devices.
 ///
 /// # Errors
@@ -35,6 +40,8 @@ pub fn evaluate_run(
     for recording in recordings {
         recording.finish()?;
     }
-    let changed_data = trained.experiment.trained_on.changed;
-    Ok(Reevaluation { evaluation, changed_data })
+    let Experiment { split, trained_on, .. } = trained.experiment;
+    let targets = split.schema.targets;
+    let test = TestScore::of(evaluation.score, &targets);
+    Ok(Reevaluation { evaluation, test, targets, changed_data: trained_on.changed })
 }

@@ -64,6 +64,17 @@ pub(super) fn check_rule(recipe: &Recipe) -> Result<(), Error> {
     why_not(recipe.training.rule, recipe).map_or(Ok(()), |why| Err(Error::Usage(why)))
 }
 
+/// Refuses a rule that cannot train the network of `experiment` on its targets, before a shot.
+///
+/// # Errors
+/// [`Error::Usage`] says why.
+pub(super) fn check_targets(recipe: &Recipe, experiment: &Experiment) -> Result<(), Error> {
+    let training = &recipe.training;
+    let rule = training.rules.start(training.rule, recipe.seed, training.parts);
+    let targets = &experiment.split.train.targets;
+    rule.check(&experiment.network, targets).map_err(Error::Usage)
+}
+
 /// Refuses `options` that cannot apply to the devices of `recipe`. The options are already applied to `recipe`.
 ///
 /// # Errors

@@ -1,7 +1,6 @@
 //! The shots that judged a twin: what the device measured, and what the twin predicted.
 
 use nalgebra::DMatrix;
-use npyz::{NpyFile, WriterBuilder};
 use twinprop_devices::recording::Recorded;
 use twinprop_devices::{Channels, Interface};
 
@@ -36,20 +35,7 @@ impl RunFolder {
         device: &str,
         readings: &DMatrix<f32>,
     ) -> Result<(), Error> {
-        let name = Self::predicted(device);
-        let mut bytes = Vec::new();
-        let shape = [readings.ncols() as u64, readings.nrows() as u64];
-        let written = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&shape)
-            .writer(&mut bytes)
-            .begin_nd()
-            .and_then(|mut writer| {
-                writer.extend(readings.iter().copied())?;
-                writer.finish()
-            });
-        written.map_err(Error::file(&self.path().join(&name), "see that there is room"))?;
-        self.write_bytes(&name, &bytes)
+        self.write_array(&Self::predicted(device), readings)
     }
 
     /// The shots that judged the twin of `device`; `None` where the folder has none, as in runs of earlier versions.
@@ -61,30 +47,29 @@ impl RunFolder {
         device: &str,
         summary: &CalibrationSummary,
     ) -> Result<Option<JudgedShots>, Error> {
-        let path = self.path().join(Self::predicted(device));
+        let name = Self::predicted(device);
         let interface =
             |known: &TrainedOn| -> Option<Interface> { known.devices.get(device).cloned() };
         let known = TrainedOn::of_run(self, &mut Unobserved)?;
-        let (Some(twin), Some(interface), true) =
-            (summary.twins.get(device), known.as_ref().and_then(interface), path.exists())
-        else {
+        let (Some(twin), Some(interface), Some(predicted)) = (
+            summary.twins.get(device),
+            known.as_ref().and_then(interface),
+            self.read_array::<f32>(&name)?,
+        ) else {
             return Ok(None);
         };
-        let damaged = |problem: String| Error::Data { path: path.clone(), problem };
-        let bytes = std::fs::read(&path).map_err(Error::file(&path, "let it be read"))?;
-        let values = NpyFile::new(&bytes[..]).and_then(NpyFile::into_vec::<f32>);
-        let values = values.map_err(|error| damaged(error.to_string()))?;
         let recorded = Recorded::read(&self.shots(device))?.outputs;
         let (channels, shots) = (interface.outputs.len(), twin.test_shots);
-        if values.len() != channels * shots || recorded.ncols() < shots {
-            return Err(damaged(format!(
+        if predicted.shape() != (channels, shots) || recorded.ncols() < shots {
+            let problem = format!(
                 "it has {} values, and {shots} shots of {channels} channels judged the twin",
-                values.len()
-            )));
+                predicted.len()
+            );
+            return Err(Error::Data { path: self.path().join(name), problem });
         }
         Ok(Some(JudgedShots {
             measured: recorded.columns(recorded.ncols() - shots, shots).into_owned(),
-            predicted: DMatrix::from_vec(channels, shots, values),
+            predicted,
             outputs: interface.outputs,
         }))
     }

@@ -7,12 +7,17 @@ use super::checkpoint;
 use super::provenance::Spent;
 use super::run_folder::{MetricsFile, RunFolder};
 use crate::Error;
-use crate::training::{EpochMetrics, Event, Observer, TwinCourse};
+use crate::data::{Split, Targets};
+use crate::loss::Score;
+use crate::training::{EpochMetrics, Evaluation, Event, Observer, TwinCourse};
 
 /// Writes what a training tells into the run's folder, and remembers what the run's end needs.
 pub(super) struct Keeper<'a> {
     pub folder: &'a RunFolder,
     pub metrics: MetricsFile,
+    /// The data that it is trained on, and for how many epochs.
+    pub data: &'a Split,
+    pub epochs: usize,
     /// The epochs so far, those of earlier processes included.
     pub history: Vec<EpochMetrics>,
     /// How the twins that are refined did before the first step.
@@ -37,6 +42,16 @@ impl Observer for Keeper<'_> {
     fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
         match event {
             Event::Twins(twins) => self.twins_at_start = twins.to_vec(),
+            Event::Tested(evaluation) if self.history.len() + 1 == self.epochs => {
+                let Evaluation { score, outputs, .. } = evaluation;
+                let Split { schema, test, .. } = self.data;
+                // Data of the calling program may have targets without names.
+                if let (Score::Values { .. }, Targets::Values(truth)) = (score, &test.targets)
+                    && schema.targets.len() == truth.nrows()
+                {
+                    self.folder.write_test_answers(schema, outputs, truth)?;
+                }
+            }
             Event::Epoch(metrics) => {
                 self.metrics.append(metrics)?;
                 self.history.push((*metrics).clone());

@@ -96,6 +96,7 @@ fn begin(
     feasible::check_rule(&recipe)?;
     let backend = options.backend.device()?;
     let experiment = options.set_up(&recipe, folder, None, given, &backend, observer)?;
+    feasible::check_targets(&recipe, &experiment)?;
     let rule = recipe.training.rule;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let name = format!("{name}-{rule}-{}", recipe.seed);
@@ -306,6 +307,8 @@ impl<'a> Run<'a> {
         let mut keeper = Keeper {
             folder,
             metrics: folder.metrics()?,
+            data: &experiment.split,
+            epochs: recipe.training.epochs,
             history,
             twins_at_start,
             start: *start,

@@ -64,6 +64,12 @@ impl Sources {
         let (mut parts, mut classes, mut width) = (Vec::new(), 0, None);
         for data in &recipe.data {
             let split = data.load(&locator, recipe.seed)?;
+            if split.classes.is_empty() {
+                return Err(Error::Usage(format!(
+                    "the tasks of a meta-training are made of classes, and the targets of {} are values; name data with labels in [[data]]",
+                    name(data)
+                )));
+            }
             let features = split.train.features.nrows();
             if *width.get_or_insert(features) != features {
                 return Err(Error::Usage(format!(

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use nalgebra::DMatrix;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::PredictOptions;
 use crate::Error;
 use crate::data::{
-    CsvConfig, Samples, Schema, SourceConfig, read_images, read_recordings, read_samples,
+    CsvConfig, Samples, Schema, SequenceConfig, SourceConfig, read_arrays, read_images,
+    read_recordings, read_samples, read_sequence,
 };
 use crate::experiment::recipe::{Recipe, set_value};
 use crate::experiment::trained::Reopening;
@@ -16,18 +19,18 @@ use crate::network::Source;
 
 /// Which of a recipe's values may be set: how a file is laid out.
 const LAYOUT: &str = "data.source.csv.";
+/// The same of a time series, which may be set by either.
+const SERIES_LAYOUT: &str = "data.source.sequence.csv.";
 
-/// How new tables for a run of `recipe` are laid out: as its own, where it was trained on one, and as `set` says.
-fn layout(recipe: &Recipe, set: &[String]) -> Result<CsvConfig, Error> {
-    let config = match &recipe.data.source {
-        SourceConfig::Csv(config) => config.clone(),
-        _ => CsvConfig::default(),
-    };
+/// How a table is laid out: as in `config`, with the changes `set`.
+fn with_layout<T: Serialize + DeserializeOwned>(config: &T, set: &[String]) -> Result<T, Error> {
     let refuse = |setting: &str, why: &str| Error::Usage(format!("option `set` {setting}: {why}"));
     let mut table =
-        toml::Table::try_from(&config).map_err(|error| Error::Usage(error.to_string()))?;
+        toml::Table::try_from(config).map_err(|error| Error::Usage(error.to_string()))?;
     for setting in set {
-        let Some(key) = setting.trim_start().strip_prefix(LAYOUT) else {
+        let trimmed = setting.trim_start();
+        let key = trimmed.strip_prefix(LAYOUT).or_else(|| trimmed.strip_prefix(SERIES_LAYOUT));
+        let Some(key) = key else {
             return Err(refuse(
                 setting,
                 "the network is as it was trained; only how a table is laid out can be set, by data.source.csv.KEY",
@@ -71,28 +74,50 @@ pub(super) fn read(
     options: &PredictOptions,
 ) -> Result<Samples, Error> {
     let schema = &known.schema();
-    let mut config = layout(recipe, &options.set)?;
-    if let (SourceConfig::Idx(_), Some(size)) = (&recipe.data.source, known.image)
-        && !has_extension(data, "csv")
-    {
-        return read_images(data, recipe.data.every, size, schema, !options.ignore_labels);
-    }
-    if has_extension(data, "wav") || data.is_dir() {
-        if let SourceConfig::Speech(config) = &recipe.data.source {
-            return read_recordings(data, config, schema, !options.ignore_labels);
+    let (every, labelled) = (recipe.data.every, !options.ignore_labels);
+    let is_sound = has_extension(data, "wav") || data.is_dir();
+    let is_array = has_extension(data, "npy") || has_extension(data, "npz");
+    let mut config = match &recipe.data.source {
+        SourceConfig::Sequence(config) => {
+            let csv = with_layout(&config.csv, &options.set)?;
+            let config = SequenceConfig { csv, ..config.clone() };
+            return read_sequence(data, &config, schema, labelled).map_err(with_set);
         }
+        SourceConfig::Csv(config) => with_layout(config, &options.set)?,
+        _ => with_layout(&CsvConfig::default(), &options.set)?,
+    };
+    match (&recipe.data.source, known.image) {
+        (SourceConfig::Idx(_), Some(size)) if !has_extension(data, "csv") => {
+            return read_images(data, every, size, schema, labelled);
+        }
+        (SourceConfig::Speech(config), _) if is_sound => {
+            return read_recordings(data, config, schema, labelled);
+        }
+        (SourceConfig::Arrays(config), image) if is_array => {
+            return read_arrays(data, config, every, image, schema, labelled);
+        }
+        _ => {}
+    }
+    if is_sound || is_array {
+        let what = if is_sound {
+            "WAV files are for a training on recordings"
+        } else {
+            "NumPy's files are for a training on arrays or on a time series"
+        };
         let first = schema.features.first().map_or("", |feature| feature.name.as_str());
         return Err(Error::Usage(format!(
-            "{}: new samples for this run are read from a CSV file with a column for each of its {} features, `{first}` and so on; WAV files are for a training on recordings",
+            "{}: new samples for this run are read from a CSV file with a column for each of its {} features, `{first}` and so on; {what}",
             data.display(),
             schema.features.len()
         )));
     }
-    let samples = if options.ignore_labels {
-        config.label = None;
-        read_samples(data, &config, &Schema { label: None, ..schema.clone() })
-    } else {
+    let samples = if labelled {
         read_samples(data, &config, schema)
+    } else {
+        config.label = None;
+        config.ignore.extend(schema.target_names().map(str::to_owned));
+        let schema = Schema { label: None, targets: Vec::new(), ..schema.clone() };
+        read_samples(data, &config, &schema)
     };
     samples.map_err(with_set)
 }
@@ -100,12 +125,16 @@ pub(super) fn read(
 /// An error that names a key of a recipe, with how the key is set where there is no recipe.
 fn with_set(error: Error) -> Error {
     match error {
-        Error::Data { path, problem } if problem.contains(LAYOUT) => Error::Data {
-            path,
-            problem: format!(
-                "{problem}. Keys are set by option `set` here, such as option `set` data.source.csv.delimiter=';' and option `set` data.source.csv.decimal=."
-            ),
-        },
+        Error::Data { path, problem }
+            if problem.contains(LAYOUT) || problem.contains(SERIES_LAYOUT) =>
+        {
+            Error::Data {
+                path,
+                problem: format!(
+                    "{problem}. Keys are set by option `set` here, such as option `set` data.source.csv.delimiter=';' and option `set` data.source.csv.decimal=."
+                ),
+            }
+        }
         error => error,
     }
 }

@@ -1,17 +1,20 @@
 //! Answers of a trained network to new samples, measured on its device or predicted by its twin.
 
 mod answers;
+mod class_answers;
 mod input;
 mod output;
+mod value_answers;
 
 use std::path::{Path, PathBuf};
 
 use nalgebra::DMatrix;
-use twinprop_calibration::bridge::{to_matrix, to_tensor};
+use twinprop_calibration::bridge::{to_tensor, to_vec};
 
-pub use self::answers::{Confused, Prediction};
+pub use self::answers::{Answers, Prediction};
+pub use self::class_answers::{ClassAnswers, Confused};
+pub use self::value_answers::ValueAnswers;
 
-use self::answers::softmax;
 use super::build::{AtHand, Experiment, Given};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
@@ -19,7 +22,7 @@ use super::trained::{Reopening, Trained};
 use super::trained_on::TrainedOn;
 use crate::Error;
 use crate::data::Samples;
-use crate::loss::predictions;
+use crate::loss::LossConfig;
 use crate::network::Source;
 use crate::training::{Observer, Task, warn};
 
@@ -33,9 +36,9 @@ pub struct PredictOptions {
     pub reopening: Reopening,
     /// Measured on the device, or predicted by the twin; then no real device is opened.
     pub source: Source,
-    /// How the file is laid out where that is not as in the training, each `data.source.csv.KEY=VALUE`.
+    /// How a CSV file is laid out where that is not as in the training, each `data.source.csv.KEY=VALUE`.
     pub set: Vec<String>,
-    /// Whether samples with labels are taken as if they had none.
+    /// Whether samples with labels or targets are taken as if they had none.
     pub ignore_labels: bool,
     /// The file that the answers are written to, if they are.
     pub out: Option<PathBuf>,
@@ -76,24 +79,30 @@ pub fn predict_samples(
     };
     warn(observer, &samples.warnings)?;
     warn(observer, &input::outside(&samples.features, known, data))?;
-    let classes = known.classes.clone();
-    let (predicted, probabilities) =
-        answer(&mut trained, &samples.features, options.source, observer)?;
-    let Samples { labels, origins, .. } = samples;
-    let prediction = Prediction { classes, origins, predicted, probabilities, labels };
+    let schema = known.schema();
+    let outputs = answer(&mut trained, &samples.features, options.source, observer)?;
+    let Samples { labels, targets, origins, .. } = samples;
+    let answers = if schema.targets.is_empty() {
+        Answers::Classes(ClassAnswers::of(&outputs, schema.classes, labels))
+    } else {
+        let are_labels = recipe.training.loss == Some(LossConfig::BinaryCrossEntropy);
+        let loss = &*trained.experiment.loss;
+        Answers::Values(ValueAnswers::of(&outputs, targets, schema, loss, are_labels))
+    };
+    let prediction = Prediction { origins, answers };
     if let Some(out) = &options.out {
         output::write(out, &prediction.to_csv())?;
     }
     Ok(prediction)
 }
 
-/// Plays `features` through the network: the most probable class of each sample, and the probabilities of all.
+/// The network's outputs for `features`, `[outputs × samples]`.
 fn answer(
     trained: &mut Trained,
     features: &DMatrix<f32>,
     source: Source,
     observer: &mut dyn Observer,
-) -> Result<(Vec<usize>, Vec<Vec<f64>>), Error> {
+) -> Result<DMatrix<f32>, Error> {
     let samples = features.ncols();
     let task = match source {
         Source::Measured => {
@@ -102,15 +111,12 @@ fn answer(
         Source::Predicted => Task::of_unknown_size(observer, "predict by the twin")?,
     };
     let Experiment { network, laboratory, recordings, .. } = &mut trained.experiment;
-    let (mut predicted, mut probabilities) = (Vec::with_capacity(samples), Vec::new());
+    let mut outputs = Vec::new();
     for start in (0..samples).step_by(BATCH) {
         let batch = features.columns(start, BATCH.min(samples - start)).into_owned();
         let trace =
             network.forward(to_tensor(&batch, &trained.backend), laboratory, source, None)?;
-        let outputs = to_matrix(trace.output().clone());
-        predicted.extend(predictions(&outputs));
-        let of_samples = outputs.as_slice().chunks(outputs.nrows().max(1));
-        probabilities.extend(of_samples.map(softmax));
+        outputs.extend(to_vec(trace.output().clone()));
     }
     task.end(&match source {
         Source::Measured => format!("{samples} samples, {} shots", laboratory.shots()),
@@ -119,5 +125,5 @@ fn answer(
     for recording in recordings {
         recording.finish()?;
     }
-    Ok((predicted, probabilities))
+    Ok(DMatrix::from_vec(outputs.len() / samples.max(1), samples, outputs))
 }

@@ -34,6 +34,10 @@ impl RunFolder {
     pub const METRICS: &'static str = "metrics.jsonl";
     /// Name of the correlations between units of regularised stages.
     pub const ASSEMBLIES: &'static str = "assemblies.json";
+    /// Name of the last answers to the test samples, where the targets are values, `[samples, targets]`.
+    pub const TEST_PREDICTED: &'static str = "test.predicted.npy";
+    /// Name of the true values of the test samples, of the same shape.
+    pub const TEST_TRUE: &'static str = "test.true.npy";
     /// Name of the summary.
     pub const SUMMARY: &'static str = "summary.json";
     /// Name of the file about the usage of the devices.
