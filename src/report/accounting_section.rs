@@ -12,7 +12,7 @@ pub(super) fn accounting_section(accounting: &Accounting) -> String {
          <th>multiply-adds on the computer</th><th>their energy</th></tr>\n",
     );
     let Accounting { classification, training, digital_peer, peer_search, .. } = accounting;
-    for (what, cost) in [("a classification", classification), ("the run", training)] {
+    for (what, cost) in [("a sample", classification), ("the run", training)] {
         let Cost { shots, device_joules, host_multiply_adds, host_joules } = cost;
         let device = device_joules.map_or_else(|| "not known".to_owned(), joules);
         let _ = writeln!(

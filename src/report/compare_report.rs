@@ -37,12 +37,22 @@ fn effort_in_words(effort: &Effort) -> (String, String, String) {
     (shots, format!("{:.1}", effort.seconds), alignment.unwrap_or_default())
 }
 
-/// The axis range of a score: 0 to 100 % for an accuracy, 0 to 1 for R².
-fn score_range(measure: Measure) -> Range<f64> {
+/// The axis range of a score: 0 to 100 % for an accuracy; for R², from the lowest point, but not below [`LOWEST_R2`] or
+/// above 0, to 1.
+fn score_range(measure: Measure, curves: &[BandedCurve]) -> Range<f64> {
+    let values = curves.iter().flat_map(|banded| &banded.curve.points).map(|point| point.1);
     match measure {
         Measure::Accuracy => 0.0..100.0,
-        Measure::R2 => 0.0..1.0,
+        Measure::R2 => values.fold(0.0, f64::min)..1.0,
     }
+}
+
+/// The lowest R² that is drawn; lower ones, as of an untrained network, are drawn there.
+const LOWEST_R2: f64 = -1.0;
+
+/// The number that a chart shows of the score `value`.
+fn shown(measure: Measure, value: f32) -> f64 {
+    f64::from(measure.shown() * value).max(LOWEST_R2)
 }
 
 /// Number of a device's shots that are shown.
@@ -98,8 +108,11 @@ impl CompareReport<'_> {
         let settings = self.comparison.plan.settings();
         let single = settings.len() == 1;
         for (place, settings) in settings.iter().enumerate() {
-            let name =
-                if single { "accuracy".to_owned() } else { format!("accuracy-{}", place + 1) };
+            let score = match self.comparison.measure() {
+                Measure::Accuracy => "accuracy",
+                Measure::R2 => "r2",
+            };
+            let name = if single { score.to_owned() } else { format!("{score}-{}", place + 1) };
             figures.push(Figure::new(name, self.learning_curves(settings)));
         }
         figures
@@ -152,7 +165,6 @@ impl CompareReport<'_> {
         let Comparison { plan, rows, .. } = self.comparison;
         let [sweep] = plan.sweeps.as_slice() else { return None };
         let measure = self.comparison.measure();
-        let shown = f64::from(measure.shown());
         // The rules, then the digital methods if their data are swept.
         let mut names: Vec<&str> = Vec::new();
         for row in rows.iter().filter(|row| !row.settings.is_empty()) {
@@ -167,7 +179,7 @@ impl CompareReport<'_> {
                 let of = own.map(|row| {
                     let value: f64 = row.settings.first()?.1.parse().ok()?;
                     let (mean, deviation) = (row.mean, row.standard_deviation);
-                    Some(((value, shown * f64::from(mean)), shown * f64::from(deviation)))
+                    Some(((value, shown(measure, mean)), shown(measure, deviation)))
                 });
                 let (points, deviations): (Vec<_>, Vec<_>) =
                     of.collect::<Option<Vec<_>>>()?.into_iter().unzip();
@@ -176,7 +188,7 @@ impl CompareReport<'_> {
             .collect::<Option<_>>()?;
         let name = measure.name();
         let title = format!("Test {name}, mean of {} seeds and their sd", plan.seeds.len());
-        let range = score_range(measure);
+        let range = score_range(measure, &curves);
         let chart = band_chart(&title, &sweep.key, measure.with_unit(), range, &curves);
         Some(Figure::new("sweep", chart))
     }
@@ -198,8 +210,8 @@ impl CompareReport<'_> {
                     .map(|epoch| {
                         let of_seed = of_rule.iter().map(|cell| cell.history[epoch].test.value());
                         let (mean, deviation) = mean_and_deviation(&of_seed.collect::<Vec<_>>());
-                        let shown = |value: f32| f64::from(measure.shown() * value);
-                        (((epoch + 1) as f64, shown(mean)), shown(deviation))
+                        let place = (epoch + 1) as f64;
+                        ((place, shown(measure, mean)), shown(measure, deviation))
                     })
                     .unzip();
                 BandedCurve { curve: Curve { name: rule.name(), points }, deviations }
@@ -212,7 +224,8 @@ impl CompareReport<'_> {
             measure.name(),
             plan.seeds.len()
         );
-        band_chart(&title, "epoch", measure.with_unit(), score_range(measure), &curves)
+        let range = score_range(measure, &curves);
+        band_chart(&title, "epoch", measure.with_unit(), range, &curves)
     }
 
     /// The confusion matrix of each rule at the first combination of swept values, summed over the seeds.

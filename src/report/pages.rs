@@ -4,15 +4,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::{
-    CalibrationReport, CompareReport, Figure, MetaReport, RunReport, TransferReport, TwinSection,
+    CalibrationReport, CompareReport, Figure, MetaReport, RegressionSection, RunReport,
+    TransferReport, TwinSection,
 };
 use crate::Error;
-use crate::experiment::RunFolder;
+use crate::data::{SequenceTarget, SourceConfig, SplitConfig};
 use crate::experiment::calibration::CalibrationSummary;
 use crate::experiment::compare::Comparison;
 use crate::experiment::judged::JudgedShots;
 use crate::experiment::meta::{MetaRecipe, MetaTraining};
-use crate::training::{Event, Observer, Results};
+use crate::experiment::score_words::error_unit;
+use crate::experiment::trained_on::TrainedOn;
+use crate::experiment::{Recipe, RunFolder};
+use crate::training::{Event, Observer, Results, Unobserved};
 
 /// An observer that writes the pages of results as soon as the results are complete.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,15 +89,33 @@ fn write_run(folder: &RunFolder) -> Result<(), Error> {
     };
     let twins = calibration.as_ref().map_or_else(Vec::new, |found| sections(found, &judged));
     let summary = folder.summary()?;
+    let answers = folder.test_answers()?;
+    let values = match &answers {
+        None => None,
+        Some(answers) => Some(RegressionSection { answers, stride: stride_of(folder)? }),
+    };
+    let known = TrainedOn::of_run(folder, &mut Unobserved)?;
+    let targets = known.map_or_else(Vec::new, |known| known.targets);
     let report = RunReport {
         title: summary.recipe.trim_end_matches(".toml"),
         summary: &summary,
         history: &folder.read_metrics()?,
         twins: &twins,
         assemblies: &folder.assemblies()?,
+        values,
+        error_unit: &error_unit(&targets),
         recipe: &folder.recipe()?,
     };
     folder.write(RunFolder::REPORT, &report.to_html())
+}
+
+/// Times from one test sample of the run in `folder` to the next, where they are windows of a time series in their
+/// order that are answered at one time each.
+fn stride_of(folder: &RunFolder) -> Result<Option<usize>, Error> {
+    let data = Recipe::read(&folder.path().join(RunFolder::RECIPE), &[])?.data;
+    let SourceConfig::Sequence(config) = &data.source else { return Ok(None) };
+    let is_ordered = config.test.is_some() || matches!(data.split, SplitConfig::Ordered { .. });
+    Ok((is_ordered && config.target == SequenceTarget::End).then_some(config.stride))
 }
 
 fn write_calibration(folder: &RunFolder) -> Result<(), Error> {

@@ -94,7 +94,7 @@ pub fn line_chart(
 }
 
 /// The colour of curve `place`; past the palette's end the colours repeat, dashed.
-fn colour_of(place: usize) -> RGBColor {
+pub(super) fn colour_of(place: usize) -> RGBColor {
     COLOURS[place % COLOURS.len()]
 }
 
@@ -102,7 +102,7 @@ fn is_dashed(place: usize) -> bool {
     place >= COLOURS.len()
 }
 
-fn is_finite(&(x, y): &(f64, f64)) -> bool {
+pub(super) fn is_finite(&(x, y): &(f64, f64)) -> bool {
     x.is_finite() && y.is_finite()
 }
 
@@ -177,14 +177,14 @@ pub(super) type Chart<'a> = ChartContext<
 >;
 
 /// Labels and ranges of the axes.
-struct Axes<'a> {
-    x_label: &'a str,
-    y_label: &'a str,
-    x_range: Range<f64>,
-    y_range: Range<f64>,
+pub(super) struct Axes<'a> {
+    pub x_label: &'a str,
+    pub y_label: &'a str,
+    pub x_range: Range<f64>,
+    pub y_range: Range<f64>,
 }
 
-fn draw(
+pub(super) fn draw(
     title: &str,
     Axes { x_label, y_label, x_range, y_range }: Axes,
     legend: &[Entry],
@@ -275,7 +275,7 @@ pub(super) fn tick(value: f64, span: f64) -> String {
 }
 
 /// Range of the finite `values`, with a margin; never empty.
-fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
+pub(super) fn range_of(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (low, high) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {

@@ -9,10 +9,12 @@ use super::confusion::confusion_chart;
 use super::page::{charts, escape, facts, page, provenance_section, thousands};
 use super::parameters::{angle_charts, parameter_charts};
 use super::plot::{Curve, line_chart};
+use super::regression_section::RegressionSection;
 use super::twin_section::TwinSection;
 use super::verdict_section::verdict_section;
 use crate::experiment::Summary;
 use crate::experiment::assemblies::StageAssemblies;
+use crate::experiment::score_words::error_in_words;
 use crate::experiment::troubles::{clamps_in_words, share};
 use crate::loss::Measure;
 use crate::training::{EpochMetrics, TestScore, TwinCourse};
@@ -29,6 +31,10 @@ pub struct RunReport<'a> {
     pub twins: &'a [TwinSection<'a>],
     /// Which units of regularised stages answer alike.
     pub assemblies: &'a [StageAssemblies],
+    /// Its answers to test samples, where the targets are values.
+    pub values: Option<RegressionSection<'a>>,
+    /// The unit of its root mean squared error, in words.
+    pub error_unit: &'a str,
     /// The resolved recipe.
     pub recipe: &'a str,
 }
@@ -51,7 +57,10 @@ impl RunReport<'_> {
         }
         let Summary { classes, confusion, accounting, .. } = self.summary;
         let confusion = confusion_chart("Test samples on the device", classes, confusion);
-        body += &charts("Confusion matrix", [confusion.as_str()].into_iter());
+        if !classes.is_empty() {
+            body += &charts("Confusion matrix", [confusion.as_str()].into_iter());
+        }
+        body += &self.values.as_ref().map_or(String::new(), RegressionSection::to_html);
         let assemblies = assembly_charts(self.assemblies);
         body += &charts("Assemblies", assemblies.iter().map(String::as_str));
         body += &charts("Parameters", parameter_charts(self.history).iter().map(String::as_str));
@@ -83,9 +92,9 @@ impl RunReport<'_> {
             ("Backend", summary.backend.to_string()),
         ];
         let TestScore { test_exact, test_rmse, test_nrmse, .. } = summary.test;
-        for (name, value) in [("RMSE", test_rmse), ("NRMSE", test_nrmse)] {
-            rows.extend(value.map(|value| (name, format!("{value:.4}"))));
-        }
+        let rmse = format!("RMSE {}", self.error_unit);
+        rows.extend(test_rmse.map(|value| (rmse.as_str(), error_in_words(value.into()))));
+        rows.extend(test_nrmse.map(|value| ("NRMSE", format!("{value:.4}"))));
         rows.extend(test_exact.map(|share| {
             ("Samples all of whose labels are right", Measure::Accuracy.format(share))
         }));
