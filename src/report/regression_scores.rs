@@ -213,9 +213,23 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + part * (sorted[(below + 1).min(last)] - sorted[below])
 }
 
-/// Standard deviation of the true values of each row.
-pub(super) fn deviations(truth: &DMatrix<f64>) -> Vec<f64> {
-    truth.row_iter().map(|row| row.variance().sqrt()).collect()
+/// Mean and standard deviation of true values.
+pub(super) struct Moments {
+    pub mean: f64,
+    pub deviation: f64,
+}
+
+impl Moments {
+    /// Of each row of `truth`.
+    pub fn of_rows(truth: &DMatrix<f64>) -> Vec<Self> {
+        let of_row = |row: usize| {
+            let row = truth.row(row);
+            let mean = row.mean();
+            let squares: f64 = row.iter().map(|value| (value - mean).powi(2)).sum();
+            Self { mean, deviation: (squares / row.len() as f64).sqrt() }
+        };
+        (0..truth.nrows()).map(of_row).collect()
+    }
 }
 
 #[cfg(test)]

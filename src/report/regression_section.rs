@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::page::{escape, thousands};
 use super::plot::{Curve, line_chart};
 use super::regression_charts::{Agreement, Residuals, agreement_chart, residual_chart};
-use super::regression_scores::{Quantity, QuantityScore, deviations};
+use super::regression_scores::{Moments, Quantity, QuantityScore};
 use crate::experiment::{TestAnswers, error_in_words};
 
 /// Values that are drawn as dots, of all quantities together.
@@ -50,7 +50,7 @@ impl RegressionSection<'_> {
         let samples = truth.ncols();
         let values = truth.len();
         let is_one = quantities.len() == 1;
-        let deviations = deviations(truth);
+        let moments = Moments::of_rows(truth);
         let stride = values.div_ceil(DOTS).max(1);
         let mut shown = 0;
         let agreements: Vec<Agreement> = quantities
@@ -64,7 +64,7 @@ impl RegressionSection<'_> {
                     let (row, sample) = (quantity.rows.start + place % rows, place / rows);
                     let scale = |value: f64| match is_one {
                         true => value,
-                        false => (value - truth.row(row).mean()) / deviations[row],
+                        false => (value - moments[row].mean) / moments[row].deviation,
                     };
                     (scale(truth[(row, sample)]), scale(predicted[(row, sample)]))
                 };
