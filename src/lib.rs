@@ -50,14 +50,14 @@
 //! | a loop of your own | [`network::Network`], `examples/own_loop.rs` |
 //! | arrays in memory and no recipe | [`training::Trainer`], `examples/without_recipe.rs` |
 //! | a recipe | [`experiment::Recipe`], [`experiment::train`] |
-//! | something that should hear what happens | [`training::Observer`] |
+//! | a progress bar or a log of your own | [`training::Observer`] |
 //!
-//! The modules are built on each other, from the bottom: [`devices`] and [`calibration`] are crates of their own;
-//! then [`loss`] and [`data`], [`network`], [`rules`], [`training`], [`experiment`], [`report`].
+//! The modules build on each other, from the bottom: [`devices`] and [`calibration`], which are crates of their own,
+//! [`loss`] and [`data`], [`network`], [`rules`], [`training`], [`experiment`], [`report`].
 //!
 //! # Features
 //!
-//! `cli` (default) is the command line with what it shows on a terminal, `png` (default) writes figures as PNG beside
+//! `cli` (default) is the command line with its terminal display, `png` (default) writes figures as PNG beside
 //! SVG, `serial` (default) opens serial ports. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
 
 #![warn(

@@ -32,7 +32,7 @@ impl Loss for BinaryCrossEntropy {
         match values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
             None => Ok(()),
             Some(value) => Err(format!(
-                "binary-cross-entropy compares labels from 0 to 1, and one of the targets is {value}; set training.loss to mean-square"
+                "binary-cross-entropy compares labels from 0 to 1, and one target is {value}; set training.loss to mean-square"
             )),
         }
     }

@@ -30,7 +30,7 @@ pub enum LossConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrossEntropyConfig {
-    /// Weight of each class; all 1 if it is not set.
+    /// Weight of each class; 1 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeights>,
     /// ε: share of each target that is spread over all classes.
@@ -44,7 +44,7 @@ pub struct CrossEntropyConfig {
 pub enum ClassWeights {
     /// Each class counts the same, however many samples it has.
     Balanced,
-    /// By the names of classes; 1 for those that are not named.
+    /// By class name; 1 for a class that is not named.
     Named(BTreeMap<String, f64>),
 }
 
@@ -52,7 +52,7 @@ pub enum ClassWeights {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HuberConfig {
-    /// δ, in units of the targets' deviation.
+    /// δ, in units of the targets' standard deviation.
     #[serde(deserialize_with = "validate::positive")]
     pub delta: f64,
 }
@@ -73,11 +73,10 @@ impl LossConfig {
         }
     }
 
-    /// The loss for training targets `targets`, whose classes are called `classes`.
+    /// The loss for the training targets `targets`; `classes` are the names of the classes.
     ///
     /// # Errors
-    /// What does not fit, in a sentence: a class that does not exist, a weight that is negative or not finite, targets
-    /// of another kind.
+    /// In a sentence: an unknown class, a weight that is negative or not finite, targets of another kind.
     pub fn start(&self, targets: &Targets, classes: &[String]) -> Result<Box<dyn Loss>, String> {
         let loss: Box<dyn Loss> = match self {
             Self::CrossEntropy(config) => Box::new(config.start(targets, classes)?),

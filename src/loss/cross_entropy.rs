@@ -10,8 +10,7 @@ use crate::data::Targets;
 /// ℒ = −mean over the batch of w_c Σ_k t_k log softmax(outputs)_k, c being the sample's class.
 ///
 /// The target t is (1 − ε) at the class plus ε / K everywhere, with K classes and the label smoothing ε (Szegedy et
-/// al. 2016, eq. 7); the weights w are 1 unless they are given. The gradient by the outputs is
-/// w_c (softmax − t) / batch.
+/// al. 2016, eq. 7); the weights w are 1 by default. The gradient ∂ℒ/∂outputs is w_c (softmax − t) / batch.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -24,7 +23,7 @@ use crate::data::Targets;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CrossEntropy {
-    /// w of each class; all 1 where it is empty.
+    /// w of each class; empty if all are 1.
     weights: Vec<f32>,
     /// ε, at least 0 and below 1.
     smoothing: f32,

@@ -1,4 +1,4 @@
-//! What losses of values have in common: outputs minus targets.
+//! Outputs minus targets, for the losses of values.
 
 use burn::tensor::Tensor;
 use twinprop_calibration::bridge::to_tensor;
@@ -12,11 +12,11 @@ use crate::data::Targets;
 pub(super) fn values(outputs: &Tensor<2>, targets: &Targets) -> Tensor<2> {
     match targets {
         Targets::Values(values) => to_tensor(values, &outputs.device()),
-        Targets::Classes(_) => panic!("a loss of values is asked about classes"),
+        Targets::Classes(_) => panic!("a loss of values got classes"),
     }
 }
 
-/// Outputs minus targets, `[batch, outputs]`, and how many elements there are.
+/// Outputs minus targets, `[batch, outputs]`, and their number of elements.
 pub(super) fn errors(outputs: &Tensor<2>, targets: &Targets) -> (Tensor<2>, f64) {
     let errors = outputs.clone() - values(outputs, targets);
     let count = errors.shape().num_elements() as f64;

@@ -9,7 +9,7 @@ use crate::data::Targets;
 /// (Huber, Annals of Mathematical Statistics 35, 73, 1964); its gradient is clamp(y − t, −δ, δ) / n, with n elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Huber {
-    /// δ, above zero: where squares end, in units of the targets' deviation.
+    /// δ, above zero, in units of the targets' standard deviation: the largest error that is squared.
     pub delta: f64,
 }
 

@@ -32,7 +32,7 @@ use crate::data::Targets;
 /// use twinprop::data::Targets;
 /// use twinprop::loss::Loss;
 ///
-/// /// The mean of the outputs, whatever the targets are.
+/// /// The mean of the outputs, for any targets.
 /// struct Mean;
 ///
 /// impl Loss for Mean {
@@ -43,7 +43,7 @@ use crate::data::Targets;
 /// }
 /// ```
 pub trait Loss: Send + Sync {
-    /// Mean loss of `outputs` `[batch, outputs]` against `targets`, and its gradient by the outputs, of their shape.
+    /// Mean loss of `outputs` `[batch, outputs]` against `targets`, and its gradient ∂ℒ/∂outputs, of their shape.
     fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>);
 
     /// How well `outputs` `[outputs × samples]` meet `targets`: by default the accuracy of classes, and R² of values.
@@ -51,7 +51,7 @@ pub trait Loss: Send + Sync {
         Score::of(outputs, targets)
     }
 
-    /// Why the loss has no meaning for `targets`, if it has none.
+    /// Checks that the loss can compare outputs with `targets`.
     ///
     /// # Errors
     /// What is wrong and what to do, in a sentence.

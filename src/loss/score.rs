@@ -1,4 +1,4 @@
-//! How well a network's outputs meet its targets, in numbers that people quote.
+//! Scores of a network's outputs: accuracy, R² and errors.
 
 use nalgebra::DMatrix;
 use schemars::JsonSchema;
@@ -10,13 +10,13 @@ use crate::data::Targets;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Score {
-    /// Of classes: share of samples whose largest output is that of their class.
+    /// Of classes: share of samples with the largest output at their class.
     Accuracy(f32),
     /// Of several labels a sample.
     Labels {
-        /// Share of labels that are right: an output above zero says yes.
+        /// Share of right labels; an output above zero predicts its label.
         accuracy: f32,
-        /// Share of samples all of whose labels are right.
+        /// Share of samples with all labels right.
         exact: f32,
     },
     /// Of values.
@@ -25,12 +25,12 @@ pub enum Score {
         r2: f32,
         /// Root mean squared error, in the targets' unit.
         rmse: f32,
-        /// √(1 − R²): the error in units of the targets' deviation.
+        /// √(1 − R²): `rmse` in units of the targets' standard deviation.
         nrmse: f32,
     },
 }
 
-/// The one number of a score that results are ranked by; higher is better.
+/// The number of a score by which results are ranked; higher is better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
@@ -42,7 +42,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// Of targets of this kind.
+    /// The measure for `targets`; `is_labels` if values are several labels a sample.
     #[must_use]
     pub fn of(targets: &Targets, is_labels: bool) -> Self {
         match targets {
@@ -51,13 +51,13 @@ impl Measure {
         }
     }
 
-    /// Whether it is the accuracy, which results of earlier versions have.
+    /// Whether it is the accuracy, the only measure of earlier versions.
     #[must_use]
     pub fn is_accuracy(&self) -> bool {
         *self == Self::Accuracy
     }
 
-    /// What it is called.
+    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Measure {
         }
     }
 
-    /// `value` as people write it: `98.1 %`, `99.97 %` or `0.912`.
+    /// Formats `value`: `98.1 %`, `99.97 %` or `0.912`.
     #[must_use]
     pub fn format(self, value: f32) -> String {
         let digits = self.digits(value);
@@ -76,7 +76,7 @@ impl Measure {
         }
     }
 
-    /// A mean and a deviation as people write them: `98.1 ± 0.4` in percent, or `0.912 ± 0.004`.
+    /// Formats a mean and a standard deviation: `98.1 ± 0.4` in percent, or `0.912 ± 0.004`.
     #[must_use]
     pub fn format_mean(self, mean: f32, deviation: f32) -> String {
         let digits = self.digits(mean);
@@ -84,7 +84,7 @@ impl Measure {
         format!("{:.digits$} ± {:.digits$}", shown * mean, shown * deviation)
     }
 
-    /// Decimals that tell two good results apart: more where few errors are left.
+    /// Number of decimals: more for scores near one, so that good results differ.
     fn digits(self, value: f32) -> usize {
         let left = 1.0 - value;
         let more = if left <= 0.0 || left >= 0.01 {
@@ -120,7 +120,7 @@ impl Measure {
 }
 
 impl Score {
-    /// Of `outputs` `[outputs × samples]` against `targets`: the accuracy of classes, R² of values.
+    /// The score of `outputs` `[outputs × samples]` against `targets`: the accuracy of classes, R² of values.
     #[must_use]
     pub fn of(outputs: &DMatrix<f32>, targets: &Targets) -> Self {
         match targets {
@@ -129,7 +129,7 @@ impl Score {
         }
     }
 
-    /// Of `outputs` `[labels × samples]`, each above zero where its label is predicted, against labels.
+    /// The score of `outputs` `[labels × samples]` against labels; an output above zero predicts its label.
     #[must_use]
     pub fn of_labels(outputs: &DMatrix<f32>, targets: &Targets) -> Self {
         let Targets::Values(values) = targets else { return Self::of(outputs, targets) };
@@ -161,7 +161,7 @@ impl Score {
         }
     }
 
-    /// The same with values in a unit that is `unit` times the targets'.
+    /// The same for targets that were divided by `unit`: their RMSE is multiplied by it.
     #[must_use]
     pub fn in_unit(self, unit: f32) -> Self {
         match self {
@@ -170,7 +170,7 @@ impl Score {
         }
     }
 
-    /// What results are ranked by.
+    /// The measure by which results are ranked.
     #[must_use]
     pub fn measure(self) -> Measure {
         match self {
@@ -179,7 +179,7 @@ impl Score {
         }
     }
 
-    /// The number of its [`measure`](Self::measure).
+    /// The value of its [`measure`](Self::measure).
     #[must_use]
     pub fn value(self) -> f32 {
         match self {
@@ -201,7 +201,7 @@ impl std::fmt::Display for Score {
     }
 }
 
-/// Index of the largest of the `outputs` `[outputs × samples]` of each sample: the predicted class.
+/// The predicted class of each sample: the index of the largest of its `outputs` `[outputs × samples]`.
 #[must_use]
 pub fn predictions(outputs: &DMatrix<f32>) -> Vec<usize> {
     let largest = |of_sample: &[f32]| {
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_scored_by_variance_and_unit() {
+    fn values_are_scored_by_their_variance_and_in_their_unit() {
         let values = DMatrix::from_row_slice(1, 4, &[1.0, 2.0, 3.0, 4.0]);
         let outputs = DMatrix::from_row_slice(1, 4, &[1.5, 2.0, 3.0, 3.5]);
         let Score::Values { r2, rmse, nrmse } = Score::of(&outputs, &values.into()).in_unit(10.0)
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_right_one_by_one_and_together() {
+    fn labels_are_scored_one_by_one_and_by_sample() {
         let labels = DMatrix::from_column_slice(2, 2, &[1.0, 0.0, 1.0, 1.0]);
         let outputs = DMatrix::from_column_slice(2, 2, &[3.0, -1.0, 0.5, -0.5]);
         let found = Score::of_labels(&outputs, &labels.into());
