@@ -5,7 +5,7 @@ use twinprop_devices::{Channels, Interface, PhysicalLayer};
 
 use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
 use crate::Error;
-use crate::data::{Split, Targets};
+use crate::data::{ImageSize, Split, Targets};
 use crate::network::{
     Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
     Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage,
@@ -258,9 +258,8 @@ impl Assembly<'_> {
                 size.rows, size.columns, config.height, config.width
             )));
         }
-        let stage =
-            Patches { image: (size.rows, size.columns), patch: (config.height, config.width) };
-        Ok((stage.into(), self.width))
+        let patch = ImageSize { rows: config.height, columns: config.width };
+        Ok((Patches { image: size, patch }.into(), self.width))
     }
 
     fn pad(&self, place: usize, config: &PadConfig) -> Result<(Stage, usize), Error> {

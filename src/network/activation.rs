@@ -17,7 +17,7 @@ pub enum Activation {
     Softplus(f64),
 }
 
-/// tanh x: vectorised on the CPU, where the backend's is not.
+/// tanh x: vectorised on the CPU, where the backend's tanh is not.
 fn tanh(x: &Tensor<2>) -> Tensor<2> {
     let (shape, device) = (x.dims(), x.device());
     if !is_cpu(&device) {

@@ -1,5 +1,5 @@
 //! BEAN, biologically enhanced artificial neuronal assemblies (Gao, Ascoli & Zhao, Frontiers in Neurorobotics
-//! 15, 567482, 2021, eqs. 1 to 6): units that reach the same targets shall answer alike.
+//! 15, 567482, 2021, eqs. 1 to 6): it makes units with the same targets respond alike.
 //!
 //! With h `[batch, n]` the activations that enter a layer, w `[n, m]` its weights, t = tanh(γw) and
 //! a = |t|, the affinity of two units is A = a aᵀ (order 1) or its element-wise square (order 2), their distance
@@ -9,10 +9,9 @@
 //!
 //! The Laplacian form needs n² numbers where the definition needs n² for every sample. R is no less than zero,
 //! and its gradients are ∂R/∂h = strength · 4/(batch n²) · h L and, with D the matrix of d,
-//! ∂R/∂w = strength · 2γ/n² · (D a) ∘ sign(t) ∘ (1 − t²); order 2 has 2 A ∘ D in the place of D, A being a aᵀ.
+//! ∂R/∂w = strength · 2γ/n² · (D a) ∘ sign(t) ∘ (1 − t²); order 2 has 2 A ∘ D in place of D, with A = a aᵀ.
 //!
-//! For a physical layer w is its twin's mean Jacobian over the batch, through which nothing is
-//! differentiated.
+//! For a physical layer w is its twin's mean Jacobian over the batch, taken as a constant.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -23,7 +22,7 @@ use twinprop_devices::validate;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// Targets that both reach.
+    /// Targets of both units.
     #[default]
     First,
     /// Pairs of such targets.
@@ -40,11 +39,11 @@ pub struct BeanConfig {
     /// α: weight beside the loss.
     #[serde(deserialize_with = "validate::non_negative")]
     pub strength: f64,
-    /// γ: how soon a weight counts in full.
+    /// γ: sharpness of a = |tanh(γw)|.
     #[serde(default = "one", deserialize_with = "validate::positive")]
     pub gamma: f64,
-    /// Places in the network, from zero, of the layers whose inputs are regularised; if it is not said, all
-    /// physical and digital layers but the first.
+    /// Places in the network, from zero, of the layers with regularised inputs; by default all physical and digital
+    /// layers but the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<Vec<usize>>,
 }
@@ -53,7 +52,7 @@ fn one() -> f64 {
     1.0
 }
 
-/// A regulariser and the places of the stages whose inputs it is about.
+/// A regulariser and the places of the stages with regularised inputs.
 #[derive(Clone, Debug)]
 pub struct Assemblies {
     /// The regulariser.
@@ -73,7 +72,7 @@ pub struct Regularisation {
 }
 
 impl BeanConfig {
-    /// At the activations `h` `[batch, n]` and the outgoing weights `w` `[n, m]`.
+    /// The regulariser at the activations `h` `[batch, n]` and the outgoing weights `w` `[n, m]`.
     #[must_use]
     pub fn at(&self, h: &Tensor<2>, w: &Tensor<2>) -> Regularisation {
         let [batch, units] = h.dims();

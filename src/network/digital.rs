@@ -55,7 +55,7 @@ pub trait DigitalStage: Send + Sync {
         position: Option<BatchPosition>,
     ) -> Cotangents;
 
-    /// The input's cotangent at one `x` for many `dy`: what depends on `x` alone is computed once.
+    /// The input's cotangent at one `x` for many `dy`: terms that depend on `x` alone are computed once.
     fn pullback<'a>(&'a self, x: &'a Tensor<2>, position: Option<BatchPosition>) -> Pullback<'a> {
         Box::new(move |dy| self.vjp(x, dy, Wanted::Input, position).into_input())
     }
@@ -65,16 +65,16 @@ pub trait DigitalStage: Send + Sync {
         StageTensors::default()
     }
 
-    /// The same tensors in the same order, to be changed.
+    /// The same tensors in the same order, mutable.
     fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
         StageTensorsMut::default()
     }
 
-    /// Adapts the stage to the values `x` `[batch, width in]` that reach it before training.
+    /// Initialises the stage by its input `x` `[batch, width in]` before training.
     fn initialise(&mut self, _x: &Tensor<2>) {}
 
-    /// The parameter that is a matrix from the stage's input to its output, for a stage that has one: each
-    /// output then depends on many inputs through it.
+    /// The parameter that is a matrix from the stage's input to its output, so that each output depends on many inputs;
+    /// `None` if no parameter is.
     fn matrix(&self) -> Option<Matrix> {
         None
     }
@@ -94,7 +94,7 @@ pub struct StageTensors<'a> {
     pub constants: Vec<(&'static str, &'a Tensor<2>)>,
 }
 
-/// The tensors of a stage, to be changed.
+/// The tensors of a stage, mutable.
 #[derive(Default)]
 pub struct StageTensorsMut<'a> {
     /// Trained.
@@ -106,11 +106,11 @@ pub struct StageTensorsMut<'a> {
 /// Which cotangents a caller of a vector-Jacobian product uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// Those of the input and of the parameters.
+    /// Of the input and of the parameters.
     All,
-    /// That of the input.
+    /// Of the input.
     Input,
-    /// Those of the parameters.
+    /// Of the parameters.
     Parameters,
 }
 
@@ -130,26 +130,26 @@ impl Wanted {
 
 /// What a vector-Jacobian product returns.
 pub struct Cotangents {
-    /// Of the input, `[batch, width in]`, where it was wanted.
+    /// Of the input, `[batch, width in]`, if wanted.
     pub input: Option<Tensor<2>>,
-    /// Of each parameter, in its shape, where they were wanted.
+    /// Of each parameter, in its shape, if wanted.
     pub parameters: Vec<Tensor<2>>,
 }
 
 impl Cotangents {
-    /// Those of a stage without parameters.
+    /// The cotangents of a stage without parameters.
     #[must_use]
     pub fn of_input(input: Tensor<2>) -> Self {
         Self { input: Some(input), parameters: Vec::new() }
     }
 
-    /// The input's.
+    /// The input's cotangent.
     ///
     /// # Panics
-    /// If the stage left it out though it was wanted.
+    /// If the stage left it out although it was wanted.
     #[must_use]
     pub fn into_input(self) -> Tensor<2> {
-        self.input.expect("a stage returns the input's cotangent where it is wanted")
+        self.input.expect("a stage returns the input's cotangent if it is wanted")
     }
 }
 
@@ -157,7 +157,7 @@ impl Cotangents {
 pub struct Outgoing {
     /// `[width in, width out]`.
     pub weights: Tensor<2>,
-    /// Index of the stage's parameter that they are, if they are one.
+    /// Index of the stage's parameter that they are; `None` for a Jacobian.
     pub parameter: Option<usize>,
 }
 
@@ -167,7 +167,7 @@ pub struct Matrix {
     pub parameter: usize,
     /// The matrix, `[width in, width out]`: `gain` times the parameter, row by row.
     pub weights: Tensor<2>,
-    /// The matrix over the parameter.
+    /// Ratio of the matrix to the parameter.
     pub gain: f32,
 }
 

@@ -6,14 +6,14 @@ use super::noise::NoiseSource;
 use super::{BatchPosition, Cotangents, DigitalStage, StageSeed, Wanted};
 
 /// y = m x / (1 − rate), each m zero with probability `rate` and one otherwise, drawn for every value
-/// of every training step; y = x otherwise.
+/// of every training step; y = x outside of training.
 pub struct Dropout {
     rate: f64,
     noise: NoiseSource,
 }
 
 impl Dropout {
-    /// Leaves out the share `rate` of the values, at least zero and less than one.
+    /// Leaves out the share `rate` of the values, from zero to less than one.
     #[must_use]
     pub fn new(rate: f64, StageSeed { seed, place }: StageSeed) -> Self {
         Self { rate, noise: NoiseSource::new(seed, format!("dropout of stage {place}")) }
@@ -21,8 +21,8 @@ impl Dropout {
 
     fn masked(&self, values: Tensor<2>, position: Option<BatchPosition>) -> Tensor<2> {
         let Some(position) = position else { return values };
-        let kept = self.noise.kept(position, 1.0 - self.rate, values.dims(), &values.device());
-        values * kept / (1.0 - self.rate)
+        let mask = self.noise.mask(position, 1.0 - self.rate, values.dims(), &values.device());
+        values * mask / (1.0 - self.rate)
     }
 }
 

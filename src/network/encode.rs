@@ -7,17 +7,18 @@ use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 
 /// y_i = clamp(2 (x_j − min_j) / (max_j − min_j) − 1, −1, 1), j = i mod features.
 ///
-/// Extremes are those of the training data; a constant feature becomes zero.
+/// The extremes are taken from the training data; a constant feature becomes zero.
 pub struct Encode {
     scale: Tensor<2>,
-    /// The minimum of a feature whose values lie close together, far from zero, and zero of all others: scale
-    /// times value would leave little of what tells them apart. None where all are zero.
+    /// Subtracted before scaling: the minimum of a feature that is far from zero, where rounding of scale · value would
+    /// lose its differences, and zero for other features. `None` if all are zero.
     start: Option<Tensor<2>>,
     offset: Tensor<2>,
+    /// Feature of each channel.
     place: Tensor<1, Int>,
 }
 
-/// Widths of a feature's extremes that they may lie from zero.
+/// Smallest distance of a far feature's minimum from zero, in units of its range.
 const FAR: f32 = 4.0;
 
 impl Encode {
@@ -49,7 +50,7 @@ impl Encode {
         }
     }
 
-    /// `x` by the features' extremes, not yet clamped.
+    /// `x` scaled by the features' extremes, not clamped.
     fn scaled(&self, x: &Tensor<2>) -> Tensor<2> {
         let x = match &self.start {
             Some(start) => x.clone() - start.clone(),

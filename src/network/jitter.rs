@@ -1,16 +1,15 @@
-//! Noise that the trainer adds, and therefore knows.
+//! Noise that the trainer adds to drives.
 
 use burn::tensor::Tensor;
 
 use super::noise::NoiseSource;
 use super::{BatchPosition, Cotangents, DigitalStage, StageSeed, Wanted};
 
-/// y = x + σ n with n drawn for every value of every training step, and y = x otherwise.
+/// y = x + σ n with n drawn for every value of every training step, and y = x outside of training.
 ///
-/// A device's own noise is not seen by the backward pass, which runs through the twin at the drives
-/// that were asked for; so nothing teaches the network not to amplify it. Noise that is added to the
-/// drives is part of them: the twin is differentiated at the noisy point, which to second order is a
-/// penalty on the gain (Bishop 1995, eq. 12).
+/// The backward pass does not see a device's own noise: it runs through the twin at the drives without noise, so the
+/// network does not learn to damp noise. Noise that is added to the drives is part of them: the twin is differentiated
+/// at the noisy point, which to second order is a penalty on the gain (Bishop 1995, eq. 12).
 pub struct Jitter {
     deviation: f32,
     noise: NoiseSource,

@@ -1,4 +1,4 @@
-//! The devices that a network plays on, each behind its boundary and beside its twin.
+//! The devices of a network, each with its boundary and its twin.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, ShotCounter, Usa
 pub struct Instrument {
     /// Name in the recipe.
     pub name: String,
-    /// The device, guarded.
+    /// The device behind its boundary, which clamps and counts.
     pub device: Boundary,
-    /// The device in tensors of the backend, for a simulated device without noise that has such an equation: the
-    /// backend plays it then, and the boundary only counts.
+    /// The equation in tensors of a simulated device without noise. The backend computes it, and the boundary only
+    /// counts.
     pub tensors: Option<TensorDevice>,
-    /// What the backward pass runs through; `None` before calibration.
+    /// The digital twin; `None` before calibration.
     pub twin: Option<Arc<dyn DigitalTwin>>,
-    /// Standard deviation of each reading about the twin's prediction, where it is known. Predictions in a training
-    /// step add noise of it, so that a network that is trained in silico learns to tolerate it.
+    /// Standard deviation of each reading about the twin's prediction, if known. Predictions in a training step add
+    /// noise of this size, so that a network trained in silico tolerates it.
     pub unexplained: Option<Vec<f32>>,
     /// The noiseless equation of a simulated device, as fabricated: the twin of `ideal` training.
     pub exact: Option<Box<dyn Differentiable>>,
-    /// The nominal equation of a device that has a model: where the physics twins start.
+    /// The nominal equation of a device that has a model: the start of its physics twins.
     pub nominal: Option<Box<dyn Differentiable>>,
-    /// What the network asks of the device before it is trained; `None` before the first shots.
+    /// The untrained network's drives and parameters of the device; `None` before the first shots.
     pub task: Option<TaskDrives>,
     /// The links of a real device.
     pub links: Vec<Monitor>,
@@ -35,7 +35,7 @@ pub struct Instrument {
     pub is_recording: bool,
 }
 
-/// A simulated device by its own equation in tensors.
+/// A simulated device's own equation in tensors.
 pub struct TensorDevice {
     /// The equation.
     pub equation: Arc<dyn TensorEquation>,
@@ -43,8 +43,7 @@ pub struct TensorDevice {
     pub readings: RangeMap,
 }
 
-/// All devices of a network. Stages name a device by its place here; stages that share a device
-/// play on it in turn.
+/// All devices of a network. A stage names its device by the index here; stages that share a device play it in turn.
 #[derive(Default)]
 pub struct Laboratory {
     /// The devices.
@@ -64,14 +63,13 @@ impl Laboratory {
         self.instruments.iter().all(|instrument| instrument.twin.is_some())
     }
 
-    /// Whether the host's backend plays one of the devices, in tensors.
+    /// Whether the backend computes one of the devices in tensors.
     #[must_use]
     pub fn is_in_tensors(&self) -> bool {
         self.instruments.iter().any(|instrument| instrument.tensors.is_some())
     }
 
-    /// Gives every simulated device its own equation, as fabricated, as its twin: `ideal` training. A real device
-    /// gets none.
+    /// Makes every simulated device's equation, as fabricated, its twin, for `ideal` training. Real devices get none.
     pub fn use_exact_twins(&mut self) {
         for instrument in &mut self.instruments {
             instrument.twin = instrument
@@ -86,12 +84,12 @@ impl Laboratory {
         self.instruments.iter().flat_map(|instrument| &instrument.links)
     }
 
-    /// Sends the real devices to their safe states, all at once, as soon as nothing more is measured. One that
-    /// does not confirm it is noted in [`rig::may_be_driven`](twinprop_devices::rig::may_be_driven).
+    /// Sends all real devices to their safe states at once, after the last measurement. A device that does not confirm
+    /// it is noted in [`rig::may_be_driven`](twinprop_devices::rig::may_be_driven).
     pub fn make_safe(&self) {
         thread::scope(|scope| {
             for link in self.links() {
-                // Noted, and told at the end: the results are complete all the same.
+                // A failure is noted and reported at the end: the results are complete.
                 scope.spawn(move || link.make_safe());
             }
         });
@@ -103,7 +101,7 @@ impl Laboratory {
         self.instruments.iter().map(|instrument| instrument.device.shots()).sum()
     }
 
-    /// Where use has left the devices.
+    /// The usage of each device, by name.
     #[must_use]
     pub fn usages(&self) -> BTreeMap<String, Usage> {
         let instruments = self.instruments.iter();
@@ -116,13 +114,13 @@ impl Laboratory {
         self.instruments.iter().map(|instrument| instrument.device.clamped()).sum()
     }
 
-    /// Values that went to all devices, those that were clamped among them.
+    /// Values sent to all devices, clamped ones included.
     #[must_use]
     pub fn values(&self) -> u64 {
         self.instruments.iter().map(|instrument| instrument.device.counts().values).sum()
     }
 
-    /// The shots of each device, as another thread sees them.
+    /// A counter of each device's shots, for other threads.
     #[must_use]
     pub fn counters(&self) -> Vec<ShotCounter> {
         self.instruments.iter().map(|instrument| instrument.device.counter()).collect()
@@ -136,7 +134,7 @@ impl Laboratory {
 }
 
 impl Drop for Laboratory {
-    /// Lets go of all devices at once: each may take its time to its safe state.
+    /// Drops all devices at once: each may take some time to reach its safe state.
     fn drop(&mut self) {
         thread::scope(|scope| {
             for instrument in self.instruments.drain(..) {
@@ -185,7 +183,7 @@ impl Instrument {
     /// The twin.
     ///
     /// # Panics
-    /// If the device is not calibrated: rules that use a twin are started after calibration.
+    /// If the device is not calibrated; rules that use a twin start after calibration.
     #[must_use]
     pub fn twin(&self) -> &dyn DigitalTwin {
         self.twin.as_deref().expect("a device is calibrated before its twin is used")

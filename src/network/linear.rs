@@ -17,8 +17,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From `width_in` to `width_out`; weights start normal with a deviation of 1/√(width in), drawn
-    /// from `seed`, and the bias at zero.
+    /// From `width_in` to `width_out`; weights start normal with a standard deviation of 1/√(width in), drawn from
+    /// `seed`, and the bias at zero.
     #[must_use]
     pub fn new(
         width_in: usize,

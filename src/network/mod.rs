@@ -80,7 +80,7 @@ impl Network {
         Self { stages, skips: Vec::new(), bean: None }
     }
 
-    /// Where its tensors are, by the first that it has; the CPU without one.
+    /// The backend's device of its first tensor; the CPU without tensors.
     #[must_use]
     pub fn device(&self) -> Device {
         self.state().first().map_or_else(Device::flex, |(_, tensor)| tensor.device())
@@ -90,7 +90,7 @@ impl Network {
     /// samples of which training step these are, and is `None` outside of training.
     ///
     /// # Errors
-    /// Those of a device.
+    /// Errors of a device.
     pub fn forward(
         &self,
         x: Tensor<2>,
@@ -98,28 +98,26 @@ impl Network {
         source: Source,
         position: Option<BatchPosition>,
     ) -> Result<Trace, DeviceError> {
-        self.trace(x, position, |stage, entering| {
-            stage.forward(entering, laboratory, source, position)
-        })
+        self.trace(x, position, |stage, input| stage.forward(input, laboratory, source, position))
     }
 
     /// The same, measured. Each twin is linearised at its stage's input while the device plays, so that
-    /// [`backward`](Self::backward) has less to do, and needs no device and, without a regulariser, no twin.
+    /// [`backward`](Self::backward) has less to compute and needs no device and, without a regulariser, no twin.
     ///
     /// # Errors
-    /// Those of a device.
+    /// Errors of a device.
     pub fn measure_and_linearise(
         &self,
         x: Tensor<2>,
         laboratory: &mut Laboratory,
         position: Option<BatchPosition>,
     ) -> Result<Trace, DeviceError> {
-        self.trace(x, position, |stage, entering| {
-            stage.measure_and_linearise(entering, laboratory, position)
+        self.trace(x, position, |stage, input| {
+            stage.measure_and_linearise(input, laboratory, position)
         })
     }
 
-    /// The stages one after the other, each by `pass`.
+    /// Passes `x` through the stages, each by `pass`.
     fn trace(
         &self,
         x: Tensor<2>,
@@ -128,16 +126,16 @@ impl Network {
     ) -> Result<Trace, DeviceError> {
         let mut trace = Trace::for_stages(self.stages.len(), position);
         for (place, stage) in self.stages.iter().enumerate() {
-            let entering = trace.entering(place, &x, &self.skips);
-            let passed = pass(stage, &entering)?;
-            trace.inputs.push(entering);
-            trace.leave(passed);
+            let input = trace.input_of(place, &x, &self.skips);
+            let passed = pass(stage, &input)?;
+            trace.inputs.push(input);
+            trace.push(passed);
         }
         Ok(trace)
     }
 
     /// Gradients of the parameters, in the order of [`parameters_mut`](Self::parameters_mut), from the cotangent
-    /// `[batch, width out]` of the network's output; each stage adds its range penalty's.
+    /// `[batch, width out]` of the network's output; each stage adds the gradient of its range penalty.
     #[must_use]
     pub fn backward(
         &self,
@@ -148,9 +146,8 @@ impl Network {
         self.backward_through(trace, output_cotangent, laboratory, |_, _, _| None)
     }
 
-    /// The same, where `replaced` may return another cotangent of a stage's input than the stage's own, from the
-    /// stage's place, its input and the cotangent of its output. It is asked from the last stage to the lowest that
-    /// is trained.
+    /// The same, where `replaced` may return a cotangent of a stage's input that replaces the stage's own. It gets the
+    /// stage's place, its input and the cotangent of its output, from the last stage to the lowest that is trained.
     pub(crate) fn backward_through(
         &self,
         trace: &Trace,
@@ -182,7 +179,7 @@ impl Network {
         gradients.into_iter().rev().flatten().collect()
     }
 
-    /// The first of `places` whose stage has parameters. Nothing below it needs a cotangent.
+    /// The first of `places` at which a stage has parameters. Stages below it need no cotangent.
     pub(crate) fn lowest_trained(&self, mut places: Range<usize>) -> Option<usize> {
         places.find(|&place| !self.stages[place].parameters().is_empty())
     }
@@ -201,8 +198,8 @@ impl Network {
         parameters
     }
 
-    /// The regulariser at the stage at `place`, where it acts, and the index of the stage's parameter that its
-    /// weights are, if they are one.
+    /// The regulariser at the stage at `place`, and the index of the stage's parameter that the regularised weights
+    /// are; `None` where it does not act, and no index for a physical stage's Jacobian.
     pub(crate) fn regularisation(
         &self,
         place: usize,
@@ -215,8 +212,8 @@ impl Network {
         Some((config.at(point.x, &weights), parameter))
     }
 
-    /// Adds the regulariser's gradients to the cotangent `dx` of the input of the stage at `place`, if there is one,
-    /// and to the gradients `parameters` of the stage's parameters.
+    /// Adds the regulariser's gradients to the optional cotangent `dx` of the input of the stage at `place`, and to
+    /// the gradients `parameters` of the stage's parameters.
     pub(crate) fn regularise(
         &self,
         place: usize,
@@ -235,11 +232,10 @@ impl Network {
         }
     }
 
-    /// Passes `x` `[batch, features]` through the stages, measured, and lets each adapt itself to the values that
-    /// reach it.
+    /// Passes `x` `[batch, features]` through the stages, measured, and initialises each by its input.
     ///
     /// # Errors
-    /// Those of a device.
+    /// Errors of a device.
     pub fn initialise(
         &mut self,
         x: Tensor<2>,
@@ -247,11 +243,11 @@ impl Network {
     ) -> Result<Trace, DeviceError> {
         let mut trace = Trace::for_stages(self.stages.len(), None);
         for (place, stage) in self.stages.iter_mut().enumerate() {
-            let entering = trace.entering(place, &x, &self.skips);
-            stage.initialise(&entering);
-            let passed = stage.forward(&entering, laboratory, Source::Measured, None)?;
-            trace.inputs.push(entering);
-            trace.leave(passed);
+            let input = trace.input_of(place, &x, &self.skips);
+            stage.initialise(&input);
+            let passed = stage.forward(&input, laboratory, Source::Measured, None)?;
+            trace.inputs.push(input);
+            trace.push(passed);
         }
         Ok(trace)
     }
@@ -279,7 +275,7 @@ impl Network {
         self.stages.iter_mut().flat_map(|stage| stage.tensors_mut().parameters).collect()
     }
 
-    /// Everything that makes the network what it is, trained or set at initialisation, with names.
+    /// All tensors, trained or set at initialisation, with their names.
     #[must_use]
     pub fn state(&self) -> Vec<(String, &Tensor<2>)> {
         let constants = self.stages.iter().enumerate().flat_map(|(index, stage)| {
@@ -301,8 +297,7 @@ impl Network {
         parameters
     }
 
-    /// What the network asks of each of `devices` devices at `trace`; none of a device that it does not
-    /// play on.
+    /// Drives and parameters of each of `devices` devices at `trace`; `None` for a device that no stage plays.
     #[must_use]
     pub fn task_drives(&self, trace: &Trace, devices: usize) -> Vec<Option<TaskDrives>> {
         let mut task: Vec<Option<TaskDrives>> = (0..devices).map(|_| None).collect();

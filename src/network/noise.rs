@@ -1,4 +1,4 @@
-//! Noise of the trainer's own, the same in every run of a seed.
+//! Noise that the trainer adds, the same in every run with one seed.
 
 use burn::tensor::{Device, Tensor};
 use rand::RngExt;
@@ -9,7 +9,7 @@ use twinprop_devices::random;
 
 use super::BatchPosition;
 
-/// Where noise comes from: the seed of everything, and what it is for.
+/// A source of noise: the experiment's seed, and the noise's purpose.
 pub(super) struct NoiseSource {
     seed: u64,
     purpose: String,
@@ -32,16 +32,16 @@ impl NoiseSource {
         self.draw(position, rows_a_sample, shape, device, normal)
     }
 
-    /// Ones `[samples, columns]` at `position` with probability `share`, and zeros.
-    pub(super) fn kept(
+    /// Ones with probability `share` and zeros otherwise, `[samples, columns]` at `position`.
+    pub(super) fn mask(
         &self,
         position: BatchPosition,
         share: f64,
         shape: [usize; 2],
         device: &Device,
     ) -> Tensor<2> {
-        let kept = |random: &mut ChaCha8Rng| f32::from(u8::from(random.random_bool(share)));
-        self.draw(position, 1, shape, device, kept)
+        let mask = |random: &mut ChaCha8Rng| f32::from(u8::from(random.random_bool(share)));
+        self.draw(position, 1, shape, device, mask)
     }
 
     fn draw(

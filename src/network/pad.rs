@@ -1,4 +1,4 @@
-//! Channels at rest beside those that carry values.
+//! Channels at zero beside the channels with values.
 
 use burn::tensor::Tensor;
 
@@ -9,7 +9,7 @@ use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 pub struct Pad {
     /// Channels appended to a run.
     pub channels: usize,
-    /// Runs.
+    /// Number of runs.
     pub runs: usize,
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use twinprop_calibration::DigitalTwin;
 use twinprop_devices::{Boundary, DeviceError};
 
-use super::physical::Asked;
+use super::physical::Request;
 use super::{BatchPosition, Network, Passed, Stage, Trace};
 
 /// A measured forward pass that is under way.
@@ -14,34 +14,35 @@ pub struct PausablePass<'a> {
     network: &'a Network,
     /// `[batch, features]`.
     x: Tensor<2>,
-    /// So far. Where a device is to play, one more value has entered than left.
+    /// The trace so far. While a stage waits for its device, it has one input more than outputs.
     trace: Trace,
-    asked: Option<Asked>,
+    /// The request to the device of that stage.
+    request: Option<Request>,
 }
 
 impl<'a> PausablePass<'a> {
-    /// Of `x` `[batch, features]`, the samples at `position`, before the first stage of `network`.
+    /// A pass of `x` `[batch, features]`, the samples at `position`, before the first stage of `network`.
     #[must_use]
     pub fn new(network: &'a Network, x: Tensor<2>, position: Option<BatchPosition>) -> Self {
         let trace = Trace::for_stages(network.stages.len(), position);
-        Self { network, x, trace, asked: None }
+        Self { network, x, trace, request: None }
     }
 
-    /// Computes up to the next physical stage or to the end, and prepares what that stage's device is asked.
+    /// Computes up to the next physical stage or to the end, and prepares the request to that stage's device.
     pub fn advance(&mut self) {
-        while self.asked.is_none()
+        while self.request.is_none()
             && let Some(stage) = self.network.stages.get(self.trace.outputs.len())
         {
             let place = self.trace.outputs.len();
-            let entering = self.trace.entering(place, &self.x, &self.network.skips);
+            let input = self.trace.input_of(place, &self.x, &self.network.skips);
             match stage {
-                Stage::Physical(physical) => self.asked = Some(physical.ask(&entering)),
+                Stage::Physical(physical) => self.request = Some(physical.request(&input)),
                 Stage::Digital(stage) => {
-                    let output = stage.forward(&entering, self.trace.position);
-                    self.trace.leave(Passed::computed(output));
+                    let output = stage.forward(&input, self.trace.position);
+                    self.trace.push(Passed::computed(output));
                 }
             }
-            self.trace.inputs.push(entering);
+            self.trace.inputs.push(input);
         }
     }
 
@@ -52,12 +53,11 @@ impl<'a> PausablePass<'a> {
         rest.iter().any(|stage| stage.physical().is_some())
     }
 
-    /// Plays the physical stage at which the pass has stopped, on the device at its index in `devices`, the
-    /// laboratory's. Meanwhile its twin in `twins`, if there is one, is linearised, and `meanwhile` is done. At the
-    /// end of the pass only `meanwhile` is done.
+    /// Plays the physical stage at which the pass has stopped, on its device of the laboratory's `devices`; at the same
+    /// time linearises its optional twin of `twins`, and runs `meanwhile`. At the end of the pass only runs `meanwhile`.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Errors of the device.
     pub fn play(
         &mut self,
         devices: &mut [&mut Boundary],
@@ -66,8 +66,8 @@ impl<'a> PausablePass<'a> {
     ) -> Result<(), DeviceError> {
         let stage = self.network.stages.get(self.trace.outputs.len());
         let physical = stage.and_then(|stage| stage.physical());
-        let (Some(physical), Some(asked), Some(entering)) =
-            (physical, self.asked.take(), self.trace.inputs.last())
+        let (Some(physical), Some(request), Some(input)) =
+            (physical, self.request.take(), self.trace.inputs.last())
         else {
             meanwhile();
             return Ok(());
@@ -78,15 +78,15 @@ impl<'a> PausablePass<'a> {
         let passed = rayon::in_place_scope(|scope| {
             scope.spawn(|_| meanwhile());
             if let Some(twin) = &twins[place] {
-                scope.spawn(|_| linearised = Some(physical.linearise(entering, twin)));
+                scope.spawn(|_| linearised = Some(physical.linearise(input, twin)));
             }
-            physical.play(asked, devices[place])
+            physical.play(request, devices[place])
         })?;
-        self.trace.leave(Passed { linearised, ..passed });
+        self.trace.push(Passed { linearised, ..passed });
         Ok(())
     }
 
-    /// The trace of the whole pass; what remains of it needs no device.
+    /// Computes the rest of the pass, which needs no device, and returns its trace.
     #[must_use]
     pub fn finish(mut self) -> Trace {
         self.advance();

@@ -16,21 +16,20 @@ use super::{
     RangePenalty, ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, TensorDevice,
 };
 
-/// `shots` shots of one device side by side: shot s sees its own slice of the input, and its readings
-/// stand in slice s of the output. Each has parameters of its own, θ_s, or all share one θ.
+/// `shots` shots of one device side by side: shot s gets slice s of the input, and its readings are slice s of the
+/// output. Each has parameters of its own, θ_s, or all share one θ.
 ///
-/// Drives and parameters live normalised: [−1, 1] is a channel's range. What lies beyond reaches
-/// neither the device nor the twin (it is clamped, and its gradient is zero), and the range
-/// penalty pulls it back. Readings leave the stage in [units of their ranges](ReadingUnits), so that the
-/// next stage does not depend on the device's units.
+/// Drives and parameters are normalised: [−1, 1] is a channel's range. Values beyond it are clamped for the device and
+/// the twin, have no gradient, and are pulled back by the range penalty. Readings leave the stage in
+/// [units of their ranges](ReadingUnits), so that the next stage does not depend on the device's units.
 pub struct Physical {
     instrument: usize,
     shots: usize,
     settings: Settings,
     inputs: RangeMap,
-    /// `None` where readings leave the stage in the device's units.
+    /// `None` if readings leave the stage in the device's units.
     readings: Option<ReadingUnits>,
-    /// Of a linear device whose parameters are its weights, for a stage of one shot.
+    /// The matrix over the normalised parameters, for one shot of a linear device with weights as parameters.
     matrix_gain: Option<f32>,
     penalty: RangePenalty,
     noise: NoiseSource,
@@ -43,7 +42,7 @@ pub struct PhysicalOptions {
     pub shots: usize,
     /// Whether all shots share one setting of the parameters.
     pub shared: bool,
-    /// Share (0 to 1) of each parameter's range in whose middle the parameters start, uniformly.
+    /// Share (0 to 1) of each parameter's range, about its middle, from which its start is drawn uniformly.
     pub start: f64,
     /// Penalty on drives and parameters out of range.
     pub penalty: RangePenalty,
@@ -56,16 +55,16 @@ impl Default for PhysicalOptions {
     }
 }
 
-/// What a physical stage asks of its device, unclamped: the boundary clamps and counts.
-pub(super) struct Asked {
-    /// `[n_inputs × shots · batch]`, a run a shot.
+/// Drives and settings of a physical stage's device, unclamped: the boundary clamps and counts.
+pub(super) struct Request {
+    /// `[n_inputs × shots · batch]`, shot by shot.
     drives: DMatrix<f32>,
-    /// The settings one after the other.
+    /// The settings, one after the other.
     settings: Vec<f32>,
 }
 
 impl Physical {
-    /// A stage on the device at index `instrument` of the laboratory, whose interface is `interface`.
+    /// A stage on the device at index `instrument` of the laboratory, with the interface `interface`.
     #[must_use]
     pub fn new(
         instrument: usize,
@@ -89,8 +88,8 @@ impl Physical {
         }
     }
 
-    /// The stage with readings that leave it in the device's units: for a device whose equation is written in
-    /// units in which they are of order one.
+    /// The same with readings that leave the stage in the device's units, for an equation in units in which they are
+    /// of order one.
     #[must_use]
     pub fn with_readings_in_device_units(mut self) -> Self {
         self.readings = None;
@@ -109,7 +108,7 @@ impl Physical {
         self.shots
     }
 
-    /// The stage's output `[batch, width out]` from `readings` `[shots · batch, n_outputs]`, a run a shot.
+    /// The stage's output `[batch, width out]` from `readings` `[shots · batch, n_outputs]`, shot by shot.
     fn output(&self, readings: Tensor<2>) -> Tensor<2> {
         let seen = match &self.readings {
             Some(units) => units.seen(readings),
@@ -118,12 +117,12 @@ impl Physical {
         by_sample(seen, self.shots)
     }
 
-    /// What leaves the stage when the device answers `readings` `[shots · batch, n_outputs]`.
+    /// The stage's part of a pass with `readings` `[shots · batch, n_outputs]` of the device or the twin.
     fn passed(&self, readings: Tensor<2>, linearised: Option<Box<dyn Linearised>>) -> Passed {
         Passed { output: self.output(readings.clone()), readings: Some(readings), linearised }
     }
 
-    /// Cotangent of the readings, a run a shot, from that of the stage's output.
+    /// Cotangent of the readings, shot by shot, from the cotangent of the stage's output.
     fn reading_cotangent(&self, dy: Tensor<2>) -> Tensor<2> {
         let dy = by_shot(dy, self.shots);
         match &self.readings {
@@ -132,22 +131,22 @@ impl Physical {
         }
     }
 
-    /// Drives within range, in the device's units: `[shots · batch, n_inputs]`, a run a shot.
+    /// Drives within range, in the device's units: `[shots · batch, n_inputs]`, shot by shot.
     fn drives(&self, x: &Tensor<2>) -> Tensor<2> {
         let rows = by_shot(x.clone().clamp(-1.0, 1.0), self.shots);
         self.inputs.apply(rows)
     }
 
-    /// What goes to the device at `x` `[batch, width in]`.
-    pub(super) fn ask(&self, x: &Tensor<2>) -> Asked {
+    /// The request to the device at `x` `[batch, width in]`.
+    pub(super) fn request(&self, x: &Tensor<2>) -> Request {
         let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
-        Asked { drives: to_matrix(drives), settings: self.settings.unclamped() }
+        Request { drives: to_matrix(drives), settings: self.settings.unclamped() }
     }
 
-    /// Plays `asked`, setting by setting.
+    /// Plays a request on `device`, setting by setting.
     pub(super) fn play(
         &self,
-        Asked { drives, settings }: Asked,
+        Request { drives, settings }: Request,
         device: &mut Boundary,
     ) -> Result<Passed, DeviceError> {
         let groups = self.settings.count();
@@ -178,17 +177,17 @@ impl Physical {
         at_point(twin, self.drives(x), self.settings.in_device_units())
     }
 
-    /// Plays the simulated device's own equation in tensors at the drives and settings `at`, which are those of `x`;
-    /// only counts come back from the backend: of drives and parameters that were clamped, of readings in range,
-    /// and of finite drives.
+    /// Computes the simulated device's own equation in tensors at the `drives` of `x` and the `settings`. Only counts
+    /// come back from the backend: of clamped drives and parameters, of readings in range, and of finite drives.
     fn play_in_tensors(
         &self,
         TensorDevice { equation, readings: range }: &TensorDevice,
         x: &Tensor<2>,
-        (drives, settings): (Tensor<2>, Tensor<2>),
+        drives: &Tensor<2>,
+        settings: &Tensor<2>,
         boundary: &mut Boundary,
     ) -> Result<Passed, DeviceError> {
-        let readings = equation.respond_by_setting(&drives, &settings);
+        let readings = equation.respond_by_setting(drives, settings);
         let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
         let inside = range.apply(readings.clone()).abs().lower_equal_scalar(1.0).int().sum();
         let finite = x.clone().is_finite().int().sum();
@@ -197,8 +196,8 @@ impl Physical {
             Tensor::cat(counts, 0).try_into_vec_as().expect("the backend's device answers");
         let all = |values: &Tensor<2>| values.shape().num_elements() as i64;
         if counts[2] != all(&readings) || counts[3] != all(x) {
-            let asked = self.inputs.apply(by_shot(x.clone(), self.shots));
-            boundary.check(&to_matrix(asked), &to_matrix(readings.clone()))?;
+            let unclamped = self.inputs.apply(by_shot(x.clone(), self.shots));
+            boundary.check(&to_matrix(unclamped), &to_matrix(readings.clone()))?;
         }
         boundary.take_in(BoundaryCounts {
             shots: drives.dims()[0] as u64,
@@ -208,8 +207,7 @@ impl Physical {
         Ok(self.passed(readings, None))
     }
 
-    /// The twin's readings `[shots · batch, n_outputs]`, in a training step with noise of what it leaves
-    /// unexplained.
+    /// The twin's readings `[shots · batch, n_outputs]`; in a training step with noise of the size of its error.
     fn predict(
         &self,
         x: &Tensor<2>,
@@ -239,14 +237,14 @@ impl Physical {
         let Instrument { device, tensors, .. } = &mut laboratory.instruments[self.instrument];
         match tensors {
             Some(simulated) => {
-                let at = (self.drives(x), self.settings.in_device_units());
-                self.play_in_tensors(simulated, x, at, device)
+                let (drives, settings) = (self.drives(x), self.settings.in_device_units());
+                self.play_in_tensors(simulated, x, &drives, &settings, device)
             }
-            None => self.play(self.ask(x), device),
+            None => self.play(self.request(x), device),
         }
     }
 
-    /// Plays `x` `[batch, width in]`, and linearises the twin there meanwhile.
+    /// Plays `x` `[batch, width in]`, and linearises the twin at the same time.
     pub(super) fn measure_and_linearise(
         &self,
         x: &Tensor<2>,
@@ -254,24 +252,26 @@ impl Physical {
     ) -> Result<Passed, DeviceError> {
         let Instrument { device, tensors, twin, .. } = &mut laboratory.instruments[self.instrument];
         if let Some(simulated) = tensors {
-            // The backend works through both in the order in which it is told.
-            let at = (self.drives(x), self.settings.in_device_units());
-            let linearised = twin.as_ref().map(|twin| at_point(twin, at.0.clone(), at.1.clone()));
-            return Ok(Passed { linearised, ..self.play_in_tensors(simulated, x, at, device)? });
+            // The backend executes both in the order of these calls.
+            let (drives, settings) = (self.drives(x), self.settings.in_device_units());
+            let linearise = |twin| at_point(twin, drives.clone(), settings.clone());
+            let linearised = twin.as_ref().map(linearise);
+            let passed = self.play_in_tensors(simulated, x, &drives, &settings, device)?;
+            return Ok(Passed { linearised, ..passed });
         }
-        let asked = self.ask(x);
+        let request = self.request(x);
         let mut linearised = None;
         // Played by this thread, so that the device does not wait for another core to wake.
         let passed = rayon::in_place_scope(|scope| {
             if let Some(twin) = twin {
                 scope.spawn(|_| linearised = Some(self.linearise(x, twin)));
             }
-            self.play(asked, device)
+            self.play(request, device)
         })?;
         Ok(Passed { linearised, ..passed })
     }
 
-    /// Vector-Jacobian product at `point`, by the twin that was linearised there or by the laboratory's.
+    /// Vector-Jacobian product at `point`, by the twin linearised there or else by the laboratory's.
     pub(super) fn vjp(&self, point: Point, dy: Tensor<2>, laboratory: &Laboratory) -> Cotangents {
         let dy = self.reading_cotangent(dy);
         let predict = || self.predict(point.x, laboratory, None);
@@ -290,12 +290,12 @@ impl Physical {
         }
     }
 
-    /// `dx` where the drives `x` are in range, plus the range penalty's gradient.
+    /// `dx` where the drives `x` are in range and zero elsewhere, plus the range penalty's gradient.
     pub(super) fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
         self.penalty.confined(x, dx)
     }
 
-    /// The parameters as a matrix, of a linear device whose parameters are its weights.
+    /// The parameters as a matrix, for a linear device with weights as parameters.
     pub(super) fn matrix(&self) -> Option<Matrix> {
         let unit = self.readings.as_ref().map_or(Some(1.0), ReadingUnits::common)?;
         let gain = self.matrix_gain? / unit;
@@ -309,7 +309,7 @@ impl Physical {
     pub(super) fn outgoing(&self, point: Point, laboratory: &Laboratory) -> Outgoing {
         let bins = laboratory.instruments[self.instrument].device.interface().outputs.len();
         let (shape, device) = ([point.x.dims()[0], self.shots * bins], point.x.device());
-        // By the laboratory's twin, as it is now.
+        // By the laboratory's present twin.
         let point = Point { linearised: None, ..point };
         let pull_back = |dy| self.vjp(point, dy, laboratory).into_input();
         // The range penalty's share of a product does not depend on the cotangent.
@@ -322,7 +322,7 @@ impl Physical {
         Outgoing { weights: Tensor::cat(columns.collect(), 1), parameter: None }
     }
 
-    /// What shot `shot` of each sample played at the stage's input `x`, when its output was `y`.
+    /// Drives, parameters and readings of shot `shot` of each sample, at the stage's input `x` and output `y`.
     pub(crate) fn run(&self, shot: usize, x: &Tensor<2>, y: &Tensor<2>) -> Run {
         let part = |values: &Tensor<2>| {
             let width = values.dims()[1] / self.shots;
@@ -347,7 +347,7 @@ impl Physical {
         }
     }
 
-    /// The same, to be changed.
+    /// The same, mutable.
     pub(super) fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
         let units = self.readings.iter_mut().flat_map(ReadingUnits::tensors_mut);
         StageTensorsMut { parameters: vec![self.settings.values_mut()], constants: units.collect() }
@@ -358,7 +358,7 @@ impl Physical {
         self.penalty.value(x) + self.settings.penalty(self.penalty)
     }
 
-    /// What the stage asks of its device at `x` `[batch, width in]`.
+    /// Drives and parameters of the device at `x` `[batch, width in]`.
     #[must_use]
     pub fn task_drives(&self, x: &Tensor<2>) -> TaskDrives {
         let inputs = to_matrix(self.drives(x));

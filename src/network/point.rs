@@ -1,4 +1,4 @@
-//! A stage's part of a forward pass, and the point that the pass went through.
+//! A stage's part of a forward pass, and the point at which the stage is differentiated.
 
 use burn::tensor::Tensor;
 use twinprop_calibration::Linearised;
@@ -20,26 +20,26 @@ pub struct Passed {
     pub output: Tensor<2>,
     /// The device's readings, of a physical stage: `[shots · batch, n_outputs]`, in the device's units.
     pub readings: Option<Tensor<2>>,
-    /// The twin, linearised there while the device played, if that was asked for.
+    /// The twin, linearised while the device played; `None` if that was not asked for.
     pub linearised: Option<Box<dyn Linearised>>,
 }
 
-/// A point that a forward pass went through: where a stage is differentiated.
+/// The point of a forward pass at which a stage is differentiated.
 #[derive(Clone, Copy)]
 pub struct Point<'a> {
     /// The stage's input, `[batch, width in]`.
     pub x: &'a Tensor<2>,
-    /// The device's readings there, of a physical stage: `[shots · batch, n_outputs]`, in the device's
-    /// units. Without them, the twin's prediction takes their place.
+    /// The device's readings, of a physical stage: `[shots · batch, n_outputs]`, in the device's units. Without them,
+    /// the twin's prediction is used.
     pub readings: Option<&'a Tensor<2>>,
-    /// The twin, linearised there before, if it was.
+    /// The twin, linearised at this point; `None` if it was not.
     pub linearised: Option<&'a dyn Linearised>,
     /// Which samples of which training step these are.
     pub position: Option<BatchPosition>,
 }
 
 impl<'a> Point<'a> {
-    /// The point `x`, of which nothing else is known.
+    /// The point with the input `x` and nothing else.
     #[must_use]
     pub fn at(x: &'a Tensor<2>) -> Self {
         Self { x, readings: None, linearised: None, position: None }
@@ -47,7 +47,7 @@ impl<'a> Point<'a> {
 }
 
 impl Passed {
-    /// Of a stage without a device.
+    /// The output of a stage without a device.
     pub(super) fn computed(output: Tensor<2>) -> Self {
         Self { output, readings: None, linearised: None }
     }

@@ -1,14 +1,14 @@
-//! Where in a training a batch is: what random draws are tied to.
+//! The position of samples in a training, which selects their random numbers.
 
-/// Samples of a training step. Each sample of each step has random numbers of its own, so that a batch that
-/// is split into parts draws the same numbers as a whole one.
+/// Samples of a training step. Each sample of each step has random numbers of its own, so that a batch in parts draws
+/// the same numbers as a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchPosition {
     /// The step, from zero.
     pub step: u64,
     /// Samples of the step's batch.
     pub batch: usize,
-    /// The first of them that is passed through the network, from zero.
+    /// The first of these samples that is passed through the network, from zero.
     pub first: usize,
 }
 

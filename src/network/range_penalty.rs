@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use twinprop_calibration::tensors::total;
 
-/// λ · mean of (|x| − 1)₊² over normalised drives or parameters x: zero inside the range, growing
-/// with the square of what lies beyond.
+/// λ · mean of (|x| − 1)₊² over normalised drives or parameters x: zero inside the range, growing with the square of
+/// the distance beyond it.
 #[derive(Clone, Copy, Debug)]
 pub struct RangePenalty {
     /// λ, zero or more.

@@ -1,29 +1,27 @@
-//! Readings without a unit: what a network sees of a device.
+//! Readings without a unit, as a network uses them.
 
 use burn::tensor::{Device, Tensor};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{Bank, Channels};
 
-/// ŷ = (y − zero) / unit, output by output: readings of order one whether the device has them in volts or in
-/// nanoamperes.
+/// ŷ = (y − zero) / unit, output by output: readings of order one, in volts or in nanoamperes.
 ///
-/// The unit is half the range, and zero the value of the range that is nearest to zero: zero itself for
-/// most, and the lower end of frequencies about 200 THz.
+/// The unit is half the range, and zero the value in the range that is nearest to 0: 0 itself for most devices, the
+/// lower end of a range of frequencies about 200 THz.
 pub struct ReadingUnits {
     /// Each `[1, n_outputs]`.
     zero: Tensor<2>,
     unit: Tensor<2>,
-    /// The unit of all outputs, if they have one and zero is zero.
+    /// The unit that all outputs share; `None` if they differ, or if a zero is not 0.
     common: Option<f32>,
 }
 
-/// The zero and the unit of one value in a network, in the unit of the reading or the feature that it was; of any
-/// other value, zero and one.
+/// Zero and unit of one value in a network, in the unit of its reading or feature; 0 and 1 for any other value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReadingUnit {
-    /// What became zero.
+    /// The reading that is 0 in the network.
     pub zero: f64,
-    /// The difference that became one.
+    /// The difference of readings that is 1 in the network.
     pub unit: f64,
 }
 
@@ -35,14 +33,14 @@ impl ReadingUnit {
         Self { zero: f64::from(bank.nearest_to_zero()), unit: f64::from(bank.half_span()) }
     }
 
-    /// Those of the readings of `outputs`, channel by channel.
+    /// The units of the readings of `outputs`, channel by channel.
     pub fn each(outputs: &Channels) -> impl Iterator<Item = Self> + Clone + '_ {
         outputs.banks().iter().flat_map(|bank| std::iter::repeat_n(Self::of(bank), bank.count))
     }
 }
 
 impl ReadingUnits {
-    /// Those of the readings of `outputs`; none where readings are what they are already.
+    /// The units of the readings of `outputs`; `None` if all are [`ReadingUnit::ONE`].
     #[must_use]
     pub fn by_range(outputs: &Channels, device: &Device) -> Option<Self> {
         let mut banks = outputs.banks().iter().map(ReadingUnit::of);
@@ -62,25 +60,25 @@ impl ReadingUnits {
         })
     }
 
-    /// The unit of all outputs, if they have one and zero is zero.
+    /// The unit that all outputs share; `None` if they differ, or if a zero is not 0.
     #[must_use]
     pub fn common(&self) -> Option<f32> {
         self.common
     }
 
-    /// What the network sees of `readings` `[shots, n_outputs]`.
+    /// The network's values of `readings`, each `[shots, n_outputs]`.
     #[must_use]
     pub fn seen(&self, readings: Tensor<2>) -> Tensor<2> {
         (readings - self.zero.clone()) / self.unit.clone()
     }
 
-    /// The readings of which the network sees `values` `[shots, n_outputs]`.
+    /// The readings of the network's `values`, each `[shots, n_outputs]`.
     #[must_use]
     pub fn readings(&self, values: Tensor<2>) -> Tensor<2> {
         values * self.unit.clone() + self.zero.clone()
     }
 
-    /// Cotangent of the readings from that of what is seen of them, each `[shots, n_outputs]`.
+    /// Cotangent of the readings from the cotangent of the network's values, each `[shots, n_outputs]`.
     #[must_use]
     pub fn cotangent(&self, of_values: Tensor<2>) -> Tensor<2> {
         of_values / self.unit.clone()

@@ -11,12 +11,12 @@ pub struct Readout {
     window: usize,
     /// τ, `[1, 1]`.
     temperature: Tensor<2>,
-    /// Deviation of the first logits over the samples, if τ is to start there.
+    /// Standard deviation of the first logits over the samples, which sets the first τ; without it τ starts at 0.
     spread: Option<f32>,
 }
 
-/// A class whose logits move by a smaller share of their size does not move.
-const STILL: f32 = 1e-6;
+/// Logits that deviate by a smaller share of their size are constant but for rounding.
+const ROUNDING: f32 = 1e-6;
 
 impl Readout {
     /// For `classes` classes on `width` channels (at least one a class).
@@ -26,9 +26,8 @@ impl Readout {
         Self { classes, window: width / classes, temperature, spread: None }
     }
 
-    /// The same with a temperature that starts where the logits deviate by `spread` over the first samples;
-    /// otherwise it starts at zero. For channels whose size nobody has set before: readings that fill a
-    /// thousandth of their range.
+    /// The same with a τ that gives the logits the standard deviation `spread` over the first samples, in place of 0.
+    /// For channels of any size, such as readings that fill a thousandth of their range.
     #[must_use]
     pub fn with_spread(mut self, spread: f32) -> Self {
         self.spread = Some(spread);
@@ -87,7 +86,7 @@ impl DigitalStage for Readout {
         let (variance, mean) = means.var_mean_bias(0);
         let deviation = variance.sqrt().mean().into_scalar::<f32>();
         let size = mean.abs().mean().into_scalar::<f32>();
-        if deviation > STILL * size {
+        if deviation > ROUNDING * size {
             let temperature = (spread / deviation).ln();
             self.temperature = Tensor::full([1, 1], temperature, &x.device());
         }

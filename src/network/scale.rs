@@ -4,30 +4,30 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
-/// Deviation added to every channel's own, as a share of the channels' mean: dim channels carry
-/// mostly noise and are not blown up to full size.
+/// Added to every channel's standard deviation, as a share of the channels' mean: dim channels carry mostly noise and
+/// are not amplified to full size.
 const DEVIATION_FLOOR: f32 = 0.2;
 
-/// The smallest deviation that counts, as a share of the values' mean size: what rounding makes of values that
-/// are still.
-const STILL: f32 = 1e-6;
+/// The smallest standard deviation, as a share of the values' mean size: constant values have it by rounding.
+const ROUNDING: f32 = 1e-6;
 
 /// y_i = a_i (x_j − μ_j) / σ_j + b_i, where j = ⌊i · width in / width out⌋ places the channels.
 ///
-/// a and b are trained; μ and σ are the first values' mean and (floored) deviation, or 0 and 1
-/// where the values are normalised already.
+/// a and b are trained; μ and σ are the first values' mean and (floored) standard deviation, or 0 and 1
+/// where the values are already normalised.
 pub struct Scale {
     scale: Tensor<2>,
     offset: Tensor<2>,
     mean: Tensor<2>,
     deviation: Tensor<2>,
+    /// Input channel of each output.
     place: Tensor<1, Int>,
     normalise: bool,
 }
 
 impl Scale {
-    /// From `width_in` to `width_out` channels. With `spread`, outputs start with zero mean and
-    /// that deviation; without, they start as the inputs.
+    /// From `width_in` to `width_out` channels. With `spread`, outputs start with zero mean and that standard
+    /// deviation; without, they start equal to the inputs.
     #[must_use]
     pub fn new(width_in: usize, width_out: usize, spread: Option<f32>, device: &Device) -> Self {
         let place: Vec<i32> = (0..width_out).map(|i| (i * width_in / width_out) as i32).collect();
@@ -90,9 +90,9 @@ impl DigitalStage for Scale {
         let (variance, mean) = x.clone().var_mean_bias(0);
         let deviation = variance.sqrt();
         let floor = deviation.clone().mean_dim(1) * DEVIATION_FLOOR;
-        // Values that never move at all would divide by zero.
+        // Constant values would divide by zero.
         let size = x.clone().abs().mean().into_scalar::<f32>();
-        let least = if size > 0.0 { STILL * size } else { 1.0 };
+        let least = if size > 0.0 { ROUNDING * size } else { 1.0 };
         self.deviation = (deviation + floor).clamp_min(least);
         self.mean = mean;
     }

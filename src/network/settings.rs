@@ -12,8 +12,8 @@ use super::{RangePenalty, StageSeed};
 
 /// Settings of a device's parameters: one for each shot of a stage, or one for all its shots.
 ///
-/// Normalised, [−1, 1] is a parameter's range. What lies beyond is clamped on its way to the device and to the
-/// twin, and has no gradient but the range penalty's.
+/// Normalised, [−1, 1] is a parameter's range. Values beyond it are clamped for the device and the twin, and have only
+/// the range penalty's gradient.
 pub(super) struct Settings {
     /// `[settings, n_parameters]`, normalised.
     values: Tensor<2>,
@@ -25,8 +25,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// `count` settings of `channels`, drawn uniformly over the middle of their ranges, of which `start` (0 to 1)
-    /// is the share.
+    /// `count` settings of `channels`, drawn uniformly from the share `start` (0 to 1) of their ranges about the middle.
     pub fn draw(
         count: usize,
         channels: &Channels,
@@ -46,7 +45,7 @@ impl Settings {
         }
     }
 
-    /// How many settings there are.
+    /// Number of settings.
     pub fn count(&self) -> usize {
         self.values.dims()[0]
     }
@@ -56,7 +55,7 @@ impl Settings {
         &self.values
     }
 
-    /// The trained tensor, to be changed.
+    /// The trained tensor, mutable.
     pub fn values_mut(&mut self) -> &mut Tensor<2> {
         &mut self.values
     }
@@ -81,7 +80,7 @@ impl Settings {
         self.convert(to_vec(setting), |value| value.clamp(-1.0, 1.0)).into()
     }
 
-    /// Whole settings `values` in the device's units, each value changed by `change` before.
+    /// Whole settings `values` in the device's units, after `change` of each value.
     fn convert(&self, mut values: Vec<f32>, change: impl Fn(f32) -> f32) -> Vec<f32> {
         for setting in values.chunks_mut(self.channels.len().max(1)) {
             for (bank, run) in self.channels.runs_mut(setting) {
@@ -92,8 +91,8 @@ impl Settings {
         values
     }
 
-    /// Gradient of the normalised parameters from the cotangent `dtheta` `[settings, n_parameters]` of those in the
-    /// device's units; that of `penalty` is added.
+    /// Gradient of the normalised parameters from the cotangent `dtheta` `[settings, n_parameters]` of the parameters
+    /// in the device's units, plus the gradient of `penalty`.
     pub fn gradient(&self, dtheta: Tensor<2>, penalty: RangePenalty) -> Tensor<2> {
         if let Some(map) = &self.map {
             return penalty.confined(&self.values, dtheta * map.scale.clone());
@@ -114,7 +113,7 @@ impl Settings {
         from_vec(gradient, shape, &device)
     }
 
-    /// The penalty for what is out of range.
+    /// The penalty for values out of range.
     pub fn penalty(&self, penalty: RangePenalty) -> f32 {
         match &self.map {
             Some(_) => penalty.value(&self.values),

@@ -1,21 +1,21 @@
-//! Shots of a laboratory as another thread counts them.
+//! A count of a laboratory's shots for another thread.
 
 use twinprop_devices::ShotCounter;
 use twinprop_devices::rig::Monitor;
 
 use super::Laboratory;
 
-/// Counts the shots of a laboratory from its making on; another thread may ask while a batch is under way.
+/// Counts the shots of a laboratory since the watch was made, for any thread, also while a batch is played.
 #[derive(Clone)]
 pub struct ShotWatch {
     counters: Vec<ShotCounter>,
     links: Vec<Monitor>,
-    /// Shots behind the boundaries and on the links before.
+    /// Shots behind the boundaries and on the links when the watch was made.
     before: (u64, u64),
 }
 
 impl ShotWatch {
-    /// Of the devices of `laboratory`.
+    /// A watch of the devices of `laboratory`.
     #[must_use]
     pub fn new(laboratory: &Laboratory) -> Self {
         let links = laboratory.links().cloned().collect();
@@ -24,7 +24,7 @@ impl ShotWatch {
         watch
     }
 
-    /// Shots behind the boundaries, and on the links, which count while a batch is played.
+    /// Shots behind the boundaries, and on the links; the links also count while a batch is played.
     fn counts(&self) -> (u64, u64) {
         (
             self.counters.iter().map(ShotCounter::shots).sum(),

@@ -1,6 +1,6 @@
 //! Connections around stages.
 
-/// Adds the value that enters stage `from` to the one that enters the later stage `to`.
+/// Adds the input of stage `from` to the input of the later stage `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skip {
     /// Where it starts.

@@ -8,7 +8,7 @@ use super::{BatchPosition, Cotangents, DigitalStage, Wanted};
 pub struct Slice {
     /// The first channel read, from zero.
     pub from: usize,
-    /// How many are read.
+    /// Number of channels read.
     pub count: usize,
 }
 

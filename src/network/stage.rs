@@ -39,7 +39,7 @@ impl Stage {
         }
     }
 
-    /// The physical stage, if it is one.
+    /// The physical stage; `None` for a digital one.
     #[must_use]
     pub fn physical(&self) -> Option<&Physical> {
         match self {
@@ -51,7 +51,7 @@ impl Stage {
     /// Passes `x` `[batch, width in]` through the stage; a physical one takes its values from `source`.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Errors of the device.
     pub fn forward(
         &self,
         x: &Tensor<2>,
@@ -68,7 +68,7 @@ impl Stage {
     /// The same, measured; a physical stage's twin is linearised at `x` while the device plays.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Errors of the device.
     pub fn measure_and_linearise(
         &self,
         x: &Tensor<2>,
@@ -81,8 +81,8 @@ impl Stage {
         }
     }
 
-    /// Vector-Jacobian product at `point`: cotangent `dy` `[batch, width out]` of the output → those of the
-    /// input and of the parameters, as far as they are `wanted`. The range penalty's gradient is added.
+    /// Vector-Jacobian product at `point`: cotangent `dy` `[batch, width out]` of the output → cotangents of the input
+    /// and the parameters, where `wanted`. The range penalty's gradient is added.
     #[must_use]
     pub fn vjp(
         &self,
@@ -119,7 +119,7 @@ impl Stage {
         }
     }
 
-    /// The parameter that is a matrix from the stage's input to its output, if one is.
+    /// The parameter that is a matrix from the stage's input to its output; `None` if no parameter is.
     #[must_use]
     pub fn matrix(&self) -> Option<Matrix> {
         match self {
@@ -128,8 +128,8 @@ impl Stage {
         }
     }
 
-    /// How the input acts on the output at `point`, of a stage that mixes: its matrix, or the twin's mean
-    /// Jacobian over the batch.
+    /// Weights from the input to the output at `point`: the stage's matrix, or the twin's mean Jacobian over the batch;
+    /// `None` for a stage that does not mix.
     #[must_use]
     pub fn outgoing(&self, point: Point, laboratory: &Laboratory) -> Option<Outgoing> {
         match self {
@@ -141,8 +141,8 @@ impl Stage {
         }
     }
 
-    /// A cotangent `dx` of the input `x` that comes from elsewhere than the stage's Jacobian: zero where a
-    /// drive is out of range, plus the range penalty's gradient.
+    /// The cotangent `dx` of the input `x`, not computed by the stage's Jacobian: set to zero where a drive is out of
+    /// range, plus the range penalty's gradient.
     #[must_use]
     pub fn confined(&self, x: &Tensor<2>, dx: Tensor<2>) -> Tensor<2> {
         match self {
@@ -175,7 +175,7 @@ impl Stage {
         }
     }
 
-    /// The same tensors in the same order, to be changed.
+    /// The same tensors in the same order, mutable.
     pub fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
         match self {
             Self::Physical(stage) => stage.tensors_mut(),
@@ -189,7 +189,7 @@ impl Stage {
         self.tensors().parameters
     }
 
-    /// Adapts the stage to the values `x` `[batch, width in]` that reach it before training.
+    /// Initialises the stage by its input `x` `[batch, width in]` before training.
     pub fn initialise(&mut self, x: &Tensor<2>) {
         if let Self::Digital(stage) = self {
             stage.initialise(x);

@@ -1,4 +1,4 @@
-//! What a forward pass leaves for the backward pass.
+//! The values of a forward pass that are saved for the backward pass.
 
 use burn::tensor::Tensor;
 use twinprop_calibration::Linearised;
@@ -14,14 +14,14 @@ pub struct Trace {
     pub outputs: Vec<Tensor<2>>,
     /// Readings of each physical stage, `[shots · batch, n_outputs]`, in the device's units.
     pub readings: Vec<Option<Tensor<2>>>,
-    /// Each twin at its stage's input, where it was linearised there.
+    /// Each stage's twin, linearised at the stage's input; `None` if it was not linearised.
     pub linearised: Vec<Option<Box<dyn Linearised>>>,
     /// Which samples of which training step these are; `None` outside of training.
     pub position: Option<BatchPosition>,
 }
 
 impl Trace {
-    /// Without a value, for `stages` stages.
+    /// An empty trace for `stages` stages.
     pub(crate) fn for_stages(stages: usize, position: Option<BatchPosition>) -> Self {
         Self {
             inputs: Vec::with_capacity(stages),
@@ -32,24 +32,24 @@ impl Trace {
         }
     }
 
-    /// What enters stage `place`: `x` or the output before it, and the skip connections that end there.
-    pub(super) fn entering(&self, place: usize, x: &Tensor<2>, skips: &[Skip]) -> Tensor<2> {
+    /// Input of stage `place`: `x` or the output before it, plus the skip connections that end there.
+    pub(super) fn input_of(&self, place: usize, x: &Tensor<2>, skips: &[Skip]) -> Tensor<2> {
         let value = self.outputs.last().unwrap_or(x).clone();
-        let arriving = skips.iter().filter(|skip| skip.to == place);
-        arriving.fold(value, |value, skip| value + self.inputs[skip.from].clone())
+        let ending = skips.iter().filter(|skip| skip.to == place);
+        ending.fold(value, |value, skip| value + self.inputs[skip.from].clone())
     }
 
     /// Adds a stage's output.
-    pub(crate) fn leave(&mut self, passed: Passed) {
+    pub(crate) fn push(&mut self, passed: Passed) {
         self.outputs.push(passed.output);
         self.readings.push(passed.readings);
         self.linearised.push(passed.linearised);
     }
 
-    /// Where the pass went through stage `place`.
+    /// The point of the pass at stage `place`.
     ///
     /// # Panics
-    /// If it has fewer stages.
+    /// If the trace has fewer stages.
     #[must_use]
     pub fn point(&self, place: usize) -> Point<'_> {
         Point {
@@ -60,11 +60,10 @@ impl Trace {
         }
     }
 
-    /// The trace of a batch that passed in `parts`, one after the other, without readings and linearised
-    /// twins.
+    /// Joins the traces of a batch's `parts`, without readings and linearised twins.
     ///
     /// # Panics
-    /// Without a part.
+    /// If `parts` is empty.
     #[must_use]
     pub fn joined(parts: &[Self]) -> Self {
         let join = |of: fn(&Self) -> &Vec<Tensor<2>>| {

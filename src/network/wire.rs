@@ -1,4 +1,4 @@
-//! One layer's readings as the next one's drives, in their own unit.
+//! One layer's readings as the next layer's drives, in the same unit.
 
 use burn::tensor::{Device, Tensor};
 use twinprop_calibration::RangeMap;
@@ -13,13 +13,13 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// `width` values onto `channels`, in turn where there are more values than channels.
+    /// `width` values onto `channels`, cyclically if there are more values than channels.
     #[must_use]
     pub fn new(channels: &Channels, width: usize, device: &Device) -> Self {
         Self { ranges: RangeMap::normalising_each(channels.iter().cycle().take(width), device) }
     }
 
-    /// The same for readings and features whose units in the network are `values`, one a value.
+    /// The same for readings and features with the units `values` in the network, one a value.
     #[must_use]
     pub fn of_readings(channels: &Channels, values: &[ReadingUnit], device: &Device) -> Self {
         if values.iter().all(|value| *value == ReadingUnit::ONE) {

@@ -1,4 +1,4 @@
-//! A network as layers: runs of stages with a value between them that a rule can hold on to.
+//! A network as layers: runs of stages, with nodes between them where a rule can replace values.
 
 use std::ops::Range;
 
@@ -11,9 +11,9 @@ use crate::network::{
 };
 
 /// Layers of a network. One begins at every stage that mixes its inputs (a physical or a digital layer),
-/// and wherever a skip connection starts or ends; what stands before the first belongs to it.
+/// and wherever a skip connection starts or ends; stages before the first belong to it.
 ///
-/// Node k is what enters layer k, and the last node the logits: of L layers there are L + 1 nodes.
+/// Node k is the input of layer k, and the last node the logits: L layers have L + 1 nodes.
 pub struct Layers {
     ranges: Vec<Range<usize>>,
     /// From node to node.
@@ -37,7 +37,7 @@ impl Layers {
         Self { ranges, skips }
     }
 
-    /// How many there are.
+    /// Number of layers.
     #[must_use]
     pub fn count(&self) -> usize {
         self.ranges.len()
@@ -56,14 +56,19 @@ impl Layers {
         inputs.chain([trace.output().clone()]).collect()
     }
 
-    /// What skips into node `node` from the values of the nodes before it, added to `value`.
-    pub(super) fn arriving(&self, node: usize, value: Tensor<2>, nodes: &[Tensor<2>]) -> Tensor<2> {
+    /// `value` plus the values of the earlier `nodes` that skip connections bring to node `node`.
+    pub(super) fn add_skips_into(
+        &self,
+        node: usize,
+        value: Tensor<2>,
+        nodes: &[Tensor<2>],
+    ) -> Tensor<2> {
         let skips = self.skips.iter().filter(|&&(_, to)| to == node);
         skips.fold(value, |value, &(from, _)| value + nodes[from].clone())
     }
 
-    /// What comes back over the skips that leave node `node`, added to `cotangent`.
-    pub(super) fn returning(
+    /// `cotangent` plus the `credits` of the later nodes to which skip connections lead from node `node`.
+    pub(super) fn add_skips_back(
         &self,
         node: usize,
         cotangent: Tensor<2>,
@@ -84,9 +89,9 @@ impl Layers {
     ) -> Result<Trace, DeviceError> {
         let mut trace = self.measure_inputs(layer, x, network, laboratory, position)?;
         let last = &network.stages[self.stages(layer).end - 1];
-        let entering = &trace.inputs[trace.outputs.len()];
-        let passed = last.forward(entering, laboratory, Source::Measured, Some(position))?;
-        trace.leave(passed);
+        let input = &trace.inputs[trace.outputs.len()];
+        let passed = last.forward(input, laboratory, Source::Measured, Some(position))?;
+        trace.push(passed);
         Ok(trace)
     }
 
@@ -105,18 +110,18 @@ impl Layers {
         for stage in &network.stages[start..end - 1] {
             let passed = stage.forward(&value, laboratory, Source::Measured, Some(position))?;
             trace.inputs.push(std::mem::replace(&mut value, passed.output.clone()));
-            trace.leave(passed);
+            trace.push(passed);
         }
         trace.inputs.push(value);
         Ok(trace)
     }
 
-    /// The points that the whole network's `trace` went through in layer `layer`.
+    /// The points of the whole network's `trace` in layer `layer`.
     pub(super) fn points<'a>(&self, layer: usize, trace: &'a Trace) -> Vec<Point<'a>> {
         self.stages(layer).map(|place| trace.point(place)).collect()
     }
 
-    /// Layer `layer` at the `points` of its stages, to send cotangents down through.
+    /// Linearises layer `layer` at the `points` of its stages.
     pub(super) fn linearise<'a>(
         &self,
         layer: usize,
@@ -135,8 +140,7 @@ impl Layers {
     }
 }
 
-/// A layer at fixed inputs of its stages. What depends on these alone is worked out once, however many
-/// cotangents are sent down.
+/// A layer at fixed inputs of its stages. Terms that depend on these alone are computed once for all cotangents.
 pub(super) struct LinearLayer<'a> {
     stages: Vec<LinearStage<'a>>,
     /// Place of the lowest stage that has parameters.
@@ -153,7 +157,7 @@ struct LinearStage<'a> {
 }
 
 impl LinearStage<'_> {
-    /// `dx`, and what the regulariser adds to it.
+    /// `dx` plus the regulariser's gradient.
     fn regularised(&self, dx: Tensor<2>) -> Tensor<2> {
         match &self.regularisation {
             Some((regularisation, _)) => dx + regularisation.activations.clone(),
@@ -163,12 +167,12 @@ impl LinearStage<'_> {
 }
 
 impl LinearLayer<'_> {
-    /// Cotangent of what enters the layer from that of what leaves it.
+    /// Cotangent of the layer's input from the cotangent of its output.
     pub(super) fn cotangent(&self, dy: Tensor<2>) -> Tensor<2> {
         self.stages.iter().rev().fold(dy, |dy, stage| stage.regularised((stage.pullback)(dy)))
     }
 
-    /// Gradients of the layer's parameters from the cotangent of what leaves it.
+    /// Gradients of the layer's parameters from the cotangent of its output.
     pub(super) fn gradients(&self, dy: Tensor<2>) -> Vec<Tensor<2>> {
         let mut cotangent = dy;
         let mut gradients = Vec::with_capacity(self.stages.len());

@@ -1,9 +1,9 @@
-//! Predictive coding: every layer holds a belief of what it gets, and learns from the error of its
-//! prediction. Source: Rosenbaum, PLOS ONE 17, e0266102, 2022, in the signs of its corrected preprint
-//! (arXiv 2106.13082, version 6, algorithms 1 to 3).
+//! Predictive coding: every layer holds a belief of its input, and learns from the error of its prediction.
+//! Source: Rosenbaum, PLOS ONE 17, e0266102, 2022, with the signs of its corrected preprint (arXiv 2106.13082,
+//! version 6, algorithms 1 to 3).
 //!
 //! With f_l the layers (1 to L), v̂_l the traced values (v̂_0 the data), v_l the beliefs, which start at
-//! v̂_l, J_l the Jacobian of layer l + 1 by what it gets, and ℒ the batch's **mean** loss:
+//! v̂_l, J_l the Jacobian of layer l + 1 by its input, and ℒ the batch's **mean** loss:
 //!
 //! * `exact`: ε_l = ∂ℒ/∂v̂_l. It is backpropagation.
 //! * `fixed-prediction`: ε_L = ∂ℒ/∂v̂_L; in each of `steps` sweeps, from the top down,
@@ -13,21 +13,21 @@
 //! * `strict`: predictions are made again from the beliefs in every sweep: ε_L = ∂ℒ/∂ỹ at ỹ = f_L(v_{L−1}),
 //!   ε_l = f_l(v_{l−1}) − v_l, v_l ← v_l + η (ε_l − J_l(v_l)ᵀ ε_{l+1}): a descent on the energy
 //!   F = ℒ(ỹ) + ½ Σ ‖f_l(v_{l−1}) − v_l‖². On a physical stage a prediction is a measurement and costs
-//!   shots. η must stay below 2 / λ_max of F's second derivative, or the beliefs fly apart.
+//!   shots. η must stay below 2 / λ_max of F's second derivative, or the beliefs diverge.
 //!
 //! The gradient of layer l's parameters is its vector-Jacobian product with ε_l, at v̂_{l−1} or, for
-//! `strict`, at the last v_{l−1}. A range penalty's gradient is added to what comes down to its layer.
+//! `strict`, at the last v_{l−1}. A range penalty's gradient is added to its layer's cotangent.
 //!
 //! # When to use it
 //! `exact` and `fixed-prediction` with η = 1 do what backpropagation does, and show that a local, iterative
 //! scheme can. With a smaller η, or fewer steps than layers, lower layers learn more slowly: Adam hides that, plain
-//! descent does not. `strict` is for the question what beliefs do that are really inferred; it needs a small η,
-//! and on noisy devices its errors are no smaller than the noise of two measurements.
+//! descent does not. `strict` is for research on beliefs that are really inferred; it needs a small η, and on noisy
+//! devices its errors are no smaller than the noise of two measurements.
 //!
 //! # What it costs
 //! A shot a sample and physical stage; `strict` plays one more for every sweep and one for the gradients. A
-//! product of each twin for every sweep in which an error passes its layer: L (L − 1) / 2 of a layer in L
-//! sweeps, beside the backward pass for the gradients.
+//! product of each twin for every sweep in which an error passes its layer, (L − 1) (L + 2) / 2 in L sweeps,
+//! beside the backward pass for the gradients.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -45,7 +45,7 @@ use crate::network::{Laboratory, Network, Point, Source, Trace};
 pub enum Inference {
     /// Errors are the exact gradients.
     Exact,
-    /// Predictions and Jacobians stay where the trace has them.
+    /// Predictions and Jacobians stay at the traced values.
     #[default]
     FixedPrediction,
     /// Predictions are measured again from the beliefs.
@@ -61,7 +61,7 @@ pub struct PredictiveCodingConfig {
     /// η: how far a belief moves in a sweep; above zero, at most one.
     #[serde(deserialize_with = "validate::positive_fraction")]
     pub eta: f64,
-    /// Sweeps; as many as the network has layers if it is not said.
+    /// Sweeps; by default as many as the network has layers.
     #[serde(
         deserialize_with = "validate::optional_count",
         skip_serializing_if = "Option::is_none"
@@ -81,7 +81,7 @@ pub struct PredictiveCoding {
 }
 
 impl PredictiveCoding {
-    /// As `config` has it.
+    /// With the options `config`.
     #[must_use]
     pub fn new(config: PredictiveCodingConfig) -> Self {
         Self { config }
@@ -116,7 +116,7 @@ impl PredictiveCoding {
             // The error of node l arrives in sweep L − l.
             for node in (1..top).rev().take_while(|node| top - node <= sweep + 1) {
                 let down = linear[node].cotangent(errors[node + 1].clone());
-                let down = layers.returning(node, down, &errors);
+                let down = layers.add_skips_back(node, down, &errors);
                 lags[node] = lags[node].clone() - (errors[node].clone() - down) * self.config.eta;
             }
         }
@@ -138,20 +138,20 @@ impl PredictiveCoding {
         let mut beliefs = layers.nodes(&pass.trace);
         let mut errors: Vec<Tensor<2>> = beliefs.iter().map(Tensor::zeros_like).collect();
         for _ in 0..self.steps(&layers) {
-            // What the layer above made of the belief below it.
+            // The layer above, measured at the belief of its input.
             let mut above =
                 layers.measure(top - 1, &beliefs[top - 1], network, laboratory, position)?;
-            let predicted = layers.arriving(top, above.output().clone(), &beliefs);
+            let predicted = layers.add_skips_into(top, above.output().clone(), &beliefs);
             errors[top] = loss.at(&predicted, batch.targets).1;
             for node in (1..top).rev() {
                 let layer =
                     layers.measure(node - 1, &beliefs[node - 1], network, laboratory, position)?;
-                let predicted = layers.arriving(node, layer.output().clone(), &beliefs);
+                let predicted = layers.add_skips_into(node, layer.output().clone(), &beliefs);
                 errors[node] = predicted - beliefs[node].clone();
                 let error = errors[node + 1].clone();
                 let points = all_points(&above);
                 let down = layers.linearise(node, &points, network, laboratory).cotangent(error);
-                let down = layers.returning(node, down, &errors);
+                let down = layers.add_skips_back(node, down, &errors);
                 let moved = (errors[node].clone() - down) * self.config.eta;
                 beliefs[node] = beliefs[node].clone() + moved;
                 above = layer;
@@ -197,7 +197,7 @@ impl TrainingRule for PredictiveCoding {
         let (forward, backward) = match self.config.algorithm {
             Inference::Exact => (1.0, 1.0),
             Inference::FixedPrediction => {
-                // One layer more in every sweep, until the error has reached the lowest.
+                // One more layer in every sweep, until the error has reached the lowest.
                 let products: usize = (1..=steps).map(|sweep| sweep.min(count - 1)).sum();
                 (1.0, 1.0 + products as f64 / count as f64)
             }
