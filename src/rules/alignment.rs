@@ -1,4 +1,4 @@
-//! How far a rule's gradient points where backpropagation's does.
+//! Alignment of a rule's gradient with backpropagation's.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_vec;
 
-/// A rule's gradient beside that of backpropagation through the twins, at the same traced points.
+/// Angles between a rule's gradient and backpropagation's through the twins, at the same traced points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alignment {
     /// Cosine of the angle between the two, over all parameters.
@@ -16,7 +16,7 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// Of `gradients` with `reference`, both in the order of `names`.
+    /// Alignment of `gradients` with `reference`, both in the order of `names`.
     #[must_use]
     pub fn between(names: &[String], gradients: &[Tensor<2>], reference: &[Tensor<2>]) -> Self {
         let mut whole = Products::default();

@@ -1,12 +1,12 @@
 //! Backpropagation: the loss's gradient goes down the stages by their vector-Jacobian products.
 //!
 //! With forward values measured and twins for the products it is physics-aware training (Wright et al.,
-//! Nature 601, 549, 2022); with predicted values in-silico training; with the devices' own equations in
-//! the twins' place the ideal.
+//! Nature 601, 549, 2022); with predicted values in-silico training; with the devices' own equations as twins
+//! the ideal.
 //!
 //! # When to use it
-//! By `pat`, wherever there is a twin that is fit for training: it is the gradient that the other rules
-//! approximate. `in-silico` shows what the twin alone is worth, `ideal` what a perfect one would be.
+//! `pat` wherever a twin is fit for training: the other rules approximate its gradient. `in-silico` shows what
+//! the twin alone is worth, `ideal` what a perfect one would be.
 //!
 //! # What it costs
 //! A shot a sample and physical stage, none for `in-silico` until it is tested; one vector-Jacobian product of
@@ -24,7 +24,7 @@ pub struct Backpropagation {
     source: Source,
     /// Whether twins are linearised while the devices play.
     linearises: bool,
-    /// Parts of a batch that are under way in turn.
+    /// Parts into which a batch is split.
     parts: usize,
 }
 
@@ -48,8 +48,8 @@ impl Backpropagation {
         Self { source: Source::Predicted, linearises: false, parts: 1 }
     }
 
-    /// Forward measured, backward through whatever twins the laboratory has: by the simulated devices' own equations
-    /// it is the ideal.
+    /// Forward measured, backward through the laboratory's twins: the ideal if these are the simulated devices' own
+    /// equations.
     #[must_use]
     pub fn ideal() -> Self {
         Self { linearises: false, ..Self::physics_aware() }
@@ -64,7 +64,7 @@ impl TrainingRule for Backpropagation {
         laboratory: &mut Laboratory,
         loss: &dyn Loss,
     ) -> Result<StepOutput, DeviceError> {
-        // A backend that plays the devices itself does not wait for them.
+        // A backend that computes the devices itself does not wait for them.
         if self.parts > 1 && self.linearises && !laboratory.is_in_tensors() {
             return parts::step(batch, self.parts, network, laboratory, loss);
         }

@@ -17,12 +17,12 @@ pub enum Rule {
     /// Physics-aware training (Wright et al., Nature 601, 549, 2022): forward measured on the
     /// device, backward by the fitted twin's vector-Jacobian product at the measured point.
     Pat,
-    /// Forward and backward by the fitted twin; the device is met only when it is tested.
+    /// Forward and backward by the fitted twin; the device is used only in tests.
     InSilico,
     /// Forward measured, backward by the fabricated device's own equation. Only a simulated
     /// device can offer that: it is the upper bound.
     Ideal,
-    /// Beliefs of what every layer gets, and the errors of their predictions (Rosenbaum 2022).
+    /// Every layer learns from the error of its prediction (Rosenbaum 2022).
     PredictiveCoding,
     /// The error goes down through fixed random matrices (Lillicrap et al. 2016).
     FeedbackAlignment,
@@ -30,7 +30,7 @@ pub enum Rule {
     DirectFeedbackAlignment,
     /// The same without a derivative of what follows a layer (Nakajima et al. 2022).
     AugmentedDirectFeedbackAlignment,
-    /// Local terms whose weights were meta-learned (Shervani-Tabar & Rosenbaum 2023).
+    /// Local terms with meta-learned weights (Shervani-Tabar & Rosenbaum 2023).
     LearnedPlasticity,
     /// Simultaneous perturbation of all parameters, without a twin (Spall 1992).
     Spsa,
@@ -68,19 +68,19 @@ impl Rule {
         }
     }
 
-    /// Whether it asks a fitted twin, which must be calibrated first.
+    /// Whether it uses a fitted twin, which must be calibrated first.
     #[must_use]
     pub fn needs_calibration(self) -> bool {
         !matches!(self, Self::Ideal | Self::Spsa | Self::FiniteDifferences)
     }
 
-    /// Whether it asks a fitted twin at measured points, so that the shots of training can teach the twin.
+    /// Whether it uses a fitted twin at measured points, so that the shots of training can teach the twin.
     #[must_use]
     pub fn refines_twins(self) -> bool {
         self.needs_calibration() && self.forward() == Source::Measured
     }
 
-    /// Whether its gradient is another than backpropagation's, and how far is worth telling.
+    /// Whether its gradient differs from backpropagation's, so that the alignment is worth reporting.
     #[must_use]
     pub fn departs_from_backpropagation(self) -> bool {
         !matches!(self, Self::Pat | Self::InSilico | Self::Ideal)

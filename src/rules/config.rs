@@ -29,7 +29,7 @@ pub struct RulesConfig {
 }
 
 impl RulesConfig {
-    /// `rule` with its options, which draws random numbers from `seed`; `pat` takes a batch in `parts` parts.
+    /// `rule` with its options and random numbers from `seed`; `pat` splits a batch into `parts`.
     #[must_use]
     pub fn start(&self, rule: Rule, seed: u64, parts: usize) -> Box<dyn TrainingRule> {
         let direct = |augmented| {

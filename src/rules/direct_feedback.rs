@@ -1,11 +1,10 @@
 //! Direct feedback alignment: every layer gets the loss's error at once, through a fixed random matrix of
 //! its own (Nøkland, NeurIPS 2016, eq. 6), and its augmented form for physical systems (Nakajima et al.,
-//! Nature Communications 13, 7847, 2022, eq. 3), which does not need to know a layer's derivative.
+//! Nature Communications 13, 7847, 2022, eq. 3), which needs no derivative of a layer.
 //!
 //! # When to use it
-//! As [feedback alignment](super::feedback_alignment), where errors shall not even pass the layers one by one:
-//! all layers learn at once. The augmented form asks less of what is known about a layer: neither its Jacobian
-//! nor the slope of what follows it.
+//! As [feedback alignment](super::feedback_alignment), where errors cannot even pass the layers one by one: all
+//! layers learn at once. The augmented form needs neither a layer's Jacobian nor the slope of what follows it.
 //!
 //! # What it costs
 //! A shot a sample and physical stage; a product of a twin with its parameters only, and of a random matrix.
@@ -22,7 +21,7 @@ use super::{Batch, ForwardPass, Layers, StepOutput, TrainingRule};
 use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source, Wanted};
 
-/// What stands for the derivative of what follows a mixing stage's output y, standardised over the batch.
+/// Substitute for the derivative of what follows a mixing stage, by the stage's output y, standardised over the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Derivative {
@@ -40,10 +39,10 @@ pub enum Derivative {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DirectFeedbackConfig {
-    /// Deviation of a matrix's elements, in units of 1/√(classes).
+    /// Standard deviation of a matrix's elements, in units of 1/√(classes).
     #[serde(deserialize_with = "validate::positive")]
     pub scale: f64,
-    /// What the augmented form has in the place of derivatives.
+    /// Substitute for derivatives in the augmented form.
     pub derivative: Derivative,
 }
 
@@ -53,18 +52,17 @@ impl Default for DirectFeedbackConfig {
     }
 }
 
-/// δ_l = e B_l at the end of every layer but the last, e being the cotangent of the logits; the layer's
-/// stages hand it down to the layer's parameters by their own derivatives.
+/// δ_l = e B_l at the end of every layer but the last, with e the cotangent of the logits; the layer's stages pass it
+/// down to the layer's parameters by their own derivatives.
 ///
-/// In the augmented form nothing is handed down to a layer's mixing stage: its output gets another e B_l,
-/// times a fixed function of that output, and only its parameters' vector-Jacobian product is asked
-/// for.
+/// In the augmented form nothing is passed down to a layer's mixing stage: its output gets another e B_l, times a fixed
+/// function of that output, and only its parameters' vector-Jacobian product is used.
 pub struct DirectFeedback {
     config: DirectFeedbackConfig,
     augmented: bool,
     seed: u64,
-    /// `[classes, width]` of the errors given to stages' outputs, by the stages' places; drawn when the first
-    /// batch shows how wide they are.
+    /// `[classes, width]` by the place of the stage that gets the error at its output; drawn when the first batch
+    /// shows the width.
     matrices: BTreeMap<usize, Tensor<2>>,
 }
 
@@ -87,21 +85,21 @@ impl DirectFeedback {
         let (scale, seed) = (self.config.scale / (shape[0] as f64).sqrt(), self.seed);
         let matrix = self.matrices.entry(stage).or_insert_with(|| {
             let purpose = format!("direct feedback to stage {stage}");
-            fixed_random((seed, &purpose), shape, scale, &y.device())
+            fixed_random(seed, &purpose, shape, scale, &y.device())
         });
         cotangent.clone().matmul(matrix.clone())
     }
 }
 
-/// Deviation that is added to every output's own, as a share of the outputs' mean size.
-const STILL: f32 = 1e-6;
+/// Added to every output's standard deviation, as a share of the outputs' mean size.
+const ROUNDING: f32 = 1e-6;
 
 impl Derivative {
     fn of(self, y: &Tensor<2>) -> Tensor<2> {
         let (variance, mean) = y.clone().var_mean_bias(0);
-        // Outputs that never move at all would divide by zero.
+        // Constant outputs would divide by zero.
         let size = y.clone().abs().mean().into_scalar::<f32>();
-        let floor = if size > 0.0 { STILL * size } else { 1.0 };
+        let floor = if size > 0.0 { ROUNDING * size } else { 1.0 };
         let standard = (y.clone() - mean) / (variance.sqrt() + floor);
         match self {
             Self::Cosine => standard.cos(),

@@ -2,9 +2,9 @@
 //! transposed Jacobians (Lillicrap et al., Nature Communications 7, 13276, 2016, eq. 3).
 //!
 //! # When to use it
-//! Where a layer's transposed Jacobian cannot be had: its twin is too poor to carry errors, or the hardware
-//! cannot send them back the way that values came. It works in shallow networks with many samples; deep
-//! ones learn slowly. The angle to the twin's gradient that a run logs tells whether the layers align.
+//! Where a layer's transposed Jacobian is not available: its twin is too poor to carry errors, or the hardware
+//! cannot send errors back. It works in shallow networks with many samples; deep ones learn slowly. A run logs the
+//! angle to the twin's gradient, which shows whether the layers align.
 //!
 //! # What it costs
 //! A shot a sample and physical stage; a product of a twin with its parameters only, and of a random matrix.
@@ -24,7 +24,7 @@ use crate::network::{Laboratory, Network, Source, Trace};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FeedbackAlignmentConfig {
-    /// Deviation of a matrix's elements, in units of 1/√(channels that leave its layer).
+    /// Standard deviation of a matrix's elements, in units of 1/√(output channels of its layer).
     #[serde(deserialize_with = "validate::positive")]
     pub scale: f64,
 }
@@ -35,14 +35,14 @@ impl Default for FeedbackAlignmentConfig {
     }
 }
 
-/// δ_l = B_lᵀ δ_{l+1} at every stage that mixes its channels (a physical or a digital layer), with B_l
-/// fixed; other stages hand down by their own derivative, which the host knows. The gradient of a stage's
-/// parameters is its vector-Jacobian product with the δ of its output.
+/// δ_l = B_lᵀ δ_{l+1} at every stage that mixes its channels (a physical or a digital layer), with B_l fixed; other
+/// stages pass errors down by their own, known derivative. The gradient of a stage's parameters is its vector-Jacobian
+/// product with the δ of its output.
 pub struct FeedbackAlignment {
     config: FeedbackAlignmentConfig,
     seed: u64,
-    /// `[width out, width in]` of each stage; none where the stage's own derivative is used. Drawn when
-    /// the first batch shows how wide the stages are.
+    /// `[width out, width in]` of each stage; `None` where the stage's own derivative is used. Drawn when the first
+    /// batch shows how wide the stages are.
     matrices: Option<Vec<Option<Tensor<2>>>>,
 }
 
@@ -53,17 +53,16 @@ impl FeedbackAlignment {
         Self { config, seed, matrices: None }
     }
 
-    /// With these matrices, `[width out, width in]`, one a stage; none where the stage's own derivative is
-    /// used.
+    /// With these matrices, `[width out, width in]`, one a stage; `None` where the stage's own derivative is used.
     #[must_use]
     pub fn with_matrices(matrices: Vec<Option<Tensor<2>>>) -> Self {
         let config = FeedbackAlignmentConfig::default();
         Self { config, seed: 0, matrices: Some(matrices) }
     }
 
-    /// The matrices, but none where nothing below is trained.
+    /// The matrices; `None` where no stage below is trained.
     fn draw(&self, network: &Network, trace: &Trace) -> Vec<Option<Tensor<2>>> {
-        let mut matrices = feedback_matrices((self.seed, self.config.scale), network, trace);
+        let mut matrices = feedback_matrices(self.seed, self.config.scale, network, trace);
         if let Some(lowest) = network.lowest_trained(0..network.stages.len()) {
             matrices[..=lowest].fill(None);
         }
@@ -71,10 +70,11 @@ impl FeedbackAlignment {
     }
 }
 
-/// A fixed random matrix `[width out, width in]` of every stage that mixes, drawn from `seed`, with a deviation
-/// of `scale` / √(width out).
+/// A fixed random matrix `[width out, width in]` of every stage that mixes, drawn from `seed`, with a standard
+/// deviation of `scale` / √(width out).
 pub(super) fn feedback_matrices(
-    (seed, scale): (u64, f64),
+    seed: u64,
+    scale: f64,
     network: &Network,
     trace: &Trace,
 ) -> Vec<Option<Tensor<2>>> {
@@ -85,14 +85,15 @@ pub(super) fn feedback_matrices(
             let shape = [y.dims()[1], x.dims()[1]];
             let deviation = scale / (shape[0] as f64).sqrt();
             let purpose = format!("feedback of stage {place}");
-            stage.mixes().then(|| fixed_random((seed, &purpose), shape, deviation, &x.device()))
+            stage.mixes().then(|| fixed_random(seed, &purpose, shape, deviation, &x.device()))
         })
         .collect()
 }
 
-/// A matrix of normal elements of deviation `deviation`, the same whenever it is drawn.
+/// A matrix of normal elements with standard deviation `deviation`, the same for the same `seed` and `purpose`.
 pub(super) fn fixed_random(
-    (seed, purpose): (u64, &str),
+    seed: u64,
+    purpose: &str,
     shape: [usize; 2],
     deviation: f64,
     device: &Device,

@@ -1,14 +1,12 @@
-//! Central finite differences: the device is asked for the loss on both sides of every single parameter.
-//! No twin, no calibration, and two batches of shots a parameter: what a lab can do with few parameters and
-//! much time.
+//! Central finite differences: the loss is measured on both sides of every single parameter. No twin, no
+//! calibration, and two batches of shots a parameter: for few parameters and much time.
 //!
 //! # When to use it
 //! As a reference: the device's own gradient up to noise and the step's curvature. With noise σ of the loss,
 //! an element's error is σ / (√2 h).
 //!
 //! # What it costs
-//! Two shots a parameter, sample and physical stage. A network of a few hundred parameters is the limit of what
-//! anybody waits for.
+//! Two shots a parameter, sample and physical stage. A few hundred parameters are the practical limit.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -42,7 +40,7 @@ pub struct FiniteDifferences {
 }
 
 impl FiniteDifferences {
-    /// As `config` has it.
+    /// With the options `config`.
     #[must_use]
     pub fn new(config: FiniteDifferencesConfig) -> Self {
         Self { config }
@@ -68,20 +66,19 @@ impl TrainingRule for FiniteDifferences {
         let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let step = self.config.step;
         let mut probe = Probe::new(batch, network, laboratory, loss);
-        let shapes: Vec<[usize; 2]> = probe.at().iter().map(Tensor::dims).collect();
+        let shapes: Vec<[usize; 2]> = probe.start().iter().map(Tensor::dims).collect();
         let mut gradients = Vec::with_capacity(shapes.len());
         for (place, shape) in shapes.into_iter().enumerate() {
             let mut gradient = vec![0.0; shape[0] * shape[1]];
             for (element, slope) in gradient.iter_mut().enumerate() {
-                let mut loss =
-                    |step: f64| {
-                        probe.loss(|tensor, at| {
-                            if tensor == place { moved(at, element, step) } else { at.clone() }
-                        })
-                    };
+                let mut loss = |step: f64| {
+                    probe.loss(|tensor, start| {
+                        if tensor == place { moved(start, element, step) } else { start.clone() }
+                    })
+                };
                 *slope = (loss(step)? - loss(-step)?) / (2.0 * step as f32);
             }
-            gradients.push(from_vec(gradient, shape, &probe.at()[place].device()));
+            gradients.push(from_vec(gradient, shape, &probe.start()[place].device()));
         }
         drop(probe);
         Ok(pass.with_gradients(gradients, network, laboratory))

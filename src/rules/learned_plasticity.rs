@@ -1,34 +1,33 @@
-//! Learned plasticity: matrices change by a sum of local terms whose weights were meta-learned, with errors that
-//! come down through fixed random matrices. Source: Shervani-Tabar & Rosenbaum, Nature Communications 14, 1805,
-//! 2023; the terms, and how their weights are learned, stand in [`super::plasticity`].
+//! Learned plasticity: matrices change by a sum of local terms with meta-learned weights, and errors come down
+//! through fixed random matrices. Source: Shervani-Tabar & Rosenbaum, Nature Communications 14, 1805, 2023;
+//! [`super::plasticity`] has the terms and meta-learns their weights.
 //!
-//! With x what enters the matrix W of a layer, y what leaves the layer (of the last layer the softmax of the
-//! logits) and e the error signals, which come down as in [feedback alignment](super::feedback_alignment):
+//! With x the input of a layer's matrix W, y the layer's output (of the last layer the softmax of the logits) and
+//! e the error signals, which come down as in [feedback alignment](super::feedback_alignment):
 //!
 //! ΔW = Σ_r θ_r F_r(W; x, e below the matrix; y, e above it), the mean over the batch.
 //!
-//! What the rule gives in place of a gradient is −ΔW, so that plain descent at a learning rate of one
-//! (`optimiser = "descent"`, `learning_rate = 1.0`, `schedule = "constant"`) with a batch of one is the rule
-//! as it is published.
+//! The rule returns −ΔW in place of a gradient, so that plain descent at a learning rate of one
+//! (`optimiser = "descent"`, `learning_rate = 1.0`, `schedule = "constant"`) with a batch of one is the published
+//! rule.
 //!
-//! A term needs a matrix from what enters a stage to what leaves it. A digital layer has one, and so has a
-//! linear device whose parameters are its weights, such as a crossbar tile, if its stage plays one shot.
-//! All other parameters (phases of a mesh, pulse shapers, biases, scales) have only a
-//! gradient, by their stage's vector-Jacobian product with e: on them the pseudo-gradient acts, and the other
-//! terms have no meaning. A run says which these are. Range penalty and regulariser act at the rate of the
+//! A term needs a matrix from a stage's input to its output. A digital layer has one, and so has a stage of one
+//! shot of a linear device with weights as parameters, such as a crossbar tile. All other parameters (phases of a
+//! mesh, pulse shapers, biases, scales) have only a gradient, by their stage's vector-Jacobian product with e: only
+//! the pseudo-gradient acts on them. A run lists them. Range penalty and regulariser act at the rate of the
 //! pseudo-gradient.
 //!
-//! e below the lowest matrix is what comes down to the data; with `data_sharpness` = β it is multiplied by
-//! 1 − exp(−βx), as the paper does, as if the data x had left a soft rectifier. Where what enters a matrix is
-//! not as wide as the layer below it (patches, padding), e is taken where it enters; where what leaves a
-//! layer is not as wide as its matrix, y is what leaves the matrix.
+//! e below the lowest matrix is the error at the data; with `data_sharpness` = β it is multiplied by 1 − exp(−βx),
+//! as in the paper, as if the data x were the output of a soft rectifier. Where a matrix's input is not as wide as
+//! the output of the layer below (patches, padding), e is taken at the input; where a layer's output is not as wide
+//! as its matrix's, y is the matrix's output.
 //!
 //! # When to use it
 //! Where errors can only come down through matrices that nobody can set, samples come one by one and are few,
-//! and `twinprop meta-train` has found terms for tasks of the kind.
+//! and `twinprop meta-train` has found terms for such tasks.
 //!
 //! # What it costs
-//! A shot a sample and physical stage, as feedback alignment; three products a matrix in the place of one.
+//! A shot a sample and physical stage, as feedback alignment; three products a matrix in place of one.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -47,12 +46,12 @@ use crate::rules::plasticity::{Coefficients, Side, Term};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LearnedPlasticityConfig {
-    /// Θ, how much there is of each term.
+    /// Θ, the amount of each term.
     pub terms: Coefficients,
-    /// Deviation of a feedback matrix's elements, in units of 1/√(channels that leave its stage).
+    /// Standard deviation of a feedback matrix's elements, in units of 1/√(output channels of its stage).
     #[serde(deserialize_with = "validate::positive")]
     pub scale: f64,
-    /// β of the soft rectifier that the data might have left; if it is not said, none.
+    /// β of a soft rectifier assumed before the data; by default none.
     #[serde(
         deserialize_with = "validate::optional_positive",
         skip_serializing_if = "Option::is_none"
@@ -61,7 +60,7 @@ pub struct LearnedPlasticityConfig {
 }
 
 impl Default for LearnedPlasticityConfig {
-    /// What `experiments/meta/plasticity.toml` finds, of its larger terms.
+    /// The larger terms that `experiments/meta/plasticity.toml` finds.
     fn default() -> Self {
         let mut theta = [0.0; Term::COUNT];
         for (term, amount) in
@@ -88,8 +87,7 @@ impl LearnedPlasticity {
         Self { config, seed, matrices: None }
     }
 
-    /// With these matrices, `[width out, width in]`, one a stage; none where the stage's own derivative is
-    /// used.
+    /// With these matrices, `[width out, width in]`, one a stage; `None` where the stage's own derivative is used.
     #[must_use]
     pub fn with_matrices(
         config: LearnedPlasticityConfig,
@@ -100,7 +98,8 @@ impl LearnedPlasticity {
 }
 
 impl LearnedPlasticityConfig {
-    /// On which parameters of `network` only the pseudo-gradient acts, though there are other terms.
+    /// Names of the parameters of `network` that are no matrices, so that only the pseudo-gradient acts on them; empty
+    /// without other terms.
     #[must_use]
     pub fn without_matrix(&self, network: &Network) -> Vec<String> {
         if self.terms.terms().all(|term| term == Term::PseudoGradient) {
@@ -120,29 +119,29 @@ impl LearnedPlasticityConfig {
 /// The error signals at a stage, of single samples.
 #[derive(Clone)]
 struct Signal {
-    /// Where its output is.
+    /// At its output.
     above: Tensor<2>,
-    /// Where its input is, if a random matrix has brought it there.
+    /// At its input; `None` for a stage without a random matrix.
     below: Option<Tensor<2>>,
 }
 
-/// The error signals on the way down, and the gradients that they give the parameters, stage by stage.
-struct Descent {
+/// The error signals of a backward pass, and the gradients of the parameters by them, stage by stage.
+struct BackwardPass {
     signals: Vec<Option<Signal>>,
     gradients: Vec<Vec<Tensor<2>>>,
 }
 
 impl LearnedPlasticity {
-    fn descend(
+    fn pass_back(
         &mut self,
         pass: &ForwardPass,
         network: &Network,
         laboratory: &Laboratory,
-    ) -> Descent {
+    ) -> BackwardPass {
         let ForwardPass { trace, cotangent, .. } = pass;
-        let drawn = (self.seed, self.config.scale);
+        let (seed, scale) = (self.seed, self.config.scale);
         let matrices =
-            self.matrices.get_or_insert_with(|| feedback_matrices(drawn, network, trace));
+            self.matrices.get_or_insert_with(|| feedback_matrices(seed, scale, network, trace));
         let samples = cotangent.dims()[0] as f32;
         let mut signals = vec![None; network.stages.len()];
         let flat =
@@ -158,13 +157,14 @@ impl LearnedPlasticity {
         let mut flat = flat.into_iter();
         let counts = network.stages.iter().map(|stage| stage.parameters().len());
         let gradients = counts.map(|count| flat.by_ref().take(count).collect()).collect();
-        Descent { signals, gradients }
+        BackwardPass { signals, gradients }
     }
 
-    /// What `matrix`, of the stage at `place`, changes by.
+    /// Change of `matrix`, of the stage at `place`; `None` without an error signal.
     fn change(
         &self,
-        (place, matrix): (usize, &Matrix),
+        place: usize,
+        matrix: &Matrix,
         signals: &[Option<Signal>],
         trace: &Trace,
         network: &Network,
@@ -202,13 +202,13 @@ impl TrainingRule for LearnedPlasticity {
         loss: &dyn Loss,
     ) -> Result<StepOutput, DeviceError> {
         let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
-        let Descent { signals, mut gradients } = self.descend(&pass, network, laboratory);
+        let BackwardPass { signals, mut gradients } = self.pass_back(&pass, network, laboratory);
         let pseudo = self.config.terms.of(Term::PseudoGradient);
         for (place, gradients) in gradients.iter_mut().enumerate() {
             gradients.iter_mut().for_each(|gradient| *gradient = gradient.clone() * pseudo);
             let matrix = network.stages[place].matrix();
             let changed = matrix.and_then(|matrix| {
-                let change = self.change((place, &matrix), &signals, &pass.trace, network)?;
+                let change = self.change(place, &matrix, &signals, &pass.trace, network)?;
                 Some((matrix, change))
             });
             let Some((Matrix { parameter, gain, .. }, change)) = changed else { continue };
@@ -216,10 +216,10 @@ impl TrainingRule for LearnedPlasticity {
             // pseudo-gradient.
             let nothing = pass.trace.outputs[place].zeros_like();
             let point = pass.trace.point(place);
-            let mut kept = network.gradients_of(place, point, nothing, laboratory);
-            let kept = kept.swap_remove(parameter);
-            let change = (change / gain).reshape(kept.dims());
-            gradients[parameter] = kept * pseudo - change;
+            let mut penalties = network.gradients_of(place, point, nothing, laboratory);
+            let penalty = penalties.swap_remove(parameter);
+            let change = (change / gain).reshape(penalty.dims());
+            gradients[parameter] = penalty * pseudo - change;
         }
         let gradients = gradients.into_iter().flatten().collect();
         Ok(pass.with_gradients(gradients, network, laboratory))
@@ -229,7 +229,7 @@ impl TrainingRule for LearnedPlasticity {
         match targets {
             Targets::Classes(_) => Ok(()),
             Targets::Values(_) => Err(
-                "learned plasticity takes the softmax of the outputs and needs classes, and the targets are values; choose another rule"
+                "learned plasticity needs classes, and the targets are values; choose another rule"
                     .to_owned(),
             ),
         }

@@ -1,15 +1,15 @@
 //! Training rules: how a batch becomes gradients of the parameters.
 //!
 //! A [`TrainingRule`] owns its whole step: it passes the batch forward, asks the loss, and returns gradients. Rules
-//! differ in the *credit* that they give every stage for the loss, and whether they ask a twin for it. They use no more
-//! of a stage than `forward` and `vjp`, so each runs on physical and digital stages alike. Every rule has a
-//! module with its equations, their source, when to use it and what it costs. [`plasticity`] meta-learns the terms of
-//! learned plasticity.
+//! differ in the *credit* that they give every stage for the loss, and in their use of a twin for it. They use only
+//! `forward` and `vjp` of a stage, so each runs on physical and digital stages alike. Every rule has a module with its
+//! equations, their source, when to use it and what it costs. [`plasticity`] meta-learns the terms of learned
+//! plasticity.
 //!
-//! | rule | credit of a stage's output | asks a twin for | shots a step, of a batch of B |
+//! | rule | credit of a stage's output | uses a twin for | shots a step, of a batch of B |
 //! |---|---|---|---|
 //! | [`Backpropagation`] (`pat`, `in-silico`, `ideal`) | vector-Jacobian products down the stages | credit, gradients | B (`in-silico`: 0) |
-//! | [`PredictiveCoding`] `exact`, `fixed-prediction` | errors of predictions that relax to the same | credit, gradients | B |
+//! | [`PredictiveCoding`] `exact`, `fixed-prediction` | errors of predictions, which converge to these products | credit, gradients | B |
 //! | [`PredictiveCoding`] `strict` | errors of predictions that are measured again | credit, gradients | (1 + steps) B and more |
 //! | [`FeedbackAlignment`] | down through fixed random matrices | gradients | B |
 //! | [`DirectFeedback`] | straight from the loss through fixed random matrices | gradients | B |
@@ -54,13 +54,13 @@ use crate::data::Targets;
 use crate::loss::Loss;
 use crate::network::{Laboratory, Network};
 
-/// A training rule: its own forward pass, and the gradients that it makes of it.
+/// A training rule: its own forward pass, and the gradients from it.
 pub trait TrainingRule {
-    /// One step on `batch`: passes it through `network`, asks `loss`, and returns the gradients. The network is left
-    /// as it was.
+    /// One step on `batch`: passes it through `network`, asks `loss`, and returns the gradients. The network stays
+    /// unchanged.
     ///
     /// # Errors
-    /// Those of a device.
+    /// Errors of a device.
     fn step(
         &mut self,
         batch: &Batch,
@@ -69,12 +69,12 @@ pub trait TrainingRule {
         loss: &dyn Loss,
     ) -> Result<StepOutput, DeviceError>;
 
-    /// Whether its gradients are backpropagation's; others are compared with those, where there are twins.
+    /// Whether its gradients are backpropagation's; others are compared with these if the devices have twins.
     fn is_backpropagation(&self) -> bool {
         false
     }
 
-    /// Whether it can train `network` on `targets`.
+    /// Checks that it can train `network` on `targets`.
     ///
     /// # Errors
     /// Why not and what to do, in a sentence.

@@ -1,11 +1,11 @@
 //! A step of physics-aware training in parts of its batch, so that a slow device hardly waits.
 //!
 //! Two parts are under way at once. While the devices play one, the CPU computes the other up to its next device,
-//! linearises the twin, and takes the part before backward. Only the backward pass of the last part, which is the
-//! smallest, keeps the devices waiting.
+//! linearises the twin, and passes the previous part backward. The devices only wait for the backward pass of the
+//! last part, which is the smallest.
 //!
-//! The gradient of the batch's mean loss is the mean of the parts', by their samples. Random draws belong to the
-//! sample, so that they are the same in any number of parts.
+//! The gradient of the batch's mean loss is the mean of the parts' gradients, weighted by their samples. Random draws
+//! belong to the sample, so that they are the same in any number of parts.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -24,19 +24,21 @@ struct Part<'a> {
     pass: PausablePass<'a>,
 }
 
-/// What the parts that have passed backward left.
+/// Results of the parts that have passed backward.
 struct Finished<'a> {
     network: &'a Network,
     loss: &'a dyn Loss,
     /// Samples of the whole batch.
     batch: usize,
     traces: Vec<Trace>,
-    /// Sums over the samples of loss and penalty.
-    sums: (f32, f32),
+    /// Sum of the samples' losses.
+    loss_sum: f32,
+    /// Sum of the samples' penalties.
+    penalty_sum: f32,
     gradients: Vec<Tensor<2>>,
 }
 
-/// Plays `batch` in `parts` parts, at most one a sample, and takes each backward through the twins.
+/// Plays `batch` in `parts` parts, at most one a sample, and passes each backward through the twins.
 pub(super) fn step(
     batch: &Batch,
     parts: usize,
@@ -59,7 +61,8 @@ pub(super) fn step(
         loss,
         batch: count,
         traces: Vec::with_capacity(parts),
-        sums: (0.0, 0.0),
+        loss_sum: 0.0,
+        penalty_sum: 0.0,
         gradients: Vec::new(),
     };
     let mut under_way: VecDeque<Part> = waiting.by_ref().take(2).collect();
@@ -72,7 +75,7 @@ pub(super) fn step(
                 coming.pass.advance();
             }
             if let Some(before) = before {
-                finished.take_backward(before);
+                finished.pass_backward(before);
             }
         })?;
         if playing.pass.needs_device() {
@@ -83,13 +86,13 @@ pub(super) fn step(
         }
     }
     if let Some(last) = done {
-        finished.take_backward(last);
+        finished.pass_backward(last);
     }
     Ok(finished.into_output())
 }
 
-/// The samples of each of `parts` of a batch. The last are about a third as many as the others: with fewer, devices
-/// would have played them before the part before them is taken back. None is empty.
+/// The samples of each of `parts` of a batch; no part is empty. The last part has about a third of the others' samples:
+/// devices would play fewer before the backward pass of the previous part ends.
 fn ranges(batch: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let thirds = 3 * parts - 2;
     let end = move |number: usize| ((6 * number * batch + thirds) / (2 * thirds)).min(batch);
@@ -97,19 +100,20 @@ fn ranges(batch: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 impl Finished<'_> {
-    /// Takes `part` backward, and adds its share of the gradient of the batch's mean loss.
-    fn take_backward(&mut self, Part { targets, pass }: Part) {
+    /// Passes a part backward, and adds its share of the gradient of the batch's mean loss.
+    fn pass_backward(&mut self, Part { targets, pass }: Part) {
         let (network, loss) = (self.network, self.loss);
         let ForwardPass { trace, loss, cotangent } =
             ForwardPass::new(pass.finish(), &targets, loss);
         // The twins are linearised: neither pass needs the laboratory.
-        let nowhere = Laboratory::default;
+        let empty = Laboratory::default;
         let (gradients, penalty) = rayon::join(
-            || network.backward(&trace, cotangent, &nowhere()),
-            || network.penalty(&trace, &nowhere()),
+            || network.backward(&trace, cotangent, &empty()),
+            || network.penalty(&trace, &empty()),
         );
         let size = targets.len() as f32;
-        self.sums = (self.sums.0 + loss * size, self.sums.1 + penalty * size);
+        self.loss_sum += loss * size;
+        self.penalty_sum += penalty * size;
         let share = targets.len() as f64 / self.batch as f64;
         let mut shares = gradients.into_iter().map(|gradient| gradient * share);
         self.gradients = if self.gradients.is_empty() {
@@ -123,8 +127,8 @@ impl Finished<'_> {
     fn into_output(self) -> StepOutput {
         let outputs = self.traces.iter().map(|trace| trace.output().clone()).collect();
         StepOutput {
-            loss: self.sums.0 / self.batch as f32,
-            penalty: self.sums.1 / self.batch as f32,
+            loss: self.loss_sum / self.batch as f32,
+            penalty: self.penalty_sum / self.batch as f32,
             outputs: Tensor::cat(outputs, 0),
             gradients: self.gradients,
             traces: self.traces,

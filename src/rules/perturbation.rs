@@ -1,6 +1,6 @@
-//! Simultaneous perturbation (Spall, IEEE Transactions on Automatic Control 37, 332, 1992, eq. 2.2): the
-//! device alone says which way a random direction of all parameters goes. No twin, no calibration, two
-//! batches of shots a direction; the estimate's noise grows with the number of parameters.
+//! Simultaneous perturbation (Spall, IEEE Transactions on Automatic Control 37, 332, 1992, eq. 2.2): the loss's
+//! slope along random directions of all parameters is measured. No twin, no calibration, two batches of shots a
+//! direction; the estimate's noise grows with the number of parameters.
 //!
 //! # When to use it
 //! Without a twin, or to check that one is worth its calibration. The estimate's error is √((n − 1) / directions)
@@ -28,7 +28,7 @@ pub struct PerturbationConfig {
     /// c: how far each parameter is moved, normalised to [−1, 1].
     #[serde(deserialize_with = "validate::positive")]
     pub step: f64,
-    /// Directions whose estimates are averaged in a training step.
+    /// Directions in a training step; their estimates are averaged.
     #[serde(deserialize_with = "validate::count")]
     pub directions: usize,
 }
@@ -53,8 +53,8 @@ impl Perturbation {
     }
 }
 
-/// Tensors of +1 and −1 as `like` has them.
-fn signs(like: &[Tensor<2>], (seed, purpose): (u64, &str)) -> Vec<Tensor<2>> {
+/// Random tensors of +1 and −1 in the shapes of `like`.
+fn signs(like: &[Tensor<2>], seed: u64, purpose: &str) -> Vec<Tensor<2>> {
     let mut random = random::stream(seed, purpose);
     let mut draw = |shape: [usize; 2], device: &Device| {
         let values = (0..shape[0] * shape[1]).map(|_| if random.random() { 1.0 } else { -1.0 });
@@ -74,12 +74,12 @@ impl TrainingRule for Perturbation {
         let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let &PerturbationConfig { step, directions } = &self.config;
         let mut probe = Probe::new(batch, network, laboratory, loss);
-        let mut estimate: Vec<Tensor<2>> = probe.at().iter().map(Tensor::zeros_like).collect();
+        let mut estimate: Vec<Tensor<2>> = probe.start().iter().map(Tensor::zeros_like).collect();
         for direction in 0..directions {
             let purpose = format!("perturbation {direction} of step {}", batch.position.step);
-            let signs = signs(probe.at(), (self.seed, &purpose));
-            let above = probe.loss(|place, at| at.clone() + signs[place].clone() * step)?;
-            let below = probe.loss(|place, at| at.clone() - signs[place].clone() * step)?;
+            let signs = signs(probe.start(), self.seed, &purpose);
+            let above = probe.loss(|place, start| start.clone() + signs[place].clone() * step)?;
+            let below = probe.loss(|place, start| start.clone() - signs[place].clone() * step)?;
             let slope = f64::from(above - below) / (2.0 * step * directions as f64);
             for (estimate, signs) in estimate.iter_mut().zip(signs) {
                 *estimate = estimate.clone() + signs * slope;

@@ -7,14 +7,14 @@ use super::{Batch, ForwardPass};
 use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source};
 
-/// A network at changed parameters; dropped, it restores them.
+/// A network at changed parameters, which are restored when it is dropped.
 pub(super) struct Probe<'a> {
     batch: &'a Batch<'a>,
     network: &'a mut Network,
     laboratory: &'a mut Laboratory,
     loss: &'a dyn Loss,
-    /// The parameters as they were.
-    at: Vec<Tensor<2>>,
+    /// The unchanged parameters.
+    start: Vec<Tensor<2>>,
 }
 
 impl<'a> Probe<'a> {
@@ -24,23 +24,23 @@ impl<'a> Probe<'a> {
         laboratory: &'a mut Laboratory,
         loss: &'a dyn Loss,
     ) -> Self {
-        let at = network.parameters().into_iter().map(|(_, value)| value.clone()).collect();
-        Self { batch, network, laboratory, loss, at }
+        let start = network.parameters().into_iter().map(|(_, value)| value.clone()).collect();
+        Self { batch, network, laboratory, loss, start }
     }
 
-    /// The parameters as they were.
-    pub(super) fn at(&self) -> &[Tensor<2>] {
-        &self.at
+    /// The unchanged parameters.
+    pub(super) fn start(&self) -> &[Tensor<2>] {
+        &self.start
     }
 
-    /// The batch's mean loss, with the penalties, where each tensor is what `moved` makes of its place
-    /// and its value.
+    /// The batch's mean loss plus the penalties, with each tensor replaced by `moved` of its place and its unchanged
+    /// value.
     pub(super) fn loss(
         &mut self,
         moved: impl Fn(usize, &Tensor<2>) -> Tensor<2>,
     ) -> Result<f32, DeviceError> {
         for (place, parameter) in self.network.parameters_mut().into_iter().enumerate() {
-            *parameter = moved(place, &self.at[place]);
+            *parameter = moved(place, &self.start[place]);
         }
         let Self { batch, network, laboratory, loss, .. } = self;
         let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, *loss)?;
@@ -50,7 +50,7 @@ impl<'a> Probe<'a> {
 
 impl Drop for Probe<'_> {
     fn drop(&mut self) {
-        for (parameter, value) in self.network.parameters_mut().into_iter().zip(&self.at) {
+        for (parameter, value) in self.network.parameters_mut().into_iter().zip(&self.start) {
             parameter.clone_from(value);
         }
     }

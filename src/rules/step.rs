@@ -1,4 +1,4 @@
-//! One training step: a batch of samples, and what a rule finds out about it.
+//! One training step: a batch of samples, and the results of a rule.
 
 use burn::tensor::Tensor;
 use twinprop_devices::DeviceError;
@@ -14,11 +14,11 @@ pub struct Batch<'a> {
     pub inputs: &'a Tensor<2>,
     /// The target of each sample.
     pub targets: &'a Targets,
-    /// Which step these are the samples of; random draws are tied to it.
+    /// Their position in the training, which selects their random numbers.
     pub position: BatchPosition,
 }
 
-/// What a training step found.
+/// Results of a training step.
 pub struct StepOutput {
     /// Mean loss of the samples.
     pub loss: f32,
@@ -26,11 +26,11 @@ pub struct StepOutput {
     pub penalty: f32,
     /// The network's outputs `[batch, outputs]`.
     pub outputs: Tensor<2>,
-    /// Gradients of loss and penalty by the parameters, or what the rule has in their place, in the order of
+    /// Gradients of loss and penalty by the parameters, or the rule's substitutes, in the order of
     /// [`Network::parameters_mut`].
     pub gradients: Vec<Tensor<2>>,
-    /// The forward pass, of one part of the batch after the other. Twins are refined by it, and gradients compared
-    /// with backpropagation's; a rule without one leaves it empty.
+    /// Traces of the forward pass, one for each part of the batch, for the refinement of twins and the alignment with
+    /// backpropagation; empty for a rule without a forward pass.
     pub traces: Vec<Trace>,
 }
 
@@ -45,7 +45,7 @@ pub struct ForwardPass {
 }
 
 impl ForwardPass {
-    /// The pass that left `trace`, compared with `targets`.
+    /// The pass with `trace`, compared with `targets`.
     #[must_use]
     pub fn new(trace: Trace, targets: &Targets, loss: &dyn Loss) -> Self {
         let (loss, cotangent) = loss.at(trace.output(), targets);
@@ -55,7 +55,7 @@ impl ForwardPass {
     /// Passes `batch` through `network`, physical values from `source`.
     ///
     /// # Errors
-    /// Those of a device.
+    /// Errors of a device.
     pub fn of(
         batch: &Batch,
         network: &Network,

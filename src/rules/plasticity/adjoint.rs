@@ -1,12 +1,31 @@
-//! The exact adjoint of an [online step](super::online): from the cotangent of the weights after it to that of
-//! the weights before it and of Θ, in two passes over the matrices.
+//! The exact adjoint of an [online step](super::online): from the cotangent of the weights after it to the cotangents
+//! of the weights before it and of Θ, in two passes over the matrices.
 
 use super::Architecture;
 use super::kernels::{Real, add_scaled, dot, real};
-use super::online::{Feedback, Shared, Sides, Theta, Trace, derivative, forward, pair};
+use super::online::{Feedback, Sample, Shared, Sides, Theta, Trace, derivative, forward, pair};
 
-/// Room for the adjoint of a step: cotangents of what a trace holds.
-pub(super) struct Cotangents<R> {
+/// A step at which the adjoint is taken.
+#[derive(Clone, Copy)]
+pub(super) struct StepPoint<'a, R> {
+    /// The weights before the step.
+    pub weights: &'a [R],
+    /// Values at the nodes in the step.
+    pub trace: &'a Trace<R>,
+}
+
+/// Where the gradient of a query's loss goes.
+pub(super) struct QueryGradient<'a, R> {
+    /// Share of the query in the gradient.
+    pub share: R,
+    /// The cotangent of the weights, to which the gradient is added.
+    pub adjoint: &'a mut [R],
+    /// Buffers.
+    pub cotangents: &'a mut TraceCotangents<R>,
+}
+
+/// Buffers for the adjoint of a step: cotangents of a trace's values.
+pub(super) struct TraceCotangents<R> {
     y: Vec<R>,
     e: Vec<R>,
     z: Vec<R>,
@@ -14,7 +33,7 @@ pub(super) struct Cotangents<R> {
     q: Vec<R>,
 }
 
-impl<R: Real> Cotangents<R> {
+impl<R: Real> TraceCotangents<R> {
     pub fn new(architecture: &Architecture) -> Self {
         let zeros = || vec![R::zero(); architecture.values()];
         Self { y: zeros(), e: zeros(), z: zeros(), m: zeros(), q: zeros() }
@@ -27,27 +46,28 @@ impl<R: Real> Cotangents<R> {
     }
 }
 
-/// Turns `adjoint`, the cotangent of the weights after a step, into that of the `weights` before it, and adds
-/// that of Θ to `dtheta`.
+/// Turns `adjoint` from the cotangent of the weights after the step `at` into the cotangent of the weights before it,
+/// and adds the cotangent of Θ to `dtheta`.
 #[inline(always)]
 pub(super) fn reverse_step<R: Real>(
     architecture: &Architecture,
     theta: &Theta<R>,
     feedback: Feedback<R>,
-    (weights, trace): (&[R], &Trace<R>),
-    cotangents: &mut Cotangents<R>,
+    at: StepPoint<R>,
+    cotangents: &mut TraceCotangents<R>,
     adjoint: &mut [R],
     dtheta: &mut Theta<R>,
 ) {
+    let StepPoint { weights, trace } = at;
     cotangents.clear();
     for layer in 0..architecture.layers() {
-        reverse_change(architecture, theta, layer, (weights, trace), cotangents, adjoint, dtheta);
+        reverse_change(architecture, theta, layer, at, cotangents, adjoint, dtheta);
     }
     reverse_errors(architecture, feedback.or(weights), trace, cotangents);
     let symmetric = matches!(feedback, Feedback::Symmetric);
     let kept = R::one() - theta[3];
     for layer in (0..architecture.layers()).rev() {
-        let Cotangents { y: dy, z: dz, m: dm, q: dq, .. } = &mut *cotangents;
+        let TraceCotangents { y: dy, z: dz, m: dm, q: dq, .. } = &mut *cotangents;
         let (node, range) = (architecture.node(layer), architecture.matrix(layer));
         let sides = Sides::of(architecture, layer, trace);
         let (dy_below, dy) = pair(architecture, layer, dy);
@@ -73,18 +93,18 @@ pub(super) fn reverse_step<R: Real>(
     }
 }
 
-/// From what the change of one matrix made of its nodes, Θ and q, to their cotangents.
+/// Adds to the cotangents of the nodes, Θ and q from the change of one matrix.
 #[inline(always)]
 fn reverse_change<R: Real>(
     architecture: &Architecture,
     theta: &Theta<R>,
     layer: usize,
-    (weights, trace): (&[R], &Trace<R>),
-    cotangents: &mut Cotangents<R>,
+    StepPoint { weights, trace }: StepPoint<R>,
+    cotangents: &mut TraceCotangents<R>,
     adjoint: &[R],
     dtheta: &mut Theta<R>,
 ) {
-    let Cotangents { y: dy, e: de, z: dz, q: dq, .. } = cotangents;
+    let TraceCotangents { y: dy, e: de, z: dz, q: dq, .. } = cotangents;
     let (node, range) = (architecture.node(layer), architecture.matrix(layer));
     let sides = Sides::of(architecture, layer, trace);
     let Shared { c0, c1, activity, s, r } = sides.shared(theta);
@@ -128,16 +148,16 @@ fn reverse_change<R: Real>(
     add_scaled(de, dr, sides.above.z);
 }
 
-/// From the cotangents of all errors to those of what made them, up to the logits' softmax.
+/// Pulls the cotangents of all errors back to the values that the errors come from, up to the softmax.
 #[inline(always)]
 fn reverse_errors<R: Real>(
     architecture: &Architecture,
     feedback: &[R],
     trace: &Trace<R>,
-    cotangents: &mut Cotangents<R>,
+    cotangents: &mut TraceCotangents<R>,
 ) {
     let beta = real(architecture.beta());
-    let Cotangents { y: dy, e: de, m: dm, .. } = cotangents;
+    let TraceCotangents { y: dy, e: de, m: dm, .. } = cotangents;
     for layer in 0..architecture.layers() {
         let node = architecture.node(layer);
         let (below, above) = pair(architecture, layer, de);
@@ -159,7 +179,7 @@ fn reverse_errors<R: Real>(
     add_scaled(&mut dy[classes.clone()], R::one(), &de[classes]);
 }
 
-/// Adds to `dz` what the softmax or a rectifier with the values `y` makes of `dy`.
+/// Adds `dy`, pulled back through the softmax or a rectifier with the values `y`, to `dz`.
 #[inline(always)]
 fn reverse_activation<R: Real>(
     architecture: &Architecture,
@@ -175,15 +195,14 @@ fn reverse_activation<R: Real>(
     }
 }
 
-/// Cross-entropy of the sample `x` of class `label`; adds `share` of its gradient to `adjoint`, if there is
-/// one. `trace` has the answer then.
+/// Cross-entropy of `sample`; its answer is left in `trace`, and its gradient is added to the optional `gradient`.
 #[inline(always)]
 pub(super) fn query<R: Real>(
     architecture: &Architecture,
     weights: &[R],
-    (x, label, share): (&[R], usize, R),
+    Sample { x, label }: Sample<R>,
     trace: &mut Trace<R>,
-    adjoint: Option<(&mut [R], &mut Cotangents<R>)>,
+    gradient: Option<QueryGradient<R>>,
 ) -> R {
     forward(architecture, weights, x, trace, false);
     let classes = architecture.node(architecture.layers());
@@ -191,9 +210,9 @@ pub(super) fn query<R: Real>(
     let largest = logits.iter().fold(logits[0], |most, &z| if z > most { z } else { most });
     let sum = logits.iter().fold(R::zero(), |sum, &z| sum + (z - largest).exp());
     let loss = sum.ln() + largest - logits[label];
-    let Some((adjoint, cotangents)) = adjoint else { return loss };
+    let Some(QueryGradient { share, adjoint, cotangents }) = gradient else { return loss };
     cotangents.clear();
-    let Cotangents { y: dy, z: dz, .. } = cotangents;
+    let TraceCotangents { y: dy, z: dz, .. } = cotangents;
     for (dz, &y) in dz[classes.clone()].iter_mut().zip(&trace.y[classes.clone()]) {
         *dz = share * y;
     }

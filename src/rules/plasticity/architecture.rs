@@ -9,8 +9,8 @@ use super::kernels::{Real, real};
 
 /// Widths of a dense network y_l = softplus_β(W_l y_{l−1}), the last layer a softmax, and β.
 ///
-/// Node k is what enters matrix k: node 0 the data, node L the classes. Values of all nodes, and elements of
-/// all matrices (row-major, a row an output), stand one after the other in one slice.
+/// Node k is the input of matrix k: node 0 the data, node L the classes. The values of all nodes are one slice, one
+/// after the other, and so are the elements of all matrices (row-major, a row an output).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     widths: Vec<usize>,
@@ -18,17 +18,17 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Of nodes as wide as `widths` says, the data first; two at least.
+    /// A network with nodes of these `widths`, the data first.
     ///
     /// # Panics
-    /// With fewer.
+    /// With fewer than two widths.
     #[must_use]
     pub fn new(widths: Vec<usize>, beta: f64) -> Self {
         assert!(widths.len() >= 2, "a network has an input and an output");
         Self { widths, beta }
     }
 
-    /// How many matrices there are, L.
+    /// Number of matrices, L.
     #[must_use]
     pub fn layers(&self) -> usize {
         self.widths.len() - 1
@@ -40,13 +40,13 @@ impl Architecture {
         self.beta
     }
 
-    /// How wide node `node` is.
+    /// Width of node `node`.
     #[must_use]
     pub fn width(&self, node: usize) -> usize {
         self.widths[node]
     }
 
-    /// Values of all nodes.
+    /// Number of values of all nodes.
     #[must_use]
     pub fn values(&self) -> usize {
         self.widths.iter().sum()
@@ -59,7 +59,7 @@ impl Architecture {
         start..start + self.widths[node]
     }
 
-    /// Elements of all matrices.
+    /// Number of elements of all matrices.
     #[must_use]
     pub fn weights(&self) -> usize {
         self.widths.windows(2).map(|pair| pair[0] * pair[1]).sum()

@@ -1,5 +1,5 @@
-//! The terms on a batch, for a matrix whose stage is any: with p, u, q, c₀ and c₁ of one
-//! [sample](super::online), each a row here, the mean change of the matrix is
+//! The terms on a batch, for a matrix of any stage: with p, u, q, c₀ and c₁ of one [sample](super::online), each a
+//! row here, the mean change of the matrix is
 //!
 //! ΔW = (Σ p y′ᵀ + Σ u e′ᵀ − θ₉ Σ y qᵀ) / batch − θ₃ W.
 
@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::{Coefficients, Term};
 
-/// What is at hand on one side of a matrix, `[batch, width]`: activations and error signals.
+/// Values on one side of a matrix, `[batch, width]`.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     /// Activations.
@@ -17,7 +17,7 @@ pub struct Side<'a> {
 }
 
 impl Coefficients {
-    /// The change, `[width in, width out]`, of the matrix `weights` of that shape, the mean over the samples.
+    /// Mean change over the samples of the matrix `weights`, both `[width in, width out]`.
     #[must_use]
     pub fn change(&self, weights: &Tensor<2>, below: Side, above: Side) -> Tensor<2> {
         let of = |term| self.of(term) as f32;

@@ -4,18 +4,17 @@ use rand_chacha::ChaCha8Rng;
 use twinprop_devices::vectorised;
 
 use super::Architecture;
-use super::adjoint::{Cotangents, query, reverse_step};
+use super::adjoint::{QueryGradient, StepPoint, TraceCotangents, query, reverse_step};
 use super::kernels::{Real, dot, real};
-use super::online::{Feedback, Theta, Trace, errors, step};
+use super::online::{Feedback, Sample, Theta, Trace, errors, step};
 use super::terms::{Coefficients, Term};
 
-/// Samples to learn from, one after the other, and samples to be asked about; a sample is its values and
-/// its class.
+/// Samples to learn from, and queries; a sample is its values and its class.
 #[derive(Clone, Debug, Default)]
 pub struct Task<R> {
-    /// Learned from, once each, in this order.
+    /// Training samples, each learned once, in this order.
     pub training: Vec<(Vec<R>, usize)>,
-    /// Asked about afterwards.
+    /// Queries afterwards.
     pub queries: Vec<(Vec<R>, usize)>,
 }
 
@@ -28,35 +27,35 @@ pub enum FeedbackKind {
     Symmetric,
 }
 
-/// What came of an episode.
+/// Result of an episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Mean cross-entropy of the queries; not finite where learning has diverged.
     pub loss: f64,
     /// Share of the queries that are answered right.
     pub accuracy: f64,
-    /// Angle at each hidden node, from the first, between the queries' mean error signal and the one that
-    /// backpropagation has, in degrees.
+    /// Angle at each hidden node, from the first, between the queries' mean error signal and backpropagation's, in
+    /// degrees.
     pub angles: Vec<f64>,
 }
 
-/// Networks that learn tasks, one after the other, in the same room: a step allocates nothing.
+/// Learns one task after the other in the same buffers: a step allocates nothing.
 pub struct Learner<R> {
     architecture: Architecture,
     kind: FeedbackKind,
     feedback: Vec<R>,
-    /// The weights before each step and after the last; without a gradient, of two steps in turns.
+    /// The weights before each step and after the last; without a gradient, two buffers in turn.
     weights: Vec<Vec<R>>,
     traces: Vec<Trace<R>>,
-    cotangents: Cotangents<R>,
+    cotangents: TraceCotangents<R>,
     adjoint: Vec<R>,
 }
 
 impl<R: Real> Learner<R> {
-    /// With room for a network as `architecture` has it.
+    /// With buffers for a network of `architecture`.
     #[must_use]
     pub fn new(architecture: Architecture, kind: FeedbackKind) -> Self {
-        let cotangents = Cotangents::new(&architecture);
+        let cotangents = TraceCotangents::new(&architecture);
         let [feedback, adjoint] = [(); 2].map(|()| vec![R::zero(); architecture.weights()]);
         let (weights, traces) = (Vec::new(), Vec::new());
         Self { architecture, kind, feedback, weights, traces, cotangents, adjoint }
@@ -73,7 +72,7 @@ impl<R: Real> Learner<R> {
         let theta = of(theta);
         vectorised(|| {
             let last = self.steps(&theta, task, 1);
-            self.ask(task, last, false)
+            self.answer(task, last, false)
         })
     }
 
@@ -89,15 +88,15 @@ impl<R: Real> Learner<R> {
         let theta = of(theta);
         vectorised(|| {
             let last = self.steps(&theta, task, usize::MAX);
-            let outcome = self.ask(task, last, true);
+            let outcome = self.answer(task, last, true);
             (outcome, self.reverse(&theta, last))
         })
     }
 
-    /// Draws a network and its feedback, and makes room for the weights of `steps` steps.
-    fn draw(&mut self, random: &mut ChaCha8Rng, steps: usize) {
+    /// Draws a network and its feedback, and allocates at least `buffers` buffers of weights and traces.
+    fn draw(&mut self, random: &mut ChaCha8Rng, buffers: usize) {
         let size = self.architecture.weights();
-        while self.weights.len() < steps {
+        while self.weights.len() < buffers {
             self.weights.push(vec![R::zero(); size]);
             self.traces.push(Trace::new(&self.architecture));
         }
@@ -105,24 +104,26 @@ impl<R: Real> Learner<R> {
         self.architecture.draw(&mut self.feedback, random);
     }
 
-    /// Learns, in the first `room` + 1 places over and over; returns where the last weights are.
+    /// Learns with the buffers 0 to `highest` in turn; returns the index of the last weights.
     #[inline(always)]
-    fn steps(&mut self, theta: &Theta<R>, task: &Task<R>, room: usize) -> usize {
+    fn steps(&mut self, theta: &Theta<R>, task: &Task<R>, highest: usize) -> usize {
         let mut place = 0;
         for (x, label) in &task.training {
-            let next = if place < room { place + 1 } else { 0 };
+            let next = if place < highest { place + 1 } else { 0 };
             let [from, to] = neighbours(&mut self.weights, place, next);
             let feedback = feedback_of(self.kind, &self.feedback);
             let trace = &mut self.traces[place];
-            step(&self.architecture, theta, feedback, (from, to), (x, *label), trace);
+            let sample = Sample { x, label: *label };
+            step(&self.architecture, theta, feedback, from, to, sample, trace);
             place = next;
         }
         place
     }
 
-    /// Answers the queries with the weights at `place`; `adjoint` becomes the gradient of their mean loss.
+    /// Answers the queries with the weights at `place`; `with_gradient`, `adjoint` becomes the gradient of their mean
+    /// loss.
     #[inline(always)]
-    fn ask(&mut self, task: &Task<R>, place: usize, with_gradient: bool) -> Outcome {
+    fn answer(&mut self, task: &Task<R>, place: usize, with_gradient: bool) -> Outcome {
         let Self { architecture, feedback, weights, traces, cotangents, adjoint, kind } = self;
         let (weights, trace) = (&weights[place], &mut traces[place]);
         let count = task.queries.len().max(1) as f64;
@@ -131,9 +132,14 @@ impl<R: Real> Learner<R> {
         let (mut loss, mut right) = (0.0, 0.0);
         let mut sums = [vec![R::zero(); classes.start], vec![R::zero(); classes.start]];
         for (x, label) in &task.queries {
-            let back = with_gradient.then_some((&mut adjoint[..], &mut *cotangents));
-            let of_sample = (x.as_slice(), *label, real(count.recip()));
-            loss += to_f64(query(architecture, weights, of_sample, trace, back));
+            let sample = Sample { x, label: *label };
+            let share = real(count.recip());
+            let gradient = with_gradient.then_some(QueryGradient {
+                share,
+                adjoint: &mut *adjoint,
+                cotangents: &mut *cotangents,
+            });
+            loss += to_f64(query(architecture, weights, sample, trace, gradient));
             let answer = &trace.y[classes.clone()];
             let best = (0..answer.len())
                 .fold(0, |best, k| if answer[k] > answer[best] { k } else { best });
@@ -154,14 +160,14 @@ impl<R: Real> Learner<R> {
         Outcome { loss: loss / count, accuracy: right / count, angles: angles.collect() }
     }
 
-    /// Takes the gradient in `adjoint` back through the steps that ended at `last`.
+    /// Pulls the gradient in `adjoint` back through the steps that ended at `last`.
     #[inline(always)]
     fn reverse(&mut self, theta: &Theta<R>, last: usize) -> [f64; Term::COUNT] {
         let Self { architecture, kind, feedback, weights, traces, cotangents, adjoint } = self;
         let mut dtheta = [R::zero(); Term::COUNT];
         for place in (0..last).rev() {
             let feedback = feedback_of(*kind, feedback);
-            let at = (weights[place].as_slice(), &traces[place]);
+            let at = StepPoint { weights: &weights[place], trace: &traces[place] };
             reverse_step(architecture, theta, feedback, at, cotangents, adjoint, &mut dtheta);
         }
         dtheta.map(to_f64)
@@ -186,6 +192,6 @@ fn to_f64<R: Real>(value: R) -> f64 {
 /// Two different places of `all`.
 fn neighbours<R>(all: &mut [Vec<R>], from: usize, to: usize) -> [&mut [R]; 2] {
     let [from, to] =
-        all.get_disjoint_mut([from, to]).unwrap_or_else(|_| unreachable!("a step leads elsewhere"));
+        all.get_disjoint_mut([from, to]).unwrap_or_else(|_| unreachable!("the places differ"));
     [from.as_mut_slice(), to.as_mut_slice()]
 }

@@ -1,4 +1,4 @@
-//! Loops over the rows of matrices, written so that the compiler turns them into vector instructions.
+//! Loops over the rows of matrices, written so that the compiler vectorises them.
 
 /// A floating-point number.
 pub trait Real: nalgebra::RealField + Copy {}
@@ -14,7 +14,7 @@ pub(super) fn real<R: Real>(value: f64) -> R {
 /// Partial sums of an inner product: as many as fill the widest vector registers.
 const LANES: usize = 16;
 
-/// Inner product of `a` and `b`, which are of one length.
+/// Inner product of `a` and `b`, of the same length.
 #[inline(always)]
 pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
     let (a, a_rest) = a.as_chunks::<LANES>();

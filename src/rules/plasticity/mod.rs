@@ -1,21 +1,19 @@
 //! Learned plasticity: networks that learn online, with errors from fixed random feedback, by a sum of local
-//! terms whose weights are meta-learned. Source: Shervani-Tabar & Rosenbaum, Nature Communications 14, 1805,
-//! 2023.
+//! terms with meta-learned weights. Source: Shervani-Tabar & Rosenbaum, Nature Communications 14, 1805, 2023.
 //!
 //! A dense network without bias, y_l = softplus_β(W_l y_{l−1}) with a softmax on top, sees one sample a step.
 //! Its error signals are e_L = y_L − onehot and e_{l−1} = (B_lᵀ e_l) ∘ (1 − exp(−β y_{l−1})), with B_l fixed
 //! and random (feedback alignment) or W_l itself (backpropagation). Then every matrix changes by Σ θ_r F_r, a
-//! sum of ten [terms](Term) of what is at hand on its two sides.
+//! sum of ten [terms](Term) of the values on its two sides.
 //!
-//! Θ is learned over episodes: a fresh network learns a fresh task step by step, is asked queries, and Θ
-//! moves down the gradient of their loss through all steps. The adjoint is written by hand; all ten
-//! terms together are three outer products, so a step costs a few passes over the matrices.
+//! Θ is learned over episodes: a new network learns a new task step by step and answers queries, and Θ moves down
+//! the gradient of their loss through all steps. The adjoint is written by hand; all ten terms together are three
+//! outer products, so a step costs a few passes over the matrices.
 //!
 //! # When to use it
 //! Where errors can only come down through matrices that nobody can set, and samples come one by one and are
-//! few. `twinprop meta-train` says for a kind of task what backpropagation, feedback alignment and the
-//! learned rule reach there; [`learned_plasticity`](crate::rules::learned_plasticity) takes the terms to any
-//! network.
+//! few. `twinprop meta-train` compares backpropagation, feedback alignment and the learned rule on a kind of task;
+//! [`learned_plasticity`](crate::rules::learned_plasticity) applies the terms to any network.
 //!
 //! # What it costs
 //! A shot a sample and layer, as feedback alignment does; the meta-training happens in silico.

@@ -2,11 +2,11 @@
 //! the terms.
 //!
 //! With p = −c₀ e + θ₉ y, u = −c₁ y − θ₂ e − θ₄ 1, q = Wᵀ y, s = q · e′, r = (W y′) · e, a the mean of y,
-//! c₀ = θ₀ + θ₅ a + θ₇ s and c₁ = θ₁ + θ₆ s + θ₈ r, primes marking the node below, the ten terms together are
+//! c₀ = θ₀ + θ₅ a + θ₇ s and c₁ = θ₁ + θ₆ s + θ₈ r, with primes for the node below, the ten terms together are
 //!
 //! W ← (1 − θ₃) W + p y′ᵀ + u e′ᵀ − θ₉ y qᵀ:
 //!
-//! three outer products, whatever Θ.
+//! three outer products for any Θ.
 
 use super::Architecture;
 use super::kernels::{Real, add_scaled, dot, real};
@@ -15,7 +15,7 @@ use super::terms::Term;
 /// Θ, a number a term.
 pub(super) type Theta<R> = [R; Term::COUNT];
 
-/// What brings errors down.
+/// The matrices that bring errors down.
 #[derive(Clone, Copy)]
 pub(super) enum Feedback<'a, R> {
     /// Matrices of their own, as the architecture has them.
@@ -25,6 +25,7 @@ pub(super) enum Feedback<'a, R> {
 }
 
 impl<'a, R> Feedback<'a, R> {
+    /// The fixed matrices, or else `weights`.
     pub fn or(self, weights: &'a [R]) -> &'a [R] {
         match self {
             Self::Fixed(matrices) => matrices,
@@ -33,16 +34,23 @@ impl<'a, R> Feedback<'a, R> {
     }
 }
 
-/// What a step's nodes had.
+/// A sample: its values and its class.
+#[derive(Clone, Copy)]
+pub(super) struct Sample<'a, R> {
+    pub x: &'a [R],
+    pub label: usize,
+}
+
+/// Values at the nodes in a step.
 #[derive(Clone)]
 pub(super) struct Trace<R> {
     /// Activations; of node 0 the data, of the last the softmax.
     pub y: Vec<R>,
     /// Error signals.
     pub e: Vec<R>,
-    /// What comes down to a node before its derivative is taken in.
+    /// Errors that come down to a node, before its derivative is applied.
     pub m: Vec<R>,
-    /// What goes up to a node before its rectifier.
+    /// Sums that go up to a node, before its rectifier is applied.
     pub z: Vec<R>,
     /// Wᵀ y of the node above.
     pub q: Vec<R>,
@@ -90,7 +98,7 @@ pub(super) fn pair<'a, R>(
     (&mut head[below.start..], &mut tail[..above.end - above.start])
 }
 
-/// Sends `x` forward, and with `back` what leaves a node back through its own matrix.
+/// Sends `x` forward; with `back`, computes q as well.
 #[inline(always)]
 pub(super) fn forward<R: Real>(
     architecture: &Architecture,
@@ -130,7 +138,7 @@ pub(super) fn forward<R: Real>(
     }
 }
 
-/// Brings the error of `label` down to every node of a `trace` that has gone forward.
+/// Brings the error of `label` down to every node of `trace`, after [`forward`].
 #[inline(always)]
 pub(super) fn errors<R: Real>(
     architecture: &Architecture,
@@ -158,7 +166,7 @@ pub(super) fn errors<R: Real>(
     }
 }
 
-/// What the terms of one matrix share.
+/// Values that the terms of one matrix share.
 pub(super) struct Shared<R> {
     pub c0: R,
     pub c1: R,
@@ -203,14 +211,15 @@ impl<'a, R: Real> Sides<'a, R> {
     }
 }
 
-/// One step from `weights` to `next` on the sample `x` of class `label`.
+/// One step from `weights` to `next` on `sample`.
 #[inline(always)]
 pub(super) fn step<R: Real>(
     architecture: &Architecture,
     theta: &Theta<R>,
     feedback: Feedback<R>,
-    (weights, next): (&[R], &mut [R]),
-    (x, label): (&[R], usize),
+    weights: &[R],
+    next: &mut [R],
+    Sample { x, label }: Sample<R>,
     trace: &mut Trace<R>,
 ) {
     forward(architecture, weights, x, trace, true);

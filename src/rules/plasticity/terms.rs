@@ -1,29 +1,28 @@
-//! The local terms that a plasticity rule is made of, and how much it has of each.
+//! The local terms of a plasticity rule, and their amounts.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One local term of the change of the weights W_l from layer l − 1 to layer l, with y the activations and
-/// e the error signals.
+/// A local term in the change of the weights W_l from layer l − 1 to layer l, with y the activations and e the error
+/// signals.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
-    /// −e_l y_{l−1}ᵀ: what backpropagation does, if the errors are its own.
+    /// −e_l y_{l−1}ᵀ: backpropagation, if the errors are backpropagation's.
     PseudoGradient,
     /// −y_l e_{l−1}ᵀ.
     ActivityError,
-    /// −e_l e_{l−1}ᵀ: errors that come together are tied.
+    /// −e_l e_{l−1}ᵀ: it couples errors that occur together.
     ErrorHebb,
     /// −W_l.
     Decay,
     /// −1 e_{l−1}ᵀ.
     InputError,
-    /// −e_l ȳ_l y_{l−1}ᵀ with ȳ_l the mean activity; in the paper the sum, which would mean something else
-    /// in layers of another width.
+    /// −e_l ȳ_l y_{l−1}ᵀ with ȳ_l the mean activity; the paper has the sum, which depends on the layer's width.
     ActivePseudoGradient,
     /// −y_l (y_lᵀ W_l e_{l−1}) e_{l−1}ᵀ.
     MatchedActivityError,
@@ -36,7 +35,7 @@ pub enum Term {
 }
 
 impl Term {
-    /// How many there are.
+    /// Number of terms.
     pub const COUNT: usize = 10;
 
     /// All of them, in the order of their numbers in the paper, from zero.
@@ -71,13 +70,13 @@ impl Term {
     }
 }
 
-/// Θ: how much of each term there is; of a term that is not named, nothing.
+/// Θ: the amount of each term; 0 for a term that is not named.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Coefficients(BTreeMap<Term, f64>);
 
 impl Coefficients {
-    /// So much of the pseudo-gradient and nothing else.
+    /// `amount` of the pseudo-gradient and nothing else.
     #[must_use]
     pub fn pseudo_gradient(amount: f64) -> Self {
         Self([(Term::PseudoGradient, amount)].into())
@@ -96,13 +95,13 @@ impl Coefficients {
         Term::ALL.map(|term| self.of(term))
     }
 
-    /// How much of `term` there is.
+    /// Amount of `term`.
     #[must_use]
     pub fn of(&self, term: Term) -> f64 {
         self.0.get(&term).copied().unwrap_or(0.0)
     }
 
-    /// The terms of which there is something.
+    /// The terms with an amount other than 0.
     pub fn terms(&self) -> impl Iterator<Item = Term> + '_ {
         self.0.iter().filter(|(_, amount)| **amount != 0.0).map(|(term, _)| *term)
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use twinprop_devices::random;
 
-use super::online::{Feedback, Trace, step};
+use super::online::{Feedback, Sample, Trace, step};
 use super::{Architecture, Coefficients, FeedbackKind, Learner, Task, Term};
 
 /// Elements 0.5 sin(phase + 0.37 l + 0.91 i + 0.53 j) of the matrices l = 1, 2, …, row i, column j.
@@ -35,7 +35,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 fn signals_and_updates_are_the_reference_values() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden/plasticity.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: {} is not there", path.display());
+        eprintln!("skipped: {} does not exist", path.display());
         return;
     };
     let golden: Value = serde_json::from_str(&text).unwrap();
@@ -52,11 +52,12 @@ fn signals_and_updates_are_the_reference_values() {
         let theta = theta.to_array().map(|amount| amount as f32);
         let mut next = weights.clone();
         let mut trace = Trace::new(&architecture);
-        let of_step = (weights.as_slice(), next.as_mut_slice());
-        step(&architecture, &theta, Feedback::Fixed(&feedback), of_step, (&x, label), &mut trace);
+        let sample = Sample { x: &x, label };
+        let fixed = Feedback::Fixed(&feedback);
+        step(&architecture, &theta, fixed, &weights, &mut next, sample, &mut trace);
         let updates: Vec<f32> = next.iter().zip(&weights).map(|(to, from)| to - from).collect();
         assert_close(&trace.e, &numbers(&golden["modulatory"]), 1e-5);
-        // An update is the difference of two numbers that are a hundred times as large.
+        // An update is the difference of two numbers, each a hundred times larger.
         assert_close(&updates, &numbers(&case["updates"]), 1e-4);
     }
 }
@@ -72,9 +73,9 @@ fn length(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-/// Lengths of the updates of three matrices, as the algorithm's public code has them.
+/// Lengths of the updates of three matrices, by the algorithm's public code.
 #[test]
-fn updates_are_those_of_the_published_code() {
+fn updates_agree_with_the_published_code() {
     let architecture = Architecture::new(vec![4, 5, 4, 47], 10.0);
     let (weights, feedback) = (waves(&architecture, 1.0), waves(&architecture, 2.0));
     let x: Vec<f64> = (0..4).map(|k| (0.7 * f64::from(k)).sin()).collect();
@@ -101,8 +102,9 @@ fn updates_are_those_of_the_published_code() {
         (theta[0], theta[2], theta[9]) = (pseudo_gradient, error_hebb, oja);
         let mut next = weights.clone();
         let mut trace = Trace::new(&architecture);
-        let of_step = (weights.as_slice(), next.as_mut_slice());
-        step(&architecture, &theta, Feedback::Fixed(&feedback), of_step, (&x, 3), &mut trace);
+        let sample = Sample { x: &x, label: 3 };
+        let fixed = Feedback::Fixed(&feedback);
+        step(&architecture, &theta, fixed, &weights, &mut next, sample, &mut trace);
         for (layer, expected) in expected.into_iter().enumerate() {
             let range = architecture.matrix(layer);
             let changes =
@@ -153,7 +155,7 @@ fn the_adjoint_is_the_derivative_of_the_queries_loss() {
     }
 }
 
-/// Backpropagation's angle to itself is none, and errors of fixed feedback lie elsewhere.
+/// Backpropagation's angle to itself is zero, and errors of fixed feedback have other directions.
 #[test]
 fn symmetric_feedback_is_aligned() {
     let architecture = Architecture::new(vec![6, 8, 7, 3], 10.0);
