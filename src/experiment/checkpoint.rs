@@ -174,8 +174,8 @@ impl Checkpoint {
         };
         let read = |name: &str| read_safetensors(&self.folder.path().join(name), backend);
         if let (Some(refinement), Some(notes)) = (refinement, self.notes.refinement.clone()) {
-            let saved = (read(REFINEMENT)?, notes);
-            refinement.restore(saved, laboratory).map_err(broken(REFINEMENT))?;
+            let tensors = read(REFINEMENT)?;
+            refinement.restore(tensors, notes, laboratory).map_err(broken(REFINEMENT))?;
         }
         let mut optimiser = optimiser.start();
         optimiser.restore(read(OPTIMISER)?).map_err(broken(OPTIMISER))?;

@@ -1,8 +1,8 @@
 //! The other workers of the pool, kept awake over a training step.
 //!
-//! A step is a row of short pieces of work that all cores share, with a little between them that one core
-//! does alone. A worker that finds nothing to do falls asleep in some microseconds, and waking it takes
-//! longer than many of the pieces: a step of the MNIST oscillators took a fifth longer.
+//! A step is a series of short jobs that all cores share, with shorter jobs of one core between them. A worker
+//! without work falls asleep after some microseconds, and waking it takes longer than many of the jobs: a step of
+//! the MNIST oscillators took a fifth longer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rayon::Yield;
 
-/// A worker falls asleep all the same when it has found nothing to do for so long: whoever is waited for,
-/// a rig for example, is not in this pool, and may need the core.
+/// A worker falls asleep after so long without work: the step then waits for something outside the pool, such as a
+/// rig, which may need the core.
 const PATIENCE: Duration = Duration::from_micros(300);
 
 /// Keeps the other workers awake until it is dropped.
@@ -20,7 +20,7 @@ pub struct Awake {
 }
 
 impl Awake {
-    /// Asks them to look for work without a pause.
+    /// Makes them look for work without a pause.
     #[must_use]
     pub fn keep() -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -39,7 +39,7 @@ impl Awake {
 impl Drop for Awake {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        // This worker was asked as well, and may not have had the time to say no.
+        // The broadcast's job on this worker may still be waiting.
         rayon::yield_local();
     }
 }

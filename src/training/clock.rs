@@ -9,9 +9,9 @@ use super::TrainingProgress;
 pub enum Checkpoints {
     /// Never, not even then.
     Never,
-    /// Whenever so many steps have been made.
+    /// Each time after so many steps.
     Steps(u64),
-    /// Whenever so much time has passed.
+    /// Each time after this duration.
     Every(Duration),
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Of a training that stands at `progress`.
+    /// The clock of a training at `progress`.
     pub fn new(progress: &TrainingProgress, checkpoints: Checkpoints) -> Self {
         let (start, before) = (Instant::now(), progress.seconds);
         Self { start, before, checkpoints, last_steps: progress.steps, last_time: start }

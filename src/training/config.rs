@@ -17,15 +17,14 @@ use crate::{Error, Rule};
 pub struct TrainingConfig {
     /// The rule, unless the command line names another.
     pub rule: Rule,
-    /// Options of the rules that have some.
+    /// Options of the rules.
     pub rules: RulesConfig,
     /// Optional BEAN regulariser.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bean: Option<BeanConfig>,
-    /// Penalties on the size of what is trained.
+    /// Penalties on the size of trained parameters.
     pub shrinkage: ShrinkageConfig,
-    /// What outputs and targets are compared by; if it is not set, cross-entropy for classes and the mean square for
-    /// values.
+    /// The loss; by default cross-entropy for classes and the mean squared error for values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossConfig>,
     /// Passes over the training data.
@@ -34,18 +33,18 @@ pub struct TrainingConfig {
     /// Samples a step.
     #[serde(deserialize_with = "validate::count")]
     pub batch: usize,
-    /// Parts of a batch that go to the devices in turns, of `pat`: while one is played, another is brought to its
-    /// next device, and the way back of the one before is worked out. Worth it where a batch takes a device much
-    /// longer than the host; every part sets the devices' parameters again. Not beside `bean`.
+    /// Parts into which `pat` splits a batch: while the devices play one, the CPU computes another up to its next
+    /// device, and the backward pass of the previous one. For devices that take much longer than the CPU; every part
+    /// sets the devices' parameters again. Not together with `bean`.
     #[serde(deserialize_with = "validate::count")]
     pub parts: usize,
-    /// What moves the parameters.
+    /// The optimiser.
     pub optimiser: OptimiserKind,
     /// The optimiser's first learning rate, for parameters normalised to [−1, 1].
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
-    /// That of digital stages' parameters (scales, offsets, the readout's temperature), where it is
-    /// another one.
+    /// First learning rate of digital stages' parameters (scales, offsets, the readout's temperature); by default
+    /// `learning_rate`.
     #[serde(
         deserialize_with = "validate::optional_positive",
         skip_serializing_if = "Option::is_none"
@@ -85,7 +84,7 @@ impl TrainingConfig {
     /// The loss for the training samples of `data`.
     ///
     /// # Errors
-    /// [`Error::Usage`] where it does not fit the targets.
+    /// [`Error::Usage`] if it does not fit the targets.
     pub fn loss(&self, data: &Split) -> Result<Box<dyn Loss>, Error> {
         let targets = &data.train.targets;
         let config = self.loss.clone().unwrap_or_else(|| LossConfig::default_for(targets));
@@ -98,8 +97,8 @@ impl TrainingConfig {
         self.epochs * samples.div_ceil(self.batch)
     }
 
-    /// Trained tensors of `network` that are no matrices, so that of the rule's terms only the pseudo-gradient
-    /// acts on them; none where the rule has no terms.
+    /// Names of the trained tensors of `network` that are no matrices, so that only the pseudo-gradient of the rule's
+    /// terms acts on them; empty for a rule without terms.
     #[must_use]
     pub fn only_pseudo_gradient(&self, network: &Network) -> Vec<String> {
         match self.rule {

@@ -1,5 +1,7 @@
 //! The training loop: epochs, steps, tests and checkpoints.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 use twinprop_calibration::bridge::{to_matrix, to_tensor};
@@ -35,21 +37,21 @@ impl Trainer<'_> {
     pub fn train(&mut self, data: &Split) -> Result<Ending, Error> {
         self.check(data)?;
         let progress = TrainingProgress::default();
-        self.look_at_first(data)?;
+        self.report_twins_at_start(data)?;
         if self.checkpoints != Checkpoints::Never {
             self.snapshot(&progress)?;
         }
-        self.go_on(data, progress)
+        self.train_from(data, progress)
     }
 
-    /// The same from a checkpoint on, whose network, optimiser, devices and twins are restored: the training ends
-    /// as it would have without a break.
+    /// Resumes from a checkpoint at `progress` with restored network, optimiser, devices and twins: the training ends
+    /// as without a break.
     ///
     /// # Errors
     /// As [`train`](Self::train).
     pub fn resume(&mut self, data: &Split, progress: TrainingProgress) -> Result<Ending, Error> {
         self.check(data)?;
-        self.go_on(data, progress)
+        self.train_from(data, progress)
     }
 
     fn check(&self, data: &Split) -> Result<(), Error> {
@@ -64,7 +66,12 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    fn go_on(&mut self, data: &Split, mut progress: TrainingProgress) -> Result<Ending, Error> {
+    /// Trains from `progress` to the last step, or until an observer breaks.
+    fn train_from(
+        &mut self,
+        data: &Split,
+        mut progress: TrainingProgress,
+    ) -> Result<Ending, Error> {
         let mut clock = Clock::new(&progress, self.checkpoints);
         let first_rates = self.learning_rates();
         let mut order: Vec<usize> = (0..data.train.len()).collect();
@@ -78,25 +85,25 @@ impl Trainer<'_> {
             }
             let mut learning_rate = 0.0;
             let mut last = None;
-            let left = order.chunks(self.batch).skip((progress.steps - before) as usize);
-            for chosen in left {
+            let remaining = order.chunks(self.batch).skip((progress.steps - before) as usize);
+            for chosen in remaining {
                 let step = progress.steps;
                 let factor = self.schedule.factor(step as f64 / steps);
                 learning_rate = self.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
                 let is_last = step + 1 == before + batches;
                 let position = BatchPosition { step, batch: chosen.len(), first: 0 };
-                let made = match self.step(data, chosen, epoch, position, is_last, &rates) {
-                    Ok(made) => made,
+                let result = match self.step(data, chosen, epoch, position, is_last, &rates) {
+                    Ok(result) => result,
                     Err(error) => {
-                        // What was done is kept if it can be; the first error is the one to tell.
+                        // Saves the work if possible; the first error is reported.
                         if self.checkpoints != Checkpoints::Never {
                             let _ = self.snapshot(&progress);
                         }
                         return Err(error);
                     }
                 };
-                let StepMade { sums, trace, alignment } = made;
+                let StepResult { sums, trace, alignment } = result;
                 progress.sums.add(&sums);
                 if let (Some(refinement), Some(trace)) = (&mut self.refinement, &trace) {
                     refinement.after_step(step, factor, self.network, trace, self.laboratory);
@@ -106,7 +113,7 @@ impl Trainer<'_> {
                 let (done, loss) = (progress.steps as usize, sums.loss / chosen.len() as f32);
                 let event = StepDone { done, loss, laboratory: self.laboratory };
                 self.is_stopping |= self.observers.observe(&Event::Step(event))?.is_break();
-                // The last step of an epoch belongs to its end.
+                // The end of the epoch follows its last step.
                 if is_last {
                     break;
                 }
@@ -143,14 +150,14 @@ impl Trainer<'_> {
         Ok(Ending::Complete)
     }
 
-    /// Tells how the twins that are refined do before the first step.
-    fn look_at_first(&mut self, data: &Split) -> Result<(), Error> {
+    /// Reports the refined twins' fidelity before the first step.
+    fn report_twins_at_start(&mut self, data: &Split) -> Result<(), Error> {
         let Some(refinement) = &mut self.refinement else { return Ok(()) };
         let samples: Vec<usize> = (0..data.train.len().min(self.batch)).collect();
         let first = data.training_batch(&samples, 0);
         let x = to_tensor(&first.features, &self.backend);
         let trace = self.network.forward(x, self.laboratory, Source::Measured, None)?;
-        let twins = refinement.look(0, self.network, &trace, self.laboratory)?;
+        let twins = refinement.check_twins(0, self.network, &trace, self.laboratory)?;
         self.tell(&Event::Twins(&twins))
     }
 
@@ -168,7 +175,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The metrics of epoch `epoch`, from one, whose last step left `trace`: twins and network are tested.
+    /// Tests twins and network after epoch `epoch`, from one; `trace` is the trace of its last step.
     fn test(
         &mut self,
         data: &Split,
@@ -178,7 +185,7 @@ impl Trainer<'_> {
     ) -> Result<EpochMetrics, Error> {
         let twins = match (&mut self.refinement, trace) {
             (Some(refinement), Some(trace)) => {
-                refinement.look(epoch, self.network, trace, self.laboratory)?
+                refinement.check_twins(epoch, self.network, trace, self.laboratory)?
             }
             _ => Vec::new(),
         };
@@ -203,10 +210,16 @@ impl Trainer<'_> {
             clamped: self.laboratory.clamped(),
             alignment: None,
             twins,
-            parameters: self.network.parameters().into_iter().map(size).collect(),
+            parameters: self.root_mean_squares(),
             seconds: 0.0,
             confusion,
         })
+    }
+
+    /// Root mean square of each trainable tensor, by name.
+    fn root_mean_squares(&self) -> BTreeMap<String, f32> {
+        let parameters = self.network.parameters().into_iter();
+        parameters.map(|(name, tensor)| (name, root_mean_square(tensor))).collect()
     }
 
     /// First learning rate of each trainable tensor.
@@ -221,8 +234,8 @@ impl Trainer<'_> {
             .collect()
     }
 
-    /// One step on the samples `chosen` of `data` at `position`, as epoch `epoch` has them; `is_last` of its epoch or
-    /// not.
+    /// Makes one step on the samples `chosen` of `data` at `position` in epoch `epoch`; computes the alignment if it
+    /// `is_last` in its epoch.
     fn step(
         &mut self,
         data: &Split,
@@ -231,7 +244,7 @@ impl Trainer<'_> {
         position: BatchPosition,
         is_last: bool,
         learning_rates: &[f64],
-    ) -> Result<StepMade, Error> {
+    ) -> Result<StepResult, Error> {
         let _awake = Awake::keep();
         let samples = data.training_batch(chosen, epoch);
         let inputs = to_tensor(&samples.features, &self.backend);
@@ -256,10 +269,10 @@ impl Trainer<'_> {
         };
         let gradients = self.shrinkage.shrink(self.network, gradients);
         self.optimiser.step(learning_rates, self.network.parameters_mut(), gradients);
-        Ok(StepMade { sums, trace, alignment })
+        Ok(StepResult { sums, trace, alignment })
     }
 
-    /// How `gradients` lie to those of backpropagation, where they are others and there are twins.
+    /// Alignment of `gradients` with backpropagation's; `None` for backpropagation itself, or without twins.
     fn alignment(
         &self,
         batch: &Batch,
@@ -277,15 +290,14 @@ impl Trainer<'_> {
     }
 }
 
-/// What a step leaves.
-struct StepMade {
+/// Results of a step.
+struct StepResult {
     sums: Sums,
     trace: Option<Trace>,
     alignment: Option<Alignment>,
 }
 
-/// A tensor's name and root mean square.
-fn size((name, tensor): (String, &Tensor<2>)) -> (String, f32) {
+fn root_mean_square(tensor: &Tensor<2>) -> f32 {
     let count = tensor.shape().num_elements() as f32;
-    (name, (total(tensor.clone().square()).into_scalar::<f32>() / count).sqrt())
+    (total(tensor.clone().square()).into_scalar::<f32>() / count).sqrt()
 }

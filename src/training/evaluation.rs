@@ -9,7 +9,7 @@ use crate::data::Dataset;
 use crate::loss::{Loss, Score, predictions};
 use crate::network::{Laboratory, Network, Source};
 
-/// Samples that pass at once where no gradient is wanted.
+/// Samples that pass at once without a gradient.
 const BATCH: usize = 256;
 
 /// A network's answers to a data set.
@@ -30,8 +30,7 @@ impl Evaluation {
         predictions(&self.outputs)
     }
 
-    /// The samples of `data`, which has `classes` classes and is what was evaluated, by true class (rows) and answer
-    /// (columns).
+    /// Samples by true class (rows) and answer (columns), of the evaluated `data` with `classes` classes.
     #[must_use]
     pub fn confusion(&self, data: &Dataset, classes: usize) -> Vec<Vec<usize>> {
         let mut counts = vec![vec![0; classes]; classes];
@@ -45,7 +44,7 @@ impl Evaluation {
 /// Measures the outputs of `network` for `data` on its devices, and compares them by `loss`.
 ///
 /// # Errors
-/// Those of a device.
+/// Errors of a device.
 pub fn evaluate(
     network: &Network,
     laboratory: &mut Laboratory,

@@ -1,4 +1,4 @@
-//! What trainings and experiments tell, and who listens.
+//! Events of trainings and experiments, and their observers.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::network::{Laboratory, Network, ShotWatch};
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A piece of work begins that takes a while: data are read, shots are measured, a twin is fitted.
+    /// A longer piece of work begins: data are read, shots are measured, a twin is fitted.
     WorkBegins(Work<'a>),
     /// Some of the work that began last is done.
     WorkAdvances {
         /// Steps done.
         done: usize,
-        /// How it goes; may be empty.
+        /// Progress in words; may be empty.
         message: &'a str,
     },
     /// The work that began last has ended.
@@ -40,42 +40,42 @@ pub enum Event<'a> {
     TrainingBegins(TrainingBegins<'a>),
     /// A training step is done.
     Step(StepDone<'a>),
-    /// How the twins that are refined do before the first step.
+    /// The refined twins before the first step.
     Twins(&'a [TwinCourse]),
-    /// The network has been tested after an epoch, whose metrics follow.
+    /// The network has been tested after an epoch; the epoch's metrics follow.
     Tested(&'a Evaluation),
     /// An epoch is over.
     Epoch(&'a EpochMetrics),
     /// Everything that a later process needs to resume the training.
     Checkpoint(Snapshot<'a>),
-    /// The training has ended, by itself or because an observer broke it off.
+    /// The training has ended, by itself or because an observer stopped it.
     TrainingEnds(WorkOutcome<'a>),
     /// Results are complete in a folder.
     Finished {
-        /// What they are.
+        /// Their kind.
         results: Results,
-        /// Where they are.
+        /// The folder.
         folder: &'a Path,
     },
-    /// One of several jobs that run at once tells something.
+    /// An event of one of several parallel jobs.
     Job {
         /// Name of the job.
         name: &'a str,
-        /// What it tells.
+        /// Its event.
         event: &'a Event<'a>,
     },
 }
 
-/// A piece of work that takes a while.
+/// A longer piece of work.
 #[derive(Clone, Copy)]
 pub struct Work<'a> {
-    /// What is done.
+    /// Its name.
     pub label: &'a str,
-    /// How much there is.
+    /// Its size.
     pub size: WorkSize<'a>,
 }
 
-/// How much work there is.
+/// Size of a piece of work.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum WorkSize<'a> {
@@ -85,9 +85,9 @@ pub enum WorkSize<'a> {
     Steps(usize),
     /// So many shots.
     Shots {
-        /// How many.
+        /// Number of shots.
         total: usize,
-        /// Counts them, also while a batch is under way.
+        /// Counts the shots, also while a batch is played.
         watch: &'a ShotWatch,
     },
 }
@@ -96,11 +96,11 @@ pub enum WorkSize<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkOutcome<'a> {
-    /// Well, with a result worth a line.
+    /// Successfully, with a result in one line.
     Done(&'a str),
-    /// Well, without a result to tell.
+    /// Successfully, without a result.
     Quiet,
-    /// It failed; the error is told elsewhere.
+    /// It failed; the error is reported elsewhere.
     Failed,
 }
 
@@ -109,24 +109,24 @@ pub enum WorkOutcome<'a> {
 pub struct TwinJudged<'a> {
     /// Name of its device.
     pub device: &'a str,
-    /// How far to trust it.
+    /// Its fidelity.
     pub fidelity: &'a Fidelity,
-    /// The same in sentences, with what to do about it.
+    /// The fidelity in sentences, with what to do about it.
     pub lines: &'a [String],
 }
 
 /// A training that begins or is resumed.
 #[derive(Clone, Copy)]
 pub struct TrainingBegins<'a> {
-    /// What is trained, in words.
+    /// Its name.
     pub label: &'a str,
     /// Steps of the whole training.
     pub steps: usize,
-    /// Steps made before, where it is resumed.
+    /// Steps made before; 0 unless it is resumed.
     pub done: usize,
     /// The devices.
     pub laboratory: &'a Laboratory,
-    /// The epochs before, where it is resumed.
+    /// The epochs before; empty unless it is resumed.
     pub history: &'a [EpochMetrics],
 }
 
@@ -144,7 +144,7 @@ pub struct StepDone<'a> {
 /// A training between two steps.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
-    /// Where it stands.
+    /// Its progress.
     pub progress: &'a TrainingProgress,
     /// The network.
     pub network: &'a Network,
@@ -152,11 +152,11 @@ pub struct Snapshot<'a> {
     pub laboratory: &'a Laboratory,
     /// The optimiser.
     pub optimiser: &'a dyn Optimiser,
-    /// The twins that are refined.
+    /// State of the refined twins.
     pub refinement: Option<&'a (State, RefinementState)>,
 }
 
-/// What an experiment leaves in its folder.
+/// Kinds of results in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Results {
@@ -172,7 +172,7 @@ pub enum Results {
     Transfer,
 }
 
-/// Somebody who follows a training or an experiment: a progress bar, a dashboard, a run folder, a notebook.
+/// Follows a training or an experiment: a progress bar, a dashboard, a run folder, a notebook.
 ///
 /// A closure that takes an [`Event`] is an observer:
 ///
@@ -190,10 +190,10 @@ pub enum Results {
 /// Observer::observe(&mut observer, &Event::Notice("hello")).unwrap();
 /// ```
 pub trait Observer: Send {
-    /// Hears `event`. `Break` asks a training to stop after the step that is under way.
+    /// Receives `event`. `Break` asks a training to stop after the present step.
     ///
     /// # Errors
-    /// What the observer could not do; the work ends with it.
+    /// What the observer could not do; it ends the work.
     fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error>;
 }
 
@@ -216,7 +216,7 @@ impl Observer for Unobserved {
 /// Several observers as one, which breaks when one of them does.
 #[derive(Default)]
 pub struct Observers<'a> {
-    /// They hear every event in this order.
+    /// They receive every event in this order.
     pub all: Vec<&'a mut dyn Observer>,
 }
 
@@ -232,7 +232,7 @@ impl Observer for Observers<'_> {
     }
 }
 
-/// Tells `warnings` to `observer`, one by one.
+/// Sends `warnings` to `observer`, one by one.
 ///
 /// # Errors
 /// The observer's.

@@ -17,7 +17,7 @@ pub trait Optimiser: Send {
         gradients: Vec<Tensor<2>>,
     );
 
-    /// What it remembers, for a resumed run; `like` are the tensors that it moves.
+    /// Its state, for a resumed run; `like` are the tensors that it moves.
     fn state(&self, _like: &[&Tensor<2>]) -> State {
         State::new()
     }
@@ -93,12 +93,12 @@ pub enum OptimiserKind {
     /// Adam (Kingma & Ba 2015).
     #[default]
     Adam,
-    /// By the learning rate times the gradient: for a rule whose updates are meant as they are.
+    /// Plain descent, for a rule that returns complete updates.
     Descent,
 }
 
 impl OptimiserKind {
-    /// One before its first step.
+    /// A new optimiser.
     #[must_use]
     pub fn start(self) -> Box<dyn Optimiser> {
         match self {

@@ -1,4 +1,4 @@
-//! Where a training stands, and what an epoch came to.
+//! Progress of a training, and metrics of its epochs.
 
 use std::collections::BTreeMap;
 
@@ -30,10 +30,10 @@ pub struct EpochMetrics {
     pub device_shots: u64,
     /// Values clamped so far.
     pub clamped: u64,
-    /// How the rule's gradient of the last batch lies to backpropagation's, where it is another one.
+    /// Alignment of the last batch's gradient with backpropagation's; `None` for backpropagation itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
-    /// How the twins that are refined do.
+    /// The refined twins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub twins: Vec<TwinCourse>,
     /// Root mean square of each trainable tensor, by `STAGE.KIND.NAME`.
@@ -41,18 +41,17 @@ pub struct EpochMetrics {
     pub parameters: BTreeMap<String, f32>,
     /// Seconds since the training began.
     pub seconds: f64,
-    /// After the last epoch, test samples by true class (rows) and answer (columns): those of
-    /// [`test`](Self::test).
+    /// After the last epoch, the samples of [`test`](Self::test) by true class (rows) and answer (columns).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<usize>>,
 }
 
-/// Where a training stands.
+/// Progress of a training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingProgress {
     /// Steps made, over all epochs.
     pub steps: u64,
-    /// Sums over the samples of the epoch that is under way.
+    /// Sums over the samples of the present epoch.
     pub(super) sums: Sums,
     /// Seconds spent.
     pub seconds: f64,

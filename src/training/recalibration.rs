@@ -1,4 +1,4 @@
-//! A twin recalibrated where its network is.
+//! Recalibration of a twin about the drives of its network.
 
 use burn::tensor::Device;
 use rand::{Rng, RngExt};
@@ -11,10 +11,10 @@ use twinprop_devices::PhysicalLayer;
 use crate::Error;
 use crate::network::Instrument;
 
-/// Measures `count` of the shots in `task`, as they are.
+/// Measures `count` of the shots in `task`, unchanged.
 ///
 /// # Errors
-/// Whatever the device answers.
+/// Errors of the device.
 pub fn measure_at(
     task: &TaskDrives,
     count: usize,
@@ -24,20 +24,20 @@ pub fn measure_at(
     measure(&TaskLikeConfig::EXACT, task, count, 1, instrument, random)
 }
 
-/// What a recalibration may cost.
+/// Costs of a recalibration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Shots that are measured.
+    /// Shots to measure.
     pub shots: usize,
-    /// Steps that the twin learns from them.
+    /// Steps in which the twin learns from them.
     pub steps: usize,
 }
 
-/// Recalibrates the twin of `instrument` with `shots` shots about those in `task` and `steps` steps;
-/// it stays what it was where that does not make it better. What it leaves of the readings becomes known.
+/// Recalibrates the twin of `instrument` by `shots` shots about the drives of `task` and `steps` steps; keeps the old
+/// twin unless the new one is better. Measures the instrument's `unexplained` deviations.
 ///
 /// # Errors
-/// Whatever the device answers.
+/// Errors of the device.
 pub fn recalibrate_about(
     task: &TaskDrives,
     Budget { shots, steps }: Budget,
@@ -52,10 +52,10 @@ pub fn recalibrate_about(
     }
     let predicted = predict(instrument.twin(), &shots.inputs, &shots.parameters, backend);
     let units = instrument.device.interface().outputs.binary_units();
-    let left = shots.outputs - predicted;
-    let count = left.ncols().max(1) as f32;
-    // In units in which no square is too small for a float, or too large.
-    let deviations = left
+    let errors = shots.outputs - predicted;
+    let count = errors.ncols().max(1) as f32;
+    // In units in which no square underflows or overflows.
+    let deviations = errors
         .row_iter()
         .zip(units)
         .map(|(row, unit)| ((row / unit).norm_squared() / count).sqrt() * unit);

@@ -1,9 +1,8 @@
 //! Refinement of twins while a network trains on their devices.
 //!
-//! Every few steps some runs of the shots that training has just played, and some that it played
-//! before, become a lesson that a thread of its own takes beside the training; the twin that comes of
-//! it takes over before the next lesson is given. After an epoch the twin's gradient is compared with
-//! the device's, and a twin that has lost its way is recalibrated where the network now is.
+//! Every few steps, some runs of shots that training has just played and some earlier runs become a lesson, which a
+//! thread learns beside the training; the taught twin replaces the old one before the next lesson. After an epoch the
+//! twin's gradient is compared with the device's, and an unfit twin is recalibrated about the network's drives.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,30 +26,30 @@ use crate::network::{Instrument, Laboratory, Network, Trace};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefinementConfig {
-    /// What lessons may cost, as a share of what the training steps do: as many steps pass between two
-    /// of them as this takes. A shot of a lesson counts as three of a step.
+    /// Cost of the lessons as a share of the training steps' cost, which sets the number of steps between two lessons.
+    /// A shot of a lesson counts as three of a step.
     #[serde(deserialize_with = "validate::positive")]
     pub budget: f64,
-    /// Runs of a lesson that were played in the step before it; a run is a batch on one setting.
+    /// Runs of a lesson from the step before it; a run is a batch on one setting.
     #[serde(deserialize_with = "validate::count")]
     pub fresh: usize,
-    /// Runs of a lesson from earlier.
+    /// Runs of a lesson from earlier steps.
     pub replayed: usize,
-    /// Runs of each device that are kept.
+    /// Runs of each device that are kept for later lessons.
     #[serde(deserialize_with = "validate::count")]
     pub kept: usize,
     /// Factor of the twins' own learning rates, which fall as the network's does.
     #[serde(deserialize_with = "validate::positive")]
     pub pace: f64,
-    /// How much is measured after an epoch to compare the gradients.
+    /// Measurements after an epoch that compare the gradients.
     pub fidelity: FidelityConfig,
-    /// A twin is recalibrated whose gradient's cosine is below this, and surely below that of a fit
-    /// one or, if that is more, surely below this.
+    /// Least cosine of a twin's gradient. A twin below it is recalibrated, unless the cosine's confidence interval
+    /// reaches the threshold and the cosine of a fit twin.
     #[serde(deserialize_with = "validate::fraction")]
     pub threshold: f64,
-    /// Shots that this takes; none, and it is never done.
+    /// Shots of a recalibration; with 0, no twin is recalibrated.
     pub recalibration_shots: usize,
-    /// Steps that it learns from them.
+    /// Steps of a recalibration.
     #[serde(deserialize_with = "validate::count")]
     pub recalibration_steps: usize,
 }
@@ -75,7 +74,7 @@ impl Default for RefinementConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefinementChoice {
-    /// Where it pays: those that are not known to be fit to train by, and those of devices that drift.
+    /// Twins that are not known to be fit for training, and twins of devices that drift.
     #[default]
     Auto,
     /// Never.
@@ -84,32 +83,34 @@ pub enum RefinementChoice {
     On(RefinementConfig),
 }
 
-/// How a twin does after an epoch.
+/// A refined twin after an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TwinCourse {
     /// Name of the device in the recipe.
     pub device: String,
-    /// Mean squared error on the shots that it learned from in this epoch, before it did, in units of
-    /// their variance.
+    /// Mean squared error on the shots of this epoch's lessons, before it learned them, in units of their variance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<f32>,
     /// Cosine between its gradient and the device's.
     pub gradient_cosine: Estimate,
-    /// Shots of the recalibration that followed; 0 where none did.
+    /// Shots of the recalibration that followed; 0 without one.
     pub recalibration_shots: usize,
 }
 
-/// What a checkpoint keeps of a refinement beside its tensors.
+/// State of a refinement in a checkpoint, beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RefinementState {
     seconds: f64,
-    pupils: BTreeMap<usize, PupilState>,
+    /// By the places of the devices.
+    #[serde(rename = "pupils")]
+    twins: BTreeMap<usize, LearningTwinState>,
 }
 
-/// The same of one twin that learns.
+/// State of one learning twin, beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct PupilState {
-    untold: Option<PendingLesson>,
+struct LearningTwinState {
+    #[serde(rename = "untold")]
+    pending: Option<PendingLesson>,
     errors: Vec<f32>,
 }
 
@@ -118,16 +119,15 @@ pub struct Refinement {
     config: RefinementConfig,
     seed: u64,
     backend: Device,
-    /// One a device, in the laboratory's order; none for a device without a stage or with a twin that
-    /// shall not learn or has nothing to learn.
-    pupils: Vec<Option<Pupil>>,
+    /// One a device, in the laboratory's order; `None` for a device without a stage, or if its twin does not learn.
+    twins: Vec<Option<LearningTwin>>,
     seconds: f64,
 }
 
-/// One twin that learns.
-struct Pupil {
-    /// Place of each slot's stage that plays on its device, and the slot's there.
-    slots: Vec<(usize, usize)>,
+/// A twin that learns.
+struct LearningTwin {
+    /// The shots of its device in a pass: the place of the stage, and the number of the shot in the stage.
+    shots: Vec<(usize, usize)>,
     /// Steps from one lesson to the next.
     every: u64,
     replay: Replay,
@@ -136,16 +136,16 @@ struct Pupil {
     errors: Vec<f32>,
 }
 
-/// Shots of a step that one of a lesson costs as much as: it goes forward and backward as that does, its
-/// twin learns besides, and a small batch on a thread of its own fills no vector and no cache as well.
+/// Cost of a lesson's shot, in shots of a step: the lesson passes it forward and backward as the step does, updates
+/// the twin as well, and uses vectors and caches less well, in a small batch on one thread.
 const COST_OF_A_LESSON: f64 = 3.0;
-/// A twin that explains less of the readings' variance is lost, whatever its gradient, if its error is
-/// not mostly the device's noise: larger than that by this factor.
+/// A twin with a smaller R² of the readings is unfit whatever its gradient, unless its error is mostly noise.
 const LEAST_R2: f32 = 0.5;
+/// An error is not mostly noise if it is this many times the noise floor.
 const FAR_OVER_THE_FLOOR: f32 = 3.0;
 
 impl Refinement {
-    /// Of those twins of `laboratory` that shall `learn`, as `network` plays on their devices.
+    /// Refinement of the twins of `laboratory` with a true `learn`, by the shots of `network` on their devices.
     #[must_use]
     pub fn new(
         config: RefinementConfig,
@@ -156,22 +156,22 @@ impl Refinement {
         backend: &Device,
     ) -> Self {
         let instruments = laboratory.instruments.iter().zip(learn).enumerate();
-        let pupils = instruments.map(|(place, (instrument, learns))| {
+        let twins = instruments.map(|(place, (instrument, learns))| {
             let stages = network.stages.iter().enumerate();
             let physical = stages.filter_map(|(index, stage)| Some((index, stage.physical()?)));
-            let slots: Vec<(usize, usize)> = physical
+            let shots: Vec<(usize, usize)> = physical
                 .filter(|(_, stage)| stage.instrument() == place)
                 .flat_map(|(index, stage)| (0..stage.shots()).map(move |shot| (index, shot)))
                 .collect();
             let learner =
-                instrument.twin().learner(backend).filter(|_| *learns && !slots.is_empty())?;
+                instrument.twin().learner(backend).filter(|_| *learns && !shots.is_empty())?;
             let lesson = COST_OF_A_LESSON * (config.fresh + config.replayed) as f64;
-            let every = (lesson / (config.budget * slots.len() as f64)).ceil() as u64;
+            let every = (lesson / (config.budget * shots.len() as f64)).ceil() as u64;
             let (replay, refiner) = (Replay::new(config.kept), Refiner::new(learner));
-            Some(Pupil { slots, every, replay, refiner, errors: Vec::new() })
+            Some(LearningTwin { shots, every, replay, refiner, errors: Vec::new() })
         });
-        let pupils = pupils.collect();
-        Self { config, seed, backend: backend.clone(), pupils, seconds: 0.0 }
+        let twins = twins.collect();
+        Self { config, seed, backend: backend.clone(), twins, seconds: 0.0 }
     }
 
     /// Seconds that the lessons took, beside the training.
@@ -180,8 +180,8 @@ impl Refinement {
         self.seconds
     }
 
-    /// Hears that training step `step`, from zero, has been made and left `trace`: gives twins what
-    /// their last lesson taught, and the next lesson. `factor` is the schedule's of the learning rate.
+    /// After training step `step`, from zero, with `trace`: replaces twins by what their last lesson taught, and starts
+    /// the next lesson. `factor` is the schedule's factor on the learning rate.
     pub fn after_step(
         &mut self,
         step: u64,
@@ -191,83 +191,81 @@ impl Refinement {
         laboratory: &mut Laboratory,
     ) {
         let random = &mut random::stream(self.seed, &format!("refinement after step {step}"));
-        for (pupil, instrument) in self.pupils.iter_mut().zip(&mut laboratory.instruments) {
-            let Some(pupil) = pupil.as_mut().filter(|pupil| step.is_multiple_of(pupil.every))
-            else {
+        for (twin, instrument) in self.twins.iter_mut().zip(&mut laboratory.instruments) {
+            let Some(twin) = twin.as_mut().filter(|twin| step.is_multiple_of(twin.every)) else {
                 continue;
             };
-            self.seconds += pupil.adopt(instrument, &self.backend);
-            let mut runs = pupil.replay.choose(self.config.replayed, random);
+            self.seconds += twin.adopt(instrument, &self.backend);
+            let mut runs = twin.replay.choose(self.config.replayed, random);
             for _ in 0..self.config.fresh {
-                let (place, slot) = pupil.slots[random.random_range(0..pupil.slots.len())];
+                let (place, shot) = twin.shots[random.random_range(0..twin.shots.len())];
                 let Some(stage) = network.stages[place].physical() else { continue };
-                let run = Arc::new(stage.run(slot, &trace.inputs[place], &trace.outputs[place]));
-                pupil.replay.add(Arc::clone(&run));
+                let run = Arc::new(stage.run(shot, &trace.inputs[place], &trace.outputs[place]));
+                twin.replay.add(Arc::clone(&run));
                 runs.push(run);
             }
-            let rate = self.config.pace * factor * pupil.refiner.steady_rate();
-            pupil.refiner.give(vec![(runs, rate)]);
+            let rate = self.config.pace * factor * twin.refiner.steady_rate();
+            twin.refiner.give(vec![(runs, rate)]);
         }
     }
 
-    /// Waits for the lessons that are under way and puts what they taught in the laboratory. A twin
-    /// whose lesson failed stays what it was, and learns from there.
+    /// Waits for the present lessons and puts the taught twins in the laboratory. After a failed lesson the twin stays
+    /// the same and learns on from there.
     pub fn adopt(&mut self, laboratory: &mut Laboratory) {
-        let Self { pupils, backend, seconds, .. } = self;
-        for (pupil, instrument) in pupils.iter_mut().zip(&mut laboratory.instruments) {
-            if let Some(pupil) = pupil {
-                *seconds += pupil.adopt(instrument, backend);
+        let Self { twins, backend, seconds, .. } = self;
+        for (twin, instrument) in twins.iter_mut().zip(&mut laboratory.instruments) {
+            if let Some(twin) = twin {
+                *seconds += twin.adopt(instrument, backend);
             }
         }
     }
 
-    /// Where the twins that learn stand, by the place of their devices: what goes into a tensor file, and
-    /// what does not.
+    /// State of the learning twins, by the places of their devices: the tensors, and the rest.
     pub fn state(&mut self) -> (State, RefinementState) {
         let mut tensors = State::new();
-        let mut pupils = BTreeMap::new();
-        for (place, pupil) in self.pupils.iter_mut().enumerate() {
-            let Some(pupil) = pupil else { continue };
-            let RefinerState { learner, pending: untold } = pupil.refiner.state();
+        let mut twins = BTreeMap::new();
+        for (place, twin) in self.twins.iter_mut().enumerate() {
+            let Some(twin) = twin else { continue };
+            let RefinerState { learner, pending } = twin.refiner.state();
             tensors.extend(as_part(&format!("{place}.learner"), learner));
-            tensors.extend(as_part(&format!("{place}.replay"), pupil.replay.state(&self.backend)));
-            pupils.insert(place, PupilState { untold, errors: pupil.errors.clone() });
+            tensors.extend(as_part(&format!("{place}.replay"), twin.replay.state(&self.backend)));
+            twins.insert(place, LearningTwinState { pending, errors: twin.errors.clone() });
         }
-        (tensors, RefinementState { seconds: self.seconds, pupils })
+        (tensors, RefinementState { seconds: self.seconds, twins })
     }
 
-    /// Restores what [`state`](Self::state) gave, beside twins as they were then.
+    /// Restores the `tensors` and the `state` of [`state`](Self::state); the laboratory's twins are restored before.
     ///
     /// # Errors
-    /// In words, where something is missing.
+    /// What is missing, in a sentence.
     pub fn restore(
         &mut self,
-        (mut tensors, state): (State, RefinementState),
+        mut tensors: State,
+        state: RefinementState,
         laboratory: &Laboratory,
     ) -> Result<(), String> {
         self.seconds = state.seconds;
-        let pupils = self.pupils.iter_mut().zip(&laboratory.instruments).enumerate();
-        for (place, (pupil, instrument)) in pupils {
-            let Some(pupil) = pupil else { continue };
-            let missing = || format!("it says nothing of the twin of `{}`", instrument.name);
-            let PupilState { untold, errors } =
-                state.pupils.get(&place).cloned().ok_or_else(missing)?;
+        let twins = self.twins.iter_mut().zip(&laboratory.instruments).enumerate();
+        for (place, (twin, instrument)) in twins {
+            let Some(twin) = twin else { continue };
+            let missing = || format!("the twin of `{}` is missing", instrument.name);
+            let LearningTwinState { pending, errors } =
+                state.twins.get(&place).cloned().ok_or_else(missing)?;
             let learner = instrument.twin().learner(&self.backend).ok_or_else(missing)?;
             let state = take_part(&mut tensors, &format!("{place}.learner"));
-            pupil.refiner =
-                Refiner::resume(learner, RefinerState { learner: state, pending: untold })?;
-            pupil.replay.restore(take_part(&mut tensors, &format!("{place}.replay")))?;
-            pupil.errors = errors;
+            twin.refiner = Refiner::resume(learner, RefinerState { learner: state, pending })?;
+            twin.replay.restore(take_part(&mut tensors, &format!("{place}.replay")))?;
+            twin.errors = errors;
         }
         Ok(())
     }
 
-    /// Compares the twins' gradients with the devices' where `trace` is, after `epochs` epochs, and
-    /// recalibrates what is below the threshold.
+    /// Compares the twins' gradients with the devices' at the drives of `trace`, after `epochs` epochs, and
+    /// recalibrates unfit twins.
     ///
     /// # Errors
-    /// Whatever a device answers.
-    pub fn look(
+    /// Errors of a device.
+    pub fn check_twins(
         &mut self,
         epochs: usize,
         network: &Network,
@@ -277,8 +275,8 @@ impl Refinement {
         self.adopt(laboratory);
         let mut task = network.task_drives(trace, laboratory.instruments.len());
         let mut courses = Vec::new();
-        for (place, pupil) in self.pupils.iter_mut().enumerate() {
-            let (Some(pupil), Some(task)) = (pupil, task[place].take()) else { continue };
+        for (place, learning) in self.twins.iter_mut().enumerate() {
+            let (Some(learning), Some(task)) = (learning, task[place].take()) else { continue };
             let instrument = &mut laboratory.instruments[place];
             let random =
                 &mut random::stream(self.seed, &format!("twin {place} after {epochs} epochs"));
@@ -294,25 +292,26 @@ impl Refinement {
                 |_| (),
             )?;
             let cosine = gradient.cosine;
-            // A few points say little: what may be fit all the same is left alone.
+            // A few points are uncertain: a twin that may still be fit is not recalibrated.
             let threshold = self.config.threshold;
-            let surely = f64::from(FIT).max(threshold);
-            let is_astray = f64::from(cosine.value) < threshold && f64::from(cosine.high) < surely;
+            let limit = f64::from(FIT).max(threshold);
+            let has_unfit_gradient =
+                f64::from(cosine.value) < threshold && f64::from(cosine.high) < limit;
             let is_far = readings.over_the_floor().is_none_or(|factor| factor > FAR_OVER_THE_FLOOR);
-            let is_lost = is_astray || (is_far && readings.r2.value < LEAST_R2);
-            let recalibration_shots = if is_lost { self.config.recalibration_shots } else { 0 };
+            let is_unfit = has_unfit_gradient || (is_far && readings.r2.value < LEAST_R2);
+            let recalibration_shots = if is_unfit { self.config.recalibration_shots } else { 0 };
             if recalibration_shots > 0 {
                 let start = Instant::now();
                 let steps = self.config.recalibration_steps;
-                let effort = Budget { shots: recalibration_shots, steps };
-                recalibrate_about(&task, effort, instrument, random, &self.backend)?;
-                pupil.start_again(instrument, &self.backend);
+                let budget = Budget { shots: recalibration_shots, steps };
+                recalibrate_about(&task, budget, instrument, random, &self.backend)?;
+                learning.start_again(instrument, &self.backend);
                 self.seconds += start.elapsed().as_secs_f64();
             }
-            let lessons = pupil.errors.len() as f32;
+            let lessons = learning.errors.len() as f32;
             courses.push(TwinCourse {
                 device: instrument.name.clone(),
-                error: (lessons > 0.0).then(|| pupil.errors.drain(..).sum::<f32>() / lessons),
+                error: (lessons > 0.0).then(|| learning.errors.drain(..).sum::<f32>() / lessons),
                 gradient_cosine: cosine,
                 recalibration_shots,
             });
@@ -321,9 +320,9 @@ impl Refinement {
     }
 }
 
-impl Pupil {
-    /// Waits for its last lesson, gives `instrument` what came of it, and says how long it took. A
-    /// lesson that failed is forgotten.
+impl LearningTwin {
+    /// Waits for its last lesson, puts the taught twin in `instrument`, and returns the seconds of the lesson. A failed
+    /// lesson is forgotten.
     fn adopt(&mut self, instrument: &mut Instrument, backend: &Device) -> f64 {
         match self.refiner.learned() {
             Ok(Some(learned)) => {

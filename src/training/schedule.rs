@@ -9,12 +9,12 @@ use twinprop_devices::validate;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// It does not.
+    /// It stays the same.
     Constant,
     /// Down to zero along a half cosine (Loshchilov & Hutter 2017, eq. 5, without restarts).
     #[default]
     Cosine,
-    /// It holds for a share of the steps, then falls as in `cosine`.
+    /// Constant for a share of the steps, then as `cosine`.
     HeldCosine {
         /// The share, below one.
         #[serde(deserialize_with = "validate::part")]

@@ -1,4 +1,4 @@
-//! Penalties on the size of what is trained.
+//! Penalties on the size of trained parameters.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use crate::network::Network;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShrinkageConfig {
-    /// Weight of the sizes: what helps little becomes zero.
+    /// Weight of the absolute values: it makes parameters of little use zero.
     #[serde(deserialize_with = "validate::non_negative")]
     pub l1: f64,
     /// Weight of half the squares: weight decay.
@@ -21,7 +21,7 @@ pub struct ShrinkageConfig {
 }
 
 impl ShrinkageConfig {
-    /// `gradients` of the parameters of `network`, to which those of the penalties are added.
+    /// `gradients` of the parameters of `network` plus the penalties' gradients.
     #[must_use]
     pub fn shrink(&self, network: &Network, gradients: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
         if *self == Self::default() {

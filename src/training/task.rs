@@ -1,4 +1,4 @@
-//! A piece of work, as the code that does it reports it to an observer.
+//! Reports on a piece of work to an observer.
 
 use std::ops::ControlFlow;
 
@@ -6,10 +6,10 @@ use super::{Event, Observer, Work, WorkOutcome, WorkSize};
 use crate::Error;
 use crate::network::ShotWatch;
 
-/// Steps of work that is counted in shares.
+/// Steps of work that counts the share done.
 const SHARES: usize = 100;
 
-/// A piece of work that is under way. Dropped before its end, it has failed.
+/// A piece of work under way. If it is dropped before its end, it has failed.
 pub struct Task<'a> {
     observer: &'a mut dyn Observer,
     /// The first error of the observer, to be returned at the end.
@@ -43,7 +43,7 @@ impl<'a> Task<'a> {
         Self::begin(observer, label, WorkSize::Steps(steps))
     }
 
-    /// Begins work of which the share is known that is done.
+    /// Begins work that counts the share done.
     ///
     /// # Errors
     /// The observer's.
@@ -51,7 +51,7 @@ impl<'a> Task<'a> {
         Self::of_steps(observer, label, SHARES)
     }
 
-    /// Begins work of which nothing is known until it is done, such as reading a file.
+    /// Begins work of unknown size, such as reading a file.
     ///
     /// # Errors
     /// The observer's.
@@ -72,17 +72,17 @@ impl<'a> Task<'a> {
         Self::begin(observer, label, WorkSize::Shots { total, watch })
     }
 
-    /// `done` steps are done; `message` says how it goes. `Break` if the observer asks for a stop.
+    /// Reports that `done` steps are done, with a `message` on the progress. `Break` if the observer asks for a stop.
     pub fn advance(&mut self, done: usize, message: &str) -> ControlFlow<()> {
         self.forward(&Event::WorkAdvances { done, message })
     }
 
-    /// The share `share` (0 to 1) is done; `message` says how it goes.
+    /// Reports that the share `share` (0 to 1) is done, with a `message` on the progress.
     pub fn advance_to_share(&mut self, share: f64, message: &str) -> ControlFlow<()> {
         self.advance((share * SHARES as f64) as usize, message)
     }
 
-    /// Tells the observer `event`, which belongs to this work.
+    /// Sends the observer `event`, which belongs to this work.
     pub fn forward(&mut self, event: &Event) -> ControlFlow<()> {
         match self.observer.observe(event) {
             Ok(flow) => flow,
@@ -93,7 +93,7 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// The work is done; `result` is worth a line.
+    /// Ends the work with a `result` in one line.
     ///
     /// # Errors
     /// The observer's.
@@ -101,7 +101,7 @@ impl<'a> Task<'a> {
         self.end_with(WorkOutcome::Done(result))
     }
 
-    /// The work is done, and there is nothing to say about it.
+    /// Ends the work without a result.
     ///
     /// # Errors
     /// The observer's.
@@ -109,7 +109,7 @@ impl<'a> Task<'a> {
         self.end_with(WorkOutcome::Quiet)
     }
 
-    /// The work is broken off: the observer's error if it had one, or `otherwise`.
+    /// Interrupts the work: returns the observer's error, or else `otherwise`.
     #[must_use]
     pub fn interrupt(mut self, otherwise: Error) -> Error {
         self.error.take().unwrap_or(otherwise)

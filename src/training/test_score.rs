@@ -1,4 +1,4 @@
-//! A score of test data, as results keep it.
+//! The score of test data in results.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ pub struct TestScore {
     /// Share of right answers: samples, or labels where a sample has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_accuracy: Option<f32>,
-    /// Share of samples all of whose labels are right, where a sample has several.
+    /// Share of samples with all labels right, where a sample has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_exact: Option<f32>,
     /// R² of values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_r2: Option<f32>,
-    /// Root mean squared error of values, in the targets' unit where they have one in common, and else in units of
-    /// their deviations over the training samples.
+    /// Root mean squared error of values, in the targets' common unit, or else in units of their standard deviations
+    /// over the training samples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_rmse: Option<f32>,
-    /// The error in units of the test targets' deviation.
+    /// The error in units of the test targets' standard deviation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_nrmse: Option<f32>,
 }
@@ -49,7 +49,7 @@ impl TestScore {
         }
     }
 
-    /// What results are ranked by.
+    /// The measure by which results are ranked.
     #[must_use]
     pub fn measure(self) -> Measure {
         match self.test_r2 {
@@ -58,7 +58,7 @@ impl TestScore {
         }
     }
 
-    /// The number of its [`measure`](Self::measure); 0 where nothing was tested.
+    /// The value of its [`measure`](Self::measure); 0 without a test.
     #[must_use]
     pub fn value(self) -> f32 {
         self.test_r2.or(self.test_accuracy).unwrap_or(0.0)

@@ -1,4 +1,4 @@
-//! A trainer, and everything that can be chosen about it.
+//! The trainer and its options.
 
 use burn::tensor::Device;
 use twinprop_calibration::Adam;
@@ -54,9 +54,9 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Trains `network` on the devices of `laboratory`: by physics-aware training, cross-entropy and Adam, with the
-    /// other settings of [`TrainingConfig::default`], no checkpoints and a test after each epoch, unless another
-    /// method of this type changes it.
+    /// Trains `network` on the devices of `laboratory` by physics-aware training, cross-entropy and Adam, with the
+    /// other settings of [`TrainingConfig::default`], no checkpoints and a test after each epoch. The other methods
+    /// change these settings.
     #[must_use]
     pub fn new(network: &'a mut Network, laboratory: &'a mut Laboratory) -> Self {
         let TrainingConfig { epochs, batch, learning_rate, schedule, .. } =
@@ -84,7 +84,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Rule, optimiser and numbers of `config`, with random numbers from `seed`.
+    /// Takes rule, optimiser and numbers from `config`, and random numbers from `seed`.
     #[must_use]
     pub fn configure(self, config: &TrainingConfig, seed: u64) -> Self {
         Self {
@@ -119,7 +119,7 @@ impl<'a> Trainer<'a> {
         Self { optimiser: Box::new(optimiser), ..self }
     }
 
-    /// Tells `observer` what happens, after the observers that were added before.
+    /// Sends events to `observer`, after the observers that were added before.
     #[must_use]
     pub fn observe(mut self, observer: &'a mut dyn Observer) -> Self {
         self.observers.all.push(observer);
@@ -150,7 +150,7 @@ impl<'a> Trainer<'a> {
         Self { learning_rate, ..self }
     }
 
-    /// First learning rate of the digital stages' parameters, where it is another one.
+    /// First learning rate of the digital stages' parameters, in place of [`learning_rate`](Self::learning_rate).
     #[must_use]
     pub fn digital_learning_rate(self, learning_rate: f64) -> Self {
         Self { digital_learning_rate: Some(learning_rate), ..self }
