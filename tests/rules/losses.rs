@@ -1,4 +1,4 @@
-//! Losses: their gradients, and that every rule trains by the loss that it is given.
+//! Losses: their gradients, and rules that follow every loss.
 
 use nalgebra::DMatrix;
 use twinprop::loss::{BinaryCrossEntropy, Huber, MeanAbsolute, MeanSquare};
@@ -26,7 +26,7 @@ fn losses(outputs: usize, samples: usize) -> Vec<(&'static str, Box<dyn Loss>, T
     ]
 }
 
-/// ℒ = mean of (y − t)⁴: no loss that ships.
+/// ℒ = mean of (y − t)⁴, a loss of a user's own.
 struct FourthPower;
 
 impl Loss for FourthPower {
@@ -83,7 +83,7 @@ fn exact_predictive_coding_is_backpropagation_under_every_loss() {
     }
 }
 
-/// Rules without a derivative measure the loss that they are given.
+/// Rules without a derivative measure their loss.
 #[test]
 fn perturbations_and_differences_follow_every_loss() {
     for recipe in RECIPES {
@@ -100,7 +100,7 @@ fn perturbations_and_differences_follow_every_loss() {
             let directions = 128;
             let config = PerturbationConfig { step: 0.003, directions };
             let found = case.gradients_by(&mut Perturbation::new(config, 7), &*loss).concat();
-            // One direction has an error of √(n − 1) of the gradient, for n parameters; many, its √N-th part.
+            // With n parameters and N directions, the error is √((n − 1) / N) of the gradient.
             let stated = ((expected.len() - 1) as f64 / directions as f64).sqrt();
             let error = relative(&found, &expected) / stated;
             assert!((0.6..1.5).contains(&error), "{name}: {error} of {stated}");
@@ -108,7 +108,7 @@ fn perturbations_and_differences_follow_every_loss() {
     }
 }
 
-/// With ever more directions, the mean is the gradient, under a loss of one's own.
+/// With more and more directions, the mean converges to the gradient of a user's own loss.
 #[test]
 fn perturbations_converge_to_the_gradient_of_a_loss_of_ones_own() {
     let mut case = small();
@@ -126,7 +126,7 @@ fn perturbations_converge_to_the_gradient_of_a_loss_of_ones_own() {
 }
 
 #[test]
-fn a_loss_and_a_rule_say_before_training_what_they_cannot_compare() {
+fn losses_and_rules_refuse_unsuitable_targets_before_training() {
     let classes = Targets::Classes(vec![0, 1]);
     let values = Targets::Values(DMatrix::from_element(1, 2, 3.0));
     for (loss, targets, named) in [

@@ -11,7 +11,7 @@ fn theta(amounts: [f64; Term::COUNT]) -> LearnedPlasticityConfig {
     LearnedPlasticityConfig { terms, ..LearnedPlasticityConfig::default() }
 }
 
-/// Matrices for the layers of a perceptron, none for what lies between.
+/// Feedback matrices for the layers of a perceptron, none for the activations between them.
 fn between(matrices: &[Vec<Vec<f64>>]) -> Vec<Option<Tensor<2>>> {
     let layers = matrices.iter().flat_map(|matrix| [Some(tensor(matrix)), None]);
     layers.take(2 * matrices.len() - 1).collect()
@@ -19,7 +19,7 @@ fn between(matrices: &[Vec<Vec<f64>>]) -> Vec<Option<Tensor<2>>> {
 
 /// The four updates by the published algorithm, in f32.
 #[test]
-fn updates_are_the_reference_values() {
+fn updates_agree_with_the_reference_values() {
     let Some(file) = reference("plasticity.json") else { return };
     let weights: Vec<Vec<Vec<f64>>> = parse(&file["weights"]);
     let feedback = between(&parse::<Vec<_>>(&file["feedback"]));
@@ -51,7 +51,7 @@ fn updates_are_the_reference_values() {
 
 /// Each of the ten terms of one matrix by its definition, sample by sample, against the sums over a batch.
 #[test]
-fn every_term_is_its_definition() {
+fn every_term_agrees_with_its_definition() {
     let numbers = |rows: usize, columns: usize, phase: f32| {
         (0..rows * columns).map(|i| (phase + 0.7 * i as f32).sin()).collect::<Vec<f32>>()
     };
@@ -107,7 +107,7 @@ fn every_term_is_its_definition() {
     }
 }
 
-/// What only has a gradient moves by the pseudo-gradient as feedback alignment does, on physical layers too.
+/// Parameters with only a gradient move by the pseudo-gradient as in feedback alignment, on physical layers too.
 #[test]
 fn the_pseudo_gradient_alone_is_feedback_alignment() {
     let mut amounts = [0.0; Term::COUNT];
@@ -135,7 +135,7 @@ inputs = 16
 outputs = 10
 "#;
 
-/// A tile's matrix changes as that of a digital layer does which maps alike.
+/// A tile's matrix changes like the matrix of an equal digital layer.
 #[test]
 fn a_crossbars_matrix_learns_as_a_digital_one_does() {
     let mut tiles = case(CROSSBARS, 8);
