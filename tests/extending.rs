@@ -1,4 +1,4 @@
-//! What people bring: recipes that their editor completes, and devices of their own.
+//! Users' own recipes, which an editor completes by the schema, and users' own devices.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -24,15 +24,14 @@ fn as_json(text: &str) -> Value {
     serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
 }
 
-/// Whether the part `schema` of the schema `whole` knows every key of `value`, and allows its type: what an
-/// editor completes by.
-fn knows(whole: &Value, schema: &Value, value: &Value) -> bool {
+/// Whether the part `schema` of the schema `whole` has every key of `value` and allows its type, as an editor checks.
+fn allows(whole: &Value, schema: &Value, value: &Value) -> bool {
     if let Some(reference) = schema["$ref"].as_str() {
-        return knows(whole, &whole["$defs"][reference.rsplit('/').next().unwrap()], value);
+        return allows(whole, &whole["$defs"][reference.rsplit('/').next().unwrap()], value);
     }
     for choice in ["oneOf", "anyOf"] {
         if let Some(choices) = schema[choice].as_array() {
-            return choices.iter().any(|choice| knows(whole, choice, value));
+            return choices.iter().any(|choice| allows(whole, choice, value));
         }
     }
     if let Some(allowed) = schema.get("const") {
@@ -56,11 +55,11 @@ fn knows(whole: &Value, schema: &Value, value: &Value) -> bool {
             is("object")
                 && required.into_iter().all(|key| table.contains_key(key.as_str().unwrap()))
                 && table.iter().all(|(key, value)| {
-                    property(key).is_some_and(|property| knows(whole, property, value))
+                    property(key).is_some_and(|property| allows(whole, property, value))
                 })
         }
         Value::Array(values) => {
-            is("array") && values.iter().all(|value| knows(whole, &schema["items"], value))
+            is("array") && values.iter().all(|value| allows(whole, &schema["items"], value))
         }
         Value::String(_) => is("string"),
         Value::Bool(_) => is("boolean"),
@@ -70,14 +69,14 @@ fn knows(whole: &Value, schema: &Value, value: &Value) -> bool {
 }
 
 #[test]
-fn every_recipe_is_what_the_schema_says() {
+fn every_recipe_matches_the_schema() {
     let output = support::program().arg("schema").output().unwrap();
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
     let all = [recipes("experiments"), recipes("examples")].concat();
     assert!(all.len() > 15, "{all:?}");
     for path in all {
         let recipe = as_json(&fs::read_to_string(&path).unwrap());
-        assert!(knows(&schema, &schema, &recipe), "{}", path.display());
+        assert!(allows(&schema, &schema, &recipe), "{}", path.display());
     }
     let vowels = fs::read_to_string(root().join("experiments/vowels-optical.toml")).unwrap();
     for (right, wrong) in [
@@ -88,12 +87,12 @@ fn every_recipe_is_what_the_schema_says() {
     ] {
         assert!(vowels.contains(right));
         let recipe = as_json(&vowels.replace(right, wrong));
-        assert!(!knows(&schema, &schema, &recipe), "the schema accepts {wrong}");
+        assert!(!allows(&schema, &schema, &recipe), "the schema accepts {wrong}");
     }
 }
 
 #[test]
-fn a_device_of_ones_own_in_rust_is_trained() {
+fn a_users_own_device_in_rust_is_trained() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     // Cargo builds the examples with the tests, beside them.
@@ -113,11 +112,11 @@ fn a_device_of_ones_own_in_rust_is_trained() {
     let summary: Value =
         serde_json::from_str(&fs::read_to_string(out.join("summary.json")).unwrap()).unwrap();
     assert_eq!(summary["links"][0]["name"], "scattering slab");
-    // A guess is right once in eleven.
+    // A guess is right in one of eleven cases.
     assert!(summary["test_accuracy"].as_f64().unwrap() > 0.4, "{}", summary["test_accuracy"]);
 }
 
-/// Each example is a program that checks what it reached, and short enough to read.
+/// Each example is a program that checks its result, and is short enough to read.
 #[test]
 fn every_example_runs_and_fits_on_a_page() {
     let tests = std::env::current_exe().unwrap();

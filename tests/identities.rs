@@ -1,5 +1,5 @@
-//! What must hold of any network on any device: the rules agree where the twin is exact, and every
-//! stage's `vjp` is its `forward`'s derivative.
+//! Identities of any network on any device: the rules agree where the twin is exact, and every stage's `vjp` is the
+//! derivative of its `forward`.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -17,7 +17,7 @@ use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{Cotangents, Point, Source, Trace, Wanted};
 use twinprop::training::{Descent, Trainer, TrainingConfig, Unobserved};
 
-/// A small network on a mismatched, noiseless device; every backend that was built in runs it.
+/// A small network on a mismatched, noiseless device; every backend of this build runs it.
 const RECIPE: &str = r#"
 seed = 5
 network = [
@@ -37,7 +37,7 @@ mismatch = 0.1
 range_penalty = 2.0
 "#;
 
-/// Every other stage, on devices that share a setting.
+/// All other stages, on devices that share a setting.
 const STAGES: &str = r#"
 seed = 5
 network = [
@@ -69,14 +69,14 @@ source = "vowels"
 
 fn backends() -> Vec<Backend> {
     let local = [Backend::Flex, Backend::Ndarray, Backend::Wgpu].into_iter();
-    // Without a GPU the tests fail where they are built for one.
-    let is_there = |backend: &Backend| {
+    // Tests that are built for a GPU fail without one.
+    let is_available = |backend: &Backend| {
         (cfg!(feature = "wgpu") && *backend == Backend::Wgpu) || backend.device().is_ok()
     };
-    local.chain(served()).filter(is_there).collect()
+    local.chain(served()).filter(is_available).collect()
 }
 
-/// A backend that is served to this process, where that is built in.
+/// A backend that is served to this process; none without the feature.
 #[cfg(not(feature = "remote"))]
 fn served() -> Option<Backend> {
     None
@@ -104,7 +104,7 @@ fn recipes_on_backends() -> Vec<(&'static str, Backend)> {
         .collect()
 }
 
-/// The network with every device's own equation as its twin.
+/// The experiment of `recipe` with every device's own equation as its twin.
 fn exact_experiment(recipe: &str, backend: &Backend) -> Experiment {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("recipe.toml");
@@ -200,7 +200,7 @@ fn every_stage_vjp_agrees_with_central_differences() {
                 "physical" => trace.inputs[index].clone().clamp(-0.9, 0.9),
                 _ => trace.inputs[index].clone(),
             };
-            // A saturated reading has its kink as well: what comes near one does not count.
+            // Saturated readings have kinks as well: readings near saturation do not count.
             let near_saturation = output.clone().greater_scalar(0.8);
             let dy = match kind {
                 "physical" => wave(output.dims(), 0.3).mask_fill(near_saturation, 0.0),
@@ -256,7 +256,7 @@ fn every_stage_vjp_agrees_with_central_differences() {
 }
 
 #[test]
-fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_does() {
+fn pat_with_an_exact_twin_lowers_the_devices_loss_as_ideal_training_does() {
     for backend in backends() {
         let loss_after = |rule: Rule, steps: usize| -> f32 {
             let mut experiment = exact_experiment(RECIPE, &backend);
@@ -284,7 +284,7 @@ fn a_step_of_pat_with_an_exact_twin_lowers_the_devices_loss_as_an_exact_step_doe
 }
 
 #[test]
-fn beyond_the_range_only_the_penalty_pulls() {
+fn beyond_the_range_only_the_penalty_has_a_gradient() {
     let backend = Backend::Flex;
     let mut experiment = exact_experiment(RECIPE, &backend);
     let clamped_before = experiment.laboratory.clamped();
@@ -301,7 +301,7 @@ fn beyond_the_range_only_the_penalty_pulls() {
     assert!((stage.range_penalty(&x) - 2.0 * 0.25).abs() < 1e-6);
 }
 
-/// Parameters after an epoch of physics-aware training on a noiseless device, each batch in `parts`.
+/// Parameters after an epoch of physics-aware training on a noiseless device, each batch in `parts` parts.
 fn trained_in(recipe: &str, parts: usize) -> Vec<f32> {
     let backend = Backend::Flex;
     let mut experiment = exact_experiment(recipe, &backend);
@@ -322,7 +322,7 @@ fn trained_in(recipe: &str, parts: usize) -> Vec<f32> {
 }
 
 #[test]
-fn a_batch_in_parts_is_trained_as_the_whole() {
+fn a_batch_in_parts_trains_like_a_whole_batch() {
     let noisy = STAGES.replace(
         "\"wire\", { pad",
         "\"wire\", { jitter = { deviation = 0.1 } }, { dropout = { rate = 0.1 } }, { pad",

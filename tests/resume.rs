@@ -1,4 +1,4 @@
-//! A run that is killed is resumed from its last checkpoint, and ends as if nothing had happened.
+//! A killed run is resumed from its last checkpoint, and ends with the same results as a run without a break.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -16,7 +16,7 @@ mod support;
 
 use support::program;
 
-/// A chain of pendula whose twin keeps learning.
+/// A chain of pendula with a refined twin.
 const REFINED: &str = r#"
 seed = 3
 network = ["encode", { jitter = { deviation = 0.01 } }, { physical = { device = "chain", shots = 3 } }, "scale", "readout"]
@@ -50,7 +50,7 @@ recalibration_steps = 100
 threshold = 0.5
 "#;
 
-/// A tile that remembers what it was programmed to.
+/// A tile that remembers its programmed values.
 const PROGRAMMED: &str = r#"
 seed = 4
 network = ["encode", { linear = { outputs = 12 } }, "scale", { physical = { device = "tile" } }, "scale", "readout"]
@@ -96,8 +96,14 @@ fn timeless(text: &str) -> Value {
     value
 }
 
-/// What must be the same in two runs, times aside: metrics, summary, and files by their names.
-type Results = (Vec<Value>, Value, Vec<(String, Vec<u8>)>);
+/// Everything that must be the same in two runs, without times.
+#[derive(Debug, PartialEq)]
+struct Results {
+    metrics: Vec<Value>,
+    summary: Value,
+    /// Files by name.
+    files: Vec<(String, Vec<u8>)>,
+}
 
 fn results(run: &Path) -> Results {
     let read = |name: &str| fs::read_to_string(run.join(name)).unwrap();
@@ -115,11 +121,11 @@ fn results(run: &Path) -> Results {
         .collect();
     files.sort();
     assert!(files.len() >= 2);
-    (metrics, timeless(&read("summary.json")), files)
+    Results { metrics, summary: timeless(&read("summary.json")), files }
 }
 
-/// Kills the training of `recipe` at random moments until it is complete, and compares.
-fn survives(recipe: &str, seed: u64) {
+/// Kills trainings of `recipe` at random moments, resumes them, and compares their results with a whole run's.
+fn survives_being_killed(recipe: &str, seed: u64) {
     let folder = TempDir::new().unwrap();
     let path = folder.path();
     fs::write(path.join("recipe.toml"), recipe).unwrap();
@@ -138,7 +144,7 @@ fn survives(recipe: &str, seed: u64) {
         child.kill().unwrap();
         child.wait().unwrap();
         if !path.join(&run).join("begun.json").exists() {
-            // Too early for anything to resume.
+            // Killed before there was anything to resume.
             let _ = fs::remove_dir_all(path.join(&run));
             succeed(path, &arguments);
         } else if !path.join(&run).join("summary.json").exists() {
@@ -152,11 +158,11 @@ fn survives(recipe: &str, seed: u64) {
 }
 
 #[test]
-fn a_training_with_refined_twins_survives_being_killed() {
-    survives(REFINED, 1);
+fn a_killed_training_with_refined_twins_resumes_to_the_same_results() {
+    survives_being_killed(REFINED, 1);
 }
 
 #[test]
-fn a_training_on_a_device_that_remembers_survives_being_killed() {
-    survives(PROGRAMMED, 2);
+fn a_killed_training_on_a_programmed_device_resumes_to_the_same_results() {
+    survives_being_killed(PROGRAMMED, 2);
 }

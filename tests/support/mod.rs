@@ -1,4 +1,4 @@
-//! What several tests of the built program need.
+//! Shared parts of the tests of the built program.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -38,7 +38,7 @@ fit = { epochs = 3 }
 epochs = 3
 "#;
 
-/// Where the built program is.
+/// Path of the built program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_twinprop");
 
 /// The built program.

@@ -1,5 +1,5 @@
-//! Devices that keep a log of their own: when they were driven, and when their way to the safe state began and
-//! ended. They are scripts, started by the host, or serving on a socket or a serial line.
+//! Devices that log when they were driven, and when their ramps to the safe state began and ended. They are scripts
+//! that the program starts, or that serve on a socket or a serial line.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Nine drives, nine knobs, twelve readings. Arguments: its log, the seconds of its ramp, a mode.
+/// Nine drives, nine parameters, twelve readings. Arguments: its log, the seconds of its ramp, a mode.
 const SCRIPT: &str = include_str!("rig.py");
-/// The environment variable of the token, which tests set or remove.
+/// The environment variable of the token; tests set or remove it.
 const TOKEN: &str = "TWINPROP_TOKEN";
 /// Trains on the device `lab` at TARGET in a second or two.
 pub const RECIPE: &str = r#"
@@ -42,27 +42,27 @@ epochs = 1
 digital_peer = false
 "#;
 
-/// How a host reaches a device.
+/// How the program reaches a device.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Way {
-    /// The host starts its script.
+    /// The program starts the device's script.
     Process,
-    /// Its script serves on a socket,
+    /// The script serves on a socket.
     Tcp,
-    /// or on a serial line.
+    /// The script serves on a serial line.
     Serial,
 }
 
-/// What is wrong with the log of a device that played no shot.
+/// The fault in the log of a device that played no shot.
 pub const NEVER_DRIVEN: &str = "it was never driven";
 
-/// A device, and the log that it keeps.
+/// A device and its log.
 pub struct Device {
     folder: TempDir,
-    /// What `--device` calls it.
+    /// Its target for `--device`.
     pub target: String,
     token: Option<String>,
-    /// The device's own process, where the host does not start it; it leads a process group.
+    /// The device's process, unless the program starts it; it leads a process group.
     server: Option<Child>,
 }
 
@@ -78,8 +78,7 @@ impl Device {
         Self::serving(|script| format!("exec {script} {serves}"), ramp, mode, None)
     }
 
-    /// A device on a socket whose script a supervisor starts again whenever it ends; for hosts that know
-    /// `token`, if there is one.
+    /// A device on a socket, with a supervisor that restarts its script whenever it ends and an optional `token`.
     pub fn supervised(mode: &str, token: Option<&str>) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let shell = |script: String| {
@@ -108,7 +107,7 @@ impl Device {
                 break line[place..].trim().to_owned();
             }
         };
-        // Not every byte that it prints is text, and a script must not find its output closed.
+        // Some of its output is not text, and its output must stay open.
         thread::spawn(move || io::copy(&mut stderr, &mut io::sink()));
         Self { folder, target, token: token.map(str::to_owned), server: Some(server) }
     }
@@ -142,7 +141,7 @@ impl Device {
         }
     }
 
-    /// When its last way to the safe state began and ended, after it was driven for the last time.
+    /// When its ramp to the safe state after the last shot began and ended.
     pub fn last_ramp(&self) -> Result<(f64, f64), String> {
         let log = self.log();
         let last = log.iter().rposition(|(_, text)| text == "driven").ok_or("it is not driven")?;
@@ -154,7 +153,7 @@ impl Device {
         }
     }
 
-    /// What is wrong with the log's end: it is to be one whole ramp of `ramp` seconds.
+    /// The fault at the end of the log; `None` for one whole ramp of `ramp` seconds.
     pub fn fault(&self, ramp: f64) -> Option<String> {
         if self.calls() == 0 {
             return Some(NEVER_DRIVEN.to_owned());
@@ -170,13 +169,13 @@ impl Device {
 
     /// The program with these arguments, in the device's folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let heard =
+        let default_signals =
             "[signal.signal(one, signal.SIG_DFL) for one in (signal.SIGINT, signal.SIGHUP)]";
-        self.command_after(heard, arguments)
+        self.command_after(default_signals, arguments)
     }
 
-    /// A command that is started after a line of Python. What runs in the background of a shell or by `nohup`,
-    /// as tests may, is started with Ctrl-C or SIGHUP ignored.
+    /// The program, started after a line of Python. Tests in the background of a shell or by `nohup` start with Ctrl-C
+    /// or SIGHUP ignored, and so do their children.
     pub fn command_after(&self, line: &str, arguments: &[&str]) -> Command {
         let start = format!("import os, signal, sys; {line}; os.execv(sys.argv[1], sys.argv[1:])");
         let mut command = Command::new("python3");
@@ -187,7 +186,7 @@ impl Device {
         command
     }
 
-    /// A probe of so many seconds.
+    /// A probe of `seconds`.
     pub fn probe(&self, seconds: &str, more: &[&str]) -> Command {
         let probe = ["device", "probe", &self.target, "--seconds", seconds, "--out", "found"];
         let mut command = self.command(&probe);
@@ -203,7 +202,7 @@ impl Device {
         command
     }
 
-    /// The epochs of the run in the folder `run`, but for what depends on breaks.
+    /// The epochs of the run in the folder `run`, without the values that depend on breaks.
     pub fn epochs(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("run/metrics.jsonl")).unwrap();
         let epoch = |line| {
@@ -216,7 +215,7 @@ impl Device {
         text.lines().map(epoch).collect()
     }
 
-    /// What the summary of the run says of the link number `number`.
+    /// Link `number` in the summary of the run.
     pub fn link(&self, number: usize) -> Value {
         let summary = fs::read_to_string(self.path("run/summary.json")).unwrap();
         let summary: Value = serde_json::from_str(&summary).unwrap();
@@ -244,13 +243,13 @@ fn laboratory() -> TempDir {
     folder
 }
 
-/// How the script in `folder` is started.
+/// The command line that starts the script in `folder`.
 fn command_line(folder: &Path, ramp: f64, mode: &str) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     format!("python3 '{}' '{}' {ramp} '{mode}'", path("lab.py"), path("log"))
 }
 
-/// What a command printed.
+/// The output of a command.
 pub fn words(output: &Output) -> String {
     format!(
         "{}{}",

@@ -9,7 +9,7 @@ use twinprop::devices::{
     random,
 };
 
-/// What a drive, a parameter, a reading and a feature of one are in the units of the laboratory.
+/// A drive, a parameter, a reading and a feature of 1 in the units of the laboratory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Units {
     pub drive: f32,
@@ -31,8 +31,8 @@ impl Units {
     }
 }
 
-/// y = κ ∘ [tanh x₀, tanh(x₀ + p₀ x₁), tanh(x₀ x₂), tanh(x₂ − p₁ x₃)], all over their units: what a
-/// waveform x₀ p₀ x₁ x₂ p₁ x₃ has done so far.
+/// y = κ ∘ [tanh x₀, tanh(x₀ + p₀ x₁), tanh(x₀ x₂), tanh(x₂ − p₁ x₃)], all over their units: readings depend only on
+/// the past of the waveform x₀ p₀ x₁ x₂ p₁ x₃.
 #[derive(Clone)]
 pub struct Tangents {
     interface: Interface,
@@ -41,7 +41,7 @@ pub struct Tangents {
 }
 
 impl Tangents {
-    /// With κ = 1, as a data sheet has it.
+    /// With κ = 1, as in a data sheet.
     pub fn nominal(units: Units) -> Self {
         let Units { drive, parameter, reading, .. } = units;
         let interface = Interface {
@@ -55,11 +55,11 @@ impl Tangents {
     }
 
     /// With constants of its own.
-    pub fn made(units: Units) -> Self {
+    pub fn fabricated(units: Units) -> Self {
         Self { constants: [1.2, 0.9, 1.1, 0.8], ..Self::nominal(units) }
     }
 
-    /// Tangents of a shot, and their slopes.
+    /// The tangents of a shot, and their slopes.
     fn tangents(&self, x: &[f32], p: &[f32]) -> ([f32; 4], [f32; 4]) {
         let [a, b, c, d] = [0, 1, 2, 3].map(|place| x[place] / self.units.drive);
         let [k, l] = [0, 1].map(|place| p[place] / self.units.parameter);
@@ -68,10 +68,10 @@ impl Tangents {
     }
 }
 
-/// The device as made, with noise of 0.2 % of its range.
+/// The fabricated device, with noise of 0.2 % of its range.
 pub fn noisy(units: Units) -> Box<dyn PhysicalLayer> {
     let noise = ImperfectionsConfig { readout_noise: 0.002, ..Default::default() };
-    wrap(Tangents::made(units), &noise, 7)
+    wrap(Tangents::fabricated(units), &noise, 7)
 }
 
 impl PhysicalLayer for Tangents {
@@ -163,11 +163,11 @@ impl Differentiable for Tangents {
     }
 }
 
-/// Where the three classes lie in four features, in units of their deviation over three.
+/// Centres of the three classes in four features; samples have a standard deviation of 0.3 about them.
 const CENTRES: [[f32; 4]; 3] =
     [[0.5, -0.4, 0.4, 0.2], [-0.4, 0.5, -0.2, 0.4], [0.1, -0.1, -0.6, -0.5]];
 
-/// `train` samples to learn from and `test` to be judged by.
+/// `train` training samples and `test` test samples.
 pub fn split(units: Units, train: usize, test: usize) -> Split {
     let random = &mut random::stream(11, "samples");
     let mut part = |count: usize| {

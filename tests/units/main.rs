@@ -1,8 +1,8 @@
 //! Nothing is absolute in a quantity that has a unit: one physics trains the same in volts, nanoamperes and
 //! gigahertz.
 //!
-//! A power of two changes no digit of a 32-bit float, so a laboratory whose units are all scaled by powers of
-//! two must come to the same bits; one whose units are scaled by powers of ten, to the same result.
+//! A power of two changes no digit of a 32-bit float: with units scaled by powers of two, a laboratory must reach the
+//! same bits; with units scaled by powers of ten, the same result.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -17,22 +17,28 @@ use twinprop::devices::PhysicalLayer;
 use twinprop::devices::probe::{Probe, ProbeConfig};
 
 use self::device::{Units, noisy};
-use self::training::{Bench, Kind, SMALL, Stages, WHOLE, every_stage, usual};
+use self::training::{SMALL, Setup, Stages, TwinKind, WHOLE, every_stage, usual};
 
 /// Units of laboratories, as powers of two: drives, parameters, readings, features.
 const LABORATORIES: [[i32; 4]; 4] =
     [[-40, -40, -40, -40], [40, 40, 40, 40], [37, -39, -30, 20], [-20, 33, 40, -60]];
 
-/// What a laboratory comes to.
+/// Results of a laboratory.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    fidelity: (Vec<f32>, Vec<f32>),
+    fidelity: FidelityNumbers,
     accuracy: f32,
     parameters: Vec<u32>,
 }
 
-/// The numbers of a fidelity: of its readings, and of its gradients.
-fn numbers(fidelity: &Fidelity) -> (Vec<f32>, Vec<f32>) {
+/// The numbers of a fidelity.
+#[derive(Debug, PartialEq)]
+struct FidelityNumbers {
+    readings: Vec<f32>,
+    gradients: Vec<f32>,
+}
+
+fn numbers(fidelity: &Fidelity) -> FidelityNumbers {
     let of_readings = fidelity.by_channel.iter().chain([&fidelity.readings]);
     let readings = of_readings
         .flat_map(|one| {
@@ -44,19 +50,19 @@ fn numbers(fidelity: &Fidelity) -> (Vec<f32>, Vec<f32>) {
     let gradients = groups.chain([(&fidelity.gradient, 0.0)]).flat_map(|(gradient, step)| {
         [gradient.cosine.value, gradient.cosine.low, gradient.length.value, step]
     });
-    (readings.collect(), gradients.collect())
+    FidelityNumbers { readings: readings.collect(), gradients: gradients.collect() }
 }
 
-fn outcome(units: Units, kind: Kind, rule: Rule, stages: Stages, refined: bool) -> Outcome {
-    let mut bench = Bench::new(units, SMALL, stages);
-    let fidelity = numbers(&bench.calibrate(kind));
-    let accuracy = bench.train(rule, refined);
-    Outcome { fidelity, accuracy, parameters: bench.parameters() }
+fn outcome(units: Units, kind: TwinKind, rule: Rule, stages: Stages, refined: bool) -> Outcome {
+    let mut setup = Setup::new(units, SMALL, stages);
+    let fidelity = numbers(&setup.calibrate(kind));
+    let accuracy = setup.train(rule, refined);
+    Outcome { fidelity, accuracy, parameters: setup.parameters() }
 }
 
 #[test]
 fn every_twin_has_the_same_bits_in_any_laboratory() {
-    for kind in Kind::ALL {
+    for kind in TwinKind::ALL {
         for rule in [Rule::Pat, Rule::InSilico] {
             let plain = outcome(Units::ONE, kind, rule, usual, false);
             for exponents in LABORATORIES {
@@ -83,11 +89,11 @@ fn every_rule_and_stage_has_the_same_bits_in_any_laboratory() {
     ];
     for rule in rules {
         let rule: Rule = rule.parse().unwrap();
-        // The regulariser asks a twin, whatever the rule.
-        let kind = Kind::Neural;
+        // The regulariser needs a twin with any rule.
+        let kind = TwinKind::Neural;
         let plain = outcome(Units::ONE, kind, rule, every_stage, false);
         for [drive, parameter, _, feature] in LABORATORIES {
-            // A wire takes a reading of 1 V for a drive of 1 V: those two have one unit.
+            // A wire turns a reading of 1 V into a drive of 1 V: the two have one unit.
             let exponents = [drive, parameter, drive, feature];
             let units = Units::powers_of_two(exponents);
             let there = outcome(units, kind, rule, every_stage, false);
@@ -97,8 +103,8 @@ fn every_rule_and_stage_has_the_same_bits_in_any_laboratory() {
 }
 
 #[test]
-fn twins_that_go_on_learning_have_the_same_bits_in_any_laboratory() {
-    for kind in Kind::ALL {
+fn refined_twins_have_the_same_bits_in_any_laboratory() {
+    for kind in TwinKind::ALL {
         let plain = outcome(Units::ONE, kind, Rule::Pat, usual, true);
         let units = Units::powers_of_two([37, -39, -40, 20]);
         assert_eq!(outcome(units, kind, Rule::Pat, usual, true), plain, "{kind:?}");
@@ -106,8 +112,8 @@ fn twins_that_go_on_learning_have_the_same_bits_in_any_laboratory() {
 }
 
 #[test]
-fn the_watch_for_drift_and_the_probe_say_the_same_in_any_laboratory() {
-    let look = |units: Units| {
+fn the_watch_for_drift_and_the_probe_find_the_same_in_any_laboratory() {
+    let watch_and_probe = |units: Units| {
         let mut device = noisy(units);
         let config = WatchConfig { drives: 12, repeats: 3, false_alarm_rate: 0.05 };
         let (inputs, parameters) =
@@ -123,13 +129,13 @@ fn the_watch_for_drift_and_the_probe_say_the_same_in_any_laboratory() {
         assert!(noise.iter().all(|noise| (0.01..0.04).contains(noise)), "{noise:?}");
         (drift, signal, found.linearity.sweeps[0].is_seen())
     };
-    let (plain, signal, seen) = look(Units::ONE);
+    let (plain, signal, seen) = watch_and_probe(Units::ONE);
     assert!(!plain.alarm && seen);
     for exponents in LABORATORIES {
-        let there = look(Units::powers_of_two(exponents));
+        let there = watch_and_probe(Units::powers_of_two(exponents));
         assert_eq!(there.0, plain, "{exponents:?}");
         assert!(there.2);
-        // How often the probe has played before depends on the time that it took.
+        // The number of shots before depends on the probe's duration.
         for (there, here) in there.1.iter().zip(&signal) {
             assert!((there / here - 1.0).abs() < 0.1, "{exponents:?}: {there}, {here}");
         }
@@ -137,24 +143,24 @@ fn the_watch_for_drift_and_the_probe_say_the_same_in_any_laboratory() {
 }
 
 /// R² of the twin on readings that it never saw, and the test accuracy by each of `rules`.
-fn figures<const N: usize>(units: Units, kind: Kind, rules: [Rule; N]) -> (f32, [f32; N]) {
-    let mut calibrated = Bench::new(units, WHOLE, usual);
+fn figures<const N: usize>(units: Units, kind: TwinKind, rules: [Rule; N]) -> (f32, [f32; N]) {
+    let mut calibrated = Setup::new(units, WHOLE, usual);
     let r2 = calibrated.calibrate(kind).readings.r2.value;
     let accuracies = rules.map(|rule| {
-        let mut bench = Bench::new(units, WHOLE, usual);
+        let mut setup = Setup::new(units, WHOLE, usual);
         let twin = calibrated.laboratory.instruments[0].twin.clone();
-        bench.laboratory.instruments[0].twin = twin;
-        bench.train(rule, false)
+        setup.laboratory.instruments[0].twin = twin;
+        setup.train(rule, false)
     });
     (r2, accuracies)
 }
 
 #[test]
-fn decades_train_alike() {
-    for kind in [Kind::Neural, Kind::Temporal, Kind::Ensemble] {
+fn units_of_any_decade_train_alike() {
+    for kind in [TwinKind::Neural, TwinKind::Temporal, TwinKind::Ensemble] {
         let rules = [Rule::Pat, Rule::InSilico];
         let (r2, accuracies) = figures(Units::ONE, kind, rules);
-        // A guess is right once in three.
+        // A guess is right in one of three cases.
         assert!(r2 > 0.9 && accuracies[0] > 0.7, "{kind:?}: {r2}, {accuracies:?}");
         for unit in [1e-12, 1e12] {
             let there = figures(Units::all(unit), kind, rules);
@@ -172,7 +178,7 @@ fn decades_train_alike() {
 fn table_of_decades() {
     let rules = [Rule::Pat, Rule::InSilico, Rule::Spsa, Rule::PredictiveCoding];
     println!("{:15} {:>7} {:>7} | {rules:?}", "twin", "unit", "R²");
-    for kind in Kind::ALL {
+    for kind in TwinKind::ALL {
         for unit in [1e-12, 1e-9, 1e-6, 1.0, 1e6, 1e12] {
             let (r2, accuracies) = figures(Units::all(unit), kind, rules);
             let accuracies = accuracies.map(|accuracy| format!("{:.2} %", 100.0 * accuracy));

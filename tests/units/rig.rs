@@ -1,4 +1,4 @@
-//! The same through recipes, on rigs of which nothing is known but their channels.
+//! The same through recipes, on rigs of which only the channels are known.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,7 +12,7 @@ use twinprop::training::Unobserved;
 
 use super::device::{Units, noisy, split};
 
-/// Serves `layer` to the hosts that call, one after the other; returns where.
+/// Serves `layer` to one host after the other; returns its target.
 fn serve(layer: impl FnOnce() -> Box<dyn PhysicalLayer> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("tcp://{}", listener.local_addr().unwrap());
@@ -39,7 +39,7 @@ fn write_table(path: &Path, units: Units) {
     std::fs::write(path, text).unwrap();
 }
 
-/// Trains `network` on the rig at `target`, with these lines of `[calibration]`.
+/// Trains `network` on the rig at `target`, with these lines in `[calibration]`.
 fn run(units: Units, target: &str, network: &str, calibration: &str) -> Summary {
     let folder = tempfile::tempdir().unwrap();
     write_table(&folder.path().join("table.csv"), units);
@@ -97,24 +97,24 @@ fn every_twin_that_needs_no_equation_and_every_design_works_on_a_rig() {
             let target = serve(|| noisy(Units::ONE));
             let summary = run(Units::ONE, &target, SCALED, &format!("{twin}\n{design}"));
             let accuracy = summary.test.value();
-            // A guess is right once in three.
+            // A guess is right in one of three cases.
             assert!(accuracy > 0.55, "{twin} {design}: {accuracy}");
         }
     }
 }
 
 #[test]
-fn readings_that_no_scale_follows_train_the_same_in_nanoamperes() {
+fn readings_without_a_scale_train_the_same_in_nanoamperes() {
     let twin = "twin = { neural = { width = 16, depth = 1 } }";
     for network in [DIRECT, LINEAR, WIRED] {
         let of = |unit: f32| {
-            // What a wire joins has one unit.
+            // A wire's readings and drives have one unit.
             let units = Units { reading: unit, drive: unit, ..Units::ONE };
             let target = serve(move || noisy(units));
             run(units, &target, network, twin)
         };
         let (plain, nano) = (of(1.0), of(1e-9));
-        // A guess is right once in three.
+        // A guess is right in one of three cases.
         assert!(plain.test.value() > 0.45, "{network}: {}", plain.test.value());
         let apart = (plain.test.value() - nano.test.value()).abs();
         assert!(apart < 0.03, "{network}: {} {}", plain.test.value(), nano.test.value());
@@ -123,7 +123,7 @@ fn readings_that_no_scale_follows_train_the_same_in_nanoamperes() {
     }
 }
 
-/// A device without a parameter, of which one bank never has more than a trillionth of its range.
+/// A device without parameters; the readings of one bank fill a trillionth of its range.
 struct Fixed {
     interface: Interface,
 }
@@ -148,7 +148,7 @@ impl PhysicalLayer for Fixed {
 }
 
 #[test]
-fn a_rig_of_mixed_units_without_a_parameter_and_with_a_generous_range_is_trained() {
+fn a_rig_with_mixed_units_no_parameters_and_too_wide_ranges_is_trained() {
     let twins =
         ["neural = { width = 16, depth = 1 }", "temporal = { width = 16, depth = 3, taps = 2 }"];
     for twin in twins {
@@ -157,7 +157,7 @@ fn a_rig_of_mixed_units_without_a_parameter_and_with_a_generous_range_is_trained
                 device: "fixed".to_owned(),
                 inputs: Channels::bank("d", 4, "V", -1.0, 1.0),
                 parameters: Channels::none(),
-                // An ampere, of which nobody ever sees more than a trillionth.
+                // Readings fill a trillionth of this range.
                 outputs: Channels::bank("beat", 1, "Hz", 1.999_99e14, 2.000_03e14)
                     .and(Channels::bank("current", 2, "A", -1.0, 1.0)),
                 seconds_per_shot: 1e-4,

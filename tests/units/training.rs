@@ -26,7 +26,7 @@ use super::device::{Tangents, Units, noisy, split};
 
 /// The kinds of twin.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub enum TwinKind {
     Neural,
     Temporal,
     Ensemble,
@@ -35,7 +35,7 @@ pub enum Kind {
     Hybrid,
 }
 
-impl Kind {
+impl TwinKind {
     pub const ALL: [Self; 6] = [
         Self::Neural,
         Self::Temporal,
@@ -46,7 +46,7 @@ impl Kind {
     ];
 }
 
-/// How much is measured and learned.
+/// Amounts of shots, samples and epochs.
 #[derive(Clone, Copy)]
 pub struct Effort {
     pub shots: usize,
@@ -55,14 +55,15 @@ pub struct Effort {
     pub epochs: usize,
 }
 
-/// What is done in tests, and in the table of figures.
+/// For tests of bits.
 pub const SMALL: Effort = Effort { shots: 160, fit_epochs: 3, samples: 60, epochs: 2 };
+/// For tests and a table of figures.
 pub const WHOLE: Effort = Effort { shots: 1200, fit_epochs: 30, samples: 300, epochs: 20 };
 
-/// Stages in a row, for the device and the data.
+/// Builds a network for the device and the data.
 pub type Stages = fn(&Interface, &Split, &Device) -> Network;
 
-/// Of the stage at `place`.
+/// Seed of the stage at `place`.
 fn seed(place: usize) -> StageSeed {
     StageSeed { seed: 3, place }
 }
@@ -77,7 +78,7 @@ fn encode(data: &Split, device: &Device) -> Encode {
     Encode::new(&minimum, &maximum, 4, device)
 }
 
-/// The stages of a recipe as most are.
+/// The stages of a usual recipe.
 pub fn usual(interface: &Interface, data: &Split, device: &Device) -> Network {
     let stages = vec![
         encode(data, device).into(),
@@ -89,7 +90,7 @@ pub fn usual(interface: &Interface, data: &Split, device: &Device) -> Network {
     Network::new(stages)
 }
 
-/// Every stage, readings as they come among them, and a regulariser.
+/// Every stage, with and without a scale after readings, and a regulariser.
 pub fn every_stage(interface: &Interface, data: &Split, device: &Device) -> Network {
     let readings: Vec<ReadingUnit> = ReadingUnit::each(&interface.outputs).collect();
     let rest = std::iter::repeat_n(ReadingUnit::ONE, 2);
@@ -115,13 +116,13 @@ pub fn every_stage(interface: &Interface, data: &Split, device: &Device) -> Netw
         Readout::new(3, 8, device).with_spread(1.0).into(),
     ];
     let config = BeanConfig { order: Order::First, strength: 0.01, gamma: 1.0, stages: None };
-    // What enters a device is added to what leaves it.
+    // A device's input is added to its output.
     let skips = vec![Skip { from: 2, to: 3 }, Skip { from: 7, to: 8 }];
     Network { stages, skips, bean: Some(Assemblies { config, places: vec![5, 7] }) }
 }
 
 /// A device in its laboratory, and the network on it.
-pub struct Bench {
+pub struct Setup {
     pub units: Units,
     pub effort: Effort,
     pub data: Split,
@@ -131,7 +132,7 @@ pub struct Bench {
     pub backend: Device,
 }
 
-impl Bench {
+impl Setup {
     pub fn new(units: Units, effort: Effort, stages: Stages) -> Self {
         Self::on(noisy(units), units, effort, stages)
     }
@@ -148,8 +149,8 @@ impl Bench {
         Self { units, effort, data, network, laboratory, task, backend }
     }
 
-    /// Gives the device a twin, and judges it.
-    pub fn calibrate(&mut self, kind: Kind) -> Fidelity {
+    /// Gives the device a twin, and measures its fidelity.
+    pub fn calibrate(&mut self, kind: TwinKind) -> Fidelity {
         let Self { units, effort, backend, .. } = self;
         let device = &mut self.laboratory.instruments[0].device;
         let interface = device.interface().clone();
@@ -174,26 +175,26 @@ impl Bench {
             ..Default::default()
         };
         let twin: Arc<dyn DigitalTwin> = match kind {
-            Kind::Neural => Arc::new(
+            TwinKind::Neural => Arc::new(
                 NeuralTwin::fit(&size, &fit, &interface, &seen, 5, backend, |_, _| ()).unwrap().0,
             ),
-            Kind::Temporal => {
+            TwinKind::Temporal => {
                 let size = TemporalTwinConfig { width: 16, depth: 3, taps: 3 };
                 let fitted =
                     TemporalTwin::fit(&size, &fit, &interface, &seen, 5, backend, |_, _| ());
                 Arc::new(fitted.unwrap().0)
             }
-            Kind::Ensemble => {
+            TwinKind::Ensemble => {
                 let of = EnsembleConfig { members: 2, member: size };
                 let fitted = Ensemble::fit(&of, &fit, &interface, &seen, 5, backend, |_, _| ());
                 Arc::new(fitted.unwrap())
             }
-            Kind::Physics => Arc::new(EquationTwin::new(equation)),
-            Kind::LearnedPhysics => {
+            TwinKind::Physics => Arc::new(EquationTwin::new(equation)),
+            TwinKind::LearnedPhysics => {
                 identify(&mut *equation, &constants, &seen, 5, backend, |_, _| ()).unwrap();
                 Arc::new(EquationTwin::learned(equation))
             }
-            Kind::Hybrid => {
+            TwinKind::Hybrid => {
                 let config = HybridConfig { constants, residual: size };
                 let fitted = HybridTwin::fit(equation, &config, &fit, &seen, 5, backend, |_, _| ());
                 Arc::new(fitted.unwrap())
@@ -214,7 +215,7 @@ impl Bench {
             let refinement = RefinementConfig {
                 fidelity: FidelityConfig { points: 4, directions: 1, repeats: 2 },
                 budget: 1.0,
-                // Whatever the twin is worth, it is calibrated again.
+                // Every twin is recalibrated.
                 threshold: 1.0,
                 recalibration_shots: 32,
                 recalibration_steps: 4,
