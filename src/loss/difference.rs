@@ -5,7 +5,7 @@ use twinprop_calibration::bridge::to_tensor;
 
 use crate::data::Targets;
 
-/// The targets as a tensor beside `outputs` `[batch, outputs]`.
+/// The targets as a tensor, on the device of `outputs` `[batch, outputs]`.
 ///
 /// # Panics
 /// For classes, which [`Loss::check`](super::Loss::check) refuses before a training.

@@ -36,7 +36,7 @@ pub struct BeanConfig {
     /// Which paths count.
     #[serde(default)]
     pub order: Order,
-    /// α: weight beside the loss.
+    /// α: weight of the regulariser in the loss.
     #[serde(deserialize_with = "validate::non_negative")]
     pub strength: f64,
     /// γ: sharpness of a = |tanh(γw)|.

@@ -80,7 +80,7 @@ impl Network {
         Self { stages, skips: Vec::new(), bean: None }
     }
 
-    /// The backend's device of its first tensor; the CPU without tensors.
+    /// The burn device of its first tensor; the CPU if it has no tensor.
     #[must_use]
     pub fn device(&self) -> Device {
         self.state().first().map_or_else(Device::flex, |(_, tensor)| tensor.device())

@@ -23,7 +23,7 @@
 //! as its matrix's, y is the matrix's output.
 //!
 //! # When to use it
-//! Where errors can only come down through matrices that nobody can set, samples come one by one and are few,
+//! Where errors can only come down through matrices that cannot be set, samples come one by one and are few,
 //! and `twinprop meta-train` has found terms for such tasks.
 //!
 //! # What it costs

@@ -113,7 +113,7 @@ impl Trainer<'_> {
                 let (done, loss) = (progress.steps as usize, sums.loss / chosen.len() as f32);
                 let event = StepDone { done, loss, laboratory: self.laboratory };
                 self.is_stopping |= self.observers.observe(&Event::Step(event))?.is_break();
-                // The end of the epoch follows its last step.
+                // After the last step, the end of the epoch does the rest.
                 if is_last {
                     break;
                 }

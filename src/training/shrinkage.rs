@@ -7,7 +7,7 @@ use twinprop_devices::validate;
 
 use crate::network::Network;
 
-/// l1 · Σ |θ| + l2/2 · Σ θ² beside the loss, over all trainable tensors; in a recipe,
+/// l1 · Σ |θ| + l2/2 · Σ θ² added to the loss, over all trainable tensors; in a recipe,
 /// `[training.shrinkage]`. A device's parameters count normalised to [−1, 1].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

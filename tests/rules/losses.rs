@@ -22,11 +22,11 @@ fn losses(outputs: usize, samples: usize) -> Vec<(&'static str, Box<dyn Loss>, T
         ("mean square", Box::new(MeanSquare), values()),
         ("huber", Box::new(Huber { delta: 0.6 }), values()),
         ("mean absolute", Box::new(MeanAbsolute), values()),
-        ("a loss of one's own", Box::new(FourthPower), values()),
+        ("a user's own loss", Box::new(FourthPower), values()),
     ]
 }
 
-/// ℒ = mean of (y − t)⁴, a loss of a user's own.
+/// ℒ = mean of (y − t)⁴, a user's own loss.
 struct FourthPower;
 
 impl Loss for FourthPower {
@@ -110,7 +110,7 @@ fn perturbations_and_differences_follow_every_loss() {
 
 /// With more and more directions, the mean converges to the gradient of a user's own loss.
 #[test]
-fn perturbations_converge_to_the_gradient_of_a_loss_of_ones_own() {
+fn perturbations_converge_to_the_gradient_of_a_users_own_loss() {
     let mut case = small();
     let targets = DMatrix::from_fn(3, 2, |output, sample| (output as f32 - sample as f32).sin());
     case.targets = targets.into();

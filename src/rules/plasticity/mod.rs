@@ -11,7 +11,7 @@
 //! outer products, so a step costs a few passes over the matrices.
 //!
 //! # When to use it
-//! Where errors can only come down through matrices that nobody can set, and samples come one by one and are
+//! Where errors can only come down through matrices that cannot be set, and samples come one by one and are
 //! few. `twinprop meta-train` compares backpropagation, feedback alignment and the learned rule on a kind of task;
 //! [`learned_plasticity`](crate::rules::learned_plasticity) applies the terms to any network.
 //!
