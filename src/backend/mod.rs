@@ -17,6 +17,7 @@ use crate::Error;
 /// A compute backend by its name on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum Backend {
     /// burn's pure-Rust CPU backend, always built in.
     #[default]

@@ -25,6 +25,7 @@ pub struct Samples {
 
 /// Origin of each sample, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origins {
     /// Lines of a table, from 1.
     Lines(Vec<usize>),

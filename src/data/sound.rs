@@ -13,6 +13,7 @@ use twinprop_devices::validate;
 /// Features of a recording. Every recording is first scaled to the same root mean square.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SoundConfig {
     /// The waveform: its first samples, with zeros after its end.
     Waveform(WaveformConfig),

@@ -20,7 +20,7 @@ pub struct Baseline {
 /// A linear equaliser, for symbols: classes of a time series that are named by numbers. `None` for other classes.
 #[must_use]
 pub fn linear_equaliser(split: &Split) -> Option<Baseline> {
-    let test = ridge::equaliser(split)?.into();
+    let test = TestScore::of(ridge::equaliser(split)?, &[]);
     Some(Baseline { name: "linear equaliser", test })
 }
 

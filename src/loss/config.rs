@@ -41,6 +41,7 @@ pub struct CrossEntropyConfig {
 /// Weights of classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ClassWeights {
     /// Each class counts the same, however many samples it has.
     Balanced,

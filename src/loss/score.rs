@@ -33,6 +33,7 @@ pub enum Score {
 /// The number of a score by which results are ranked; higher is better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Measure {
     /// Share of right answers.
     #[default]

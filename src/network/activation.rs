@@ -8,6 +8,7 @@ use super::{BatchPosition, Cotangents, DigitalStage, Pullback, Wanted};
 
 /// y = g(x), channel by channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Activation {
     /// max(x, 0).
     Relu,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use crate::experiment::TestAnswers;
+use crate::experiment::test_answers::TestAnswers;
 
 /// Values of an array that are quantities of their own; more are one quantity.
 const MOST_QUANTITIES: usize = 12;

@@ -6,7 +6,8 @@ use super::page::{escape, thousands};
 use super::plot::{Curve, line_chart};
 use super::regression_charts::{Agreement, Residuals, agreement_chart, residual_chart};
 use super::regression_scores::{Moments, Quantity, QuantityScore};
-use crate::experiment::{TestAnswers, error_in_words};
+use crate::experiment::score_words::error_in_words;
+use crate::experiment::test_answers::TestAnswers;
 
 /// Values that are drawn as dots, of all quantities together.
 const DOTS: usize = 3000;

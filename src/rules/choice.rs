@@ -13,6 +13,7 @@ use crate::network::Source;
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Rule {
     /// Physics-aware training (Wright et al., Nature 601, 549, 2022): forward measured on the
     /// device, backward by the fitted twin's vector-Jacobian product at the measured point.

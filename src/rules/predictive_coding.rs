@@ -42,6 +42,7 @@ use crate::network::{Laboratory, Network, Point, Source, Trace};
 /// How beliefs are inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Inference {
     /// Errors are the exact gradients.
     Exact,

@@ -89,6 +89,7 @@ impl Optimiser for Descent {
 /// The optimisers by name; in a recipe, `optimiser = "adam"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum OptimiserKind {
     /// Adam (Kingma & Ba 2015).
     #[default]

@@ -73,6 +73,7 @@ impl Default for RefinementConfig {
 /// Whether twins are refined.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum RefinementChoice {
     /// Twins that are not known to be fit for training, and twins of devices that drift.
     #[default]

@@ -16,7 +16,8 @@ mod support;
 mod trained_on;
 
 use self::support::program;
-use twinprop::experiment::{RunFolder, TestAnswers};
+use twinprop::experiment::RunFolder;
+use twinprop::experiment::test_answers::TestAnswers;
 
 /// Settings of a device and a training that take a second.
 const SETTINGS: &str = r#"

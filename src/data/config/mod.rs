@@ -76,6 +76,7 @@ fn one() -> usize {
 /// Where samples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SourceConfig {
     /// Deterding's spoken vowels, shipped with the program: 990 samples, 11 vowels, 15 speakers.
     Vowels,
@@ -119,6 +120,7 @@ pub struct SpeechConfig {
 /// How samples are divided into training and test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SplitConfig {
     /// At random by the recipe's seed, the same share of each class; of all samples where the targets are values.
     Stratified {

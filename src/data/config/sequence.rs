@@ -63,6 +63,7 @@ impl SequenceConfig {
 /// Which times of a window are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum SequenceTarget {
     /// The last one: a value a target.
     #[default]

@@ -50,6 +50,7 @@ pub struct ComparisonRow {
 
 /// The test score of each seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum SeedScores {
     /// Share of right answers.
     #[serde(rename = "test_accuracy")]

@@ -120,6 +120,7 @@ impl CalibrationConfig {
 /// and the device's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Requirement {
     /// Fit for training: at least 0.8.
     Fit,

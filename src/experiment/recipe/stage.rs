@@ -8,6 +8,7 @@ use twinprop_devices::validate;
 /// A stage of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum StageConfig {
     /// Scales the features to [−1, 1] and repeats them onto the input channels of the next physical layer. Only as the
     /// first stage.
