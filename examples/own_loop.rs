@@ -7,7 +7,7 @@ use std::iter::repeat;
 use twinprop::Backend;
 use twinprop::calibration::Adam;
 use twinprop::calibration::bridge::to_tensor;
-use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Recipe, Setup, prepare};
 use twinprop::network::BatchPosition;
 use twinprop::training::{Unobserved, evaluate};
 
@@ -32,8 +32,8 @@ input_noise = 0.01
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let backend = Backend::Flex.device()?;
     let recipe = Recipe::parse(RECIPE)?;
-    let place = Place::new(".".as_ref(), &backend);
-    let mut experiment = prepare(&recipe, &place, Given::default(), &mut Unobserved)?;
+    let setup = Setup::new(".".as_ref(), &backend);
+    let mut experiment = prepare(&recipe, &setup, Given::default(), &mut Unobserved)?;
     experiment.laboratory.use_exact_twins();
     let Experiment { network, laboratory, split, loss, .. } = &mut experiment;
 

@@ -8,7 +8,7 @@
 
 use twinprop::Backend;
 use twinprop::devices::DeviceError;
-use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Recipe, Setup, prepare};
 use twinprop::loss::Loss;
 use twinprop::network::{Laboratory, Network};
 use twinprop::rules::{Backpropagation, Batch, StepOutput, TrainingRule};
@@ -56,9 +56,9 @@ outputs = 10
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let backend = Backend::Flex.device()?;
-    let place = Place::new(".".as_ref(), &backend);
+    let setup = Setup::new(".".as_ref(), &backend);
     let recipe = Recipe::parse(RECIPE)?;
-    let mut experiment = prepare(&recipe, &place, Given::default(), &mut Unobserved)?;
+    let mut experiment = prepare(&recipe, &setup, Given::default(), &mut Unobserved)?;
     experiment.laboratory.use_exact_twins();
     let Experiment { network, laboratory, split, loss, .. } = &mut experiment;
     let rule = Manhattan { inner: Backpropagation::physics_aware(), step: 0.02 };

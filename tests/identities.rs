@@ -12,7 +12,7 @@ use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop::calibration::{Adam, NeuralTwin, NeuralTwinConfig, ReadingMoments};
 use twinprop::data::Targets;
 use twinprop::devices::PhysicalLayer;
-use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Recipe, Setup, prepare};
 use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{Cotangents, Point, Source, Trace, Wanted};
 use twinprop::training::{Descent, Trainer, TrainingConfig, Unobserved};
@@ -111,8 +111,8 @@ fn exact_experiment(recipe: &str, backend: &Backend) -> Experiment {
     std::fs::write(&path, recipe).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
     let device = backend.device().unwrap();
-    let place = Place::new(folder.path(), &device);
-    let mut experiment = prepare(&recipe, &place, Given::default(), &mut Unobserved).unwrap();
+    let setup = Setup::new(folder.path(), &device);
+    let mut experiment = prepare(&recipe, &setup, Given::default(), &mut Unobserved).unwrap();
     experiment.laboratory.use_exact_twins();
     experiment
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use twinprop::Backend;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
 use twinprop::experiment::meta::MetaRecipe;
-use twinprop::experiment::{Given, Place, Recipe, prepare};
+use twinprop::experiment::{Given, Recipe, Setup, prepare};
 use twinprop::training::Unobserved;
 
 #[test]
@@ -38,7 +38,7 @@ fn every_recipe_is_read_and_built() {
             println!("{}: not built, it needs its rig", path.display());
             continue;
         }
-        prepare(&recipe, &Place::new(&folder, &device), Given::default(), &mut Unobserved).unwrap();
+        prepare(&recipe, &Setup::new(&folder, &device), Given::default(), &mut Unobserved).unwrap();
         built += 1;
     }
     assert!(built >= 8, "{built}");
@@ -111,7 +111,7 @@ fn an_error_names_the_stage_that_does_not_fit() {
         let recipe = Recipe::read(&path, &[]).unwrap();
         let message = prepare(
             &recipe,
-            &Place::new(folder.path(), &device),
+            &Setup::new(folder.path(), &device),
             Given::default(),
             &mut Unobserved,
         );

@@ -23,7 +23,7 @@ use twinprop::devices::electronic::TransistorConfig;
 use twinprop::devices::mechanical::{OscillatorsConfig, PlateConfig};
 use twinprop::devices::optical::SecondHarmonicConfig;
 use twinprop::devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer};
-use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Recipe, Setup, prepare};
 use twinprop::loss::CrossEntropy;
 use twinprop::network::{BatchPosition, Physical, Source, Stage, Wanted};
 use twinprop::rules::{
@@ -335,7 +335,7 @@ fn of_file(path: &str, backend: &Backend) -> (Recipe, Experiment) {
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&root.join(path), &[]).expect("the recipe is valid");
     let experiment =
-        prepare(&recipe, &Place::new(&root, &device), Given::default(), &mut Unobserved)
+        prepare(&recipe, &Setup::new(&root, &device), Given::default(), &mut Unobserved)
             .expect("the recipe can be built");
     (recipe, experiment)
 }
@@ -377,7 +377,7 @@ fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experime
     let device = backend.device().expect("the backend is built in");
     let recipe = Recipe::read(&path, &[]).expect("the recipe is valid");
     let experiment =
-        prepare(&recipe, &Place::new(&folder, &device), Given::default(), &mut Unobserved);
+        prepare(&recipe, &Setup::new(&folder, &device), Given::default(), &mut Unobserved);
     // If it cannot be removed, the folder only takes space.
     let _ = std::fs::remove_dir_all(&folder);
     (recipe, experiment.expect("the recipe can be built"))

@@ -37,7 +37,7 @@ impl Numbers {
         }
     }
 
-    /// Place of the first value that is NaN or infinite.
+    /// Position of the first value that is NaN or infinite.
     pub fn first_not_finite(&self) -> Option<usize> {
         match self {
             Self::Single(values) => values.iter().position(|value| !value.is_finite()),

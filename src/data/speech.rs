@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::SpeechConfig;
 use super::table::Table;
-use super::wav::{self, Recording};
+use super::wav::{self, WavRecording};
 use crate::Error;
 
 /// Parts of a file's name beside its label, by which a split can divide the files.
@@ -101,7 +101,7 @@ fn views(
     let rows = paths
         .par_iter()
         .map(|path| {
-            let Recording { sound, rate, warning } = wav::read(path)?;
+            let WavRecording { sound, rate, warning } = wav::read(path)?;
             let view = config.view.features(&sound, rate);
             let row = view.map_err(|problem| Error::Data { path: path.clone(), problem })?;
             let row: Vec<f64> = row.into_iter().map(f64::from).collect();

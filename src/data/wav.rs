@@ -9,7 +9,7 @@ use crate::Error;
 
 /// A recording with its channels averaged.
 #[derive(Debug, PartialEq)]
-pub(super) struct Recording {
+pub(super) struct WavRecording {
     /// Samples; full scale is 1.
     pub sound: Vec<f32>,
     /// Sampling rate in Hz.
@@ -25,7 +25,7 @@ const RATES: std::ops::RangeInclusive<u32> = 100..=10_000_000;
 ///
 /// # Errors
 /// [`Error::Data`] with the reason if it cannot be read.
-pub(super) fn read(path: &Path) -> Result<Recording, Error> {
+pub(super) fn read(path: &Path) -> Result<WavRecording, Error> {
     let bytes = std::fs::read(path).map_err(Error::file(path, "check that it can be read"))?;
     decode(&bytes).map_err(|problem| Error::Data {
         path: path.to_owned(),
@@ -64,7 +64,7 @@ fn u64_at(bytes: &[u8], place: usize) -> Option<u64> {
 }
 
 /// Decodes the bytes of a complete file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
+pub(super) fn decode(bytes: &[u8]) -> Result<WavRecording, String> {
     let is_wave = bytes.get(8..12) == Some(b"WAVE");
     match bytes.get(..4) {
         Some(b"RIFF" | b"RF64" | b"BW64") if is_wave => {}
@@ -146,7 +146,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Recording, String> {
     if let Some(place) = sound.iter().position(|value| !value.is_finite()) {
         return Err(format!("its sample {place} is not a finite number"));
     }
-    Ok(Recording { sound, rate: format.rate as usize, warning })
+    Ok(WavRecording { sound, rate: format.rate as usize, warning })
 }
 
 /// Whether `bytes` begin with a chunk's name and a size that fits.

@@ -13,7 +13,7 @@ use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
 use super::run_folder::Usages;
-use super::trained_on::{Remedy, TrainedOn, adopt, refuse};
+use super::trained_on::{ChangedPart, TrainedOn, adopt, refuse};
 use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
@@ -53,7 +53,7 @@ pub enum AtHand {
 
 /// Files, devices and backend with which an experiment is prepared.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct Setup<'a> {
     /// Folder to which paths of data files are relative.
     pub folder: &'a Path,
     /// Further folder in which data files are searched for.
@@ -72,7 +72,7 @@ pub struct Place<'a> {
     pub backend: &'a Device,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Setup<'a> {
     /// Paths relative to `folder`, new devices, no recording.
     #[must_use]
     pub fn new(folder: &'a Path, backend: &'a Device) -> Self {
@@ -128,7 +128,7 @@ impl<'a> Place<'a> {
         warn(observer, &split.warnings)?;
         if let Some(before) = before {
             changes.extend(before.data_changes(&now));
-            refuse(self.folder, &changes, Remedy::Data, self.allow_changed_data, observer)?;
+            refuse(self.folder, &changes, ChangedPart::Data, self.allow_changed_data, observer)?;
             now.keep_encoder_of(before);
         }
         Ok((split, now, changes))
@@ -153,12 +153,12 @@ pub struct Given {
 /// As [`open`], and any error of a device.
 pub fn prepare(
     recipe: &Recipe,
-    place: &Place,
+    setup: &Setup,
     given: Given,
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
-    let mut experiment = open(recipe, place, given, observer)?;
-    experiment.play_first_shots(recipe.seed, place.backend, observer)?;
+    let mut experiment = open(recipe, setup, given, observer)?;
+    experiment.play_first_shots(recipe.seed, setup.backend, observer)?;
     Ok(experiment)
 }
 
@@ -169,12 +169,12 @@ pub fn prepare(
 /// built or does not answer.
 pub fn open(
     recipe: &Recipe,
-    place: &Place,
+    setup: &Setup,
     mut given: Given,
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
-    let (split, mut trained_on, mut changes) = place.data(recipe, given.data, observer)?;
-    let Place { folder, record, usages, backend, .. } = *place;
+    let (split, mut trained_on, mut changes) = setup.data(recipe, given.data, observer)?;
+    let Setup { folder, record, usages, backend, .. } = *setup;
     let mut laboratory = Laboratory::default();
     let mut recordings = Vec::new();
     for (number, (name, entry)) in recipe.devices.iter().enumerate() {
@@ -185,7 +185,7 @@ pub fn open(
         let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
         let (mut device, exact, nominal) = match (&entry.rig, simulated) {
             (None, simulated) if entry.given => {
-                let layer: Box<dyn PhysicalLayer> = match place.unopened(name) {
+                let layer: Box<dyn PhysicalLayer> = match setup.unopened(name) {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => given.devices.remove(name).ok_or_else(|| {
                         Error::Usage(format!(
@@ -197,7 +197,7 @@ pub fn open(
             }
             (Some(config), simulated) => {
                 let design = design(simulated);
-                let layer = match place.unopened(name) {
+                let layer = match setup.unopened(name) {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => {
                         let task = Task::of_unknown_size(observer, &format!("open {name}"))?;
@@ -240,17 +240,17 @@ pub fn open(
         laboratory.add(instrument);
     }
     trained_on.note_devices(&laboratory);
-    let network = match place.trained_on {
+    let network = match setup.trained_on {
         None => assemble(recipe, &split, &laboratory, backend)?,
         Some(before) => {
             let of_devices = before.device_changes(&trained_on);
-            refuse(folder, &of_devices, Remedy::Device, place.allow_changed_data, observer)?;
+            refuse(folder, &of_devices, ChangedPart::Device, setup.allow_changed_data, observer)?;
             changes.extend(of_devices);
             // The constants of the network come from the training data, even if the data have changed.
             assemble(recipe, &before.stand_in(), &laboratory, backend)?
         }
     };
-    let before = place.trained_on.map_or(&[][..], |before| &before.changed);
+    let before = setup.trained_on.map_or(&[][..], |before| &before.changed);
     trained_on.allow(before);
     trained_on.allow(&changes);
     let loss = recipe.training.loss(&split)?;

@@ -57,7 +57,7 @@ mod unopened;
 pub mod verdict;
 pub mod watch;
 
-pub use build::{Experiment, Given, Place, prepare};
+pub use build::{Experiment, Given, Setup, prepare};
 pub use compare::{compare, resume_comparison};
 pub use evaluate::evaluate_run;
 pub use options::RunOptions;

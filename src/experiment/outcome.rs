@@ -12,7 +12,7 @@ use super::checkpoint;
 use super::digital_peer::digital_peer;
 use super::provenance;
 use super::reference::ReferenceSet;
-use super::run::{Course, Run};
+use super::run::{Run, TrainingCourse};
 use super::run_folder::RunFolder;
 use super::summary::{BestScore, LinkSummary, Summary, TwinScore};
 use super::twins::save_twins;
@@ -26,12 +26,13 @@ impl Run<'_> {
     pub(super) fn finish(
         self,
         calibrated: &[Calibrated],
-        course: Course,
+        course: TrainingCourse,
         observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
         let Self { start, recipe, options, backend, folder, mut experiment, .. } = self;
         let (verdicts, mut spent) = (self.verdicts, self.spent);
-        let Course { mut history, twins_at_start, refinement_seconds, seconds_before } = course;
+        let TrainingCourse { mut history, twins_at_start, refinement_seconds, seconds_before } =
+            course;
         let (network, laboratory) = (&experiment.network, &mut experiment.laboratory);
         folder.save_network(network)?;
         if refinement_seconds.is_some() {

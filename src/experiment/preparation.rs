@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::build::{Experiment, Given, Place, open};
+use super::build::{Experiment, Given, Setup, open};
 use super::feasible;
 use super::options::RunOptions;
 use super::recipe::{LARGEST_SEED, Recipe};
@@ -57,14 +57,14 @@ impl RunOptions {
         backend: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Experiment, Error> {
-        let place = Place {
+        let setup = Setup {
             trained_on,
             allow_changed_data: self.allow_changed_data,
             data_dir: self.data_dir.as_deref(),
             record: self.record.as_deref(),
-            ..Place::new(folder, backend)
+            ..Setup::new(folder, backend)
         };
-        open(recipe, &place, given, observer)
+        open(recipe, &setup, given, observer)
     }
 
     /// The same, then checks the calibration or, for a rule without calibration, sets the exact twins.

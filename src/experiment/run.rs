@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
         calibrated: &[Calibrated],
         checkpoint: Option<&Checkpoint>,
         observer: &mut dyn Observer,
-    ) -> Result<Course, Error> {
+    ) -> Result<TrainingCourse, Error> {
         let since = Instant::now();
         let Self { start, recipe, options, backend, folder, experiment, spent, .. } = self;
         let rule = recipe.training.rule;
@@ -356,7 +356,7 @@ impl<'a> Run<'a> {
                 "stopped after {done} of {steps} steps; resume with `experiment::resume({run})`"
             )));
         }
-        Ok(Course { history, twins_at_start, refinement_seconds, seconds_before })
+        Ok(TrainingCourse { history, twins_at_start, refinement_seconds, seconds_before })
     }
 }
 
@@ -379,7 +379,7 @@ fn with_advice(folder: &RunFolder, error: Error) -> Error {
 }
 
 /// Results of a training.
-pub(super) struct Course {
+pub(super) struct TrainingCourse {
     pub history: Vec<EpochMetrics>,
     pub twins_at_start: Vec<TwinCourse>,
     pub refinement_seconds: Option<f64>,

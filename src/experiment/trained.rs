@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 
-use super::build::{AtHand, Experiment, Given, Place, open};
+use super::build::{AtHand, Experiment, Given, Setup, open};
 use super::recipe::Recipe;
 use super::reference::ReferenceSet;
 use super::run_folder::{RunFolder, Usages};
@@ -88,16 +88,16 @@ impl Trained {
             Some(_) => Usages::new(),
         };
         let trained_on = TrainedOn::of_run(&folder, observer)?;
-        let place = Place {
+        let setup = Setup {
             trained_on: trained_on.as_ref(),
             allow_changed_data: reopening.allow_changed_data,
             at_hand,
             data_dir: reopening.data_dir.as_deref(),
             record: reopening.record.as_deref(),
             usages: Some(&usages),
-            ..Place::new(path, &backend)
+            ..Setup::new(path, &backend)
         };
-        let mut experiment = open(&recipe, &place, given, observer)?;
+        let mut experiment = open(&recipe, &setup, given, observer)?;
         folder.load_network(&mut experiment.network, &backend)?;
         Ok(Self { recipe, folder, experiment, backend })
     }

@@ -16,7 +16,7 @@ use super::verdict_section::verdict_section;
 use crate::Rule;
 use crate::experiment::RunFolder;
 use crate::experiment::compare::{
-    Cell, Comparison, ComparisonRow, Effort, Settings, WorstTwin, mean_and_deviation,
+    Cell, Comparison, ComparisonRow, Effort, SweptValues, WorstTwin, mean_and_deviation,
 };
 use crate::experiment::verdict::TwinVerdict;
 use crate::loss::Measure;
@@ -194,7 +194,7 @@ impl CompareReport<'_> {
     }
 
     /// The mean test score of each rule by epoch, with its standard deviation over the seeds.
-    fn learning_curves(&self, settings: &Settings) -> String {
+    fn learning_curves(&self, settings: &SweptValues) -> String {
         let Comparison { plan, cells, .. } = self.comparison;
         let measure = self.comparison.measure();
         let curves: Vec<BandedCurve> = plan

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, validate};
 
-use super::probe::Probe;
+use super::probe::LossProbe;
 use super::{Batch, ForwardPass, Passes, StepOutput, TrainingRule};
 use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source};
@@ -65,7 +65,7 @@ impl TrainingRule for FiniteDifferences {
     ) -> Result<StepOutput, DeviceError> {
         let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let step = self.config.step;
-        let mut probe = Probe::new(batch, network, laboratory, loss);
+        let mut probe = LossProbe::new(batch, network, laboratory, loss);
         let shapes: Vec<[usize; 2]> = probe.start().iter().map(Tensor::dims).collect();
         let mut gradients = Vec::with_capacity(shapes.len());
         for (place, shape) in shapes.into_iter().enumerate() {

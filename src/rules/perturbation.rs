@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::from_vec;
 use twinprop_devices::{DeviceError, random, validate};
 
-use super::probe::Probe;
+use super::probe::LossProbe;
 use super::{Batch, ForwardPass, Passes, StepOutput, TrainingRule};
 use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source};
@@ -73,7 +73,7 @@ impl TrainingRule for Perturbation {
     ) -> Result<StepOutput, DeviceError> {
         let pass = ForwardPass::of(batch, network, laboratory, Source::Measured, loss)?;
         let &PerturbationConfig { step, directions } = &self.config;
-        let mut probe = Probe::new(batch, network, laboratory, loss);
+        let mut probe = LossProbe::new(batch, network, laboratory, loss);
         let mut estimate: Vec<Tensor<2>> = probe.start().iter().map(Tensor::zeros_like).collect();
         for direction in 0..directions {
             let purpose = format!("perturbation {direction} of step {}", batch.position.step);

@@ -8,7 +8,7 @@ use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source};
 
 /// A network at changed parameters, which are restored when it is dropped.
-pub(super) struct Probe<'a> {
+pub(super) struct LossProbe<'a> {
     batch: &'a Batch<'a>,
     network: &'a mut Network,
     laboratory: &'a mut Laboratory,
@@ -17,7 +17,7 @@ pub(super) struct Probe<'a> {
     start: Vec<Tensor<2>>,
 }
 
-impl<'a> Probe<'a> {
+impl<'a> LossProbe<'a> {
     pub(super) fn new(
         batch: &'a Batch<'a>,
         network: &'a mut Network,
@@ -48,7 +48,7 @@ impl<'a> Probe<'a> {
     }
 }
 
-impl Drop for Probe<'_> {
+impl Drop for LossProbe<'_> {
     fn drop(&mut self) {
         for (parameter, value) in self.network.parameters_mut().into_iter().zip(&self.start) {
             parameter.clone_from(value);

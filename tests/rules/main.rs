@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use serde_json::Value;
 use twinprop::calibration::bridge::{from_vec, to_tensor, to_vec};
 use twinprop::data::Targets;
-use twinprop::experiment::{Experiment, Given, Place, Recipe, prepare};
+use twinprop::experiment::{Experiment, Given, Recipe, Setup, prepare};
 use twinprop::loss::{CrossEntropy, Loss};
 use twinprop::network::{
     Activation, BatchPosition, Laboratory, Linear, Network, Source, Stage, StageSeed, Trace,
@@ -203,9 +203,9 @@ fn case(recipe: &str, samples: usize) -> Case {
     std::fs::write(&path, format!("seed = 3{recipe}")).unwrap();
     let recipe = Recipe::read(&path, &[]).unwrap();
     let device = Device::flex();
-    let place = Place::new(folder.path(), &device);
+    let setup = Setup::new(folder.path(), &device);
     let Experiment { split, network, mut laboratory, .. } =
-        prepare(&recipe, &place, Given::default(), &mut Unobserved).unwrap();
+        prepare(&recipe, &setup, Given::default(), &mut Unobserved).unwrap();
     laboratory.use_exact_twins();
     let chosen: Vec<usize> = (0..samples).map(|sample| sample * 30).collect();
     let batch = split.train.choose(&chosen);

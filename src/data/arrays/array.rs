@@ -2,12 +2,12 @@
 
 use super::super::ImageSize;
 use super::super::numbers::Numbers;
-use super::place::Place;
+use super::place::ArrayLocation;
 use crate::Error;
 
 /// An array of numbers.
 pub(in crate::data) struct Array {
-    pub place: Place,
+    pub place: ArrayLocation,
     /// Length of each axis, samples first.
     pub shape: Vec<usize>,
     /// Finite numbers in C order: sample after sample.
@@ -16,7 +16,7 @@ pub(in crate::data) struct Array {
 
 impl Array {
     /// Reads the array of finite numbers at `place`.
-    pub fn read(place: Place) -> Result<Self, Error> {
+    pub fn read(place: ArrayLocation) -> Result<Self, Error> {
         let (shape, numbers) = place.open(|array| Ok((array.shape.clone(), array.numbers()?)))?;
         let array = Self { place, shape, numbers };
         if array.shape.is_empty() {

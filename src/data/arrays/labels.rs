@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::super::{Schema, classes};
 use super::npy::ClassValues;
-use super::place::Place;
+use super::place::ArrayLocation;
 use crate::Error;
 
 /// Classes of samples.
@@ -24,7 +24,7 @@ pub(in crate::data) struct Labels {
 
 impl Labels {
     /// Reads the array at `place`, of shape `(samples)` or `(samples, 1)`.
-    pub fn read(place: &Place) -> Result<Self, Error> {
+    pub fn read(place: &ArrayLocation) -> Result<Self, Error> {
         let (shape, values) = place.open(|array| Ok((array.shape.clone(), array.classes()?)))?;
         if shape.is_empty() || shape[1..].iter().any(|&length| length != 1) {
             return Err(place.broken(&format!(

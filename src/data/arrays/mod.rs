@@ -14,7 +14,7 @@ pub use self::new::read_arrays;
 
 pub(super) use self::array::Array;
 pub(super) use self::labels::Labels;
-pub(super) use self::place::{Place, ends_in, names_in};
+pub(super) use self::place::{ArrayLocation, ends_in, names_in};
 
 use super::halves::{Classes, Divisible, refuse_one_class};
 use super::schema::scalings;
@@ -32,7 +32,10 @@ enum Answers {
 }
 
 impl Answers {
-    fn read(classes: Option<Place>, targets: Option<Place>) -> Result<Option<Self>, Error> {
+    fn read(
+        classes: Option<ArrayLocation>,
+        targets: Option<ArrayLocation>,
+    ) -> Result<Option<Self>, Error> {
         Ok(match (classes, targets) {
             (Some(place), _) => Some(Self::Classes(Labels::read(&place)?)),
             (None, Some(place)) => Some(Self::Values(Array::read(place)?)),
@@ -50,9 +53,9 @@ impl Answers {
 
 /// Locations of the arrays of samples.
 struct Places {
-    features: Place,
-    targets: Option<Place>,
-    classes: Option<Place>,
+    features: ArrayLocation,
+    targets: Option<ArrayLocation>,
+    classes: Option<ArrayLocation>,
 }
 
 /// Reads the arrays of a recipe. Without test samples, `split` and `seed` divide them.
@@ -82,12 +85,13 @@ pub(super) fn read(
         ));
     }
     let file = file.as_ref().map(|file| locator.find(file)).transpose()?;
-    let place = |name: &Path| -> Result<Place, Error> {
+    let place = |name: &Path| -> Result<ArrayLocation, Error> {
         Ok(match &file {
-            Some(file) => {
-                Place { path: file.clone(), name: Some(name.to_string_lossy().into_owned()) }
-            }
-            None => Place { path: locator.find(name)?, name: None },
+            Some(file) => ArrayLocation {
+                path: file.clone(),
+                name: Some(name.to_string_lossy().into_owned()),
+            },
+            None => ArrayLocation { path: locator.find(name)?, name: None },
         })
     };
     let optional = |name: &Option<PathBuf>| name.as_ref().map(|name| place(name)).transpose();
@@ -117,7 +121,7 @@ pub(super) fn read(
 impl Places {
     /// Reads features and targets of the same number of samples.
     fn read(self) -> Result<(Array, Answers), Error> {
-        let called = |place: &Option<Place>| place.as_ref().map(Place::called);
+        let called = |place: &Option<ArrayLocation>| place.as_ref().map(ArrayLocation::called);
         let name = called(&self.targets).or_else(|| called(&self.classes)).unwrap_or_default();
         let features = Array::read(self.features)?;
         let Some(answers) = Answers::read(self.classes, self.targets)? else {

@@ -6,7 +6,7 @@ use super::super::schema::scalings;
 use super::super::{ArraysConfig, FeatureScaling, ImageSize, Origins, Samples, Schema};
 use super::array::Array;
 use super::labels::Labels;
-use super::place::{Place, ends_in, names_in};
+use super::place::{ArrayLocation, ends_in, names_in};
 use crate::Error;
 
 /// Reads the NPY file or the NPZ archive at `path` with the `options` of the training.
@@ -28,13 +28,13 @@ pub fn read_arrays(
 ) -> Result<Samples, Error> {
     let is_archive = ends_in(path, "npz");
     let names = if is_archive { names_in(path)? } else { Vec::new() };
-    let place = |name: String| Place { path: path.to_owned(), name: Some(name) };
+    let place = |name: String| ArrayLocation { path: path.to_owned(), name: Some(name) };
     let called = |array: &Path| match options.file {
         Some(_) => array.to_string_lossy().into_owned(),
         None => array.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let features = match (is_archive, names.as_slice()) {
-        (false, _) => Place { path: path.to_owned(), name: None },
+        (false, _) => ArrayLocation { path: path.to_owned(), name: None },
         (true, [only]) => place(only.clone()),
         (true, _) => place(called(&options.features)),
     };

@@ -14,7 +14,7 @@ use crate::Error;
 
 /// Location of an array.
 #[derive(Clone, Debug)]
-pub(in crate::data) struct Place {
+pub(in crate::data) struct ArrayLocation {
     /// The file.
     pub path: PathBuf,
     /// Name in the archive; `None` for an NPY file.
@@ -23,7 +23,7 @@ pub(in crate::data) struct Place {
 
 const ADVICE: &str = "check the path in data.source";
 
-impl Place {
+impl ArrayLocation {
     /// Name of the array in messages: in the archive, or of the file without ending.
     pub fn called(&self) -> String {
         let stem = || self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();

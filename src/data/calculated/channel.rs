@@ -21,7 +21,7 @@ use rand_distr::{Distribution, StandardNormal};
 use twinprop_devices::random;
 
 use super::super::ChannelConfig;
-use super::Columns;
+use super::NamedColumns;
 
 /// Weights of d(n + 2), d(n + 1), …, d(n − 7).
 const PATHS: [f64; 10] = [0.08, -0.12, 1.0, 0.18, -0.1, 0.091, -0.05, 0.04, 0.03, 0.01];
@@ -31,7 +31,7 @@ const SQUARE: f64 = 0.036;
 const CUBE: f64 = -0.011;
 
 /// `sent` and `received`, a symbol a time.
-pub(super) fn columns(config: &ChannelConfig, seed: u64) -> Columns {
+pub(super) fn columns(config: &ChannelConfig, seed: u64) -> NamedColumns {
     let mut random = random::stream(seed, "channel symbols");
     // Symbols before the first and after the last arrive as well.
     let count = config.symbols + PATHS.len() - 1;

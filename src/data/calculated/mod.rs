@@ -6,8 +6,8 @@ mod mackey_glass;
 use super::SeriesConfig;
 use crate::Error;
 
-/// Columns of a series that is calculated, with their names.
-pub(super) type Columns = Vec<(&'static str, Vec<f64>)>;
+/// NamedColumns of a series that is calculated, with their names.
+pub(super) type NamedColumns = Vec<(&'static str, Vec<f64>)>;
 
 impl SeriesConfig {
     /// What the series is called in messages.
@@ -22,7 +22,7 @@ impl SeriesConfig {
     ///
     /// # Errors
     /// [`Error::Usage`] for a value that the equation cannot take.
-    pub(super) fn columns(&self, seed: u64) -> Result<Columns, Error> {
+    pub(super) fn columns(&self, seed: u64) -> Result<NamedColumns, Error> {
         match self {
             Self::Channel(config) => Ok(channel::columns(config, seed)),
             Self::MackeyGlass(config) => Ok(vec![("x", mackey_glass::series(config)?)]),

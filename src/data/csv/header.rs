@@ -17,7 +17,7 @@ pub(super) struct Columns {
 }
 
 /// Columns of a time series, in the order of the features.
-pub(in crate::data) struct Wanted<'a> {
+pub(in crate::data) struct WantedColumns<'a> {
     /// Required columns of numbers.
     pub needed: &'a [String],
     /// Optional columns of numbers.
@@ -88,7 +88,7 @@ impl Columns {
     }
 
     /// The columns of a time series.
-    pub fn of_series(header: &Line, wanted: &Wanted) -> Result<Self, String> {
+    pub fn of_series(header: &Line, wanted: &WantedColumns) -> Result<Self, String> {
         let place = |wanted: &str| header.fields.iter().position(|name| name == wanted);
         let needed = wanted.needed.iter().map(|name| find(header, name));
         let mut features = needed.collect::<Result<Vec<_>, _>>()?;

@@ -10,7 +10,7 @@ mod text;
 use std::path::Path;
 
 use self::header::Columns;
-pub(super) use self::header::Wanted;
+pub(super) use self::header::WantedColumns;
 use self::lines::Line;
 use self::misread::table;
 use self::sheet::Sheet;
@@ -67,7 +67,7 @@ pub(super) fn parse(
 pub(super) fn read_series(
     path: &Path,
     layout: &CsvLayout,
-    wanted: &Wanted,
+    wanted: &WantedColumns,
 ) -> Result<Table, Error> {
     let columns = |header: &Line| Columns::of_series(header, wanted);
     text::decode(bytes_of(path)?)

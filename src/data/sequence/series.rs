@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::arrays::{Array, Labels, Place, ends_in, names_in};
-use super::super::csv::{self, Wanted};
+use super::super::arrays::{Array, ArrayLocation, Labels, ends_in, names_in};
+use super::super::csv::{self, WantedColumns};
 use super::super::names::{SHOWN, listed};
 use super::super::{SequenceConfig, SeriesConfig};
 use crate::Error;
@@ -39,7 +39,7 @@ impl Series {
         } else {
             ([config.inputs.clone(), answers].concat(), Vec::new())
         };
-        let wanted = Wanted {
+        let wanted = WantedColumns {
             needed: &needed,
             optional: &optional,
             label: config.classes.as_deref(),
@@ -88,7 +88,11 @@ impl Series {
         Some(&column.values)
     }
 
-    fn of_table(path: &Path, config: &SequenceConfig, wanted: &Wanted) -> Result<Self, Error> {
+    fn of_table(
+        path: &Path,
+        config: &SequenceConfig,
+        wanted: &WantedColumns,
+    ) -> Result<Self, Error> {
         let table = csv::read_series(path, &config.csv, wanted)?;
         let values = |place: usize| table.rows.iter().map(|row| row[place]).collect();
         let names = table.features.iter().enumerate();
@@ -107,8 +111,8 @@ impl Series {
         })
     }
 
-    fn of_array(path: &Path, wanted: &Wanted) -> Result<Self, Error> {
-        let array = Array::read(Place { path: path.to_owned(), name: None })?;
+    fn of_array(path: &Path, wanted: &WantedColumns) -> Result<Self, Error> {
+        let array = Array::read(ArrayLocation { path: path.to_owned(), name: None })?;
         if array.shape.len() > 2 {
             return Err(array.place.broken(&format!(
                 "its shape is {:?}; a series is an array of (times) or (times, columns)",
@@ -134,12 +138,13 @@ impl Series {
         Ok(found)
     }
 
-    fn of_archive(path: &Path, wanted: &Wanted) -> Result<Self, Error> {
+    fn of_archive(path: &Path, wanted: &WantedColumns) -> Result<Self, Error> {
         let names = names_in(path)?;
-        let place = |name: &str| Place { path: path.to_owned(), name: Some(name.to_owned()) };
+        let place =
+            |name: &str| ArrayLocation { path: path.to_owned(), name: Some(name.to_owned()) };
         let mut found = Self::empty(path, 0);
         let mut first: Option<(String, usize)> = None;
-        let mut note_times = |place: &Place, times: usize| {
+        let mut note_times = |place: &ArrayLocation, times: usize| {
             let (name, expected) = first.get_or_insert_with(|| (place.called(), times));
             if *expected == times {
                 return Ok(times);
@@ -179,7 +184,7 @@ impl Series {
 /// The wanted columns among `names`, which are called `noun` in messages.
 fn chosen<'a>(
     path: &Path,
-    wanted: &'a Wanted,
+    wanted: &'a WantedColumns,
     names: &[String],
     noun: &str,
 ) -> Result<Vec<&'a String>, Error> {
@@ -190,10 +195,10 @@ fn chosen<'a>(
     Ok(wanted.needed.iter().chain(optional).collect())
 }
 
-/// Place of the column of classes among `names`; none where it may be missing.
+/// ArrayLocation of the column of classes among `names`; none where it may be missing.
 fn position(
     path: &Path,
-    wanted: &Wanted,
+    wanted: &WantedColumns,
     label: &str,
     names: &[String],
     noun: &str,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::settings::{ADVICE, overrides};
-use super::sweep::Settings;
+use super::sweep::SweptValues;
 use crate::experiment::options::RunOptions;
 use crate::experiment::run::{resume, train};
 use crate::experiment::run_folder::RunFolder;
@@ -15,7 +15,7 @@ use crate::{Error, Rule};
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellKey {
     /// Values of the swept keys.
-    pub settings: Settings,
+    pub settings: SweptValues,
     /// The rule.
     pub rule: Rule,
     /// The seed.
@@ -50,7 +50,7 @@ impl CellKey {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cell {
     /// Values of the swept keys.
-    pub settings: Settings,
+    pub settings: SweptValues,
     /// The rule.
     pub rule: Rule,
     /// The seed.

@@ -20,7 +20,7 @@ pub(super) use self::pool::Jobs;
 pub use self::results::{Comparison, ComparisonRow, Effort, SeedScores, WorstTwin};
 pub(super) use self::settings::seeds_from;
 pub use self::statistics::mean_and_deviation;
-pub use self::sweep::{Settings, Sweep};
+pub use self::sweep::{Sweep, SweptValues};
 
 use self::results::rows;
 use self::settings::{ADVICE, overrides};
@@ -93,13 +93,13 @@ pub fn resume_comparison(
 enum Job {
     Train(CellKey),
     /// Trains the digital methods on the data of these swept values and this seed.
-    Baselines(Settings, u64),
+    Baselines(SweptValues, u64),
 }
 
 /// Result of a job.
 enum Outcome {
     Trained(Box<Cell>),
-    Baselines(Settings, Vec<Baseline>),
+    Baselines(SweptValues, Vec<Baseline>),
 }
 
 fn carry_out(
@@ -196,7 +196,7 @@ fn in_words(job: &Job, outcome: &Result<Outcome, Error>) -> String {
 
 fn run_baselines(
     recipe: &Path,
-    data: &Settings,
+    data: &SweptValues,
     seed: u64,
     options: &RunOptions,
 ) -> Result<Outcome, Error> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cell::CellKey;
 use super::settings::{overrides, seeds_from};
-use super::sweep::{Settings, Sweep, combinations};
+use super::sweep::{Sweep, SweptValues, combinations};
 use crate::experiment::feasible::{check_sweeps, refuse_repeated, why_not};
 use crate::experiment::options::RunOptions;
 use crate::experiment::recipe::Recipe;
@@ -30,13 +30,13 @@ pub struct Plan {
 impl Plan {
     /// Every combination of swept values.
     #[must_use]
-    pub fn settings(&self) -> Vec<Settings> {
+    pub fn settings(&self) -> Vec<SweptValues> {
         combinations(&self.sweeps)
     }
 
     /// Every combination of swept values of the data: each has digital methods beside it.
     #[must_use]
-    pub fn data_settings(&self) -> Vec<Settings> {
+    pub fn data_settings(&self) -> Vec<SweptValues> {
         let of_data = self.sweeps.iter().filter(|sweep| sweep.key.starts_with("data"));
         combinations(&of_data.cloned().collect::<Vec<_>>())
     }

@@ -6,7 +6,7 @@ use super::cell::Cell;
 use super::plan::Plan;
 use super::settings::ADVICE;
 use super::statistics::{mean_and_deviation, paired_p_value};
-use super::sweep::Settings;
+use super::sweep::SweptValues;
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
 use crate::experiment::verdict::TwinVerdict;
@@ -29,7 +29,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComparisonRow {
     /// Values of the swept keys.
-    pub settings: Settings,
+    pub settings: SweptValues,
     /// Name of the rule or digital network.
     pub name: String,
     /// Test score of each seed.
@@ -125,7 +125,7 @@ impl Effort {
 }
 
 impl ComparisonRow {
-    pub(super) fn new(settings: Settings, name: String, tests: &[TestScore]) -> Self {
+    pub(super) fn new(settings: SweptValues, name: String, tests: &[TestScore]) -> Self {
         let test = SeedScores::of(tests);
         let (mean, standard_deviation) = mean_and_deviation(test.values());
         Self { settings, name, test, mean, standard_deviation, p_value: None, effort: None }
@@ -136,7 +136,7 @@ impl ComparisonRow {
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorstTwin {
     /// Values of the swept keys.
-    pub settings: Settings,
+    pub settings: SweptValues,
     /// Verdict on the twin.
     pub verdict: TwinVerdict,
     /// Number of runs that it is the worst of.

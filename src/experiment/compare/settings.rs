@@ -1,6 +1,6 @@
 //! Seeds of a comparison's runs, and swept values as overrides.
 
-use super::sweep::Settings;
+use super::sweep::SweptValues;
 use crate::Error;
 use crate::experiment::recipe::LARGEST_SEED;
 
@@ -8,7 +8,7 @@ use crate::experiment::recipe::LARGEST_SEED;
 pub(super) const ADVICE: &str = "name the folder of a comparison that has begun";
 
 /// Swept values as overrides of the recipe, each `key=value`.
-pub(super) fn overrides(settings: &Settings) -> Vec<String> {
+pub(super) fn overrides(settings: &SweptValues) -> Vec<String> {
     settings.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 

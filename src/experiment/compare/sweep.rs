@@ -14,7 +14,7 @@ pub struct Sweep {
 }
 
 /// Values of swept keys, in the order of the sweeps.
-pub type Settings = Vec<(String, String)>;
+pub type SweptValues = Vec<(String, String)>;
 
 impl FromStr for Sweep {
     type Err = String;
@@ -37,8 +37,8 @@ impl FromStr for Sweep {
 }
 
 /// Every combination of the sweeps' values; one empty combination without sweeps.
-pub(super) fn combinations(sweeps: &[Sweep]) -> Vec<Settings> {
-    sweeps.iter().fold(vec![Settings::new()], |combinations, Sweep { key, values }| {
+pub(super) fn combinations(sweeps: &[Sweep]) -> Vec<SweptValues> {
+    sweeps.iter().fold(vec![SweptValues::new()], |combinations, Sweep { key, values }| {
         combinations
             .iter()
             .flat_map(|before| {
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(all.len(), 6);
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(all[4], [pair("a.b", "0.1"), pair("c", "y")]);
-        assert_eq!(combinations(&[]), [Settings::new()]);
+        assert_eq!(combinations(&[]), [SweptValues::new()]);
         assert!("a=".parse::<Sweep>().is_err());
     }
 }

@@ -14,7 +14,9 @@ use super::super::run_folder::RunFolder;
 use super::recipe::{MetaConfig, MetaRecipe};
 use super::tasks::{Classes, Sources};
 use crate::Error;
-use crate::rules::plasticity::{Architecture, Coefficients, FeedbackKind, Learner, Outcome, Term};
+use crate::rules::plasticity::{
+    Architecture, Coefficients, FeedbackKind, OnlineLearner, Outcome, Term,
+};
 use crate::training::{Event, Observer};
 
 /// Arm of the comparison: a way to learn.
@@ -132,7 +134,8 @@ pub(super) fn meta_train(
     let device = Device::default();
     let mut training = ThetaTraining::open(folder, recipe, &device)?;
     let widths = [&[sources.width][..], &recipe.hidden, &[sources.classes]].concat();
-    let mut learner = Learner::<f32>::new(Architecture::new(widths, recipe.beta), arm.feedback());
+    let mut learner =
+        OnlineLearner::<f32>::new(Architecture::new(widths, recipe.beta), arm.feedback());
     let (known, held_out) = sources.divide(&recipe.tasks, seed)?;
     let terms = arm.terms(recipe);
     let mut clock = Instant::now();
@@ -203,7 +206,7 @@ impl ThetaTraining {
         terms: &[Term],
         recipe: &MetaRecipe,
         classes: &Classes,
-        learner: &mut Learner<f32>,
+        learner: &mut OnlineLearner<f32>,
     ) {
         let episode = self.history.len() + 1;
         let mut random = random::stream(seed, &format!("episode {episode}"));
@@ -243,7 +246,7 @@ impl ThetaTraining {
         seed: u64,
         recipe: &MetaRecipe,
         classes: &Classes,
-        learner: &mut Learner<f32>,
+        learner: &mut OnlineLearner<f32>,
         clock: Instant,
     ) -> ArmResult {
         let theta = self.coefficients();

@@ -9,7 +9,7 @@ use twinprop_devices::random;
 use super::recipe::{MetaRecipe, TasksConfig};
 use crate::Error;
 use crate::data::{DataConfig, Dataset, Locator};
-use crate::rules::plasticity::Task;
+use crate::rules::plasticity::LearningTask;
 
 /// The data sets of a meta-training.
 pub(super) struct Sources {
@@ -130,10 +130,10 @@ fn name(data: &DataConfig) -> String {
 
 impl Classes<'_> {
     /// Draws a task from some of the classes.
-    pub fn draw(&self, tasks: &TasksConfig, random: &mut ChaCha8Rng) -> Task<f32> {
+    pub fn draw(&self, tasks: &TasksConfig, random: &mut ChaCha8Rng) -> LearningTask<f32> {
         let mut pools: Vec<usize> = (0..self.0.len()).collect();
         let (chosen, _) = pools.partial_shuffle(random, tasks.classes);
-        let mut task = Task::default();
+        let mut task = LearningTask::default();
         for &mut place in chosen {
             let PoolClass { pool, class, label } = self.0[place];
             let mut members = pool.members[class].clone();

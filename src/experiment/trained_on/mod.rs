@@ -13,4 +13,4 @@ mod refusal;
 pub(super) use self::adopt::adopt;
 pub(super) use self::changes::listed;
 pub use self::record::{Half, TrainedFeature, TrainedOn};
-pub(super) use self::refusal::{Remedy, check_loaded, refuse};
+pub(super) use self::refusal::{ChangedPart, check_loaded, refuse};

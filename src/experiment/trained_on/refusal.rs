@@ -8,23 +8,23 @@ use super::record::TrainedOn;
 use crate::Error;
 use crate::training::{Observer, warn};
 
-/// What brings back what a run was trained on.
+/// The part that differs from the training.
 #[derive(Clone, Copy)]
-pub(in crate::experiment) enum Remedy {
-    /// Its files.
+pub(in crate::experiment) enum ChangedPart {
+    /// The data files.
     Data,
-    /// Its device.
+    /// The device.
     Device,
 }
 
-/// Refuses `changes` since the training in `run`, unless they are `allowed`; those are told.
+/// Refuses `changes` of `part` since the training in `run`. If they are `allowed`, emits a warning instead.
 ///
 /// # Errors
-/// [`Error::Usage`] names them and the `remedy`.
+/// [`Error::Usage`] names the changes and what to do.
 pub(in crate::experiment) fn refuse(
     run: &Path,
     changes: &[String],
-    remedy: Remedy,
+    part: ChangedPart,
     allowed: bool,
     observer: &mut dyn Observer,
 ) -> Result<(), Error> {
@@ -36,22 +36,22 @@ pub(in crate::experiment) fn refuse(
         let warning = format!("{run}: what it was trained on has changed, as allowed: {changes}");
         return warn(observer, &[warning]);
     }
-    let remedy = match remedy {
-        Remedy::Data => {
+    let remedy = match part {
+        ChangedPart::Data => {
             "name the folder of the training's files with option `data_dir`, or take the new ones with option `allow_changed_data`"
         }
-        Remedy::Device => {
+        ChangedPart::Device => {
             "name the device of the training with option `devices`, or take this one with option `allow_changed_data` (drives and settings are then the same shares of the new ranges)"
         }
     };
     Err(Error::Usage(format!("{run}: what it was trained on has changed: {changes}; {remedy}")))
 }
 
-/// Refuses to load twins from `from` for a training on `now`, where they were made for other features, classes
-/// or channels, unless that is `allowed`. How samples are divided does not matter: a twin is of a device.
+/// Refuses to load twins from `from` for a training on `now` if their features, classes or channels differ. If
+/// differences are `allowed`, emits a warning instead. The split of the samples does not matter to a twin.
 ///
 /// # Errors
-/// [`Error::Usage`] names what differs.
+/// [`Error::Usage`] names the differences.
 pub(in crate::experiment) fn check_loaded(
     from: &RunFolder,
     now: &TrainedOn,

@@ -3,7 +3,9 @@
 
 use super::Architecture;
 use super::kernels::{Real, add_scaled, dot, real};
-use super::online::{Feedback, Sample, Shared, Sides, Theta, Trace, derivative, forward, pair};
+use super::online::{
+    Feedback, OnlineTrace, Sample, Shared, Sides, Theta, derivative, forward, pair,
+};
 
 /// A step at which the adjoint is taken.
 #[derive(Clone, Copy)]
@@ -11,7 +13,7 @@ pub(super) struct StepPoint<'a, R> {
     /// The weights before the step.
     pub weights: &'a [R],
     /// Values at the nodes in the step.
-    pub trace: &'a Trace<R>,
+    pub trace: &'a OnlineTrace<R>,
 }
 
 /// Where the gradient of a query's loss goes.
@@ -153,7 +155,7 @@ fn reverse_change<R: Real>(
 fn reverse_errors<R: Real>(
     architecture: &Architecture,
     feedback: &[R],
-    trace: &Trace<R>,
+    trace: &OnlineTrace<R>,
     cotangents: &mut TraceCotangents<R>,
 ) {
     let beta = real(architecture.beta());
@@ -201,7 +203,7 @@ pub(super) fn query<R: Real>(
     architecture: &Architecture,
     weights: &[R],
     Sample { x, label }: Sample<R>,
-    trace: &mut Trace<R>,
+    trace: &mut OnlineTrace<R>,
     gradient: Option<QueryGradient<R>>,
 ) -> R {
     forward(architecture, weights, x, trace, false);

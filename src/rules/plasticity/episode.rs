@@ -6,12 +6,12 @@ use twinprop_devices::vectorised;
 use super::Architecture;
 use super::adjoint::{QueryGradient, StepPoint, TraceCotangents, query, reverse_step};
 use super::kernels::{Real, dot, real};
-use super::online::{Feedback, Sample, Theta, Trace, errors, step};
+use super::online::{Feedback, OnlineTrace, Sample, Theta, errors, step};
 use super::terms::{Coefficients, Term};
 
 /// Samples to learn from, and queries; a sample is its values and its class.
 #[derive(Clone, Debug, Default)]
-pub struct Task<R> {
+pub struct LearningTask<R> {
     /// Training samples, each learned once, in this order.
     pub training: Vec<(Vec<R>, usize)>,
     /// Queries afterwards.
@@ -40,18 +40,18 @@ pub struct Outcome {
 }
 
 /// Learns one task after the other in the same buffers: a step allocates nothing.
-pub struct Learner<R> {
+pub struct OnlineLearner<R> {
     architecture: Architecture,
     kind: FeedbackKind,
     feedback: Vec<R>,
     /// The weights before each step and after the last; without a gradient, two buffers in turn.
     weights: Vec<Vec<R>>,
-    traces: Vec<Trace<R>>,
+    traces: Vec<OnlineTrace<R>>,
     cotangents: TraceCotangents<R>,
     adjoint: Vec<R>,
 }
 
-impl<R: Real> Learner<R> {
+impl<R: Real> OnlineLearner<R> {
     /// With buffers for a network of `architecture`.
     #[must_use]
     pub fn new(architecture: Architecture, kind: FeedbackKind) -> Self {
@@ -65,7 +65,7 @@ impl<R: Real> Learner<R> {
     pub fn learn(
         &mut self,
         theta: &Coefficients,
-        task: &Task<R>,
+        task: &LearningTask<R>,
         random: &mut ChaCha8Rng,
     ) -> Outcome {
         self.draw(random, 2);
@@ -81,7 +81,7 @@ impl<R: Real> Learner<R> {
     pub fn learn_with_gradient(
         &mut self,
         theta: &Coefficients,
-        task: &Task<R>,
+        task: &LearningTask<R>,
         random: &mut ChaCha8Rng,
     ) -> (Outcome, [f64; Term::COUNT]) {
         self.draw(random, task.training.len() + 1);
@@ -98,7 +98,7 @@ impl<R: Real> Learner<R> {
         let size = self.architecture.weights();
         while self.weights.len() < buffers {
             self.weights.push(vec![R::zero(); size]);
-            self.traces.push(Trace::new(&self.architecture));
+            self.traces.push(OnlineTrace::new(&self.architecture));
         }
         self.architecture.draw(&mut self.weights[0], random);
         self.architecture.draw(&mut self.feedback, random);
@@ -106,7 +106,7 @@ impl<R: Real> Learner<R> {
 
     /// Learns with the buffers 0 to `highest` in turn; returns the index of the last weights.
     #[inline(always)]
-    fn steps(&mut self, theta: &Theta<R>, task: &Task<R>, highest: usize) -> usize {
+    fn steps(&mut self, theta: &Theta<R>, task: &LearningTask<R>, highest: usize) -> usize {
         let mut place = 0;
         for (x, label) in &task.training {
             let next = if place < highest { place + 1 } else { 0 };
@@ -123,7 +123,7 @@ impl<R: Real> Learner<R> {
     /// Answers the queries with the weights at `place`; `with_gradient`, `adjoint` becomes the gradient of their mean
     /// loss.
     #[inline(always)]
-    fn answer(&mut self, task: &Task<R>, place: usize, with_gradient: bool) -> Outcome {
+    fn answer(&mut self, task: &LearningTask<R>, place: usize, with_gradient: bool) -> Outcome {
         let Self { architecture, feedback, weights, traces, cotangents, adjoint, kind } = self;
         let (weights, trace) = (&weights[place], &mut traces[place]);
         let count = task.queries.len().max(1) as f64;

@@ -30,6 +30,6 @@ mod tests;
 
 pub use architecture::Architecture;
 pub use batch::Side;
-pub use episode::{FeedbackKind, Learner, Outcome, Task};
+pub use episode::{FeedbackKind, LearningTask, OnlineLearner, Outcome};
 pub use kernels::Real;
 pub use terms::{Coefficients, Term};

@@ -43,7 +43,7 @@ pub(super) struct Sample<'a, R> {
 
 /// Values at the nodes in a step.
 #[derive(Clone)]
-pub(super) struct Trace<R> {
+pub(super) struct OnlineTrace<R> {
     /// Activations; of node 0 the data, of the last the softmax.
     pub y: Vec<R>,
     /// Error signals.
@@ -56,7 +56,7 @@ pub(super) struct Trace<R> {
     pub q: Vec<R>,
 }
 
-impl<R: Real> Trace<R> {
+impl<R: Real> OnlineTrace<R> {
     pub fn new(architecture: &Architecture) -> Self {
         let zeros = || vec![R::zero(); architecture.values()];
         Self { y: zeros(), e: zeros(), m: zeros(), z: zeros(), q: zeros() }
@@ -104,7 +104,7 @@ pub(super) fn forward<R: Real>(
     architecture: &Architecture,
     weights: &[R],
     x: &[R],
-    trace: &mut Trace<R>,
+    trace: &mut OnlineTrace<R>,
     back: bool,
 ) {
     let beta = real(architecture.beta());
@@ -144,7 +144,7 @@ pub(super) fn errors<R: Real>(
     architecture: &Architecture,
     feedback: &[R],
     label: usize,
-    trace: &mut Trace<R>,
+    trace: &mut OnlineTrace<R>,
 ) {
     let beta = real(architecture.beta());
     let top = architecture.layers();
@@ -190,7 +190,7 @@ pub(super) struct Node<'a, R> {
 }
 
 impl<'a, R: Real> Sides<'a, R> {
-    pub fn of(architecture: &Architecture, layer: usize, trace: &'a Trace<R>) -> Self {
+    pub fn of(architecture: &Architecture, layer: usize, trace: &'a OnlineTrace<R>) -> Self {
         let node = |node: usize| {
             let range = architecture.node(node);
             Node { y: &trace.y[range.clone()], e: &trace.e[range.clone()], z: &trace.z[range] }
@@ -220,7 +220,7 @@ pub(super) fn step<R: Real>(
     weights: &[R],
     next: &mut [R],
     Sample { x, label }: Sample<R>,
-    trace: &mut Trace<R>,
+    trace: &mut OnlineTrace<R>,
 ) {
     forward(architecture, weights, x, trace, true);
     errors(architecture, feedback.or(weights), label, trace);

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 use twinprop_devices::random;
 
-use super::online::{Feedback, Sample, Trace, step};
-use super::{Architecture, Coefficients, FeedbackKind, Learner, Task, Term};
+use super::online::{Feedback, OnlineTrace, Sample, step};
+use super::{Architecture, Coefficients, FeedbackKind, LearningTask, OnlineLearner, Term};
 
 /// Elements 0.5 sin(phase + 0.37 l + 0.91 i + 0.53 j) of the matrices l = 1, 2, …, row i, column j.
 fn waves(architecture: &Architecture, phase: f64) -> Vec<f64> {
@@ -51,7 +51,7 @@ fn signals_and_updates_are_the_reference_values() {
         let theta: Coefficients = serde_json::from_value(case["theta"].clone()).unwrap();
         let theta = theta.to_array().map(|amount| amount as f32);
         let mut next = weights.clone();
-        let mut trace = Trace::new(&architecture);
+        let mut trace = OnlineTrace::new(&architecture);
         let sample = Sample { x: &x, label };
         let fixed = Feedback::Fixed(&feedback);
         step(&architecture, &theta, fixed, &weights, &mut next, sample, &mut trace);
@@ -101,7 +101,7 @@ fn updates_agree_with_the_published_code() {
         let mut theta = [0.0; Term::COUNT];
         (theta[0], theta[2], theta[9]) = (pseudo_gradient, error_hebb, oja);
         let mut next = weights.clone();
-        let mut trace = Trace::new(&architecture);
+        let mut trace = OnlineTrace::new(&architecture);
         let sample = Sample { x: &x, label: 3 };
         let fixed = Feedback::Fixed(&feedback);
         step(&architecture, &theta, fixed, &weights, &mut next, sample, &mut trace);
@@ -123,11 +123,13 @@ fn the_adjoint_is_the_derivative_of_the_queries_loss() {
         let x = (0..6).map(|j| (0.7 * (6 * k + j) as f64).sin().abs()).collect();
         (x, k % 3)
     };
-    let task: Task<f64> =
-        Task { training: (0..7).map(sample).collect(), queries: (7..12).map(sample).collect() };
+    let task: LearningTask<f64> = LearningTask {
+        training: (0..7).map(sample).collect(),
+        queries: (7..12).map(sample).collect(),
+    };
     let theta = [0.05, -0.03, -0.08, 0.01, 0.02, 0.04, -0.06, 0.05, 0.07, 0.03];
     for kind in [FeedbackKind::Fixed, FeedbackKind::Symmetric] {
-        let learner = || Learner::new(architecture.clone(), kind);
+        let learner = || OnlineLearner::new(architecture.clone(), kind);
         let loss = |theta: [f64; Term::COUNT]| {
             let random = &mut random::stream(3, "episode");
             learner().learn(&Coefficients::from_array(theta), &task, random).loss
@@ -161,12 +163,14 @@ fn symmetric_feedback_is_aligned() {
     let architecture = Architecture::new(vec![6, 8, 7, 3], 10.0);
     let sample =
         |k: usize| ((0..6).map(|j| (0.3 * (6 * k + j) as f32).cos().abs()).collect(), k % 3);
-    let task: Task<f32> =
-        Task { training: (0..9).map(sample).collect(), queries: (9..18).map(sample).collect() };
+    let task: LearningTask<f32> = LearningTask {
+        training: (0..9).map(sample).collect(),
+        queries: (9..18).map(sample).collect(),
+    };
     let theta = Coefficients::pseudo_gradient(0.01);
     let angles = |kind| {
         let random = &mut random::stream(1, "episode");
-        Learner::new(architecture.clone(), kind).learn(&theta, &task, random).angles
+        OnlineLearner::new(architecture.clone(), kind).learn(&theta, &task, random).angles
     };
     assert!(angles(FeedbackKind::Symmetric).into_iter().all(|angle| angle < 0.1));
     assert!(angles(FeedbackKind::Fixed).into_iter().all(|angle| angle > 1.0));
