@@ -27,7 +27,7 @@ use crate::twin::DigitalTwin;
 pub enum TwinConfig {
     /// A multilayer perceptron, fitted to shots.
     Neural(NeuralTwinConfig),
-    /// A causal convolution, for a device whose drive is a waveform.
+    /// A causal convolution, for a device with a waveform as its drive.
     Temporal(TemporalTwinConfig),
     /// Several neural twins, and their mean.
     Ensemble(EnsembleConfig),

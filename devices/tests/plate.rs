@@ -53,7 +53,7 @@ fn a_linear_plate_answers_as_its_transfer_function() {
         }
         (sine.hypot(cosine), cosine.atan2(sine))
     };
-    // Ratios whose 2,000 samples hold whole periods (f = 100 Hz ratio, 0.2 s).
+    // Ratios with whole periods in 2,000 samples (f = 100 Hz ratio, 0.2 s).
     let transfer = |ratio: f64| -> (f64, f64) {
         let (real, imaginary) = (1.0 - ratio * ratio, 0.1 * ratio);
         (ratio / real.hypot(imaginary), std::f64::consts::FRAC_PI_2 - imaginary.atan2(real))

@@ -25,7 +25,7 @@ pub(super) struct Keeper<'a> {
     /// When this process began with the run, and the seconds of earlier ones.
     pub start: Instant,
     pub seconds_before: f64,
-    /// When this process began to train, and where the time went before.
+    /// When this process began to train, and the times spent before.
     pub since: Instant,
     pub spent_before: Spent,
 }

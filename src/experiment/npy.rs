@@ -24,7 +24,7 @@ impl RunFolder {
                 writer.extend(values.iter().cloned())?;
                 writer.finish()
             });
-        written.map_err(Error::file(&self.path().join(name), "see that there is room"))?;
+        written.map_err(Error::file(&self.path().join(name), "see that the disk has space"))?;
         self.write_bytes(name, &bytes)
     }
 

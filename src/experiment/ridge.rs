@@ -1,8 +1,8 @@
 //! Ridge regression, for comparison.
 //!
 //! With X the standardised features of the training samples, a row a sample, and T their targets, the weights are
-//! W = (XᵀX + λ 1)⁻¹ Xᵀ T (Hoerl & Kennard, Technometrics 12, 55, 1970, eq. 2.1). λ is the one of a grid whose
-//! generalised cross-validation is smallest: n ‖T − X W‖² / (n − trace H)², H = X (XᵀX + λ 1)⁻¹ Xᵀ (Golub, Heath &
+//! W = (XᵀX + λ 1)⁻¹ Xᵀ T (Hoerl & Kennard, Technometrics 12, 55, 1970, eq. 2.1). λ is the one of a grid with the smallest
+//! generalised cross-validation: n ‖T − X W‖² / (n − trace H)², H = X (XᵀX + λ 1)⁻¹ Xᵀ (Golub, Heath &
 //! Wahba, Technometrics 21, 215, 1979, eq. 1.4).
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
@@ -13,7 +13,7 @@ use crate::loss::{Loss, Score};
 /// λ from 10⁻⁶ to 10⁴ of the mean eigenvalue of XᵀX.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -6..=4;
 
-/// The score of ridge regression on the test data of `split`, whose targets are values.
+/// The score of ridge regression on the test data of `split`; the targets are values.
 pub(super) fn test(split: &Split, loss: &dyn Loss) -> Score {
     let (Targets::Values(train), Targets::Values(_)) = (&split.train.targets, &split.test.targets)
     else {

@@ -93,7 +93,7 @@ pub struct Summary {
     pub epochs: usize,
     /// Seconds from the first to the last, everything included; breaks are left out.
     pub seconds: f64,
-    /// Where they went.
+    /// Seconds of each part.
     #[serde(default)]
     pub spent: Spent,
     /// Shots played on all devices, calibration included.
@@ -102,7 +102,7 @@ pub struct Summary {
     pub device_seconds: f64,
     /// Values clamped in front of the devices.
     pub clamped: u64,
-    /// Values that went to the devices: the drives of every shot, and the parameters of every batch.
+    /// Values sent to the devices: the drives of every shot, and the parameters of every batch.
     #[serde(default)]
     pub values: u64,
     /// The links of the real devices.

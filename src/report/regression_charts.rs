@@ -139,7 +139,7 @@ fn ticks(range: &Range<f64>) -> Vec<f64> {
     (first..=last).map(|count| count as f64 * step).collect()
 }
 
-/// `name`, cut where it is wider than the room for names.
+/// `name`, cut where it is wider than the space for names.
 fn shortened(name: &str) -> String {
     let fits = |text: &str| width_of(text, FONT.1) <= NAMES - 16;
     if fits(name) {

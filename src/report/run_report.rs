@@ -95,9 +95,10 @@ impl RunReport<'_> {
         let rmse = format!("RMSE {}", self.error_unit);
         rows.extend(test_rmse.map(|value| (rmse.as_str(), error_in_words(value.into()))));
         rows.extend(test_nrmse.map(|value| ("NRMSE", format!("{value:.4}"))));
-        rows.extend(test_exact.map(|share| {
-            ("Samples all of whose labels are right", Measure::Accuracy.format(share))
-        }));
+        rows.extend(
+            test_exact
+                .map(|share| ("Samples with all labels right", Measure::Accuracy.format(share))),
+        );
         if summary.device_seconds > 0.0 {
             rows.push(("Time on the device", seconds(summary.device_seconds)));
         }

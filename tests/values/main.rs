@@ -54,7 +54,7 @@ epochs = 1
 
 /// A table with two targets of very different units.
 const TABLE: &str = r#"data.source.csv = { path = "data.csv", targets = ["force", "current"] }"#;
-/// A series whose targets are waveforms.
+/// A series with waveforms as targets.
 const WAVEFORMS: &str = r#"data.source.sequence = { path = "series.csv", inputs = ["u"], targets = ["d"], window = 4, stride = 2, target = "window" }"#;
 /// The same series, of which one time a window is answered.
 const SERIES: &str = r#"data.source.sequence = { path = "series.csv", inputs = ["u"], targets = ["d"], window = 4 }"#;

@@ -89,7 +89,7 @@ impl Replay {
         self.shots.is_empty()
     }
 
-    /// The next measurement of a shot with this key, or why there is none.
+    /// The next measurement of a shot with this key, or why it is missing.
     fn find(&mut self, key: u64) -> Result<Place, String> {
         let first = self.shots.partition_point(|(other, _)| *other < key);
         let count = self.shots[first..].iter().take_while(|(other, _)| *other == key).count();

@@ -19,7 +19,7 @@ use super::transport::Transport;
 const REOPEN: Duration = Duration::from_secs(10);
 /// Pause between two tries.
 const REOPEN_PAUSE: Duration = Duration::from_millis(250);
-/// Most bytes that wait to be written; later frames are created when there is room, with newer answers known.
+/// Most bytes that wait to be written; later frames are created when there is space, with newer answers known.
 const BACKLOG: usize = 64 * 1024;
 /// Longest time of a write before reading, because both ends could wait for each other.
 const WRITE_PATIENCE: Duration = Duration::from_millis(5);

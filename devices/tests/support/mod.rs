@@ -26,7 +26,7 @@ pub struct Doubler {
 }
 
 impl Doubler {
-    /// A device of `channels` drives, whose calls fail as `fails` says.
+    /// A device of `channels` drives; its calls fail as `fails` says.
     pub fn new(channels: usize, fails: fn(usize, usize) -> bool) -> Self {
         let interface = Interface {
             device: "doubler".to_owned(),

@@ -10,8 +10,8 @@ use crate::Error;
 /// Reads the series at `path`, in any format of a sequence, as the series of the training, `config`, was read.
 ///
 /// Its inputs must be there; its targets, all of them together, or its classes may be there or not. With `labelled`
-/// and answers, the samples are the windows whose answers lie within the series; else they are all windows, those
-/// among them whose answers lie beyond the end of the series, as in a forecast. `config.path`,
+/// and answers, the samples are the windows with their answers within the series; else they are all windows, also
+/// those with answers beyond the end of the series, as in a forecast. `config.path`,
 /// `config.series` and `config.test` are not used.
 ///
 /// # Errors

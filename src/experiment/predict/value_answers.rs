@@ -79,7 +79,7 @@ fn number(value: f64, scaling: FeatureScaling) -> String {
     let standardised = scaling.apply(value);
     let shortened = (0..17).flat_map(|digits| format!("{value:.digits$e}").parse());
     let is_same = |shorter: &f64| scaling.apply(*shorter) == standardised;
-    // Zero is among no number's shorter forms, and may come back as a rounding error.
+    // Zero first: its rounding error has no shorter form.
     let value = std::iter::once(0.0).chain(shortened).find(is_same).unwrap_or(value);
     if value == 0.0 || (1e-4..1e15).contains(&value.abs()) {
         value.to_string()

@@ -129,7 +129,7 @@ impl TrainedOn {
         self.devices = interfaces.collect();
     }
 
-    /// Takes the encoder's constants of `before`, with which the network goes on.
+    /// Takes the encoder's constants of `before`: the network keeps using them.
     pub(in crate::experiment) fn keep_encoder_of(&mut self, before: &Self) {
         for (feature, before) in self.features.iter_mut().zip(&before.features) {
             (feature.minimum, feature.maximum) = (before.minimum, before.maximum);

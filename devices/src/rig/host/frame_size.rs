@@ -73,7 +73,7 @@ impl FrameSize {
 mod tests {
     use super::*;
 
-    /// The sizes of frames on a device whose calls take `call` seconds, and each shot `shot` more.
+    /// The sizes of frames on a device that takes `call` seconds a call and `shot` seconds a shot.
     fn sizes(call: f64, shot: f64) -> Vec<usize> {
         let mut size = FrameSize::default();
         (0..20)

@@ -115,7 +115,7 @@ impl Host {
         let frame = frame_bytes(widest * width);
         if greeting.window_frames == 0 || (greeting.window_bytes as usize) < frame {
             return Err(format!(
-                "its window of {} bytes and {} frames has no room for a shot's frame of {frame} bytes",
+                "its window of {} bytes and {} frames is too small for a shot's frame of {frame} bytes",
                 greeting.window_bytes, greeting.window_frames
             ));
         }

@@ -44,8 +44,8 @@ impl Host {
         let batch = self.batch.as_mut()?;
         let payload = largest_payload(greeting.largest_frame as usize);
         if let Some(offset) = self.unsent {
-            let room = ((payload - 8) / 4).min(usize::from(u16::MAX));
-            let count = room.min(self.parameters.len() - offset);
+            let most = ((payload - 8) / 4).min(usize::from(u16::MAX));
+            let count = most.min(self.parameters.len() - offset);
             self.unsent = Some(offset + count).filter(|next| *next < self.parameters.len());
             return Some(Request::Configure { offset, count });
         }
@@ -56,9 +56,9 @@ impl Host {
             let interface = &description.interface;
             let widest = interface.inputs.len().max(interface.outputs.len());
             let width = if greeting.codes { self.encoding } else { Encoding::Floats }.width();
-            let room = (payload / (widest * width)).min(usize::from(u16::MAX));
-            let room = room.min(self.frame_size.shots());
-            let (first, shots) = (batch.next, room.min(batch.shots - batch.next));
+            let most = (payload / (widest * width)).min(usize::from(u16::MAX));
+            let most = most.min(self.frame_size.shots());
+            let (first, shots) = (batch.next, most.min(batch.shots - batch.next));
             batch.next += shots;
             (shots > 0).then_some(Request::Play { first, shots })
         })?;

@@ -212,21 +212,22 @@ impl Responder {
 
     fn refuse(&mut self, header: &Header, refusal: Refusal, text: &str) {
         let header = Header { kind: Kind::Error, ..*header };
-        let room = self.room_for_text();
-        let frame = self.encoder.encode(&header, |bytes| error_payload(refusal, text, room, bytes));
+        let space = self.space_for_text();
+        let frame =
+            self.encoder.encode(&header, |bytes| error_payload(refusal, text, space, bytes));
         let frame = frame.to_vec();
         self.answer(header.sequence, frame);
     }
 
     fn send_error(&mut self, header: &Header, refusal: Refusal, text: &str) {
-        let room = self.room_for_text();
+        let space = self.space_for_text();
         self.send(&Header { kind: Kind::Error, ..*header }, |bytes| {
-            error_payload(refusal, text, room, bytes);
+            error_payload(refusal, text, space, bytes);
         });
     }
 
     /// Bytes of an error's text.
-    fn room_for_text(&self) -> usize {
+    fn space_for_text(&self) -> usize {
         (largest_payload(self.capacity.largest_frame) - 2).min(LONGEST_TEXT)
     }
 
@@ -248,9 +249,9 @@ impl Responder {
 /// Bytes of an error's text at most.
 const LONGEST_TEXT: usize = 1000;
 
-/// Code and text, cut to `room`.
-fn error_payload(refusal: Refusal, text: &str, room: usize, bytes: &mut Vec<u8>) {
+/// Code and text, cut to `space`.
+fn error_payload(refusal: Refusal, text: &str, space: usize, bytes: &mut Vec<u8>) {
     bytes.extend((refusal as u16).to_le_bytes());
-    let end = text.floor_char_boundary(room);
+    let end = text.floor_char_boundary(space);
     bytes.extend_from_slice(&text.as_bytes()[..end]);
 }

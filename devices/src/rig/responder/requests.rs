@@ -61,10 +61,10 @@ impl Responder {
 
     fn describe(&mut self, frame: &Frame<'_>) {
         let Some(offset) = long(frame.payload, 0) else { return };
-        let room = largest_payload(self.capacity.largest_frame) - 4;
+        let space = largest_payload(self.capacity.largest_frame) - 4;
         let text = std::mem::take(&mut self.text);
         let piece = text.get(offset as usize..).unwrap_or_default();
-        let piece = &piece[..piece.len().min(room)];
+        let piece = &piece[..piece.len().min(space)];
         self.send(&Header { kind: Kind::Description, ..frame.header }, |bytes| {
             bytes.extend(offset.to_le_bytes());
             bytes.extend_from_slice(piece);

@@ -4,7 +4,7 @@
 //! bounded queue, so that a child that hangs does not block the host. Its standard error is passed on, and the
 //! last lines are kept.
 //!
-//! A child whose output shows that it is alive is never killed: it ends by itself, in its safe state.
+//! A child that still sends output is never killed: it ends by itself, in its safe state.
 //!
 //! The child has a process group of its own: a Ctrl-C in the terminal reaches only the host, which sends the
 //! device to its safe state. So does the end of the child's input, also when the host is killed.
