@@ -51,14 +51,14 @@ impl Default for WatchConfig {
 /// let config = PendulaConfig { count: 3, ..Default::default() };
 /// let watch = WatchConfig { drives: 8, ..WatchConfig::default() };
 ///
-/// let mut device = Pendula::nominal(&config)?;
+/// let mut device = Pendula::nominal(&config);
 /// let (inputs, parameters) =
 ///     DesignConfig::Uniform.draw(device.interface(), watch.drives, None, 1)?;
 /// let reference = Reference::measure(&mut device, inputs, parameters, watch.repeats)?;
 ///
 /// // The same device, and one with other constants.
 /// assert!(!reference.compare(&mut device, &watch, 1)?.alarm);
-/// let mut other = Pendula::fabricated(&config, 0.1, 2)?;
+/// let mut other = Pendula::fabricated(&config, 0.1, 2);
 /// assert!(reference.compare(&mut other, &watch, 1)?.alarm);
 /// # Ok(())
 /// # }

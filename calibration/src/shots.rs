@@ -17,7 +17,7 @@ const MOST_SHOTS_A_PIECE: f64 = 64.0;
 /// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() })?;
+/// let mut device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() });
 /// let (inputs, parameters) = DesignConfig::Uniform.draw(device.interface(), 20, None, 1)?;
 /// let shots = Shots::measure(&mut device, inputs, parameters, |done| println!("{done} shots"))?;
 /// let (seen, unseen) = shots.split_last(5);

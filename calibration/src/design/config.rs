@@ -21,7 +21,7 @@ use crate::neural::NeuralTwinConfig;
 /// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() })?;
+/// let device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() });
 /// let interface = device.interface();
 /// let (inputs, parameters) = DesignConfig::LatinHypercube.draw(interface, 64, None, 1)?;
 /// assert_eq!(inputs.shape(), (interface.inputs.len(), 64));

@@ -34,12 +34,12 @@ use crate::twin::DigitalTwin;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = PendulaConfig { count: 3, ..Default::default() };
-/// let mut device = Pendula::fabricated(&config, 0.01, 1)?;
+/// let mut device = Pendula::fabricated(&config, 0.01, 1);
 /// let (inputs, parameters) = DesignConfig::Uniform.draw(device.interface(), 100, None, 1)?;
 /// let unseen = Shots::measure(&mut device, inputs, parameters, |_| ())?;
 ///
 /// // The data sheet's equation, of a device that is off it by a hundredth.
-/// let twin = EquationTwin::new(Box::new(Pendula::nominal(&config)?));
+/// let twin = EquationTwin::new(Box::new(Pendula::nominal(&config)));
 /// let judge = FidelityConfig { points: 16, ..FidelityConfig::default() };
 /// let backend = Device::flex();
 /// let fidelity = Fidelity::measure(&twin, &mut device, &unseen, &judge, 1, &backend, |_| ())?;

@@ -46,9 +46,11 @@ fn solve(delay: usize, steps: usize) -> Vec<f64> {
         let late = |step: usize| step.checked_sub(delay).map_or(START, |place| x[place]);
         let (before, after) = (late(step), late(step + 1));
         slopes.push(slope(x[step], before));
-        // The history before the beginning is constant.
-        let slope_at = |step: usize| step.checked_sub(delay).map_or(0.0, |place| slopes[place]);
-        let middle = 0.5 * (before + after) + h / 8.0 * (slope_at(step) - slope_at(step + 1));
+        // The history before the beginning is constant, and x(t) has a kink at the beginning.
+        let slope_after = step.checked_sub(delay).map_or(0.0, |place| slopes[place]);
+        let slope_before = (step + 1).checked_sub(delay).filter(|&place| place > 0);
+        let slope_before = slope_before.map_or(0.0, |place| slopes[place]);
+        let middle = 0.5 * (before + after) + h / 8.0 * (slope_after - slope_before);
         let now = x[step];
         let k1 = slope(now, before);
         let k2 = slope(now + 0.5 * h * k1, middle);
