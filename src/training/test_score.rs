@@ -52,9 +52,11 @@ impl TestScore {
     /// The measure by which results are ranked.
     #[must_use]
     pub fn measure(self) -> Measure {
-        match self.test_r2 {
-            Some(_) => Measure::R2,
-            None => Measure::Accuracy,
+        // R² is unknown, and `null` in a file, if the true values are all the same; the RMSE is known.
+        if self.test_r2.is_some() || self.test_rmse.is_some() {
+            Measure::R2
+        } else {
+            Measure::Accuracy
         }
     }
 

@@ -107,22 +107,27 @@ pub fn plan_comparison(
 /// The rules among `rules` that can train on the devices of `recipe`. `observer` hears why the others cannot.
 ///
 /// # Errors
-/// [`Error::Usage`] if the only rule cannot.
+/// [`Error::Usage`] if none can.
 fn possible_rules(
     rules: &[Rule],
     recipe: &Recipe,
     observer: &mut dyn Observer,
 ) -> Result<Vec<Rule>, Error> {
     let mut possible = Vec::new();
+    let mut problems = Vec::new();
     for &rule in rules {
         match why_not(rule, recipe) {
             None => possible.push(rule),
-            Some(why) if rules.len() == 1 => return Err(Error::Usage(why)),
-            Some(why) => {
-                let notice = format!("`{rule}` is left out: {why}");
-                let _ = observer.observe(&Event::Notice(&notice))?;
-            }
+            Some(why) => problems.push((rule, why)),
         }
+    }
+    if possible.is_empty() {
+        let problems: Vec<String> = problems.into_iter().map(|(_, why)| why).collect();
+        return Err(Error::Usage(problems.join("; ")));
+    }
+    for (rule, why) in problems {
+        let notice = format!("`{rule}` is left out: {why}");
+        let _ = observer.observe(&Event::Notice(&notice))?;
     }
     Ok(possible)
 }
