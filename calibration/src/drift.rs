@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random, validate};
 
-use crate::shots::Shots;
+use twinprop_devices::shots::Shots;
 
 /// How drift is tested; in a recipe, `[calibration.watch]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,7 +77,7 @@ pub struct Reference {
 
 /// The change of a device between two measurements.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Drift {
+pub struct DriftTest {
     /// Change of the readings as a share of their standard deviation over the drives, without the part of
     /// the noise.
     pub moved: f32,
@@ -118,7 +118,7 @@ impl Reference {
         device: &mut dyn PhysicalLayer,
         config: &WatchConfig,
         seed: u64,
-    ) -> Result<Drift, DeviceError> {
+    ) -> Result<DriftTest, DeviceError> {
         let now =
             Self::measure(device, self.inputs.clone(), self.parameters.clone(), config.repeats)?;
         Ok(self.drift(&now, config.false_alarm_rate, seed))
@@ -126,7 +126,7 @@ impl Reference {
 
     /// The change from these readings to those of `now`, which are of the same drives.
     #[must_use]
-    pub fn drift(&self, now: &Self, false_alarm_rate: f64, seed: u64) -> Drift {
+    pub fn drift(&self, now: &Self, false_alarm_rate: f64, seed: u64) -> DriftTest {
         let (own, others) = (self.in_binary_units(), now.in_binary_units());
         let both: Vec<&DMatrix<f32>> = own.iter().chain(&others).collect();
         let then = own.len();
@@ -172,7 +172,7 @@ impl Reference {
             .filter(|_| permuted(&mut |side| side.shuffle(&mut random)) >= as_far)
             .count();
         let p_value = (1 + further) as f64 / (1 + permutations) as f64;
-        Drift { moved: moved(&own, &others), p_value, alarm: p_value <= false_alarm_rate }
+        DriftTest { moved: moved(&own, &others), p_value, alarm: p_value <= false_alarm_rate }
     }
 
     /// The readings in binary units of their outputs.
@@ -181,7 +181,7 @@ impl Reference {
     }
 }
 
-/// [`Drift::moved`] from the readings `then` to those `now`, a matrix a repeat.
+/// [`DriftTest::moved`] from the readings `then` to those `now`, a matrix a repeat.
 fn moved(then: &[DMatrix<f32>], now: &[DMatrix<f32>]) -> f32 {
     let (own, others): (Vec<_>, Vec<_>) = (then.iter().collect(), now.iter().collect());
     let (then, now) = (mean(&own), mean(&others));

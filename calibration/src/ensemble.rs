@@ -17,9 +17,9 @@ use crate::error::CalibrationError;
 use crate::fit::FitConfig;
 use crate::network_twin::NetworkLearner;
 use crate::neural::{NeuralTwin, NeuralTwinConfig, Perceptron};
-use crate::shots::{Run, Shots};
 use crate::state::{State, as_part, take_part};
 use crate::twin::{DigitalTwin, Learner};
+use twinprop_devices::shots::{ShotRun, Shots};
 
 /// How an ensemble is made; in a recipe, `twin = { ensemble = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -173,7 +173,7 @@ impl Learner for EnsembleLearner {
     }
 
     /// Returns the mean of the members' errors.
-    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+    fn learn(&mut self, runs: &[&ShotRun], rate: f64) -> Result<f32, CalibrationError> {
         let mut sum = 0.0;
         for member in &mut self.members {
             sum += member.learn(runs, rate)?;

@@ -11,11 +11,11 @@ use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
 use crate::identify::{ConstantFit, IdentifyConfig};
 use crate::moments::deviations_above;
-use crate::shots::Run;
 use crate::state::State;
 use crate::store::save_constants;
 use crate::tensors::{TensorEquation, by_setting, in_tensors};
 use crate::twin::{DigitalTwin, Learner, Linearised};
+use twinprop_devices::shots::ShotRun;
 
 /// A simulated device's noiseless equation and its hand-written adjoint.
 ///
@@ -219,7 +219,7 @@ impl Learner for ConstantLearner {
         0.003
     }
 
-    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+    fn learn(&mut self, runs: &[&ShotRun], rate: f64) -> Result<f32, CalibrationError> {
         if !self.fit.is_weighed() {
             self.fit.weigh_by(&deviations(runs, &self.equation.interface().outputs));
         }
@@ -245,7 +245,7 @@ impl Learner for ConstantLearner {
 }
 
 /// Standard deviation of each output over `runs`, not much smaller than that of its bank.
-fn deviations(runs: &[&Run], outputs: &Channels) -> Vec<f32> {
+fn deviations(runs: &[&ShotRun], outputs: &Channels) -> Vec<f32> {
     let columns: Vec<_> = runs.iter().flat_map(|run| run.outputs.column_iter()).collect();
     if columns.is_empty() {
         return Vec::new();

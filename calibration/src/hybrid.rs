@@ -21,10 +21,10 @@ use crate::fit::FitConfig;
 use crate::identify::{IdentifyConfig, identify};
 use crate::network_twin::NetworkLearner;
 use crate::neural::{NeuralTwin, NeuralTwinConfig, Perceptron};
-use crate::shots::{Run, Shots};
 use crate::state::{State, as_part, take_part};
 use crate::store::save_constants;
 use crate::twin::{DigitalTwin, Learner, predict};
+use twinprop_devices::shots::{ShotRun, Shots};
 
 /// How a hybrid twin is made; in a recipe, `twin = { hybrid = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -180,19 +180,19 @@ impl Learner for HybridLearner {
         self.constants.steady_rate()
     }
 
-    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+    fn learn(&mut self, runs: &[&ShotRun], rate: f64) -> Result<f32, CalibrationError> {
         let error = self.constants.learn(runs, rate)?;
         let Some(network) = &mut self.network else { return Ok(error) };
         let equation = self.constants.equation();
-        let remainders: Vec<Run> = runs
+        let remainders: Vec<ShotRun> = runs
             .iter()
             .map(|run| {
                 let mut explained = run.outputs.clone();
                 equation.respond(&run.inputs, &run.parameters, &mut explained)?;
-                Ok(Run { outputs: &run.outputs - explained, ..(*run).clone() })
+                Ok(ShotRun { outputs: &run.outputs - explained, ..(*run).clone() })
             })
             .collect::<Result<_, CalibrationError>>()?;
-        let remainders: Vec<&Run> = remainders.iter().collect();
+        let remainders: Vec<&ShotRun> = remainders.iter().collect();
         let slower = network.first_rate() / self.constants.first_rate();
         network.learn(&remainders, rate * slower)?;
         Ok(error)

@@ -11,8 +11,8 @@ use crate::adam::{Adam, half_cosine};
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
 use crate::moments::reading_moments;
-use crate::shots::{Run, Shots};
 use crate::state::{State, as_part, take, take_part};
+use twinprop_devices::shots::{ShotRun, Shots};
 
 /// How an equation's constants are learned; in a recipe, `twin = { learned_physics = {} }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,7 +85,7 @@ pub fn identify(
         order.shuffle(&mut random::stream(seed, &format!("identification order {epoch}")));
         let mut error = 0.0;
         for chosen in order.chunks(config.settings_per_step) {
-            let chosen: Vec<&Run> = chosen.iter().map(|&run| &runs[run]).collect();
+            let chosen: Vec<&ShotRun> = chosen.iter().map(|&run| &runs[run]).collect();
             let rate = config.learning_rate * half_cosine(step / steps);
             step += 1.0;
             let played: usize = chosen.iter().map(|run| run.len()).sum();
@@ -189,14 +189,14 @@ impl ConstantFit {
     pub fn step(
         &mut self,
         equation: &mut dyn Differentiable,
-        runs: &[&Run],
+        runs: &[&ShotRun],
         rate: f64,
     ) -> Result<f32, DeviceError> {
         let played: usize = runs.iter().map(|run| run.outputs.len()).sum();
         let scale = 1.0 / played.max(1) as f32;
         let mut gradient = vec![0.0; self.is_learned.len()];
         let mut error = 0.0;
-        for Run { inputs, parameters, outputs } in runs {
+        for ShotRun { inputs, parameters, outputs } in runs {
             let mut predicted = outputs.clone();
             equation.respond(inputs, parameters, &mut predicted)?;
             let by_output = |values: &mut DMatrix<f32>, factor: &DVector<f32>| {

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::Channels;
 
-use crate::shots::Shots;
+use twinprop_devices::shots::Shots;
 
 /// Smallest deviation of an output, as a share of the largest in its bank: about that of the rounding to
 /// 32-bit floats, for an output with constant readings.

@@ -9,8 +9,8 @@ use twinprop_devices::Interface;
 
 use crate::bridge::{to_matrix, to_tensor};
 use crate::error::CalibrationError;
-use crate::shots::Run;
 use crate::state::State;
+use twinprop_devices::shots::ShotRun;
 
 /// A differentiable model of one physical layer.
 ///
@@ -132,7 +132,7 @@ pub trait Learner: Send {
     /// # Errors
     /// [`CalibrationError::RefinementDiverged`] where the error is not finite; the learner stays as it
     /// was before the step.
-    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError>;
+    fn learn(&mut self, runs: &[&ShotRun], rate: f64) -> Result<f32, CalibrationError>;
 
     /// The learned values and the optimiser's moments, for a later process.
     fn state(&self) -> State;

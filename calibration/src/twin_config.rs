@@ -15,10 +15,10 @@ use crate::fit::{FitConfig, FitHistory};
 use crate::hybrid::{HybridConfig, HybridTwin};
 use crate::identify::{IdentifyConfig, identify};
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
-use crate::shots::Shots;
 use crate::store::{has_constants, load_constants};
 use crate::temporal::{TemporalTwin, TemporalTwinConfig};
 use crate::twin::DigitalTwin;
+use twinprop_devices::shots::Shots;
 
 /// The kind of twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

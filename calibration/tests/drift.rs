@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use twinprop_calibration::design::DesignConfig;
-use twinprop_calibration::{Drift, Reference, WatchConfig};
-use twinprop_devices::imperfections::{Course, DriftConfig, Span};
+use twinprop_calibration::{DriftTest, Reference, WatchConfig};
+use twinprop_devices::imperfections::{DriftConfig, DriftCourse, Span};
 use twinprop_devices::optical::SecondHarmonicConfig;
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, Usage};
 
@@ -13,7 +13,7 @@ fn device(deviation: f64, seed: u64, shots: u64) -> Box<dyn PhysicalLayer> {
     let drift = (deviation > 0.0).then_some(DriftConfig {
         deviation,
         over: Span::Shots(1000.0),
-        course: Course::Ageing,
+        course: DriftCourse::Ageing,
     });
     let config = DeviceConfig {
         model: DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()),
@@ -31,7 +31,7 @@ fn device(deviation: f64, seed: u64, shots: u64) -> Box<dyn PhysicalLayer> {
 }
 
 /// The test for drift of a device after its constants drifted by `deviation`.
-fn tested(deviation: f64, seed: u64, config: &WatchConfig) -> Drift {
+fn tested(deviation: f64, seed: u64, config: &WatchConfig) -> DriftTest {
     let mut fresh = device(0.0, seed, 0);
     let (inputs, parameters) =
         DesignConfig::Uniform.draw(fresh.interface(), config.drives, None, seed).unwrap();

@@ -12,7 +12,7 @@ use twinprop_calibration::refine::Lesson;
 use twinprop_calibration::state::State;
 use twinprop_calibration::{
     CalibrationError, DigitalTwin, EquationTwin, FitConfig, HybridTwin, Learner, NeuralTwin,
-    NeuralTwinConfig, Refiner, Run, Shots,
+    NeuralTwinConfig, Refiner, ShotRun, Shots,
 };
 use twinprop_devices::mechanical::PendulaConfig;
 use twinprop_devices::{
@@ -37,7 +37,7 @@ fn shots(device: &mut dyn PhysicalLayer, count: usize, seed: u64) -> Shots {
 }
 
 /// `steps` steps on `runs`, eight a step, in turn.
-fn lesson(runs: &[Arc<Run>], steps: usize, rate: f64) -> Lesson {
+fn lesson(runs: &[Arc<ShotRun>], steps: usize, rate: f64) -> Lesson {
     (0..steps)
         .map(|step| {
             let chosen = (0..8).map(|place| Arc::clone(&runs[(8 * step + place) % runs.len()]));
@@ -185,7 +185,7 @@ impl Learner for PoolProbe {
         self.0.steady_rate()
     }
 
-    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+    fn learn(&mut self, runs: &[&ShotRun], rate: f64) -> Result<f32, CalibrationError> {
         self.1.store(rayon::current_num_threads(), Ordering::Relaxed);
         self.0.learn(runs, rate)
     }
@@ -232,7 +232,7 @@ fn a_learner_that_panics_ends_the_lessons_and_nothing_else() {
         fn steady_rate(&self) -> f64 {
             0.1
         }
-        fn learn(&mut self, _runs: &[&Run], _rate: f64) -> Result<f32, CalibrationError> {
+        fn learn(&mut self, _runs: &[&ShotRun], _rate: f64) -> Result<f32, CalibrationError> {
             panic!("this learner panics, as the test wants it to")
         }
         fn state(&self) -> State {

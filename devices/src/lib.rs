@@ -80,6 +80,7 @@ pub mod recording;
 #[cfg(feature = "rig")]
 pub mod rig;
 mod saturation;
+pub mod shots;
 pub mod simulated;
 pub mod slew;
 pub mod usage;
@@ -100,6 +101,7 @@ pub use layer::{PhysicalLayer, runs_of_equal_parameters};
 #[doc(hidden)]
 pub use matrix_product::multiply;
 pub use nalgebra;
+pub use shots::{ShotRun, Shots};
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;
 pub use usage::{Programming, Usage};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use nalgebra::{DMatrix, DVector};
-use twinprop_devices::imperfections::{Course, DriftConfig, ImperfectionsConfig, Span, wrap};
+use twinprop_devices::imperfections::{DriftConfig, DriftCourse, ImperfectionsConfig, Span, wrap};
 use twinprop_devices::mechanical::PendulaConfig;
 use twinprop_devices::{
     Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer, Usage,
@@ -95,7 +95,7 @@ fn converters_round_to_their_codes() {
 }
 
 /// Ages by σ = 0.1 in 100 shots.
-fn ageing(course: Course) -> DeviceConfig {
+fn ageing(course: DriftCourse) -> DeviceConfig {
     let drift = DriftConfig { deviation: 0.1, over: Span::Shots(100.0), course };
     DeviceConfig {
         model: DeviceKind::Pendula(PendulaConfig { count: 8, ..Default::default() }),
@@ -125,7 +125,7 @@ fn play_once(device: &mut dyn PhysicalLayer) -> DMatrix<f32> {
 
 #[test]
 fn a_device_drifts_as_its_schedule_says() {
-    let (steady, warming) = (ageing(Course::Ageing), ageing(Course::WarmingUp));
+    let (steady, warming) = (ageing(DriftCourse::Ageing), ageing(DriftCourse::WarmingUp));
     let moved = |config: &DeviceConfig, shots| {
         (angles_after(config, shots) - angles_after(config, 0)).norm()
     };
@@ -138,7 +138,7 @@ fn a_device_drifts_as_its_schedule_says() {
 
 #[test]
 fn drift_depends_on_the_number_of_shots_alone() {
-    let config = ageing(Course::Ageing);
+    let config = ageing(DriftCourse::Ageing);
     let mut device = config.fabricate(3).unwrap().device;
     let mut angles = DMatrix::zeros(0, 0);
     for _ in 0..=40 {

@@ -12,10 +12,10 @@ use std::thread;
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_devices::electronic::{CrossbarConfig, TransistorConfig};
-use twinprop_devices::imperfections::{Course, DriftConfig, ImperfectionsConfig, Span};
+use twinprop_devices::imperfections::{DriftConfig, DriftCourse, ImperfectionsConfig, Span};
 use twinprop_devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
 use twinprop_devices::optical::{MziMeshConfig, SecondHarmonicConfig};
-use twinprop_devices::recording::{Recorded, Recorder, Replay};
+use twinprop_devices::recording::{self, Recorder, Replay};
 use twinprop_devices::rig::transport::Tcp;
 use twinprop_devices::rig::{Emulator, EmulatorConfig, Encoding, Farm, Patience, Rig};
 use twinprop_devices::{
@@ -106,7 +106,7 @@ fn imperfections() -> ImperfectionsConfig {
         shot_noise: 0.01,
         dac_bits: 12,
         adc_bits: 12,
-        drift: Some(DriftConfig { deviation: 0.02, over, course: Course::Ageing }),
+        drift: Some(DriftConfig { deviation: 0.02, over, course: DriftCourse::Ageing }),
     }
 }
 
@@ -219,7 +219,7 @@ fn the_parameters_of_each_shot_are_recorded_and_replayed() {
     let mut recorder = Recorder::new(Adder::new(), &folder).unwrap();
     let measured = together(&mut recorder, &batch);
     recorder.recording().finish().unwrap();
-    let recorded = Recorded::read(&folder).unwrap();
+    let recorded = recording::read(&folder).unwrap();
     assert_eq!(recorded.inputs, batch.inputs);
     assert_eq!(recorded.parameters, batch.parameters);
     assert_eq!(recorded.outputs, measured);

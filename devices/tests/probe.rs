@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use twinprop_devices::probe::{Probe, ProbeConfig, Side};
+use twinprop_devices::probe::{ChannelKind, Probe, ProbeConfig};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 /// Two outputs: the first is linear in input 0 and in the parameter and nonlinear in input 1; the second only
@@ -72,21 +72,21 @@ fn a_probe_finds_noise_drift_gain_and_bend() {
     assert!((noise / NOISE - 1.0).abs() < 0.2, "{noise}");
     assert!(probe.repeatability.signal[0] > 1.0, "{:?}", probe.repeatability.signal);
 
-    let of = |side: Side, name: &str| {
+    let of = |side: ChannelKind, name: &str| {
         let found = |sweep: &&_| {
-            let sweep: &twinprop_devices::probe::Sweep = sweep;
+            let sweep: &twinprop_devices::probe::ChannelSweep = sweep;
             sweep.side == side && sweep.channel == name
         };
         probe.linearity.sweeps.iter().find(found).unwrap()
     };
-    let straight = of(Side::Input, "x 0");
+    let straight = of(ChannelKind::Input, "x 0");
     assert_eq!(straight.output, "y 0");
     assert!((straight.gain - 2.0).abs() < 0.03, "{straight:?}");
     assert!(straight.nonlinearity < 0.01, "{straight:?}");
-    let parameter = of(Side::Parameter, "p 0");
+    let parameter = of(ChannelKind::Parameter, "p 0");
     assert!((parameter.gain + 3.0).abs() < 0.03 && parameter.nonlinearity < 0.01, "{parameter:?}");
     // x² at nine levels from −1 to 1 has no slope, a span of one and √(1.204 / 7) about its mean.
-    let bent = of(Side::Input, "x 1");
+    let bent = of(ChannelKind::Input, "x 1");
     assert!((bent.nonlinearity - 0.415).abs() < 0.03 && bent.gain.abs() < 0.05, "{bent:?}");
     assert!(straight.visibility > 100.0 && bent.visibility > 50.0);
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
-use twinprop_devices::recording::{Recorded, Recorder, Replay};
+use twinprop_devices::recording::{self, Recorder, Replay};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
 /// Answers with its drive, its parameter, and how many shots came before.
@@ -183,12 +183,12 @@ fn a_recording_resumes_after_a_crash() {
     // A crash: the third segment is complete, but not its line.
     let index = fs::read_to_string(path.join("index.jsonl")).unwrap();
     fs::write(path.join("index.jsonl"), &index[..index.len() - 9]).unwrap();
-    assert_eq!(Recorded::read(&path).unwrap().inputs.ncols(), 8);
+    assert_eq!(recording::read(&path).unwrap().inputs.ncols(), 8);
 
     let mut recorder = Recorder::resume(Counting::new(), &path).unwrap();
     recorder.measure(&drives(-1.0), &setting, &mut outputs).unwrap();
     assert_eq!(recorder.recording().finish().unwrap(), 12);
-    let held = Recorded::read(&path).unwrap();
+    let held = recording::read(&path).unwrap();
     assert_eq!(held.inputs.columns(0, 4), drives(0.0));
     assert_eq!(held.inputs.columns(8, 4), drives(-1.0));
     assert_eq!(held.parameters.column(11), setting);

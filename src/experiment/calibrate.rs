@@ -6,9 +6,9 @@ use burn::tensor::Device;
 use nalgebra::DMatrix;
 use twinprop_calibration::design::{DesignConfig, TaskDrives};
 use twinprop_calibration::fidelity::predict;
-use twinprop_calibration::shots::beside;
 use twinprop_calibration::{Fidelity, Shots};
-use twinprop_devices::recording::{Recorded, Recorder};
+use twinprop_devices::recording::{self, Recorder};
+use twinprop_devices::shots::beside;
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
 use super::build::Experiment;
@@ -159,7 +159,7 @@ struct ShotRecorder<'a> {
     recorder: Recorder<&'a mut Boundary>,
     place: PathBuf,
     /// Shots recorded before.
-    before: Recorded,
+    before: Shots,
     /// Shots asked for so far.
     asked: usize,
     task: Task<'a>,
@@ -176,11 +176,11 @@ impl<'a> ShotRecorder<'a> {
         observer: &'a mut dyn Observer,
     ) -> Result<Self, Error> {
         let (recorder, before) = if place.exists() {
-            (Recorder::resume(device, place)?, Recorded::read(place)?)
+            (Recorder::resume(device, place)?, recording::read(place)?)
         } else {
             let Interface { inputs, parameters, outputs, .. } = device.interface();
             let none = |channels: &Channels| DMatrix::zeros(channels.len(), 0);
-            let before = Recorded {
+            let before = Shots {
                 inputs: none(inputs),
                 parameters: none(parameters),
                 outputs: none(outputs),
@@ -200,8 +200,8 @@ impl<'a> ShotRecorder<'a> {
     /// Plays the drives of a design, except those played before.
     fn play(&mut self, inputs: DMatrix<f32>, parameters: DMatrix<f32>) -> Result<Shots, Error> {
         let Self { recorder, before, asked, task, .. } = self;
-        let there = before.inputs.ncols().saturating_sub(*asked).min(inputs.ncols());
-        let first = (*asked).min(before.inputs.ncols());
+        let there = before.len().saturating_sub(*asked).min(inputs.ncols());
+        let first = (*asked).min(before.len());
         if before.inputs.columns(first, there) != inputs.columns(0, there)
             || before.parameters.columns(first, there) != parameters.columns(0, there)
         {
@@ -223,17 +223,17 @@ impl<'a> ShotRecorder<'a> {
         Error::Usage(format!(
             "{}: its {} shots have other drives than this calibration's; name another folder with option `out`",
             self.place.display(),
-            self.before.inputs.ncols()
+            self.before.len()
         ))
     }
 
     /// Writes the remaining shots to the files, and ends the task.
     fn finish(self) -> Result<(), Error> {
-        if self.before.inputs.ncols() > self.total {
+        if self.before.len() > self.total {
             return Err(self.refuse());
         }
         self.recorder.recording().finish()?;
-        self.task.end(&match self.before.inputs.ncols() {
+        self.task.end(&match self.before.len() {
             0 => format!("{} shots", self.total),
             there => format!("{} shots, {there} of them measured before", self.total),
         })

@@ -1,7 +1,7 @@
 //! The shots that judged a twin: what the device measured, and what the twin predicted.
 
 use nalgebra::DMatrix;
-use twinprop_devices::recording::Recorded;
+use twinprop_devices::recording;
 use twinprop_devices::{Channels, Interface};
 
 use super::calibrated::CalibrationSummary;
@@ -58,7 +58,7 @@ impl RunFolder {
         ) else {
             return Ok(None);
         };
-        let recorded = Recorded::read(&self.shots(device))?.outputs;
+        let recorded = recording::read(&self.shots(device))?.outputs;
         let (channels, shots) = (interface.outputs.len(), twin.test_shots);
         if predicted.shape() != (channels, shots) || recorded.ncols() < shots {
             let problem = format!(

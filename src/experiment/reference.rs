@@ -4,7 +4,8 @@ use burn::tensor::Device;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::design::{DesignConfig, TaskLikeConfig};
 use twinprop_calibration::{Reference, WatchConfig};
-use twinprop_devices::recording::{Recorded, Recorder};
+use twinprop_devices::Shots;
+use twinprop_devices::recording::Recorder;
 use twinprop_devices::{Channels, PhysicalLayer};
 
 use super::run_folder::RunFolder;
@@ -56,7 +57,7 @@ impl ReferenceSet<'_> {
 }
 
 /// The reference set from a recording of `repeats` plays on a device with `outputs`.
-pub(super) fn read_reference(recorded: Recorded, outputs: Channels, repeats: usize) -> Reference {
+pub(super) fn read_reference(recorded: Shots, outputs: Channels, repeats: usize) -> Reference {
     let drives = recorded.inputs.ncols() / repeats;
     Reference {
         outputs,

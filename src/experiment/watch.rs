@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::{Drift, Reference};
-use twinprop_devices::recording::Recorded;
+use twinprop_calibration::{DriftTest, Reference};
+use twinprop_devices::recording;
 use twinprop_devices::{PhysicalLayer, random};
 
 use super::reference::read_reference;
@@ -20,12 +20,12 @@ pub struct Look {
     /// Name of the device in the recipe.
     pub device: String,
     /// Drift since the run.
-    pub drift: Drift,
+    pub drift: DriftTest,
 }
 
 impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { moved, p_value, alarm } = self.drift;
+        let DriftTest { moved, p_value, alarm } = self.drift;
         let (device, moved) = (&self.device, 100.0 * moved);
         write!(f, "{device}: moved by {moved:.1} % of its readings' deviation, p = {p_value:.4}")?;
         if alarm { f.write_str(": it has drifted") } else { Ok(()) }
@@ -57,7 +57,7 @@ impl Watch {
             if folder.exists() {
                 let outputs = instrument.device.interface().outputs.clone();
                 references
-                    .push((place, read_reference(Recorded::read(&folder)?, outputs, repeats)));
+                    .push((place, read_reference(recording::read(&folder)?, outputs, repeats)));
             }
         }
         if references.is_empty() {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, Run, at_point};
+use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, ShotRun, at_point};
 use twinprop_devices::{Boundary, BoundaryCounts, DeviceError, Interface, PhysicalLayer};
 
 use super::noise::NoiseSource;
@@ -323,7 +323,7 @@ impl Physical {
     }
 
     /// Drives, parameters and readings of shot `shot` of each sample, at the stage's input `x` and output `y`.
-    pub(crate) fn run(&self, shot: usize, x: &Tensor<2>, y: &Tensor<2>) -> Run {
+    pub(crate) fn run(&self, shot: usize, x: &Tensor<2>, y: &Tensor<2>) -> ShotRun {
         let part = |values: &Tensor<2>| {
             let width = values.dims()[1] / self.shots;
             values.clone().narrow(1, shot * width, width)
@@ -332,7 +332,7 @@ impl Physical {
             Some(units) => units.readings(part(y)),
             None => part(y),
         };
-        Run {
+        ShotRun {
             inputs: to_matrix(self.inputs.apply(part(x).clamp(-1.0, 1.0))),
             parameters: self.settings.of_shot(shot),
             outputs: to_matrix(readings),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use nalgebra::DMatrix;
-use twinprop_devices::recording::Recorded;
+use twinprop_devices::recording;
 
 use super::confusion::confusion_chart;
 use super::figure::Figure;
@@ -267,7 +267,7 @@ impl CompareReport<'_> {
         let run = RunFolder::at(&self.folder.join(&first.folder));
         let mut figures = Vec::new();
         for device in run.referenced() {
-            let Ok(recorded) = Recorded::read(&run.reference(&device)) else { continue };
+            let Ok(recorded) = recording::read(&run.reference(&device)) else { continue };
             let shots = |values: &DMatrix<f32>, what: &str| {
                 let count = values.ncols().min(SHOTS);
                 // A reference set repeats each drive; the stride skips the repetitions.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use twinprop_devices::probe::{Probe, Side, Sweep};
+use twinprop_devices::probe::{ChannelKind, ChannelSweep, Probe};
 
 use super::page::{escape, facts, page, thousands};
 use super::plot::{Curve, line_chart};
@@ -196,7 +196,7 @@ impl ProbeReport<'_> {
     }
 
     fn nonlinearity(&self) -> String {
-        let of_side = |side: Side| {
+        let of_side = |side: ChannelKind| {
             let sweeps = self.probe.linearity.sweeps.iter();
             let seen = sweeps.filter(move |sweep| sweep.side == side).enumerate();
             seen.filter(|(_, sweep)| sweep.is_seen())
@@ -209,15 +209,15 @@ impl ProbeReport<'_> {
             "deviation from the line / span (%)",
             None,
             &[
-                Curve { name: "inputs", points: of_side(Side::Input) },
-                Curve { name: "parameters", points: of_side(Side::Parameter) },
+                Curve { name: "inputs", points: of_side(ChannelKind::Input) },
+                Curve { name: "parameters", points: of_side(ChannelKind::Parameter) },
             ],
         )
     }
 
     /// The sweeps of the least linear channels that some output responds to.
-    fn least_linear(&self) -> Vec<&Sweep> {
-        let mut sweeps: Vec<&Sweep> =
+    fn least_linear(&self) -> Vec<&ChannelSweep> {
+        let mut sweeps: Vec<&ChannelSweep> =
             self.probe.linearity.sweeps.iter().filter(|sweep| sweep.is_seen()).collect();
         sweeps.sort_by(|one, other| other.nonlinearity.total_cmp(&one.nonlinearity));
         sweeps.truncate(SHOWN);
@@ -254,7 +254,7 @@ impl ProbeReport<'_> {
 }
 
 /// Chart of a sweep and the straight line through it.
-fn chart_of(sweep: &Sweep) -> String {
+fn chart_of(sweep: &ChannelSweep) -> String {
     let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
     let (middle, reading) = (mean(&sweep.levels), mean(&sweep.readings));
     let points = |readings: &mut dyn Iterator<Item = f32>| {

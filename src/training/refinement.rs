@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_calibration::fidelity::FIT;
 use twinprop_calibration::refine::{PendingLesson, RefinerState};
 use twinprop_calibration::state::{State, as_part, take_part};
-use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, Replay};
+use twinprop_calibration::{Estimate, Fidelity, FidelityConfig, Refiner, ReplayBuffer};
 use twinprop_devices::{random, validate};
 
 use super::recalibration::{Budget, measure_at, recalibrate_about};
@@ -131,7 +131,7 @@ struct LearningTwin {
     shots: Vec<(usize, usize)>,
     /// Steps from one lesson to the next.
     every: u64,
-    replay: Replay,
+    replay: ReplayBuffer,
     refiner: Refiner,
     /// Errors of the lessons in this epoch.
     errors: Vec<f32>,
@@ -168,7 +168,7 @@ impl Refinement {
                 instrument.twin().learner(backend).filter(|_| *learns && !shots.is_empty())?;
             let lesson = COST_OF_A_LESSON * (config.fresh + config.replayed) as f64;
             let every = (lesson / (config.budget * shots.len() as f64)).ceil() as u64;
-            let (replay, refiner) = (Replay::new(config.kept), Refiner::new(learner));
+            let (replay, refiner) = (ReplayBuffer::new(config.kept), Refiner::new(learner));
             Some(LearningTwin { shots, every, replay, refiner, errors: Vec::new() })
         });
         let twins = twins.collect();

@@ -14,7 +14,7 @@ use super::config::ActiveConfig;
 use super::task_like::TaskDrives;
 use crate::ensemble::Ensemble;
 use crate::error::CalibrationError;
-use crate::shots::Shots;
+use twinprop_devices::shots::Shots;
 
 impl ActiveConfig {
     /// Measures `shots` shots of a device with `interface`. In each round `measure` gets inputs

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channels, validate};
 
 use super::uniform;
-use crate::shots::beside;
+use twinprop_devices::shots::beside;
 
 /// How far the shots of a task-like design are from the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channel, Channels, Interface};
 
-use crate::shots::Shots;
+use twinprop_devices::shots::Shots;
 
 /// A part of a channel's range where a twin is worse than elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

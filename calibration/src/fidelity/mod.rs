@@ -19,8 +19,8 @@ pub use readings::Readings;
 
 pub use crate::twin::predict;
 
-use crate::shots::Shots;
 use crate::twin::DigitalTwin;
+use twinprop_devices::shots::Shots;
 
 /// A twin's agreement with its device.
 ///

@@ -6,7 +6,7 @@ use twinprop_devices::probe::sample_variance;
 use twinprop_devices::{DeviceError, PhysicalLayer};
 
 use super::estimate::Estimate;
-use crate::shots::Shots;
+use twinprop_devices::shots::Shots;
 
 /// How well a twin predicts readings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -19,12 +19,12 @@ use crate::store::{file, read_safetensors, to_safetensors, write};
 const FORMAT: u32 = 3;
 
 /// The JSON beside a network's weights; its size stands under the key of its kind.
-pub(super) struct Description<A: Architecture> {
+pub(super) struct TwinDescription<A: Architecture> {
     pub config: A::Config,
     pub interface: Interface,
 }
 
-impl<A: Architecture> Serialize for Description<A> {
+impl<A: Architecture> Serialize for TwinDescription<A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
         map.serialize_entry("format", &FORMAT)?;
@@ -34,11 +34,11 @@ impl<A: Architecture> Serialize for Description<A> {
     }
 }
 
-/// Reads a [`Description`].
+/// Reads a [`TwinDescription`].
 struct Reader<A>(PhantomData<A>);
 
 impl<'de, A: Architecture> Visitor<'de> for Reader<A> {
-    type Value = Description<A>;
+    type Value = TwinDescription<A>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the description of a twin")
@@ -67,7 +67,7 @@ impl<'de, A: Architecture> Visitor<'de> for Reader<A> {
             M::Error::custom(problem)
         });
         match (config, interface, other) {
-            (Some(config), Some(interface), None) => Ok(Description { config, interface }),
+            (Some(config), Some(interface), None) => Ok(TwinDescription { config, interface }),
             (_, _, Some(error)) => Err(error),
             (None, ..) => Err(M::Error::missing_field(A::KIND)),
             (_, None, _) => Err(M::Error::missing_field("interface")),
@@ -80,7 +80,7 @@ impl<'de, A: Architecture> Visitor<'de> for Reader<A> {
 /// # Errors
 /// [`CalibrationError::File`] names the file that could not be written.
 pub(super) fn save<'a, A: Architecture>(
-    description: &Description<A>,
+    description: &TwinDescription<A>,
     tensors: impl IntoIterator<Item = (String, &'a Tensor<2>)>,
     folder: &Path,
     name: &str,
@@ -100,7 +100,7 @@ pub(super) fn read_description<A: Architecture>(
     folder: &Path,
     name: &str,
     interface: &Interface,
-) -> Result<Description<A>, CalibrationError> {
+) -> Result<TwinDescription<A>, CalibrationError> {
     let path = file(folder, name, "json");
     let json = std::fs::read(&path)
         .map_err(|source| CalibrationError::File { path: path.clone(), source })?;

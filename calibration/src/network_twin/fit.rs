@@ -13,7 +13,7 @@ use crate::bridge::from_vec;
 use crate::error::CalibrationError;
 use crate::fit::{FitConfig, FitHistory};
 use crate::moments::reading_moments;
-use crate::shots::Shots;
+use twinprop_devices::shots::Shots;
 
 impl<A: Architecture> NetworkTwin<A> {
     /// Fits a twin to `shots` of a device with `interface`, and keeps the weights of the smallest

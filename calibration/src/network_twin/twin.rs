@@ -7,16 +7,16 @@ use burn::tensor::{Device, Tensor};
 use twinprop_devices::Interface;
 
 use super::architecture::Architecture;
-use super::files::{Description, Tensors, read_description, save};
+use super::files::{Tensors, TwinDescription, read_description, save};
 use super::units::Units;
 use crate::adam::Adam;
 use crate::bridge::{from_vec, to_vec};
 use crate::error::CalibrationError;
 use crate::fit::FitConfig;
 use crate::moments::ReadingMoments;
-use crate::shots::Run;
 use crate::state::{State, as_part, take, take_part};
 use crate::twin::{DigitalTwin, Learner, Linearised, autodiff_vjp};
+use twinprop_devices::shots::ShotRun;
 
 /// A network that is the twin of one device.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ impl<A: Architecture> NetworkTwin<A> {
         interface: &Interface,
         device: &Device,
     ) -> Result<Self, CalibrationError> {
-        let Description::<A> { config, interface } = read_description(folder, name, interface)?;
+        let TwinDescription::<A> { config, interface } = read_description(folder, name, interface)?;
         let mut tensors = Tensors::read(folder, name, device)?;
         // An untrained twin of the same size says which tensors there must be, in which shapes.
         let outputs = interface.outputs.len();
@@ -169,7 +169,7 @@ impl<A: Architecture> DigitalTwin for NetworkTwin<A> {
             ("reading_mean".to_owned(), &self.units.reading_mean),
             ("reading_deviation".to_owned(), &self.units.reading_deviation),
         ];
-        let description = Description::<A> {
+        let description = TwinDescription::<A> {
             config: self.network.config().clone(),
             interface: self.interface.clone(),
         };
@@ -212,11 +212,11 @@ impl<A: Architecture> Learner for NetworkLearner<A> {
         self.first_rate()
     }
 
-    fn learn(&mut self, runs: &[&Run], rate: f64) -> Result<f32, CalibrationError> {
+    fn learn(&mut self, runs: &[&ShotRun], rate: f64) -> Result<f32, CalibrationError> {
         let Some(first) = runs.first() else { return Ok(0.0) };
         // Runs of one length are groups that share their parameters; otherwise each shot has its own.
         let is_even = runs.iter().all(|run| run.len() == first.len());
-        let times = |run: &Run| if is_even { 1 } else { run.len() };
+        let times = |run: &ShotRun| if is_even { 1 } else { run.len() };
         let settings =
             runs.iter().flat_map(|run| std::iter::repeat_n(run.parameters.as_slice(), times(run)));
         let inputs = self.stack(runs.iter().map(|run| run.inputs.as_slice()), first.inputs.nrows());

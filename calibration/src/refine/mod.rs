@@ -1,7 +1,7 @@
 //! Refinement: a twin keeps learning while it is used.
 //!
 //! ```text
-//! shots of a training ──► Replay ──► Refiner (a Learner in the background) ──► DigitalTwin
+//! shots of a training ──► ReplayBuffer ──► Refiner (a Learner in the background) ──► DigitalTwin
 //! ```
 //!
 //! As the parameters change, or the device drifts, the twin is used where it was not fitted; but the training
@@ -14,4 +14,4 @@ mod replay;
 
 pub use recalibrate::{SHOTS_A_SETTING, recalibrate};
 pub use refiner::{Learned, Lesson, PendingLesson, Refiner, RefinerState};
-pub use replay::Replay;
+pub use replay::ReplayBuffer;

@@ -8,8 +8,8 @@ use rand::{Rng, RngExt};
 use super::refiner::{Learned, Lesson, learn};
 use crate::adam::half_cosine;
 use crate::error::CalibrationError;
-use crate::shots::Shots;
 use crate::twin::DigitalTwin;
+use twinprop_devices::shots::Shots;
 
 /// Shots on one setting in a recalibration.
 pub const SHOTS_A_SETTING: usize = 4;

@@ -11,12 +11,12 @@ use rayon::Yield;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CalibrationError;
-use crate::shots::Run;
 use crate::state::State;
 use crate::twin::{DigitalTwin, Learner};
+use twinprop_devices::shots::ShotRun;
 
 /// Steps that are taken one after the other: the runs of each step, and its learning rate.
-pub type Lesson = Vec<(Vec<Arc<Run>>, f64)>;
+pub type Lesson = Vec<(Vec<Arc<ShotRun>>, f64)>;
 
 /// The result of a lesson.
 pub struct Learned {
@@ -290,7 +290,7 @@ pub(super) fn learn(
     let start = Instant::now();
     let mut errors = Vec::with_capacity(lesson.len());
     for (runs, rate) in lesson {
-        let runs: Vec<&Run> = runs.iter().map(|run| &**run).collect();
+        let runs: Vec<&ShotRun> = runs.iter().map(|run| &**run).collect();
         errors.push(learner.learn(&runs, *rate)?);
     }
     let part = errors.len().div_ceil(10);

@@ -7,19 +7,19 @@ use burn::tensor::Device;
 use rand::{Rng, RngExt};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
-use crate::shots::Run;
 use crate::state::{State, take};
+use twinprop_devices::shots::ShotRun;
 
 /// Largest number of values of all runs together: a quarter of a gigabyte.
 const VALUES: usize = 64 << 20;
 
 /// Keeps the last runs of a device.
-pub struct Replay {
-    runs: VecDeque<Arc<Run>>,
+pub struct ReplayBuffer {
+    runs: VecDeque<Arc<ShotRun>>,
     most: usize,
 }
 
-impl Replay {
+impl ReplayBuffer {
     /// For at most `most` runs, or fewer where they are so large that they would fill the memory.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -27,7 +27,7 @@ impl Replay {
     }
 
     /// Adds a run, and removes the oldest runs where there are too many.
-    pub fn add(&mut self, run: Arc<Run>) {
+    pub fn add(&mut self, run: Arc<ShotRun>) {
         let most = self.most.min(VALUES / run.values().max(1)).max(1);
         while self.runs.len() >= most {
             self.runs.pop_front();
@@ -59,7 +59,7 @@ impl Replay {
         self.runs.clear();
         for place in 0..state.len() / 3 {
             let mut part = |name: &str| take(&mut state, &format!("{place}.{name}"));
-            self.runs.push_back(Arc::new(Run {
+            self.runs.push_back(Arc::new(ShotRun {
                 inputs: to_matrix(part("inputs")?),
                 parameters: to_vec(part("parameters")?).into(),
                 outputs: to_matrix(part("outputs")?),
@@ -69,7 +69,7 @@ impl Replay {
     }
 
     /// `count` random runs, possibly with repetitions; empty if no run was added.
-    pub fn choose(&self, count: usize, random: &mut impl Rng) -> Vec<Arc<Run>> {
+    pub fn choose(&self, count: usize, random: &mut impl Rng) -> Vec<Arc<ShotRun>> {
         if self.runs.is_empty() {
             return Vec::new();
         }
@@ -84,14 +84,14 @@ mod tests {
 
     use super::*;
 
-    fn run(number: f32) -> Arc<Run> {
+    fn run(number: f32) -> Arc<ShotRun> {
         let inputs = DMatrix::from_element(2, 3, number);
-        Arc::new(Run { outputs: inputs.clone(), parameters: DVector::zeros(1), inputs })
+        Arc::new(ShotRun { outputs: inputs.clone(), parameters: DVector::zeros(1), inputs })
     }
 
     #[test]
     fn only_the_last_runs_stay() {
-        let mut replay = Replay::new(3);
+        let mut replay = ReplayBuffer::new(3);
         assert!(replay.choose(2, &mut random::stream(1, "test")).is_empty());
         for number in 0..5 {
             replay.add(run(number as f32));

@@ -25,7 +25,7 @@ pub struct DriftConfig {
     pub over: Span,
     /// Its course over time.
     #[serde(default)]
-    pub course: Course,
+    pub course: DriftCourse,
 }
 
 /// A duration of use.
@@ -43,7 +43,7 @@ pub enum Span {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Course {
+pub enum DriftCourse {
     /// At a constant rate until T, then none.
     #[default]
     Ageing,
@@ -51,7 +51,7 @@ pub enum Course {
     WarmingUp,
 }
 
-impl Course {
+impl DriftCourse {
     /// Share of the change at `time`, in units of T.
     fn share(self, time: f64) -> f64 {
         match self {
@@ -67,7 +67,7 @@ const POSITIONS: f64 = 1024.0;
 /// A device with drifting constants.
 pub struct Drift<D> {
     device: D,
-    course: Course,
+    course: DriftCourse,
     /// T in shots.
     shots_of_drift: f64,
     /// κ(0) and δ.

@@ -8,7 +8,7 @@ mod input_noise;
 mod quantisation;
 mod readout_noise;
 
-pub use drift::{Course, Drift, DriftConfig, Span};
+pub use drift::{Drift, DriftConfig, DriftCourse, Span};
 pub use input_noise::InputNoise;
 pub use quantisation::Quantisation;
 pub use readout_noise::ReadoutNoise;

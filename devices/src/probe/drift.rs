@@ -11,7 +11,7 @@ use crate::DeviceError;
 
 /// Drift of a device, by repeated measurement of a few reference shots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Drift {
+pub struct MeasuredDrift {
     /// Seconds at which the reference shots were played.
     pub seconds: Vec<f64>,
     /// Mean reading of each output channel at these times, `[time][channel]`, in its unit.
@@ -25,7 +25,7 @@ pub struct Drift {
 /// A slope of more standard errors than this is significant, also among hundreds of channels.
 const CERTAIN: f32 = 4.0;
 
-impl Drift {
+impl MeasuredDrift {
     /// Whether output channel `channel` drifts significantly.
     #[must_use]
     pub fn is_certain(&self, channel: usize) -> bool {
@@ -39,14 +39,14 @@ const SHOTS: usize = 16;
 const SHARE: f64 = 0.02;
 
 /// The reference shots.
-pub(super) struct Reference {
+pub(super) struct ReferenceShots {
     inputs: DMatrix<f32>,
     parameters: DVector<f32>,
     seconds: Vec<f64>,
     readings: Vec<Vec<f32>>,
 }
 
-impl Reference {
+impl ReferenceShots {
     pub fn new(session: &mut Session<'_>, timing: &Timing, seconds: f64) -> Self {
         let shots = ((SHARE * seconds / timing.seconds_per_shot()) as usize).clamp(1, SHOTS);
         let (inputs, parameters) = (session.any_inputs(shots), session.any_parameters());
@@ -67,7 +67,7 @@ impl Reference {
     }
 
     /// The drift since the first measurement.
-    pub fn drift(self, repeatability: &Repeatability) -> Drift {
+    pub fn drift(self, repeatability: &Repeatability) -> MeasuredDrift {
         let shots = self.inputs.ncols();
         let Self { seconds, readings, .. } = self;
         let (mut slope, mut significance) = (Vec::new(), Vec::new());
@@ -79,6 +79,6 @@ impl Reference {
             let sure = if error > 0.0 { line.slope / error } else { 0.0 };
             significance.push(sure as f32);
         }
-        Drift { seconds, readings, slope, significance }
+        MeasuredDrift { seconds, readings, slope, significance }
     }
 }

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::drift::Reference;
+use super::drift::ReferenceShots;
 use super::line::Line;
 use super::repeatability::Repeatability;
 use super::session::Session;
@@ -14,7 +14,7 @@ use crate::{Channels, DeviceError};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linearity {
     /// A sweep of each channel, or of as many as the time allowed.
-    pub sweeps: Vec<Sweep>,
+    pub sweeps: Vec<ChannelSweep>,
     /// Number of channels, swept or not.
     pub channels: usize,
 }
@@ -23,7 +23,7 @@ pub struct Linearity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Side {
+pub enum ChannelKind {
     /// It carries data.
     Input,
     /// It carries a trainable parameter.
@@ -32,9 +32,9 @@ pub enum Side {
 
 /// One channel swept over its range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sweep {
+pub struct ChannelSweep {
     /// Its side.
-    pub side: Side,
+    pub side: ChannelKind,
     /// Its name.
     pub channel: String,
     /// Its unit.
@@ -57,7 +57,7 @@ pub struct Sweep {
 /// Pure noise spans fewer standard deviations than this, also in the largest of many outputs.
 const SEEN: f32 = 6.0;
 
-impl Sweep {
+impl ChannelSweep {
     /// Whether any output responds to the channel.
     #[must_use]
     pub fn is_seen(&self) -> bool {
@@ -83,7 +83,7 @@ impl Linearity {
         repeatability: &Repeatability,
         timing: &Timing,
         seconds: f64,
-        reference: &mut Reference,
+        reference: &mut ReferenceShots,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, DeviceError> {
         let until = session.start.elapsed().as_secs_f64() + seconds;
@@ -100,9 +100,12 @@ impl Linearity {
         let repeats = (1..=REPEATS).rev().find(|repeats| sweep_takes(*repeats) <= left);
         let most = repeats.map_or(0, |repeats| (left / sweep_takes(repeats)) as usize);
         let (repeats, most) = (repeats.unwrap_or(1), most.min(CHANNELS));
-        let swept: Vec<(Side, usize)> = chosen(&interface.inputs, most)
-            .map(|channel| (Side::Input, channel))
-            .chain(chosen(&interface.parameters, most).map(|channel| (Side::Parameter, channel)))
+        let swept: Vec<(ChannelKind, usize)> = chosen(&interface.inputs, most)
+            .map(|channel| (ChannelKind::Input, channel))
+            .chain(
+                chosen(&interface.parameters, most)
+                    .map(|channel| (ChannelKind::Parameter, channel)),
+            )
             .collect();
         let mut sweeps = Vec::new();
         for (number, (side, channel)) in swept.iter().enumerate() {
@@ -113,8 +116,8 @@ impl Linearity {
             if is_turn && reference.seconds(timing) < 0.1 * remains {
                 reference.measure(session)?;
             }
-            let levels = (repeats, (*side, *channel));
-            sweeps.push(sweep(session, repeatability, levels, &inputs, &parameters)?);
+            let plan = SweepPlan { side: *side, channel: *channel, repeats };
+            sweeps.push(plan.measure(session, repeatability, &inputs, &parameters)?);
         }
         reference.measure(session)?;
         Ok(Self { sweeps, channels: interface.inputs.len() + interface.parameters.len() })
@@ -128,73 +131,97 @@ fn chosen(channels: &Channels, most: usize) -> impl Iterator<Item = usize> + use
     (0..taken).map(move |number| number * count / taken)
 }
 
-fn sweep(
-    session: &mut Session<'_>,
-    repeatability: &Repeatability,
-    (repeats, (side, number)): (usize, (Side, usize)),
-    inputs: &DVector<f32>,
-    parameters: &DVector<f32>,
-) -> Result<Sweep, DeviceError> {
-    let interface = session.device.interface().clone();
-    let channels = match side {
-        Side::Input => &interface.inputs,
-        Side::Parameter => &interface.parameters,
-    };
-    let channel = channels.iter().nth(number).expect("a channel that was chosen is there");
-    let levels: Vec<f32> = (0..LEVELS)
-        .map(|level| channel.minimum + channel.span() * level as f32 / (LEVELS - 1) as f32)
-        .map(|level| level.clamp(channel.minimum, channel.maximum))
-        .collect();
-    // [n_outputs × levels]
-    let means = match side {
-        Side::Input => {
-            let drives = DMatrix::from_fn(inputs.len(), LEVELS * repeats, |row, shot| {
-                if row == number { levels[shot / repeats] } else { inputs[row] }
-            });
-            let measured = session.play(&drives, parameters)?;
-            let means: Vec<_> = (0..LEVELS)
-                .map(|level| measured.columns(level * repeats, repeats).column_mean())
-                .collect();
-            DMatrix::from_columns(&means)
-        }
-        Side::Parameter => {
-            let drives = DMatrix::from_fn(inputs.len(), repeats, |row, _| inputs[row]);
-            let mut setting = parameters.clone();
-            let mut means = Vec::new();
-            for level in &levels {
-                setting[number] = *level;
-                means.push(session.play(&drives, &setting)?.column_mean());
+/// The sweep of one channel.
+struct SweepPlan {
+    side: ChannelKind,
+    /// Its number among the channels of its kind.
+    channel: usize,
+    /// Shots of each level.
+    repeats: usize,
+}
+
+impl SweepPlan {
+    /// Plays the sweep; the other channels stay at `inputs` and `parameters`.
+    fn measure(
+        &self,
+        session: &mut Session<'_>,
+        repeatability: &Repeatability,
+        inputs: &DVector<f32>,
+        parameters: &DVector<f32>,
+    ) -> Result<ChannelSweep, DeviceError> {
+        let interface = session.device.interface().clone();
+        let channels = match self.side {
+            ChannelKind::Input => &interface.inputs,
+            ChannelKind::Parameter => &interface.parameters,
+        };
+        let channel =
+            channels.iter().nth(self.channel).expect("a channel that was chosen is there");
+        let levels: Vec<f32> = (0..LEVELS)
+            .map(|level| channel.minimum + channel.span() * level as f32 / (LEVELS - 1) as f32)
+            .map(|level| level.clamp(channel.minimum, channel.maximum))
+            .collect();
+        let means = self.mean_readings(session, &levels, inputs, parameters)?;
+        // Without noise, the rounding of the readings takes its place.
+        let noise = |output: usize| {
+            let bits = means.row(output).amax() * f32::EPSILON;
+            repeatability.noise[output].max(bits).max(f32::MIN_POSITIVE)
+        };
+        let span = |output: usize| means.row(output).max() - means.row(output).min();
+        let seen = |output: usize| span(output) / (noise(output) / (self.repeats as f32).sqrt());
+        let furthest = (0..means.nrows())
+            .max_by(|one, other| seen(*one).total_cmp(&seen(*other)))
+            .expect("a device has outputs");
+        let readings: Vec<f32> = means.row(furthest).iter().copied().collect();
+        let points = levels.iter().zip(&readings).map(|(x, y)| (f64::from(*x), f64::from(*y)));
+        let line = Line::through(points);
+        // The line has two degrees of freedom.
+        let residual = line.left / (LEVELS - 2) as f64;
+        let of_noise = f64::from(noise(furthest)).powi(2) / self.repeats as f64;
+        let bent = (residual - of_noise).max(0.0).sqrt();
+        let output = interface.outputs.iter().nth(furthest).expect("it was found among them");
+        Ok(ChannelSweep {
+            side: self.side,
+            channel: channel.to_string(),
+            unit: channel.unit.to_owned(),
+            levels,
+            output: output.to_string(),
+            readings,
+            gain: line.slope as f32,
+            nonlinearity: (bent / f64::from(span(furthest)).max(f64::MIN_POSITIVE)) as f32,
+            visibility: seen(furthest),
+        })
+    }
+
+    /// Mean readings of each level, `[n_outputs × levels]`.
+    fn mean_readings(
+        &self,
+        session: &mut Session<'_>,
+        levels: &[f32],
+        inputs: &DVector<f32>,
+        parameters: &DVector<f32>,
+    ) -> Result<DMatrix<f32>, DeviceError> {
+        let repeats = self.repeats;
+        let means: Vec<_> = match self.side {
+            ChannelKind::Input => {
+                let drives = DMatrix::from_fn(inputs.len(), LEVELS * repeats, |row, shot| {
+                    if row == self.channel { levels[shot / repeats] } else { inputs[row] }
+                });
+                let measured = session.play(&drives, parameters)?;
+                (0..LEVELS)
+                    .map(|level| measured.columns(level * repeats, repeats).column_mean())
+                    .collect()
             }
-            DMatrix::from_columns(&means)
-        }
-    };
-    // Without noise, the rounding of the readings takes its place.
-    let noise = |output: usize| {
-        let bits = means.row(output).amax() * f32::EPSILON;
-        repeatability.noise[output].max(bits).max(f32::MIN_POSITIVE)
-    };
-    let span = |output: usize| means.row(output).max() - means.row(output).min();
-    let seen = |output: usize| span(output) / (noise(output) / (repeats as f32).sqrt());
-    let furthest = (0..means.nrows())
-        .max_by(|one, other| seen(*one).total_cmp(&seen(*other)))
-        .expect("a device has outputs");
-    let readings: Vec<f32> = means.row(furthest).iter().copied().collect();
-    let points = levels.iter().zip(&readings).map(|(x, y)| (f64::from(*x), f64::from(*y)));
-    let line = Line::through(points);
-    // The line has two degrees of freedom.
-    let residual = line.left / (LEVELS - 2) as f64;
-    let of_noise = f64::from(noise(furthest)).powi(2) / repeats as f64;
-    let bent = (residual - of_noise).max(0.0).sqrt();
-    let output = interface.outputs.iter().nth(furthest).expect("it was found among them");
-    Ok(Sweep {
-        side,
-        channel: channel.to_string(),
-        unit: channel.unit.to_owned(),
-        levels,
-        output: output.to_string(),
-        readings,
-        gain: line.slope as f32,
-        nonlinearity: (bent / f64::from(span(furthest)).max(f64::MIN_POSITIVE)) as f32,
-        visibility: seen(furthest),
-    })
+            ChannelKind::Parameter => {
+                let drives = DMatrix::from_fn(inputs.len(), repeats, |row, _| inputs[row]);
+                let mut setting = parameters.clone();
+                let mut means = Vec::new();
+                for level in levels {
+                    setting[self.channel] = *level;
+                    means.push(session.play(&drives, &setting)?.column_mean());
+                }
+                means
+            }
+        };
+        Ok(DMatrix::from_columns(&means))
+    }
 }

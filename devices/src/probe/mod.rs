@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub use drift::Drift;
-pub use linearity::{Linearity, Side, Sweep};
+pub use drift::MeasuredDrift;
+pub use linearity::{ChannelKind, ChannelSweep, Linearity};
 pub use repeatability::{Repeatability, sample_variance};
 pub use timing::Timing;
 
@@ -70,7 +70,7 @@ pub struct Probe {
     /// Repeatability.
     pub repeatability: Repeatability,
     /// Drift.
-    pub drift: Drift,
+    pub drift: MeasuredDrift,
     /// Linearity of its channels.
     pub linearity: Linearity,
 }
@@ -93,7 +93,7 @@ impl Probe {
         };
         progress("latency and rate", 0.0);
         let timing = Timing::measure(&mut session, config.seconds)?;
-        let mut reference = drift::Reference::new(&mut session, &timing, config.seconds);
+        let mut reference = drift::ReferenceShots::new(&mut session, &timing, config.seconds);
         reference.measure(&mut session)?;
         progress("repeatability", 0.1);
         let repeatability = Repeatability::measure(&mut session, &timing, config.seconds)?;

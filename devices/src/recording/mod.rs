@@ -13,15 +13,15 @@
 //!
 //! NumPy reads the files. A segment is written to a temporary folder, synced and renamed before its line is
 //! added to the index, so that a crash loses the shots of at most one segment. A [`Recorder`] wraps any layer
-//! and writes a recording; a [`Replay`] is a layer that answers from a recording; [`Recorded`] is a recording
-//! in memory.
+//! and writes a recording; a [`Replay`] is a layer that answers from a recording; [`read`] reads a recording
+//! into [`Shots`](crate::Shots).
 
 mod index;
-mod recorded;
+mod read;
 mod recorder;
 mod replay;
 mod segment;
 
-pub use recorded::Recorded;
+pub use read::read;
 pub use recorder::{Recorder, Recording};
 pub use replay::Replay;

@@ -59,7 +59,7 @@ pub use refusal::Refusal;
 pub use registry::{make_all_safe, may_be_driven};
 pub use responder::{Play, Responder};
 pub use rig::Rig;
-pub use target::{Target, Targets};
+pub use target::{RigTargets, Target};
 pub use token::Token;
 pub use transport::Transport;
 pub use values::Encoding;

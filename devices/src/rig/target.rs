@@ -1,4 +1,4 @@
-//! Targets, the addresses of devices: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`,
+//! RigTargets, the addresses of devices: `serial:///dev/ttyACM0?baud=…`, `tcp://127.0.0.1:7777`, `process:python3 rig.py`,
 //! `replay:shots/pulse`.
 
 use std::borrow::Cow;
@@ -190,11 +190,11 @@ impl From<Target> for String {
 /// One target, or several that form a farm; in a recipe, a string or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Targets(pub Vec<Target>);
+pub struct RigTargets(pub Vec<Target>);
 
-impl JsonSchema for Targets {
+impl JsonSchema for RigTargets {
     fn schema_name() -> Cow<'static, str> {
-        "Targets".into()
+        "RigTargets".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -203,22 +203,22 @@ impl JsonSchema for Targets {
     }
 }
 
-impl<'de> Deserialize<'de> for Targets {
+impl<'de> Deserialize<'de> for RigTargets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // By hand, because an untagged enum would hide the error of a target.
         struct OneOrSeveral;
         impl<'de> Visitor<'de> for OneOrSeveral {
-            type Value = Targets;
+            type Value = RigTargets;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a target, or a list of targets")
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Targets, E> {
-                text.parse().map(|target| Targets(vec![target])).map_err(E::custom)
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RigTargets, E> {
+                text.parse().map(|target| RigTargets(vec![target])).map_err(E::custom)
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Targets, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RigTargets, A::Error> {
                 let mut targets = Vec::new();
                 while let Some(target) = list.next_element()? {
                     targets.push(target);
@@ -226,7 +226,7 @@ impl<'de> Deserialize<'de> for Targets {
                 if targets.is_empty() {
                     return Err(serde::de::Error::custom("a list of targets names at least one"));
                 }
-                Ok(Targets(targets))
+                Ok(RigTargets(targets))
             }
         }
         deserializer.deserialize_any(OneOrSeveral)

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::rig::{Encoding, RigOptions, Targets};
+use twinprop_devices::rig::{Encoding, RigOptions, RigTargets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
 /// A device: simulated (`model`), real (`rig` or `given`), or real with a `model` for physics twins.
@@ -36,7 +36,7 @@ pub struct DeviceEntry {
 pub struct RigConfig {
     /// Address of the device, such as `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777` or `process:python3 rig.py`. A
     /// list of several makes a farm; shots go to the first free device.
-    pub target: Targets,
+    pub target: RigTargets,
     /// Encoding of values on the link: floats, or 16-bit codes if the device supports them.
     #[serde(default)]
     pub encoding: Encoding,

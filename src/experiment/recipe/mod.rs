@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::ImperfectionsConfig;
-use twinprop_devices::rig::{RigOptions, Target, Targets};
+use twinprop_devices::rig::{RigOptions, RigTargets, Target};
 
 pub use self::accounting::AccountingConfig;
 pub use self::adaptation::AdaptConfig;
@@ -152,7 +152,7 @@ impl Recipe {
                     retries: rig.retries,
                 });
                 let RigOptions { encoding, retries } = options;
-                device.rig = Some(RigConfig { target: Targets(targets), encoding, retries });
+                device.rig = Some(RigConfig { target: RigTargets(targets), encoding, retries });
                 // The imperfections belong to the replaced, simulated device.
                 device.imperfections = ImperfectionsConfig::default();
             }

@@ -4,8 +4,8 @@ use burn::tensor::Device;
 use nalgebra::DVector;
 
 use crate::fidelity::config::FidelityConfig;
-use crate::shots::Shots;
 use crate::twin::DigitalTwin;
+use twinprop_devices::shots::Shots;
 
 /// A twin that is compared with its device.
 pub(in crate::fidelity) struct GradientComparison<'a> {

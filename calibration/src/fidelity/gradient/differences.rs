@@ -9,8 +9,8 @@ use twinprop_devices::{Channels, DeviceError, PhysicalLayer};
 
 use super::group::{Directions, Group};
 use crate::bridge::{to_matrix, to_tensor};
-use crate::shots::Shots;
 use crate::twin::DigitalTwin;
+use twinprop_devices::shots::Shots;
 
 /// The largest step, as a share of the range.
 pub(super) const LARGEST_STEP: f32 = 0.1;

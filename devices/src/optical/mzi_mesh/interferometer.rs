@@ -16,7 +16,7 @@ pub(super) struct Interferometers {
 }
 
 /// T and its derivatives by φ, θ, δ₁ and δ₂.
-pub(super) struct Linearised {
+pub(super) struct LinearisedInterferometer {
     pub matrix: [Complex32; 4],
     pub by: [[Complex32; 4]; 4],
 }
@@ -75,11 +75,11 @@ impl Interferometers {
     }
 
     /// T and its derivatives, of one after the other.
-    pub fn linearised(&self) -> impl Iterator<Item = Linearised> {
+    pub fn linearised(&self) -> impl Iterator<Item = LinearisedInterferometer> {
         self.settings().map(|(splitters, phi, theta)| {
             let slope = |(turn, _): Phase| (Complex32::I * turn, 0.0);
             let [by_first, by_second] = splitters.slopes();
-            Linearised {
+            LinearisedInterferometer {
                 matrix: self.transfer(splitters, phi, theta),
                 by: [
                     self.transfer(splitters, slope(phi), theta),

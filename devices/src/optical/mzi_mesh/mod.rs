@@ -41,7 +41,7 @@ use crate::matrix_product::multiply;
 use crate::{Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random};
 
 use field::Field;
-use interferometer::{Interferometers, Linearised};
+use interferometer::{Interferometers, LinearisedInterferometer};
 
 /// Shots a worker plays at a time.
 const SHOTS_A_TASK: usize = 256;
@@ -186,7 +186,7 @@ impl MziMesh {
         cotangents: &DMatrix<f32>,
     ) -> Result<Adjoint, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
-        let interferometers: Vec<Linearised> =
+        let interferometers: Vec<LinearisedInterferometer> =
             self.interferometers(parameters.as_slice()).linearised().collect();
         // The field before each column and after the last.
         let mut fields = vec![Field::identity(self.modes)];

@@ -1,7 +1,7 @@
-//! Shots of a calibration: drives, parameters and the device's readings.
+//! Shots of a device in memory: drives, parameters and readings.
 
+use crate::{DeviceError, PhysicalLayer, runs_of_equal_parameters};
 use nalgebra::{DMatrix, DVector};
-use twinprop_devices::{DeviceError, PhysicalLayer, runs_of_equal_parameters};
 
 /// Seconds of the device's time between two reports of progress.
 const SECONDS_A_PIECE: f64 = 0.25;
@@ -11,21 +11,22 @@ const MOST_SHOTS_A_PIECE: f64 = 64.0;
 /// Shots of one device, a column each, every shot with its own parameters.
 ///
 /// ```
-/// use twinprop_calibration::Shots;
-/// use twinprop_calibration::design::DesignConfig;
-/// use twinprop_devices::PhysicalLayer;
+/// use nalgebra::DMatrix;
 /// use twinprop_devices::mechanical::{Pendula, PendulaConfig};
+/// use twinprop_devices::{PhysicalLayer, Shots};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut device = Pendula::nominal(&PendulaConfig { count: 3, ..Default::default() });
-/// let (inputs, parameters) = DesignConfig::Uniform.draw(device.interface(), 20, None, 1)?;
+/// let (inputs, parameters) = (device.interface().inputs.len(), device.interface().parameters.len());
+/// let inputs = DMatrix::from_fn(inputs, 20, |row, shot| 0.1 * ((row + shot) as f32).sin());
+/// let parameters = DMatrix::zeros(parameters, 20);
 /// let shots = Shots::measure(&mut device, inputs, parameters, |done| println!("{done} shots"))?;
 /// let (seen, unseen) = shots.split_last(5);
 /// assert_eq!((seen.len(), unseen.len()), (15, 5));
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Shots {
     /// `[n_inputs × shots]`, in the device's units.
     pub inputs: DMatrix<f32>,
@@ -105,9 +106,9 @@ impl Shots {
 
     /// The shots in runs of at most `longest` neighbours that share their parameters.
     #[must_use]
-    pub fn runs(&self, longest: usize) -> Vec<Run> {
+    pub fn runs(&self, longest: usize) -> Vec<ShotRun> {
         runs_of_equal_parameters(&self.parameters, longest)
-            .map(|run| Run {
+            .map(|run| ShotRun {
                 inputs: self.inputs.columns(run.start, run.len()).into_owned(),
                 parameters: self.parameters.column(run.start).into_owned(),
                 outputs: self.outputs.columns(run.start, run.len()).into_owned(),
@@ -124,8 +125,8 @@ pub fn beside(left: &DMatrix<f32>, right: &DMatrix<f32>) -> DMatrix<f32> {
 }
 
 /// Shots of one device on one setting of its parameters.
-#[derive(Clone, Debug)]
-pub struct Run {
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShotRun {
     /// `[n_inputs × shots]`, in the device's units.
     pub inputs: DMatrix<f32>,
     /// `[n_parameters]`, in the device's units.
@@ -134,7 +135,7 @@ pub struct Run {
     pub outputs: DMatrix<f32>,
 }
 
-impl Run {
+impl ShotRun {
     /// Number of shots.
     #[must_use]
     pub fn len(&self) -> usize {
