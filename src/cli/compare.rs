@@ -10,7 +10,7 @@ use twinprop::experiment::compare::{
 };
 use twinprop::{Error, Rule};
 
-use super::{CommandObserver, Settings, jobs_or_cores};
+use super::{CommandObserver, Settings, jobs_or_cores, rule_parser};
 use twinprop::outln;
 use twinprop::report::for_command_line;
 
@@ -26,7 +26,7 @@ pub struct Compare {
     #[command(flatten)]
     settings: Settings,
     /// Training rules, comma-separated; each is tested against the first.
-    #[arg(long, value_delimiter = ',', default_value = "pat,in-silico,ideal")]
+    #[arg(long, value_delimiter = ',', default_value = "pat,in-silico,ideal", value_parser = rule_parser())]
     rules: Vec<Rule>,
     /// Number of seeds per rule, counting up from the recipe's seed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]

@@ -21,9 +21,10 @@ mod transfer;
 use std::path::PathBuf;
 
 use self::observer::CommandObserver;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use twinprop::experiment::{Reopening, RunOptions};
-use twinprop::{Backend, Error};
+use twinprop::{Backend, Error, Rule};
 
 /// Train physical systems as neural networks: forward pass on the device, backward pass through its digital twin.
 #[derive(Parser)]
@@ -43,7 +44,7 @@ enum Command {
     Compare(compare::Compare),
     /// Test a trained network on its devices again, or watch the devices for drift.
     Evaluate(evaluate::Evaluate),
-    /// Predict the classes of new samples with a trained network, and their probabilities.
+    /// Predict the classes of new samples with a trained network and their probabilities, or their values.
     Predict(predict::Predict),
     /// Recalibrate and fine-tune a trained network on drifted devices, with few shots.
     Recalibrate(recalibrate::Recalibrate),
@@ -98,6 +99,11 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Command::Serve(command) => serve::run(&command),
         Command::Device(command) => device::run(&command),
     }
+}
+
+/// Parses the name of a training rule; help and completions list the names.
+fn rule_parser() -> impl TypedValueParser<Value = Rule> {
+    PossibleValuesParser::new(Rule::names()).try_map(|name| name.parse::<Rule>())
 }
 
 /// Options of the commands that make a results folder from a recipe.

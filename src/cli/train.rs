@@ -8,7 +8,7 @@ use twinprop::experiment::verdict::TwinVerdict;
 use twinprop::experiment::{RunFolder, RunOptions, resume, train};
 use twinprop::{Error, Rule};
 
-use super::{CommandObserver, Settings};
+use super::{CommandObserver, Settings, rule_parser};
 use twinprop::outln;
 use twinprop::report::for_command_line;
 
@@ -32,9 +32,8 @@ pub struct Train {
     /// Show the training as a dashboard on the whole terminal.
     #[arg(long)]
     tui: bool,
-    /// Training rule, instead of the recipe's: pat, in-silico, ideal, predictive-coding, feedback-alignment,
-    /// direct-feedback-alignment, augmented-direct-feedback-alignment, learned-plasticity, spsa or finite-differences.
-    #[arg(long)]
+    /// Training rule, instead of the recipe's.
+    #[arg(long, value_parser = rule_parser())]
     rule: Option<Rule>,
     /// Real device instead of the recipe's: TARGET, such as tcp://127.0.0.1:7777, or NAME=TARGET; repeatable.
     #[arg(long, value_name = "TARGET")]

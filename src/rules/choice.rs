@@ -60,6 +60,11 @@ impl Rule {
         name.map_or("", |(name, _)| name)
     }
 
+    /// The names of all rules.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(name, _)| *name)
+    }
+
     /// Where the forward values come from while training.
     #[must_use]
     pub fn forward(self) -> Source {
@@ -100,7 +105,7 @@ impl FromStr for Rule {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::NAMES.iter().find(|(name, _)| *name == text);
         found.map(|(_, rule)| *rule).ok_or_else(|| {
-            let names: Vec<&str> = Self::NAMES.iter().map(|(name, _)| *name).collect();
+            let names: Vec<&str> = Self::names().collect();
             format!("unknown rule `{text}`, expected one of {}", names.join(", "))
         })
     }

@@ -54,7 +54,8 @@ pub enum RigError {
     },
     /// The device restarts repeatedly.
     #[error(
-        "the device restarted {restarts} times without one more shot played; {why}{}",
+        "the device restarted {} without one more shot played; {why}{}",
+        times(*restarts),
         in_words(last_words)
     )]
     KeepsRestarting {
@@ -119,6 +120,10 @@ fn measurements_failed(tries: u32) -> String {
         0 | 1 => "the measurement failed".to_owned(),
         tries => format!("the measurement failed {tries} times in a row"),
     }
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn in_words(last_words: &str) -> String {

@@ -108,7 +108,7 @@ fn check(config: &SequenceConfig) -> Result<(), Error> {
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
             return refused(&format!(
-                "`{twice}` stands twice in data.source.sequence.{key}; name each column once"
+                "`{twice}` is twice in data.source.sequence.{key}; name each column once"
             ));
         }
     }
