@@ -1,6 +1,6 @@
 //! Rigs over pseudo-terminals, by the code of serial ports, and over sockets.
 
-#![cfg(feature = "rig")]
+#![cfg(feature = "serial")]
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::io::{Read, Write};

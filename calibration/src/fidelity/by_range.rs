@@ -92,8 +92,8 @@ impl Errors {
             for (section, (sum, shots)) in sums.into_iter().enumerate() {
                 let here = if shots > 0.0 { sum / shots } else { self.mean };
                 squares[section] += here / channels.len() as f64;
-                let surely = CERTAIN * (self.variance / f64::max(shots, 1.0)).sqrt();
-                if here > FACTOR * self.mean && here - self.mean > surely {
+                let margin = CERTAIN * (self.variance / f64::max(shots, 1.0)).sqrt();
+                if here > FACTOR * self.mean && here - self.mean > margin {
                     weak.push(weakness(&channel, section, here));
                 }
             }
