@@ -50,7 +50,8 @@ impl Monitor {
     /// again. A device that confirmed it since the last shot is not asked again.
     ///
     /// # Errors
-    /// [`DeviceError::Rig`] with [`RigError::NotSafe`](crate::rig::RigError::NotSafe) where it did not confirm: it may still be driven.
+    /// [`DeviceError::Rig`] with [`RigError::NotSafe`](crate::rig::RigError::NotSafe) where it did not confirm: it may
+    /// still be driven.
     pub fn make_safe(&self) -> Result<(), DeviceError> {
         registry::make_safe(&self.shared)
     }
