@@ -1,8 +1,8 @@
-//! Your own training rule: Manhattan learning, for devices with parameters that move up or down by a fixed step.
+//! Your own training rule: Manhattan learning, for devices with parameters that move up or down by one step.
 //!
 //! Memristors and other analog memories take pulses of one size, so that only the gradient's sign counts (Prezioso et
 //! al., Nature 521, 61, 2015). The rule makes the passes of physics-aware training, and replaces each gradient of a
-//! physical parameter by its sign.
+//! physical parameter by its sign: in a training step, all move by the same amount.
 //!
 //!     cargo run --release --example own_rule
 
@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .seed(1)
         .train(split)?;
     let found = evaluate(network, laboratory, &split.test, &**loss, &backend)?;
-    println!("by signs alone: test {}", found.score);
+    println!("physical parameters by signs alone: test {}", found.score);
     assert!(found.score.value() > 0.9, "digits are learned: {}", found.score);
     Ok(())
 }

@@ -19,7 +19,7 @@ use twinprop::training::{Trainer, Unobserved, evaluate};
 const SEED: u64 = 1;
 const EPOCHS: usize = 10;
 
-/// Returns the accuracy of `experiments/digits-oscillators.toml` without noise, after ten epochs.
+/// Returns the accuracy of `experiments/digits-oscillators.toml` on a device without noise, after ten epochs.
 fn by_recipe() -> Result<f32, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let recipe = Recipe::parse(include_str!("../experiments/digits-oscillators.toml"))?;

@@ -48,7 +48,8 @@
 //! | a digital twin of your own | [`calibration::DigitalTwin`], `examples/own_twin.rs` |
 //! | a training rule of your own | [`rules::TrainingRule`], `examples/own_rule.rs` |
 //! | a loop of your own | [`network::Network`], `examples/own_loop.rs` |
-//! | arrays in memory and no recipe | [`training::Trainer`], `examples/without_recipe.rs` |
+//! | no recipe: a network built by hand | [`training::Trainer`], `examples/without_recipe.rs` |
+//! | arrays in memory | [`data::Split::new`], `examples/own_loss.rs` |
 //! | a recipe | [`experiment::Recipe`], [`experiment::train`] |
 //! | a progress bar or a log of your own | [`training::Observer`] |
 //!

@@ -41,7 +41,7 @@
 //! * [`imperfections`]: noise, converters and drift around any layer.
 #![cfg_attr(
     feature = "rig",
-    doc = "* [`rig`]: real devices on a serial port, on a socket or as a child process (feature `rig`)."
+    doc = "* [`rig`]: real devices on a socket or as a child process (feature `rig`), or on a serial port (feature `serial`)."
 )]
 #![cfg_attr(
     feature = "recording",
@@ -51,7 +51,7 @@
 //! * A device of your own: implement [`PhysicalLayer`]; for a simulated one, implement
 //!   [`Equation`](lanes::Equation) and let [`Simulation`] run it on many shots at once.
 //!
-//! Both features are on by default. Without them nothing that only they need is compiled.
+//! All three features are on by default. Without them nothing that only they need is compiled.
 
 #![warn(
     clippy::print_stdout,

@@ -83,8 +83,11 @@ fn print(comparison: &Comparison) {
     let first = plan.rules.first().map_or(String::new(), Rule::to_string);
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let score = measure.with_unit();
-    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; shots, seconds and");
-    outln!("cosine with backpropagation through the twin, on average");
+    outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; mean shots and seconds");
+    let efforts = rows.iter().filter_map(|row| row.effort.as_ref());
+    if efforts.clone().any(|effort| effort.alignment.is_some()) {
+        outln!("last column: mean cosine of the rule's gradient with backpropagation's");
+    }
     let mut last = None;
     for row in rows {
         if last != Some(&row.settings) && !row.settings.is_empty() {

@@ -42,7 +42,7 @@ impl Divisible<'_> {
     /// Divides the samples by `config`; `seed` draws a random split.
     ///
     /// # Errors
-    /// [`Error::Data`] if one half would be empty, or a class missing in one half.
+    /// [`Error::Data`] if one half would be empty, or, where classes are divided, without samples of a class.
     pub fn divide(&self, config: &SplitConfig, seed: u64) -> Result<Halves, Error> {
         match config {
             SplitConfig::Stratified { test_fraction } => match self.classes {
@@ -71,6 +71,10 @@ impl Divisible<'_> {
             let mut members: Vec<usize> =
                 (0..of_samples.len()).filter(|&sample| of_samples[sample] == class).collect();
             members.shuffle(&mut random::stream(seed, &format!("split class {class}")));
+            // A class of a series may have no window that answers it.
+            if members.is_empty() {
+                continue;
+            }
             let tested = (members.len() as f64 * test_fraction).round() as usize;
             if tested == 0 || tested == members.len() {
                 return Err(self.refused(format!(

@@ -88,17 +88,18 @@ impl Split {
         self.train.choose(&samples)
     }
 
-    /// Makes a data set from training and test samples in memory. Classes are named by their numbers, targets
-    /// `target 1`, `target 2` and so on; values are taken as they are.
+    /// Makes a data set from training and test samples in memory. Classes are named by their numbers,
+    /// features `feature 1`, `feature 2` and so on, targets likewise; values are taken as they are.
     #[must_use]
     pub fn new(train: Dataset, test: Dataset) -> Self {
+        let named = |kind: &str, count: usize| {
+            let name = |place| format!("{kind} {place}");
+            let unscaled = |name| Feature { name, scaling: FeatureScaling::default() };
+            (1..=count).map(name).map(unscaled).collect()
+        };
+        let features = named("feature", train.features.nrows());
         let targets = match &train.targets {
-            Targets::Values(values) => (1..=values.nrows())
-                .map(|place| Feature {
-                    name: format!("target {place}"),
-                    scaling: FeatureScaling::default(),
-                })
-                .collect(),
+            Targets::Values(values) => named("target", values.nrows()),
             Targets::Classes(_) => Vec::new(),
         };
         let numbers = train.targets.classes().iter().chain(test.targets.classes());
@@ -109,7 +110,7 @@ impl Split {
             classes: (0..count).map(|class| class.to_string()).collect(),
             image: None,
             augmentation: None,
-            schema: Schema { targets, ..Schema::default() },
+            schema: Schema { features, targets, ..Schema::default() },
             warnings: Vec::new(),
         }
     }

@@ -165,7 +165,7 @@ impl Schema {
             self.class_of(label).ok_or_else(|| Error::Data {
                 path: path.to_owned(),
                 problem: format!(
-                    "{}the class `{label}` is not among the training data's classes {}; remove these samples, train with some of them, or set option `ignore_labels`",
+                    "{}the class `{label}` is not among the training data's classes {}; remove these samples, move some of them to the training data, or predict with option `ignore_labels`",
                     place(sample),
                     listed(&self.classes, SHOWN)
                 ),

@@ -114,7 +114,7 @@ impl SoundConfig {
                 samples.iter_mut().for_each(|value| *value = (level * *value).clamp(-1.0, 1.0));
                 Ok(samples)
             }
-            Self::LogMel(config) => Ok(config.log_powers(&levelled(sound)?)),
+            Self::LogMel(config) => config.log_powers(&levelled(sound)?),
         }
     }
 }
@@ -160,11 +160,25 @@ fn levelled(mut sound: Vec<f32>) -> Result<Vec<f32>, String> {
 
 impl LogMelConfig {
     /// ln(power + silence) of each band in each window.
-    fn log_powers(&self, sound: &[f32]) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// In words, if a band has no frequency of the spectrum.
+    fn log_powers(&self, sound: &[f32]) -> Result<Vec<f32>, String> {
+        let Self { rate, bands, lowest_hz, .. } = self;
+        if *lowest_hz >= *rate as f64 / 2.0 {
+            return Err(format!(
+                "`lowest_hz` is {lowest_hz} Hz, and the bands end at half the sampling rate of {rate} Hz; lower it"
+            ));
+        }
         let length = ((self.window_seconds * self.rate as f64).round() as usize).max(2);
         let size = length.next_power_of_two();
         let transform = FftPlanner::<f32>::new().plan_fft_forward(size);
         let filters = self.filters(size);
+        if let Some(empty) = filters.iter().position(Vec::is_empty) {
+            return Err(format!(
+                "band {empty} of {bands} is narrower than the frequency resolution of its windows; set fewer `bands` or a longer `window_seconds`"
+            ));
+        }
         let hann = |n: usize| 0.5 - 0.5 * (TAU * (n as f32 + 0.5) / length as f32).cos();
         // Windows are spread evenly over the recording; a shorter recording is padded with silence.
         let latest = sound.len() as f64 - length as f64;
@@ -184,7 +198,7 @@ impl LogMelConfig {
             }));
         }
         let floor = SILENCE * powers.iter().sum::<f32>() / self.windows as f32;
-        powers.iter().map(|power| (power + floor).ln()).collect()
+        Ok(powers.iter().map(|power| (power + floor).ln()).collect())
     }
 
     /// Bins and weights of each band in a spectrum of `size` samples: triangular filters (O'Shaughnessy, Speech
@@ -244,5 +258,14 @@ mod tests {
     fn silence_is_refused() {
         let problem = SoundConfig::LogMel(LogMelConfig::default()).features(&[0.0; 800], 8000);
         assert_eq!(problem, Err("it is silent".to_owned()));
+    }
+
+    #[test]
+    fn bands_without_a_frequency_are_refused() {
+        let of = |config| SoundConfig::LogMel(config).features(&tone(1000.0, 8000, 4000), 8000);
+        let high = LogMelConfig { lowest_hz: 4000.0, ..LogMelConfig::default() };
+        assert!(of(high).is_err_and(|problem| problem.contains("`lowest_hz` is 4000 Hz")));
+        let narrow = LogMelConfig { bands: 128, ..LogMelConfig::default() };
+        assert!(of(narrow).is_err_and(|problem| problem.contains("set fewer `bands`")));
     }
 }

@@ -57,7 +57,8 @@ const REFINEMENT: &str = "refinement.safetensors";
 const ADVICE: &str =
     "check that the disk has space and the folder is writable, then resume the run";
 
-/// Writes a checkpoint of `run` and removes the previous one.
+/// Writes a checkpoint of `run` and removes the previous one. If there is a checkpoint of the same step, it stays: it has
+/// the same state.
 pub(super) fn save(
     run: &RunFolder,
     snapshot: &Snapshot,
@@ -66,6 +67,9 @@ pub(super) fn save(
     spent: Spent,
 ) -> Result<(), Error> {
     let before = find_all(run.path())?;
+    if before.iter().any(|(steps, _)| *steps == snapshot.progress.steps) {
+        return Ok(());
+    }
     let partial = run.path().join(PARTIAL);
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(Error::file(&partial, ADVICE))?;
@@ -93,15 +97,10 @@ pub(super) fn save(
     };
     folder.write_json(NOTES, &notes)?;
     let path = run.path().join(format!("{PREFIX}{}", progress.steps));
-    if path.exists() {
-        fs::remove_dir_all(&path).map_err(Error::file(&path, ADVICE))?;
-    }
     fs::rename(&partial, &path).map_err(Error::file(&path, ADVICE))?;
     sync_folder(run.path()).map_err(Error::file(run.path(), ADVICE))?;
-    for (steps, old) in before {
-        if steps != progress.steps {
-            fs::remove_dir_all(&old).map_err(Error::file(&old, ADVICE))?;
-        }
+    for (_, old) in before {
+        fs::remove_dir_all(&old).map_err(Error::file(&old, ADVICE))?;
     }
     Ok(())
 }

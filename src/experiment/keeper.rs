@@ -15,18 +15,21 @@ use crate::training::{EpochMetrics, Evaluation, Event, Observer, TwinCourse};
 pub(super) struct Keeper<'a> {
     pub folder: &'a RunFolder,
     pub metrics: MetricsFile,
-    /// The data that it is trained on, and for how many epochs.
+    /// The data that it is trained on.
     pub data: &'a Split,
+    /// Epochs of the whole training.
     pub epochs: usize,
     /// The epochs so far, those of earlier processes included.
     pub history: Vec<EpochMetrics>,
     /// How the twins that are refined did before the first step.
     pub twins_at_start: Vec<TwinCourse>,
-    /// When this process began with the run, and the seconds of earlier ones.
+    /// When this process began with the run.
     pub start: Instant,
+    /// Seconds that earlier processes spent on the run.
     pub seconds_before: f64,
-    /// When this process began to train, and the times spent before.
+    /// When this process began to train.
     pub since: Instant,
+    /// The times spent before that.
     pub spent_before: Spent,
 }
 
@@ -59,6 +62,7 @@ impl Observer for Keeper<'_> {
             Event::Checkpoint(snapshot) => {
                 let seconds = self.seconds_before + self.start.elapsed().as_secs_f64();
                 let spent = self.spent();
+                self.metrics.sync()?;
                 checkpoint::save(self.folder, snapshot, &self.twins_at_start, seconds, spent)?;
             }
             _ => {}

@@ -8,13 +8,7 @@ use crate::training::TestScore;
 #[must_use]
 pub fn score_in_words(score: TestScore, targets: &[Feature]) -> String {
     let measure = score.measure();
-    let known = |value: f32, text: String| match value.is_finite() {
-        true => text,
-        // Such as R² of one sample, or of true values that are all the same.
-        false => "unknown".to_owned(),
-    };
-    let value = known(score.value(), measure.format(score.value()));
-    let mut text = format!("{} {value}", measure.name());
+    let mut text = format!("{} {}", measure.name(), measure.format(score.value()));
     if let Some(exact) = score.test_exact {
         let exact = Measure::Accuracy.format(exact);
         text += &format!(" of the labels, {exact} of the samples with all labels right");
@@ -23,7 +17,7 @@ pub fn score_in_words(score: TestScore, targets: &[Feature]) -> String {
         text += &format!(", RMSE {} {}", error_in_words(rmse.into()), error_unit(targets));
     }
     if let Some(nrmse) = score.test_nrmse {
-        text += &format!(", NRMSE {}", known(nrmse, format!("{nrmse:.3}")));
+        text += &format!(", NRMSE {nrmse:.3}");
     }
     text
 }

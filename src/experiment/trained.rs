@@ -16,7 +16,7 @@ use crate::training::Observer;
 use crate::{Backend, Error};
 
 /// Options to reopen a trained run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Reopening {
     /// Backend of the tensors.
     pub backend: Backend,

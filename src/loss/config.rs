@@ -16,7 +16,7 @@ use crate::data::Targets;
 pub enum LossConfig {
     /// Cross-entropy over a softmax, for classes.
     CrossEntropy(CrossEntropyConfig),
-    /// Binary cross-entropy, for several labels a sample.
+    /// Binary cross-entropy, for several labels of 0 or 1 a sample.
     BinaryCrossEntropy,
     /// Mean squared error, for values.
     MeanSquare,
@@ -34,7 +34,7 @@ pub struct CrossEntropyConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeights>,
     /// ε: share of each target that is spread over all classes.
-    #[serde(deserialize_with = "validate::fraction")]
+    #[serde(deserialize_with = "validate::part")]
     pub label_smoothing: f64,
 }
 

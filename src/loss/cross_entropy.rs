@@ -38,14 +38,16 @@ impl CrossEntropy {
     }
 
     /// The same with weights that give all classes of `targets` the same sum: w_c = samples / (classes · samples of
-    /// class c).
+    /// class c). A class without samples has the weight 1 and does not count among the classes.
     #[must_use]
     pub fn balanced(self, targets: &Targets) -> Self {
         let classes = targets.classes();
         let mut counts = vec![0_usize; classes.iter().max().map_or(0, |largest| largest + 1)];
         classes.iter().for_each(|&class| counts[class] += 1);
-        let share = classes.len() as f32 / counts.len().max(1) as f32;
-        self.with_weights(counts.iter().map(|&count| share / count.max(1) as f32).collect())
+        let occurring = counts.iter().filter(|&&count| count > 0).count();
+        let share = classes.len() as f32 / occurring.max(1) as f32;
+        let weight = |&count: &usize| if count == 0 { 1.0 } else { share / count as f32 };
+        self.with_weights(counts.iter().map(weight).collect())
     }
 
     /// The same with label smoothing ε = `smoothing`, at least 0 and below 1.
@@ -96,5 +98,17 @@ impl Loss for CrossEntropy {
                     .to_owned(),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balanced_weights_have_mean_one_over_the_training_samples() {
+        // No sample has class 1.
+        let loss = CrossEntropy::default().balanced(&Targets::Classes(vec![0, 0, 0, 2]));
+        assert_eq!([0, 1, 2].map(|class| loss.weight(class)), [2.0 / 3.0, 1.0, 2.0]);
     }
 }

@@ -11,6 +11,7 @@ mod huber;
 mod mean_absolute;
 mod mean_square;
 mod score;
+pub(crate) mod unknown;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use config::{ClassWeights, CrossEntropyConfig, HuberConfig, LossConfig};

@@ -67,9 +67,13 @@ impl Measure {
         }
     }
 
-    /// Formats `value`: `98.1 %`, `99.97 %` or `0.912`.
+    /// Formats `value`: `98.1 %`, `99.97 %` or `0.912`; `unknown` if it is not finite, such as R² of one sample or of
+    /// true values that are all the same.
     #[must_use]
     pub fn format(self, value: f32) -> String {
+        if !value.is_finite() {
+            return "unknown".to_owned();
+        }
         let digits = self.digits(value);
         match self {
             Self::Accuracy => format!("{:.digits$} %", 100.0 * value),

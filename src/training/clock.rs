@@ -9,7 +9,7 @@ use super::TrainingProgress;
 pub enum Checkpoints {
     /// Never, not even then.
     Never,
-    /// Each time after so many steps.
+    /// Each time after so many steps, at least one.
     Steps(u64),
     /// Each time after this duration.
     Every(Duration),
@@ -38,6 +38,7 @@ impl Clock {
         let is_due = match self.checkpoints {
             Checkpoints::Never => false,
             Checkpoints::Steps(steps) => {
+                let steps = steps.max(1);
                 is_stopping || progress.steps / steps > self.last_steps / steps
             }
             Checkpoints::Every(time) => is_stopping || self.last_time.elapsed() >= time,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
 use super::{OptimiserKind, RefinementChoice, Schedule, ShrinkageConfig};
-use crate::data::Split;
+use crate::data::{Feature, FeatureScaling, Split};
 use crate::loss::{Loss, LossConfig};
 use crate::network::{BeanConfig, Network};
 use crate::rules::RulesConfig;
@@ -88,6 +88,15 @@ impl TrainingConfig {
     pub fn loss(&self, data: &Split) -> Result<Box<dyn Loss>, Error> {
         let targets = &data.train.targets;
         let config = self.loss.clone().unwrap_or_else(|| LossConfig::default_for(targets));
+        let scaled = |target: &&Feature| target.scaling != FeatureScaling::default();
+        if config == LossConfig::BinaryCrossEntropy
+            && let Some(target) = data.schema.targets.iter().find(scaled)
+        {
+            return Err(Error::Usage(format!(
+                "binary-cross-entropy compares labels, and the target `{}` has other values than 0 and 1; set training.loss to mean-square",
+                target.name
+            )));
+        }
         config.start(targets, &data.classes).map_err(Error::Usage)
     }
 

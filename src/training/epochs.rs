@@ -33,9 +33,9 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// [`Error::Device`] where a device fails, [`Error::Diverged`] where the loss is not finite, [`Error::Usage`]
-    /// where rule, loss and targets do not fit, and the errors of observers.
+    /// where rule, loss and targets do not fit or samples are missing, and the errors of observers.
     pub fn train(&mut self, data: &Split) -> Result<Ending, Error> {
-        self.check(data)?;
+        self.start(data)?;
         let progress = TrainingProgress::default();
         self.report_twins_at_start(data)?;
         if self.checkpoints != Checkpoints::Never {
@@ -50,14 +50,26 @@ impl Trainer<'_> {
     /// # Errors
     /// As [`train`](Self::train).
     pub fn resume(&mut self, data: &Split, progress: TrainingProgress) -> Result<Ending, Error> {
-        self.check(data)?;
+        self.start(data)?;
         self.train_from(data, progress)
     }
 
-    fn check(&self, data: &Split) -> Result<(), Error> {
-        let targets = &data.train.targets;
-        let rule = self.rule.check(self.network, targets);
-        rule.and_then(|()| self.loss.check(targets)).map_err(Error::Usage)
+    /// Checks that rule and loss fit `data`, and forgets an earlier stop.
+    fn start(&mut self, data: &Split) -> Result<(), Error> {
+        self.is_stopping = false;
+        let Split { train, test, .. } = data;
+        let is_empty = |half: &str| Err(Error::Usage(format!("there are no {half} samples")));
+        if train.is_empty() {
+            return is_empty("training");
+        }
+        if test.is_empty() && self.tests_epochs {
+            return is_empty("test");
+        }
+        let rule = self.rule.check(self.network, &train.targets);
+        let loss = |targets| self.loss.check(targets);
+        rule.and_then(|()| loss(&train.targets))
+            .and_then(|()| loss(&test.targets))
+            .map_err(Error::Usage)
     }
 
     /// Tells all observers.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{TestScore, TwinCourse};
+use crate::loss::unknown;
 use crate::rules::Alignment;
 
 /// One line of `metrics.jsonl`.
@@ -21,7 +22,8 @@ pub struct EpochMetrics {
     pub train_accuracy: Option<f32>,
     /// Mean range penalty of the batches.
     pub range_penalty: f32,
-    /// Loss of the test data, measured on the device.
+    /// Loss of the test data, measured on the device; NaN and `null` in the file if it overflows.
+    #[serde(deserialize_with = "unknown::number")]
     pub test_loss: f32,
     /// How well the network does on the test data, measured on the device.
     #[serde(flatten)]

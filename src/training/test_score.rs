@@ -41,9 +41,9 @@ impl TestScore {
                 Self { test_accuracy: Some(accuracy), test_exact: Some(exact), ..Self::default() }
             }
             Score::Values { r2, rmse, nrmse } => Self {
-                test_r2: Some(r2),
+                test_r2: known(r2),
                 test_rmse: Some(rmse),
-                test_nrmse: Some(nrmse),
+                test_nrmse: known(nrmse),
                 ..Self::default()
             },
         }
@@ -60,15 +60,58 @@ impl TestScore {
         }
     }
 
-    /// The value of its [`measure`](Self::measure); 0 without a test.
+    /// The value of its [`measure`](Self::measure): NaN if R² is unknown, 0 without a test.
     #[must_use]
     pub fn value(self) -> f32 {
-        self.test_r2.or(self.test_accuracy).unwrap_or(0.0)
+        match self.measure() {
+            Measure::R2 => self.test_r2.unwrap_or(f32::NAN),
+            Measure::Accuracy => self.test_accuracy.unwrap_or(0.0),
+        }
     }
+}
+
+/// `None` if R² or NRMSE is unknown: of one sample, or of true values that are all the same.
+fn known(value: f32) -> Option<f32> {
+    value.is_finite().then_some(value)
 }
 
 impl fmt::Display for TestScore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "test {} {}", self.measure().name(), self.measure().format(self.value()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+    use crate::training::EpochMetrics;
+
+    #[test]
+    fn metrics_of_an_unknown_score_are_read_as_written() {
+        let one = |value: f32| DMatrix::from_element(1, 1, value);
+        let test = TestScore::of(Score::of(&one(0.5), &one(1.0).into()), &[]);
+        assert_eq!((test.measure(), test.test_r2), (Measure::R2, None));
+        assert!(test.value().is_nan() && test.to_string() == "test R² unknown", "{test}");
+        let metrics = EpochMetrics {
+            epoch: 1,
+            learning_rate: 0.1,
+            train_loss: 0.5,
+            train_accuracy: None,
+            range_penalty: 0.0,
+            test_loss: f32::INFINITY,
+            test,
+            device_shots: 0,
+            clamped: 0,
+            alignment: None,
+            twins: Vec::new(),
+            parameters: std::collections::BTreeMap::new(),
+            seconds: 1.0,
+            confusion: Vec::new(),
+        };
+        let text = serde_json::to_string(&metrics).expect("it is written");
+        let read: EpochMetrics = serde_json::from_str(&text).expect("it is read");
+        assert!(read.test_loss.is_nan() && read.test == test, "{text}");
     }
 }

@@ -91,7 +91,7 @@ impl<'a> Trainer<'a> {
             rule: config.rules.start(config.rule, seed, config.parts),
             optimiser: config.optimiser.start(),
             epochs: config.epochs,
-            batch: config.batch,
+            batch: config.batch.max(1),
             learning_rate: config.learning_rate,
             digital_learning_rate: config.digital_learning_rate,
             schedule: config.schedule,

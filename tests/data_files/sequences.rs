@@ -293,6 +293,19 @@ fn what_cannot_be_is_refused() {
         "",
     );
     assert!(split.unwrap().warnings[0].contains("`k` is the same"));
+    // Constant where it is trained; the last quarter is tested.
+    let stepped = table()
+        .lines()
+        .enumerate()
+        .map(|(place, line)| format!("{line},{}\n", if place > 31 { 6 } else { 5 }))
+        .collect::<String>()
+        .replacen("remark,5", "remark,k", 1);
+    let split = load(
+        &[("s.csv", stepped.into())],
+        &format!("path = \"s.csv\", {}", changed("\"d\"", "\"k\"")),
+        "",
+    );
+    assert!(split.unwrap().warnings[0].contains("`k` is the same"));
     let archive = npz(
         &[("u", f8(&[TIMES], &all(u))), ("d", f8(&[3], &[0.0; 3])), ("m", f8(&[20, 2], &all(u)))],
         true,

@@ -22,7 +22,7 @@ fn changed_targets_are_refused_by_name() {
         vec![a, b, c, if a == 0.0 { f + 1e-9 } else { f }, i]
     });
     for (what, text, expected) in [
-        ("another unit", scaled, "the training values of the target `force` had mean 299."),
+        ("another unit", scaled, "the target `force` was scaled by the offset 299."),
         ("one value", swapped, "target"),
         ("renamed", table.replace("current", "amperes"), "`current`"),
     ] {

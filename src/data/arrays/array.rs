@@ -69,9 +69,6 @@ impl Array {
 
     /// Image size, if a sample has two axes, not counting axes of length 1.
     pub fn image(&self) -> Option<ImageSize> {
-        if let &[rows, columns] = &self.shape[1..] {
-            return Some(ImageSize { rows, columns });
-        }
         let long: Vec<usize> = self.shape[1..].iter().copied().filter(|&axis| axis > 1).collect();
         match *long {
             [rows, columns] => Some(ImageSize { rows, columns }),

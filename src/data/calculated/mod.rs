@@ -6,7 +6,7 @@ mod mackey_glass;
 use super::SeriesConfig;
 use crate::Error;
 
-/// NamedColumns of a series that is calculated, with their names.
+/// The columns of a series that is calculated, with their names.
 pub(super) type NamedColumns = Vec<(&'static str, Vec<f64>)>;
 
 impl SeriesConfig {

@@ -73,7 +73,7 @@ pub(super) fn read(
         refuse_no_window(half, half.series.times)?;
     }
     let schema = schema_of(&train)?;
-    for name in constants(&train) {
+    for name in train.constant_targets() {
         warnings.push(constant_target(&series.path, name));
     }
     Ok(Split {
@@ -162,15 +162,6 @@ fn schema_of(train: &Windows) -> Result<Schema, Error> {
         None => schema.targets = train.targets(),
     }
     Ok(schema)
-}
-
-/// Names of the targets that are the same in the whole series.
-fn constants<'a>(train: &Windows<'a>) -> Vec<&'a str> {
-    let is_constant = |name: &&String| {
-        let values = train.series.column(name).unwrap_or_default();
-        values.iter().all(|value| Some(value) == values.first())
-    };
-    train.config.targets.iter().filter(is_constant).map(String::as_str).collect()
 }
 
 fn dataset(windows: &Windows, schema: &Schema) -> Result<Dataset, Error> {

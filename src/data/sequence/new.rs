@@ -33,13 +33,18 @@ pub fn read_sequence(
     let is_answered = has_targets || series.labels.is_some();
     let windows = Windows::within(&config, &series, 0..series.times, is_answered);
     if windows.starts.is_empty() {
-        return Err(Error::Data {
-            path: path.to_owned(),
-            problem: format!(
-                "it has {} times, and the network takes windows of {}; give it a longer series",
-                series.times, config.window
-            ),
-        });
+        let (times, window) = (series.times, config.window);
+        let problem = if is_answered && times >= window {
+            format!(
+                "it has {times} times: no window of {window} has its answer, {} later, within the series; give it a longer series, or set option `ignore_labels`",
+                config.ahead
+            )
+        } else {
+            format!(
+                "it has {times} times, and the network takes windows of {window}; give it a longer series"
+            )
+        };
+        return Err(Error::Data { path: path.to_owned(), problem });
     }
     if schema.features.len() != config.inputs.len() * config.window {
         return Err(Error::Usage(format!(

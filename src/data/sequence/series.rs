@@ -195,7 +195,7 @@ fn chosen<'a>(
     Ok(wanted.needed.iter().chain(optional).collect())
 }
 
-/// ArrayLocation of the column of classes among `names`; none where it may be missing.
+/// The place of the column of classes among `names`; `None` if it is missing and may be.
 fn position(
     path: &Path,
     wanted: &WantedColumns,

@@ -85,12 +85,26 @@ impl<'a> Windows<'a> {
     /// Names and scaling of the targets of these windows, which are the training's: a target has one scaling at all
     /// times, by each answered time once.
     pub fn targets(&self) -> Vec<Feature> {
-        let Range { start: first, end } = self.answered();
-        let seen = self
-            .times(|start| self.answer_time(start, first)..self.answer_time(start, end - 1) + 1);
+        let seen = self.answer_times();
         self.per_step(&self.config.targets, self.answered(), |values| {
             FeatureScaling::standard(seen.iter().map(|&time| values[time]))
         })
+    }
+
+    /// Names of the targets that are the same at all times that are answered.
+    pub fn constant_targets(&self) -> Vec<&'a str> {
+        let times = self.answer_times();
+        let is_constant = |name: &&String| {
+            let values = self.series.column(name).unwrap_or_default();
+            times.iter().all(|&time| values[time] == values[times[0]])
+        };
+        self.config.targets.iter().filter(is_constant).map(String::as_str).collect()
+    }
+
+    /// The times that are answered.
+    fn answer_times(&self) -> Vec<usize> {
+        let Range { start: first, end } = self.answered();
+        self.times(|start| self.answer_time(start, first)..self.answer_time(start, end - 1) + 1)
     }
 
     /// The column's name and scaling for each of its steps.

@@ -10,7 +10,7 @@ use super::sweep::SweptValues;
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
 use crate::experiment::verdict::TwinVerdict;
-use crate::loss::Measure;
+use crate::loss::{Measure, unknown};
 use crate::training::TestScore;
 use crate::{Error, Rule};
 
@@ -36,8 +36,10 @@ pub struct ComparisonRow {
     #[serde(flatten)]
     pub test: SeedScores,
     /// Mean of the test scores.
+    #[serde(deserialize_with = "unknown::number")]
     pub mean: f32,
     /// Sample standard deviation of the test scores.
+    #[serde(deserialize_with = "unknown::number")]
     pub standard_deviation: f32,
     /// Two-sided p-value of the difference from the first rule (paired t-test over seeds); `None` for the first
     /// rule, fewer than two seeds or digital networks.
@@ -56,7 +58,7 @@ pub enum SeedScores {
     #[serde(rename = "test_accuracy")]
     Accuracy(Vec<f32>),
     /// R² of values.
-    #[serde(rename = "test_r2")]
+    #[serde(rename = "test_r2", deserialize_with = "unknown::numbers")]
     R2(Vec<f32>),
 }
 

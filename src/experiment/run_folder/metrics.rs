@@ -11,6 +11,8 @@ use super::{RunFolder, WRITABLE};
 use crate::Error;
 use crate::training::EpochMetrics;
 
+const ADVICE: &str = "check that the disk has space and the folder is writable";
+
 impl RunFolder {
     /// Removes what was written after the first `epochs` epochs, to resume the run there. Returns the metrics of these
     /// epochs.
@@ -88,9 +90,14 @@ impl MetricsFile {
     /// # Errors
     /// [`Error::File`] if that fails.
     pub fn append(&mut self, value: &impl Serialize) -> Result<(), Error> {
-        self.file.write_all(line(value).as_bytes()).map_err(Error::file(
-            &self.path,
-            "check that the disk has space and the folder is writable",
-        ))
+        self.file.write_all(line(value).as_bytes()).map_err(Error::file(&self.path, ADVICE))
+    }
+
+    /// Waits until the lines are on the disk: a checkpoint must not outlive the epochs before it.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(Error::file(&self.path, ADVICE))
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn scaling_changes(before: &Schema, now: &Schema) -> Vec<String> {
         let (FeatureScaling { offset, unit }, now) = (target.scaling, now.scaling);
         (target.scaling != now).then(|| {
             format!(
-                "the training values of the target `{}` had mean {offset} and deviation {unit}, and have mean {} and deviation {}",
+                "the target `{}` was scaled by the offset {offset} and the unit {unit}, and is by the offset {} and the unit {} now",
                 target.name, now.offset, now.unit
             )
         })

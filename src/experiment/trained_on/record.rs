@@ -198,8 +198,8 @@ impl TrainedOn {
         }
     }
 
-    /// In the place of the data, what a network is built by: two training samples that span every feature's
-    /// range, and the classes or targets.
+    /// A stand-in for the data, from which a network is built: two training samples that span every feature's range,
+    /// with the classes or targets.
     #[must_use]
     pub(in crate::experiment) fn stand_in(&self) -> Split {
         let ends = DMatrix::from_fn(self.features.len(), 2, |feature, end| {

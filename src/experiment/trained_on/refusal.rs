@@ -47,7 +47,7 @@ pub(in crate::experiment) fn refuse(
     Err(Error::Usage(format!("{run}: what it was trained on has changed: {changes}; {remedy}")))
 }
 
-/// Refuses to load twins from `from` for a training on `now` if their features, classes or channels differ. If
+/// Refuses to load twins from `from` for a training on `now` if their features, classes, targets or channels differ. If
 /// differences are `allowed`, emits a warning instead. The split of the samples does not matter to a twin.
 ///
 /// # Errors

@@ -1,0 +1,121 @@
+//! Data of the calling program: what trains on them is resumed and opened with them, and unusable data are refused.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::ops::ControlFlow;
+
+use burn::tensor::Device;
+use nalgebra::DMatrix;
+use tempfile::TempDir;
+use twinprop::Error;
+use twinprop::data::{Dataset, Split, Targets};
+use twinprop::experiment::{
+    Given, Recipe, Reopening, RunOptions, Trained, resume_given, train_recipe,
+};
+use twinprop::loss::MeanSquare;
+use twinprop::network::{Laboratory, Linear, Network, StageSeed};
+use twinprop::training::{Ending, Event, Observer, Trainer, TrainingProgress, Unobserved};
+
+/// Three features; their sum above zero is class 1, or the two values are the sum and the product of the first two.
+fn samples(count: usize, first: usize, values: bool) -> Dataset {
+    let x = DMatrix::from_fn(3, count, |row, sample| ((first + 3 * sample + row) as f32).sin());
+    let targets: Targets = if values {
+        let of = |row, x: nalgebra::DVectorView<f32>| if row == 0 { x.sum() } else { x[0] * x[1] };
+        DMatrix::from_fn(2, count, |row, sample| of(row, x.column(sample))).into()
+    } else {
+        x.column_iter().map(|x| usize::from(x.sum() > 0.0)).collect::<Vec<_>>().into()
+    };
+    Dataset::new(x, targets)
+}
+
+fn given(values: bool) -> Given {
+    let data = Split::new(samples(90, 0, values), samples(40, 1000, values));
+    Given { data: Some(data), ..Given::default() }
+}
+
+const RECIPE: &str = r#"
+seed = 1
+network = ["encode", { linear = { outputs = 16 } }, "tanh", { linear = { outputs = 2 } }, "readout"]
+data = { source = "given" }
+
+[training]
+rule = "pat"
+epochs = 6
+batch = 30
+digital_learning_rate = 0.02
+
+[accounting]
+digital_peer = false
+"#;
+
+/// Stops the training after some steps.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
+        Ok(match event {
+            Event::Step(step) if step.done == self.0 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+    }
+}
+
+#[test]
+fn a_run_on_given_data_is_resumed_and_opened_with_them() {
+    for values in [false, true] {
+        let recipe = if values { RECIPE.replace(", \"readout\"", "") } else { RECIPE.to_owned() };
+        let recipe = Recipe::parse(&recipe).unwrap();
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| RunOptions {
+            out: Some(folder.path().join(name)),
+            ..RunOptions::default()
+        };
+        let (whole, _) =
+            train_recipe(&recipe, "whole", given(values), &at("whole"), &mut Unobserved).unwrap();
+        let stopped =
+            train_recipe(&recipe, "broken", given(values), &at("broken"), &mut StopAfter(4));
+        assert!(matches!(stopped, Err(Error::Interrupted(_))));
+        let path = folder.path().join("broken");
+        let options = RunOptions::default();
+        let (resumed, _) = resume_given(&path, given(values), &options, &mut Unobserved).unwrap();
+        assert_eq!(resumed.test, whole.test);
+
+        let open =
+            |given| Trained::open_given(&path, &Reopening::default(), given, &mut Unobserved);
+        let trained = open(given(values)).unwrap();
+        assert!(!trained.experiment.network.parameters().is_empty());
+        let mut other = given(values);
+        other.data = Some(Split::new(samples(90, 7, values), samples(40, 1000, values)));
+        let problem = open(other).err().unwrap().to_string();
+        assert!(problem.contains("feature 1"), "{problem}");
+    }
+}
+
+#[test]
+fn a_trainer_that_was_stopped_trains_again_and_refuses_missing_samples() {
+    let backend = Device::flex();
+    let linear = Linear::new(3, 2, StageSeed { seed: 1, place: 0 }, &backend);
+    let (mut network, mut laboratory) = (Network::new(vec![linear.into()]), Laboratory::default());
+    let mut stop = StopAfter(1);
+    let mut trainer = Trainer::new(&mut network, &mut laboratory)
+        .loss(MeanSquare)
+        .epochs(2)
+        .batch(30)
+        .observe(&mut stop);
+    let data = Split::new(samples(90, 0, true), samples(40, 1000, true));
+    assert_eq!(trainer.train(&data).unwrap(), Ending::Stopped(1));
+    // The same steps again, with the stop at the same step; the rest is trained after it.
+    let mut progress = TrainingProgress::default();
+    progress.steps = 1;
+    assert_eq!(trainer.resume(&data, progress).unwrap(), Ending::Complete);
+    for (train, test, expected) in [(0, 40, "no training samples"), (90, 0, "no test samples")] {
+        let data = Split::new(samples(train, 0, true), samples(test, 1000, true));
+        let problem = trainer.train(&data).unwrap_err().to_string();
+        assert!(problem.contains(expected), "{problem}");
+    }
+    drop(trainer);
+    let nothing = Split::new(samples(90, 0, true), samples(0, 1000, true));
+    let mut trainer = Trainer::new(&mut network, &mut laboratory).loss(MeanSquare).epochs(1);
+    trainer = trainer.without_tests();
+    assert_eq!(trainer.train(&nothing).unwrap(), Ending::Complete);
+}
