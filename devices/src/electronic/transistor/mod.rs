@@ -172,7 +172,8 @@ impl Equation for TransistorEquation {
     #[inline(always)]
     fn respond(&self, setting: &Placed, inputs: &[Lane], outputs: &mut [Lane]) {
         self.integrate(&setting.with_data(inputs), outputs, |_, _| ());
-        self.saturation().clamp(outputs.iter_mut().flatten());
+        let saturation = self.saturation();
+        outputs.iter_mut().for_each(|lane| saturation.clamp(lane));
     }
 
     #[inline(always)]

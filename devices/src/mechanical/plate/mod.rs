@@ -233,7 +233,7 @@ impl Equation for PlateEquation {
             #[inline(always)]
             |_, _, _| (),
         );
-        SATURATION.clamp(outputs.iter_mut().flatten());
+        outputs.iter_mut().for_each(|lane| SATURATION.clamp(lane));
     }
 
     #[inline(always)]
