@@ -1,0 +1,145 @@
+"""Calibration: digital twins from shots, and how far to trust them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _native
+from .channels import Interface
+from .devices import Device
+from .progress import Progress
+
+__all__ = ["Fidelity", "Twin", "calibrate", "load_twin"]
+
+Floats = NDArray[np.float32]
+
+
+class Fidelity:
+    """How well a twin's readings and its gradient agree with the device's.
+
+    `cosine` and `r2` are the estimates with the interval that holds them in 99 of 100 cases.
+    """
+
+    def __init__(self, values: dict[str, Any], verdict: str) -> None:
+        self.values = values
+        """All numbers, as in a run's `calibration.json`."""
+        self.verdict = verdict
+        """`"fit"`, `"usable"` or `"unfit"` for training, by the lower end of the gradient's cosine."""
+
+    def _estimate(self, *path: str) -> tuple[float, float, float]:
+        value: Any = self.values
+        for key in path:
+            value = value[key]
+        return (value["value"], value["low"], value["high"])
+
+    @property
+    def cosine(self) -> tuple[float, float, float]:
+        """Cosine of the twin's gradient with the device's: value, lower and upper end of its interval."""
+        return self._estimate("gradient", "cosine")
+
+    @property
+    def r2(self) -> tuple[float, float, float]:
+        """R² of the readings: value, lower and upper end of its interval."""
+        return self._estimate("readings", "r2")
+
+    def __str__(self) -> str:
+        cosine, r2 = self.cosine, self.r2
+        word = {"fit": "fit for training", "usable": "usable for training"}
+        return (
+            f"{word.get(self.verdict, 'not fit for training')}: gradient cosine {cosine[0]:.3f} "
+            f"({cosine[1]:.3f} to {cosine[2]:.3f}), R² {r2[0]:.3f} ({r2[1]:.3f} to {r2[2]:.3f})"
+        )
+
+    def __repr__(self) -> str:
+        return f"<twinprop.Fidelity {self}>"
+
+
+class Twin:
+    """A differentiable model of a device."""
+
+    def __init__(self, native: _native.Twin) -> None:
+        self._native = native
+        self.interface = Interface._of_json(native.interface)
+        """Channels, ranges and units of its device."""
+        self.fidelity = Fidelity(json.loads(native.fidelity), native.verdict)
+        """How far to trust it."""
+
+    def predict(self, x: ArrayLike, theta: ArrayLike) -> Floats:
+        """Predicted readings `(S, O)` of the drives `x` `(S, I)` with `theta` `(P,)` or `(G, P)`."""
+        return self._native.predict(x, theta)
+
+    def vjp(
+        self, x: ArrayLike, theta: ArrayLike, dy: ArrayLike, y: ArrayLike | None = None
+    ) -> tuple[Floats, Floats]:
+        """Vector-Jacobian product: cotangents `dy` `(S, O)` of the readings to those of `x` and `theta`.
+
+        Returns `dx` `(S, I)` and `dtheta` `(G, P)`, with G = 1 for `theta` `(P,)`. `y` are the readings at this
+        point, by default the predicted ones.
+        """
+        return self._native.vjp(x, theta, dy, y)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Saves it in `folder`, for `twinprop.load_twin`."""
+        self._native.save(os.fspath(folder))
+
+    def __repr__(self) -> str:
+        return f"<twinprop.Twin of {self.interface.device}: {self.fidelity}>"
+
+
+Option = str | Mapping[str, Any]
+
+
+def _tagged(option: Option, without_options: tuple[str, ...] = ()) -> Any:
+    """`"neural"` as `{"neural": {}}`, the form that options have."""
+    if isinstance(option, str):
+        return option if option in without_options else {option: {}}
+    return dict(option)
+
+
+def calibrate(
+    device: Device,
+    *,
+    shots: int = 20_000,
+    test_shots: int = 1000,
+    twin: Option = "neural",
+    design: Option = "latin_hypercube",
+    fit: Mapping[str, Any] | None = None,
+    fidelity: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: bool | Callable[[str, int, int], object] = True,
+) -> Twin:
+    """Measures shots of `device`, fits a digital twin to them, and judges it on further shots.
+
+    `twin` is `"neural"`, `"temporal"`, `"ensemble"` or, for a simulated device, `"physics"`, `"learned_physics"` or
+    `"hybrid"`; with options `{"neural": {"width": 64}}`. `design` says which drives are measured:
+    `"latin_hypercube"`, `"uniform"` or `"sobol"`. `fit` and `fidelity` have the keys of a recipe's
+    `[calibration.fit]` and `[calibration.fidelity]`. `progress` is shown by default, or goes to a function
+    `(label, done, total)`.
+
+    Ctrl-C ends it; the device then goes to its safe state, as it does at the end.
+    """
+    options = {
+        "shots": shots,
+        "test_shots": test_shots,
+        "design": _tagged(design, ("uniform", "latin_hypercube", "sobol")),
+        "twin": _tagged(twin, ("physics",)),
+        "fit": dict(fit or {}),
+        "fidelity": dict(fidelity or {}),
+        "seed": seed,
+    }
+    with Progress.of(progress) as shown:
+        try:
+            return Twin(_native.calibrate(device._native, json.dumps(options), shown))
+        finally:
+            device.make_safe()
+
+
+def load_twin(folder: str | os.PathLike[str]) -> Twin:
+    """Loads the twin that `Twin.save` left in `folder`."""
+    return Twin(_native.load_twin(os.fspath(folder)))

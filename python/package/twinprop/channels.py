@@ -1,0 +1,128 @@
+"""Channels of a device: banks of one unit and one range."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+__all__ = ["Bank", "Channels", "Interface", "bank"]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A run of channels of one kind.
+
+    >>> import twinprop as tp
+    >>> tp.bank("drive", 9, "V", 0, 1)
+    Bank(name='drive', count=9, unit='V', minimum=0.0, maximum=1.0, largest_step=None)
+    """
+
+    name: str
+    """What its channels drive or read."""
+    count: int
+    """How many channels."""
+    unit: str
+    """Unit of their values; `"1"` for a fraction."""
+    minimum: float
+    """Smallest value that may reach, or come from, the device."""
+    maximum: float
+    """Largest such value."""
+    largest_step: float | None = None
+    """Largest change from one shot to the next; `None` is any."""
+
+    def _json(self) -> dict[str, Any]:
+        values = {
+            "name": self.name,
+            "count": self.count,
+            "unit": self.unit,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+        }
+        if self.largest_step is not None:
+            values["largest_step"] = self.largest_step
+        return values
+
+
+Channels: TypeAlias = "Bank | Iterable[Bank]"
+
+
+def bank(
+    name: str,
+    count: int,
+    unit: str,
+    minimum: float,
+    maximum: float,
+    largest_step: float | None = None,
+) -> Bank:
+    """A bank of `count` channels with values from `minimum` to `maximum` in `unit`."""
+    step = None if largest_step is None else float(largest_step)
+    return Bank(name, int(count), unit, float(minimum), float(maximum), step)
+
+
+def _banks(channels: Channels | None) -> tuple[Bank, ...]:
+    if channels is None:
+        return ()
+    return (channels,) if isinstance(channels, Bank) else tuple(channels)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a device accepts and returns."""
+
+    device: str
+    """Kind of device."""
+    inputs: tuple[Bank, ...]
+    """Channels that carry data."""
+    parameters: tuple[Bank, ...]
+    """Channels that carry trainable parameters."""
+    outputs: tuple[Bank, ...]
+    """Channels that are measured."""
+    seconds_per_shot: float
+    """Time that a shot takes on the device."""
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input channels, I."""
+        return sum(bank.count for bank in self.inputs)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameter channels, P."""
+        return sum(bank.count for bank in self.parameters)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of output channels, O."""
+        return sum(bank.count for bank in self.outputs)
+
+    def _to_json(self) -> str:
+        def banks(of: tuple[Bank, ...]) -> list[dict[str, Any]]:
+            return [bank._json() for bank in of]
+
+        return json.dumps(
+            {
+                "device": self.device,
+                "inputs": banks(self.inputs),
+                "parameters": banks(self.parameters),
+                "outputs": banks(self.outputs),
+                "seconds_per_shot": self.seconds_per_shot,
+            }
+        )
+
+    @staticmethod
+    def _of_json(text: str) -> Interface:
+        values = json.loads(text)
+
+        def banks(key: str) -> tuple[Bank, ...]:
+            keys = ("name", "count", "unit", "minimum", "maximum", "largest_step")
+            return tuple(Bank(*(bank.get(k) for k in keys)) for bank in values[key])
+
+        return Interface(
+            values["device"],
+            banks("inputs"),
+            banks("parameters"),
+            banks("outputs"),
+            values["seconds_per_shot"],
+        )

@@ -1,0 +1,212 @@
+"""Devices: a function of this process, a rig on a link, a recording, or a simulated device."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import math
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _native
+from .channels import Bank, Channels, Interface, _banks
+from .errors import DeviceError, RecipeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Device", "device", "open_device", "simulate"]
+
+Floats = NDArray[np.float32]
+Measure = Callable[[Floats, Floats], ArrayLike]
+
+
+class Device:
+    """A physical system behind its boundary: drives are clamped into their ranges, readings are checked.
+
+    Made by `twinprop.device`, `twinprop.open_device` and `twinprop.simulate`.
+    """
+
+    def __init__(self, native: _native.Device) -> None:
+        self._native = native
+        self._safe: Callable[[], object] | None = None
+        self._shots_when_safe = 0
+        self.interface = Interface._of_json(native.interface)
+        """Channels, ranges and units."""
+        _open.add(self)
+
+    @property
+    def name(self) -> str:
+        """Kind of device."""
+        return self.interface.device
+
+    @property
+    def shots(self) -> int:
+        """Shots played so far."""
+        return self._native.shots
+
+    @property
+    def clamped(self) -> int:
+        """Values that were out of range and were clamped to its nearest end."""
+        return self._native.clamped
+
+    def measure(self, x: ArrayLike, theta: ArrayLike) -> Floats:
+        """Plays the drives `x` `(S, I)` with the parameters `theta`: readings `(S, O)`, all in the device's units.
+
+        `theta` is `(P,)`, or `(G, P)` with a setting for each of G runs of S / G shots.
+
+        Raises `ShapeError`, `DataError` for a drive that is NaN, `MeasurementError` for a reading out of range,
+        `BusyError` where the device is in use, and what a device's own function raises.
+        """
+        return self._native.measure(x, theta)
+
+    def safe(self, function: Callable[[], object]) -> Callable[[], object]:
+        """Decorates the function that brings the device to its safe state.
+
+        It is called after a calibration or a training, after an error or Ctrl-C in one, and when Python exits.
+        """
+        self._safe = function
+        return function
+
+    def make_safe(self) -> None:
+        """Brings the device to its safe state, if it has played a shot since the last time."""
+        if self.shots == self._shots_when_safe:
+            return
+        if self._safe is not None:
+            self._safe()
+        self._native.make_safe()
+        self._shots_when_safe = self.shots
+
+    # A device is one thing in the world: a copy is the same device.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> str:
+        raise DeviceError(f"device `{self.name}` cannot be pickled; open it again in the other process")
+
+    def __repr__(self) -> str:
+        i = self.interface
+        return (
+            f"<twinprop.Device {i.device}: {i.n_inputs} inputs, {i.n_parameters} parameters, "
+            f"{i.n_outputs} outputs, {self.shots} shots played>"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        def rows(kind: str, banks: tuple[Bank, ...]) -> str:
+            return "".join(
+                f"<tr><td>{kind}</td><td>{escape(bank.name)}</td><td>{bank.count}</td>"
+                f"<td>{bank.minimum:g} to {bank.maximum:g} {escape(bank.unit)}</td></tr>"
+                for bank in banks
+            )
+
+        i = self.interface
+        head = "<tr><th></th><th>bank</th><th>channels</th><th>range</th></tr>"
+        body = rows("input", i.inputs) + rows("parameter", i.parameters) + rows("output", i.outputs)
+        caption = f"{escape(i.device)}: {self.shots} shots played, {self.clamped} values clamped"
+        return f"<table><caption>{caption}</caption>{head}{body}</table>"
+
+
+_open: weakref.WeakSet[Device] = weakref.WeakSet()
+
+
+class _FunctionDevice(Device):
+    """A function as a device, which can still be called as a function."""
+
+    def __init__(self, native: _native.Device, function: Measure) -> None:
+        super().__init__(native)
+        self.__wrapped__ = function
+        self.__doc__ = function.__doc__
+
+    def __call__(self, x: Floats, theta: Floats) -> ArrayLike:
+        """Calls the function itself: nothing is clamped, checked or counted."""
+        return self.__wrapped__(x, theta)
+
+
+def device(
+    *,
+    inputs: Channels,
+    outputs: Channels,
+    parameters: Channels | None = None,
+    seconds_per_shot: float = 1e-6,
+    name: str | None = None,
+    each_shot: bool = False,
+) -> Callable[[Measure], _FunctionDevice]:
+    """Makes a function `(x, theta) -> readings` a device in this process.
+
+    `x` is float32 `(S, I)`, `theta` float32 `(P,)`, and the readings `(S, O)`, all in the units of the channels.
+    With `each_shot=True`, `theta` is `(S, P)`, for a device that sets its parameters shot by shot.
+
+    >>> import twinprop as tp
+    >>> @tp.device(inputs=tp.bank("x", 1, "V", -1, 1), parameters=tp.bank("gain", 1, "1", 0, 2),
+    ...            outputs=tp.bank("y", 1, "V", -2, 2))
+    ... def amplifier(x, theta):
+    ...     return x * theta
+    >>> amplifier.measure([[0.5], [7.0]], [2.0])  # 7 V is clamped to 1 V
+    array([[1.],
+           [2.]], dtype=float32)
+    >>> amplifier.clamped
+    1
+    """
+    if not (math.isfinite(seconds_per_shot) and seconds_per_shot > 0):
+        raise RecipeError(f"seconds_per_shot is {seconds_per_shot}; it must be above 0")
+
+    def decorate(function: Measure) -> _FunctionDevice:
+        called = name or str(getattr(function, "__name__", "device"))
+        interface = Interface(
+            called, _banks(inputs), _banks(parameters), _banks(outputs), float(seconds_per_shot)
+        )
+        native = _native.Device(function, interface._to_json(), each_shot)
+        return _FunctionDevice(native, function)
+
+    return decorate
+
+
+def open_device(target: str | Sequence[str]) -> Device:
+    """Opens a real device or a recording.
+
+    `target` is `serial:///dev/ttyACM0`, `tcp://127.0.0.1:7777`, `process:python3 rig.py` or `replay:FOLDER`; a list
+    of rigs of one kind is a farm, and each shot goes to the first free one.
+    """
+    return Device(_native.open_device([target] if isinstance(target, str) else list(target)))
+
+
+def simulate(
+    kind: str,
+    *,
+    seed: int = 0,
+    imperfections: Mapping[str, Any] | None = None,
+    **config: Any,
+) -> Device:
+    """Fabricates a copy of a simulated device; `seed` draws its mismatch and its noise.
+
+    `kind` is `second_harmonic`, `mzi_mesh`, `oscillators`, `pendula`, `plate`, `transistor` or `crossbar`; `config`
+    and `imperfections` have the keys of a recipe's device.
+
+    >>> import twinprop as tp
+    >>> tp.simulate("pendula", count=3, seed=1, imperfections={"mismatch": 0.1})
+    <twinprop.Device pendula: 3 inputs, 5 parameters, 3 outputs, 0 shots played>
+    """
+    model = {"model": {kind: config}, "imperfections": dict(imperfections or {})}
+    return Device(_native.simulate(json.dumps(model), seed))
+
+
+@atexit.register
+def _make_all_safe() -> None:
+    import traceback
+
+    for opened in list(_open):
+        try:
+            opened.make_safe()
+        except Exception:  # The others must still be made safe.
+            traceback.print_exc()
+    for target in _native.make_all_safe():
+        print(f"{target} has not confirmed its safe state: it may still be driven")

@@ -1,0 +1,87 @@
+//! Between NumPy arrays of shape `(shots, channels)` and matrices `[channels × shots]`, which are the same bytes.
+
+use nalgebra::DMatrix;
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+use crate::error::exception;
+
+/// The rows of `value`, which has `columns` columns, as a matrix `[columns × rows]`; `name` is for messages.
+pub fn matrix(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMatrix<f32>> {
+    let array = float32(value, name)?;
+    let expected = |found: &str| {
+        let message = format!(
+            "`{name}` has the shape {found}, and (shots, {columns}) is expected; one shot is `{name}[None]`"
+        );
+        exception(value.py(), "ShapeError", message)
+    };
+    let shape = array.cast::<PyUntypedArray>()?.shape().to_vec();
+    let [_, width] = shape[..] else { return Err(expected(&in_words(&shape))) };
+    if width != columns {
+        return Err(expected(&in_words(&shape)));
+    }
+    let array: PyReadonlyArray2<f32> = array.extract()?;
+    // Copied while no other thread of Python can write to it.
+    let values = array.as_slice()?.to_vec();
+    Ok(DMatrix::from_vec(columns, shape[0], values))
+}
+
+/// Parameters `(columns,)` or `(settings, columns)` as a matrix `[columns × settings]`.
+pub fn settings(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMatrix<f32>> {
+    let array = float32(value, name)?;
+    match array.cast::<PyUntypedArray>()?.shape() {
+        [width] if *width == columns => {
+            matrix(&array.call_method1("reshape", (1, columns))?, name, columns)
+        }
+        [_, width] if *width == columns => matrix(&array, name, columns),
+        shape => {
+            let message = format!(
+                "`{name}` has the shape {}, and ({columns},) or (settings, {columns}) is expected",
+                in_words(shape)
+            );
+            Err(exception(value.py(), "ShapeError", message))
+        }
+    }
+}
+
+/// A C-contiguous array of float32 of `value`; itself, if it is one.
+fn float32<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(array) = value.cast::<PyArray2<f32>>()
+        && array.is_c_contiguous()
+    {
+        return Ok(value.clone());
+    }
+    let numpy = value.py().import("numpy")?;
+    let array = numpy.call_method1("asarray", (value,))?;
+    let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
+    if !["b", "i", "u", "f"].contains(&kind.as_str()) {
+        let message = format!(
+            "`{name}` has the dtype {}, and real numbers are expected",
+            array.getattr("dtype")?
+        );
+        return Err(exception(value.py(), "DataError", message));
+    }
+    numpy.call_method1("ascontiguousarray", (array, "float32"))
+}
+
+/// A matrix `[channels × shots]` as an array `(shots, channels)`, without a copy.
+pub fn array(py: Python, matrix: DMatrix<f32>) -> PyResult<Bound<PyArray2<f32>>> {
+    let shape = [matrix.ncols(), matrix.nrows()];
+    vector(py, matrix.data.into()).reshape(shape)
+}
+
+/// Values as an array of one axis, without a copy.
+pub fn vector(py: Python, values: Vec<f32>) -> Bound<PyArray1<f32>> {
+    PyArray1::from_vec(py, values)
+}
+
+/// A shape as Python prints it.
+fn in_words(shape: &[usize]) -> String {
+    let lengths: Vec<String> = shape.iter().map(usize::to_string).collect();
+    match &lengths[..] {
+        [only] => format!("({only},)"),
+        _ => format!("({})", lengths.join(", ")),
+    }
+}

@@ -1,0 +1,286 @@
+//! Devices: Python functions, simulated devices, rigs and recordings, each behind a boundary.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nalgebra::{DMatrix, DVector};
+use numpy::PyArray2;
+use pyo3::prelude::*;
+use twinprop::devices::rig::{self, Monitor, RigOptions, Target};
+use twinprop::devices::{
+    Boundary, DeviceConfig, DeviceError, Differentiable, Interface, PhysicalLayer, ShotCounter,
+    Usage,
+};
+
+use crate::arrays;
+use crate::error::{exception, of_device};
+use crate::function::{FunctionDevice, Registration};
+use crate::job::{Job, Message};
+
+/// A device behind its boundary.
+#[pyclass(frozen, module = "twinprop._native")]
+pub struct Device {
+    interface: Interface,
+    home: Arc<Home>,
+    shots: ShotCounter,
+    function: Option<Registration>,
+    simulated: Option<(DeviceConfig, u64)>,
+    monitors: Vec<Monitor>,
+    /// The process that opened it.
+    process: u32,
+}
+
+/// Where a device is while nothing uses it.
+struct Home {
+    boundary: Mutex<Option<Boundary>>,
+    /// Where a function's requests go while a job uses the device.
+    job: Arc<Mutex<Option<Sender<Message>>>>,
+    /// Values clamped when it came back last.
+    clamped: AtomicU64,
+}
+
+/// A device in use; it returns when this is dropped.
+pub struct Lease {
+    boundary: Option<Boundary>,
+    home: Arc<Home>,
+    is_stopping: Option<Arc<AtomicBool>>,
+}
+
+impl Device {
+    fn new(
+        layer: Box<dyn PhysicalLayer>,
+        job: Arc<Mutex<Option<Sender<Message>>>>,
+        function: Option<Registration>,
+        simulated: Option<(DeviceConfig, u64)>,
+        monitors: Vec<Monitor>,
+    ) -> Self {
+        let boundary = Boundary::new(layer);
+        Self {
+            interface: boundary.interface().clone(),
+            shots: boundary.counter(),
+            home: Arc::new(Home {
+                boundary: Mutex::new(Some(boundary)),
+                job,
+                clamped: AtomicU64::new(0),
+            }),
+            function,
+            simulated,
+            monitors,
+            process: std::process::id(),
+        }
+    }
+
+    /// The device's channels.
+    pub fn channels(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// The configuration of a simulated device, and its seed.
+    pub fn simulated(&self) -> Option<&(DeviceConfig, u64)> {
+        self.simulated.as_ref()
+    }
+
+    /// The nominal equation of a simulated device.
+    pub fn nominal(&self) -> Result<Option<Box<dyn Differentiable>>, DeviceError> {
+        let made = self.simulated.as_ref().map(|(config, seed)| config.fabricate(*seed));
+        Ok(made.transpose()?.map(|device| device.nominal))
+    }
+
+    /// Takes the device for `job`, or for a measurement on the present thread.
+    pub fn lease(&self, py: Python, job: Option<&mut Job>) -> PyResult<Lease> {
+        let name = &self.interface.device;
+        if self.process != std::process::id() {
+            let message = format!(
+                "device `{name}` was opened by the parent process; open it again in this one, or start the process with multiprocessing's method `spawn`"
+            );
+            return Err(exception(py, "ForkError", message));
+        }
+        let mut boundary = self.home.boundary.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(boundary) = boundary.take() else {
+            let message = format!(
+                "device `{name}` is in use, by another thread or by the function that is running now; measure again when that has ended"
+            );
+            return Err(exception(py, "BusyError", message));
+        };
+        let is_stopping = job.map(|job| {
+            *self.home.job.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.sender());
+            if let Some(function) = &self.function {
+                job.calls(function.0);
+            }
+            job.is_stopping()
+        });
+        Ok(Lease { boundary: Some(boundary), home: self.home.clone(), is_stopping })
+    }
+}
+
+#[pymethods]
+impl Device {
+    /// A function as a device; `interface` is JSON.
+    #[new]
+    fn of_function(
+        py: Python,
+        function: Py<PyAny>,
+        interface: &str,
+        each_shot: bool,
+    ) -> PyResult<Self> {
+        let interface: Interface = serde_json::from_str(interface)
+            .map_err(|error| exception(py, "DataError", error.to_string()))?;
+        let job = Arc::new(Mutex::new(None));
+        let registration = Registration::new(function, interface.clone(), each_shot);
+        let layer = FunctionDevice::new(interface, registration.0, each_shot, job.clone());
+        Ok(Self::new(Box::new(layer), job, Some(registration), None, Vec::new()))
+    }
+
+    /// Plays the drives `x` `(S, I)` with the parameters `theta` `(P,)` or `(G, P)`: readings `(S, O)`.
+    fn measure<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        theta: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let Interface { inputs, parameters, outputs, .. } = &self.interface;
+        let x = arrays::matrix(x, "x", inputs.len())?;
+        let theta = arrays::settings(theta, "theta", parameters.len())?;
+        let runs = run_length(py, x.ncols(), theta.ncols())?;
+        let mut lease = self.lease(py, None)?;
+        let mut readings = DMatrix::zeros(outputs.len(), x.ncols());
+        let measured = py.detach(|| {
+            if theta.ncols() == 1 {
+                let theta = DVector::from_column_slice(theta.as_slice());
+                lease.measure(&x, &theta, &mut readings)
+            } else {
+                let each = DMatrix::from_fn(theta.nrows(), x.ncols(), |row, shot| {
+                    theta[(row, shot / runs)]
+                });
+                lease.measure_each(&x, &each, &mut readings)
+            }
+        });
+        drop(lease);
+        match measured {
+            Ok(()) => arrays::array(py, readings),
+            Err(error) => {
+                let raised = self.function.as_ref().and_then(Registration::raised);
+                Err(raised.unwrap_or_else(|| of_device(py, &error)))
+            }
+        }
+    }
+
+    /// The device's channels as JSON.
+    #[getter]
+    fn interface(&self, py: Python) -> PyResult<String> {
+        serde_json::to_string(&self.interface)
+            .map_err(|error| exception(py, "InternalError", error.to_string()))
+    }
+
+    /// Shots played.
+    #[getter]
+    fn shots(&self) -> u64 {
+        self.shots.shots()
+    }
+
+    /// Values that were out of range and were clamped.
+    #[getter]
+    fn clamped(&self) -> u64 {
+        let boundary = self.home.boundary.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*boundary {
+            Some(boundary) => boundary.clamped(),
+            None => self.home.clamped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sends a rig to its safe state and waits until it has confirmed that.
+    fn make_safe(&self, py: Python) -> PyResult<()> {
+        let safe = py.detach(|| self.monitors.iter().try_for_each(Monitor::make_safe));
+        safe.map_err(|error| of_device(py, &error))
+    }
+}
+
+/// Shots of each of `settings` settings, of which each plays as many of `shots` shots.
+pub fn run_length(py: Python, shots: usize, settings: usize) -> PyResult<usize> {
+    if settings > 0 && shots.is_multiple_of(settings) {
+        return Ok(shots / settings);
+    }
+    let message = format!(
+        "`x` has {shots} shots and `theta` {settings} settings; the shots must be a multiple of the settings"
+    );
+    Err(exception(py, "ShapeError", message))
+}
+
+impl Lease {
+    fn boundary(&mut self) -> Result<&mut Boundary, DeviceError> {
+        let is_stopping = self.is_stopping.as_ref();
+        let is_stopping = is_stopping.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        match &mut self.boundary {
+            Some(boundary) if !is_stopping => Ok(boundary),
+            _ => Err(DeviceError::Host {
+                device: "the device".to_owned(),
+                problem: "interrupted".to_owned(),
+            }),
+        }
+    }
+}
+
+impl PhysicalLayer for Lease {
+    fn interface(&self) -> &Interface {
+        self.boundary.as_ref().expect("it is here until it is dropped").interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.boundary()?.measure(inputs, parameters, outputs)
+    }
+
+    fn measure_each(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.boundary()?.measure_each(inputs, parameters, outputs)
+    }
+
+    fn usage(&self) -> Usage {
+        self.boundary.as_ref().map_or_else(Usage::default, PhysicalLayer::usage)
+    }
+
+    fn resume(&mut self, usage: &Usage) {
+        if let Some(boundary) = &mut self.boundary {
+            boundary.resume(usage);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        *self.home.job.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some(boundary) = self.boundary.take() {
+            self.home.clamped.store(boundary.clamped(), Ordering::Relaxed);
+            let mut home = self.home.boundary.lock().unwrap_or_else(PoisonError::into_inner);
+            *home = Some(boundary);
+        }
+    }
+}
+
+/// Opens the device at `targets`, such as `tcp://127.0.0.1:7777`; several form a farm.
+#[pyfunction]
+pub fn open_device(py: Python, targets: Vec<String>) -> PyResult<Device> {
+    let parsed: Result<Vec<Target>, String> = targets.iter().map(|target| target.parse()).collect();
+    let parsed = parsed.map_err(|problem| exception(py, "RigError", problem))?;
+    let opened = py.detach(|| rig::open(&parsed, RigOptions::default()));
+    let opened = opened.map_err(|error| of_device(py, &error))?;
+    Ok(Device::new(opened.layer, Arc::default(), None, None, opened.monitors))
+}
+
+/// Fabricates a copy of a simulated device; `config` is JSON.
+#[pyfunction]
+pub fn simulate(py: Python, config: &str, seed: u64) -> PyResult<Device> {
+    let config: DeviceConfig = serde_json::from_str(config)
+        .map_err(|error| exception(py, "RecipeError", error.to_string()))?;
+    let made = py.detach(|| config.fabricate(seed)).map_err(|error| of_device(py, &error))?;
+    Ok(Device::new(made.device, Arc::default(), None, Some((config, seed)), Vec::new()))
+}

@@ -1,0 +1,179 @@
+//! A calculation on a thread of its own, served by the thread of Python that started it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use twinprop::calibration::CalibrationError;
+
+use crate::error::{exception, of_calibration};
+use crate::function::{Request, raised};
+use crate::pool;
+
+/// How long Python's thread waits before it looks for Ctrl-C.
+const WAIT: Duration = Duration::from_millis(50);
+/// Least time between two reports of progress.
+const REPORTS: Duration = Duration::from_millis(100);
+
+/// What a job asks of Python's thread.
+pub enum Message {
+    /// Measure with a Python function.
+    Measure(Request),
+    /// Show progress.
+    Progress {
+        /// What is done.
+        label: &'static str,
+        /// Steps done.
+        done: usize,
+        /// Steps in all.
+        total: usize,
+    },
+    /// The job has ended.
+    Done,
+}
+
+/// The payload of the panic by which an interrupted job unwinds.
+struct Interrupted;
+
+/// A job that has not begun.
+pub struct Job {
+    sender: Sender<Message>,
+    receiver: Receiver<Message>,
+    is_stopping: Arc<AtomicBool>,
+    /// Numbers of the functions that its devices call.
+    functions: Vec<u64>,
+}
+
+/// What a job knows of its caller.
+pub struct Caller {
+    sender: Sender<Message>,
+    is_stopping: Arc<AtomicBool>,
+    /// The last report: its label and when it was sent.
+    last: Option<(&'static str, Instant)>,
+}
+
+impl Job {
+    /// A job that has not begun.
+    pub fn new() -> Self {
+        let (sender, receiver) = channel();
+        Self { sender, receiver, is_stopping: Arc::default(), functions: Vec::new() }
+    }
+
+    /// Where its devices send requests.
+    pub fn sender(&self) -> Sender<Message> {
+        self.sender.clone()
+    }
+
+    /// Set when it is to end.
+    pub fn is_stopping(&self) -> Arc<AtomicBool> {
+        self.is_stopping.clone()
+    }
+
+    /// Notes that it calls function `number`.
+    pub fn calls(&mut self, number: u64) {
+        self.functions.push(number);
+    }
+
+    /// Runs `work` and serves it until it ends; `progress` is called with `(label, done, total)`.
+    ///
+    /// An exception of a function, of `progress` or of a signal handler ends the work, and is raised unchanged.
+    pub fn run<T: Send>(
+        self,
+        py: Python,
+        progress: Option<&Bound<PyAny>>,
+        work: impl FnOnce(&mut Caller) -> Result<T, CalibrationError> + Send,
+    ) -> PyResult<T> {
+        let Self { sender, receiver, is_stopping, functions } = self;
+        let pool = pool::of_this_process(py)?;
+        let mut caller =
+            Caller { sender: sender.clone(), is_stopping: is_stopping.clone(), last: None };
+        let (outcome, interruption) = thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                let outcome = catch_unwind(AssertUnwindSafe(|| pool.install(|| work(&mut caller))));
+                // Nobody listens if Python's thread has gone.
+                let _ = sender.send(Message::Done);
+                outcome
+            });
+            let interruption = serve(py, receiver, &is_stopping, progress);
+            (worker.join().unwrap_or_else(Err), interruption)
+        });
+        if let Some(error) = interruption {
+            return Err(error);
+        }
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => {
+                let raised = functions.into_iter().find_map(raised);
+                Err(raised.unwrap_or_else(|| of_calibration(py, &error)))
+            }
+            Err(panic) => Err(exception(py, "InternalError", in_words(&*panic))),
+        }
+    }
+}
+
+/// Serves a job until it ends; returns what interrupted it.
+fn serve(
+    py: Python,
+    mut receiver: Receiver<Message>,
+    is_stopping: &AtomicBool,
+    progress: Option<&Bound<PyAny>>,
+) -> Option<PyErr> {
+    let mut interruption = None;
+    loop {
+        let message;
+        (receiver, message) = py.detach(move || {
+            let message = receiver.recv_timeout(WAIT);
+            (receiver, message)
+        });
+        let served = match message {
+            Ok(Message::Measure(request)) if interruption.is_some() => {
+                request.refuse();
+                Ok(())
+            }
+            Ok(Message::Measure(request)) => {
+                request.serve(py);
+                Ok(())
+            }
+            Ok(Message::Progress { label, done, total }) => match progress {
+                Some(progress) => progress.call1((label, done, total)).map(|_| ()),
+                None => Ok(()),
+            },
+            Ok(Message::Done) | Err(RecvTimeoutError::Disconnected) => return interruption,
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+        };
+        if let Err(error) = served.and_then(|()| py.check_signals()) {
+            interruption.get_or_insert(error);
+            is_stopping.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Caller {
+    /// Reports progress, at most ten times a second, and unwinds the job where it is to end.
+    pub fn progress(&mut self, label: &'static str, done: usize, total: usize) {
+        if self.is_stopping.load(Ordering::Relaxed) {
+            resume_unwind(Box::new(Interrupted));
+        }
+        if done == total
+            || self.last.is_none_or(|(last, sent)| last != label || sent.elapsed() >= REPORTS)
+        {
+            self.last = Some((label, Instant::now()));
+            // Without a listener there is nobody to tell.
+            let _ = self.sender.send(Message::Progress { label, done, total });
+        }
+    }
+}
+
+fn in_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    format!("a fault in twinprop, please report it: {text}")
+}

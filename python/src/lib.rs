@@ -1,0 +1,36 @@
+//! The Rust half of the Python package `twinprop`: devices, calibrations and twins on NumPy arrays.
+//!
+//! ```text
+//! Python's thread                          a job's thread, with its pool
+//! device.measure ──► Boundary ──► function
+//! calibrate ───────► job::run ───────────► measure, fit, judge
+//!      ▲ serves functions, progress, Ctrl-C    │
+//!      └───────────── requests ◄───────────────┘
+//! ```
+//!
+//! No thread of this crate calls Python: a job asks the thread that started it, which waits for its requests.
+
+mod arrays;
+mod calibration;
+mod device;
+mod error;
+mod function;
+mod job;
+mod pool;
+mod safety;
+mod twin;
+
+use pyo3::pymodule;
+
+/// Devices, calibrations and twins; the package `twinprop` wraps them.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::calibration::{calibrate, load_twin};
+    #[pymodule_export]
+    use super::device::{Device, open_device, simulate};
+    #[pymodule_export]
+    use super::safety::make_all_safe;
+    #[pymodule_export]
+    use super::twin::Twin;
+}

@@ -1,0 +1,94 @@
+"""A device goes to its safe state however a calculation or Python ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import Any
+
+import pytest
+
+import twinprop as tp
+
+DEVICE = """
+    import sys, time
+    import numpy as np
+    import twinprop as tp
+
+    @tp.device(inputs=tp.bank("x", 1, "V", -1, 1), parameters=tp.bank("p", 1, "V", -1, 1),
+               outputs=tp.bank("y", 1, "V", -1, 1), seconds_per_shot=1e-3)
+    def lab(x, theta):
+        time.sleep(SECONDS)
+        return np.sin(x + theta)
+
+    @lab.safe
+    def off():
+        print("safe", lab.shots > 0, flush=True)
+"""
+
+
+def script(text: str, seconds: float = 0.0) -> str:
+    whole = textwrap.dedent(DEVICE) + textwrap.dedent(text)
+    return whole.replace("SECONDS", str(seconds))
+
+
+def test_the_safe_state_follows_a_calibration_and_its_errors() -> None:
+    calls = []
+
+    @tp.device(inputs=tp.bank("x", 1, "V", -1, 1), outputs=tp.bank("y", 1, "V", -1, 1))
+    def lab(x: Any, theta: Any) -> Any:
+        if lab.shots > 100:
+            raise OSError("unplugged")
+        return x
+
+    lab.safe(lambda: calls.append("safe"))
+    with pytest.raises(OSError, match="unplugged"):
+        tp.calibrate(lab, shots=500, test_shots=100, progress=False)
+    assert calls == ["safe"]
+    lab.make_safe()
+    assert calls == ["safe"], "nothing was played since"
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise ValueError('a fault')"])
+def test_a_driven_device_is_safe_when_python_exits(end: str) -> None:
+    text = script("lab.measure([[0.1]], [0.2])\n" + end)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "safe True\n", done
+
+
+@pytest.mark.parametrize(("seconds", "label"), [(0.05, "measure"), (0.0, "fit")])
+def test_ctrl_c_ends_a_calibration_within_a_second(seconds: float, label: str) -> None:
+    text = script(
+        """
+        def show(label, done, total):
+            print(label, flush=True)
+        try:
+            tp.calibrate(lab, shots=20000, test_shots=100, progress=show, fit={"epochs": 2000, "patience": 2000},
+                         twin={"neural": {"width": 32}})
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+            lab.measure([[0.0]], [0.0])
+        """,
+        seconds,
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    for line in child.stdout:
+        if line.startswith(label):
+            break
+    time.sleep(0.2)
+    sent = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    rest = []
+    for line in child.stdout:
+        rest.append((line.strip(), time.monotonic() - sent))
+    child.wait(20)
+    words = [line for line, _ in rest if not line.startswith(label)]
+    # Safe after the interruption, and when Python exits after one more measurement.
+    assert words == ["safe True", "interrupted", "safe True"], (rest, child.stderr)
+    assert dict(rest)["interrupted"] < 1.0, rest
