@@ -8,6 +8,9 @@ use pyo3::prelude::*;
 
 use crate::error::exception;
 
+/// An array `(shots, channels)`.
+pub type Array<'py> = Bound<'py, PyArray2<f32>>;
+
 /// The rows of `value`, which has `columns` columns, as a matrix `[columns × rows]`; `name` is for messages.
 pub fn matrix(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMatrix<f32>> {
     let array = float32(value, name)?;
@@ -67,7 +70,7 @@ fn float32<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, Py
 }
 
 /// A matrix `[channels × shots]` as an array `(shots, channels)`, without a copy.
-pub fn array(py: Python, matrix: DMatrix<f32>) -> PyResult<Bound<PyArray2<f32>>> {
+pub fn array(py: Python, matrix: DMatrix<f32>) -> PyResult<Array> {
     let shape = [matrix.ncols(), matrix.nrows()];
     vector(py, matrix.data.into()).reshape(shape)
 }

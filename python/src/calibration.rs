@@ -5,30 +5,96 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use twinprop::burn::tensor::Device as Backend;
 use twinprop::calibration::design::DesignConfig;
 use twinprop::calibration::{
-    CalibrationError, Fidelity, FidelityConfig, FitConfig, FitProgress, Fitting, Shots, TwinConfig,
+    CalibrationError, DigitalTwin, Fidelity, FidelityConfig, FitConfig, FitProgress, Fitting,
+    Shots, TwinConfig,
 };
+use twinprop::devices::Interface;
 
-use crate::device::Device;
+use crate::arrays::{self, Array};
+use crate::callback::Registration;
+use crate::device::{Device, Lease};
 use crate::error::{exception, of_calibration, of_device};
-use crate::job::Job;
-use crate::twin::{NAME, NOTES, Notes, Twin};
+use crate::function_twin::FunctionTwin;
+use crate::job::{Caller, Job};
+use crate::twin::{NAME, NOTES, Notes, Twin, json, verdict};
 
 /// Options of a calibration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Options {
-    /// Shots that the twin is fitted to.
-    shots: usize,
-    /// Further shots that judge it.
+struct Calibration {
+    design: Design,
+    /// Further shots that judge the twin.
     test_shots: usize,
-    design: DesignConfig,
     twin: TwinConfig,
     fit: FitConfig,
     fidelity: FidelityConfig,
+}
+
+/// Which shots are measured.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Design {
+    shots: usize,
+    design: DesignConfig,
     seed: u64,
+}
+
+/// How a twin is judged.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Judgement {
+    fidelity: FidelityConfig,
+    seed: u64,
+}
+
+/// Steps of a judgement, for its progress.
+const STEPS: usize = 1000;
+
+fn parse<T: DeserializeOwned>(py: Python, options: &str) -> PyResult<T> {
+    serde_json::from_str(options).map_err(|error| exception(py, "RecipeError", error.to_string()))
+}
+
+impl Design {
+    /// Measures these shots and `more`.
+    fn measure(
+        &self,
+        more: usize,
+        device: &mut Lease,
+        interface: &Interface,
+        caller: &mut Caller,
+    ) -> Result<Shots, CalibrationError> {
+        let total = self.shots + more;
+        if let DesignConfig::Active(_) | DesignConfig::TaskLike(_) = self.design {
+            return Err(CalibrationError::TooFewShots(
+                "a calibration of a device alone has the designs `latin_hypercube`, `uniform` and `sobol`; a network shows which drives its task needs"
+                    .to_owned(),
+            ));
+        }
+        let (drives, parameters) = self.design.draw(interface, total, None, self.seed)?;
+        Ok(Shots::measure(device, drives, parameters, |done| {
+            caller.progress("measure shots", done, total);
+        })?)
+    }
+}
+
+impl Judgement {
+    fn judge(
+        &self,
+        twin: &dyn DigitalTwin,
+        device: &mut Lease,
+        unseen: &Shots,
+        caller: &mut Caller,
+    ) -> Result<Fidelity, CalibrationError> {
+        let Self { fidelity, seed } = self;
+        let progress = |share| {
+            caller.progress("judge the twin", (share * STEPS as f64) as usize, STEPS);
+        };
+        Ok(Fidelity::measure(twin, device, unseen, fidelity, *seed, &Backend::flex(), progress)?)
+    }
 }
 
 /// Measures shots of `device`, fits a twin to them and judges it; `options` is JSON.
@@ -40,31 +106,15 @@ pub fn calibrate(
     options: &str,
     progress: Option<&Bound<PyAny>>,
 ) -> PyResult<Twin> {
-    let options: Options = serde_json::from_str(options)
-        .map_err(|error| exception(py, "RecipeError", error.to_string()))?;
-    let Options { shots, test_shots, design, twin: config, fit, fidelity, seed } = options;
+    let Calibration { design, test_shots, twin: config, fit, fidelity } = parse(py, options)?;
     let interface = device.channels().clone();
     let nominal = device.nominal().map_err(|error| of_device(py, &error))?;
     let mut job = Job::new();
     let mut lease = device.lease(py, Some(&mut job))?;
-    let total = shots + test_shots;
     let (twin, fidelity) = job.run(py, progress, |caller| {
-        let backend = Backend::flex();
-        let measured = match &design {
-            DesignConfig::Active(_) => {
-                return Err(CalibrationError::TooFewShots(
-                    "an `active` design is not offered here yet; choose `latin_hypercube`"
-                        .to_owned(),
-                ));
-            }
-            design => {
-                let (drives, parameters) = design.draw(&interface, total, None, seed)?;
-                Shots::measure(&mut lease, drives, parameters, |done| {
-                    caller.progress("measure shots", done, total);
-                })?
-            }
-        };
+        let measured = design.measure(test_shots, &mut lease, &interface, caller)?;
         let (seen, unseen) = measured.split_last(test_shots);
+        let (seed, backend) = (design.seed, Backend::flex());
         let fitting =
             Fitting { interface: &interface, nominal, fit: &fit, seed, backend: &backend };
         let twin = config.fit(fitting, &seen, &mut |progress| {
@@ -72,11 +122,7 @@ pub fn calibrate(
                 caller.progress("fit the twin", done, of);
             }
         })?;
-        let steps = 1000;
-        let judged =
-            Fidelity::measure(&*twin, &mut lease, &unseen, &fidelity, seed, &backend, |share| {
-                caller.progress("judge the twin", (share * steps as f64) as usize, steps);
-            })?;
+        let judged = Judgement { fidelity, seed }.judge(&*twin, &mut lease, &unseen, caller)?;
         drop(lease);
         Ok((twin, judged))
     })?;
@@ -87,6 +133,65 @@ pub fn calibrate(
         simulated: device.simulated().cloned(),
     };
     Ok(Twin { twin: Arc::from(twin), notes })
+}
+
+/// Arrays `x`, `theta` and `y` of shots, each with its own parameters.
+type ShotArrays<'py> = (Array<'py>, Array<'py>, Array<'py>);
+
+/// Measures the shots of a design; `options` is JSON.
+#[pyfunction]
+#[pyo3(signature = (device, options, progress = None))]
+pub fn measure_design<'py>(
+    py: Python<'py>,
+    device: &Device,
+    options: &str,
+    progress: Option<&Bound<PyAny>>,
+) -> PyResult<ShotArrays<'py>> {
+    let design: Design = parse(py, options)?;
+    let mut job = Job::new();
+    let mut lease = device.lease(py, Some(&mut job))?;
+    let interface = device.channels().clone();
+    let Shots { inputs, parameters, outputs } = job.run(py, progress, |caller| {
+        let measured = design.measure(0, &mut lease, &interface, caller);
+        drop(lease);
+        measured
+    })?;
+    Ok((arrays::array(py, inputs)?, arrays::array(py, parameters)?, arrays::array(py, outputs)?))
+}
+
+/// Judges the twin of the functions `predict` and `vjp` on `device` and on shots `x`, `theta`, `y` of it; returns the
+/// fidelity as JSON, and the verdict.
+#[pyfunction]
+#[pyo3(signature = (device, predict, vjp, shots, options, progress = None))]
+pub fn judge(
+    py: Python,
+    device: &Device,
+    predict: Py<PyAny>,
+    vjp: Py<PyAny>,
+    shots: (Bound<PyAny>, Bound<PyAny>, Bound<PyAny>),
+    options: &str,
+    progress: Option<&Bound<PyAny>>,
+) -> PyResult<(String, String)> {
+    let judgement: Judgement = parse(py, options)?;
+    let interface = device.channels().clone();
+    let unseen = Shots {
+        inputs: arrays::matrix(&shots.0, "x", interface.inputs.len())?,
+        parameters: arrays::matrix(&shots.1, "theta", interface.parameters.len())?,
+        outputs: arrays::matrix(&shots.2, "y", interface.outputs.len())?,
+    };
+    let predict = Registration::new(predict, "the twin's function `predict`".to_owned());
+    let vjp = Registration::new(vjp, "the twin's function `vjp`".to_owned());
+    let mut job = Job::new();
+    job.calls(predict.0);
+    job.calls(vjp.0);
+    let twin = FunctionTwin { interface, predict: predict.0, vjp: vjp.0, job: job.sender() };
+    let mut lease = device.lease(py, Some(&mut job))?;
+    let fidelity = job.run(py, progress, |caller| {
+        let judged = judgement.judge(&twin, &mut lease, &unseen, caller);
+        drop(lease);
+        judged
+    })?;
+    Ok((json(py, &fidelity)?, verdict(&fidelity)))
 }
 
 /// Loads the twin that was saved in `folder`.

@@ -5,7 +5,6 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nalgebra::{DMatrix, DVector};
-use numpy::PyArray2;
 use pyo3::prelude::*;
 use twinprop::devices::rig::{self, Monitor, RigOptions, Target};
 use twinprop::devices::{
@@ -13,9 +12,10 @@ use twinprop::devices::{
     Usage,
 };
 
-use crate::arrays;
+use crate::arrays::{self, Array};
+use crate::callback::Registration;
 use crate::error::{exception, of_device};
-use crate::function::{FunctionDevice, Registration};
+use crate::function_device::FunctionDevice;
 use crate::job::{Job, Message};
 
 /// A device behind its boundary.
@@ -127,7 +127,8 @@ impl Device {
         let interface: Interface = serde_json::from_str(interface)
             .map_err(|error| exception(py, "DataError", error.to_string()))?;
         let job = Arc::new(Mutex::new(None));
-        let registration = Registration::new(function, interface.clone(), each_shot);
+        let called = format!("the function of device `{}`", interface.device);
+        let registration = Registration::new(function, called);
         let layer = FunctionDevice::new(interface, registration.0, each_shot, job.clone());
         Ok(Self::new(Box::new(layer), job, Some(registration), None, Vec::new()))
     }
@@ -138,7 +139,7 @@ impl Device {
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         theta: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    ) -> PyResult<Array<'py>> {
         let Interface { inputs, parameters, outputs, .. } = &self.interface;
         let x = arrays::matrix(x, "x", inputs.len())?;
         let theta = arrays::settings(theta, "theta", parameters.len())?;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use twinprop::calibration::CalibrationError;
 
+use crate::callback::{Request, raised};
 use crate::error::{exception, of_calibration};
-use crate::function::{Request, raised};
 use crate::pool;
 
 /// How long Python's thread waits before it looks for Ctrl-C.
@@ -22,8 +22,8 @@ const REPORTS: Duration = Duration::from_millis(100);
 
 /// What a job asks of Python's thread.
 pub enum Message {
-    /// Measure with a Python function.
-    Measure(Request),
+    /// Call a Python function.
+    Call(Request),
     /// Show progress.
     Progress {
         /// What is done.
@@ -38,7 +38,7 @@ pub enum Message {
 }
 
 /// The payload of the panic by which an interrupted job unwinds.
-struct Interrupted;
+pub struct Interrupted;
 
 /// A job that has not begun.
 pub struct Job {
@@ -105,14 +105,12 @@ impl Job {
         if let Some(error) = interruption {
             return Err(error);
         }
-        match outcome {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                let raised = functions.into_iter().find_map(raised);
-                Err(raised.unwrap_or_else(|| of_calibration(py, &error)))
-            }
-            Err(panic) => Err(exception(py, "InternalError", in_words(&*panic))),
-        }
+        let failure = match outcome {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => of_calibration(py, &error),
+            Err(panic) => exception(py, "InternalError", in_words(&*panic)),
+        };
+        Err(functions.into_iter().find_map(raised).unwrap_or(failure))
     }
 }
 
@@ -131,11 +129,11 @@ fn serve(
             (receiver, message)
         });
         let served = match message {
-            Ok(Message::Measure(request)) if interruption.is_some() => {
+            Ok(Message::Call(request)) if interruption.is_some() => {
                 request.refuse();
                 Ok(())
             }
-            Ok(Message::Measure(request)) => {
+            Ok(Message::Call(request)) => {
                 request.serve(py);
                 Ok(())
             }

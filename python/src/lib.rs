@@ -12,9 +12,11 @@
 
 mod arrays;
 mod calibration;
+mod callback;
 mod device;
 mod error;
-mod function;
+mod function_device;
+mod function_twin;
 mod job;
 mod pool;
 mod safety;
@@ -26,7 +28,7 @@ use pyo3::pymodule;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::calibration::{calibrate, load_twin};
+    use super::calibration::{calibrate, judge, load_twin, measure_design};
     #[pymodule_export]
     use super::device::{Device, open_device, simulate};
     #[pymodule_export]

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use numpy::PyArray2;
 use pyo3::prelude::*;
 use serde::{Deserialize, Serialize};
 use twinprop::burn::tensor::Device as Backend;
@@ -12,9 +11,10 @@ use twinprop::calibration::{DigitalTwin, Fidelity, TwinConfig};
 use twinprop::devices::nalgebra::DMatrix;
 use twinprop::devices::{DeviceConfig, Interface, write_whole};
 
+use crate::arrays::{self, Array};
 use crate::device::run_length;
 use crate::error::{exception, of_calibration};
-use crate::{arrays, pool};
+use crate::pool;
 
 /// A differentiable model of a device.
 #[pyclass(frozen, module = "twinprop._native")]
@@ -46,7 +46,7 @@ impl Twin {
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         theta: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+    ) -> PyResult<Array<'py>> {
         let (x, theta) = self.point(x, theta)?;
         let pool = pool::of_this_process(py)?;
         let predicted = py.detach(|| pool.install(|| self.predicted(&x, &theta)));
@@ -63,7 +63,7 @@ impl Twin {
         theta: &Bound<'py, PyAny>,
         dy: &Bound<'py, PyAny>,
         y: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<f32>>)> {
+    ) -> PyResult<(Array<'py>, Array<'py>)> {
         let (x, theta) = self.point(x, theta)?;
         let outputs = self.notes.interface.outputs.len();
         let of_readings = |value, name: &str| {
@@ -99,7 +99,7 @@ impl Twin {
     /// The verdict on its gradient: `fit`, `usable` or `unfit`.
     #[getter]
     fn verdict(&self) -> String {
-        format!("{:?}", self.notes.fidelity.verdict()).to_lowercase()
+        verdict(&self.notes.fidelity)
     }
 
     /// The kind of twin with its options, as JSON.
@@ -145,6 +145,12 @@ impl Twin {
     }
 }
 
-fn json(py: Python, value: &impl Serialize) -> PyResult<String> {
+/// The verdict in a word: `fit`, `usable` or `unfit`.
+pub fn verdict(fidelity: &Fidelity) -> String {
+    format!("{:?}", fidelity.verdict()).to_lowercase()
+}
+
+/// `value` as JSON.
+pub fn json(py: Python, value: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| exception(py, "InternalError", error.to_string()))
 }

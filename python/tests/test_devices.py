@@ -71,7 +71,7 @@ def test_unusable_arrays_are_refused(
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (np.zeros((2, 1)), r"of shape \(shots, 1\): 2 shots of 1 came back"),
+        (np.zeros((2, 1)), r"`readings` must have the shape \(1, 1\), and 2 shots came back"),
         (np.zeros((1, 3)), r"has the shape \(1, 3\)"),
         (None, "object"),
         ([[np.nan]], "measured NaN"),

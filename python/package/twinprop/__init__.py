@@ -17,12 +17,14 @@ from .channels import Bank, Interface, bank
 from .devices import Device, device, open_device, simulate
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
+from .own_twin import OwnTwin, twin
 
 __all__ = [
     "Bank",
     "Device",
     "Fidelity",
     "Interface",
+    "OwnTwin",
     "Twin",
     "__version__",
     "bank",
@@ -31,5 +33,6 @@ __all__ = [
     "load_twin",
     "open_device",
     "simulate",
+    "twin",
     *_errors,
 ]

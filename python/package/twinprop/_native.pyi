@@ -10,8 +10,10 @@ __all__ = [
     "Device",
     "Twin",
     "calibrate",
+    "judge",
     "load_twin",
     "make_all_safe",
+    "measure_design",
     "open_device",
     "simulate",
 ]
@@ -49,6 +51,17 @@ class Twin:
 def calibrate(
     device: Device, options: str, progress: Callable[[str, int, int], object] | None = None
 ) -> Twin: ...
+def measure_design(
+    device: Device, options: str, progress: Callable[[str, int, int], object] | None = None
+) -> tuple[_Floats, _Floats, _Floats]: ...
+def judge(
+    device: Device,
+    predict: Callable[..., Any],
+    vjp: Callable[..., Any],
+    shots: tuple[ArrayLike, ArrayLike, ArrayLike],
+    options: str,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> tuple[str, str]: ...
 def load_twin(folder: str) -> Twin: ...
 def open_device(targets: list[str]) -> Device: ...
 def simulate(config: str, seed: int) -> Device: ...

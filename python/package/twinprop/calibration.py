@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from . import _native
 from .channels import Interface
 from .devices import Device
+from .errors import CalibrationError, ShapeError
+from .own_twin import OwnTwin
 from .progress import Progress
 
 __all__ = ["Fidelity", "Twin", "calibrate", "load_twin"]
@@ -61,18 +63,16 @@ class Fidelity:
 
 
 class Twin:
-    """A differentiable model of a device."""
+    """A differentiable model of a device, and how far to trust it. Made by `twinprop.calibrate`."""
 
-    def __init__(self, native: _native.Twin) -> None:
-        self._native = native
-        self.interface = Interface._of_json(native.interface)
-        """Channels, ranges and units of its device."""
-        self.fidelity = Fidelity(json.loads(native.fidelity), native.verdict)
-        """How far to trust it."""
+    interface: Interface
+    """Channels, ranges and units of its device."""
+    fidelity: Fidelity
+    """How far to trust it."""
 
     def predict(self, x: ArrayLike, theta: ArrayLike) -> Floats:
         """Predicted readings `(S, O)` of the drives `x` `(S, I)` with `theta` `(P,)` or `(G, P)`."""
-        return self._native.predict(x, theta)
+        raise NotImplementedError
 
     def vjp(
         self, x: ArrayLike, theta: ArrayLike, dy: ArrayLike, y: ArrayLike | None = None
@@ -82,14 +82,68 @@ class Twin:
         Returns `dx` `(S, I)` and `dtheta` `(G, P)`, with G = 1 for `theta` `(P,)`. `y` are the readings at this
         point, by default the predicted ones.
         """
-        return self._native.vjp(x, theta, dy, y)
+        raise NotImplementedError
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Saves it in `folder`, for `twinprop.load_twin`."""
-        self._native.save(os.fspath(folder))
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<twinprop.Twin of {self.interface.device}: {self.fidelity}>"
+
+
+class _NativeTwin(Twin):
+    def __init__(self, native: _native.Twin) -> None:
+        self._native = native
+        self.interface = Interface._of_json(native.interface)
+        self.fidelity = Fidelity(json.loads(native.fidelity), native.verdict)
+
+    def predict(self, x: ArrayLike, theta: ArrayLike) -> Floats:
+        return self._native.predict(x, theta)
+
+    def vjp(
+        self, x: ArrayLike, theta: ArrayLike, dy: ArrayLike, y: ArrayLike | None = None
+    ) -> tuple[Floats, Floats]:
+        return self._native.vjp(x, theta, dy, y)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        self._native.save(os.fspath(folder))
+
+
+class _JudgedTwin(Twin):
+    """A twin of one's own after its calibration."""
+
+    def __init__(self, own: OwnTwin, interface: Interface, fidelity: Fidelity) -> None:
+        self.own = own
+        self.interface = interface
+        self.fidelity = fidelity
+
+    def _point(self, x: ArrayLike, theta: ArrayLike) -> tuple[Floats, Floats, int]:
+        x, theta = np.asarray(x, np.float32), np.atleast_2d(np.asarray(theta, np.float32))
+        settings = len(theta)
+        if x.ndim != 2 or theta.ndim != 2 or settings == 0 or len(x) % settings:
+            raise ShapeError(
+                f"`x` has the shape {x.shape} and `theta` {theta.shape}; (shots, {self.interface.n_inputs}) and "
+                f"(settings, {self.interface.n_parameters}) are expected, with a multiple of the settings as shots"
+            )
+        return x, theta if settings == 1 else np.repeat(theta, len(x) // settings, 0), settings
+
+    def predict(self, x: ArrayLike, theta: ArrayLike) -> Floats:
+        x, theta, _ = self._point(x, theta)
+        return np.asarray(self.own.predict(x, theta), np.float32)
+
+    def vjp(
+        self, x: ArrayLike, theta: ArrayLike, dy: ArrayLike, y: ArrayLike | None = None
+    ) -> tuple[Floats, Floats]:
+        x, theta, settings = self._point(x, theta)
+        dx, dtheta = self.own.vjp(x, theta, np.asarray(dy, np.float32))
+        summed = np.asarray(dtheta, np.float32).reshape(settings, -1, theta.shape[1]).sum(1)
+        return np.asarray(dx, np.float32), summed
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        raise CalibrationError(
+            "a twin of your own is saved by your program: its constants are in `twin.own.constants`, or in its module"
+        )
 
 
 Option = str | Mapping[str, Any]
@@ -107,7 +161,7 @@ def calibrate(
     *,
     shots: int = 20_000,
     test_shots: int = 1000,
-    twin: Option = "neural",
+    twin: Option | OwnTwin = "neural",
     design: Option = "latin_hypercube",
     fit: Mapping[str, Any] | None = None,
     fidelity: Mapping[str, Any] | None = None,
@@ -117,29 +171,53 @@ def calibrate(
     """Measures shots of `device`, fits a digital twin to them, and judges it on further shots.
 
     `twin` is `"neural"`, `"temporal"`, `"ensemble"` or, for a simulated device, `"physics"`, `"learned_physics"` or
-    `"hybrid"`; with options `{"neural": {"width": 64}}`. `design` says which drives are measured:
+    `"hybrid"`; with options `{"neural": {"width": 64}}`. A model of yours is `twinprop.twin(…)`. `design` says which drives are measured:
     `"latin_hypercube"`, `"uniform"` or `"sobol"`. `fit` and `fidelity` have the keys of a recipe's
     `[calibration.fit]` and `[calibration.fidelity]`. `progress` is shown by default, or goes to a function
     `(label, done, total)`.
 
     Ctrl-C ends it; the device then goes to its safe state, as it does at the end.
     """
-    options = {
+    drawn = {
         "shots": shots,
-        "test_shots": test_shots,
         "design": _tagged(design, ("uniform", "latin_hypercube", "sobol")),
-        "twin": _tagged(twin, ("physics",)),
-        "fit": dict(fit or {}),
-        "fidelity": dict(fidelity or {}),
         "seed": seed,
     }
     with Progress.of(progress) as shown:
         try:
-            return Twin(_native.calibrate(device._native, json.dumps(options), shown))
+            if isinstance(twin, OwnTwin):
+                return _calibrate_own(device, twin, drawn, test_shots, fit, fidelity, shown)
+            options = {
+                "design": drawn,
+                "test_shots": test_shots,
+                "twin": _tagged(twin, ("physics",)),
+                "fit": dict(fit or {}),
+                "fidelity": dict(fidelity or {}),
+            }
+            return _NativeTwin(_native.calibrate(device._native, json.dumps(options), shown))
         finally:
             device.make_safe()
 
 
+def _calibrate_own(
+    device: Device,
+    own: OwnTwin,
+    design: dict[str, Any],
+    test_shots: int,
+    fit: Mapping[str, Any] | None,
+    fidelity: Mapping[str, Any] | None,
+    shown: Progress,
+) -> Twin:
+    seen = int(design["shots"])
+    drawn = json.dumps({**design, "shots": seen + test_shots})
+    x, theta, y = _native.measure_design(device._native, drawn, shown)
+    own.learn(x[:seen], theta[:seen], y[:seen], dict(fit or {}), design["seed"], shown)
+    options = json.dumps({"fidelity": dict(fidelity or {}), "seed": design["seed"]})
+    unseen = (x[seen:], theta[seen:], y[seen:])
+    found, verdict = _native.judge(device._native, own.predict, own.vjp, unseen, options, shown)
+    return _JudgedTwin(own, device.interface, Fidelity(json.loads(found), verdict))
+
+
 def load_twin(folder: str | os.PathLike[str]) -> Twin:
     """Loads the twin that `Twin.save` left in `folder`."""
-    return Twin(_native.load_twin(os.fspath(folder)))
+    return _NativeTwin(_native.load_twin(os.fspath(folder)))

@@ -85,7 +85,7 @@ class PhysicalModule(nn.Module):
     def _buffer(self, name: str) -> Tensor:
         return self.get_buffer(name)
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    @torch.compiler.disable
     def forward(self, x: Tensor) -> Tensor:
         """Plays `x` `(B, shots · I)` on the device: readings `(B, shots · O)`."""
         width = self.shots * self.device.interface.n_inputs

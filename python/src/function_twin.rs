@@ -1,0 +1,92 @@
+//! Python functions as a twin: a prediction and its vector-Jacobian product.
+
+use std::panic::resume_unwind;
+use std::sync::mpsc::Sender;
+
+use nalgebra::DMatrix;
+use twinprop::burn::tensor::{Device as Backend, Tensor};
+use twinprop::calibration::DigitalTwin;
+use twinprop::calibration::bridge::{to_matrix, to_tensor};
+use twinprop::devices::Interface;
+
+use crate::callback::{Argument, Call, Expected};
+use crate::job::{Interrupted, Message};
+
+/// A twin of two registered functions, while a job uses it.
+///
+/// Both functions get `theta` with a row for every shot, or one for all.
+pub struct FunctionTwin {
+    pub interface: Interface,
+    /// Number of the function `(x, theta) -> y`.
+    pub predict: u64,
+    /// Number of the function `(x, theta, dy) -> (dx, dtheta)`, with a row of `dtheta` for each row of `theta`.
+    pub vjp: u64,
+    /// The thread that calls the functions.
+    pub job: Sender<Message>,
+}
+
+impl FunctionTwin {
+    fn call(
+        &self,
+        number: u64,
+        arguments: Vec<DMatrix<f32>>,
+        expected: Vec<Expected>,
+    ) -> Vec<DMatrix<f32>> {
+        let arguments = arguments.into_iter().map(Argument::Matrix).collect();
+        let made = Call::new(number, arguments, expected).make(Some(self.job.clone()));
+        // A twin cannot fail: the job ends, and raises what the function raised.
+        made.unwrap_or_else(|_| resume_unwind(Box::new(Interrupted)))
+    }
+}
+
+impl DigitalTwin for FunctionTwin {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+        let (x, theta) = (to_matrix(x), to_matrix(theta));
+        let (shots, channels) = (x.ncols(), self.interface.outputs.len());
+        let theta = of_each_shot(theta, shots);
+        let expected = vec![Expected { name: "y", shots, channels }];
+        to_tensor(&self.call(self.predict, vec![x, theta], expected)[0], &Backend::flex())
+    }
+
+    fn vjp(
+        &self,
+        x: Tensor<2>,
+        theta: Tensor<2>,
+        _y: Tensor<2>,
+        dy: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let (x, theta, dy) = (to_matrix(x), to_matrix(theta), to_matrix(dy));
+        let (shots, groups) = (x.ncols(), theta.ncols());
+        let theta = of_each_shot(theta, shots);
+        let Interface { inputs, parameters, .. } = &self.interface;
+        let expected = vec![
+            Expected { name: "dx", shots, channels: inputs.len() },
+            Expected { name: "dtheta", shots: theta.ncols(), channels: parameters.len() },
+        ];
+        let found = self.call(self.vjp, vec![x, theta, dy], expected);
+        let run = found[1].ncols() / groups;
+        let summed = DMatrix::from_fn(parameters.len(), groups, |row, group| {
+            found[1].view((row, group * run), (1, run)).sum()
+        });
+        (to_tensor(&found[0], &Backend::flex()), to_tensor(&summed, &Backend::flex()))
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        // Unknown; at least one for each pair of an input and an output.
+        (self.interface.inputs.len() * self.interface.outputs.len()) as u64
+    }
+}
+
+/// One setting as it is, several repeated for each shot of their runs.
+fn of_each_shot(theta: DMatrix<f32>, shots: usize) -> DMatrix<f32> {
+    let settings = theta.ncols();
+    if settings <= 1 {
+        return theta;
+    }
+    let run = shots / settings;
+    DMatrix::from_fn(theta.nrows(), shots, |row, shot| theta[(row, shot / run)])
+}

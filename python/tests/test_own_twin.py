@@ -1,0 +1,78 @@
+"""Models of one's own learn their constants, and are judged as any twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import twinprop as tp
+
+QUICK: dict[str, Any] = {"shots": 400, "test_shots": 100, "seed": 2, "progress": False}
+
+
+def test_constants_of_a_function_are_learned_and_its_gradient_judged(lab: Any) -> None:
+    model = tp.twin(
+        lambda x, theta, c: c["a"] * np.sin(x * theta[:, :1]) + c["b"] * theta[:, 1:],
+        constants={"a": 1.0, "b": 0.0},
+    )
+    twin = tp.calibrate(lab, twin=model, **QUICK)
+    assert twin.fidelity.verdict == "fit" and twin.fidelity.r2[0] > 0.9999, twin
+    assert float(model.constants["a"]) == pytest.approx(0.4, abs=1e-3)
+    x = np.full((4, 3), 0.3)
+    y = twin.predict(x, [[1.0, 0.5], [2.0, 0.5]])
+    np.testing.assert_allclose(y[2], 0.4 * np.sin(0.6) + 0.05, atol=1e-3)
+    dx, dtheta = twin.vjp(x, [[1.0, 0.5], [2.0, 0.5]], np.ones((4, 3)))
+    assert dx.shape == (4, 3) and dtheta.shape == (2, 2)
+    np.testing.assert_allclose(dtheta[0], [2 * 3 * 0.4 * 0.3 * np.cos(0.3), 2 * 3 * 0.1], atol=3e-3)
+    with pytest.raises(tp.CalibrationError, match="saved by your program"):
+        twin.save("nowhere")
+
+
+def test_a_wrong_gradient_is_found_unfit(lab: Any) -> None:
+    model = tp.twin(
+        lambda x, theta: 0.4 * np.sin(x * theta[:, :1]) + 0.1 * theta[:, 1:],
+        vjp=lambda x, theta, dy: (-dy, np.zeros((len(theta), 2))),
+    )
+    twin = tp.calibrate(lab, twin=model, **QUICK)
+    assert twin.fidelity.r2[0] > 0.999 and twin.fidelity.verdict == "unfit", twin
+
+
+@pytest.mark.parametrize(
+    ("predict", "error", "message"),
+    [
+        (lambda x, theta: x[:1], tp.MeasurementError, "function `predict`: `y` must have the shape"),
+        (lambda x, theta: 1 / 0, ZeroDivisionError, "division by zero"),
+        ("sine", tp.RecipeError, "predict is str"),
+    ],
+)
+def test_faults_of_a_model_are_named(
+    lab: Any, predict: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        tp.calibrate(lab, twin=tp.twin(predict), **QUICK)
+    lab.measure([[0.0, 0.0, 0.0]], [1.0, 1.0])
+
+
+def test_a_torch_module_is_a_twin(lab: Any) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Model(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.tensor(1.0))
+            self.b = torch.nn.Parameter(torch.tensor(0.0))
+
+        def forward(self, x: Any, theta: Any) -> Any:
+            return self.a * torch.sin(x * theta[:, :1]) + self.b * theta[:, 1:]
+
+    model = Model()
+    twin = tp.calibrate(lab, twin=tp.twin(model), **{**QUICK, "shots": 2000})
+    assert twin.fidelity.verdict == "fit" and float(model.a.detach()) == pytest.approx(0.4, abs=0.01), twin
+
+    from twinprop.torch import PhysicalModule
+
+    layer = PhysicalModule(lab, twin, shots=2)
+    layer(torch.zeros(3, 6)).sum().backward()
+    assert layer.theta.grad is not None and layer.theta.grad.abs().max() > 0
