@@ -31,6 +31,12 @@ pub fn matrix(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMat
     Ok(DMatrix::from_vec(columns, shape[0], values))
 }
 
+/// The number of columns of `value`, an array `(rows, columns)`; 1 for one of one axis.
+pub fn width(value: &Bound<PyAny>) -> PyResult<usize> {
+    let shape: Vec<usize> = value.getattr("shape")?.extract()?;
+    Ok(shape.get(1).copied().unwrap_or(1))
+}
+
 /// Parameters `(columns,)` or `(settings, columns)` as a matrix `[columns × settings]`.
 pub fn settings(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMatrix<f32>> {
     let array = float32(value, name)?;

@@ -19,7 +19,7 @@ use crate::callback::Registration;
 use crate::device::{Device, Lease};
 use crate::error::{exception, of_calibration, of_device};
 use crate::function_twin::FunctionTwin;
-use crate::job::{Caller, Job};
+use crate::job::{Caller, Failure, Job};
 use crate::twin::{NAME, NOTES, Notes, Twin, json, verdict};
 
 /// Options of a calibration.
@@ -54,7 +54,8 @@ struct Judgement {
 /// Steps of a judgement, for its progress.
 const STEPS: usize = 1000;
 
-fn parse<T: DeserializeOwned>(py: Python, options: &str) -> PyResult<T> {
+/// Parses `options`, JSON.
+pub fn parse<T: DeserializeOwned>(py: Python, options: &str) -> PyResult<T> {
     serde_json::from_str(options).map_err(|error| exception(py, "RecipeError", error.to_string()))
 }
 
@@ -66,13 +67,13 @@ impl Design {
         device: &mut Lease,
         interface: &Interface,
         caller: &mut Caller,
-    ) -> Result<Shots, CalibrationError> {
+    ) -> Result<Shots, Failure> {
         let total = self.shots + more;
         if let DesignConfig::Active(_) | DesignConfig::TaskLike(_) = self.design {
-            return Err(CalibrationError::TooFewShots(
+            return Err(Failure::Calibration(CalibrationError::TooFewShots(
                 "a calibration of a device alone has the designs `latin_hypercube`, `uniform` and `sobol`; a network shows which drives its task needs"
                     .to_owned(),
-            ));
+            )));
         }
         let (drives, parameters) = self.design.draw(interface, total, None, self.seed)?;
         Ok(Shots::measure(device, drives, parameters, |done| {
@@ -88,7 +89,7 @@ impl Judgement {
         device: &mut Lease,
         unseen: &Shots,
         caller: &mut Caller,
-    ) -> Result<Fidelity, CalibrationError> {
+    ) -> Result<Fidelity, Failure> {
         let Self { fidelity, seed } = self;
         let progress = |share| {
             caller.progress("judge the twin", (share * STEPS as f64) as usize, STEPS);
@@ -111,7 +112,7 @@ pub fn calibrate(
     let nominal = device.nominal().map_err(|error| of_device(py, &error))?;
     let mut job = Job::new();
     let mut lease = device.lease(py, Some(&mut job))?;
-    let (twin, fidelity) = job.run(py, progress, |caller| {
+    let (twin, fidelity) = job.run(py, progress, None, |caller| {
         let measured = design.measure(test_shots, &mut lease, &interface, caller)?;
         let (seen, unseen) = measured.split_last(test_shots);
         let (seed, backend) = (design.seed, Backend::flex());
@@ -151,7 +152,7 @@ pub fn measure_design<'py>(
     let mut job = Job::new();
     let mut lease = device.lease(py, Some(&mut job))?;
     let interface = device.channels().clone();
-    let Shots { inputs, parameters, outputs } = job.run(py, progress, |caller| {
+    let Shots { inputs, parameters, outputs } = job.run(py, progress, None, |caller| {
         let measured = design.measure(0, &mut lease, &interface, caller);
         drop(lease);
         measured
@@ -186,7 +187,7 @@ pub fn judge(
     job.calls(vjp.0);
     let twin = FunctionTwin { interface, predict: predict.0, vjp: vjp.0, job: job.sender() };
     let mut lease = device.lease(py, Some(&mut job))?;
-    let fidelity = job.run(py, progress, |caller| {
+    let fidelity = job.run(py, progress, None, |caller| {
         let judged = judgement.judge(&twin, &mut lease, &unseen, caller);
         drop(lease);
         judged

@@ -1,6 +1,7 @@
 //! Errors of the library as the package's exceptions, which are Python classes in `twinprop/errors.py`.
 
 use pyo3::prelude::*;
+use twinprop::Error;
 use twinprop::calibration::CalibrationError;
 use twinprop::devices::DeviceError;
 
@@ -37,4 +38,25 @@ pub fn of_calibration(py: Python, error: &CalibrationError) -> PyErr {
         }
         _ => exception(py, "CalibrationError", error.to_string()),
     }
+}
+
+/// The exception of an error of the library.
+pub fn of_library(py: Python, error: &Error) -> PyErr {
+    let mut source = error;
+    while let Error::Cut { source: inner, .. } = source {
+        source = inner;
+    }
+    let class = match source {
+        Error::Recipe { .. } | Error::Usage(_) => "RecipeError",
+        Error::Data { .. } | Error::File { .. } => "DataError",
+        Error::Device(DeviceError::Rig { .. }) => "RigError",
+        Error::Device(DeviceError::BadMeasurement { .. } | DeviceError::Host { .. }) => {
+            "MeasurementError"
+        }
+        Error::Device(_) => "DeviceError",
+        Error::Calibration(_) => "CalibrationError",
+        Error::Diverged { .. } => "DivergedError",
+        _ => "TwinpropError",
+    };
+    exception(py, class, error.to_string())
 }

@@ -4,15 +4,17 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use twinprop::Error;
 use twinprop::calibration::CalibrationError;
+use twinprop::devices::DeviceError;
 
 use crate::callback::{Request, raised};
-use crate::error::{exception, of_calibration};
+use crate::error::{exception, of_calibration, of_library};
 use crate::pool;
 
 /// How long Python's thread waits before it looks for Ctrl-C.
@@ -27,14 +29,49 @@ pub enum Message {
     /// Show progress.
     Progress {
         /// What is done.
-        label: &'static str,
+        label: String,
         /// Steps done.
         done: usize,
         /// Steps in all.
         total: usize,
     },
+    /// Tell the listener.
+    Tell {
+        /// The kind of event.
+        kind: &'static str,
+        /// What happened.
+        text: String,
+        /// Whether the job is to stop.
+        reply: SyncSender<bool>,
+    },
     /// The job has ended.
     Done,
+}
+
+/// Why a job failed.
+pub enum Failure {
+    /// A calibration did.
+    Calibration(CalibrationError),
+    /// Something else of the library did.
+    Library(Error),
+}
+
+impl From<CalibrationError> for Failure {
+    fn from(error: CalibrationError) -> Self {
+        Self::Calibration(error)
+    }
+}
+
+impl From<DeviceError> for Failure {
+    fn from(error: DeviceError) -> Self {
+        Self::Calibration(error.into())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
 }
 
 /// The payload of the panic by which an interrupted job unwinds.
@@ -54,7 +91,7 @@ pub struct Caller {
     sender: Sender<Message>,
     is_stopping: Arc<AtomicBool>,
     /// The last report: its label and when it was sent.
-    last: Option<(&'static str, Instant)>,
+    last: Option<(String, Instant)>,
 }
 
 impl Job {
@@ -79,14 +116,16 @@ impl Job {
         self.functions.push(number);
     }
 
-    /// Runs `work` and serves it until it ends; `progress` is called with `(label, done, total)`.
+    /// Runs `work` and serves it until it ends; `progress` is called with `(label, done, total)`, `listener`
+    /// with a kind of event and its text.
     ///
     /// An exception of a function, of `progress` or of a signal handler ends the work, and is raised unchanged.
     pub fn run<T: Send>(
         self,
         py: Python,
         progress: Option<&Bound<PyAny>>,
-        work: impl FnOnce(&mut Caller) -> Result<T, CalibrationError> + Send,
+        listener: Option<&Bound<PyAny>>,
+        work: impl FnOnce(&mut Caller) -> Result<T, Failure> + Send,
     ) -> PyResult<T> {
         let Self { sender, receiver, is_stopping, functions } = self;
         let pool = pool::of_this_process(py)?;
@@ -99,7 +138,7 @@ impl Job {
                 let _ = sender.send(Message::Done);
                 outcome
             });
-            let interruption = serve(py, receiver, &is_stopping, progress);
+            let interruption = serve(py, receiver, &is_stopping, progress, listener);
             (worker.join().unwrap_or_else(Err), interruption)
         });
         if let Some(error) = interruption {
@@ -107,7 +146,8 @@ impl Job {
         }
         let failure = match outcome {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => of_calibration(py, &error),
+            Ok(Err(Failure::Calibration(error))) => of_calibration(py, &error),
+            Ok(Err(Failure::Library(error))) => of_library(py, &error),
             Err(panic) => exception(py, "InternalError", in_words(&*panic)),
         };
         Err(functions.into_iter().find_map(raised).unwrap_or(failure))
@@ -120,6 +160,7 @@ fn serve(
     mut receiver: Receiver<Message>,
     is_stopping: &AtomicBool,
     progress: Option<&Bound<PyAny>>,
+    listener: Option<&Bound<PyAny>>,
 ) -> Option<PyErr> {
     let mut interruption = None;
     loop {
@@ -141,6 +182,14 @@ fn serve(
                 Some(progress) => progress.call1((label, done, total)).map(|_| ()),
                 None => Ok(()),
             },
+            Ok(Message::Tell { kind, text, reply }) => {
+                let told = listener.map_or(Ok(false), |listener| {
+                    listener.call1((kind, text)).and_then(|answer| answer.is_truthy())
+                });
+                // The job is waiting for it.
+                let _ = reply.send(*told.as_ref().unwrap_or(&true));
+                told.map(|_| ())
+            }
             Ok(Message::Done) | Err(RecvTimeoutError::Disconnected) => return interruption,
             Err(RecvTimeoutError::Timeout) => Ok(()),
         };
@@ -152,18 +201,34 @@ fn serve(
 }
 
 impl Caller {
+    /// Whether it is to end.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
     /// Reports progress, at most ten times a second, and unwinds the job where it is to end.
-    pub fn progress(&mut self, label: &'static str, done: usize, total: usize) {
-        if self.is_stopping.load(Ordering::Relaxed) {
+    pub fn progress(&mut self, label: &str, done: usize, total: usize) {
+        if self.is_stopping() {
             resume_unwind(Box::new(Interrupted));
         }
-        if done == total
-            || self.last.is_none_or(|(last, sent)| last != label || sent.elapsed() >= REPORTS)
-        {
-            self.last = Some((label, Instant::now()));
+        self.show(label, done, total);
+    }
+
+    /// Reports progress, at most ten times a second.
+    pub fn show(&mut self, label: &str, done: usize, total: usize) {
+        let is_due = |(last, sent): &(String, Instant)| last != label || sent.elapsed() >= REPORTS;
+        if done == total || self.last.as_ref().is_none_or(is_due) {
+            self.last = Some((label.to_owned(), Instant::now()));
             // Without a listener there is nobody to tell.
-            let _ = self.sender.send(Message::Progress { label, done, total });
+            let _ = self.sender.send(Message::Progress { label: label.to_owned(), done, total });
         }
+    }
+
+    /// Tells the listener of an event, and returns whether it asks for the end.
+    pub fn tell(&mut self, kind: &'static str, text: String) -> bool {
+        let (reply, answer) = sync_channel(1);
+        let sent = self.sender.send(Message::Tell { kind, text, reply });
+        sent.is_ok() && answer.recv().unwrap_or(true)
     }
 }
 

@@ -19,6 +19,7 @@ mod function_device;
 mod function_twin;
 mod job;
 mod pool;
+mod run;
 mod safety;
 mod twin;
 
@@ -31,6 +32,8 @@ mod _native {
     use super::calibration::{calibrate, judge, load_twin, measure_design};
     #[pymodule_export]
     use super::device::{Device, open_device, simulate};
+    #[pymodule_export]
+    use super::run::{evaluate_run, parameters, predict, train};
     #[pymodule_export]
     use super::safety::make_all_safe;
     #[pymodule_export]

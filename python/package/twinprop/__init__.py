@@ -18,20 +18,26 @@ from .devices import Device, device, open_device, simulate
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
 from .own_twin import OwnTwin, twin
+from .runs import Epoch, Run, load, resume, run
 
 __all__ = [
     "Bank",
     "Device",
+    "Epoch",
     "Fidelity",
     "Interface",
     "OwnTwin",
+    "Run",
     "Twin",
     "__version__",
     "bank",
     "calibrate",
     "device",
+    "load",
     "load_twin",
     "open_device",
+    "resume",
+    "run",
     "simulate",
     "twin",
     *_errors,

@@ -10,12 +10,16 @@ __all__ = [
     "Device",
     "Twin",
     "calibrate",
+    "evaluate_run",
     "judge",
     "load_twin",
     "make_all_safe",
     "measure_design",
     "open_device",
+    "parameters",
+    "predict",
     "simulate",
+    "train",
 ]
 
 _Floats = NDArray[np.float32]
@@ -62,6 +66,26 @@ def judge(
     options: str,
     progress: Callable[[str, int, int], object] | None = None,
 ) -> tuple[str, str]: ...
+def train(
+    recipe: str | None,
+    name: str,
+    options: str,
+    devices: dict[str, Device],
+    data: tuple[Any, Any, Any] | None,
+    listener: Callable[[str, str], bool],
+    progress: Callable[[str, int, int], object] | None = None,
+) -> str: ...
+def parameters(folder: str) -> dict[str, _Floats]: ...
+def predict(
+    folder: str,
+    x: ArrayLike,
+    is_measured: bool,
+    devices: dict[str, Device],
+    targets: list[str],
+) -> tuple[list[str] | None, list[int], _Floats]: ...
+def evaluate_run(
+    folder: str, devices: dict[str, Device], data: tuple[Any, Any, Any] | None, targets: list[str]
+) -> str: ...
 def load_twin(folder: str) -> Twin: ...
 def open_device(targets: list[str]) -> Device: ...
 def simulate(config: str, seed: int) -> Device: ...

@@ -79,21 +79,65 @@ pub fn predict_samples(
     };
     warn(observer, &samples.warnings)?;
     warn(observer, &input::outside(&samples.features, known, data))?;
-    let schema = known.schema();
     let outputs = answer(&mut trained, &samples.features, options.source, observer)?;
     let Samples { labels, targets, origins, .. } = samples;
-    let answers = if schema.targets.is_empty() {
-        Answers::Classes(ClassAnswers::of(&outputs, schema.classes, labels))
-    } else {
-        let are_labels = recipe.training.loss == Some(LossConfig::BinaryCrossEntropy);
-        let loss = &*trained.experiment.loss;
-        Answers::Values(ValueAnswers::of(&outputs, targets, schema, loss, are_labels))
-    };
-    let prediction = Prediction { origins, answers };
+    let prediction = Prediction { origins, answers: answers(&trained, &outputs, labels, targets) };
     if let Some(out) = &options.out {
         output::write(out, &prediction.to_csv())?;
     }
     Ok(prediction)
+}
+
+/// Answers of the network of the run in `run` to the samples `features` `[features × samples]`, in the units of the
+/// training's features, with devices of the calling program in `given`. The training data need not be there.
+///
+/// # Errors
+/// As [`Trained::open`]; [`Error::Usage`] for samples of another size, and where the run has no twins to predict by.
+pub fn predict_features(
+    run: &Path,
+    features: &DMatrix<f64>,
+    source: Source,
+    reopening: &Reopening,
+    given: Given,
+    observer: &mut dyn Observer,
+) -> Result<Answers, Error> {
+    let at_hand = match source {
+        Source::Measured => AtHand::Devices,
+        Source::Predicted => AtHand::Nothing,
+    };
+    let mut trained = Trained::open_with(run, reopening, at_hand, given, observer)?;
+    if source == Source::Predicted {
+        trained.load_twins()?;
+    }
+    let schema = trained.experiment.trained_on.schema();
+    if features.nrows() != schema.features.len() {
+        return Err(Error::Usage(format!(
+            "the samples have {} features, and the network was trained on {}",
+            features.nrows(),
+            schema.features.len()
+        )));
+    }
+    let scaled = DMatrix::from_fn(features.nrows(), features.ncols(), |row, sample| {
+        schema.features[row].scaling.apply(features[(row, sample)])
+    });
+    let outputs = answer(&mut trained, &scaled, source, observer)?;
+    Ok(answers(&trained, &outputs, None, None))
+}
+
+/// The answers that the network's `outputs` say, beside the samples' `labels` or `targets`, if known.
+fn answers(
+    trained: &Trained,
+    outputs: &DMatrix<f32>,
+    labels: Option<Vec<usize>>,
+    targets: Option<DMatrix<f32>>,
+) -> Answers {
+    let schema = trained.experiment.trained_on.schema();
+    if schema.targets.is_empty() {
+        return Answers::Classes(ClassAnswers::of(outputs, schema.classes, labels));
+    }
+    let are_labels = trained.recipe.training.loss == Some(LossConfig::BinaryCrossEntropy);
+    let loss = &*trained.experiment.loss;
+    Answers::Values(ValueAnswers::of(outputs, targets, schema, loss, are_labels))
 }
 
 /// The network's outputs for `features`, `[outputs × samples]`.
