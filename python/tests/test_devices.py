@@ -117,10 +117,14 @@ def test_a_device_is_not_measured_from_within_its_own_function() -> None:
     assert circular.interface.n_inputs == 1
 
 
-def test_a_copy_is_the_same_device_and_a_pickle_is_refused(lab: Any) -> None:
+def test_a_copy_is_the_same_device_and_only_simulated_ones_are_pickled(lab: Any) -> None:
     assert copy.deepcopy(lab) is lab and copy.copy(lab) is lab
     with pytest.raises(tp.DeviceError, match="open it again"):
         pickle.dumps(lab)
+    simulated = tp.simulate("pendula", count=3, seed=4, imperfections={"mismatch": 0.1})
+    again = pickle.loads(pickle.dumps(simulated))
+    x, theta = np.full((2, 3), 0.3), np.zeros(simulated.interface.n_parameters)
+    np.testing.assert_array_equal(again.measure(x, theta), simulated.measure(x, theta))
 
 
 def _measure_in_child(device: Any, pipe: Any) -> None:

@@ -34,6 +34,7 @@ class Device:
     def __init__(self, native: _native.Device) -> None:
         self._native = native
         self._safe: Callable[[], object] | None = None
+        self._simulated: tuple[str, int, dict[str, Any], dict[str, Any]] | None = None
         self._shots_when_safe = 0
         self.interface = Interface._of_json(native.interface)
         """Channels, ranges and units."""
@@ -43,6 +44,13 @@ class Device:
     def name(self) -> str:
         """Kind of device."""
         return self.interface.device
+
+    def _model(self) -> dict[str, Any] | None:
+        """The table `model` of a simulated device: its nominal equation, for physics twins."""
+        if self._simulated is None:
+            return None
+        kind, _, _, config = self._simulated
+        return {kind: config}
 
     @property
     def shots(self) -> int:
@@ -88,8 +96,10 @@ class Device:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
-    def __reduce__(self) -> str:
-        raise DeviceError(f"device `{self.name}` cannot be pickled; open it again in the other process")
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._simulated is None:
+            raise DeviceError(f"device `{self.name}` cannot be pickled; open it again in the other process")
+        return _fabricate, self._simulated
 
     def __repr__(self) -> str:
         i = self.interface
@@ -195,8 +205,14 @@ def simulate(
     >>> tp.simulate("pendula", count=3, seed=1, imperfections={"mismatch": 0.1})
     <twinprop.Device pendula: 3 inputs, 5 parameters, 3 outputs, 0 shots played>
     """
-    model = {"model": {kind: config}, "imperfections": dict(imperfections or {})}
-    return Device(_native.simulate(json.dumps(model), seed))
+    return _fabricate(kind, seed, dict(imperfections or {}), config)
+
+
+def _fabricate(kind: str, seed: int, imperfections: dict[str, Any], config: dict[str, Any]) -> Device:
+    model = {"model": {kind: config}, "imperfections": imperfections}
+    made = Device(_native.simulate(json.dumps(model), seed))
+    made._simulated = (kind, seed, imperfections, config)
+    return made
 
 
 @atexit.register

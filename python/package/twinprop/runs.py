@@ -210,7 +210,11 @@ def run(
         if given is not None:
             tables["data"] = {**tables.get("data", {}), "source": "given"}
         if devices:
-            known = {key: {"given": True} for key in devices}
+            models = {key: device._model() for key, device in devices.items()}
+            known = {
+                key: {"given": True} if model is None else {"given": True, "model": model}
+                for key, model in models.items()
+            }
             tables["devices"] = {**tables.get("devices", {}), **known}
         text = "".join(f"{json.dumps(str(key))} = {_toml(value, str(key))}\n" for key, value in tables.items())
     options = {
