@@ -121,7 +121,7 @@ fn the_watch_for_drift_and_the_probe_find_the_same_in_any_laboratory() {
         let reference = Reference::measure(&mut *device, inputs, parameters, 3).unwrap();
         let drift = reference.compare(&mut *device, &config, 1).unwrap();
         let mut device = noisy(units);
-        let probe = ProbeConfig { seconds: 0.1, seed: 2 };
+        let probe = ProbeConfig { seconds: 0.5, seed: 2 };
         let found = Probe::run(&mut *device, &probe, |_, _| ()).unwrap();
         let share = |value: &f32| value / units.reading;
         let noise: Vec<f32> = found.repeatability.noise.iter().map(share).collect();
