@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 mod support;
 
-use support::{PROGRAM, QUICK, program};
+use support::{PROGRAM, QUICK, metrics, program};
 
 fn laboratory() -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -39,14 +39,7 @@ fn train_with(folder: &Path, out: &str, more: &[&str]) -> Vec<serde_json::Value>
     let arguments = [&["train", "recipe.toml", "--out", out], more].concat();
     let output = twinprop(folder, &arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap();
-    text.lines()
-        .map(|line| {
-            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
-            value.as_object_mut().unwrap().remove("seconds").unwrap();
-            value
-        })
-        .collect()
+    metrics(&folder.join(out))
 }
 
 fn summary(folder: &Path, out: &str) -> serde_json::Value {

@@ -187,8 +187,11 @@ pub fn runs_of_equal_parameters(
 }
 
 /// [`PhysicalLayer::measure_each`] by one `measure` for each run of equal parameters, of at most
-/// `longest` shots.
-pub(crate) fn measure_runs<L: PhysicalLayer + ?Sized>(
+/// `longest` shots: for a layer that overrides it and still plays some batches so.
+///
+/// # Errors
+/// As for [`PhysicalLayer::measure_each`].
+pub fn measure_runs<L: PhysicalLayer + ?Sized>(
     layer: &mut L,
     inputs: &DMatrix<f32>,
     parameters: &DMatrix<f32>,

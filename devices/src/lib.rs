@@ -97,7 +97,7 @@ pub use error::DeviceError;
 pub use imperfections::ImperfectionsConfig;
 pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
-pub use layer::{PhysicalLayer, runs_of_equal_parameters};
+pub use layer::{PhysicalLayer, measure_runs, runs_of_equal_parameters};
 #[doc(hidden)]
 pub use matrix_product::multiply;
 pub use nalgebra;

@@ -55,6 +55,13 @@ pub fn settings(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DM
     }
 }
 
+/// The parameters `theta` `[n_parameters × settings]` of each of `shots` shots, a multiple of the settings: each setting
+/// for as many neighbours.
+pub fn of_each_shot(theta: &DMatrix<f32>, shots: usize) -> DMatrix<f32> {
+    let run = shots / theta.ncols();
+    DMatrix::from_fn(theta.nrows(), shots, |row, shot| theta[(row, shot / run)])
+}
+
 /// A C-contiguous array of float32 of `value`; itself, if it is one.
 fn float32<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(array) = value.cast::<PyArray2<f32>>()

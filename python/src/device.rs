@@ -143,7 +143,7 @@ impl Device {
         let Interface { inputs, parameters, outputs, .. } = &self.interface;
         let x = arrays::matrix(x, "x", inputs.len())?;
         let theta = arrays::settings(theta, "theta", parameters.len())?;
-        let runs = run_length(py, x.ncols(), theta.ncols())?;
+        check_settings(py, x.ncols(), theta.ncols())?;
         let mut lease = self.lease(py, None)?;
         let mut readings = DMatrix::zeros(outputs.len(), x.ncols());
         let measured = py.detach(|| {
@@ -151,9 +151,7 @@ impl Device {
                 let theta = DVector::from_column_slice(theta.as_slice());
                 lease.measure(&x, &theta, &mut readings)
             } else {
-                let each = DMatrix::from_fn(theta.nrows(), x.ncols(), |row, shot| {
-                    theta[(row, shot / runs)]
-                });
+                let each = arrays::of_each_shot(&theta, x.ncols());
                 lease.measure_each(&x, &each, &mut readings)
             }
         });
@@ -197,10 +195,10 @@ impl Device {
     }
 }
 
-/// Shots of each of `settings` settings, of which each plays as many of `shots` shots.
-pub fn run_length(py: Python, shots: usize, settings: usize) -> PyResult<usize> {
+/// Refuses `shots` shots that are no multiple of `settings` settings.
+pub fn check_settings(py: Python, shots: usize, settings: usize) -> PyResult<()> {
     if settings > 0 && shots.is_multiple_of(settings) {
-        return Ok(shots / settings);
+        return Ok(());
     }
     let message = format!(
         "`x` has {shots} shots and `theta` {settings} settings; the shots must be a multiple of the settings"

@@ -4,7 +4,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nalgebra::{DMatrix, DVector};
-use twinprop::devices::{DeviceError, Interface, PhysicalLayer, runs_of_equal_parameters};
+use twinprop::devices::{DeviceError, Interface, PhysicalLayer, measure_runs};
 
 use crate::callback::{Argument, Call, Expected};
 use crate::job::Message;
@@ -76,17 +76,10 @@ impl PhysicalLayer for FunctionDevice {
         parameters: &DMatrix<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
+        if !self.each_shot {
+            return measure_runs(self, inputs, parameters, outputs, usize::MAX);
+        }
         self.interface.check_shapes_of_each(inputs, parameters, outputs)?;
-        if self.each_shot {
-            return self.play(inputs.clone(), Argument::Matrix(parameters.clone()), outputs);
-        }
-        for run in runs_of_equal_parameters(parameters, usize::MAX) {
-            let of_run = inputs.columns(run.start, run.len()).into_owned();
-            let setting = Argument::Vector(parameters.columns(run.start, 1).into_owned());
-            let mut readings = DMatrix::zeros(outputs.nrows(), run.len());
-            self.play(of_run, setting, &mut readings)?;
-            outputs.columns_mut(run.start, run.len()).copy_from(&readings);
-        }
-        Ok(())
+        self.play(inputs.clone(), Argument::Matrix(parameters.clone()), outputs)
     }
 }

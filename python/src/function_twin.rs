@@ -9,6 +9,7 @@ use twinprop::calibration::DigitalTwin;
 use twinprop::calibration::bridge::{to_matrix, to_tensor};
 use twinprop::devices::Interface;
 
+use crate::arrays::of_each_shot;
 use crate::callback::{Argument, Call, Expected};
 use crate::job::{Interrupted, Message};
 
@@ -47,7 +48,7 @@ impl DigitalTwin for FunctionTwin {
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let (x, theta) = (to_matrix(x), to_matrix(theta));
         let (shots, channels) = (x.ncols(), self.interface.outputs.len());
-        let theta = of_each_shot(theta, shots);
+        let theta = rows_of(theta, shots);
         let expected = vec![Expected { name: "y", shots, channels }];
         to_tensor(&self.call(self.predict, vec![x, theta], expected)[0], &Backend::flex())
     }
@@ -61,7 +62,7 @@ impl DigitalTwin for FunctionTwin {
     ) -> (Tensor<2>, Tensor<2>) {
         let (x, theta, dy) = (to_matrix(x), to_matrix(theta), to_matrix(dy));
         let (shots, groups) = (x.ncols(), theta.ncols());
-        let theta = of_each_shot(theta, shots);
+        let theta = rows_of(theta, shots);
         let Interface { inputs, parameters, .. } = &self.interface;
         let expected = vec![
             Expected { name: "dx", shots, channels: inputs.len() },
@@ -82,11 +83,6 @@ impl DigitalTwin for FunctionTwin {
 }
 
 /// One setting as it is, several repeated for each shot of their runs.
-fn of_each_shot(theta: DMatrix<f32>, shots: usize) -> DMatrix<f32> {
-    let settings = theta.ncols();
-    if settings <= 1 {
-        return theta;
-    }
-    let run = shots / settings;
-    DMatrix::from_fn(theta.nrows(), shots, |row, shot| theta[(row, shot / run)])
+fn rows_of(theta: DMatrix<f32>, shots: usize) -> DMatrix<f32> {
+    if theta.ncols() <= 1 { theta } else { of_each_shot(&theta, shots) }
 }

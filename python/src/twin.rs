@@ -12,7 +12,7 @@ use twinprop::devices::nalgebra::DMatrix;
 use twinprop::devices::{DeviceConfig, Interface, write_whole};
 
 use crate::arrays::{self, Array};
-use crate::device::run_length;
+use crate::device::check_settings;
 use crate::error::{exception, of_calibration};
 use crate::pool;
 
@@ -135,7 +135,7 @@ impl Twin {
         let Interface { inputs, parameters, .. } = &self.notes.interface;
         let x_matrix = arrays::matrix(x, "x", inputs.len())?;
         let theta = arrays::settings(theta, "theta", parameters.len())?;
-        run_length(x.py(), x_matrix.ncols(), theta.ncols())?;
+        check_settings(x.py(), x_matrix.ncols(), theta.ncols())?;
         Ok((x_matrix, theta))
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use nalgebra::DMatrix;
+use twinprop_calibration::fidelity::students_t;
 
 use crate::experiment::test_answers::TestAnswers;
 
@@ -192,18 +193,12 @@ fn interval(value: f64, without: &[f64]) -> Option<(f64, f64)> {
     }
     let mean = without.iter().sum::<f64>() / count;
     let spread: f64 = without.iter().map(|one| (one - mean).powi(2)).sum();
-    let half = students_t(count - 1.0) * ((count - 1.0) / count * spread).sqrt();
+    let half = students_t(NORMAL, count - 1.0) * ((count - 1.0) / count * spread).sqrt();
     Some((value - half, (value + half).min(1.0)))
 }
 
-/// The 97.5 % quantile of Student's t (Fisher & Cornish 1960).
-fn students_t(freedom: f64) -> f64 {
-    const NORMAL: f64 = 1.959_964;
-    let z = NORMAL;
-    let first = (z.powi(3) + z) / 4.0;
-    let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
-    z + first / freedom + second / freedom.powi(2)
-}
+/// The 97.5 % quantile of the normal distribution.
+const NORMAL: f64 = 1.959_964;
 
 /// The quantile `share` of `sorted` values, between neighbours by the line.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
@@ -278,6 +273,6 @@ mod tests {
         let (low, high) = score.interval.unwrap();
         assert!(low < score.r2 && score.r2 < high && high <= 1.0, "{score:?}");
         assert_eq!(quantity.residual_quantiles(&answers), [-1.0, -1.0, -0.5, 0.0, 0.0]);
-        assert!((students_t(31.0) / 2.0395 - 1.0).abs() < 0.002);
+        assert!((students_t(NORMAL, 31.0) / 2.0395 - 1.0).abs() < 0.002);
     }
 }

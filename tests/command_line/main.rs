@@ -44,14 +44,7 @@ fn refused(arguments: &[&str], folder: &TempDir) -> String {
 
 /// `metrics.jsonl` without its times.
 fn metrics(folder: &TempDir, out: &str) -> Vec<serde_json::Value> {
-    let text = fs::read_to_string(folder.path().join(out).join("metrics.jsonl")).unwrap();
-    text.lines()
-        .map(|line| {
-            let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
-            value.as_object_mut().unwrap().remove("seconds").unwrap();
-            value
-        })
-        .collect()
+    support::metrics(&folder.path().join(out))
 }
 
 #[test]

@@ -15,41 +15,25 @@ mod predict;
 mod support;
 mod trained_on;
 
-use self::support::program;
+use self::support::{SMALL, program};
 
-const RECIPE: &str = r#"
+/// The head of the recipe, before the settings of [`SMALL`].
+const HEAD: &str = r#"
 seed = 5
 network = ["encode", { physical = { device = "shg", shots = 2 } }, "scale", "readout"]
 data.source.csv = { path = "data.csv" }
 
-[devices.shg.model.second_harmonic]
-inputs = 4
-parameters = 4
-outputs = 6
-
 [devices.shg.imperfections]
 mismatch = 0.1
-
-[calibration]
-require = "none"
-shots = 200
-test_shots = 40
-twin = { neural = { width = 16, depth = 1 } }
-fit = { epochs = 2 }
-watch = { drives = 8 }
 
 [training]
 epochs = 20
 learning_rate = 0.05
-
-[accounting]
-digital_peer = false
-
-[adaptation]
-recalibration_steps = 20
-in_silico_epochs = 2
-epochs = 1
 "#;
+
+fn recipe() -> String {
+    HEAD.to_owned() + SMALL
+}
 
 const CLASSES: [&str; 3] = ["left, low", "mid", "right"];
 
@@ -119,7 +103,7 @@ impl Lab {
         static TRAINED: OnceLock<TempDir> = OnceLock::new();
         let trained = TRAINED.get_or_init(|| {
             let folder = TempDir::new().unwrap();
-            fs::write(folder.path().join("recipe.toml"), RECIPE).unwrap();
+            fs::write(folder.path().join("recipe.toml"), recipe()).unwrap();
             fs::write(folder.path().join("data.csv"), table()).unwrap();
             succeed(folder.path(), &["train", "recipe.toml", "--out", "run"]);
             folder

@@ -176,7 +176,7 @@ fn images(count: usize) -> (Vec<u8>, Vec<u8>) {
 
 /// The folder's recipe on `source`, trained as `run`.
 fn train_on(folder: &Path, source: &str) {
-    let recipe = crate::RECIPE.replace("data.source.csv = { path = \"data.csv\" }", source);
+    let recipe = crate::recipe().replace("data.source.csv = { path = \"data.csv\" }", source);
     fs::write(folder.join("other.toml"), recipe).unwrap();
     succeed(folder, &["train", "other.toml", "--out", "other"]);
 }

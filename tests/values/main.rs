@@ -15,41 +15,20 @@ mod resume;
 mod support;
 mod trained_on;
 
-use self::support::program;
+use self::support::{SMALL, program};
 use twinprop::experiment::RunFolder;
 use twinprop::experiment::test_answers::TestAnswers;
 
-/// Settings of a device and a training that take a second.
+/// The device's faults, and a training that takes a second.
 const SETTINGS: &str = r#"
-[devices.shg.model.second_harmonic]
-inputs = 4
-parameters = 4
-outputs = 6
-
 [devices.shg.imperfections]
 mismatch = 0.1
 readout_noise = 0.001
-
-[calibration]
-require = "none"
-shots = 200
-test_shots = 40
-twin = { neural = { width = 16, depth = 1 } }
-fit = { epochs = 2 }
-watch = { drives = 8 }
 
 [training]
 epochs = 8
 batch = 16
 learning_rate = 0.05
-
-[accounting]
-digital_peer = false
-
-[adaptation]
-recalibration_steps = 20
-in_silico_epochs = 2
-epochs = 1
 "#;
 
 /// A table with two targets of very different units.
@@ -61,7 +40,7 @@ const SERIES: &str = r#"data.source.sequence = { path = "series.csv", inputs = [
 
 fn recipe(source: &str, outputs: usize) -> String {
     format!(
-        "seed = 5\nnetwork = [\"encode\", {{ physical = {{ device = \"shg\", shots = 2 }} }}, \"scale\", {{ linear = {{ outputs = {outputs} }} }}]\n{source}\n{SETTINGS}"
+        "seed = 5\nnetwork = [\"encode\", {{ physical = {{ device = \"shg\", shots = 2 }} }}, \"scale\", {{ linear = {{ outputs = {outputs} }} }}]\n{source}\n{SMALL}{SETTINGS}"
     )
 }
 

@@ -85,7 +85,7 @@ impl Estimate {
         let count = blocks.len() as f64;
         let mean = replicates.iter().sum::<f64>() / count;
         let spread: f64 = replicates.iter().map(|replicate| (replicate - mean).powi(2)).sum();
-        let half = quantile(count - 1.0) * ((count - 1.0) / count * spread).sqrt();
+        let half = students_t(NORMAL, count - 1.0) * ((count - 1.0) / count * spread).sqrt();
         let end = |value: f64| value.clamp(low, high) as f32;
         Self { value: end(value), low: end(value - half), high: end(value + half) }
     }
@@ -94,10 +94,13 @@ impl Estimate {
 /// Largest cosine for which z is used.
 const LARGEST_ON_Z: f64 = 0.99;
 
-/// The 99.5 % quantile of Student's t (Fisher & Cornish 1960).
-fn quantile(freedom: f64) -> f64 {
-    const NORMAL: f64 = 2.575_829;
-    let z = NORMAL;
+/// The 99.5 % quantile of the normal distribution.
+const NORMAL: f64 = 2.575_829;
+
+/// The quantile of Student's t with `freedom` degrees of freedom where that of the normal distribution is `z`
+/// (Fisher & Cornish 1960).
+#[must_use]
+pub fn students_t(z: f64, freedom: f64) -> f64 {
     let first = (z.powi(3) + z) / 4.0;
     let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
     z + first / freedom + second / freedom.powi(2)
@@ -111,9 +114,9 @@ mod tests {
     fn the_quantile_is_that_of_students_distribution() {
         for (freedom, tabled) in [(10.0, 3.169), (19.0, 2.861), (31.0, 2.744), (1000.0, 2.581)] {
             assert!(
-                (quantile(freedom) / tabled - 1.0_f64).abs() < 0.005,
+                (students_t(NORMAL, freedom) / tabled - 1.0_f64).abs() < 0.005,
                 "{freedom}: {}",
-                quantile(freedom)
+                students_t(NORMAL, freedom)
             );
         }
     }

@@ -13,7 +13,7 @@ use twinprop_devices::{DeviceError, PhysicalLayer};
 
 pub use by_range::{ByRange, SECTIONS, Weakness};
 pub use config::FidelityConfig;
-pub use estimate::Estimate;
+pub use estimate::{Estimate, students_t};
 pub use gradient::{Gradient, GroupGradient};
 pub use readings::Readings;
 
