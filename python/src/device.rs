@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use twinprop::devices::rig::{self, Monitor, RigOptions, Target};
 use twinprop::devices::{
     Boundary, DeviceConfig, DeviceError, Differentiable, Interface, PhysicalLayer, ShotCounter,
-    Usage,
+    SlewLimit, Usage,
 };
 
 use crate::arrays::{self, Array};
@@ -38,6 +38,8 @@ struct Home {
     job: Arc<Mutex<Option<Sender<Message>>>>,
     /// Values clamped when it came back last.
     clamped: AtomicU64,
+    /// Whether it may be driven: set before it plays, also where the shot then fails.
+    is_driven: AtomicBool,
 }
 
 /// A device in use; it returns when this is dropped.
@@ -63,6 +65,7 @@ impl Device {
                 boundary: Mutex::new(Some(boundary)),
                 job,
                 clamped: AtomicU64::new(0),
+                is_driven: AtomicBool::new(false),
             }),
             function,
             simulated,
@@ -130,7 +133,13 @@ impl Device {
         let called = format!("the function of device `{}`", interface.device);
         let registration = Registration::new(function, called);
         let layer = FunctionDevice::new(interface, registration.0, each_shot, job.clone());
-        Ok(Self::new(Box::new(layer), job, Some(registration), None, Vec::new()))
+        let Interface { inputs, parameters, .. } = layer.interface();
+        let mut banks = inputs.banks().iter().chain(parameters.banks());
+        let layer: Box<dyn PhysicalLayer> = match banks.any(|bank| bank.largest_step.is_some()) {
+            true => Box::new(SlewLimit::new(layer)),
+            false => Box::new(layer),
+        };
+        Ok(Self::new(layer, job, Some(registration), None, Vec::new()))
     }
 
     /// Plays the drives `x` `(S, I)` with the parameters `theta` `(P,)` or `(G, P)`: readings `(S, O)`.
@@ -188,6 +197,17 @@ impl Device {
         }
     }
 
+    /// Whether it may be driven: it has played since `mark_safe`, or tried to.
+    #[getter]
+    fn is_driven(&self) -> bool {
+        self.home.is_driven.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it is in its safe state.
+    fn mark_safe(&self) {
+        self.home.is_driven.store(false, Ordering::Relaxed);
+    }
+
     /// Sends a rig to its safe state and waits until it has confirmed that.
     fn make_safe(&self, py: Python) -> PyResult<()> {
         let safe = py.detach(|| self.monitors.iter().try_for_each(Monitor::make_safe));
@@ -211,7 +231,10 @@ impl Lease {
         let is_stopping = self.is_stopping.as_ref();
         let is_stopping = is_stopping.is_some_and(|stop| stop.load(Ordering::Relaxed));
         match &mut self.boundary {
-            Some(boundary) if !is_stopping => Ok(boundary),
+            Some(boundary) if !is_stopping => {
+                self.home.is_driven.store(true, Ordering::Relaxed);
+                Ok(boundary)
+            }
             _ => Err(DeviceError::Host {
                 device: "the device".to_owned(),
                 problem: "interrupted".to_owned(),

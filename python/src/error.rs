@@ -17,27 +17,34 @@ pub fn exception(py: Python, class: &str, message: impl Into<String>) -> PyErr {
     }
 }
 
-/// The exception of a device's failure.
-pub fn of_device(py: Python, error: &DeviceError) -> PyErr {
-    let class = match error {
+fn device_class(error: &DeviceError) -> &'static str {
+    match error {
         DeviceError::Shape { .. } => "ShapeError",
         DeviceError::NonFiniteDrive { .. } => "DataError",
         DeviceError::BadMeasurement { .. } | DeviceError::Host { .. } => "MeasurementError",
         DeviceError::Rig { .. } => "RigError",
         _ => "DeviceError",
-    };
-    exception(py, class, error.to_string())
+    }
+}
+
+fn calibration_class(error: &CalibrationError) -> &'static str {
+    match error {
+        CalibrationError::Device(error) => device_class(error),
+        CalibrationError::Diverged { .. } | CalibrationError::RefinementDiverged { .. } => {
+            "DivergedError"
+        }
+        _ => "CalibrationError",
+    }
+}
+
+/// The exception of a device's failure.
+pub fn of_device(py: Python, error: &DeviceError) -> PyErr {
+    exception(py, device_class(error), error.to_string())
 }
 
 /// The exception of a failed calibration.
 pub fn of_calibration(py: Python, error: &CalibrationError) -> PyErr {
-    match error {
-        CalibrationError::Device(error) => of_device(py, error),
-        CalibrationError::Diverged { .. } | CalibrationError::RefinementDiverged { .. } => {
-            exception(py, "DivergedError", error.to_string())
-        }
-        _ => exception(py, "CalibrationError", error.to_string()),
-    }
+    exception(py, calibration_class(error), error.to_string())
 }
 
 /// The exception of an error of the library.
@@ -49,12 +56,8 @@ pub fn of_library(py: Python, error: &Error) -> PyErr {
     let class = match source {
         Error::Recipe { .. } | Error::Usage(_) => "RecipeError",
         Error::Data { .. } | Error::File { .. } => "DataError",
-        Error::Device(DeviceError::Rig { .. }) => "RigError",
-        Error::Device(DeviceError::BadMeasurement { .. } | DeviceError::Host { .. }) => {
-            "MeasurementError"
-        }
-        Error::Device(_) => "DeviceError",
-        Error::Calibration(_) => "CalibrationError",
+        Error::Device(error) => device_class(error),
+        Error::Calibration(error) => calibration_class(error),
         Error::Diverged { .. } => "DivergedError",
         _ => "TwinpropError",
     };

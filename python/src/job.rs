@@ -128,7 +128,7 @@ impl Job {
         work: impl FnOnce(&mut Caller) -> Result<T, Failure> + Send,
     ) -> PyResult<T> {
         let Self { sender, receiver, is_stopping, functions } = self;
-        let pool = pool::of_this_process(py)?;
+        let pool = pool::new(py)?;
         let mut caller =
             Caller { sender: sender.clone(), is_stopping: is_stopping.clone(), last: None };
         let (outcome, interruption) = thread::scope(|scope| {
@@ -141,6 +141,8 @@ impl Job {
             let interruption = serve(py, receiver, &is_stopping, progress, listener);
             (worker.join().unwrap_or_else(Err), interruption)
         });
+        // All are taken, so that none is raised by a later failure.
+        let raised: Vec<PyErr> = functions.into_iter().filter_map(raised).collect();
         if let Some(error) = interruption {
             return Err(error);
         }
@@ -150,7 +152,7 @@ impl Job {
             Ok(Err(Failure::Library(error))) => of_library(py, &error),
             Err(panic) => exception(py, "InternalError", in_words(&*panic)),
         };
-        Err(functions.into_iter().find_map(raised).unwrap_or(failure))
+        Err(raised.into_iter().next().unwrap_or(failure))
     }
 }
 

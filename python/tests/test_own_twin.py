@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -53,6 +56,25 @@ def test_faults_of_a_model_are_named(
     with pytest.raises(error, match=message):
         tp.calibrate(lab, twin=tp.twin(predict), **QUICK)
     lab.measure([[0.0, 0.0, 0.0]], [1.0, 1.0])
+
+
+def test_a_function_may_compute_with_a_twin_on_one_thread() -> None:
+    text = """
+import numpy as np, twinprop as tp
+inner = tp.simulate("pendula", count=3, seed=1)
+helper = tp.calibrate(inner, twin="physics", shots=20, test_shots=60, progress=False)
+theta = np.zeros(inner.interface.n_parameters)
+@tp.device(inputs=tp.bank("x", 3, "V", -0.5, 0.5), outputs=tp.bank("y", 3, "V", -9, 9))
+def lab(x, _):
+    return np.clip(helper.predict(x, theta), -9, 9)
+tp.calibrate(lab, shots=300, test_shots=60, twin={"neural": {"width": 16}}, progress=False)
+print("ended")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "RAYON_NUM_THREADS": "1"},
+    )
+    assert done.stdout == "ended\n", done
 
 
 def test_a_torch_module_is_a_twin(lab: Any) -> None:

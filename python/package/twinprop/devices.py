@@ -5,8 +5,9 @@ from __future__ import annotations
 import atexit
 import json
 import math
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +36,8 @@ class Device:
         self._native = native
         self._safe: Callable[[], object] | None = None
         self._simulated: tuple[str, int, dict[str, Any], dict[str, Any]] | None = None
-        self._shots_when_safe = 0
         self.interface = Interface._of_json(native.interface)
         """Channels, ranges and units."""
-        _open.add(self)
 
     @property
     def name(self) -> str:
@@ -78,16 +77,19 @@ class Device:
         It is called after a calibration or a training, after an error or Ctrl-C in one, and when Python exits.
         """
         self._safe = function
+        _with_safe_state.add(self)
         return function
 
     def make_safe(self) -> None:
-        """Brings the device to its safe state, if it has played a shot since the last time."""
-        if self.shots == self._shots_when_safe:
+        """Brings the device to its safe state, if it has played since the last time, or tried to."""
+        if not self._native.is_driven:
             return
-        if self._safe is not None:
-            self._safe()
-        self._native.make_safe()
-        self._shots_when_safe = self.shots
+        try:
+            if self._safe is not None:
+                self._safe()
+        finally:
+            self._native.make_safe()
+        self._native.mark_safe()
 
     # A device is one thing in the world: a copy is the same device.
     def __copy__(self) -> Self:
@@ -125,7 +127,15 @@ class Device:
         return f"<table><caption>{caption}</caption>{head}{body}</table>"
 
 
-_open: weakref.WeakSet[Device] = weakref.WeakSet()
+_with_safe_state: set[Device] = set()
+"""Devices with a function `safe`, which live until Python has called it at its exit."""
+
+
+def _make_safe(devices: Iterable[Device]) -> None:
+    """Brings all devices to their safe states, also where one of them fails."""
+    with ExitStack() as all_of_them:
+        for device in devices:
+            all_of_them.callback(device.make_safe)
 
 
 class _FunctionDevice(Device):
@@ -219,10 +229,10 @@ def _fabricate(kind: str, seed: int, imperfections: dict[str, Any], config: dict
 def _make_all_safe() -> None:
     import traceback
 
-    for opened in list(_open):
+    for opened in list(_with_safe_state):
         try:
             opened.make_safe()
         except Exception:  # The others must still be made safe.
             traceback.print_exc()
     for target in _native.make_all_safe():
-        print(f"{target} has not confirmed its safe state: it may still be driven")
+        print(f"{target} has not confirmed its safe state: it may still be driven", file=sys.stderr)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native
-from .devices import Device
+from .devices import Device, _make_safe
 from .errors import DataError, RecipeError, ShapeError
 from .progress import Progress
 
@@ -114,8 +114,7 @@ class Run:
         return Epoch(json.loads(text))
 
     def _make_safe(self) -> None:
-        for device in self._devices.values():
-            device.make_safe()
+        _make_safe(self._devices.values())
 
     def __repr__(self) -> str:
         history = self.history if (self.folder / "metrics.jsonl").exists() else []
@@ -287,6 +286,5 @@ def _train(
                 error.add_note(f"twinprop.resume({path!r}) goes on from the last checkpoint")
             raise
         finally:
-            for device in (devices or {}).values():
-                device.make_safe()
+            _make_safe((devices or {}).values())
     return Run(folder, devices, given)
