@@ -68,6 +68,8 @@
 )]
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod experiment;

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::experiment::calibration::{calibrate_recipe, resume_calibration};
+use crate::experiment::verdict::TwinVerdict;
+use crate::experiment::{RunFolder, RunOptions};
 use clap::Args;
-use twinprop::Error;
-use twinprop::experiment::calibration::{calibrate_recipe, resume_calibration};
-use twinprop::experiment::verdict::TwinVerdict;
-use twinprop::experiment::{RunFolder, RunOptions};
 
 use super::{CommandObserver, Settings};
-use twinprop::outln;
-use twinprop::report::for_command_line;
+use crate::outln;
+use crate::report::for_command_line;
 
 /// Arguments of `calibrate`.
 #[derive(Args)]

@@ -1,9 +1,9 @@
 //! `twinprop completions`.
 
+use crate::Error;
+use crate::view::terminal;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use twinprop::Error;
-use twinprop::view::terminal;
 
 use super::Cli;
 

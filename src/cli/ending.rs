@@ -1,16 +1,15 @@
 //! Ends the program after its work, Ctrl-C, SIGTERM, SIGHUP or a panic, and sends every device to its safe state.
 
 use std::panic;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use twinprop::calibration::CalibrationError;
-use twinprop::devices::DeviceError;
-use twinprop::devices::rig::{RigError, make_all_safe};
-use twinprop::{Error, errln};
+use crate::calibration::CalibrationError;
+use crate::devices::DeviceError;
+use crate::devices::rig::{RigError, make_all_safe};
+use crate::{Error, errln};
 
 /// Exit status: the input is at fault.
 const INPUT: u8 = 2;
@@ -74,20 +73,16 @@ fn end_at_once() -> ! {
     std::process::exit(if driven.is_empty() { INTERRUPTED } else { MAY_BE_DRIVEN }.into());
 }
 
-/// Sends every device to its safe state and returns the exit status: `code`, unless a device may still be driven.
+/// Sends every device to its safe state and returns the exit status: `status`, unless a device may still be driven.
 /// `error` has been reported already.
-pub fn end(code: ExitCode, error: Option<&Error>) -> ExitCode {
+pub fn end(status: u8, error: Option<&Error>) -> u8 {
     let driven = make_all_safe();
     report(&driven, error);
     if !driven.is_empty() {
-        return ExitCode::from(MAY_BE_DRIVEN);
+        return MAY_BE_DRIVEN;
     }
     // The device's program has since confirmed the safe state by its exit status.
-    if error.is_some_and(|error| status_of(error) == MAY_BE_DRIVEN) {
-        ExitCode::FAILURE
-    } else {
-        code
-    }
+    if error.is_some_and(|error| status_of(error) == MAY_BE_DRIVEN) { 1 } else { status }
 }
 
 /// Writes the lines of `driven` that the `reported` error does not contain.

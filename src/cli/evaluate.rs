@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use crate::Error;
+use crate::experiment::Given;
+use crate::experiment::evaluate::{Reevaluation, evaluate_run};
+use crate::experiment::score_words::score_in_words;
+use crate::experiment::watch::Watch;
 use clap::Args;
-use twinprop::Error;
-use twinprop::experiment::evaluate::{Reevaluation, evaluate_run};
-use twinprop::experiment::score_words::score_in_words;
-use twinprop::experiment::watch::Watch;
 
 use super::{CommandObserver, Reopen};
-use twinprop::outln;
+use crate::outln;
 
 /// Arguments of `evaluate`.
 #[derive(Args)]
@@ -46,7 +47,7 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
     }
     let mut observer = CommandObserver::ending_on_interrupt()?;
     let Reevaluation { evaluation, test, targets, changed_data } =
-        evaluate_run(&command.run, &command.reopen.reopening(), &mut observer)?;
+        evaluate_run(&command.run, &command.reopen.reopening(), Given::default(), &mut observer)?;
     outln!(
         "test {} on the device, loss {:.3} ({} samples)",
         score_in_words(test, &targets),
@@ -61,7 +62,8 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
 
 fn watch(command: &Evaluate) -> Result<(), Error> {
     let mut observer = CommandObserver::ending_on_interrupt()?;
-    let mut watch = Watch::open(&command.run, &command.reopen.reopening(), &mut observer)?;
+    let mut watch =
+        Watch::open(&command.run, &command.reopen.reopening(), Given::default(), &mut observer)?;
     outln!(
         "false alarms: {:.1} % of the looks at an unchanged device",
         100.0 * watch.false_alarm_rate()

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::experiment::meta::{MetaTraining, meta_training, resume_meta_training};
+use crate::experiment::{RunFolder, RunOptions};
 use clap::Args;
-use twinprop::Error;
-use twinprop::experiment::meta::{MetaTraining, meta_training, resume_meta_training};
-use twinprop::experiment::{RunFolder, RunOptions};
 
 use super::{CommandObserver, jobs_or_cores};
-use twinprop::outln;
+use crate::outln;
 
 /// Arguments of `meta-train`.
 #[derive(Args)]

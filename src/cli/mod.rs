@@ -1,10 +1,10 @@
-//! The commands, one file each.
+//! The command line: the commands, one file each.
 
 mod calibrate;
 mod compare;
 mod completions;
 mod device;
-pub mod ending;
+mod ending;
 mod evaluate;
 mod meta_train;
 mod new;
@@ -18,18 +18,65 @@ mod serve;
 mod train;
 mod transfer;
 
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use self::observer::CommandObserver;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use twinprop::experiment::{Reopening, RunOptions};
-use twinprop::{Backend, Error, Rule};
+
+use self::observer::CommandObserver;
+use crate::experiment::provenance::{command_line, note_command_line};
+use crate::experiment::{Reopening, RunOptions};
+use crate::report::for_command_line;
+use crate::view::terminal;
+use crate::{Backend, Error, Rule, errln};
+
+/// Runs the command line `arguments`, of which the first is the program's name, and returns the exit status. Ends the
+/// process after a wrong argument, `--help` and `--version`.
+///
+/// Installs handlers of Ctrl-C and of panics: for a program that does nothing else.
+pub fn main_from<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    note_command_line(&arguments);
+    let arguments = Cli::parse_from(arguments);
+    let only_prints = arguments.only_prints();
+    ending::make_safe_before_abort();
+    // On a thread of the pool, so that parallel work starts without waking one up.
+    let work = AssertUnwindSafe(|| rayon::scope(|_| run(arguments)));
+    match catch_unwind(work) {
+        Ok(Ok(())) => ending::end(status_of_output(only_prints), None),
+        Ok(Err(error)) => {
+            errln!("error: {}", for_command_line(&error.to_string()));
+            ending::end(ending::status_of(&error), Some(&error))
+        }
+        // The panic hook has reported it.
+        Err(_) => ending::end(PANICKED, None),
+    }
+}
+
+/// Exit status after a panic, as Rust sets it.
+const PANICKED: u8 = 101;
+
+/// Exit status of a command that succeeded, by whether its lines could be written.
+fn status_of_output(only_prints: bool) -> u8 {
+    match terminal::lost_output() {
+        None => 0,
+        Some(error) if only_prints => {
+            errln!("error: standard output: {error}");
+            1
+        }
+        Some(error) => {
+            errln!("standard output lost lines ({error}); the files are complete");
+            0
+        }
+    }
+}
 
 /// Train physical systems as neural networks: forward pass on the device, backward pass through its digital twin.
 #[derive(Parser)]
-#[command(version)]
-pub struct Cli {
+#[command(name = "twinprop", version)]
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -70,7 +117,7 @@ enum Command {
 
 impl Cli {
     /// Whether the command's only result is its standard output.
-    pub fn only_prints(&self) -> bool {
+    fn only_prints(&self) -> bool {
         match &self.command {
             Command::Schema | Command::Completions(_) => true,
             Command::Predict(command) => command.only_prints(),
@@ -81,7 +128,7 @@ impl Cli {
 }
 
 /// Runs the command.
-pub fn run(cli: Cli) -> Result<(), Error> {
+fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Command::Train(command) => train::run(&command),
         Command::Calibrate(command) => calibrate::run(&command),
@@ -137,7 +184,7 @@ impl Settings {
             out: self.out.clone(),
             data_dir: self.data_dir.clone(),
             set: self.set.clone(),
-            command: twinprop::experiment::provenance::command_line(),
+            command: command_line(),
             allow_changed_data: self.allow_changed_data,
             ..RunOptions::default()
         }

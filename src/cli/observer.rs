@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use twinprop::Error;
-use twinprop::report::{Pages, TensorBoard};
-use twinprop::training::{Event, Observer};
-use twinprop::view::Console;
+use crate::Error;
+use crate::report::{Pages, TensorBoard};
+use crate::training::{Event, Observer};
+use crate::view::Console;
 
 use super::ending::{make_safe_on_interrupt, stop_on_interrupt};
 

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use twinprop::Error;
-use twinprop::errln;
-use twinprop::experiment::predict::{
+use crate::Error;
+use crate::errln;
+use crate::experiment::predict::{
     Answers, ClassAnswers, PredictOptions, ValueAnswers, predict_samples,
 };
-use twinprop::experiment::score_words::score_in_words;
-use twinprop::network::Source;
-use twinprop::view::terminal;
+use crate::experiment::score_words::score_in_words;
+use crate::network::Source;
+use crate::view::terminal;
+use clap::{Args, ValueEnum};
 
 use super::{CommandObserver, Reopen};
 

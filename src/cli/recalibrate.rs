@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::experiment::{Given, recalibrate_run};
 use clap::Args;
-use twinprop::Error;
-use twinprop::experiment::recalibrate_run;
 
 use super::{CommandObserver, Reopen};
-use twinprop::outln;
+use crate::outln;
 
 /// Arguments of `recalibrate`.
 #[derive(Args)]
@@ -30,6 +30,7 @@ pub fn run(command: &Recalibrate) -> Result<(), Error> {
     let (adaptation, folder) = recalibrate_run(
         &command.run,
         &command.reopen.reopening(),
+        Given::default(),
         command.shots,
         command.out.as_deref(),
         &mut observer,

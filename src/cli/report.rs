@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::experiment::RunFolder;
+use crate::outln;
+use crate::report::write_pages;
+use crate::training::Results;
 use clap::Args;
-use twinprop::Error;
-use twinprop::experiment::RunFolder;
-use twinprop::outln;
-use twinprop::report::write_pages;
-use twinprop::training::Results;
 
 /// Arguments of `report`.
 #[derive(Args)]

@@ -1,8 +1,8 @@
 //! `twinprop schema`.
 
-use twinprop::Error;
-use twinprop::experiment::recipe::recipe_schema;
-use twinprop::view::terminal;
+use crate::Error;
+use crate::experiment::recipe::recipe_schema;
+use crate::view::terminal;
 
 /// Prints the schema.
 pub fn run() -> Result<(), Error> {

@@ -2,8 +2,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use crate::{Backend, BackendServer, Error, outln};
 use clap::Args;
-use twinprop::{Backend, BackendServer, Error, outln};
 
 /// Arguments of `serve`.
 #[derive(Args)]

@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use crate::experiment::verdict::TwinVerdict;
+use crate::experiment::{RunFolder, RunOptions, resume, train};
+use crate::{Error, Rule};
 use clap::Args;
-use twinprop::experiment::verdict::TwinVerdict;
-use twinprop::experiment::{RunFolder, RunOptions, resume, train};
-use twinprop::{Error, Rule};
 
 use super::{CommandObserver, Settings, rule_parser};
-use twinprop::outln;
-use twinprop::report::for_command_line;
+use crate::outln;
+use crate::report::for_command_line;
 
 /// Arguments of `train`.
 #[derive(Args)]

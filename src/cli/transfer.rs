@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::experiment::transfer::transfer;
 use clap::Args;
-use twinprop::Error;
-use twinprop::experiment::transfer::transfer;
 
 use super::{CommandObserver, Reopen};
-use twinprop::outln;
+use crate::outln;
 
 /// Arguments of `transfer`.
 #[derive(Args)]

@@ -1,6 +1,8 @@
 //! Provenance of a run: program version, command, dates and devices; and the duration of its parts.
 
+use std::ffi::OsString;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -93,10 +95,21 @@ impl Spent {
     }
 }
 
+/// The arguments that the command line was started with, where they are not the process's.
+static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Notes the `arguments` of a command line that another program runs, such as Python.
+#[cfg(feature = "cli")]
+pub(crate) fn note_command_line(arguments: &[OsString]) {
+    // A second command line of one process is described as the first.
+    let _ = ARGUMENTS.set(arguments.to_vec());
+}
+
 /// Command line of this process in shell syntax; bytes that are not UTF-8 are replaced.
 #[must_use]
 pub fn command_line() -> String {
-    let mut arguments = std::env::args_os().map(|text| text.to_string_lossy().into_owned());
+    let arguments = ARGUMENTS.get_or_init(|| std::env::args_os().collect());
+    let mut arguments = arguments.iter().map(|text| text.to_string_lossy().into_owned());
     let program = arguments.next().unwrap_or_default();
     let program = Path::new(&program)
         .file_name()

@@ -1,10 +1,10 @@
 //! `twinprop device info`.
 
-use twinprop::Error;
-use twinprop::devices::recording::Replay;
-use twinprop::devices::rig::{Description, Rig, RigOptions, Target};
-use twinprop::devices::{Channels, Interface, PhysicalLayer};
-use twinprop::outln;
+use crate::Error;
+use crate::devices::recording::Replay;
+use crate::devices::rig::{Description, Rig, RigOptions, Target};
+use crate::devices::{Channels, Interface, PhysicalLayer};
+use crate::outln;
 
 /// Prints the device's or recording's description; a device is then sent to its safe state.
 pub fn run(target: &Target) -> Result<(), Error> {

@@ -1,9 +1,9 @@
 //! `twinprop device list`.
 
-use twinprop::Error;
-use twinprop::devices::DeviceKind;
-use twinprop::devices::rig::serial_ports;
-use twinprop::outln;
+use crate::Error;
+use crate::devices::DeviceKind;
+use crate::devices::rig::serial_ports;
+use crate::outln;
 
 /// Prints the simulated devices and the ports.
 pub fn run() -> Result<(), Error> {

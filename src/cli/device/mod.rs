@@ -5,9 +5,9 @@ mod list;
 mod probe;
 mod serve;
 
+use crate::Error;
+use crate::devices::rig::Target;
 use clap::Subcommand;
-use twinprop::Error;
-use twinprop::devices::rig::Target;
 
 /// Commands about devices.
 #[derive(Subcommand)]

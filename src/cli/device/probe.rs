@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::Error;
+use crate::devices::probe::{Probe as Findings, ProbeConfig};
+use crate::devices::rig::{Rig, RigOptions, Target};
+use crate::devices::{Boundary, SlewLimit};
+use crate::experiment::RunFolder;
+use crate::outln;
+use crate::report::ProbeReport;
+use crate::training::Task;
 use clap::Args;
-use twinprop::Error;
-use twinprop::devices::probe::{Probe as Findings, ProbeConfig};
-use twinprop::devices::rig::{Rig, RigOptions, Target};
-use twinprop::devices::{Boundary, SlewLimit};
-use twinprop::experiment::RunFolder;
-use twinprop::outln;
-use twinprop::report::ProbeReport;
-use twinprop::training::Task;
 
 use crate::cli::CommandObserver;
 

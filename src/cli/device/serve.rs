@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
-use twinprop::Error;
-use twinprop::devices::rig::listener::require_token;
-use twinprop::devices::rig::transport::{Serial, SerialConfig};
-use twinprop::devices::rig::{
+use crate::Error;
+use crate::devices::rig::listener::require_token;
+use crate::devices::rig::transport::{Serial, SerialConfig};
+use crate::devices::rig::{
     Capacity, Emulator, EmulatorConfig, EmulatorEvent, FaultsConfig, Listener, Stdio, Token,
     Transport,
 };
-use twinprop::errln;
-use twinprop::experiment::Recipe;
+use crate::errln;
+use crate::experiment::Recipe;
+use clap::Args;
 
 /// Arguments of `device serve`.
 #[derive(Args)]

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::Error;
+use crate::devices::write_whole;
+use crate::experiment::recipe::recipe_schema;
+use crate::outln;
 use clap::Args;
-use twinprop::Error;
-use twinprop::devices::write_whole;
-use twinprop::experiment::recipe::recipe_schema;
-use twinprop::outln;
 
 /// Arguments of `new`.
 #[derive(Args)]
