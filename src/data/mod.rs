@@ -22,6 +22,7 @@ mod speech;
 mod split;
 mod table;
 mod targets;
+mod unscaled;
 mod wav;
 
 pub use arrays::read_arrays;
@@ -31,12 +32,14 @@ pub use config::{
 };
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
+pub use numbers::Numbers;
 pub use samples::{Origins, Samples, read_images, read_recordings, read_samples};
 pub use scaling::FeatureScaling;
 pub use schema::{Feature, Schema};
 pub use sequence::read_sequence;
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 pub use targets::Targets;
+pub use unscaled::{Unscaled, UnscaledTargets};
 
 pub(crate) use names::listed;
 pub(crate) use speech::recordings;

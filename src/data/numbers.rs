@@ -7,14 +7,16 @@ use super::halves::Halves;
 
 /// Numbers of a file: f32 if that type holds them exactly, else f64.
 #[derive(Debug)]
-pub(super) enum Numbers {
+pub enum Numbers {
+    /// Single precision.
     Single(Vec<f32>),
+    /// Double precision.
     Double(Vec<f64>),
 }
 
 impl Numbers {
     /// Number of values.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Single(values) => values.len(),
             Self::Double(values) => values.len(),
@@ -22,7 +24,7 @@ impl Numbers {
     }
 
     /// The value at `place`.
-    pub fn get(&self, place: usize) -> f64 {
+    pub(super) fn get(&self, place: usize) -> f64 {
         match self {
             Self::Single(values) => f64::from(values[place]),
             Self::Double(values) => values[place],
@@ -38,7 +40,7 @@ impl Numbers {
     }
 
     /// Position of the first value that is NaN or infinite.
-    pub fn first_not_finite(&self) -> Option<usize> {
+    pub(super) fn first_not_finite(&self) -> Option<usize> {
         match self {
             Self::Single(values) => values.iter().position(|value| !value.is_finite()),
             Self::Double(values) => values.iter().position(|value| !value.is_finite()),
@@ -46,7 +48,7 @@ impl Numbers {
     }
 
     /// Scaling of each of `width` features from the samples `train`. The values are sample after sample.
-    pub fn feature_scalings(&self, width: usize, train: &[usize]) -> Vec<FeatureScaling> {
+    pub(super) fn feature_scalings(&self, width: usize, train: &[usize]) -> Vec<FeatureScaling> {
         let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
         for &sample in train {
             for (place, (low, high)) in ranges.iter_mut().enumerate() {
@@ -58,14 +60,14 @@ impl Numbers {
     }
 
     /// Standardisation of each of `width` targets from the samples `train`. The values are sample after sample.
-    pub fn target_scalings(&self, width: usize, train: &[usize]) -> Vec<FeatureScaling> {
+    pub(super) fn target_scalings(&self, width: usize, train: &[usize]) -> Vec<FeatureScaling> {
         let values =
             |target: usize| train.iter().map(move |&sample| self.get(sample * width + target));
         (0..width).map(|target| FeatureScaling::standard(values(target))).collect()
     }
 
     /// The targets, of `width`, that are equal in all samples of `train`.
-    pub fn constants(&self, width: usize, train: &[usize]) -> Vec<usize> {
+    pub(super) fn constants(&self, width: usize, train: &[usize]) -> Vec<usize> {
         let value = |sample: usize, target: usize| self.get(sample * width + target);
         let is_constant = |&target: &usize| {
             train.iter().all(|&sample| value(sample, target) == value(train[0], target))
@@ -74,7 +76,7 @@ impl Numbers {
     }
 
     /// All samples, scaled, `[scalings × samples]`. Values in f32 are scaled in place.
-    pub fn scaled(self, scalings: &[FeatureScaling]) -> DMatrix<f32> {
+    pub(super) fn scaled(self, scalings: &[FeatureScaling]) -> DMatrix<f32> {
         let width = scalings.len();
         let samples = self.len() / width.max(1);
         let values = match self {
@@ -93,7 +95,7 @@ impl Numbers {
 
     /// Training and test samples, scaled, each `[scalings × samples]`. Of values in f32 only the test samples are
     /// copied.
-    pub fn halves(self, scalings: &[FeatureScaling], halves: &Halves) -> [DMatrix<f32>; 2] {
+    pub(super) fn halves(self, scalings: &[FeatureScaling], halves: &Halves) -> [DMatrix<f32>; 2] {
         let width = scalings.len();
         let Halves { train, test } = halves;
         let values = match self {
