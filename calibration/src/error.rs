@@ -40,6 +40,14 @@ pub enum CalibrationError {
         /// The device.
         device: String,
     },
+    /// The program that calls the library has not passed the device's twin.
+    #[error(
+        "the twin of `{device}` is a program's own, and was not passed; pass the twin that the run was trained with"
+    )]
+    NotGiven {
+        /// The device.
+        device: String,
+    },
     /// An ensemble without a member.
     #[error("an ensemble needs at least one member")]
     EmptyEnsemble,

@@ -103,6 +103,12 @@ pub trait DigitalTwin: Send + Sync {
     /// three times as many.
     fn multiply_adds(&self) -> u64;
 
+    /// Why an earlier call of [`predict`](Self::predict) or [`vjp`](Self::vjp) failed, for a twin that is computed
+    /// elsewhere; such a call has returned NaN. Asked before a result is used; an answer is given once.
+    fn failure(&self) -> Option<CalibrationError> {
+        None
+    }
+
     /// A copy that keeps learning from shots on `backend` while the twin is used; `None` for a twin
     /// with nothing to learn.
     fn learner(&self, _backend: &Device) -> Option<Box<dyn Learner>> {

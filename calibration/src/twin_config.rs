@@ -37,6 +37,8 @@ pub enum TwinConfig {
     LearnedPhysics(IdentifyConfig),
     /// An equation with learned constants, and a small neural twin of the remainder of the readings.
     Hybrid(HybridConfig),
+    /// A twin that the program that calls the library passes.
+    Given,
 }
 
 /// A device, and how its twin is fitted.
@@ -119,7 +121,11 @@ impl TwinConfig {
     #[must_use]
     pub fn identify(&self) -> Option<&IdentifyConfig> {
         match self {
-            Self::Neural(_) | Self::Temporal(_) | Self::Ensemble(_) | Self::Physics => None,
+            Self::Neural(_)
+            | Self::Temporal(_)
+            | Self::Ensemble(_)
+            | Self::Physics
+            | Self::Given => None,
             Self::LearnedPhysics(config) => Some(config),
             Self::Hybrid(config) => Some(&config.constants),
         }
@@ -135,7 +141,7 @@ impl TwinConfig {
     /// Whether the twin is fitted to shots.
     #[must_use]
     pub fn is_fitted(&self) -> bool {
-        !matches!(self, Self::Physics)
+        !matches!(self, Self::Physics | Self::Given)
     }
 
     /// Passes over the shots that a fit plans, with networks fitted as `fit` says; 0 for a twin that
@@ -145,7 +151,7 @@ impl TwinConfig {
         match self {
             Self::Neural(_) | Self::Temporal(_) => fit.epochs,
             Self::Ensemble(config) => config.members * fit.epochs,
-            Self::Physics => 0,
+            Self::Physics | Self::Given => 0,
             Self::LearnedPhysics(config) => config.epochs,
             Self::Hybrid(config) => config.constants.epochs + fit.epochs,
         }
@@ -184,7 +190,7 @@ impl TwinConfig {
     /// [`CalibrationError::NoEquation`] for a twin made of an equation where there is no
     /// [`nominal`](Fitting::nominal) one; [`CalibrationError::TooFewShots`],
     /// [`CalibrationError::Diverged`] and [`CalibrationError::EmptyEnsemble`] as [`NetworkTwin::fit`](crate::NetworkTwin::fit)
-    /// and [`Ensemble::fit`].
+    /// and [`Ensemble::fit`]; [`CalibrationError::NotGiven`] for a twin that only its program has.
     pub fn fit(
         &self,
         fitting: Fitting<'_>,
@@ -217,6 +223,9 @@ impl TwinConfig {
                 let error = errors.last().copied().unwrap_or(f32::NAN);
                 (Box::new(EquationTwin::learned(equation)), FitSummary::Constants { error })
             }
+            Self::Given => {
+                return Err(CalibrationError::NotGiven { device: interface.device.clone() });
+            }
             Self::Hybrid(config) => {
                 let equation = self.equation(nominal, interface)?;
                 let twin = HybridTwin::fit(equation, config, fit, shots, seed, backend, &mut pass)?;
@@ -235,7 +244,7 @@ impl TwinConfig {
     /// [`CalibrationError::NoEquation`] for a twin made of an equation where `nominal` is `None`;
     /// [`CalibrationError::OtherDevice`] where the twin was fitted to another interface;
     /// [`CalibrationError::File`] and [`CalibrationError::Format`] where files are missing, damaged, or
-    /// of another kind of twin.
+    /// of another kind of twin; [`CalibrationError::NotGiven`] for a twin that only its program has.
     pub fn load(
         &self,
         interface: &Interface,
@@ -265,6 +274,9 @@ impl TwinConfig {
             }
             Self::Physics | Self::LearnedPhysics(_) => {
                 Box::new(EquationTwin::learned(learned(nominal)?))
+            }
+            Self::Given => {
+                return Err(CalibrationError::NotGiven { device: interface.device.clone() });
             }
             Self::Hybrid(_) => {
                 let equation = learned(nominal)?;

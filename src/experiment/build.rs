@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use twinprop_calibration::bridge::to_tensor;
-use twinprop_calibration::{RangeMap, in_tensors};
+use twinprop_calibration::{DigitalTwin, RangeMap, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions};
 use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice};
@@ -17,7 +18,7 @@ use super::trained_on::{ChangedPart, TrainedOn, adopt, refuse};
 use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
-use crate::loss::Loss;
+use crate::loss::{Loss, LossConfig};
 use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
 use crate::training::{Observer, Task, warn};
 
@@ -137,13 +138,36 @@ impl<'a> Setup<'a> {
 
 /// Data and devices that the calling program passes, instead of a recipe's files and rigs.
 ///
-/// A recipe refers to them with `source = "given"` in `[data]` and `given = true` in a device's table.
+/// A recipe refers to them with `source = "given"` in `[data]`, `loss = "given"` in `[training]`, and `given = true` and
+/// `twin = "given"` in a device's table. A twin of another kind can be passed as well, one that was fitted before.
 #[derive(Default)]
 pub struct Given {
     /// The samples.
     pub data: Option<Split>,
     /// The devices by their names in the recipe.
     pub devices: BTreeMap<String, Box<dyn PhysicalLayer>>,
+    /// Twins by the names of their devices. Such a twin is judged, and is not fitted.
+    pub twins: BTreeMap<String, Arc<dyn DigitalTwin>>,
+    /// The loss.
+    pub loss: Option<Box<dyn Loss>>,
+}
+
+impl Given {
+    /// Refuses devices and twins that `recipe` does not ask for.
+    fn refuse_unknown(&self, recipe: &Recipe) -> Result<(), Error> {
+        let is_given = |name: &str| recipe.devices.get(name).is_some_and(|device| device.given);
+        if let Some(name) = self.devices.keys().find(|name| !is_given(name)) {
+            return Err(Error::Usage(format!(
+                "the calling program passed the device `{name}`, but the recipe has no such device with `given = true`"
+            )));
+        }
+        if let Some(name) = self.twins.keys().find(|name| !recipe.devices.contains_key(*name)) {
+            return Err(Error::Usage(format!(
+                "the calling program passed a twin for `{name}`, but the recipe has no such device"
+            )));
+        }
+        Ok(())
+    }
 }
 
 /// Does what [`open`] does, and sets the network's normalisation by a first measurement
@@ -173,6 +197,7 @@ pub fn open(
     mut given: Given,
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
+    given.refuse_unknown(recipe)?;
     let (split, mut trained_on, mut changes) = setup.data(recipe, given.data, observer)?;
     let Setup { folder, record, usages, backend, .. } = *setup;
     let mut laboratory = Laboratory::default();
@@ -236,7 +261,17 @@ pub fn open(
         };
         let instrument = Instrument::new(name, device);
         let is_recording = entry.rig.is_some() && links.is_empty();
-        let instrument = Instrument { tensors, exact, nominal, links, is_recording, ..instrument };
+        let twin = given.twins.remove(name);
+        if let Some(twin) = &twin
+            && let Some((of_twin, of_device)) =
+                twin.interface().difference(instrument.device.interface())
+        {
+            return Err(Error::Usage(format!(
+                "the twin that was passed for `{name}` belongs to another device: it has {of_twin}, and `{name}` has {of_device}; calibrate a twin of this device"
+            )));
+        }
+        let instrument =
+            Instrument { tensors, twin, exact, nominal, links, is_recording, ..instrument };
         laboratory.add(instrument);
     }
     trained_on.note_devices(&laboratory);
@@ -253,7 +288,19 @@ pub fn open(
     let before = setup.trained_on.map_or(&[][..], |before| &before.changed);
     trained_on.allow(before);
     trained_on.allow(&changes);
-    let loss = recipe.training.loss(&split)?;
+    let loss = match (&recipe.training.loss, given.loss) {
+        (Some(LossConfig::Given), Some(loss)) => {
+            loss.check(&split.train.targets).map_err(Error::Usage)?;
+            loss
+        }
+        // Answers need no loss.
+        (Some(LossConfig::Given), None) if setup.at_hand != AtHand::Everything => {
+            let targets = &split.train.targets;
+            let loss = LossConfig::default_for(targets).start(targets, &split.classes);
+            loss.map_err(Error::Usage)?
+        }
+        _ => recipe.training.loss(&split)?,
+    };
     Ok(Experiment { split, loss, network, laboratory, recordings, trained_on, changes })
 }
 

@@ -1,12 +1,13 @@
 //! Twins for the devices of an experiment: fitted to measured shots or loaded, then judged.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use twinprop_calibration::design::{DesignConfig, TaskDrives};
 use twinprop_calibration::fidelity::predict;
-use twinprop_calibration::{Fidelity, Shots};
+use twinprop_calibration::{DigitalTwin, Fidelity, Shots};
 use twinprop_devices::recording::{self, Recorder};
 use twinprop_devices::shots::beside;
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
@@ -32,36 +33,46 @@ pub(super) fn calibrate(
     backend: &Device,
     observer: &mut dyn Observer,
 ) -> Result<Vec<Calibrated>, Error> {
-    let config = &recipe.calibration;
     let mut calibrated = Vec::new();
     for instrument in &mut experiment.laboratory.instruments {
+        let config = &recipe.calibration_of(&instrument.name);
+        let given = instrument.twin.take();
         let Instrument { device, task, .. } = instrument;
-        let nominal = instrument.nominal.clone();
         let interface = device.interface().clone();
-        let fitted_to = if config.twin.is_fitted() { config.shots_on(&interface)? } else { 0 };
+        let is_fitted = config.twin.is_fitted() && given.is_none();
+        let fitted_to = if is_fitted { config.shots_on(&interface)? } else { 0 };
         let name = &instrument.name;
-        let subject =
-            TwinnedDevice { name, interface: &interface, nominal, seed: recipe.seed, backend };
+        let subject = TwinnedDevice {
+            name,
+            interface: &interface,
+            nominal: instrument.nominal.clone(),
+            seed: recipe.seed,
+            backend,
+        };
         let source =
             ShotSource { config, interface: &interface, task: task.as_ref(), recipe, backend };
         // A twin is loaded before the first shot, so that an error costs no shot; then only the test shots are
         // played.
-        let (twin, seen, unseen) = match &config.load {
-            Some(from) => {
-                let twin = subject.load(config, from)?;
+        let made = match (given, &config.load) {
+            (None, Some(from)) => Made::Before(subject.load(config, from)?.into()),
+            (None, None) => Made::By(subject),
+            (Some(twin), _) => Made::Before(twin),
+        };
+        let (twin, seen, unseen) = match made {
+            Made::Before(twin) => {
                 let (place, count) = (folder.shots(name), config.test_shots);
                 let mut shots = ShotRecorder::open(device, name, &place, count, observer)?;
                 let unseen = source.unseen(fitted_to, &mut shots)?;
                 shots.finish()?;
                 (twin, 0, unseen)
             }
-            None => {
+            Made::By(subject) => {
                 let total = fitted_to + config.test_shots;
                 let mut shots =
                     ShotRecorder::open(device, name, &folder.shots(name), total, observer)?;
                 let (seen, unseen) = source.take(fitted_to, &mut shots)?;
                 shots.finish()?;
-                (subject.fit(config, &seen, observer)?, seen.len(), unseen)
+                (subject.fit(config, &seen, observer)?.into(), seen.len(), unseen)
             }
         };
         twin.save(folder.path(), &file_name(&instrument.name))?;
@@ -84,9 +95,17 @@ pub(super) fn calibrate(
             device: instrument.name.clone(),
             summary: TwinSummary { shots: seen, test_shots: unseen.len(), fidelity },
         });
-        instrument.twin = Some(twin.into());
+        instrument.twin = Some(twin);
     }
     Ok(calibrated)
+}
+
+/// How a device gets its twin.
+enum Made<'a> {
+    /// It was made before.
+    Before(Arc<dyn DigitalTwin>),
+    /// By a fit.
+    By(TwinnedDevice<'a>),
 }
 
 /// Loads the twins that [`calibrate`] saved in `folder`, and returns its result. Measures and fits nothing.

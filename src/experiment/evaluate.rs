@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::build::Experiment;
+use super::build::{Experiment, Given};
 use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::data::Feature;
@@ -22,16 +22,17 @@ pub struct Reevaluation {
 }
 
 /// Measures how well the run in `path` does on its test samples: the same fabricated device as the run left it, fresh
-/// noise; or on real devices.
+/// noise; or on real devices, or with the data and devices that are `given`.
 ///
 /// # Errors
-/// As [`Trained::open`], and whatever a device answers.
+/// As [`Trained::open_given`], and whatever a device answers.
 pub fn evaluate_run(
     path: &Path,
     reopening: &Reopening,
+    given: Given,
     observer: &mut dyn Observer,
 ) -> Result<Reevaluation, Error> {
-    let mut trained = Trained::open(path, reopening, observer)?;
+    let mut trained = Trained::open_given(path, reopening, given, observer)?;
     let samples = trained.experiment.split.test.len();
     let task = trained.experiment.begin_shots(observer, "measure the test set", samples)?;
     let Experiment { network, laboratory, split, loss, recordings, .. } = &mut trained.experiment;

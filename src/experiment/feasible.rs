@@ -1,6 +1,7 @@
 //! Refuses what cannot work, before anything is opened, written or driven.
 
 use burn::tensor::Device;
+use twinprop_calibration::{CalibrationError, TwinConfig};
 use twinprop_devices::PhysicalLayer;
 
 use super::build::Experiment;
@@ -196,13 +197,20 @@ pub(super) fn check_calibration(
     backend: &Device,
     observer: &mut dyn Observer,
 ) -> Result<(), Error> {
-    let config = &recipe.calibration;
-    if let Some(folder) = &config.load {
+    if let Some(folder) = &recipe.calibration.load {
         let folder = RunFolder::at(folder);
         check_loaded(&folder, &experiment.trained_on, allow_changed_data, observer)?;
     }
     for instrument in &experiment.laboratory.instruments {
         let (name, interface) = (&instrument.name, instrument.device.interface());
+        if instrument.twin.is_some() {
+            continue;
+        }
+        let config = &recipe.calibration_of(name);
+        if config.twin == TwinConfig::Given {
+            let device = name.clone();
+            return Err(CalibrationError::NotGiven { device }.into());
+        }
         if config.twin.is_fitted() {
             config.shots_on(interface)?;
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::adapt::{Adaptation, adapt, refuse_too_few};
+use super::build::Given;
 use super::feasible;
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
@@ -14,10 +15,11 @@ use crate::training::Observer;
 /// new run to the folder `out`, by default the next free one under `runs`.
 ///
 /// # Errors
-/// As [`Trained::open`], and any error of the folder.
+/// As [`Trained::open_given`], and any error of the folder.
 pub fn recalibrate_run(
     path: &Path,
     reopening: &Reopening,
+    given: Given,
     shots: u64,
     out: Option<&Path>,
     observer: &mut dyn Observer,
@@ -27,7 +29,7 @@ pub fn recalibrate_run(
     RunFolder::refuse_unwritable(place, "name a folder that can be written with option `out`")?;
     let recipe = Recipe::read(&RunFolder::open(path)?.path().join(RunFolder::RECIPE), &[])?;
     feasible::check_twins(&recipe, &RunFolder::open(path)?)?;
-    let mut trained = Trained::open(path, reopening, observer)?;
+    let mut trained = Trained::open_given(path, reopening, given, observer)?;
     trained.load_twins()?;
     refuse_too_few(&trained, shots)?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());

@@ -68,7 +68,8 @@ impl TwinnedDevice<'_> {
     }
 }
 
-/// Loads the twin of every device of `experiment` from the `folder` of an earlier run.
+/// Loads the twin of every device of `experiment` from the `folder` of an earlier run; a twin that only the calling
+/// program has stays as it was passed.
 ///
 /// # Errors
 /// [`Error::Calibration`] if a twin is missing, as after `ideal` training.
@@ -79,11 +80,15 @@ pub(super) fn load_twins(
     backend: &Device,
 ) -> Result<(), Error> {
     for instrument in &mut experiment.laboratory.instruments {
+        let config = recipe.calibration_of(&instrument.name);
+        if config.twin == TwinConfig::Given && instrument.twin.is_some() {
+            continue;
+        }
         let interface = instrument.device.interface().clone();
         let (name, nominal) = (&instrument.name, instrument.nominal.clone());
         let device =
             TwinnedDevice { name, interface: &interface, nominal, seed: recipe.seed, backend };
-        instrument.twin = Some(device.load(&recipe.calibration, folder)?.into());
+        instrument.twin = Some(device.load(&config, folder)?.into());
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use twinprop_calibration::fidelity::{Readings, Verdict};
 use twinprop_calibration::{Estimate, Fidelity};
 
 use super::fidelity_words::{in_a_sentence, in_numbers};
-use super::recipe::{CalibrationConfig, DeviceEntry, Recipe, Requirement, TwinConfig};
+use super::recipe::{CalibrationConfig, Recipe, Requirement, TwinConfig};
 use crate::Error;
 use crate::training::RefinementChoice;
 
@@ -143,7 +143,7 @@ impl TwinVerdict {
             } else {
                 in_a_sentence(fidelity)
             },
-            next: remedies(grade, fidelity, recipe, recipe.devices.get(device)),
+            next: remedies(grade, fidelity, recipe, device),
         }
     }
 
@@ -194,13 +194,9 @@ pub(super) fn require(
 }
 
 /// What to try for a twin of `grade` that is not fit: at most two remedies.
-fn remedies(
-    grade: Grade,
-    fidelity: &Fidelity,
-    recipe: &Recipe,
-    device: Option<&DeviceEntry>,
-) -> Vec<Remedy> {
-    let config = &recipe.calibration;
+fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) -> Vec<Remedy> {
+    let config = &recipe.calibration_of(device);
+    let device = recipe.devices.get(device);
     let rig = device.and_then(|device| device.rig.as_ref());
     if grade == Grade::Fit {
         return Vec::new();
@@ -217,6 +213,12 @@ fn remedies(
     if config.load.is_some() {
         return vec![Remedy::advice(
             "calibrate this device: leave calibration.load out of the recipe".to_owned(),
+        )];
+    }
+    if config.twin == TwinConfig::Given {
+        return vec![Remedy::advice(
+            "learn the constants of this twin from more shots, or pass a twin of another kind"
+                .to_owned(),
         )];
     }
     let mut next = Vec::new();

@@ -9,6 +9,7 @@ use twinprop_calibration::{DriftTest, Reference};
 use twinprop_devices::recording;
 use twinprop_devices::{PhysicalLayer, random};
 
+use super::build::Given;
 use super::reference::read_reference;
 use super::trained::{Reopening, Trained};
 use crate::Error;
@@ -43,13 +44,14 @@ impl Watch {
     /// Opens the run in `path` and its reference set.
     ///
     /// # Errors
-    /// As [`Trained::open`], and [`Error::Usage`] if the run has no reference set.
+    /// As [`Trained::open_given`], and [`Error::Usage`] if the run has no reference set.
     pub fn open(
         path: &Path,
         reopening: &Reopening,
+        given: Given,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
-        let trained = Trained::open(path, reopening, observer)?;
+        let trained = Trained::open_given(path, reopening, given, observer)?;
         let repeats = trained.recipe.calibration.watch.repeats;
         let mut references = Vec::new();
         for (place, instrument) in trained.experiment.laboratory.instruments.iter().enumerate() {

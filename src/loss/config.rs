@@ -24,6 +24,8 @@ pub enum LossConfig {
     Huber(HuberConfig),
     /// Mean absolute error, for values with outliers.
     MeanAbsolute,
+    /// A loss that the program that calls the library passes.
+    Given,
 }
 
 /// Options of the cross-entropy.
@@ -85,6 +87,9 @@ impl LossConfig {
             Self::MeanSquare => Box::new(MeanSquare),
             Self::Huber(HuberConfig { delta }) => Box::new(Huber { delta: *delta }),
             Self::MeanAbsolute => Box::new(MeanAbsolute),
+            Self::Given => {
+                return Err("key `training.loss`: the loss is a program's own, and was not passed; pass it in `Given::loss`".to_owned());
+            }
         };
         loss.check(targets)?;
         Ok(loss)

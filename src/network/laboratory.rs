@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{DigitalTwin, EquationTwin, RangeMap, TensorEquation};
+use twinprop_calibration::{CalibrationError, DigitalTwin, EquationTwin, RangeMap, TensorEquation};
 use twinprop_devices::rig::Monitor;
 use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, ShotCounter, Usage};
 
@@ -61,6 +61,15 @@ impl Laboratory {
     #[must_use]
     pub fn has_twins(&self) -> bool {
         self.instruments.iter().all(|instrument| instrument.twin.is_some())
+    }
+
+    /// Fails if a twin that is computed elsewhere has failed; its results are NaN.
+    ///
+    /// # Errors
+    /// What made it fail.
+    pub fn check_twins(&self) -> Result<(), CalibrationError> {
+        let twins = self.instruments.iter().filter_map(|instrument| instrument.twin.as_ref());
+        twins.filter_map(|twin| twin.failure()).next().map_or(Ok(()), Err)
     }
 
     /// Whether the backend computes one of the devices in tensors.

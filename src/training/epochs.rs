@@ -263,6 +263,11 @@ impl Trainer<'_> {
         let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
         let StepOutput { loss, penalty, outputs, gradients, mut traces } =
             self.rule.step(&batch, self.network, self.laboratory, &*self.loss)?;
+        // Neither NaN may reach the parameters.
+        self.laboratory.check_twins()?;
+        if !loss.is_finite() {
+            return Err(Error::Diverged { epoch: epoch + 1, loss });
+        }
         let trace = match traces.len() {
             0 => None,
             1 => Some(traces.swap_remove(0)),

@@ -9,7 +9,7 @@ mod readings;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{DeviceError, PhysicalLayer};
+use twinprop_devices::PhysicalLayer;
 
 pub use by_range::{ByRange, SECTIONS, Weakness};
 pub use config::FidelityConfig;
@@ -19,6 +19,7 @@ pub use readings::Readings;
 
 pub use crate::twin::predict;
 
+use crate::CalibrationError;
 use crate::twin::DigitalTwin;
 use twinprop_devices::shots::Shots;
 
@@ -82,7 +83,7 @@ impl Fidelity {
     /// `progress` gets the share that is done, from 0 to 1.
     ///
     /// # Errors
-    /// Those of the device.
+    /// Those of the device, and of a twin that is computed elsewhere.
     pub fn measure(
         twin: &dyn DigitalTwin,
         device: &mut dyn PhysicalLayer,
@@ -91,7 +92,7 @@ impl Fidelity {
         seed: u64,
         backend: &Device,
         mut progress: impl FnMut(f64),
-    ) -> Result<Self, DeviceError> {
+    ) -> Result<Self, CalibrationError> {
         // Readings without a unit: sums over channels of different units.
         let outputs = &twin.interface().outputs;
         let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
@@ -107,6 +108,9 @@ impl Fidelity {
             gradient::GradientComparison { twin, unseen, noise: &noise, config, seed, backend };
         let (gradient, by_group) =
             gradient::compare(&case, device, |share| progress(0.1 + 0.9 * share))?;
+        if let Some(failure) = twin.failure() {
+            return Err(failure);
+        }
         Ok(Self { readings: together, by_channel, by_range, gradient, by_group })
     }
 

@@ -162,6 +162,7 @@ fn answer(
             network.forward(to_tensor(&batch, &trained.backend), laboratory, source, None)?;
         outputs.extend(to_vec(trace.output().clone()));
     }
+    laboratory.check_twins()?;
     task.end(&match source {
         Source::Measured => format!("{samples} samples, {} shots", laboratory.shots()),
         Source::Predicted => format!("{samples} samples, no shot"),

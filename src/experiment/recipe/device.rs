@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::TwinConfig;
 use twinprop_devices::rig::{Encoding, RigOptions, RigTargets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
@@ -21,6 +22,9 @@ pub struct DeviceEntry {
     /// Whether the program that calls the library passes the device, instead of a `model` or `rig` in the recipe.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given: bool,
+    /// The kind of its twin, instead of `calibration.twin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<TwinConfig>,
     /// Energy of a shot, in joules.
     #[serde(
         default,

@@ -262,10 +262,17 @@ impl Recipe {
                 ));
             }
         }
-        let unmodelled = self.devices.iter().find(|(_, device)| device.model.is_none());
-        if let (true, Some((name, _))) = (self.calibration.twin.needs_equation(), unmodelled) {
+        let unmodelled = self
+            .devices
+            .iter()
+            .find(|(_, device)| device.model.is_none() && self.twin_of(device).needs_equation());
+        if let Some((name, device)) = unmodelled {
+            let key = match device.twin {
+                Some(_) => format!("devices.{name}.twin"),
+                None => "calibration.twin".to_owned(),
+            };
             return Err(format!(
-                "key `calibration.twin`: a physics twin of `{name}` needs its equation; give the device a `model`, or choose a `neural`, `temporal` or `ensemble` twin, which needs none"
+                "key `{key}`: a physics twin of `{name}` needs its equation; give the device a `model`, or choose a `neural`, `temporal` or `ensemble` twin, which needs none"
             ));
         }
         if self.training.parts > 1 && self.training.bean.is_some() {
@@ -278,6 +285,21 @@ impl Recipe {
             return Err("key `network`: no stage uses a device; add one, such as { physical = { device = \"…\" } }, or leave out [devices] for a digital network".to_owned());
         }
         Ok(())
+    }
+
+    /// The kind of the twin of `device`.
+    fn twin_of<'a>(&'a self, device: &'a DeviceEntry) -> &'a TwinConfig {
+        device.twin.as_ref().unwrap_or(&self.calibration.twin)
+    }
+
+    /// How the twin of the device called `name` is made and judged.
+    #[must_use]
+    pub fn calibration_of(&self, name: &str) -> CalibrationConfig {
+        let mut config = self.calibration.clone();
+        if let Some(twin) = self.devices.get(name).and_then(|device| device.twin.as_ref()) {
+            config.twin = twin.clone();
+        }
+        config
     }
 
     /// The recipe as TOML, with all defaults written out.
