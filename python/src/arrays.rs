@@ -2,9 +2,11 @@
 
 use nalgebra::DMatrix;
 use numpy::{
-    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
+    PyUntypedArrayMethods,
 };
 use pyo3::prelude::*;
+use twinprop::data::Numbers;
 
 use crate::error::exception;
 
@@ -29,6 +31,32 @@ pub fn matrix(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMat
     // Copied while no other thread of Python can write to it.
     let values = array.as_slice()?.to_vec();
     Ok(DMatrix::from_vec(columns, shape[0], values))
+}
+
+/// The values of `value`, row after row: in single precision where its dtype has no more than that.
+pub fn numbers(value: &Bound<PyAny>, name: &str) -> PyResult<Numbers> {
+    let dtype = value.getattr("dtype")?;
+    let (kind, bytes): (String, usize) =
+        (dtype.getattr("kind")?.extract()?, dtype.getattr("itemsize")?.extract()?);
+    let is_single = match kind.as_str() {
+        "f" => bytes <= 4,
+        "i" | "u" | "b" => bytes <= 2,
+        _ => return Err(no_numbers(value.py(), name, &dtype)),
+    };
+    let precision = if is_single { "float32" } else { "float64" };
+    let array =
+        value.py().import("numpy")?.call_method1("ascontiguousarray", (value, precision))?;
+    let flat = array.call_method1("reshape", (-1,))?;
+    // Copied while no other thread of Python can write to it.
+    Ok(match is_single {
+        true => Numbers::Single(flat.extract::<PyReadonlyArray1<f32>>()?.as_slice()?.to_vec()),
+        false => Numbers::Double(flat.extract::<PyReadonlyArray1<f64>>()?.as_slice()?.to_vec()),
+    })
+}
+
+fn no_numbers(py: Python, name: &str, dtype: &Bound<PyAny>) -> PyErr {
+    let message = format!("`{name}` has the dtype {dtype}, and real numbers are expected");
+    exception(py, "DataError", message)
 }
 
 /// The number of columns of `value`, an array `(rows, columns)`; 1 for one of one axis.
@@ -73,11 +101,7 @@ fn float32<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, Py
     let array = numpy.call_method1("asarray", (value,))?;
     let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
     if !["b", "i", "u", "f"].contains(&kind.as_str()) {
-        let message = format!(
-            "`{name}` has the dtype {}, and real numbers are expected",
-            array.getattr("dtype")?
-        );
-        return Err(exception(value.py(), "DataError", message));
+        return Err(no_numbers(value.py(), name, &array.getattr("dtype")?));
     }
     numpy.call_method1("ascontiguousarray", (array, "float32"))
 }

@@ -185,7 +185,7 @@ pub fn judge(
     let mut job = Job::new();
     job.calls(predict.0);
     job.calls(vjp.0);
-    let twin = FunctionTwin { interface, predict: predict.0, vjp: vjp.0, job: job.sender() };
+    let twin = FunctionTwin::new(interface, predict.0, vjp.0, job.sender());
     let mut lease = device.lease(py, Some(&mut job))?;
     let fidelity = job.run(py, progress, None, |caller| {
         let judged = judgement.judge(&twin, &mut lease, &unseen, caller);

@@ -168,10 +168,13 @@ impl Call {
 }
 
 impl Request {
-    /// Makes the call, on the thread that holds Python, and answers the job.
-    pub fn serve(self, py: Python) {
+    /// Makes the call, on the thread that holds Python, and answers the job; returns whether the function failed.
+    pub fn serve(self, py: Python) -> bool {
+        let made = self.call.make_here(py);
+        let has_failed = made.is_err();
         // The job is waiting for it.
-        let _ = self.reply.send(self.call.make_here(py));
+        let _ = self.reply.send(made);
+        has_failed
     }
 
     /// Answers a job that is to end.

@@ -1,42 +1,51 @@
 //! Python functions as a twin: a prediction and its vector-Jacobian product.
 
-use std::panic::resume_unwind;
 use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
 
 use nalgebra::DMatrix;
 use twinprop::burn::tensor::{Device as Backend, Tensor};
-use twinprop::calibration::DigitalTwin;
 use twinprop::calibration::bridge::{to_matrix, to_tensor};
-use twinprop::devices::Interface;
+use twinprop::calibration::{CalibrationError, DigitalTwin};
+use twinprop::devices::{DeviceError, Interface};
 
 use crate::arrays::of_each_shot;
 use crate::callback::{Argument, Call, Expected};
-use crate::job::{Interrupted, Message};
+use crate::job::Message;
 
 /// A twin of two registered functions, while a job uses it.
 ///
 /// Both functions get `theta` with a row for every shot, or one for all.
 pub struct FunctionTwin {
-    pub interface: Interface,
-    /// Number of the function `(x, theta) -> y`.
-    pub predict: u64,
-    /// Number of the function `(x, theta, dy) -> (dx, dtheta)`, with a row of `dtheta` for each row of `theta`.
-    pub vjp: u64,
-    /// The thread that calls the functions.
-    pub job: Sender<Message>,
+    interface: Interface,
+    predict: u64,
+    vjp: u64,
+    job: Sender<Message>,
+    /// What a function raised, in words.
+    failed: Mutex<Option<String>>,
 }
 
 impl FunctionTwin {
+    /// The twin of function `predict`, `(x, theta) -> y`, and function `vjp`, `(x, theta, dy) -> (dx, dtheta)` with a row of
+    /// `dtheta` for each row of `theta`; the thread behind `job` calls both.
+    pub fn new(interface: Interface, predict: u64, vjp: u64, job: Sender<Message>) -> Self {
+        Self { interface, predict, vjp, job, failed: Mutex::new(None) }
+    }
+
     fn call(
         &self,
         number: u64,
         arguments: Vec<DMatrix<f32>>,
         expected: Vec<Expected>,
     ) -> Vec<DMatrix<f32>> {
+        let sizes: Vec<_> = expected.iter().map(|one| (one.channels, one.shots)).collect();
         let arguments = arguments.into_iter().map(Argument::Matrix).collect();
         let made = Call::new(number, arguments, expected).make(Some(self.job.clone()));
-        // A twin cannot fail: the job ends, and raises what the function raised.
-        made.unwrap_or_else(|_| resume_unwind(Box::new(Interrupted)))
+        made.unwrap_or_else(|problem| {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+            let nan = |(rows, columns)| DMatrix::from_element(rows, columns, f32::NAN);
+            sizes.into_iter().map(nan).collect()
+        })
     }
 }
 
@@ -74,6 +83,12 @@ impl DigitalTwin for FunctionTwin {
             found[1].view((row, group * run), (1, run)).sum()
         });
         (to_tensor(&found[0], &Backend::flex()), to_tensor(&summed, &Backend::flex()))
+    }
+
+    fn failure(&self) -> Option<CalibrationError> {
+        let problem = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let device = self.interface.device.clone();
+        Some(DeviceError::Host { device, problem }.into())
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -146,13 +146,15 @@ impl Job {
         if let Some(error) = interruption {
             return Err(error);
         }
-        let failure = match outcome {
+        if let Some(error) = raised.into_iter().next() {
+            return Err(error);
+        }
+        Err(match outcome {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(Failure::Calibration(error))) => of_calibration(py, &error),
             Ok(Err(Failure::Library(error))) => of_library(py, &error),
             Err(panic) => exception(py, "InternalError", in_words(&*panic)),
-        };
-        Err(raised.into_iter().next().unwrap_or(failure))
+        })
     }
 }
 
@@ -177,7 +179,9 @@ fn serve(
                 Ok(())
             }
             Ok(Message::Call(request)) => {
-                request.serve(py);
+                if request.serve(py) {
+                    is_stopping.store(true, Ordering::Relaxed);
+                }
                 Ok(())
             }
             Ok(Message::Progress { label, done, total }) => match progress {

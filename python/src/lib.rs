@@ -16,8 +16,10 @@ mod callback;
 mod device;
 mod error;
 mod function_device;
+mod function_loss;
 mod function_twin;
 mod job;
+mod passed;
 mod pool;
 mod run;
 mod safety;
@@ -33,7 +35,7 @@ mod _native {
     #[pymodule_export]
     use super::device::{Device, open_device, simulate};
     #[pymodule_export]
-    use super::run::{evaluate_run, parameters, predict, train};
+    use super::run::{evaluate, parameters, predict, recalibrate, train, transfer, watch};
     #[pymodule_export]
     use super::safety::make_all_safe;
     #[pymodule_export]

@@ -1,35 +1,33 @@
-//! Trainings of recipes with data and devices of the calling program, and what is asked of their runs.
+//! Trainings of recipes with what Python passes, and what is asked of their runs.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
 
 use nalgebra::DMatrix;
 use pyo3::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 use twinprop::Error;
 use twinprop::burn::tensor::Device as Backend;
 use twinprop::calibration::bridge::to_matrix;
 use twinprop::calibration::store::read_safetensors;
-use twinprop::data::{Dataset, FeatureScaling, Split, Targets};
 use twinprop::experiment::predict::{Answers, predict_features};
+use twinprop::experiment::transfer::transfer as transfer_run;
+use twinprop::experiment::watch::Watch;
 use twinprop::experiment::{
-    Given, Recipe, Reopening, RunOptions, Trained, resume_given, train_recipe,
+    Recipe, Reopening, RunOptions, evaluate_run, recalibrate_run, resume_given, train_recipe,
 };
 use twinprop::network::Source;
 use twinprop::report::Pages;
-use twinprop::training::{Event, Observer, Observers, TestScore, Unobserved, WorkSize, evaluate};
+use twinprop::training::{Event, Observer, Observers, WorkSize};
 
 use crate::arrays::{self, Array};
 use crate::calibration::parse;
-use crate::device::Device;
 use crate::error::{exception, of_calibration, of_library};
 use crate::job::{Caller, Failure, Job};
-use crate::twin::json;
-
-/// Devices by their names in the recipe.
-type Devices<'py> = BTreeMap<String, PyRef<'py, Device>>;
+use crate::passed::Passed;
+use crate::twin::json as in_json;
 
 /// Options of a training.
 #[derive(Deserialize)]
@@ -41,60 +39,29 @@ struct Options {
     data_dir: Option<PathBuf>,
     #[serde(default)]
     set: Vec<String>,
-    checkpoint_steps: Option<u64>,
+    /// Rigs instead of the recipe's devices.
+    #[serde(default)]
+    targets: Vec<String>,
+    record: Option<PathBuf>,
     #[serde(default)]
     allow_changed_data: bool,
 }
 
-/// Features `(N, F)`, and class numbers `(N,)` or values `(N, T)`.
-type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
-
-/// Given data: training samples, test samples, and the names of the classes where the targets are class numbers.
-#[derive(FromPyObject)]
-pub struct Data<'py>(Pair<'py>, Pair<'py>, Option<Vec<String>>);
-
-impl Data<'_> {
-    /// The samples; values are standardised by the training samples.
-    fn split(&self) -> PyResult<Split> {
-        let Self(train, test, classes) = self;
-        let half = |(x, y): &Pair| -> PyResult<Dataset> {
-            let targets: Targets = match classes {
-                Some(_) => y.extract::<Vec<usize>>()?.into(),
-                None => arrays::matrix(y, "y", arrays::width(y)?)?.into(),
-            };
-            Ok(Dataset { features: arrays::matrix(x, "x", arrays::width(x)?)?, targets })
-        };
-        let mut split = Split::new(half(train)?, half(test)?);
-        if let Some(classes) = classes {
-            split.classes.clone_from(classes);
-            split.schema.classes.clone_from(classes);
-        }
-        let Split { train, test, schema, .. } = &mut split;
-        if let (Targets::Values(train), Targets::Values(test)) =
-            (&mut train.targets, &mut test.targets)
-        {
-            for (row, target) in schema.targets.iter_mut().enumerate() {
-                let scaling =
-                    FeatureScaling::standard(train.row(row).iter().map(|&value| f64::from(value)));
-                target.scaling = scaling;
-                for values in [&mut *train, &mut *test] {
-                    values
-                        .row_mut(row)
-                        .iter_mut()
-                        .for_each(|value| *value = scaling.apply(f64::from(*value)));
-                }
-            }
-        }
-        Ok(split)
-    }
+/// How a run is opened again.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reopen {
+    /// Rigs instead of the run's devices.
+    targets: Vec<String>,
+    data_dir: Option<PathBuf>,
+    allow_changed_data: bool,
 }
 
-fn given(py: Python, devices: &Devices, data: Option<&Data>, job: &mut Job) -> PyResult<Given> {
-    let mut given = Given { data: data.map(Data::split).transpose()?, ..Given::default() };
-    for (name, device) in devices {
-        given.devices.insert(name.clone(), Box::new(device.lease(py, Some(&mut *job))?));
+impl Reopen {
+    fn parse(py: Python, options: &str) -> PyResult<Reopening> {
+        let Self { targets, data_dir, allow_changed_data } = parse(py, options)?;
+        Ok(Reopening { devices: targets, data_dir, allow_changed_data, ..Reopening::default() })
     }
-    Ok(given)
 }
 
 /// Tells Python what happens, and stops where it asks for it.
@@ -103,17 +70,26 @@ struct Teller<'a> {
     label: String,
     total: usize,
     /// The run's folder, once it is made.
-    folder: &'a Mutex<Option<PathBuf>>,
+    folder: Option<PathBuf>,
     /// Whether Python asked for the end at an epoch.
-    asked: &'a Mutex<bool>,
+    asked: bool,
+}
+
+impl<'a> Teller<'a> {
+    fn new(caller: &'a mut Caller) -> Self {
+        Self { caller, label: String::new(), total: 0, folder: None, asked: false }
+    }
+
+    fn advance(&mut self, done: usize) {
+        self.caller.show(&self.label, done, self.total);
+    }
 }
 
 impl Observer for Teller<'_> {
     fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error> {
         match event {
             Event::RunBegins { folder } => {
-                let mut known = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
-                *known = Some(folder.to_path_buf());
+                self.folder = Some(folder.to_path_buf());
                 self.caller.tell("begin", folder.display().to_string());
             }
             Event::WorkBegins(work) => {
@@ -131,26 +107,17 @@ impl Observer for Teller<'_> {
             Event::Step(step) => self.advance(step.done),
             Event::Epoch(metrics) => {
                 let text = serde_json::to_string(metrics).unwrap_or_default();
-                if self.caller.tell("epoch", text) {
-                    *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = true;
-                }
+                self.asked |= self.caller.tell("epoch", text);
             }
             Event::Warning(text) => {
                 self.caller.tell("warning", (*text).to_owned());
             }
             _ => {}
         }
-        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(match asked || self.caller.is_stopping() {
+        Ok(match self.asked || self.caller.is_stopping() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         })
-    }
-}
-
-impl Teller<'_> {
-    fn advance(&mut self, done: usize) {
-        self.caller.show(&self.label, done, self.total);
     }
 }
 
@@ -159,15 +126,13 @@ impl Teller<'_> {
 /// `listener(kind, text)` is called at the beginning with the folder, at each epoch with its metrics as JSON, and with
 /// warnings; it returns whether the training is to stop. Without `recipe`, the run in `options.out` is resumed.
 #[pyfunction]
-#[pyo3(signature = (recipe, name, options, devices, data, listener, progress = None))]
-#[expect(clippy::too_many_arguments, reason = "the package calls it by one function with keywords")]
+#[pyo3(signature = (recipe, name, options, passed, listener, progress = None))]
 pub fn train(
     py: Python,
     recipe: Option<&str>,
     name: &str,
     options: &str,
-    devices: Devices,
-    data: Option<Data>,
+    passed: Passed,
     listener: &Bound<PyAny>,
     progress: Option<&Bound<PyAny>>,
 ) -> PyResult<PathBuf> {
@@ -178,19 +143,18 @@ pub fn train(
     let run = RunOptions {
         rule,
         seed: options.seed,
-        out: options.out.clone(),
+        out: options.out,
         data_dir: options.data_dir,
+        devices: options.targets,
+        record: options.record,
         set: options.set,
-        checkpoint_steps: options.checkpoint_steps,
         allow_changed_data: options.allow_changed_data,
         ..RunOptions::default()
     };
     let mut job = Job::new();
-    let given = given(py, &devices, data.as_ref(), &mut job)?;
-    let (folder, asked) = (Mutex::new(options.out), Mutex::new(false));
-    job.run(py, progress, Some(listener), |caller| {
-        let mut teller =
-            Teller { caller, label: String::new(), total: 0, folder: &folder, asked: &asked };
+    let (given, _functions) = passed.lend(py, &mut job)?;
+    let folder = job.run(py, progress, Some(listener), |caller| {
+        let mut teller = Teller::new(caller);
         let mut pages = Pages;
         let mut observers = Observers { all: vec![&mut teller, &mut pages] };
         let trained = match &recipe {
@@ -201,13 +165,10 @@ pub fn train(
             }
         };
         match trained {
-            Err(Error::Interrupted(_)) if *asked.lock().unwrap_or_else(PoisonError::into_inner) => {
-                Ok(())
-            }
-            other => other.map(|_| ()).map_err(Failure::from),
+            Err(Error::Interrupted(_)) if teller.asked => Ok(teller.folder),
+            other => other.map(|_| teller.folder).map_err(Failure::from),
         }
     })?;
-    let folder = folder.into_inner().unwrap_or_else(PoisonError::into_inner);
     folder.ok_or_else(|| exception(py, "InternalError", "the run has no folder"))
 }
 
@@ -230,16 +191,19 @@ pub fn predict<'py>(
     folder: PathBuf,
     x: &Bound<'py, PyAny>,
     is_measured: bool,
-    devices: Devices<'py>,
-    targets: Vec<String>,
+    passed: Passed<'py>,
+    options: &str,
+    progress: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(Option<Vec<String>>, Vec<usize>, Array<'py>)> {
-    let features = arrays::matrix(x, "x", arrays::width(x)?)?.map(f64::from);
+    let features =
+        DMatrix::from_vec(arrays::width(x)?, x.len()?, arrays::numbers(x, "x")?.into_doubles());
+    let reopening = Reopen::parse(py, options)?;
     let mut job = Job::new();
-    let given = given(py, &devices, None, &mut job)?;
-    let reopening = Reopening { devices: targets, ..Reopening::default() };
+    let (given, _functions) = passed.lend(py, &mut job)?;
     let source = if is_measured { Source::Measured } else { Source::Predicted };
-    let answers = job.run(py, None, None, |_| {
-        predict_features(&folder, &features, source, &reopening, given, &mut Unobserved)
+    let answers = job.run(py, progress, None, |caller| {
+        let mut teller = Teller::new(caller);
+        predict_features(&folder, &features, source, &reopening, given, &mut teller)
             .map_err(Failure::from)
     })?;
     Ok(match answers {
@@ -257,33 +221,81 @@ pub fn predict<'py>(
     })
 }
 
-/// Measures how well the run in `folder` does on its test samples; returns the score as JSON.
+/// Measures how well the run in `folder` does on its test samples; returns the score and the loss as JSON.
 #[pyfunction]
-pub fn evaluate_run(
+pub fn evaluate(
     py: Python,
     folder: PathBuf,
-    devices: Devices,
-    data: Option<Data>,
-    targets: Vec<String>,
+    passed: Passed,
+    options: &str,
+    progress: Option<&Bound<PyAny>>,
 ) -> PyResult<String> {
+    let reopening = Reopen::parse(py, options)?;
     let mut job = Job::new();
-    let given = given(py, &devices, data.as_ref(), &mut job)?;
-    let reopening = Reopening { devices: targets, ..Reopening::default() };
-    let score =
-        job.run(py, None, None, |_| evaluated(&folder, &reopening, given).map_err(Failure::from))?;
-    json(py, &score)
+    let (given, _functions) = passed.lend(py, &mut job)?;
+    let found = job.run(py, progress, None, |caller| {
+        let mut teller = Teller::new(caller);
+        evaluate_run(&folder, &reopening, given, &mut teller).map_err(Failure::from)
+    })?;
+    let mut score = serde_json::to_value(found.test).unwrap_or_default();
+    score["test_loss"] = json!(found.evaluation.loss);
+    in_json(py, &score)
 }
 
-fn evaluated(folder: &Path, reopening: &Reopening, given: Given) -> Result<TestScore, Error> {
-    let mut trained = Trained::open_given(folder, reopening, given, &mut Unobserved)?;
-    let backend = trained.backend.clone();
-    let experiment = &mut trained.experiment;
-    let found = evaluate(
-        &experiment.network,
-        &mut experiment.laboratory,
-        &experiment.split.test,
-        &*experiment.loss,
-        &backend,
-    )?;
-    Ok(TestScore::of(found.score, &experiment.split.schema.targets))
+/// Plays the reference set of each device of the run in `folder` again; returns what has moved as JSON, a list.
+#[pyfunction]
+pub fn watch(py: Python, folder: PathBuf, passed: Passed, options: &str) -> PyResult<String> {
+    let reopening = Reopen::parse(py, options)?;
+    let mut job = Job::new();
+    let (given, _functions) = passed.lend(py, &mut job)?;
+    let looks = job.run(py, None, None, |caller| {
+        let mut teller = Teller::new(caller);
+        Ok(Watch::open(&folder, &reopening, given, &mut teller)?.look()?)
+    })?;
+    in_json(py, &looks)
+}
+
+/// Adapts the run in `folder` to the present state of its devices with at most `shots` shots; returns the new run's
+/// folder.
+#[pyfunction]
+pub fn recalibrate(
+    py: Python,
+    folder: PathBuf,
+    passed: Passed,
+    options: &str,
+    shots: u64,
+    out: Option<PathBuf>,
+    progress: Option<&Bound<PyAny>>,
+) -> PyResult<PathBuf> {
+    let reopening = Reopen::parse(py, options)?;
+    let mut job = Job::new();
+    let (given, _functions) = passed.lend(py, &mut job)?;
+    job.run(py, progress, None, |caller| {
+        let mut teller = Teller::new(caller);
+        let (_, folder) =
+            recalibrate_run(&folder, &reopening, given, shots, out.as_deref(), &mut teller)?;
+        Ok(folder)
+    })
+}
+
+/// Moves the run in `folder` to the copy of its simulated devices with the fabrication seed `copy`, with at most `shots`
+/// shots; returns the new run's folder.
+#[pyfunction]
+pub fn transfer(
+    py: Python,
+    folder: PathBuf,
+    options: &str,
+    copy: u64,
+    shots: u64,
+    out: Option<PathBuf>,
+    progress: Option<&Bound<PyAny>>,
+) -> PyResult<PathBuf> {
+    let reopening = Reopen::parse(py, options)?;
+    Job::new().run(py, progress, None, |caller| {
+        let mut teller = Teller::new(caller);
+        let out = out.as_deref();
+        let (_, folder) =
+            transfer_run(&folder, &reopening, copy, &[shots], false, out, &mut teller)?;
+        Ok(folder.join(shots.to_string()))
+    })
 }

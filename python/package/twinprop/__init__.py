@@ -17,16 +17,25 @@ from .channels import Bank, Interface, bank
 from .devices import Device, device, open_device, simulate
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
+from .history import Epoch, History
+from .network import Network, Physical
 from .own_twin import OwnTwin, twin
-from .runs import Epoch, Run, load, resume, run
+from .plots import Figure
+from .runs import Look, Run, load
+from .training import resume, run, train
 
 __all__ = [
     "Bank",
     "Device",
     "Epoch",
     "Fidelity",
+    "Figure",
+    "History",
     "Interface",
+    "Look",
+    "Network",
     "OwnTwin",
+    "Physical",
     "Run",
     "Twin",
     "__version__",
@@ -39,6 +48,7 @@ __all__ = [
     "resume",
     "run",
     "simulate",
+    "train",
     "twin",
     *_errors,
 ]

@@ -10,7 +10,7 @@ __all__ = [
     "Device",
     "Twin",
     "calibrate",
-    "evaluate_run",
+    "evaluate",
     "judge",
     "load_twin",
     "make_all_safe",
@@ -18,8 +18,11 @@ __all__ = [
     "open_device",
     "parameters",
     "predict",
+    "recalibrate",
     "simulate",
     "train",
+    "transfer",
+    "watch",
 ]
 
 _Floats = NDArray[np.float32]
@@ -73,21 +76,41 @@ def train(
     recipe: str | None,
     name: str,
     options: str,
-    devices: dict[str, Device],
-    data: tuple[Any, Any, Any] | None,
+    passed: dict[str, Any],
     listener: Callable[[str, str], bool],
     progress: Callable[[str, int, int], object] | None = None,
 ) -> str: ...
 def parameters(folder: str) -> dict[str, _Floats]: ...
 def predict(
     folder: str,
-    x: ArrayLike,
+    x: NDArray[Any],
     is_measured: bool,
-    devices: dict[str, Device],
-    targets: list[str],
+    passed: dict[str, Any],
+    options: str,
+    progress: Callable[[str, int, int], object] | None,
 ) -> tuple[list[str] | None, list[int], _Floats]: ...
-def evaluate_run(
-    folder: str, devices: dict[str, Device], data: tuple[Any, Any, Any] | None, targets: list[str]
+def evaluate(
+    folder: str,
+    passed: dict[str, Any],
+    options: str,
+    progress: Callable[[str, int, int], object] | None,
+) -> str: ...
+def watch(folder: str, passed: dict[str, Any], options: str) -> str: ...
+def recalibrate(
+    folder: str,
+    passed: dict[str, Any],
+    options: str,
+    shots: int,
+    out: str | None,
+    progress: Callable[[str, int, int], object] | None,
+) -> str: ...
+def transfer(
+    folder: str,
+    options: str,
+    copy: int,
+    shots: int,
+    out: str | None,
+    progress: Callable[[str, int, int], object] | None,
 ) -> str: ...
 def load_twin(folder: str) -> Twin: ...
 def open_device(targets: list[str]) -> Device: ...

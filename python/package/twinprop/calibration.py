@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from . import _native
 from .channels import Interface
 from .devices import Device
 from .errors import CalibrationError, ShapeError
+from .notebook import fidelity_html, twin_html
 from .own_twin import OwnTwin
-from .progress import Progress
+from .plots import Figure, fidelity_figure
+from .progress import Progress, Show
 
 __all__ = ["Fidelity", "Twin", "calibrate", "load_twin"]
 
@@ -49,6 +51,13 @@ class Fidelity:
     def r2(self) -> tuple[float, float, float]:
         """R² of the readings: value, lower and upper end of its interval."""
         return self._estimate("readings", "r2")
+
+    def plot(self) -> Figure:
+        """Draws the gradient cosine by bank, R² by output channel, and the error by position of the drive."""
+        return fidelity_figure(self.values)
+
+    def _repr_html_(self) -> str:
+        return fidelity_html(self)
 
     def __str__(self) -> str:
         cosine, r2 = self.cosine, self.r2
@@ -87,6 +96,9 @@ class Twin:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Saves it in `folder`, for `twinprop.load_twin`."""
         raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return twin_html(self)
 
     def __repr__(self) -> str:
         return f"<twinprop.Twin of {self.interface.device}: {self.fidelity}>"
@@ -166,7 +178,7 @@ def calibrate(
     fit: Mapping[str, Any] | None = None,
     fidelity: Mapping[str, Any] | None = None,
     seed: int = 0,
-    progress: bool | Callable[[str, int, int], object] = True,
+    progress: bool | Show = True,
 ) -> Twin:
     """Measures shots of `device`, fits a digital twin to them, and judges it on further shots.
 

@@ -12,8 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .calibration import _tagged
 from .devices import Device
-from .runs import Run, run
+from .runs import Run
+from .training import run
 
 __all__ = ["PhysicalClassifier", "PhysicalRegressor"]
 
@@ -62,11 +64,10 @@ class _Physical(BaseEstimator):  # type: ignore[misc]
                 f"set shots={math.ceil(x.shape[1] / inputs)}"
             )
         layer = ["scale", {"physical": {"device": "device", "shots": shots}}]
-        twin = {self.twin: {}} if isinstance(self.twin, str) and self.twin != "physics" else self.twin
         recipe = {
             "seed": int(self.random_state),
             "network": ["encode", *(layer * self.layers), "scale", last],
-            "calibration": {"shots": self.calibration_shots, "twin": twin, "require": "none"},
+            "calibration": {"shots": self.calibration_shots, "twin": _tagged(self.twin, ("physics",)), "require": "none"},
             "training": {
                 "rule": self.rule,
                 "epochs": self.epochs,

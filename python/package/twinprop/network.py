@@ -1,0 +1,143 @@
+"""Networks of physical and digital stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from .calibration import Option, Twin, _JudgedTwin, _NativeTwin, _tagged
+from .devices import Device
+from .errors import RecipeError
+from .own_twin import OwnTwin
+
+__all__ = ["Network", "Physical"]
+
+Stage: TypeAlias = "str | Mapping[str, Any] | Physical"
+
+
+class Physical:
+    """A physical layer: `shots` shots of `device` a sample, each with parameters of its own.
+
+    `twin` is a calibrated twin of the device, or a kind of twin, such as `"neural"` or `{"neural": {"width": 64}}`,
+    which the training then fits at the drives that the network uses. With `shared`, all shots have the same
+    parameters. `start` is the share of the parameters' ranges, around the middle, from which they are drawn.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        twin: Twin | Option | None = None,
+        shots: int = 1,
+        shared: bool = False,
+        start: float = 0.5,
+    ) -> None:
+        if isinstance(twin, OwnTwin):
+            raise RecipeError(
+                "this twin is not calibrated; learn its constants and judge it by "
+                "twin = twinprop.calibrate(device, twin=…)"
+            )
+        self.device = device
+        self.twin = twin
+        self.shots = shots
+        self.shared = shared
+        self.start = start
+
+    def __repr__(self) -> str:
+        return f"Physical({self.device.name}, shots={self.shots})"
+
+
+class Network:
+    """Stages from input to output: names, tables of options as in a recipe, and physical layers.
+
+    Stages without options are `"encode"`, `"scale"`, `"relu"`, `"tanh"`, `"wire"` and `"readout"`; others are
+    `{"linear": {"outputs": 10}}`, `{"dropout": {"rate": 0.1}}`, `{"softplus": {"beta": 5.0}}`, `{"pad": …}`,
+    `{"slice": …}`, `{"skip": …}`, `{"jitter": …}` and `{"patches": …}`.
+
+    >>> import twinprop as tp
+    >>> lab = tp.simulate("pendula", count=3)
+    >>> tp.Network("encode", tp.Physical(lab, shots=4), "scale", tp.Physical(lab, shots=4), "readout")
+    Network('encode', Physical(pendula, shots=4), 'scale', Physical(pendula, shots=4), 'readout')
+    """
+
+    def __init__(self, *stages: Stage) -> None:
+        if not stages:
+            raise RecipeError("a network has at least one stage, such as 'encode'")
+        self.stages = stages
+        self.devices: dict[str, Device] = {}
+        """Its devices by name, which is their kind, with a number where several are of one kind."""
+        self.twins: dict[str, Twin] = {}
+        """Calibrated twins by the names of their devices."""
+        self._kinds: dict[str, Any] = {}
+        for stage in stages:
+            if isinstance(stage, Physical):
+                self._add(stage)
+
+    def _name(self, device: Device) -> str | None:
+        return next((name for name, known in self.devices.items() if known is device), None)
+
+    def _add(self, stage: Physical) -> None:
+        name = self._name(stage.device)
+        if name is None:
+            kind, number = stage.device.name, 1
+            name = kind
+            while name in self.devices:
+                number += 1
+                name = f"{kind}-{number}"
+            self.devices[name] = stage.device
+        if stage.twin is None:
+            return
+        if isinstance(stage.twin, Twin):
+            twin: Any = stage.twin
+            kind_of_twin: Any = "given"
+            if isinstance(twin, _NativeTwin):
+                kind_of_twin = json.loads(twin._native.config)
+            if self.twins.setdefault(name, twin) is not twin:
+                raise RecipeError(f"two layers give `{name}` different twins; a device has one")
+        else:
+            kind_of_twin = _tagged(stage.twin, ("physics",))
+        if self._kinds.setdefault(name, kind_of_twin) != kind_of_twin:
+            raise RecipeError(f"two layers give `{name}` twins of different kinds; a device has one")
+
+    def _tables(self) -> dict[str, Any]:
+        """The tables `network` and `devices` of a recipe."""
+        stages = []
+        for stage in self.stages:
+            if isinstance(stage, Physical):
+                stages.append(
+                    {
+                        "physical": {
+                            "device": self._name(stage.device),
+                            "shots": int(stage.shots),
+                            "shared": bool(stage.shared),
+                            "start": float(stage.start),
+                        }
+                    }
+                )
+            else:
+                stages.append(stage)  # type: ignore[arg-type]
+        devices = {name: {"twin": kind} for name, kind in self._kinds.items()}
+        return {"network": stages, "devices": {name: devices.get(name, {}) for name in self.devices}}
+
+    def _functions(self) -> dict[str, Any]:
+        """Twins as the Rust half takes them."""
+        return passed_twins(self.twins)
+
+    def __repr__(self) -> str:
+        return f"Network({', '.join(map(repr, self.stages))})"
+
+
+def passed_twins(twins: Mapping[str, Twin] | None) -> dict[str, Any]:
+    """Twins as the Rust half takes them: its own, or functions with an interface."""
+    passed: dict[str, Any] = {}
+    for name, twin in (twins or {}).items():
+        if isinstance(twin, _NativeTwin):
+            passed[name] = twin._native
+        elif isinstance(twin, _JudgedTwin):
+            passed[name] = (twin.own.predict, twin.own.vjp, twin.interface._to_json())
+        else:
+            raise RecipeError(
+                f"the twin of `{name}` is {type(twin).__name__}; pass what twinprop.calibrate returned"
+            )
+    return passed

@@ -1,0 +1,222 @@
+"""Networks on arrays: twins that are passed, losses that are functions, and the run afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import twinprop as tp
+
+
+def samples(count: int, seed: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (count, 3))
+    return x, np.where(x.sum(1) > 0, "above", "below")
+
+
+def network(device: tp.Device, twin: Any = None) -> tp.Network:
+    return tp.Network("encode", "scale", tp.Physical(device, twin=twin, shots=4), "scale", "readout")
+
+
+OPTIONS: dict[str, Any] = {
+    "test": samples(80, 2),
+    "epochs": 6,
+    "batch": 30,
+    "learning_rate": 0.03,
+    "seed": 1,
+    "progress": False,
+    "set": {"training.refinement": "off"},
+}
+
+
+def cross_entropy(outputs: Any, y: Any) -> tuple[float, Any]:
+    p = np.exp(outputs - outputs.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    rows = np.arange(len(y))
+    value = float(-np.log(p[rows, y]).mean())
+    p[rows, y] -= 1
+    return value, p / len(y)
+
+
+def test_a_calibrated_twin_is_used_and_not_fitted_again(lab: Any, tmp_path: Path) -> None:
+    twin = tp.calibrate(lab, shots=2000, test_shots=200, twin={"neural": {"width": 32}}, progress=False)
+    shots = lab.shots
+    run = tp.train(network(lab, twin), *samples(240, 1), out=tmp_path / "run", **OPTIONS)
+    assert run.history[-1].test_score > 0.85
+    played = lab.shots - shots
+    # First shots, judgement, training and tests, reference set: far below another 20,000 shots.
+    assert played < 6 * 320 * 4 + 10_000, played
+    assert lab.name in run.recipe["devices"]
+    x, y = samples(80, 2)
+    again = tp.load(tmp_path / "run", devices=lab, data=(samples(240, 1), (x, y)))
+    assert (again.predict(x, source="predicted") == y).mean() > 0.7
+    assert again.evaluate().test_score > 0.85
+
+
+def test_a_twin_of_ones_own_trains_and_is_asked(lab: Any, tmp_path: Path) -> None:
+    model = tp.twin(
+        lambda x, theta, c: c["gain"] * np.sin(x * theta[:, :1]) + c["tilt"] * theta[:, 1:],
+        constants={"gain": 1.0, "tilt": 1.0},
+    )
+    twin = tp.calibrate(lab, shots=2000, test_shots=200, twin=model, progress=False)
+    net = network(lab, twin)
+    run = tp.train(net, *samples(240, 1), out=tmp_path / "run", **OPTIONS)
+    assert run.recipe["devices"][lab.name]["twin"] == "given"
+    x, y = samples(80, 2)
+    asked = tp.load(tmp_path / "run", devices=lab, twins=twin)
+    assert (asked.predict(x, source="predicted") == run.predict(x, source="predicted")).all()
+    with pytest.raises(tp.CalibrationError, match="pass the twin"):
+        tp.load(tmp_path / "run", devices=lab).predict(x, source="predicted")
+    with pytest.raises(tp.RecipeError, match="not calibrated"):
+        tp.Physical(lab, twin=tp.twin(lambda x, theta: x))  # type: ignore[arg-type]
+
+
+def test_a_function_as_loss_trains_as_the_loss_that_it_repeats(lab: Any, tmp_path: Path) -> None:
+    simulated = tp.simulate("pendula", count=3, seed=1, imperfections={"mismatch": 0.1})
+    histories = []
+    losses: list[Any] = ["cross_entropy", cross_entropy]
+    for place, loss in enumerate(losses):
+        run = tp.train(
+            network(simulated, "physics"), *samples(240, 1), loss=loss, out=tmp_path / f"{place}", **OPTIONS
+        )
+        histories.append(run.history["train_loss"])
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-3)
+    assert run.recipe["training"]["loss"] == "given"
+    evaluated = run.evaluate()
+    assert evaluated["test_loss"] == pytest.approx(float(run.history["test_loss"][-1]), abs=0.05)
+    # Answers need no loss, the test's loss does.
+    again = tp.load(tmp_path / "1", devices=simulated, data=(samples(240, 1), samples(80, 2)))
+    assert len(again.predict(samples(9, 3)[0])) == 9
+    with pytest.raises(tp.RecipeError, match="loss"):
+        again.evaluate()
+
+
+def test_values_are_regressed_by_a_loss_of_ones_own(lab: Any, tmp_path: Path) -> None:
+    def loss(outputs: Any, y: Any) -> tuple[float, Any]:
+        difference = outputs - y
+        return float((difference**2).mean()), 2 * difference / difference.size
+
+    x, _ = samples(300, 1)
+    x_test, _ = samples(80, 2)
+    net = tp.Network("encode", "scale", tp.Physical(lab, shots=4), "scale", {"linear": {"outputs": 1}})
+    options = {**OPTIONS, "test": (x_test, 1e3 * (2 + x_test.sum(1)))}
+    run = tp.train(
+        net, x, 1e3 * (2 + x.sum(1)), loss=loss, calibration_shots=2000, out=tmp_path / "run", **options
+    )
+    assert run.history[-1].test_score > 0.6
+    assert 1000 < run.predict(x_test).mean() < 3000
+
+
+@pytest.mark.parametrize("wrong", ["raises", "shape", "no pair", "nan"])
+def test_a_wrong_loss_ends_the_training_with_its_reason(lab: Any, tmp_path: Path, wrong: str) -> None:
+    calls = []
+
+    def loss(outputs: Any, y: Any) -> Any:
+        calls.append(len(outputs))
+        if len(calls) < 4:
+            return cross_entropy(outputs, y)
+        if wrong == "raises":
+            raise ZeroDivisionError("my loss")
+        if wrong == "no pair":
+            return 1.0
+        return (np.nan if wrong == "nan" else 1.0), outputs if wrong == "nan" else outputs.T
+
+    twin = tp.calibrate(lab, shots=2000, test_shots=200, twin={"neural": {"width": 32}}, progress=False)
+    kind, words = {
+        "raises": (ZeroDivisionError, "my loss"),
+        "shape": (tp.MeasurementError, "gradient"),
+        "no pair": (tp.ShapeError, "value, gradient"),
+        "nan": (tp.DivergedError, "NaN"),
+    }[wrong]
+    with pytest.raises(kind, match=words) as raised:
+        tp.train(network(lab, twin), *samples(240, 1), loss=loss, out=tmp_path / "run", **OPTIONS)
+    assert "twinprop.resume" in str(getattr(raised.value, "__notes__", ""))
+    assert len(calls) <= 5, "the training ends at once"
+    # The state before the wrong step is kept: it resumes with a sound loss.
+    data = (samples(240, 1), samples(80, 2))
+    run = tp.resume(
+        tmp_path / "run", devices=lab, twins=twin, loss=cross_entropy, data=data, progress=False
+    )
+    assert len(run.history) == 6
+
+
+def test_a_twin_that_raises_ends_the_training_before_a_step(lab: Any, tmp_path: Path) -> None:
+    calls = []
+
+    def vjp(x: Any, theta: Any, dy: Any, c: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 40:
+            raise ValueError("my vjp")
+        return 0 * x, 0 * theta
+
+    own = tp.twin(lambda x, theta, c: x * c["gain"] + 0 * theta[:, :1], vjp, {"gain": 0.4})
+    twin = tp.calibrate(lab, shots=300, test_shots=100, twin=own, progress=False)
+    calls.clear()
+    with pytest.raises(ValueError, match="my vjp"):
+        tp.train(
+            network(lab, twin), *samples(240, 1), out=tmp_path / "run",
+            **{**OPTIONS, "set": {"calibration.require": "none", "calibration.fidelity.points": 8}},
+        )
+
+
+def test_a_run_is_watched_recalibrated_and_moved(tmp_path: Path) -> None:
+    def copy(seed: int) -> tp.Device:
+        return tp.simulate("pendula", count=3, seed=seed, imperfections={"mismatch": 0.2})
+
+    first = copy(1)
+    run = tp.train(network(first, "learned_physics"), *samples(240, 1), calibration_shots=1000,
+                   out=tmp_path / "run", **OPTIONS)
+    settings, parameters = run.settings, run.parameters
+    assert list(settings) == ["2.physical.parameters"]
+    assert settings["2.physical.parameters"].shape == parameters["2.physical.parameters"].shape
+    bank = first.interface.parameters[0]
+    values = settings["2.physical.parameters"][:, : bank.count]
+    middle, half = (bank.minimum + bank.maximum) / 2, (bank.maximum - bank.minimum) / 2
+    normalised = parameters["2.physical.parameters"][:, : bank.count]
+    np.testing.assert_allclose(values, middle + half * np.clip(normalised, -1, 1), rtol=1e-5)
+
+    looks = run.watch()
+    assert [look.device for look in looks] == [first.name] and not looks[0].alarm, looks
+    moved = tp.load(tmp_path / "run", devices=copy(2), data=(samples(240, 1), samples(80, 2)))
+    assert moved.watch()[0].alarm
+    again = moved.recalibrate(2000, out=tmp_path / "again", progress=False)
+    assert again.adaptation["fine_tuned"] >= again.adaptation["as_it_is"] - 0.05
+    there = run.transfer(2000, devices=copy(3), out=tmp_path / "there", progress=False)
+    assert there.evaluate().test_score == pytest.approx(there.adaptation["fine_tuned"], abs=0.1)
+    with pytest.raises(tp.RecipeError, match="copy=SEED"):
+        run.transfer(2000)
+
+
+def test_a_recipe_of_a_file_is_moved_to_another_copy(tmp_path: Path) -> None:
+    recipe = {
+        "network": ["encode", {"physical": {"device": "p", "shots": 4}}, "scale", "readout"],
+        "devices": {"p": {"model": {"pendula": {"count": 18}}, "imperfections": {"mismatch": 0.1}}},
+        "data": {"source": "vowels"},
+        "calibration": {"twin": "physics", "test_shots": 100},
+        "training": {"epochs": 2},
+        "accounting": {"digital_peer": False},
+    }
+    run = tp.run(recipe, out=tmp_path / "run", progress=False)
+    there = run.transfer(3000, copy=7, out=tmp_path / "there", progress=False)
+    assert there.folder == tmp_path / "there" / "3000" and there.recipe["device_seed"] == 7
+
+
+def test_wrong_turns_are_named(lab: Any, tmp_path: Path) -> None:
+    x, y = samples(60, 1)
+    with pytest.raises(tp.ShapeError, match="flattened"):
+        tp.train(network(lab), x.reshape(60, 1, 3), y)
+    with pytest.raises(tp.RecipeError, match="between 0 and 1"):
+        tp.train(network(lab), x, y, test=2)
+    with pytest.raises(tp.RecipeError, match="NaN"):
+        tp.train(network(lab), np.where(x == x[3, 1], np.nan, x), y, out=tmp_path / "nan")
+    with pytest.raises(tp.RecipeError, match="different kinds"):
+        tp.Network(tp.Physical(lab, twin="neural"), tp.Physical(lab, twin="temporal"))
+    with pytest.raises(tp.RecipeError, match="unknown variant"):
+        tp.train(tp.Network("encode", "sacle", tp.Physical(lab), "readout"), x, y)
+    with pytest.raises(tp.RecipeError, match="tp.Network|twinprop.Network"):
+        tp.train(["encode"], x, y)  # type: ignore[arg-type]
+    with pytest.raises(tp.DataError, match="only"):
+        tp.train(network(lab), x, y, test=(x[:2], np.array(["above", "elsewhere"])))
