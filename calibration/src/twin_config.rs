@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Differentiable, Interface};
 
+use crate::by_name;
 use crate::ensemble::{Ensemble, EnsembleConfig};
 use crate::equation::EquationTwin;
 use crate::error::CalibrationError;
@@ -23,6 +24,7 @@ use twinprop_devices::shots::Shots;
 /// The kind of twin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = by_name::in_schema)]
 #[non_exhaustive]
 pub enum TwinConfig {
     /// A multilayer perceptron, fitted to shots.

@@ -98,3 +98,65 @@ def test_a_torch_module_is_a_twin(lab: Any) -> None:
     layer = PhysicalModule(lab, twin, shots=2)
     layer(torch.zeros(3, 6)).sum().backward()
     assert layer.theta.grad is not None and layer.theta.grad.abs().max() > 0
+def test_central_differences_step_by_the_range_that_was_driven() -> None:
+    """A laser at 1550 nm that is tuned by 1 pm: a step by its value would leave the range."""
+    middle, half = 1550.0, 1e-3
+
+    @tp.device(inputs=tp.bank("wavelength", 1, "nm", middle - half, middle + half),
+               outputs=tp.bank("power", 1, "1", -2, 2))
+    def laser(x: Any, theta: Any) -> Any:
+        return np.sin(np.pi * (x.astype(np.float64) - middle) / half)
+
+    model = tp.twin(lambda x, theta: np.sin(np.pi * (x - middle) / half))
+    tp.calibrate(laser, twin=model, **QUICK)
+    x = np.full((1, 1), middle, np.float32)
+    dx, _ = model.vjp(x, np.zeros((1, 0), np.float32), np.ones((1, 1), np.float32))
+    assert float(np.asarray(dx)[0, 0]) == pytest.approx(np.pi / half, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda y: y[:, :1], tp.ShapeError, r"readings of the shape \(40, 1\), and \(40, 3\) is expected"),
+        (lambda y: y * float("nan"), tp.DivergedError, "NaN or infinity with the parameters"),
+        (lambda y: y.detach(), tp.DataError, "without a gradient"),
+        (lambda y: y.detach().numpy(), tp.DataError, "returns ndarray"),
+        (lambda y: y * 1j, tp.DataError, "returns torch.complex64"),
+    ],
+)
+def test_faults_of_a_torch_module_are_named(
+    lab: Any, change: Any, error: type[Exception], message: str
+) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Model(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.tensor(1.0))
+
+        def forward(self, x: Any, theta: Any) -> Any:
+            return change(self.a * x)
+
+    with pytest.raises(error, match=message):
+        tp.calibrate(lab, twin=tp.twin(Model()), **QUICK)
+
+
+def test_a_torch_module_in_double_precision_is_a_twin(lab: Any) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Model(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.tensor(0.4, dtype=torch.float64))
+
+        def forward(self, x: Any, theta: Any) -> Any:
+            return self.a * torch.sin(x * theta[:, :1]) + 0.1 * theta[:, 1:]
+
+    model = Model()
+    twin = tp.calibrate(lab, twin=tp.twin(model), fit={"epochs": 2}, **QUICK)
+    assert twin.fidelity.verdict == "fit" and not model.training, twin
+
+
+def test_readings_of_a_model_that_are_nan_are_named(lab: Any) -> None:
+    with pytest.raises(tp.DataError, match="the twin's readings are NaN or infinite"):
+        tp.calibrate(lab, twin=tp.twin(lambda x, theta: np.where(x > 0.5, np.nan, x)), **QUICK)

@@ -76,7 +76,6 @@ pub fn run(command: &Predict) -> Result<(), Error> {
     match &prediction.answers {
         Answers::Classes(classes) => print_accuracy(classes),
         Answers::Values(values) => print_score(values),
-        _ => {}
     }
     Ok(())
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::by_name;
 use twinprop_devices::validate;
 
 use super::{BinaryCrossEntropy, CrossEntropy, Huber, Loss, MeanAbsolute, MeanSquare};
 use crate::data::Targets;
 
-/// A loss; in a recipe, `loss = "mean-square"` or `loss = { huber = { delta = 0.1 } }` in `[training]`.
+/// A loss; in a recipe, `loss = "huber"` or `loss = { huber = { delta = 0.1 } }` in `[training]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(transform = by_name::in_schema)]
 #[non_exhaustive]
 pub enum LossConfig {
     /// Cross-entropy over a softmax, for classes.

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::by_name;
 use twinprop_devices::validate;
 
 use super::{OptimiserKind, RefinementChoice, Schedule, ShrinkageConfig};
@@ -25,7 +26,7 @@ pub struct TrainingConfig {
     /// Penalties on the size of trained parameters.
     pub shrinkage: ShrinkageConfig,
     /// The loss; by default cross-entropy for classes and the mean squared error for values.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "by_name::read_optional", skip_serializing_if = "Option::is_none")]
     pub loss: Option<LossConfig>,
     /// Passes over the training data.
     #[serde(deserialize_with = "validate::count")]

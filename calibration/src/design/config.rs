@@ -1,5 +1,6 @@
 //! The sampling designs, and drawing from them.
 
+use crate::by_name;
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use schemars::JsonSchema;
@@ -31,6 +32,7 @@ use crate::neural::NeuralTwinConfig;
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = by_name::in_schema)]
 #[non_exhaustive]
 pub enum DesignConfig {
     /// Every channel uniform over its range, independently.

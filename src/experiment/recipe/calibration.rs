@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use nalgebra::DMatrix;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::by_name;
 use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
 use twinprop_calibration::{
     CalibrationError, FidelityConfig, FitConfig, NeuralTwinConfig, TwinConfig, WatchConfig,
@@ -30,8 +31,10 @@ pub struct CalibrationConfig {
     #[serde(deserialize_with = "validate::count")]
     pub test_shots: usize,
     /// How the drives of the shots are chosen.
+    #[serde(deserialize_with = "by_name::read")]
     pub design: DesignConfig,
     /// Kind of the twin.
+    #[serde(deserialize_with = "by_name::read")]
     pub twin: TwinConfig,
     /// How a neural twin is fitted.
     pub fit: FitConfig,

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::TwinConfig;
+use twinprop_calibration::{TwinConfig, by_name};
 use twinprop_devices::rig::{Encoding, RigOptions, RigTargets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
@@ -23,7 +23,11 @@ pub struct DeviceEntry {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub given: bool,
     /// The kind of its twin, instead of `calibration.twin`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "by_name::read_optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub twin: Option<TwinConfig>,
     /// Energy of a shot, in joules.
     #[serde(
