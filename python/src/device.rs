@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nalgebra::{DMatrix, DVector};
 use pyo3::prelude::*;
+use twinprop::devices::probe::{Probe, ProbeConfig};
 use twinprop::devices::rig::{self, Monitor, RigOptions, Target};
 use twinprop::devices::{
     Boundary, DeviceConfig, DeviceError, Differentiable, Interface, PhysicalLayer, ShotCounter,
@@ -13,10 +14,12 @@ use twinprop::devices::{
 };
 
 use crate::arrays::{self, Array};
+use crate::calibration::parse;
 use crate::callback::Registration;
 use crate::error::{exception, of_device};
 use crate::function_device::FunctionDevice;
 use crate::job::{Job, Message};
+use crate::twin::json;
 
 /// A device behind its boundary.
 #[pyclass(frozen, module = "twinprop._native")]
@@ -172,6 +175,27 @@ impl Device {
                 Err(raised.unwrap_or_else(|| of_device(py, &error)))
             }
         }
+    }
+
+    /// Characterises it: latency, rate, repeatability, drift and linearity; `options` and the result are JSON.
+    #[pyo3(signature = (options, progress = None))]
+    fn probe(
+        &self,
+        py: Python,
+        options: &str,
+        progress: Option<&Bound<PyAny>>,
+    ) -> PyResult<String> {
+        let config: ProbeConfig = parse(py, options)?;
+        let mut job = Job::new();
+        let mut lease = self.lease(py, Some(&mut job))?;
+        let probe = job.run(py, progress, None, |caller| {
+            let probe = Probe::run(&mut lease, &config, |step, share| {
+                caller.progress(step, (share * 100.0) as usize, 100);
+            });
+            drop(lease);
+            Ok(probe?)
+        })?;
+        json(py, &probe)
     }
 
     /// The device's channels as JSON.

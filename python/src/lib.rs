@@ -13,6 +13,7 @@
 mod arrays;
 mod calibration;
 mod callback;
+mod command_line;
 mod device;
 mod error;
 mod function_device;
@@ -32,6 +33,8 @@ use pyo3::pymodule;
 mod _native {
     #[pymodule_export]
     use super::calibration::{calibrate, judge, load_twin, measure_design};
+    #[pymodule_export]
+    use super::command_line::main;
     #[pymodule_export]
     use super::device::{Device, open_device, simulate};
     #[pymodule_export]

@@ -77,6 +77,7 @@ print("ended")
     assert done.stdout == "ended\n", done
 
 
+@pytest.mark.optional
 def test_a_torch_module_is_a_twin(lab: Any) -> None:
     torch = pytest.importorskip("torch")
 
@@ -114,6 +115,7 @@ def test_central_differences_step_by_the_range_that_was_driven() -> None:
     assert float(np.asarray(dx)[0, 0]) == pytest.approx(np.pi / half, rel=1e-3)
 
 
+@pytest.mark.optional
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -141,6 +143,7 @@ def test_faults_of_a_torch_module_are_named(
         tp.calibrate(lab, twin=tp.twin(Model()), **QUICK)
 
 
+@pytest.mark.optional
 def test_a_torch_module_in_double_precision_is_a_twin(lab: Any) -> None:
     torch = pytest.importorskip("torch")
 

@@ -61,10 +61,14 @@ class Fidelity:
 
     def __str__(self) -> str:
         cosine, r2 = self.cosine, self.r2
+        def number(value: float | None) -> str:
+            return "unknown" if value is None else f"{value:.3f}"
+
         word = {"fit": "fit for training", "usable": "usable for training"}
         return (
-            f"{word.get(self.verdict, 'not fit for training')}: gradient cosine {cosine[0]:.3f} "
-            f"({cosine[1]:.3f} to {cosine[2]:.3f}), R² {r2[0]:.3f} ({r2[1]:.3f} to {r2[2]:.3f})"
+            f"{word.get(self.verdict, 'not fit for training')}: gradient cosine {number(cosine[0])} "
+            f"({number(cosine[1])} to {number(cosine[2])}), R² {number(r2[0])} "
+            f"({number(r2[1])} to {number(r2[2])})"
         )
 
     def __repr__(self) -> str:
@@ -149,7 +153,8 @@ class _JudgedTwin(Twin):
     ) -> tuple[Floats, Floats]:
         x, theta, settings = self._point(x, theta)
         dx, dtheta = self.own.vjp(x, theta, np.asarray(dy, np.float32))
-        summed = np.asarray(dtheta, np.float32).reshape(settings, -1, theta.shape[1]).sum(1)
+        dtheta = np.asarray(dtheta, np.float32)
+        summed = dtheta.reshape(settings, len(dtheta) // settings, theta.shape[1]).sum(1)
         return np.asarray(dx, np.float32), summed
 
     def save(self, folder: str | os.PathLike[str]) -> None:

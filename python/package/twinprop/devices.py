@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _native
 from .channels import Bank, Channels, Interface, _banks
 from .errors import DeviceError, RecipeError
+from .progress import Progress, Show
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -70,6 +71,49 @@ class Device:
         `BusyError` where the device is in use, and what a device's own function raises.
         """
         return self._native.measure(x, theta)
+
+    def probe(
+        self, seconds: float = 30.0, *, seed: int = 0, progress: bool | Show = True
+    ) -> dict[str, Any]:
+        """Characterises the device in about `seconds`: rate, repeatability, drift, linearity of each channel.
+
+        It drives the device over all of its ranges, as training does. Returns the values of
+        `twinprop device probe --json`.
+        """
+        with Progress.of(progress) as shown:
+            try:
+                options = json.dumps({"seconds": float(seconds), "seed": seed})
+                return dict(json.loads(self._native.probe(options, shown)))
+            finally:
+                self.make_safe()
+
+    def serve(self, *, tcp: str | None = None, serial: str | None = None, **options: Any) -> None:
+        """Serves the device to a program on another machine, at an address or a serial port.
+
+        `tcp` is an address such as `127.0.0.1:7777`, `serial` a port such as `/dev/ttyGS0`; without them the device is
+        served on standard input and output, for `process:python3 script.py`. In a notebook it is served in the
+        background. `options` are those of `twinprop.rig.rig`. The other program names it `tcp://HOST:7777`.
+        """
+        from . import rig as one_file
+
+        # It has no types: it also runs on Pythons older than this package's.
+        rig: Any = one_file
+
+        def banks(of: tuple[Bank, ...]) -> list[Any]:
+            return [
+                rig.bank(b.name, b.count, b.unit, b.minimum, b.maximum, b.largest_step) for b in of
+            ]
+
+        i = self.interface
+        served = rig.rig(
+            inputs=banks(i.inputs),
+            parameters=banks(i.parameters),
+            outputs=banks(i.outputs),
+            **{"name": self.name, "seconds_per_shot": i.seconds_per_shot, **options},
+        )(self.measure)
+        served.safe(self.make_safe)
+        arguments = [f"--{key}={value}" for key, value in (("tcp", tcp), ("serial", serial)) if value]
+        served.serve(arguments or None)
 
     def safe(self, function: Callable[[], object]) -> Callable[[], object]:
         """Decorates the function that brings the device to its safe state.

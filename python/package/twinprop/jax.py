@@ -21,7 +21,7 @@ from .calibration import Twin, _JudgedTwin
 from .channels import Bank
 from .devices import Device, _FunctionDevice
 from .errors import BusyError, DeviceError, ShapeError
-from .own_twin import _Jax
+from .own_twin.jax_twin import JaxTwin
 
 __all__ = ["PhysicalFunction"]
 
@@ -182,7 +182,7 @@ class PhysicalFunction:
 
         @_batched
         def pull(x: Any, theta: Any, y: Any, dy: Any) -> Any:
-            if isinstance(twin, _JudgedTwin) and isinstance(twin.own, _Jax):
+            if isinstance(twin, _JudgedTwin) and isinstance(twin.own, JaxTwin):
                 # A callback may not compute with JAX.
                 return _pull(twin.own, x, theta, dy)
             shapes = _floats(*x.shape), _floats(*theta.shape)
@@ -276,7 +276,7 @@ def _vjp_of(twin: Twin) -> Callable[..., tuple[Floats, Floats]]:
     return vjp
 
 
-def _pull(own: _Jax, x: Any, theta: Any, dy: Any) -> tuple[Any, Any]:
+def _pull(own: JaxTwin, x: Any, theta: Any, dy: Any) -> tuple[Any, Any]:
     """Cotangents of `x` `(S, I)` and `theta` `(G, P)` by a twin that is a function of JAX."""
     settings = theta.shape[0]
     run = x.shape[0] // settings

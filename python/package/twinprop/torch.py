@@ -9,37 +9,107 @@ import torch
 from torch import Tensor, nn
 
 from .calibration import Twin
+from .channels import Bank
 from .devices import Device
 from .errors import ShapeError
 
 __all__ = ["PhysicalModule"]
 
 
-class _Measure(torch.autograd.Function):
-    """Forward on the device, backward by the twin at the measured point."""
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class _Play(torch.autograd.Function):
+    """Forward on the device, backward by the twin at the measured point, and the range penalty.
+
+    It is one function, on arrays: as functions of PyTorch, each with a backward pass of its own, its clamps, units and
+    reorderings took almost as long as the twin.
+    """
 
     @staticmethod
-    def forward(x: Tensor, theta: Tensor, device: Device, twin: Twin) -> Tensor:
-        readings = device.measure(_array(x), _array(theta))
-        return torch.from_numpy(readings).to(x.device)
+    def forward(x: Tensor, theta: Tensor, layer: PhysicalModule) -> tuple[Tensor, ...]:
+        drives, settings = _array(x), _array(theta)
+        in_range, settings_in_range = drives.clip(-1, 1), settings.clip(-1, 1)
+        beyond, settings_beyond = drives - in_range, settings - settings_in_range
+        penalty = np.vdot(beyond, beyond) / max(len(drives), 1) + np.vdot(settings_beyond, settings_beyond)
+        drives = layer._input_ranges.to_device(_by_shot(in_range, layer.shots))
+        settings = layer._parameter_ranges.to_device(settings_in_range)
+        readings = layer.device.measure(drives, settings)
+        y = torch.from_numpy(_by_sample(layer._output_ranges.of_device(readings), layer.shots))
+        saved = (drives, settings, readings, beyond, settings_beyond)
+        return (
+            y.to(x.device, theta.dtype),
+            torch.tensor(penalty, dtype=torch.float32, device=x.device),
+            *(torch.from_numpy(values) for values in saved),
+        )
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, theta, _, twin = inputs
-        ctx.save_for_backward(x, theta, output)
-        ctx.twin = twin
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.layer = inputs[2]
+        ctx.devices = inputs[0].device, inputs[1].device
+        ctx.mark_non_differentiable(*output[2:])
+        ctx.save_for_backward(*output[2:])
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        x, theta, y = ctx.saved_tensors
-        dx, dtheta = ctx.twin.vjp(_array(x), _array(theta), _array(dy), _array(y))
-        return torch.from_numpy(dx).to(x.device), torch.from_numpy(dtheta).to(x.device), None, None
+    def backward(ctx: Any, dy: Tensor | None, dpenalty: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+        layer: PhysicalModule = ctx.layer
+        drives, settings, readings, beyond, settings_beyond = (value.numpy() for value in ctx.saved_tensors)
+        if dy is None:
+            dx, dtheta = np.zeros_like(beyond), np.zeros_like(settings)
+        else:
+            cotangents = _by_shot(_array(dy) / layer._output_ranges.half_of_all(layer.shots), layer.shots)
+            dx, dtheta = layer.twin.vjp(drives, settings, cotangents, readings)
+            dx = _by_sample(dx * layer._input_ranges.half, layer.shots)
+            dtheta = dtheta * layer._parameter_ranges.half
+        for gradient, outside, samples in ((dx, beyond, len(dx)), (dtheta, settings_beyond, 1)):
+            if outside.any():
+                gradient *= outside == 0
+                if dpenalty is not None:
+                    gradient += (2 / samples * float(dpenalty)) * outside
+        return torch.from_numpy(dx).to(ctx.devices[0]), torch.from_numpy(dtheta).to(ctx.devices[1]), None
 
 
-def _array(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    values: np.ndarray[Any, np.dtype[np.float32]] = tensor.detach().to("cpu", torch.float32).numpy()
+def _array(tensor: Tensor) -> Floats:
+    values: Floats = tensor.detach().to("cpu", torch.float32).numpy()
     return values
+
+
+def _by_shot(values: Floats, shots: int) -> Floats:
+    """`(B, shots · C)` as `(shots · B, C)`: all samples of a shot follow each other, as they share its parameters."""
+    samples, width = values.shape
+    parts = values.reshape(samples, shots, width // shots).swapaxes(0, 1)
+    return np.ascontiguousarray(parts).reshape(shots * samples, width // shots)
+
+
+def _by_sample(values: Floats, shots: int) -> Floats:
+    """`(shots · B, C)` as `(B, shots · C)`."""
+    rows, width = values.shape
+    parts = values.reshape(shots, rows // shots, width).swapaxes(0, 1)
+    return np.ascontiguousarray(parts).reshape(rows // shots, shots * width)
+
+
+class _Ranges:
+    """The ranges of channels as −1 to 1: one number for all channels with one range, which is faster."""
+
+    def __init__(self, banks: tuple[Bank, ...]) -> None:
+        self.middle = _constant([(bank.minimum + bank.maximum) / 2 for bank in banks for _ in range(bank.count)])
+        self.half = _constant([(bank.maximum - bank.minimum) / 2 for bank in banks for _ in range(bank.count)])
+
+    def to_device(self, values: Floats) -> Floats:
+        return values * self.half + self.middle
+
+    def of_device(self, values: Floats) -> Floats:
+        return (values - self.middle) / self.half
+
+    def half_of_all(self, shots: int) -> Floats | np.float32:
+        """`half` of the channels of `shots` shots side by side."""
+        return np.tile(self.half, shots) if isinstance(self.half, np.ndarray) else self.half
+
+
+def _constant(values: list[float]) -> Floats | np.float32:
+    return np.float32(values[0]) if len(set(values)) == 1 else np.array(values, np.float32)
 
 
 class PhysicalModule(nn.Module):
@@ -71,19 +141,10 @@ class PhysicalModule(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.rand(settings, interface.n_parameters, generator=generator)
         self.theta = nn.Parameter(2 * drawn - 1)
-        for name, banks in (
-            ("input", interface.inputs),
-            ("parameter", interface.parameters),
-            ("output", interface.outputs),
-        ):
-            middle = [0.5 * (bank.minimum + bank.maximum) for bank in banks for _ in range(bank.count)]
-            half = [0.5 * (bank.maximum - bank.minimum) for bank in banks for _ in range(bank.count)]
-            self.register_buffer(f"_{name}_middle", torch.tensor(middle), persistent=False)
-            self.register_buffer(f"_{name}_half", torch.tensor(half), persistent=False)
+        self._input_ranges, self._parameter_ranges, self._output_ranges = (
+            _Ranges(banks) for banks in (interface.inputs, interface.parameters, interface.outputs)
+        )
         self._beyond: Tensor | None = None
-
-    def _buffer(self, name: str) -> Tensor:
-        return self.get_buffer(name)
 
     @torch.compiler.disable
     def forward(self, x: Tensor) -> Tensor:
@@ -94,19 +155,9 @@ class PhysicalModule(nn.Module):
                 f"`x` has the shape {tuple(x.shape)}, and (batch, {width}) is expected: "
                 f"{self.shots} shots of {self.device.interface.n_inputs} inputs"
             )
-        with torch.autocast(x.device.type, enabled=False):
-            x = x.float()
-            batch, shots = x.shape[0], self.shots
-            beyond = (x.abs() - 1).clamp(min=0).square().sum(1).mean()
-            self._beyond = beyond + (self.theta.abs() - 1).clamp(min=0).square().sum()
-            # All samples of a shot follow each other, as they share its parameters.
-            drives = x.reshape(batch, shots, -1).transpose(0, 1).reshape(shots * batch, -1)
-            drives = drives.clamp(-1, 1) * self._buffer("_input_half") + self._buffer("_input_middle")
-            theta = self.theta.clamp(-1, 1) * self._buffer("_parameter_half")
-            theta = theta + self._buffer("_parameter_middle")
-            readings: Tensor = _Measure.apply(drives, theta, self.device, self.twin)
-            readings = (readings - self._buffer("_output_middle")) / self._buffer("_output_half")
-            return readings.reshape(shots, batch, -1).transpose(0, 1).reshape(batch, -1)
+        readings: Tensor
+        readings, self._beyond, *_ = _Play.apply(x, self.theta, self)
+        return readings
 
     def penalty(self) -> Tensor:
         """Range penalty of the last forward pass: squares of how far drives, a sample, and parameters are out of range."""
@@ -116,8 +167,11 @@ class PhysicalModule(nn.Module):
 
     def settings(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Parameters in the device's units, `(shots, P)`."""
-        theta = self.theta.detach().clamp(-1, 1) * self._buffer("_parameter_half")
-        return _array(theta + self._buffer("_parameter_middle"))
+        return self._parameter_ranges.to_device(_array(self.theta).clip(-1, 1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The penalty belongs to a graph, which can neither be copied nor saved.
+        return {**self.__dict__, "_beyond": None}
 
     def extra_repr(self) -> str:
         """Device and shots, for `print`."""
