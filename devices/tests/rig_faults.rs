@@ -235,7 +235,7 @@ fn ladder(name: &str, faults: FaultsConfig, events: Events, largest_frame: usize
         match bench.run(&events, seed) {
             Ok(()) => {
                 right += 1;
-                let measured = bench.host.measurements();
+                let measured = bench.host.outputs();
                 assert_eq!(measured.len(), 2 * SHOTS);
                 for (x, y) in inputs.chunks(INPUTS).zip(measured.chunks(2)) {
                     assert_eq!(y, answer(x, &parameters), "{name}: batch {batch}, seed {seed}");
