@@ -823,6 +823,9 @@ class Device:
         except BaseException as error:  # As of a measurement.
             self.measuring = False
             self._stay_out_of_children(error)
+            with self.turn:
+                # The frames behind this one are refused, so that the host repeats them in order.
+                self.epoch, self.incoming = 0, (0, b"")
             return self._error(header, FAULT, self._account(error, function, "the twin"))
         if header.kind == PREDICT:
             payload = self.model.readings.bytes(found, False)

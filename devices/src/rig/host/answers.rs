@@ -36,8 +36,8 @@ impl Host {
             _ => Encoding::Floats,
         };
         let batch = self.batch.as_mut()?;
-        let width = batch.work.answer_width(interface);
-        let fits = header.kind == batch.work.answer(encoding)
+        let width = self.work.answer_width(interface);
+        let fits = header.kind == self.work.answer(encoding)
             && header.first_shot == first as u16
             && usize::from(header.shots) == shots
             && usize::from(header.channels) == width;
@@ -141,13 +141,13 @@ impl Host {
     }
 
     /// A measurement failed: it is retried, unless shots depend on each other or it failed too often in a row.
-    /// The device is in its safe state and refuses the frames behind it, which are sent again in order. A twin that
-    /// failed can always be asked again, and the device holds its parameters as before.
+    /// The device has forgotten the parameters and refuses the frames behind it, which are sent again in order. A
+    /// twin that failed can always be asked again.
     fn take_failure(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
         let pending = self.asked(frame)?;
         let (request, epoch) = (pending.request, pending.epoch);
         let text = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
-        let plays = self.work() == Work::Play;
+        let plays = self.work == Work::Play;
         let is_final = plays && self.identity.as_ref()?.greeting.stateful;
         self.failures += 1;
         self.last_failure.clone_from(&text);
@@ -162,7 +162,7 @@ impl Host {
         self.counts.retried += 1;
         self.answer(now, frame.header.sequence);
         self.again.push_back(request);
-        if plays && epoch == self.epoch {
+        if epoch == self.epoch {
             self.configure_again();
         }
         let pause = RETRY_PAUSES[(self.failures as usize - 1).min(RETRY_PAUSES.len() - 1)];

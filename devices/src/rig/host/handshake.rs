@@ -147,7 +147,7 @@ impl Host {
         } else {
             if self.identity.as_ref().is_some_and(|known| known.greeting.boot != greeting.boot) {
                 self.counts.restarts += 1;
-                if self.work() == Work::Play {
+                if self.work == Work::Play {
                     self.counts.replayed_after_restart += self.shots_on_the_way() as u64;
                 }
             }

@@ -50,6 +50,8 @@ pub struct Host {
     epoch: u16,
     /// The first parameter without a request; `None` once all are sent.
     unsent: Option<usize>,
+    /// What the current batch, or the last one, is for.
+    work: Work,
     batch: Option<Batch>,
     spare: Batch,
     /// Requests to repeat before any other.
@@ -102,6 +104,7 @@ impl Host {
             parameters: Vec::new(),
             epoch: 0,
             unsent: Some(0),
+            work: Work::Play,
             batch: None,
             spare: Batch::default(),
             again: VecDeque::new(),
@@ -154,7 +157,8 @@ impl Host {
         batch.inputs.extend_from_slice(values);
         batch.outputs.clear();
         batch.outputs.resize(shots * work.answer_width(interface), f32::NAN);
-        (batch.work, batch.shots, batch.next) = (work, shots, 0);
+        (batch.shots, batch.next) = (shots, 0);
+        self.work = work;
         self.batch = Some(batch);
         self.outcome = None;
         self.failures = 0;
@@ -224,6 +228,12 @@ impl Host {
     #[must_use]
     pub fn busy_with(&self) -> Option<usize> {
         self.busy_since.map(|_| self.shots_on_the_way())
+    }
+
+    /// What the current batch, or the last one, is for.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     /// The device's message of the last failure of a measurement or of its twin; empty if none failed.
@@ -337,19 +347,13 @@ impl Host {
         .is_some()
     }
 
-    /// The work that is being done; playing, if none is.
-    pub(crate) fn work(&self) -> Work {
-        self.batch.as_ref().map_or(Work::Play, |batch| batch.work)
-    }
-
-    /// The pace of this work.
+    /// The pace of the current work.
     fn tempo(&self) -> &Tempo {
-        &self.tempi[self.work() as usize]
+        &self.tempi[self.work as usize]
     }
 
     fn tempo_mut(&mut self) -> &mut Tempo {
-        let work = self.work();
-        &mut self.tempi[work as usize]
+        &mut self.tempi[self.work as usize]
     }
 
     fn end_if_complete(&mut self) {

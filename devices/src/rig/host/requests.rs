@@ -50,14 +50,14 @@ impl Host {
             self.unsent = Some(offset + count).filter(|next| *next < self.parameters.len());
             return Some(Request::Configure { offset, count });
         }
-        let Tempo { frame_size, next } = &mut self.tempi[batch.work as usize];
+        let Tempo { frame_size, next } = &mut self.tempi[self.work as usize];
         if now < *next {
             return None;
         }
         let request = self.again.pop_front().or_else(|| {
             let chosen = if greeting.codes { self.encoding } else { Encoding::Floats };
-            let width = batch.work.encoding(chosen).width();
-            let widest = batch.work.widest(&description.interface);
+            let width = self.work.encoding(chosen).width();
+            let widest = self.work.widest(&description.interface);
             let most = (payload / (widest * width)).min(usize::from(u16::MAX));
             let most = most.min(frame_size.shots());
             let (first, shots) = (batch.next, most.min(batch.shots - batch.next));
@@ -65,7 +65,7 @@ impl Host {
             (shots > 0).then_some(Request::Shots { first, shots })
         })?;
         if let (Some(rate), Work::Play, Request::Shots { shots, .. }) =
-            (description.largest_shot_rate, batch.work, request)
+            (description.largest_shot_rate, self.work, request)
         {
             *next = (*next).max(now) + Duration::from_secs_f64(shots as f64 / rate);
         }
@@ -131,10 +131,9 @@ impl Host {
             }
             Request::Shots { first, shots } => {
                 let batch = self.batch.as_ref().expect("shots in flight belong to a batch");
-                let (width, encoding) =
-                    (batch.work.width(interface), batch.work.encoding(encoding));
+                let (width, encoding) = (self.work.width(interface), self.work.encoding(encoding));
                 let values = &batch.inputs[first * width..(first + shots) * width];
-                if batch.work == Work::Play {
+                if self.work == Work::Play {
                     self.safety = Safety::Unknown;
                 }
                 let header = Header {
@@ -142,7 +141,7 @@ impl Host {
                     shots: shots as u16,
                     channels: width as u16,
                     epoch,
-                    ..Header::new(batch.work.request(encoding), self.session, sequence)
+                    ..Header::new(self.work.request(encoding), self.session, sequence)
                 };
                 let channels = &interface.inputs;
                 self.encoder.encode(&header, |bytes| encoding.write(channels, values, bytes))

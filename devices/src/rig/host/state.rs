@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::frame_size::FrameSize;
 use crate::rig::message::{Description, Greeting};
 use crate::rig::token::{Nonce, Token};
-use crate::rig::work::Work;
 
 /// The identity of a device.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,10 +70,9 @@ pub(super) struct Pending {
     pub answered: bool,
 }
 
-/// Shots, and what they are asked for.
+/// Shots that are being measured, predicted or pulled back.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub work: Work,
     pub inputs: Vec<f32>,
     pub outputs: Vec<f32>,
     pub shots: usize,

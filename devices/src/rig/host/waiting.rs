@@ -40,7 +40,7 @@ impl Host {
 
     /// Time of the shots in flight, as declared or as measured, whichever is longer.
     pub fn expected(&self) -> Duration {
-        let declared = if self.work() == Work::Play { self.declared_pace() } else { 0.0 };
+        let declared = if self.work == Work::Play { self.declared_pace() } else { 0.0 };
         let pace = declared.max(self.tempo().frame_size.pace().unwrap_or(0.0));
         Duration::from_secs_f64((self.shots_on_the_way() as f64 * pace).min(1e6))
     }
@@ -57,7 +57,7 @@ impl Host {
     /// Advice for a device that may only be slow.
     pub(super) fn pace_advice(&self) -> String {
         let shots = self.shots_on_the_way();
-        if shots == 0 || self.work() != Work::Play {
+        if shots == 0 || self.work != Work::Play {
             return String::new();
         }
         format!(

@@ -147,9 +147,7 @@ impl Responder {
                 self.answer(header.sequence, frame);
             }
             Err(problem) => {
-                if play.work == Work::Play {
-                    self.forget();
-                }
+                self.forget();
                 self.refuse(&play.header, Refusal::Fault, &problem);
             }
         }
