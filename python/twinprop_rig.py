@@ -813,11 +813,13 @@ class Device:
             except Misfit as misfit:
                 return self._error(header, OUT_OF_RANGE, str(misfit))
             setting = self.setting.copy()
-        function = self.model.predict if header.kind == PREDICT else self.model.function
+        ask, function = self.model, self.model.predict
+        if header.kind == VJP:
+            ask, function = self.model.pull, self.model.own_vjp or function
         try:
             with self.hands:
                 self.measuring = True
-                found = self.model(values[0], setting) if header.kind == PREDICT else self.model.pull(values[0], setting, values[1])
+                found = ask(values[0], setting, *values[1:])
                 self.measuring = False
             self._stay_out_of_children()
         except BaseException as error:  # As of a measurement.
@@ -1241,10 +1243,10 @@ class _Twin:
             _check_arguments(predict, 2, "the inputs and the parameters")
             functools.update_wrapper(self, predict, updated=())
         self.device, self.predict, self.own_vjp = device, predict, None
-        # The cotangents of the outputs, inputs and parameters have no range, nor has a prediction.
-        self.readings, self.cotangents = (_Side(device.outputs.banks, noun, bounded=False) for noun in ("reading", "cotangent"))
-        self.of_inputs, self.of_parameters = (
-            _Side(side.banks, "cotangent", bounded=False) for side in (device.inputs, device.parameters))
+        # Predictions have no range, nor have the cotangents of the outputs, inputs and parameters.
+        self.readings = _Side(device.outputs.banks, "reading", bounded=False)
+        self.cotangents, self.of_inputs, self.of_parameters = (
+            _Side(side.banks, "cotangent", bounded=False) for side in (device.outputs, device.inputs, device.parameters))
 
     def __call__(self, inputs, parameters):
         """Predicted readings; the result is checked."""
@@ -1260,11 +1262,6 @@ class _Twin:
         _check_arguments(function, 3, "the inputs, the parameters and the readings' cotangents")
         self.own_vjp = function
         return function
-
-    @property
-    def function(self):
-        """The function that `pull` calls, for the lines of its traceback."""
-        return self.own_vjp or self.predict
 
     def pull(self, inputs, parameters, cotangents):
         """Cotangents of the inputs and of the parameters, each [shots, channels]."""

@@ -152,9 +152,7 @@ impl Emulator {
                             };
                             Done::Played(play, answers)
                         }
-                        Job::MakeSafe => {
-                            Done::Safe(safe_function.as_mut().map_or(Ok(()), |off| caught(off)))
-                        }
+                        Job::MakeSafe => Done::Safe(safe_function.as_mut().map_or(Ok(()), caught)),
                     };
                     if is_done.send(outcome).is_err() {
                         return;

@@ -113,7 +113,7 @@ impl ServedTwin {
         self.fits("the inputs of a shot", self.interface.inputs.len(), inputs.nrows())?;
         self.fits("the parameters", self.interface.parameters.len(), parameters.nrows())?;
         let (shots, groups) = (inputs.ncols(), parameters.ncols());
-        let whole = if groups == 0 { 0 } else { shots / groups * groups };
+        let whole = shots.checked_div(groups).unwrap_or(0) * groups;
         self.fits("the shots in groups of equal length", whole, shots)
     }
 
