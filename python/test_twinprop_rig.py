@@ -14,7 +14,7 @@ import unittest
 import twinprop_rig
 from twinprop_rig import Device, Header, bank, cobs_decode, cobs_encode, decode, encode
 
-CONVERSATION = pathlib.Path(__file__).parent.parent / "devices/vectors/conversation.txt"
+VECTORS = pathlib.Path(__file__).parent.parent / "devices/vectors"
 
 
 def oracle(**options):
@@ -53,9 +53,18 @@ class Conversation(unittest.TestCase):
         twinprop_rig.time.monotonic = self.clock
 
     def test_every_frame_is_answered_as_the_vectors_say(self):
+        self.replay("conversation.txt", oracle(name="oracle", boot=7, largest_frame=128, window_frames=2, codes=False))
+
+    def test_a_device_with_a_twin_answers_as_the_vectors_say(self):
         device = oracle(name="oracle", boot=7, largest_frame=128, window_frames=2, codes=False)
+        device.safe(lambda: None)
+        device.make_safe()
+        device.twin(device.measure).vjp(lambda xs, p, dys: ([[d[0], 2 * d[0]] for d in dys], [[d[0]] for d in dys]))
+        self.replay("twin.txt", device)
+
+    def replay(self, file, device):
         expected, answers = [], []
-        for line in CONVERSATION.read_text().splitlines():
+        for line in (VECTORS / file).read_text().splitlines():
             mark, _, rest = line.partition(" ")
             if mark == "d":
                 device.description = rest.encode()

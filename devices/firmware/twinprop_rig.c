@@ -5,11 +5,11 @@
 #include <string.h>
 
 enum kind {
-    HELLO = 1, DESCRIBE, OPEN, CONFIGURE, PLAY, PING = 7, SAFE,
+    HELLO = 1, DESCRIBE, OPEN, CONFIGURE, PLAY, PING = 7, SAFE, PREDICT = 0x0a, VJP,
     HELLO_REPLY = 0x81, DESCRIPTION, OPENED, CONFIGURED, MEASURED, HEALTH = 0x87, SAFE_REPLY,
     BUSY = 0xfd, NAK = 0xfe, FAILED = 0xff
 };
-enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, SAFE_FAILED = 7 };
+enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, UNKNOWN, SAFE_FAILED };
 enum { VERSION = 1, HEADER = 16 };
 
 /* Milliseconds of work after which, and in which, the device says that it is busy. */
@@ -296,6 +296,8 @@ static void take_in_order(const uint8_t *header, const uint8_t *payload, size_t 
         expected++;
         if (header[KIND] == CONFIGURE) {
             configure(header, payload, size);
+        } else if (header[KIND] != PLAY) {
+            refuse(header, UNKNOWN, "this board has no twin");
         } else {
             begin_work(header);
             play(header, payload, size);
@@ -358,6 +360,8 @@ static void take(const uint8_t *frame, size_t size)
         break;
     case CONFIGURE:
     case PLAY:
+    case PREDICT:
+    case VJP:
         take_in_order(frame, payload, size);
         break;
     default:

@@ -21,6 +21,8 @@
  * whenever its watchdog trips. A safe state that takes more than 10 s has "safe_seconds" in the
  * description.
  *
+ * A board has no digital twin: predict and vjp are answered by error 6, unknown request.
+ *
  * RAM: about (TWINPROP_WINDOW + 3) * TWINPROP_FRAME bytes and 4 a channel.
  */
 #ifndef TWINPROP_RIG_H

@@ -15,6 +15,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use twinprop_devices::rig::{
     Capacity, Description, Encoding, Faults, FaultsConfig, Host, Patience, Responder, RigError,
+    Work,
 };
 use twinprop_devices::{Channels, Interface, random};
 
@@ -44,6 +45,12 @@ fn description() -> Description {
 /// The expected measurement; it depends on every drive and parameter.
 fn answer(x: &[f32], p: &[f32]) -> [f32; 2] {
     [x[0] + 0.5 * x[1] - x[2], 0.25 * x[0] + p[0] - 2.0 * p[1]]
+}
+
+/// The twin of [`answer`]: the cotangents of drives and parameters. They tell a shot from others by its
+/// cotangents.
+fn pulled_back(dy: &[f32]) -> [f32; INPUTS + PARAMETERS] {
+    [dy[0] + 0.25 * dy[1], 0.5 * dy[0], -dy[0], dy[1], -2.0 * dy[1]]
 }
 
 /// Events besides faults of the bytes.
@@ -123,13 +130,23 @@ impl Bench {
     fn serve(&mut self, seed: u64) {
         while let Some(play) = self.device.play() {
             let parameters = self.device.parameters().clone();
+            if play.work == Work::Vjp {
+                let mut answers = DMatrix::zeros(INPUTS + PARAMETERS, play.inputs.ncols());
+                for (dy, mut answer) in play.cotangents.column_iter().zip(answers.column_iter_mut())
+                {
+                    answer.copy_from_slice(&pulled_back(&[dy[0], dy[1]]));
+                }
+                self.device.measured(&play, Ok(&answers));
+                continue;
+            }
             let mut outputs = DMatrix::zeros(2, play.inputs.ncols());
             for (shot, mut y) in play.inputs.column_iter().zip(outputs.column_iter_mut()) {
-                let new = self.played.insert((self.boot, shot[0] as u32));
+                let is_played = play.work == Work::Play;
                 assert!(
-                    new,
+                    !is_played || self.played.insert((self.boot, shot[0] as u32)),
                     "shot {} was played twice in boot {}, seed {seed}",
-                    shot[0], self.boot
+                    shot[0],
+                    self.boot
                 );
                 y.copy_from_slice(&answer(&[shot[0], shot[1], shot[2]], parameters.as_slice()));
             }
@@ -204,13 +221,25 @@ impl Bench {
     }
 }
 
-/// Ten thousand batches; returns how many were measured and how many ended in an error.
+/// Ten thousand batches of shots; returns how many were measured and how many ended in an error.
 fn ladder(name: &str, faults: FaultsConfig, events: Events, largest_frame: usize) -> [usize; 2] {
+    ladder_of(&[Work::Play], name, faults, events, largest_frame)
+}
+
+/// The same, for these kinds of work in turns.
+fn ladder_of(
+    works: &[Work],
+    name: &str,
+    faults: FaultsConfig,
+    events: Events,
+    largest_frame: usize,
+) -> [usize; 2] {
     let seed = 20_261_125;
     let capacity = Capacity {
         largest_frame,
         window_bytes: 4 * largest_frame,
         window_frames: 4,
+        twin: works != [Work::Play],
         watchdog: Duration::from_secs(1),
         ..Capacity::default()
     };
@@ -231,14 +260,27 @@ fn ladder(name: &str, faults: FaultsConfig, events: Events, largest_frame: usize
                 [number, (batch % 97) as f32, shot as f32]
             })
             .collect();
-        bench.host.play(bench.now, &parameters, &inputs);
+        let work = works[batch % works.len()];
+        let values = if work == Work::Vjp {
+            let with_cotangents = |x: &[f32]| [x[0], x[1], x[2], x[0] - 7.0, -x[2]];
+            inputs.chunks(INPUTS).flat_map(with_cotangents).collect()
+        } else {
+            inputs.clone()
+        };
+        bench.host.ask(bench.now, work, &parameters, &values);
         match bench.run(&events, seed) {
             Ok(()) => {
                 right += 1;
-                let measured = bench.host.measurements();
-                assert_eq!(measured.len(), 2 * SHOTS);
-                for (x, y) in inputs.chunks(INPUTS).zip(measured.chunks(2)) {
-                    assert_eq!(y, answer(x, &parameters), "{name}: batch {batch}, seed {seed}");
+                let measured = bench.host.outputs();
+                let width = measured.len() / SHOTS;
+                assert_eq!(width, if work == Work::Vjp { INPUTS + PARAMETERS } else { 2 });
+                for (x, y) in values.chunks(values.len() / SHOTS).zip(measured.chunks(width)) {
+                    let here = format!("{name}: {work:?}, batch {batch}, seed {seed}");
+                    if work == Work::Vjp {
+                        assert_eq!(y, pulled_back(&x[INPUTS..]), "{here}");
+                    } else {
+                        assert_eq!(y, answer(x, &parameters), "{here}");
+                    }
                 }
             }
             Err(_) => errors += 1,
@@ -328,6 +370,16 @@ fn a_device_that_hangs() {
 
 #[test]
 fn everything_at_once() {
+    everything("everything at once", &[Work::Play]);
+}
+
+#[test]
+fn everything_at_once_between_shots_and_questions_to_the_twin() {
+    let works = [Work::Play, Work::Predict, Work::Vjp, Work::Vjp, Work::Play];
+    everything("everything, with a twin", &works);
+}
+
+fn everything(name: &str, works: &[Work]) {
     let faults = FaultsConfig {
         flip: 1e-3,
         drop: 1e-4,
@@ -337,6 +389,6 @@ fn everything_at_once() {
         garbage: 0.02,
     };
     let events = Events { hang: 0.01, restart: 0.01, reopen: 0.01, lose_configure: 0.01 };
-    let [right, errors] = ladder("everything at once", faults, events, 128);
+    let [right, errors] = ladder_of(works, name, faults, events, 128);
     assert!(right + errors == BATCHES && right > BATCHES * 9 / 10, "{right} right");
 }

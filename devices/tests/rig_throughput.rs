@@ -111,7 +111,7 @@ impl Link {
         let start = self.now;
         self.host.play(start, &[], &inputs);
         self.run();
-        assert_eq!(self.host.measurements(), inputs);
+        assert_eq!(self.host.outputs(), inputs);
         (self.now - start).as_secs_f64()
     }
 }

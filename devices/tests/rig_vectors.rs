@@ -13,10 +13,14 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 use twinprop_devices::random;
 use twinprop_devices::rig::frame::{Decoder, Encoder, Header, Kind, LARGEST_FRAME};
-use twinprop_devices::rig::{Capacity, Description, Encoding, Host, Patience, Responder};
+use twinprop_devices::rig::{Capacity, Description, Encoding, Host, Patience, Responder, Work};
 
 fn conversation() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/conversation.txt");
+    vectors("conversation.txt")
+}
+
+fn vectors(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(file);
     fs::read_to_string(path).unwrap()
 }
 
@@ -24,13 +28,14 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-/// The oracle of the conversation.
-fn oracle(description: &str) -> Responder {
+/// The oracle of the conversation; it may have a twin.
+fn oracle(description: &str, twin: bool) -> Responder {
     let capacity = Capacity {
         largest_frame: 128,
         window_bytes: 256,
         window_frames: 2,
         codes: false,
+        twin,
         stateful: false,
         watchdog: Duration::from_secs(2),
     };
@@ -46,11 +51,14 @@ fn answers(device: &mut Responder, bytes: &[u8]) -> Vec<Vec<u8>> {
     }
     while let Some(play) = device.play() {
         let p = device.parameters()[0];
-        let outputs = DMatrix::from_iterator(
-            1,
-            play.inputs.ncols(),
-            play.inputs.column_iter().map(|x| x[0] + 2.0 * x[1] + p),
-        );
+        let outputs = if play.work == Work::Vjp {
+            DMatrix::from_fn(3, play.inputs.ncols(), |row, shot| {
+                [1.0, 2.0, 1.0][row] * play.cotangents[shot]
+            })
+        } else {
+            let readings = play.inputs.column_iter().map(|x| x[0] + 2.0 * x[1] + p);
+            DMatrix::from_iterator(1, play.inputs.ncols(), readings)
+        };
         device.measured(&play, Ok(&outputs));
     }
     std::iter::from_fn(|| device.transmit()).collect()
@@ -68,10 +76,14 @@ fn without_text(frame: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_responder_answers_as_the_conversation_says() {
-    let text = conversation();
+fn the_responder_answers_as_the_conversations_say() {
+    answers_as(&conversation(), false);
+    answers_as(&vectors("twin.txt"), true);
+}
+
+fn answers_as(text: &str, twin: bool) {
     let description = text.lines().find_map(|line| line.strip_prefix("d ")).unwrap();
-    let mut device = oracle(description);
+    let mut device = oracle(description, twin);
     let mut got: Vec<Vec<u8>> = Vec::new();
     let mut checked = 0;
     for (number, line) in text.lines().enumerate() {
@@ -89,7 +101,7 @@ fn the_responder_answers_as_the_conversation_says() {
         }
         checked += 1;
     }
-    assert!(got.is_empty() && checked > 40, "{checked}");
+    assert!(got.is_empty() && checked > 30, "{checked}");
 }
 
 #[test]
@@ -129,12 +141,21 @@ fn no_bytes_make_the_decoder_panic_or_grow() {
     let seed = 20_261_125;
     let mut random = random::stream(seed, "fuzz");
     let mut encoder = Encoder::default();
-    let kinds = [Kind::Play, Kind::Configure, Kind::HelloReply, Kind::Measured, Kind::Description];
+    let kinds = [
+        Kind::Play,
+        Kind::Configure,
+        Kind::HelloReply,
+        Kind::Measured,
+        Kind::Description,
+        Kind::Predict,
+        Kind::Vjp,
+        Kind::Cotangents,
+    ];
     let (mut frames, mut pieces) = (0u64, Vec::new());
     let mut decoder = Decoder::new(4096);
     let description = conversation();
     let description = description.lines().find_map(|line| line.strip_prefix("d ")).unwrap();
-    let mut device = oracle(description);
+    let mut device = oracle(description, true);
     let mut host = Host::new(Patience::default(), Encoding::Floats);
     host.connect(Duration::ZERO);
     for case in 0..cases {

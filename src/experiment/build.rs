@@ -226,7 +226,7 @@ pub fn open(
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => {
                         let task = Task::of_unknown_size(observer, &format!("open {name}"))?;
-                        let Opened { layer, monitors } = open_rig(config, name, design.as_deref())?;
+                        let Opened { layer, monitors, .. } = open_rig(config, name, design.as_deref())?;
                         task.end_quietly()?;
                         links = monitors;
                         layer

@@ -26,7 +26,7 @@ pub struct LinkCounts {
     pub replayed_after_restart: u64,
     /// How often parameters were sent again because the device had lost them.
     pub reconfigured: u64,
-    /// Failed measurements that were retried.
+    /// Failed measurements, and failures of a twin, that were retried.
     #[serde(default)]
     pub retried: u64,
 }

@@ -16,7 +16,8 @@ use super::frame::Header;
 use super::message::Description;
 use super::responder::{Play, Responder};
 use super::transport::Transport;
-use crate::PhysicalLayer;
+use super::work::Work;
+use crate::{DeviceError, Differentiable, PhysicalLayer};
 
 /// Configuration of an emulated device.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -65,6 +66,7 @@ type SafeFunction = Box<dyn FnMut() -> Result<(), String> + Send>;
 /// A layer behind the protocol.
 pub struct Emulator {
     layer: Box<dyn PhysicalLayer>,
+    twin: Option<Box<dyn Differentiable>>,
     safe_function: Option<SafeFunction>,
     description: Description,
     responder: Responder,
@@ -89,6 +91,7 @@ impl Emulator {
             responder: Responder::new(description.clone(), config.capacity, boot()),
             description,
             layer,
+            twin: None,
             safe_function: None,
             faults: Faults::new(config.faults, config.seed, "emulator"),
             config,
@@ -111,6 +114,16 @@ impl Emulator {
         self
     }
 
+    /// The same device with a digital twin, whose interface is the layer's.
+    #[must_use]
+    pub fn with_twin(mut self, twin: Box<dyn Differentiable>) -> Self {
+        self.config.capacity.twin = true;
+        let responder = Responder::new(self.description.clone(), self.config.capacity, boot());
+        self.responder = if self.safe_function.is_some() { responder.unsure() } else { responder };
+        self.twin = Some(twin);
+        self
+    }
+
     /// Serves a host on `link` until the link ends; `observe` gets the events. Afterwards the device is in its
     /// safe state.
     ///
@@ -121,7 +134,7 @@ impl Emulator {
         link: &mut dyn Transport,
         observe: impl FnMut(EmulatorEvent),
     ) -> io::Result<()> {
-        let Self { layer, safe_function, responder, config, faults, start, .. } = self;
+        let Self { layer, twin, safe_function, responder, config, faults, start, .. } = self;
         let real_time = config.real_time;
         let (jobs, to_do) = channel();
         let (is_done, done) = channel();
@@ -129,7 +142,19 @@ impl Emulator {
             // The device works in a thread of its own, so that the link is served at the same time.
             scope.spawn(move || {
                 for job in to_do {
-                    if is_done.send(work(job, layer.as_mut(), safe_function, real_time)).is_err() {
+                    let outcome = match job {
+                        Job::Play { play, parameters } => {
+                            let answers = match play.work {
+                                Work::Play => {
+                                    measure(layer.as_mut(), &play.inputs, &parameters, real_time)
+                                }
+                                _ => ask_twin(twin.as_deref(), &play, &parameters),
+                            };
+                            Done::Played(play, answers)
+                        }
+                        Job::MakeSafe => Done::Safe(safe_function.as_mut().map_or(Ok(()), caught)),
+                    };
+                    if is_done.send(outcome).is_err() {
                         return;
                     }
                 }
@@ -147,39 +172,65 @@ fn boot() -> u32 {
 
 /// A job of the device.
 enum Job {
-    Measure { play: Play, parameters: DVector<f32> },
+    Play { play: Play, parameters: DVector<f32> },
     MakeSafe,
 }
 
 /// The outcome of a job.
 enum Done {
-    Measured(Play, Result<DMatrix<f32>, String>),
+    Played(Play, Result<DMatrix<f32>, String>),
     Safe(Result<(), String>),
 }
 
-fn work(
-    job: Job,
+fn measure(
     layer: &mut dyn PhysicalLayer,
-    safe_function: &mut Option<SafeFunction>,
+    inputs: &DMatrix<f32>,
+    parameters: &DVector<f32>,
     real_time: bool,
-) -> Done {
-    match job {
-        Job::Measure { play, parameters } => {
-            let interface = layer.interface();
-            let (channels, shots) = (interface.outputs.len(), play.inputs.ncols());
-            if real_time {
-                let seconds = interface.seconds_per_shot * shots as f64;
-                thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
-            }
-            let mut outputs = DMatrix::zeros(channels, shots);
-            let measured = caught(|| {
-                let outcome = layer.measure(&play.inputs, &parameters, &mut outputs);
-                outcome.map_err(|error| error.to_string())
-            });
-            Done::Measured(play, measured.map(|()| outputs))
-        }
-        Job::MakeSafe => Done::Safe(safe_function.as_mut().map_or(Ok(()), caught)),
+) -> Result<DMatrix<f32>, String> {
+    let interface = layer.interface();
+    let (channels, shots) = (interface.outputs.len(), inputs.ncols());
+    if real_time {
+        let seconds = interface.seconds_per_shot * shots as f64;
+        thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     }
+    let mut outputs = DMatrix::zeros(channels, shots);
+    caught(|| layer.measure(inputs, parameters, &mut outputs).map_err(in_words))?;
+    Ok(outputs)
+}
+
+/// Predictions, or the cotangents of each shot.
+fn ask_twin(
+    twin: Option<&dyn Differentiable>,
+    play: &Play,
+    parameters: &DVector<f32>,
+) -> Result<DMatrix<f32>, String> {
+    let twin = twin.ok_or("this device has no twin")?;
+    let interface = twin.interface();
+    let n_inputs = interface.inputs.len();
+    let mut answers = DMatrix::zeros(play.work.answer_width(interface), play.inputs.ncols());
+    if play.work == Work::Predict {
+        caught(|| twin.respond(&play.inputs, parameters, &mut answers).map_err(in_words))?;
+    } else {
+        let mut dtheta = DVector::zeros(parameters.len());
+        for (shot, mut answer) in answers.column_iter_mut().enumerate() {
+            let x = play.inputs.columns(shot, 1).into_owned();
+            let dy = play.cotangents.columns(shot, 1).into_owned();
+            let mut dx = DMatrix::zeros(n_inputs, 1);
+            caught(|| twin.vjp(&x, parameters, &dy, &mut dx, &mut dtheta).map_err(in_words))?;
+            answer.rows_mut(0, n_inputs).copy_from(&dx);
+            answer.rows_mut(n_inputs, dtheta.len()).copy_from(&dtheta);
+        }
+    }
+    if answers.iter().all(|value| value.is_finite()) {
+        Ok(answers)
+    } else {
+        Err("the twin's answer is not finite".to_owned())
+    }
+}
+
+fn in_words(error: DeviceError) -> String {
+    error.to_string()
 }
 
 /// A panic of a device's code is an error of the device.
@@ -236,12 +287,16 @@ impl<F: FnMut(EmulatorEvent)> Desk<'_, F> {
             let Some(play) = self.responder.play() else { return Ok(()) };
             let header = play.header;
             let parameters = self.responder.parameters().clone();
-            let done = self.have_done(Job::Measure { play, parameters }, Some(&header));
-            let Some(Done::Measured(play, measured)) = done else {
+            let done = self.have_done(Job::Play { play, parameters }, Some(&header));
+            let Some(Done::Played(play, measured)) = done else {
                 return Err(io::Error::other("the device's thread has ended"));
             };
             match measured {
                 Ok(outputs) => self.responder.measured(&play, Ok(&outputs)),
+                // Its twin drives nothing.
+                Err(problem) if play.work != Work::Play => {
+                    self.responder.measured(&play, Err(problem));
+                }
                 Err(problem) => match self.make_safe() {
                     Ok(()) => self.responder.measured(&play, Err(problem)),
                     Err(failure) => {

@@ -45,11 +45,19 @@ pub enum RigError {
         text: String,
     },
     /// A measurement failed on the device, also when it was retried.
-    #[error("{}: {text}", measurements_failed(*tries))]
+    #[error("{}: {text}", failed("the measurement", *tries))]
     Failed {
         /// Number of tries.
         tries: u32,
         /// The device's message: the last lines of its traceback, if it has one.
+        text: String,
+    },
+    /// The device's twin failed, also when it was asked again.
+    #[error("{}: {text}", failed("the twin", *tries))]
+    TwinFailed {
+        /// Number of tries.
+        tries: u32,
+        /// The device's message, as of a measurement.
         text: String,
     },
     /// The device restarts repeatedly.
@@ -115,10 +123,10 @@ impl RigError {
     }
 }
 
-fn measurements_failed(tries: u32) -> String {
+fn failed(what: &str, tries: u32) -> String {
     match tries {
-        0 | 1 => "the measurement failed".to_owned(),
-        tries => format!("the measurement failed {tries} times in a row"),
+        0 | 1 => format!("{what} failed"),
+        tries => format!("{what} failed {tries} times in a row"),
     }
 }
 

@@ -19,7 +19,7 @@ pub const LARGEST_FRAME: usize = 64 * 1024;
 
 const CRC_BYTES: usize = 4;
 
-/// The kind of a frame. The device's answer has the number of the host's kind with the top bit set.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -41,6 +41,10 @@ pub enum Kind {
     Safe = 0x08,
     /// The host's proof of the token.
     Proof = 0x09,
+    /// Shots to be predicted by the device's twin.
+    Predict = 0x0a,
+    /// Shots and cotangents of their readings, to be pulled back by the device's twin.
+    Vjp = 0x0b,
     /// The device in numbers.
     HelloReply = 0x81,
     /// A piece of the description.
@@ -61,6 +65,10 @@ pub enum Kind {
     Challenge = 0x89,
     /// The device's proof of the token; hello is next.
     Proved = 0x8a,
+    /// The twin's readings of the shots.
+    Predicted = 0x8b,
+    /// Cotangents of the shots' drives and parameters.
+    Cotangents = 0x8c,
     /// The device is still playing.
     Busy = 0xfd,
     /// A frame is missing; the header's sequence is the one expected.
@@ -70,7 +78,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 26] = [
         Self::Hello,
         Self::Describe,
         Self::Open,
@@ -80,6 +88,8 @@ impl Kind {
         Self::Ping,
         Self::Safe,
         Self::Proof,
+        Self::Predict,
+        Self::Vjp,
         Self::HelloReply,
         Self::Description,
         Self::Opened,
@@ -90,6 +100,8 @@ impl Kind {
         Self::SafeReply,
         Self::Challenge,
         Self::Proved,
+        Self::Predicted,
+        Self::Cotangents,
         Self::Busy,
         Self::Nak,
         Self::Error,

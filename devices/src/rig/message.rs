@@ -13,6 +13,8 @@ pub struct Greeting {
     pub versions: (u8, u8),
     /// Whether it accepts 16-bit codes.
     pub codes: bool,
+    /// Whether it has a twin, which predicts shots and pulls cotangents back.
+    pub twin: bool,
     /// Whether a shot's outcome depends on the shots before it, so that none may be played again.
     pub stateful: bool,
     /// A number drawn when the device starts.
@@ -39,7 +41,8 @@ impl Greeting {
 
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let (oldest, newest) = self.versions;
-        bytes.extend([oldest, newest, 1 | u8::from(self.codes) << 1, u8::from(self.stateful)]);
+        let abilities = 1 | u8::from(self.codes) << 1 | u8::from(self.twin) << 2;
+        bytes.extend([oldest, newest, abilities, u8::from(self.stateful)]);
         bytes.extend(self.boot.to_le_bytes());
         bytes.extend(self.largest_frame.to_le_bytes());
         bytes.extend(self.window_bytes.to_le_bytes());
@@ -56,6 +59,7 @@ impl Greeting {
         Some(Self {
             versions: (bytes[0], bytes[1]),
             codes: bytes[2] & 2 != 0,
+            twin: bytes[2] & 4 != 0,
             stateful: bytes[3] & 1 != 0,
             boot: long(4),
             largest_frame: long(8),

@@ -6,7 +6,7 @@
 //!
 //! [`Host`] and [`Responder`] are the two ends of the protocol, without a port, a clock or a thread. A [`Rig`] is a
 //! [`PhysicalLayer`](crate::PhysicalLayer) that drives a host over a transport; several rigs form a [`Farm`];
-//! shots go to the first free one. An [`emulator`] serves any layer by a responder. The bytes are specified in
+//! shots go to the first free one. A device that has a digital twin serves that as well, as a [`ServedTwin`]. An [`emulator`] serves any layer by a responder. The bytes are specified in
 //! `devices/PROTOCOL.md`.
 
 mod capacity;
@@ -31,6 +31,7 @@ pub mod registry;
 pub mod responder;
 #[expect(clippy::module_inception, reason = "the rig itself, among its parts")]
 mod rig;
+mod served_twin;
 mod shared;
 mod stdio;
 pub mod target;
@@ -40,6 +41,7 @@ mod timing;
 pub mod token;
 pub mod transport;
 pub mod values;
+mod work;
 
 pub use capacity::Capacity;
 pub use counts::LinkCounts;
@@ -59,7 +61,9 @@ pub use refusal::Refusal;
 pub use registry::{make_all_safe, may_be_driven};
 pub use responder::{Play, Responder};
 pub use rig::Rig;
+pub use served_twin::ServedTwin;
 pub use target::{RigTargets, Target};
 pub use token::Token;
 pub use transport::Transport;
 pub use values::Encoding;
+pub use work::Work;

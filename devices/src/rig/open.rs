@@ -6,6 +6,7 @@ use super::farm::Farm;
 use super::monitor::Monitor;
 use super::options::RigOptions;
 use super::rig::Rig;
+use super::served_twin::ServedTwin;
 use super::target::Target;
 use crate::{DeviceError, PhysicalLayer, SlewLimit};
 
@@ -15,6 +16,8 @@ pub struct Opened {
     pub layer: Box<dyn PhysicalLayer>,
     /// A monitor of each rig.
     pub monitors: Vec<Monitor>,
+    /// The device's twin, if it is one rig that has one.
+    pub twin: Option<ServedTwin>,
 }
 
 /// Opens the device at `targets`; several targets form a farm.
@@ -24,6 +27,7 @@ pub struct Opened {
 /// read, [`DeviceError::Config`] where the devices are of several kinds.
 pub fn open(targets: &[Target], options: RigOptions) -> Result<Opened, DeviceError> {
     let mut monitors = Vec::new();
+    let mut twin = None;
     let mut layers: Vec<Box<dyn PhysicalLayer>> = Vec::new();
     for target in targets {
         layers.push(match target.recording() {
@@ -31,15 +35,20 @@ pub fn open(targets: &[Target], options: RigOptions) -> Result<Opened, DeviceErr
             None => {
                 let rig = Rig::open(target, options)?;
                 monitors.push(rig.monitor());
+                twin = rig.twin();
                 Box::new(SlewLimit::new(rig))
             }
         });
     }
     let layer = match layers.len() {
         1 => layers.remove(0),
-        _ => Box::new(Farm::new(layers)?),
+        _ => {
+            // Each device of a farm has a twin of its own.
+            twin = None;
+            Box::new(Farm::new(layers)?)
+        }
     };
-    Ok(Opened { layer, monitors })
+    Ok(Opened { layer, monitors, twin })
 }
 
 #[cfg(feature = "recording")]

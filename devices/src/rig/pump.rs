@@ -14,6 +14,7 @@ use self::told::Told;
 use super::error::RigError;
 use super::host::Host;
 use super::transport::Transport;
+use super::work::Work;
 
 /// How long reopening a lost link is tried.
 const REOPEN: Duration = Duration::from_secs(10);
@@ -95,18 +96,19 @@ impl Pump {
         &self.host
     }
 
-    /// Measures a batch; see [`Host::play`].
-    pub fn play(
+    /// Has a batch measured, predicted or pulled back; see [`Host::ask`].
+    pub fn ask(
         &mut self,
+        work: Work,
         parameters: &[f32],
-        inputs: &[f32],
+        values: &[f32],
         stop: &AtomicBool,
     ) -> Result<(), RigError> {
         if self.is_closed {
             return Err(RigError::Interrupted);
         }
         let now = self.now();
-        self.host.play(now, parameters, inputs);
+        self.host.ask(now, work, parameters, values);
         self.finish(stop)
     }
 

@@ -15,9 +15,9 @@ pub enum Refusal {
     Shape = 3,
     /// A value is not finite or out of range.
     Range = 4,
-    /// The measurement failed.
+    /// The measurement failed, or the twin.
     Fault = 5,
-    /// The device does not know the frame's kind.
+    /// The device does not know the frame's kind, such as a question to a twin that it does not have.
     Unknown = 6,
     /// The device could not reach its safe state: it may still be driven.
     SafeFailed = 7,

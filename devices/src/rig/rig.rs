@@ -1,7 +1,7 @@
 //! A real device as a physical layer.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,11 +14,13 @@ use super::monitor::Monitor;
 use super::options::RigOptions;
 use super::pump::Pump;
 use super::registry;
+use super::served_twin::ServedTwin;
 use super::shared::Shared;
 use super::target::Target;
 use super::token::Token;
 use super::transport::Transport;
 use super::values::Encoding;
+use super::work::Work;
 use crate::{DeviceError, Interface, PhysicalLayer};
 
 /// Longest period of the keeper; a short watchdog needs a shorter one.
@@ -122,6 +124,13 @@ impl Rig {
         &self.identity
     }
 
+    /// The device's twin, if it says that it has one. The twin shares the link with the rig, and ends with it.
+    #[must_use]
+    pub fn twin(&self) -> Option<ServedTwin> {
+        let has_one = self.identity.greeting.twin;
+        has_one.then(|| ServedTwin::new(self.interface.clone(), Arc::clone(&self.shared)))
+    }
+
     /// A monitor of the link, for other threads.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
@@ -171,13 +180,9 @@ impl PhysicalLayer for Rig {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
-        let mut pump = self.shared.pump();
-        let played = pump.play(parameters.as_slice(), inputs.as_slice(), &self.shared.stop);
-        *self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner) =
-            played.as_ref().err().map(ToString::to_string);
-        played.map_err(|error| self.shared.fault(error))?;
+        let pump = self.shared.ask(Work::Play, parameters.as_slice(), inputs.as_slice())?;
         self.shared.shots.fetch_add(inputs.ncols() as u64, Ordering::Relaxed);
-        outputs.copy_from_slice(pump.host().measurements());
+        outputs.copy_from_slice(pump.host().outputs());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::RigError;
 use super::pump::Pump;
+use super::work::Work;
 use crate::DeviceError;
 
 /// What a rig shares with its keeper, its monitors and the registry.
@@ -99,6 +100,22 @@ impl Shared {
     /// Stops the current batch, if any.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Has `work` done on shots of the `values` `[shots · width]` at `parameters`, and gives the link with the
+    /// answers.
+    pub(super) fn ask(
+        &self,
+        work: Work,
+        parameters: &[f32],
+        values: &[f32],
+    ) -> Result<Held<'_>, DeviceError> {
+        let mut pump = self.pump();
+        let outcome = pump.ask(work, parameters, values, &self.stop);
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) =
+            outcome.as_ref().err().map(ToString::to_string);
+        outcome.map_err(|error| self.fault(error))?;
+        Ok(pump)
     }
 
     /// Sends the device to its safe state, and closes the link.

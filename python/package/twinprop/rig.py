@@ -29,6 +29,22 @@ type, NaN, range. `measure(inputs, parameters)` can still be called as a functio
 In a notebook, `measure.serve()` listens on a TCP port in the background and prints its address;
 `measure.stop()` ends it. The *host* is the program that uses the device, which is twinprop.
 
+A digital twin of the device that you have already can be served beside it, for `twin = { served = {} }` in a
+recipe. Asking it drives nothing:
+
+    @measure.twin
+    def predict(inputs, parameters):
+        return readings  # [shots, channels], as a model of the device says
+
+    @predict.vjp
+    def vjp(inputs, parameters, cotangents):
+        return of_inputs, of_parameters  # of each shot, [shots, channels], from cotangents [shots, outputs]
+
+`of_parameters` may also be the sum over the shots, [parameters]; the host sums in any case. Without @predict.vjp
+the twin is differentiated by central differences: `predict` is called twice for every input and parameter, with
+float64. `measure.twin(module)` takes a torch.nn.Module instead, `module(inputs, parameters)`, which gets tensors of
+float32 with a row of parameters for every shot, and is differentiated by autograd.
+
 Options of @rig, after inputs, outputs and parameters (each a bank or a list of banks):
 
     name              name of the device (default: script and function, "my_rig.measure")
@@ -96,6 +112,7 @@ except ImportError:
 
 VERSION = 1
 HELLO, DESCRIBE, OPEN, CONFIGURE, PLAY, PLAY_CODES, PING, SAFE = range(1, 9)
+PREDICT, VJP, PREDICTED, COTANGENTS = 0x0A, 0x0B, 0x8B, 0x8C
 HELLO_REPLY, DESCRIPTION, OPENED, CONFIGURED = 0x81, 0x82, 0x83, 0x84
 MEASURED, MEASURED_CODES, HEALTH, SAFE_REPLY = 0x85, 0x86, 0x87, 0x88
 PROOF, CHALLENGE, PROVED = 0x09, 0x89, 0x8A
@@ -119,6 +136,7 @@ GREETINGS = 64  # Maximum number of new connections that are checked at the same
 VANISHED = 30  # Seconds after which a connection ends if its other end has vanished.
 LAST_ANSWERS = 1.5  # Seconds that a script keeps answering its host after a signal to end.
 UNREAD = 1.0  # Seconds after which unread output is dropped.
+STEP = 1e-4  # Step of a twin's central differences, as a share of a channel's range.
 PRINTED_AT_ONCE = 512  # Bytes that a writable pipe takes without blocking, on every system.
 
 
@@ -225,9 +243,11 @@ class Misfit(ValueError):
 
 
 class _Side:
-    """The channels of one side with their ranges. `noun` is the name of one value: drive, parameter or reading."""
+    """The channels of one side with their ranges. `noun` is the name of one value: drive, parameter or reading.
 
-    def __init__(self, banks, noun):
+    Values without a range (`bounded=False`), which are a twin's, only have to be finite."""
+
+    def __init__(self, banks, noun, bounded=True):
         self.banks = [banks] if isinstance(banks, dict) else list(banks or [])
         self.noun = noun
         self.exact = [(b["minimum"], b["maximum"]) for b in self.banks for _ in range(b["count"])]
@@ -236,6 +256,11 @@ class _Side:
         self.slack = [_slack(*pair) for b in self.banks
                       for pair in [(_single(b["minimum"]), _single(b["maximum"]))] * b["count"]]
         self.count = len(self.exact)
+        self.bounded = bounded
+        if not bounded:
+            largest = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
+            self.exact = self.ranges = [(-largest, largest)] * self.count
+            self.slack = [0.0] * self.count
         if numpy:
             self.low, self.high = numpy.array(self.ranges or [(0, 0)], numpy.float32).T
             slack = numpy.array(self.slack or [0], numpy.float32)
@@ -379,6 +404,8 @@ class _Side:
             raise Misfit(f"{here} is NaN")
         (low, high), (exact_low, exact_high) = self.ranges[place], self.exact[place]
         slack, rounded = self.slack[place], _single(number)
+        if math.isinf(rounded) and not self.bounded:
+            raise Misfit(f"{here} is infinite")
         if not low - slack <= rounded <= high + slack:
             raise Misfit(f"{here} is {number} {unit}, outside {exact_low} to {exact_high} {unit}")
         return min(max(rounded, low), high)
@@ -470,6 +497,8 @@ class Device:
         if not (self.inputs.count and self.outputs.count):
             raise ValueError("a device has inputs and outputs: give a bank for each")
         functools.update_wrapper(self, measure, updated=())
+        self.model = None  # The digital twin, if there is one.
+        self.is_frame_chosen = largest_frame is not None
         self.name = name or _name(measure)
         self.stateful, self.watchdog, self.codes = bool(stateful), float(watchdog), bool(codes)
         needed = HEADER.size + 4 + 4 * max(self.inputs.count, self.outputs.count)
@@ -537,6 +566,21 @@ class Device:
         self.on_safe, self.is_safe = function, False
         return function
 
+    def twin(self, model):
+        """Decorates `predict(inputs, parameters) -> readings`, the digital twin that is served beside the device, or
+        takes a torch.nn.Module. `vjp` of the result decorates its vector-Jacobian product."""
+        model = _Twin(self, model)
+        widest = self.inputs.count + max(self.outputs.count, self.parameters.count)
+        needed = HEADER.size + 4 + 4 * widest
+        needed += needed // 254 + 3
+        if not self.is_frame_chosen:
+            self.largest_frame = max(self.largest_frame, min(needed, LARGEST_FRAME))
+        if largest_payload(self.largest_frame) < 4 * widest:
+            raise ValueError(f"a frame of {self.largest_frame} bytes does not hold the cotangents of a shot, which "
+                             f"need {needed}; largest_frame may be {LARGEST_FRAME} at most")
+        self.model = model
+        return model
+
     def receive(self, data):
         """Does what `data` asks for, and yields the frames of the answers."""
         for frame in self._frames(data):
@@ -599,8 +643,8 @@ class Device:
             window = self.largest_frame * min(self.window_frames, 3)
             watchdog = int(self.watchdog * 1000)
             yield encode(header._replace(kind=HELLO_REPLY), struct.pack(
-                "<BBBBIIIHHIII", VERSION, VERSION, 1 | self.codes << 1, self.stateful, self.boot, self.largest_frame,
-                window, self.window_frames, self.session, watchdog, len(self.description),
+                "<BBBBIIIHHIII", VERSION, VERSION, 1 | self.codes << 1 | (self.model is not None) << 2, self.stateful,
+                self.boot, self.largest_frame, window, self.window_frames, self.session, watchdog, len(self.description),
                 zlib.crc32(self.description)))
         elif kind == DESCRIBE and len(payload) == 4:
             (offset,) = struct.unpack("<I", payload)
@@ -629,7 +673,7 @@ class Device:
                 yield encode(header._replace(kind=SAFE_REPLY))
             elif all(header != other for other, _ in self.asked):
                 self.asked.append((header, time.monotonic()))
-        elif kind in (CONFIGURE, PLAY, PLAY_CODES):
+        elif kind in (CONFIGURE, PLAY, PLAY_CODES, PREDICT, VJP):
             yield from self._take_in_order(header, payload)
 
     def _take_in_order(self, header, payload):
@@ -674,7 +718,8 @@ class Device:
                 self.current = (header, time.monotonic())
         if asked:
             return self._safe_answers(self.make_safe())
-        frame = (self._configure if header.kind == CONFIGURE else self._play)(header, payload)
+        work = {CONFIGURE: self._configure, PREDICT: self._ask_twin, VJP: self._ask_twin}.get(header.kind, self._play)
+        frame = work(header, payload)
         with self.turn:
             self.current = None
             return [self._remember(header, frame)]
@@ -708,16 +753,23 @@ class Device:
             self.incoming = (epoch, received)
         return encode(header._replace(kind=CONFIGURED))
 
+    def _refusal(self, header, payload, channels, answered, width=4):
+        """The answer to shots of other parameters, or of another size than `channels` values a shot of `width` bytes
+        each, `answered` values in the answer; None if they fit."""
+        largest = largest_payload(self.largest_frame)
+        if header.session != self.session or header.epoch != self.epoch or not self.epoch:
+            return self._error(header, WRONG_EPOCH, f"parameters {header.epoch} are asked for")
+        if (header.channels != channels or not header.shots
+                or len(payload) != width * header.shots * channels or width * header.shots * answered > largest):
+            return self._error(header, WRONG_SHAPE, f"a shot has {channels} channels")
+        return None
+
     def _play(self, header, payload):
         coded = header.kind == PLAY_CODES
-        width, largest = 2 if coded else 4, largest_payload(self.largest_frame)
         with self.turn:
-            if header.session != self.session or header.epoch != self.epoch or not self.epoch:
-                return self._error(header, WRONG_EPOCH, f"parameters {header.epoch} are asked for")
-            if (header.channels != self.inputs.count or not header.shots
-                    or len(payload) != width * header.shots * header.channels
-                    or width * header.shots * self.outputs.count > largest):
-                return self._error(header, WRONG_SHAPE, f"a shot has {self.inputs.count} channels")
+            refusal = self._refusal(header, payload, self.inputs.count, self.outputs.count, 2 if coded else 4)
+            if refusal:
+                return refusal
             try:
                 shots = self.inputs.read(payload, coded)
             except Misfit as misfit:
@@ -741,20 +793,72 @@ class Device:
         return encode(header._replace(kind=kind, channels=self.outputs.count),
                       self.outputs.bytes(readings, coded))
 
+    def _ask_twin(self, header, payload):
+        """Answers by the twin, which drives nothing: the device stays in its safe state, or as it is."""
+        if self.model is None:
+            return self._error(header, UNKNOWN, "this device has no twin")
+        sides, answered = [self.inputs], [self.outputs]
+        if header.kind == VJP:
+            sides, answered = [self.inputs, self.model.cotangents], [self.inputs, self.parameters]
+        channels, answered = sum(side.count for side in sides), sum(side.count for side in answered)
+        with self.turn:
+            refusal = self._refusal(header, payload, channels, answered)
+            if refusal:
+                return refusal
+            split = 4 * self.inputs.count
+            shots = [payload[at : at + 4 * channels] for at in range(0, len(payload), 4 * channels)]
+            try:
+                values = [side.read(b"".join(part)) for side, part in
+                          zip(sides, [[shot[:split] for shot in shots], [shot[split:] for shot in shots]])]
+            except Misfit as misfit:
+                return self._error(header, OUT_OF_RANGE, str(misfit))
+            setting = self.setting.copy()
+        ask, function = self.model, self.model.predict
+        if header.kind == VJP:
+            ask, function = self.model.pull, self.model.own_vjp or function
+        try:
+            with self.hands:
+                self.measuring = True
+                found = ask(values[0], setting, *values[1:])
+                self.measuring = False
+            self._stay_out_of_children()
+        except BaseException as error:  # As of a measurement.
+            self.measuring = False
+            self._stay_out_of_children(error)
+            with self.turn:
+                # The frames behind this one are refused, so that the host repeats them in order.
+                self.epoch, self.incoming = 0, (0, b"")
+            return self._error(header, FAULT, self._account(error, function, "the twin"))
+        if header.kind == PREDICT:
+            payload = self.model.readings.bytes(found, False)
+        elif numpy:
+            payload = numpy.ascontiguousarray(numpy.hstack(found), "<f4").tobytes()
+        else:
+            flat = [value for shot in zip(*found) for side in shot for value in side]
+            payload = struct.pack(f"<{len(flat)}f", *flat)
+        kind = PREDICTED if header.kind == PREDICT else COTANGENTS
+        return encode(header._replace(kind=kind, channels=answered), payload)
+
+    def _account(self, error, function, what):
+        """The host's text about an exception of `function`; its traceback is printed."""
+        if isinstance(error, _Interrupted):
+            return f"{what} was interrupted: " + (self.ending or "the safe state was asked for")
+        if isinstance(error, Misfit):
+            return str(error)
+        text = _tell(error, function)
+        # In full only once: a repeated fault would fill the terminal.
+        kind = (type(error), text.rpartition("\n")[2])
+        if kind not in self.printed_faults:
+            self.printed_faults.add(kind)
+            with contextlib.suppress(BaseException):
+                _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        return text
+
     def _fault(self, header, error):
         """Makes the device safe, and returns the answer to shots that could not be measured."""
-        if isinstance(error, _Interrupted):
-            text = "the measurement was interrupted: " + (self.ending or "the safe state was asked for")
-        elif isinstance(error, Misfit):
-            text = f"{getattr(self.measure, '__name__', 'measure')}() returned no readings: {error}"
-        else:
-            text = _tell(error, self.measure)
-            # In full only once: a repeated fault would fill the terminal.
-            kind = (type(error), text.rpartition("\n")[2])
-            if kind not in self.printed_faults:
-                self.printed_faults.add(kind)
-                with contextlib.suppress(BaseException):
-                    _say("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        text = self._account(error, self.measure, "the measurement")
+        if isinstance(error, Misfit):
+            text = f"{getattr(self.measure, '__name__', 'measure')}() returned no readings: {text}"
         failure = self.make_safe()
         if failure:
             return self._error(header, SAFE_FAILED, f"{failure}\nafter the measurement failed: {text}")
@@ -1123,6 +1227,133 @@ class _Link:
         self.hang_up()
 
 
+# The twin.
+
+
+class _Twin:
+    """The digital twin of `device`: its predictions and their vector-Jacobian product, with checks."""
+
+    def __init__(self, device, predict):
+        torch = sys.modules.get("torch")
+        self.module = predict if torch is not None and isinstance(predict, torch.nn.Module) else None
+        if self.module is None:
+            if not callable(predict):
+                raise TypeError(f"the twin is a {type(predict).__name__}; decorate a function (inputs, parameters) -> "
+                                "readings, or give a torch.nn.Module")
+            _check_arguments(predict, 2, "the inputs and the parameters")
+            functools.update_wrapper(self, predict, updated=())
+        self.device, self.predict, self.own_vjp = device, predict, None
+        # Predictions have no range, nor have the cotangents of the outputs, inputs and parameters.
+        self.readings = _Side(device.outputs.banks, "reading", bounded=False)
+        self.cotangents, self.of_inputs, self.of_parameters = (
+            _Side(side.banks, "cotangent", bounded=False) for side in (device.outputs, device.inputs, device.parameters))
+
+    def __call__(self, inputs, parameters):
+        """Predicted readings; the result is checked."""
+        name = getattr(self.predict, "__name__", "the twin")
+        found = self._torch(inputs, parameters) if self.module is not None else self.predict(inputs, parameters)
+        try:
+            return self.readings.checked(found, len(inputs))
+        except Misfit as error:
+            raise Misfit(f"{name}() returned no readings: {error}") from None
+
+    def vjp(self, function):
+        """Decorates `vjp(inputs, parameters, cotangents) -> (of_inputs, of_parameters)`."""
+        _check_arguments(function, 3, "the inputs, the parameters and the readings' cotangents")
+        self.own_vjp = function
+        return function
+
+    def pull(self, inputs, parameters, cotangents):
+        """Cotangents of the inputs and of the parameters, each [shots, channels]."""
+        shots = len(inputs)
+        if self.own_vjp:
+            found, name = self.own_vjp(inputs, parameters, cotangents), getattr(self.own_vjp, "__name__", "vjp")
+        elif self.module is not None:
+            found, name = self._torch(inputs, parameters, cotangents), "autograd"
+        else:
+            found, name = self._differences(inputs, parameters, cotangents), "the central difference"
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            kind = f"{len(found)} values" if isinstance(found, (tuple, list)) else f"a {type(found).__name__}"
+            raise Misfit(f"{name}() returned {kind}, expected the cotangents of the inputs and of the parameters")
+        checked = []
+        for side, values, what in zip((self.of_inputs, self.of_parameters), found, ("inputs", "parameters")):
+            if what == "parameters":
+                values = self._of_each_shot(values, shots)
+            try:
+                checked.append(side.checked(values, shots))
+            except Misfit as error:
+                raise Misfit(f"{name}() returned no cotangents of the {what}: {error}") from None
+        return checked
+
+    def _of_each_shot(self, values, shots):
+        """The parameters' cotangents of each shot. A sum over the shots, [parameters], becomes that of the first shot,
+        because the host adds them up."""
+        count = self.of_parameters.count
+        if not count:
+            return numpy.zeros((shots, 0), numpy.float32) if numpy else [[] for _ in range(shots)]
+        if numpy and hasattr(values, "__array__"):
+            values = numpy.asarray(values)
+        shape = getattr(values, "shape", None)
+        is_sum = len(shape) == 1 if isinstance(shape, tuple) else _is_row(values) and not any(map(_is_row, values))
+        if is_sum and len(values) == count:
+            return [values, *[[0.0] * count for _ in range(shots - 1)]]
+        return values
+
+    def _differences(self, inputs, parameters, cotangents):
+        """Central differences in 64 bits, inside the ranges, so one-sided at their ends."""
+        shots = len(inputs)
+
+        def at(x, theta):
+            found = self.predict(x, theta)
+            self.readings.checked(found, shots)
+            return numpy.asarray(found, float) if numpy else [list(map(float, row)) for row in found]
+
+        def slopes(side, rows, of):
+            columns = []
+            for place, (low, high) in enumerate(side.ranges):
+                sides, values = [], []
+                for step in (STEP * (high - low), -STEP * (high - low)):
+                    moved = rows.copy() if numpy else [list(row) for row in rows]
+                    for row in moved:
+                        row[place] = min(max(row[place] + step, low), high)
+                    values.append([row[place] for row in moved])
+                    sides.append(of(moved))
+                each = [above - below for above, below in zip(*values)] * (shots // len(rows))
+                if numpy:
+                    columns.append(((sides[0] - sides[1]) * cotangents).sum(1) / each)
+                else:
+                    columns.append([sum((y - z) * dy for y, z, dy in zip(*shot)) / step
+                                    for shot, step in zip(zip(*sides, cotangents), each)])
+            return numpy.array(columns).reshape(len(columns), shots).T if numpy else [list(row) for row in zip(*columns)]
+
+        if numpy:
+            inputs, parameters = inputs.astype(float), parameters.astype(float)
+        setting = parameters[None] if numpy else [parameters]
+        return (slopes(self.device.inputs, inputs, lambda x: at(x, parameters)),
+                slopes(self.device.parameters, setting, lambda theta: at(inputs, theta[0])))
+
+    def _torch(self, inputs, parameters, cotangents=None):
+        """Predictions of the module or, with cotangents, its vector-Jacobian product by autograd."""
+        import torch
+
+        place = next((parameter.device for parameter in self.module.parameters()), None)
+
+        def tensor(values):
+            return torch.tensor(values, dtype=torch.float32, device=place)
+
+        # With a row of parameters for every shot, so that their cotangents are those of each shot.
+        at = [tensor(inputs), tensor(parameters).repeat(len(inputs), 1)]
+        if cotangents is None:
+            with torch.no_grad():
+                return self.module(*at).cpu()
+        with torch.enable_grad():
+            readings = self.module(*[values.requires_grad_() for values in at])
+        self.readings.checked(readings.detach().cpu(), len(inputs))
+        found = torch.autograd.grad(readings, at, tensor(cotangents), allow_unused=True)
+        return tuple((torch.zeros_like(values) if gradient is None else gradient).cpu()
+                     for gradient, values in zip(found, at))
+
+
 class _Clock(threading.Thread):
     """Sends busy frames, checks the watchdog, and interrupts measurements that nobody waits for."""
 
@@ -1179,19 +1410,24 @@ def rig(inputs, outputs=None, parameters=(), **options):
         raise TypeError("write @rig(inputs=bank(…), parameters=bank(…), outputs=bank(…)) above the function")
 
     def decorate(measure):
-        with contextlib.suppress(ValueError):  # Some built-in functions have no signature.
-            signature = inspect.signature(measure)
-            try:
-                signature.bind(None, None)
-            except TypeError:
-                raise TypeError(f"{_name(measure)}{signature} must take two arguments, the inputs and the parameters; "
-                                "of a method, decorate the bound one: rig(…)(laboratory.measure)") from None
+        _check_arguments(measure, 2, "the inputs and the parameters",
+                         "; of a method, decorate the bound one: rig(…)(laboratory.measure)")
         device = Device(measure, inputs, parameters, outputs, **options)
         if measure.__module__ == "__main__" and not _is_interactive():
             atexit.register(_remind, device)
         return device
 
     return decorate
+
+
+def _check_arguments(function, count, which, advice=""):
+    with contextlib.suppress(ValueError):  # Some built-in functions have no signature.
+        signature = inspect.signature(function)
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            number = {2: "two", 3: "three"}[count]
+            raise TypeError(f"{_name(function)}{signature} must take {number} arguments, {which}{advice}") from None
 
 
 def _remind(device):

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::Host;
 use super::state::{Pending, Request, Timeouts};
 use crate::rig::error::RigError;
-use crate::rig::frame::Frame;
+use crate::rig::frame::{Frame, Kind};
 use crate::rig::refusal::Refusal;
 use crate::rig::values::Encoding;
+use crate::rig::work::Work;
 
 /// A busy device that is silent for so long may have lost a frame.
 const BUSY_SILENCE: Duration = Duration::from_secs(1);
@@ -25,21 +26,23 @@ impl Host {
             .then_some(pending)
     }
 
-    pub(super) fn take_measured(
-        &mut self,
-        now: Duration,
-        frame: &Frame<'_>,
-        encoding: Encoding,
-    ) -> Option<()> {
-        let Request::Play { first, shots } = self.asked(frame)?.request else { return None };
-        let channels = &self.identity.as_ref()?.description.interface.outputs;
+    /// Takes measurements, predictions or cotangents.
+    pub(super) fn take_shots(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
+        let Request::Shots { first, shots } = self.asked(frame)?.request else { return None };
+        let interface = &self.identity.as_ref()?.description.interface;
         let header = &frame.header;
-        let fits = header.first_shot == first as u16
+        let encoding = match header.kind {
+            Kind::MeasuredCodes => Encoding::Codes,
+            _ => Encoding::Floats,
+        };
+        let batch = self.batch.as_mut()?;
+        let width = self.work.answer_width(interface);
+        let fits = header.kind == self.work.answer(encoding)
+            && header.first_shot == first as u16
             && usize::from(header.shots) == shots
-            && usize::from(header.channels) == channels.len();
-        let places = first * channels.len()..(first + shots) * channels.len();
-        let outputs = self.batch.as_mut()?.outputs.get_mut(places)?;
-        (fits && encoding.read(channels, frame.payload, outputs)).then_some(())?;
+            && usize::from(header.channels) == width;
+        let outputs = batch.outputs.get_mut(first * width..(first + shots) * width)?;
+        (fits && encoding.read(&interface.outputs, frame.payload, outputs)).then_some(())?;
         self.note_pace(now, header.sequence, shots);
         (self.failures, self.shots_answered) = (0, self.shots_answered + shots as u64);
         self.answer(now, header.sequence);
@@ -138,16 +141,22 @@ impl Host {
     }
 
     /// A measurement failed: it is retried, unless shots depend on each other or it failed too often in a row.
-    /// The device is in its safe state and refuses the frames behind it, which are sent again in order.
+    /// The device has forgotten the parameters and refuses the frames behind it, which are sent again in order. A
+    /// twin that failed can always be asked again.
     fn take_failure(&mut self, now: Duration, frame: &Frame<'_>) -> Option<()> {
         let pending = self.asked(frame)?;
         let (request, epoch) = (pending.request, pending.epoch);
         let text = String::from_utf8_lossy(&frame.payload[2..]).into_owned();
-        let is_stateful = self.identity.as_ref()?.greeting.stateful;
+        let plays = self.work == Work::Play;
+        let is_final = plays && self.identity.as_ref()?.greeting.stateful;
         self.failures += 1;
         self.last_failure.clone_from(&text);
-        if is_stateful || self.failures > self.patience.retries {
-            self.fail(RigError::Failed { tries: self.failures, text });
+        if is_final || self.failures > self.patience.retries {
+            let tries = self.failures;
+            self.fail(match plays {
+                true => RigError::Failed { tries, text },
+                false => RigError::TwinFailed { tries, text },
+            });
             return Some(());
         }
         self.counts.retried += 1;
@@ -157,7 +166,8 @@ impl Host {
             self.configure_again();
         }
         let pause = RETRY_PAUSES[(self.failures as usize - 1).min(RETRY_PAUSES.len() - 1)];
-        self.next_play = self.next_play.max(now + pause);
+        let tempo = self.tempo_mut();
+        tempo.next = tempo.next.max(now + pause);
         Some(())
     }
 }

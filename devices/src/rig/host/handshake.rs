@@ -7,6 +7,8 @@ use super::state::{Identity, Request, State, Step, Timeouts};
 use crate::rig::error::RigError;
 use crate::rig::frame::{Frame, Header, Kind, VERSION, checksum, frame_bytes, largest_payload};
 use crate::rig::message::{Description, Greeting, long};
+use crate::rig::values::Encoding;
+use crate::rig::work::Work;
 
 /// After this time hello is sent less often.
 const PATIENT: Duration = Duration::from_secs(5);
@@ -112,6 +114,16 @@ impl Host {
                 greeting.largest_frame
             ));
         }
+        let pulled_back = Work::Vjp.widest(interface);
+        if greeting.twin
+            && (pulled_back > usize::from(u16::MAX)
+                || payload < pulled_back * Encoding::Floats.width())
+        {
+            return Err(format!(
+                "a shot of its twin, with {pulled_back} values, does not fit its largest frame of {} bytes",
+                greeting.largest_frame
+            ));
+        }
         let frame = frame_bytes(widest * width);
         if greeting.window_frames == 0 || (greeting.window_bytes as usize) < frame {
             return Err(format!(
@@ -135,11 +147,13 @@ impl Host {
         } else {
             if self.identity.as_ref().is_some_and(|known| known.greeting.boot != greeting.boot) {
                 self.counts.restarts += 1;
-                self.counts.replayed_after_restart += self.shots_on_the_way() as u64;
+                if self.work == Work::Play {
+                    self.counts.replayed_after_restart += self.shots_on_the_way() as u64;
+                }
             }
             let unanswered = self.pending.drain(..).filter(|pending| !pending.answered);
             self.again.extend(unanswered.map(|pending| pending.request));
-            self.again.retain(|request| matches!(request, Request::Play { .. }));
+            self.again.retain(|request| matches!(request, Request::Shots { .. }));
             (self.base, self.in_flight) = (0, 0);
             self.configure_again();
         }

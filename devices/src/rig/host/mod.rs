@@ -24,16 +24,16 @@ mod waiting;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::frame_size::FrameSize;
 pub use self::patience::Patience;
 pub use self::state::Identity;
-use self::state::{Admission, Batch, Pending, Request, Safety, State, Timeouts};
+use self::state::{Admission, Batch, Pending, Request, Safety, State, Tempo, Timeouts};
 use super::counts::LinkCounts;
 use super::error::RigError;
 use super::frame::{Decoder, Encoder, Frame, Header, Kind, LARGEST_FRAME};
 use super::message::Health;
 use super::timing::RoundTrip;
 use super::values::Encoding;
+use super::work::Work;
 
 /// The host's end of a link.
 pub struct Host {
@@ -50,6 +50,8 @@ pub struct Host {
     epoch: u16,
     /// The first parameter without a request; `None` once all are sent.
     unsent: Option<usize>,
+    /// What the current batch, or the last one, is for.
+    work: Work,
     batch: Option<Batch>,
     spare: Batch,
     /// Requests to repeat before any other.
@@ -67,15 +69,14 @@ pub struct Host {
     /// Time of the last frame, and of the last answer to a request.
     last_heard: Duration,
     last_answer: Duration,
-    frame_size: FrameSize,
-    /// Shots answered with measurements.
+    /// The pace of each kind of work.
+    tempi: [Tempo; Work::COUNT],
+    /// Shots that were measured, or answered by the twin.
     shots_answered: u64,
     answers: u64,
-    /// Failed measurements since the last success, and the device's message of the last.
+    /// Failures of a measurement or of the twin since the last success, and the device's message of the last.
     failures: u32,
     last_failure: String,
-    /// Earliest time of the next shots, if the device limits their rate.
-    next_play: Duration,
     last_sent: Duration,
 
     safety: Safety,
@@ -103,6 +104,7 @@ impl Host {
             parameters: Vec::new(),
             epoch: 0,
             unsent: Some(0),
+            work: Work::Play,
             batch: None,
             spare: Batch::default(),
             again: VecDeque::new(),
@@ -116,12 +118,11 @@ impl Host {
             busy_since: None,
             last_heard: Duration::ZERO,
             last_answer: Duration::ZERO,
-            frame_size: FrameSize::default(),
+            tempi: Default::default(),
             shots_answered: 0,
             answers: 0,
             failures: 0,
             last_failure: String::new(),
-            next_play: Duration::ZERO,
             last_sent: Duration::ZERO,
             safety: Safety::Unknown,
             safe_requests: 0,
@@ -140,17 +141,24 @@ impl Host {
         self.greet(now);
     }
 
-    /// Starts to measure `inputs`, `[shots · n_inputs]`, at `parameters`. The device must be known, and both
-    /// must fit its interface.
+    /// Starts to measure `inputs`, `[shots · n_inputs]`, at `parameters`: [`ask`](Self::ask) for [`Work::Play`].
     pub fn play(&mut self, now: Duration, parameters: &[f32], inputs: &[f32]) {
-        let identity = self.identity.as_ref().expect("a batch is played on a device that is known");
+        self.ask(now, Work::Play, parameters, inputs);
+    }
+
+    /// Starts `work` on shots of the `values` `[shots · width]` at `parameters`. The device must be known, both
+    /// must fit its interface, and it must have a twin if the work is one's.
+    pub fn ask(&mut self, now: Duration, work: Work, parameters: &[f32], values: &[f32]) {
+        let identity = self.identity.as_ref().expect("work is for a device that is known");
         let interface = &identity.description.interface;
-        let shots = inputs.len() / interface.inputs.len();
+        let shots = values.len() / work.width(interface);
         let mut batch = std::mem::take(&mut self.spare);
         batch.inputs.clear();
-        batch.inputs.extend_from_slice(inputs);
-        batch.outputs.resize(shots * interface.outputs.len(), f32::NAN);
+        batch.inputs.extend_from_slice(values);
+        batch.outputs.clear();
+        batch.outputs.resize(shots * work.answer_width(interface), f32::NAN);
         (batch.shots, batch.next) = (shots, 0);
+        self.work = work;
         self.batch = Some(batch);
         self.outcome = None;
         self.failures = 0;
@@ -174,9 +182,9 @@ impl Host {
         self.outcome.take()
     }
 
-    /// The measurements of the last batch, `[shots · n_outputs]`.
+    /// The answers of the last batch, `[shots · width]`: measurements, predictions or cotangents.
     #[must_use]
-    pub fn measurements(&self) -> &[f32] {
+    pub fn outputs(&self) -> &[f32] {
         &self.spare.outputs
     }
 
@@ -204,7 +212,7 @@ impl Host {
         LinkCounts { frames_damaged: self.decoder.rejected().frames, ..self.counts }
     }
 
-    /// Shots measured since the link was created.
+    /// Shots measured, or answered by the twin, since the link was created.
     #[must_use]
     pub fn shots_answered(&self) -> u64 {
         self.shots_answered
@@ -222,7 +230,13 @@ impl Host {
         self.busy_since.map(|_| self.shots_on_the_way())
     }
 
-    /// The device's message of the last failed measurement; empty if none failed.
+    /// What the current batch, or the last one, is for.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    /// The device's message of the last failure of a measurement or of its twin; empty if none failed.
     #[must_use]
     pub fn last_failure(&self) -> &str {
         &self.last_failure
@@ -262,7 +276,7 @@ impl Host {
             _ => None,
         };
         let safe = self.safe_deadline();
-        let pace = (self.next_is_play() && self.has_room()).then_some(self.next_play);
+        let pace = (self.next_has_shots() && self.has_room()).then_some(self.tempo().next);
         [handshake, self.timer, self.ping_time(), pace, safe].into_iter().flatten().min()
     }
 
@@ -321,8 +335,9 @@ impl Host {
         }
         self.timeouts.heard = true;
         match kind {
-            Kind::Measured => self.take_measured(now, frame, Encoding::Floats),
-            Kind::MeasuredCodes => self.take_measured(now, frame, Encoding::Codes),
+            Kind::Measured | Kind::MeasuredCodes | Kind::Predicted | Kind::Cotangents => {
+                self.take_shots(now, frame)
+            }
             Kind::Configured => self.take_configured(now, frame),
             Kind::Busy => self.take_busy(now, frame),
             Kind::Nak => self.take_nak(now, frame.header.sequence),
@@ -330,6 +345,15 @@ impl Host {
             _ => None,
         }
         .is_some()
+    }
+
+    /// The pace of the current work.
+    fn tempo(&self) -> &Tempo {
+        &self.tempi[self.work as usize]
+    }
+
+    fn tempo_mut(&mut self) -> &mut Tempo {
+        &mut self.tempi[self.work as usize]
     }
 
     fn end_if_complete(&mut self) {

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use super::Host;
-use super::state::{Identity, Pending, Request, Safety, State};
+use super::state::{Identity, Pending, Request, Safety, State, Tempo};
 use crate::rig::frame::{Header, Kind, largest_payload};
 use crate::rig::message::Greeting;
 use crate::rig::values::{Encoding, write_floats};
+use crate::rig::work::Work;
 
 impl Host {
     /// Schedules the parameters as a new setting before the next shots.
     pub(super) fn configure_again(&mut self) {
         self.epoch = self.epoch.wrapping_add(1).max(1);
         self.unsent = Some(0);
-        self.again.retain(|request| matches!(request, Request::Play { .. }));
+        self.again.retain(|request| matches!(request, Request::Shots { .. }));
     }
 
     pub(super) fn encoding_for(&self, greeting: &Greeting) -> Encoding {
@@ -21,7 +22,7 @@ impl Host {
     }
 
     /// Whether the next new request has shots.
-    pub(super) fn next_is_play(&self) -> bool {
+    pub(super) fn next_has_shots(&self) -> bool {
         matches!(self.state, State::Ready)
             && self.unsent.is_none()
             && (!self.again.is_empty()
@@ -49,22 +50,24 @@ impl Host {
             self.unsent = Some(offset + count).filter(|next| *next < self.parameters.len());
             return Some(Request::Configure { offset, count });
         }
-        if now < self.next_play {
+        let Tempo { frame_size, next } = &mut self.tempi[self.work as usize];
+        if now < *next {
             return None;
         }
         let request = self.again.pop_front().or_else(|| {
-            let interface = &description.interface;
-            let widest = interface.inputs.len().max(interface.outputs.len());
-            let width = if greeting.codes { self.encoding } else { Encoding::Floats }.width();
+            let chosen = if greeting.codes { self.encoding } else { Encoding::Floats };
+            let width = self.work.encoding(chosen).width();
+            let widest = self.work.widest(&description.interface);
             let most = (payload / (widest * width)).min(usize::from(u16::MAX));
-            let most = most.min(self.frame_size.shots());
+            let most = most.min(frame_size.shots());
             let (first, shots) = (batch.next, most.min(batch.shots - batch.next));
             batch.next += shots;
-            (shots > 0).then_some(Request::Play { first, shots })
+            (shots > 0).then_some(Request::Shots { first, shots })
         })?;
-        if let (Some(rate), Request::Play { shots, .. }) = (description.largest_shot_rate, request)
+        if let (Some(rate), Work::Play, Request::Shots { shots, .. }) =
+            (description.largest_shot_rate, self.work, request)
         {
-            self.next_play = self.next_play.max(now) + Duration::from_secs_f64(shots as f64 / rate);
+            *next = (*next).max(now) + Duration::from_secs_f64(shots as f64 / rate);
         }
         Some(request)
     }
@@ -100,7 +103,7 @@ impl Host {
         let sequence = self.base.wrapping_add(place as u32);
         let identity = self.identity.as_ref().expect("requests are made for a known device");
         let encoding = self.encoding_for(&identity.greeting);
-        let channels = &identity.description.interface.inputs;
+        let interface = &identity.description.interface;
         let pending = &mut self.pending[place];
         let first_time = pending.sent.is_none();
         pending.due = false;
@@ -126,27 +129,24 @@ impl Host {
                     write_floats(values, bytes);
                 })
             }
-            Request::Play { first, shots } => {
+            Request::Shots { first, shots } => {
                 let batch = self.batch.as_ref().expect("shots in flight belong to a batch");
-                let width = channels.len();
+                let (width, encoding) = (self.work.width(interface), self.work.encoding(encoding));
                 let values = &batch.inputs[first * width..(first + shots) * width];
-                let kind = match encoding {
-                    Encoding::Floats => Kind::Play,
-                    Encoding::Codes => Kind::PlayCodes,
-                };
+                if self.work == Work::Play {
+                    self.safety = Safety::Unknown;
+                }
                 let header = Header {
                     first_shot: first as u16,
                     shots: shots as u16,
                     channels: width as u16,
                     epoch,
-                    ..Header::new(kind, self.session, sequence)
+                    ..Header::new(self.work.request(encoding), self.session, sequence)
                 };
+                let channels = &interface.inputs;
                 self.encoder.encode(&header, |bytes| encoding.write(channels, values, bytes))
             }
         };
-        if matches!(pending.request, Request::Play { .. }) {
-            self.safety = Safety::Unknown;
-        }
         if first_time {
             pending.bytes = frame.len();
             self.in_flight += frame.len();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::frame_size::FrameSize;
 use crate::rig::message::{Description, Greeting};
 use crate::rig::token::{Nonce, Token};
 
@@ -49,8 +50,8 @@ pub(super) struct Admission {
 pub(super) enum Request {
     /// Parameters from `offset` on.
     Configure { offset: usize, count: usize },
-    /// Shots from `first` on.
-    Play { first: usize, shots: usize },
+    /// Shots of the batch from `first` on.
+    Shots { first: usize, shots: usize },
 }
 
 /// A request that is not answered yet, or that follows one.
@@ -69,7 +70,7 @@ pub(super) struct Pending {
     pub answered: bool,
 }
 
-/// Shots that are being measured.
+/// Shots that are being measured, predicted or pulled back.
 #[derive(Default)]
 pub(super) struct Batch {
     pub inputs: Vec<f32>,
@@ -77,6 +78,14 @@ pub(super) struct Batch {
     pub shots: usize,
     /// The first shot without a request.
     pub next: usize,
+}
+
+/// The pace of one kind of work: a device's twin takes another time than its shots.
+#[derive(Default)]
+pub(super) struct Tempo {
+    pub frame_size: FrameSize,
+    /// Earliest time of the next shots: their rate is limited, or they failed.
+    pub next: Duration,
 }
 
 /// Timeouts since the last progress.

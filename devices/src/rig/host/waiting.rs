@@ -6,6 +6,7 @@ use super::Host;
 use super::patience::Patience;
 use super::state::{Request, State, Timeouts};
 use crate::rig::error::RigError;
+use crate::rig::work::Work;
 
 /// A shot that takes so many times the declared time is reported,
 const MUCH_LONGER: f64 = 3.0;
@@ -25,13 +26,13 @@ impl Host {
             .iter()
             .filter(|pending| !pending.answered && pending.sent.is_some())
             .map(|pending| match pending.request {
-                Request::Play { shots, .. } => shots,
+                Request::Shots { shots, .. } => shots,
                 Request::Configure { .. } => 0,
             })
             .sum()
     }
 
-    /// Seconds a shot, as the device declares; 0 before it is known.
+    /// Seconds a shot, as the device declares; 0 before it is known. Of its twin it declares none.
     fn declared_pace(&self) -> f64 {
         let identity = self.identity.as_ref();
         identity.map_or(0.0, |identity| identity.description.interface.seconds_per_shot)
@@ -39,14 +40,16 @@ impl Host {
 
     /// Time of the shots in flight, as declared or as measured, whichever is longer.
     pub fn expected(&self) -> Duration {
-        let pace = self.declared_pace().max(self.frame_size.pace().unwrap_or(0.0));
+        let declared = if self.work == Work::Play { self.declared_pace() } else { 0.0 };
+        let pace = declared.max(self.tempo().frame_size.pace().unwrap_or(0.0));
         Duration::from_secs_f64((self.shots_on_the_way() as f64 * pace).min(1e6))
     }
 
     /// Measured and declared seconds a shot, if the measured time is much longer.
     #[must_use]
     pub fn much_slower_than_declared(&self) -> Option<(f64, f64)> {
-        let (measured, declared) = (self.frame_size.pace()?, self.declared_pace());
+        let measured = self.tempi[Work::Play as usize].frame_size.pace()?;
+        let declared = self.declared_pace();
         let is_much = measured > NOTICED && measured > MUCH_LONGER * declared;
         is_much.then_some((measured, declared))
     }
@@ -54,7 +57,7 @@ impl Host {
     /// Advice for a device that may only be slow.
     pub(super) fn pace_advice(&self) -> String {
         let shots = self.shots_on_the_way();
-        if shots == 0 {
+        if shots == 0 || self.work != Work::Play {
             return String::new();
         }
         format!(
@@ -70,7 +73,7 @@ impl Host {
         // For a frame that was sent twice, a lost and a slow answer can be told apart only by busy frames.
         if pending.repeats == 0 || self.busy_since.is_some() {
             let begin = pending.first_sent.max(self.last_answer);
-            self.frame_size.sample(shots, now.saturating_sub(begin));
+            self.tempo_mut().frame_size.sample(shots, now.saturating_sub(begin));
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::told::WAIT;
 use super::{Pump, RESTARTS};
 use crate::rig::notice::tell;
+use crate::rig::work::Work;
 
 /// A wait is also reported after this many times what it should take; then after twice as long each time,
 const LATE: u32 = 3;
@@ -27,8 +28,12 @@ impl Pump {
             if retried.is_power_of_two() || retried >= 2 * self.told.retried.max(1) {
                 let count =
                     if retried == 1 { String::new() } else { format!(", {retried} so far") };
+                let what = match self.host.work() {
+                    Work::Play => "a measurement",
+                    Work::Predict | Work::Vjp => "its twin",
+                };
                 self.tell(&format!(
-                    "a measurement failed and is retried{count}: {}",
+                    "{what} failed and is retried{count}: {}",
                     self.host.last_failure()
                 ));
             }

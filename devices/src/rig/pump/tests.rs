@@ -11,7 +11,7 @@ use crate::rig::host::{Host, Patience};
 use crate::rig::responder::Responder;
 use crate::rig::test_device::description;
 use crate::rig::transport::{Ended, Transport};
-use crate::rig::{Capacity, Encoding};
+use crate::rig::{Capacity, Encoding, Work};
 
 /// A device at the other end of a link that can be cut.
 struct Wire {
@@ -90,7 +90,7 @@ fn driven(link: &Link) -> Pump {
     let mut pump = Pump::new("bench", host, Box::new(link.clone()));
     let stop = AtomicBool::new(false);
     pump.open(&stop).expect("it answers");
-    pump.play(&[], &[0.5; 4], &stop).expect("it measures");
+    pump.ask(Work::Play, &[], &[0.5; 4], &stop).expect("it measures");
     pump
 }
 

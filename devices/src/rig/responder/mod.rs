@@ -17,13 +17,18 @@ use super::frame::{Decoder, Encoder, Header, Kind, LARGEST_FRAME, largest_payloa
 use super::message::Description;
 use super::refusal::Refusal;
 use super::values::Encoding;
+use super::work::Work;
 
-/// Shots to be played.
+/// Shots to be played, or to be answered by the device's twin.
 pub struct Play {
     pub(super) header: Header,
     encoding: Encoding,
+    /// What the shots are for; of a device without a twin, to be played.
+    pub work: Work,
     /// `[n_inputs × shots]`.
     pub inputs: DMatrix<f32>,
+    /// Cotangents of the readings, `[n_outputs × shots]`; of [`Work::Vjp`] alone, otherwise without rows.
+    pub cotangents: DMatrix<f32>,
 }
 
 /// The device's end of a link.
@@ -102,12 +107,14 @@ impl Responder {
         self.decoder = decoder;
     }
 
-    /// The next shots to play, strictly in order; pass their measurements to [`measured`](Self::measured) before
-    /// the next call.
+    /// The next shots to play, or to ask the twin about, strictly in order; pass the answers to
+    /// [`measured`](Self::measured) before the next call.
     pub fn play(&mut self) -> Option<Play> {
         while let Some(play) = self.plays.pop_front() {
             if play.header.epoch == self.epoch && self.epoch != 0 {
-                (self.safe, self.driven) = (false, true);
+                if play.work == Work::Play {
+                    (self.safe, self.driven) = (false, true);
+                }
                 return Some(play);
             }
             let text = format!("parameters {} are asked for", play.header.epoch);
@@ -122,15 +129,15 @@ impl Responder {
         &self.parameters
     }
 
-    /// Answers `play` with its measurements `[n_outputs × shots]`, or with its failure.
+    /// Answers `play` with its measurements or predictions `[n_outputs × shots]`, with its cotangents
+    /// `[n_inputs + n_parameters × shots]`, or with its failure.
     pub fn measured(&mut self, play: &Play, outputs: Result<&DMatrix<f32>, String>) {
         match outputs {
             Ok(outputs) => {
-                self.shots += u64::from(play.header.shots);
-                let kind = match play.encoding {
-                    Encoding::Floats => Kind::Measured,
-                    Encoding::Codes => Kind::MeasuredCodes,
-                };
+                if play.work == Work::Play {
+                    self.shots += u64::from(play.header.shots);
+                }
+                let kind = play.work.answer(play.encoding);
                 let header = Header { kind, channels: outputs.nrows() as u16, ..play.header };
                 let channels = &self.description.interface.outputs;
                 let write = |bytes: &mut Vec<u8>| {

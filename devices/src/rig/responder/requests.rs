@@ -9,6 +9,7 @@ use crate::rig::frame::{Frame, Header, Kind, VERSION, checksum, largest_payload}
 use crate::rig::message::{Greeting, Health, long};
 use crate::rig::refusal::Refusal;
 use crate::rig::values::Encoding;
+use crate::rig::work::Work;
 use crate::{Channel, Channels};
 
 impl Responder {
@@ -37,7 +38,9 @@ impl Responder {
                     self.asked.push(header);
                 }
             }
-            Kind::Configure | Kind::Play | Kind::PlayCodes => self.take_in_order(frame),
+            Kind::Configure | Kind::Play | Kind::PlayCodes | Kind::Predict | Kind::Vjp => {
+                self.take_in_order(frame);
+            }
             _ => {}
         }
     }
@@ -46,6 +49,7 @@ impl Responder {
         let greeting = Greeting {
             versions: (VERSION, VERSION),
             codes: self.capacity.codes,
+            twin: self.capacity.twin,
             stateful: self.capacity.stateful,
             boot: self.boot,
             largest_frame: self.capacity.largest_frame as u32,
@@ -107,7 +111,10 @@ impl Responder {
         let ahead = header.sequence.wrapping_sub(self.expected);
         if ahead == 0 {
             self.expected = self.expected.wrapping_add(1);
-            if header.kind == Kind::Configure { self.configure(frame) } else { self.enqueue(frame) }
+            match Work::of(header.kind) {
+                Some((work, encoding)) => self.enqueue(frame, work, encoding),
+                None => self.configure(frame),
+            }
         } else if ahead < u32::MAX / 2 {
             let nak = Header::new(Kind::Nak, self.session, self.expected);
             self.send(&nak, |_| {});
@@ -162,28 +169,31 @@ impl Responder {
         self.answer(header.sequence, frame);
     }
 
-    fn enqueue(&mut self, frame: &Frame<'_>) {
+    fn enqueue(&mut self, frame: &Frame<'_>, work: Work, encoding: Encoding) {
         let header = frame.header;
-        let channels = &self.description.interface.inputs;
-        let encoding = if header.kind == Kind::Play { Encoding::Floats } else { Encoding::Codes };
-        let mut inputs = DMatrix::zeros(channels.len(), usize::from(header.shots));
-        let fits = usize::from(header.channels) == channels.len()
+        if work != Work::Play && !self.capacity.twin {
+            return self.refuse(&header, Refusal::Unknown, "this device has no twin");
+        }
+        let interface = &self.description.interface;
+        let (channels, width) = (&interface.inputs, work.width(interface));
+        let mut values = DMatrix::zeros(width, usize::from(header.shots));
+        let fits = usize::from(header.channels) == width
             && header.shots > 0
-            && encoding.read(channels, frame.payload, inputs.as_mut_slice());
+            && encoding.read(channels, frame.payload, values.as_mut_slice());
         let answer_fits = largest_payload(self.capacity.largest_frame)
-            >= self.description.interface.outputs.len()
-                * usize::from(header.shots)
-                * encoding.width();
+            >= work.answer_width(interface) * usize::from(header.shots) * encoding.width();
         if !fits || !answer_fits {
             let text = format!(
                 "{} shots of {} channels in {} bytes; a shot has {} channels",
                 header.shots,
                 header.channels,
                 frame.payload.len(),
-                channels.len()
+                width
             );
             return self.refuse(&header, Refusal::Shape, &text);
         }
+        let cotangents = values.rows(channels.len(), width - channels.len()).into_owned();
+        let inputs = values.resize_vertically(channels.len(), 0.0);
         let stray = inputs.column_iter().find_map(|shot| {
             stray(channels.iter(), shot.as_slice())
                 .map(|(channel, value)| (channel.to_string(), value))
@@ -192,7 +202,10 @@ impl Responder {
             let text = format!("drive `{channel}` of {value}");
             return self.refuse(&header, Refusal::Range, &text);
         }
-        self.plays.push_back(Play { header, encoding, inputs });
+        if let Some(value) = cotangents.iter().find(|value| !value.is_finite()) {
+            return self.refuse(&header, Refusal::Range, &format!("a cotangent of {value}"));
+        }
+        self.plays.push_back(Play { header, encoding, work, inputs, cotangents });
     }
 }
 
