@@ -3,16 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
 use tempfile::TempDir;
 use twinprop::Error;
 use twinprop::data::{Dataset, Split, Targets};
+use twinprop::devices::mechanical::{Pendula, PendulaConfig};
 use twinprop::experiment::{
     Given, Recipe, Reopening, RunOptions, Trained, resume_given, train_recipe,
 };
-use twinprop::loss::MeanSquare;
+use twinprop::loss::{CrossEntropy, Loss, MeanSquare};
 use twinprop::network::{Laboratory, Linear, Network, StageSeed};
 use twinprop::training::{Ending, Event, Observer, Trainer, TrainingProgress, Unobserved};
 
@@ -89,6 +91,55 @@ fn a_run_on_given_data_is_resumed_and_opened_with_them() {
         let problem = open(other).err().unwrap().to_string();
         assert!(problem.contains("feature 1"), "{problem}");
     }
+}
+
+/// Cross-entropy that is NaN in its third call.
+struct NanLater(AtomicUsize);
+
+impl Loss for NanLater {
+    fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>) {
+        let (loss, gradient) = CrossEntropy::default().at(outputs, targets);
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            2 => (f32::NAN, gradient * f32::NAN),
+            _ => (loss, gradient),
+        }
+    }
+}
+
+/// The training ends at the step of the NaN, whose checkpoint is sound: it resumes to the result of a sound loss.
+#[test]
+fn a_loss_that_is_nan_ends_the_training_before_it_reaches_the_parameters() {
+    let recipe = RECIPE.replace("epochs = 6", "epochs = 6\nloss = \"given\"");
+    let recipe = Recipe::parse(&recipe).unwrap();
+    let folder = TempDir::new().unwrap();
+    let at =
+        |name: &str| RunOptions { out: Some(folder.path().join(name)), ..RunOptions::default() };
+    let with = |loss: Box<dyn Loss>| Given { loss: Some(loss), ..given(false) };
+    let sound = || with(Box::new(CrossEntropy::default()));
+    let (whole, _) =
+        train_recipe(&recipe, "whole", sound(), &at("whole"), &mut Unobserved).unwrap();
+    let wrong = with(Box::new(NanLater(AtomicUsize::new(0))));
+    let ended = train_recipe(&recipe, "broken", wrong, &at("broken"), &mut Unobserved);
+    let problem = ended.err().unwrap().to_string();
+    assert!(problem.contains("diverged in epoch 1"), "{problem}");
+    let path = folder.path().join("broken");
+    let (resumed, _) =
+        resume_given(&path, sound(), &RunOptions::default(), &mut Unobserved).unwrap();
+    assert_eq!(resumed.test, whole.test);
+    let missing = Trained::open_given(&path, &Reopening::default(), given(false), &mut Unobserved);
+    let problem = missing.err().unwrap().to_string();
+    assert!(problem.contains("`training.loss`") && problem.contains("was not passed"), "{problem}");
+}
+
+#[test]
+fn devices_and_twins_that_the_recipe_has_not_are_refused() {
+    let recipe = Recipe::parse(RECIPE).unwrap();
+    let mut given = given(false);
+    let device = Box::new(Pendula::nominal(&PendulaConfig::default()));
+    given.devices.insert("lab".to_owned(), device);
+    let trained = train_recipe(&recipe, "run", given, &RunOptions::default(), &mut Unobserved);
+    let problem = trained.err().unwrap().to_string();
+    assert!(problem.contains("`lab`") && problem.contains("given = true"), "{problem}");
 }
 
 #[test]

@@ -41,7 +41,14 @@ pub enum TwinConfig {
     Hybrid(HybridConfig),
     /// A twin that the program that calls the library passes.
     Given,
+    /// A twin that the rig serves beside its measurements.
+    Served(ServedTwinConfig),
 }
+
+/// A served twin has no options: it is the rig's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServedTwinConfig {}
 
 /// A device, and how its twin is fitted.
 pub struct Fitting<'a> {
@@ -127,7 +134,8 @@ impl TwinConfig {
             | Self::Temporal(_)
             | Self::Ensemble(_)
             | Self::Physics
-            | Self::Given => None,
+            | Self::Given
+            | Self::Served(_) => None,
             Self::LearnedPhysics(config) => Some(config),
             Self::Hybrid(config) => Some(&config.constants),
         }
@@ -143,7 +151,13 @@ impl TwinConfig {
     /// Whether the twin is fitted to shots.
     #[must_use]
     pub fn is_fitted(&self) -> bool {
-        !matches!(self, Self::Physics | Self::Given)
+        !matches!(self, Self::Physics) && !self.is_elsewhere()
+    }
+
+    /// Whether the twin is computed elsewhere, so that nothing is fitted or loaded.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Given | Self::Served(_))
     }
 
     /// Passes over the shots that a fit plans, with networks fitted as `fit` says; 0 for a twin that
@@ -153,7 +167,7 @@ impl TwinConfig {
         match self {
             Self::Neural(_) | Self::Temporal(_) => fit.epochs,
             Self::Ensemble(config) => config.members * fit.epochs,
-            Self::Physics | Self::Given => 0,
+            Self::Physics | Self::Given | Self::Served(_) => 0,
             Self::LearnedPhysics(config) => config.epochs,
             Self::Hybrid(config) => config.constants.epochs + fit.epochs,
         }
@@ -225,7 +239,7 @@ impl TwinConfig {
                 let error = errors.last().copied().unwrap_or(f32::NAN);
                 (Box::new(EquationTwin::learned(equation)), FitSummary::Constants { error })
             }
-            Self::Given => {
+            Self::Given | Self::Served(_) => {
                 return Err(CalibrationError::NotGiven { device: interface.device.clone() });
             }
             Self::Hybrid(config) => {
@@ -277,7 +291,7 @@ impl TwinConfig {
             Self::Physics | Self::LearnedPhysics(_) => {
                 Box::new(EquationTwin::learned(learned(nominal)?))
             }
-            Self::Given => {
+            Self::Given | Self::Served(_) => {
                 return Err(CalibrationError::NotGiven { device: interface.device.clone() });
             }
             Self::Hybrid(_) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use twinprop_calibration::bridge::to_tensor;
-use twinprop_calibration::{DigitalTwin, RangeMap, in_tensors};
+use twinprop_calibration::{DigitalTwin, RangeMap, TwinConfig, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions};
 use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice};
@@ -14,6 +14,7 @@ use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
 use super::run_folder::Usages;
+use super::served::Served;
 use super::trained_on::{ChangedPart, TrainedOn, adopt, refuse};
 use super::unopened::UnopenedDevice;
 use crate::Error;
@@ -90,8 +91,10 @@ impl<'a> Setup<'a> {
     }
 
     /// Known channels of the device `name`, if real devices are not opened.
-    fn unopened(&self, name: &str) -> Option<&'a Interface> {
-        let nothing = self.at_hand == AtHand::Nothing;
+    fn unopened(&self, recipe: &Recipe, name: &str) -> Option<&'a Interface> {
+        // A twin that the rig serves needs the rig.
+        let is_served = matches!(recipe.calibration_of(name).twin, TwinConfig::Served(_));
+        let nothing = self.at_hand == AtHand::Nothing && !is_served;
         self.trained_on.filter(|_| nothing)?.devices.get(name)
     }
 
@@ -207,10 +210,11 @@ pub fn open(
         let seed = recipe.device_seed_of(number);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
         let mut links = Vec::new();
+        let mut served = None;
         let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
         let (mut device, exact, nominal) = match (&entry.rig, simulated) {
             (None, simulated) if entry.given => {
-                let layer: Box<dyn PhysicalLayer> = match setup.unopened(name) {
+                let layer: Box<dyn PhysicalLayer> = match setup.unopened(recipe, name) {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => given.devices.remove(name).ok_or_else(|| {
                         Error::Usage(format!(
@@ -222,13 +226,15 @@ pub fn open(
             }
             (Some(config), simulated) => {
                 let design = design(simulated);
-                let layer = match setup.unopened(name) {
+                let layer = match setup.unopened(recipe, name) {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => {
                         let task = Task::of_unknown_size(observer, &format!("open {name}"))?;
-                        let Opened { layer, monitors, .. } = open_rig(config, name, design.as_deref())?;
+                        let Opened { layer, monitors, twin } =
+                            open_rig(config, name, design.as_deref())?;
                         task.end_quietly()?;
                         links = monitors;
+                        served = twin;
                         layer
                     }
                 };
@@ -261,7 +267,16 @@ pub fn open(
         };
         let instrument = Instrument::new(name, device);
         let is_recording = entry.rig.is_some() && links.is_empty();
-        let twin = given.twins.remove(name);
+        let is_served = matches!(recipe.calibration_of(name).twin, TwinConfig::Served(_));
+        let twin = match (is_served, served) {
+            (false, _) => given.twins.remove(name),
+            (true, Some(served)) => Some(Arc::new(Served::new(served)) as Arc<dyn DigitalTwin>),
+            (true, None) => {
+                return Err(Error::Usage(format!(
+                    "the twin of `{name}` is `served`, but the device serves none; give its script a twin (`@measure.twin`), or choose another kind in calibration.twin"
+                )));
+            }
+        };
         if let Some(twin) = &twin
             && let Some((of_twin, of_device)) =
                 twin.interface().difference(instrument.device.interface())

@@ -1,7 +1,7 @@
 //! Refuses what cannot work, before anything is opened, written or driven.
 
 use burn::tensor::Device;
-use twinprop_calibration::{CalibrationError, TwinConfig};
+use twinprop_calibration::CalibrationError;
 use twinprop_devices::PhysicalLayer;
 
 use super::build::Experiment;
@@ -207,7 +207,7 @@ pub(super) fn check_calibration(
             continue;
         }
         let config = &recipe.calibration_of(name);
-        if config.twin == TwinConfig::Given {
+        if config.twin.is_elsewhere() {
             let device = name.clone();
             return Err(CalibrationError::NotGiven { device }.into());
         }

@@ -81,7 +81,7 @@ pub(super) fn load_twins(
 ) -> Result<(), Error> {
     for instrument in &mut experiment.laboratory.instruments {
         let config = recipe.calibration_of(&instrument.name);
-        if config.twin == TwinConfig::Given && instrument.twin.is_some() {
+        if config.twin.is_elsewhere() && instrument.twin.is_some() {
             continue;
         }
         let interface = instrument.device.interface().clone();

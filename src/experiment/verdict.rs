@@ -215,7 +215,7 @@ fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) ->
             "calibrate this device: leave calibration.load out of the recipe".to_owned(),
         )];
     }
-    if config.twin == TwinConfig::Given {
+    if config.twin.is_elsewhere() {
         return vec![Remedy::advice(
             "learn the constants of this twin from more shots, or pass a twin of another kind"
                 .to_owned(),

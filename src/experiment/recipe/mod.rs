@@ -279,7 +279,7 @@ impl Recipe {
             return Err("key `training.parts`: batches cannot be split with `training.bean`, which needs whole batches; leave one of them out".to_owned());
         }
         if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
-            return Err("key `calibration.load`: a physics twin with nominal constants has no files to load; leave out `load`, or choose a twin that is fitted".to_owned());
+            return Err("key `calibration.load`: a twin of this kind has no files to load; leave out `load`, or choose a twin that is fitted".to_owned());
         }
         if physical == 0 && !self.devices.is_empty() {
             return Err("key `network`: no stage uses a device; add one, such as { physical = { device = \"…\" } }, or leave out [devices] for a digital network".to_owned());
