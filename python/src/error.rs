@@ -5,6 +5,33 @@ use twinprop::Error;
 use twinprop::calibration::CalibrationError;
 use twinprop::devices::DeviceError;
 
+/// Functions of the library in its messages, and what Python calls instead, before and after a run's path.
+const FUNCTIONS: [(&str, &str, &str); 3] = [
+    ("experiment::resume", "twinprop.resume(", ", …)"),
+    ("experiment::evaluate_run", "twinprop.load(", ", …).evaluate()"),
+    ("experiment::recalibrate_run", "twinprop.load(", ", …).recalibrate(shots=…)"),
+];
+
+/// A message of the library with options as arguments, such as `out=`, and functions as those of the package.
+fn for_python(text: &str) -> String {
+    let mut found = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("option `") {
+        let Some((name, after)) = after.split_once('`') else { break };
+        found += &format!("{before}`{name}=`");
+        rest = after;
+    }
+    found += rest;
+    for (function, before, after) in FUNCTIONS {
+        let call = format!("`{function}(");
+        while let Some((start, end)) = found.split_once(&call) {
+            let Some((path, end)) = end.split_once(")`") else { break };
+            found = format!("{start}`{before}{path:?}{after}`{end}");
+        }
+    }
+    found.replace("`probe::Probe`", "`Device.probe`")
+}
+
 /// The exception `class` of `twinprop.errors` with `message`.
 pub fn exception(py: Python, class: &str, message: impl Into<String>) -> PyErr {
     let made = py
@@ -39,12 +66,12 @@ fn calibration_class(error: &CalibrationError) -> &'static str {
 
 /// The exception of a device's failure.
 pub fn of_device(py: Python, error: &DeviceError) -> PyErr {
-    exception(py, device_class(error), error.to_string())
+    exception(py, device_class(error), for_python(&error.to_string()))
 }
 
 /// The exception of a failed calibration.
 pub fn of_calibration(py: Python, error: &CalibrationError) -> PyErr {
-    exception(py, calibration_class(error), error.to_string())
+    exception(py, calibration_class(error), for_python(&error.to_string()))
 }
 
 /// The exception of an error of the library.
@@ -61,5 +88,5 @@ pub fn of_library(py: Python, error: &Error) -> PyErr {
         Error::Diverged { .. } => "DivergedError",
         _ => "TwinpropError",
     };
-    exception(py, class, error.to_string())
+    exception(py, class, for_python(&error.to_string()))
 }

@@ -192,6 +192,9 @@ fn serve(
                 let told = listener.map_or(Ok(false), |listener| {
                     listener.call1((kind, text)).and_then(|answer| answer.is_truthy())
                 });
+                if told.is_err() {
+                    is_stopping.store(true, Ordering::Relaxed);
+                }
                 // The job is waiting for it.
                 let _ = reply.send(*told.as_ref().unwrap_or(&true));
                 told.map(|_| ())

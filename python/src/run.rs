@@ -119,6 +119,10 @@ impl Observer for Teller<'_> {
             false => ControlFlow::Continue(()),
         })
     }
+
+    fn completes(&self) -> bool {
+        self.asked && !self.caller.is_stopping()
+    }
 }
 
 /// Trains `recipe`, the text of a TOML file, called `name`; returns the run's folder.
@@ -164,10 +168,7 @@ pub fn train(
                 resume_given(&path, given, &run, &mut observers)
             }
         };
-        match trained {
-            Err(Error::Interrupted(_)) if teller.asked => Ok(teller.folder),
-            other => other.map(|_| teller.folder).map_err(Failure::from),
-        }
+        trained.map(|_| teller.folder).map_err(Failure::from)
     })?;
     folder.ok_or_else(|| exception(py, "InternalError", "the run has no folder"))
 }

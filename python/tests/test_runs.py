@@ -75,19 +75,25 @@ def test_a_function_ends_the_training_and_its_exception_is_raised(lab: Any, tmp_
     data = (samples(240, 1), samples(80, 2))
     options: dict[str, Any] = {"data": data, "devices": {"lab": lab}, "progress": False}
     run = tp.run(RECIPE, out=tmp_path / "run", on_epoch=lambda e: e.epoch == 2, **options)
-    assert len(run.history) == 2
+    assert len(run.history) == 2 and run.summary["epochs"] == 2 and run.report.is_file()
+    assert run.evaluate().test_score == pytest.approx(run.history[-1].test_score, abs=0.05)
+    with pytest.raises(tp.RecipeError, match="complete"):
+        tp.resume(tmp_path / "run", **options)
     whole = tp.run(RECIPE, out=tmp_path / "whole", **options)
-    on = tp.resume(tmp_path / "run", **options)
-    assert len(on.history) == 6
-    for name, value in whole.parameters.items():
-        np.testing.assert_array_equal(on.parameters[name], value)
 
     def fail(epoch: tp.Epoch) -> None:
-        raise KeyError("mine")
+        if epoch.epoch == 2:
+            raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine") as caught:
         tp.run(RECIPE, out=tmp_path / "fails", on_epoch=fail, **options)
     assert "goes on from the last checkpoint" in caught.value.__notes__[0]
+    with pytest.raises(tp.RecipeError, match="has not ended; twinprop.resume"):
+        tp.load(tmp_path / "fails")
+    on = tp.resume(tmp_path / "fails", **options)
+    assert len(on.history) == 6
+    for name, value in whole.parameters.items():
+        np.testing.assert_array_equal(on.parameters[name], value)
     lab.measure([[0.0, 0.0, 0.0]], [1.0, 1.0])
 
 

@@ -178,7 +178,11 @@ def test_a_run_is_watched_recalibrated_and_moved(tmp_path: Path) -> None:
     normalised = parameters["2.physical.parameters"][:, : bank.count]
     np.testing.assert_allclose(values, middle + half * np.clip(normalised, -1, 1), rtol=1e-5)
 
+    # It is looked at as it is: the shots since the training are not taken back.
+    played = first.shots
+    first.measure(np.zeros((50, 3)), np.zeros(first.interface.n_parameters))
     looks = run.watch()
+    assert first.shots > played + 50
     assert [look.device for look in looks] == [first.name] and not looks[0].alarm, looks
     moved = tp.load(tmp_path / "run", devices=copy(2), data=(samples(240, 1), samples(80, 2)))
     assert moved.watch()[0].alarm

@@ -9,7 +9,7 @@ use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::{DigitalTwin, RangeMap, TwinConfig, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions};
-use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice};
+use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage};
 
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
@@ -250,7 +250,10 @@ pub fn open(
             recordings.push(recorder.recording());
             device = Box::new(recorder);
         }
-        if let Some(usage) = usages.and_then(|usages| usages.get(name)) {
+        // A device of the calling program that was used since is as it is.
+        let is_past = |usage: &Usage| entry.given && device.usage().shots > usage.shots;
+        let usage = usages.and_then(|usages| usages.get(name));
+        if let Some(usage) = usage.filter(|usage| !is_past(usage)) {
             device.resume(usage);
         }
         // A device that is recorded, noisy or changed by use is played shot by shot.

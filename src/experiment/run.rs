@@ -343,14 +343,15 @@ impl<'a> Run<'a> {
         });
         *spent = keeper.spent();
         let Keeper { history, twins_at_start, .. } = keeper;
+        let is_complete = observer.completes();
         let ended = match (&ending, history.last()) {
-            (Ok(Ending::Stopped(done)), _) => format!("stopped after step {done}"),
-            (Ok(Ending::Complete), Some(last)) => last.test.to_string(),
+            (Ok(Ending::Stopped(done)), _) if !is_complete => format!("stopped after step {done}"),
+            (Ok(_), Some(last)) => last.test.to_string(),
             _ => String::new(),
         };
         let outcome = if ending.is_ok() { WorkOutcome::Done(&ended) } else { WorkOutcome::Failed };
         let _ = observer.observe(&Event::TrainingEnds(outcome))?;
-        if let Ending::Stopped(done) = ending? {
+        if let (Ending::Stopped(done), false) = (ending?, is_complete) {
             let run = folder.path().display();
             return Err(Error::Interrupted(format!(
                 "stopped after {done} of {steps} steps; resume with `experiment::resume({run})`"

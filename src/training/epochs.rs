@@ -140,8 +140,7 @@ impl Trainer<'_> {
             if !sums.loss.is_finite() {
                 return Err(Error::Diverged { epoch: epoch + 1, loss: sums.loss });
             }
-            let is_stopping = self.is_stopping;
-            let is_due = clock.is_due(&mut progress, is_stopping);
+            let is_due = clock.is_due(&mut progress, self.is_stopping);
             if self.tests_epochs {
                 let (trace, alignment) = last.unwrap_or_default();
                 let metrics = EpochMetrics {
@@ -152,10 +151,10 @@ impl Trainer<'_> {
                 };
                 self.tell(&Event::Epoch(&metrics))?;
             }
-            if is_due {
+            if is_due || self.is_stopping {
                 self.snapshot(&progress)?;
             }
-            if is_stopping && epoch + 1 < self.epochs {
+            if self.is_stopping && epoch + 1 < self.epochs {
                 return Ok(Ending::Stopped(progress.steps));
             }
         }

@@ -195,6 +195,12 @@ pub trait Observer: Send {
     /// # Errors
     /// What the observer could not do; it ends the work.
     fn observe(&mut self, event: &Event) -> Result<ControlFlow<()>, Error>;
+
+    /// Whether the end that it asked for at an epoch makes the run complete, as early stopping does; by default the run
+    /// is interrupted, and can be resumed.
+    fn completes(&self) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(&Event) -> Result<ControlFlow<()>, Error> + Send> Observer for F {
@@ -229,6 +235,10 @@ impl Observer for Observers<'_> {
             }
         }
         Ok(flow)
+    }
+
+    fn completes(&self) -> bool {
+        self.all.iter().any(|observer| observer.completes())
     }
 }
 

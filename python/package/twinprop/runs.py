@@ -243,6 +243,8 @@ def load(
     """
     path = Path(folder)
     if not (path / "parameters.safetensors").is_file():
+        if (path / "recipe.toml").is_file():
+            raise RecipeError(f"this training has not ended; twinprop.resume({str(path)!r}, …) goes on")
         raise RecipeError(f"{folder} has no parameters; name the folder of a training")
     names = list(tomllib.loads((path / "recipe.toml").read_text()).get("devices", {}))
     passed = Passed.of(names, devices, prepared(data, 0.25, 0), twins, loss)
