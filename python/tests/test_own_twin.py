@@ -163,3 +163,19 @@ def test_a_torch_module_in_double_precision_is_a_twin(lab: Any) -> None:
 def test_readings_of_a_model_that_are_nan_are_named(lab: Any) -> None:
     with pytest.raises(tp.DataError, match="the twin's readings are NaN or infinite"):
         tp.calibrate(lab, twin=tp.twin(lambda x, theta: np.where(x > 0.5, np.nan, x)), **QUICK)
+
+
+@pytest.mark.optional
+def test_a_torch_module_with_complex_parameters_is_a_twin(lab: Any) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Model(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.tensor(0.4 + 0.0j))
+
+        def forward(self, x: Any, theta: Any) -> Any:
+            return (self.a * torch.sin(x * theta[:, :1])).real + 0.1 * theta[:, 1:]
+
+    twin = tp.calibrate(lab, twin=tp.twin(Model()), fit={"epochs": 2}, **QUICK)
+    assert twin.fidelity.verdict == "fit", twin

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -114,41 +110,3 @@ def test_wrong_recipes_name_the_key(
         tp.run("nowhere.toml")
     with pytest.raises(tp.RecipeError, match="no parameters"):
         tp.load("nowhere")
-
-
-def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
-    text = textwrap.dedent(f"""
-        import sys, time
-        import numpy as np
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import twinprop as tp
-        from test_runs import RECIPE, samples
-
-        @tp.device(inputs=tp.bank("drive", 3, "V", -1, 1), parameters=tp.bank("knob", 2, "V", 0, 2),
-                   outputs=tp.bank("reading", 3, "V", -1, 1))
-        def lab(x, theta):
-            return 0.4 * np.sin(x * theta[0]) + 0.1 * theta[1]
-
-        @lab.safe
-        def off():
-            print("safe", flush=True)
-
-        data = (samples(240, 1), samples(80, 2))
-        def run(out, **more):
-            return tp.run(RECIPE, data=data, devices={{"lab": lab}}, out=out, set={{"training.epochs": 400}}, progress=False, **more)
-        try:
-            run({str(tmp_path / "run")!r}, on_epoch=lambda e: print("epoch", flush=True))
-        except KeyboardInterrupt as error:
-            print("interrupted", error.__notes__, flush=True)
-    """)
-    child = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    lines = iter(child.stdout)
-    for line in lines:
-        if line.startswith("epoch"):
-            break
-    child.send_signal(signal.SIGINT)
-    rest = [line.strip() for line in lines if not line.startswith("epoch")]
-    child.wait(20)
-    assert rest[0] == "safe" and "resume" in rest[1], rest
-    assert any((tmp_path / "run").glob("checkpoint-*"))

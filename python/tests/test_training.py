@@ -54,6 +54,18 @@ def test_a_calibrated_twin_is_used_and_not_fitted_again(lab: Any, tmp_path: Path
     again = tp.load(tmp_path / "run", devices=lab, data=(samples(240, 1), (x, y)))
     assert (again.predict(x, source="predicted") == y).mean() > 0.7
     assert again.evaluate().test_score > 0.85
+    assert again.fidelity[lab.name].cosine == pytest.approx(twin.fidelity.cosine, abs=0.2)
+    assert again.fidelity[lab.name].verdict == again.summary["twins"][0]["grade"]
+
+
+def test_samples_divided_by_a_share_are_divided_again(lab: Any, tmp_path: Path) -> None:
+    x, y = samples(240, 1)
+    options = {**OPTIONS, "test": 0.3, "seed": 5}
+    run = tp.train(network(lab), x, y, calibration_shots=1000, out=tmp_path / "run", **options)
+    again = tp.load(tmp_path / "run", devices=lab, data=(x, y), test=0.3)
+    assert again.evaluate().test_score == pytest.approx(run.evaluate().test_score, abs=0.05)
+    with pytest.raises(tp.RecipeError, match="training samples were 168"):
+        tp.load(tmp_path / "run", devices=lab, data=(x, y)).evaluate()
 
 
 def test_a_twin_of_ones_own_trains_and_is_asked(lab: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from .devices import Device
 from .errors import CalibrationError, ShapeError
 from .notebook import fidelity_html, twin_html
 from .own_twin import OwnTwin
-from .plots import Figure, fidelity_figure
+from .plots import LIMITS, Figure, fidelity_figure
 from .progress import Progress, Show
 
 __all__ = ["Fidelity", "Twin", "calibrate", "load_twin"]
@@ -35,6 +35,13 @@ class Fidelity:
         """All numbers, as in a run's `calibration.json`."""
         self.verdict = verdict
         """`"fit"`, `"usable"` or `"unfit"` for training, by the lower end of the gradient's cosine."""
+
+    @staticmethod
+    def of(values: dict[str, Any]) -> Fidelity:
+        """Of the numbers of a run's `calibration.json`."""
+        low = values["gradient"]["cosine"]["low"]
+        reached = (word for word, limit in LIMITS.items() if low is not None and low >= limit)
+        return Fidelity(values, next(reached, "unfit"))
 
     def _estimate(self, *path: str) -> tuple[float, float, float]:
         value: Any = self.values

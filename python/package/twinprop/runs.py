@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native
+from .calibration import Fidelity
 from .channels import Interface
 from .errors import RecipeError, ShapeError
 from .history import Epoch, History
@@ -82,6 +83,12 @@ class Run:
     def _json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
         return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    @property
+    def fidelity(self) -> dict[str, Fidelity]:
+        """How far to trust the twin of each device, by its name; empty for a rule without twins."""
+        twins = self._json("calibration.json").get("twins", {})
+        return {name: Fidelity.of(twin["fidelity"]) for name, twin in twins.items()}
 
     @property
     def history(self) -> History:
@@ -228,7 +235,8 @@ def load(
     folder: Path_,
     *,
     devices: Devices = None,
-    data: tuple[Samples, Samples] | None = None,
+    data: Samples | tuple[Samples, Samples] | None = None,
+    test: float = 0.25,
     twins: Twins = None,
     loss: Loss | None = None,
     data_dir: Path_ | None = None,
@@ -237,15 +245,16 @@ def load(
     """The run in `folder`.
 
     `devices` are devices of this process or addresses of rigs, by name, or alone where the run has one: the devices
-    that were passed to the training, or others in their place. `data` are the training and test samples, if they
-    were arrays; `evaluate`, `watch` and `recalibrate` need them, `predict` does not. `twins` and `loss` are a
-    program's own, if the training had some.
+    that were passed to the training, or others in their place. `data` are its samples, if they were arrays:
+    `evaluate`, `watch` and `recalibrate` need them, `predict` does not; those that were divided by a share `test` are
+    divided again as they were. `twins` and `loss` are a program's own, if the training had some.
     """
     path = Path(folder)
     if not (path / "parameters.safetensors").is_file():
         if (path / "recipe.toml").is_file():
             raise RecipeError(f"this training has not ended; twinprop.resume({str(path)!r}, …) goes on")
         raise RecipeError(f"{folder} has no parameters; name the folder of a training")
-    names = list(tomllib.loads((path / "recipe.toml").read_text()).get("devices", {}))
-    passed = Passed.of(names, devices, prepared(data, 0.25, 0), twins, loss)
+    recipe = tomllib.loads((path / "recipe.toml").read_text())
+    given = prepared(data, test, recipe["seed"])
+    passed = Passed.of(list(recipe.get("devices", {})), devices, given, twins, loss)
     return Run(path, passed, data_dir, allow_changed_data)

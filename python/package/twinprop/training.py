@@ -135,7 +135,9 @@ def run(
             raise RecipeError(f"{path}: {error}") from error
         data_dir = path.parent if data_dir is None else data_dir
     names = list(tables.get("devices") or _names(devices))
-    given = prepared(data, test, 0 if seed is None else seed)
+    divided_by = tables.get("seed", 0) if seed is None else seed
+    # A seed of another type is refused with the recipe.
+    given = prepared(data, test, divided_by if isinstance(divided_by, int) else 0)
     passed = Passed.of(names, devices, given, twins, loss)
     if isinstance(recipe, Mapping) or passed.devices or given or passed.twins or loss is not None:
         if loss is not None:
@@ -191,7 +193,6 @@ def resume(
     *,
     data: Samples | tuple[Samples, Samples] | None = None,
     test: float = 0.25,
-    seed: int = 0,
     devices: Devices = None,
     twins: Twins = None,
     loss: Loss | None = None,
@@ -200,13 +201,14 @@ def resume(
 ) -> Run:
     """Resumes the interrupted run in `folder`, with the `data`, `devices`, `twins` and `loss` that it had.
 
-    `data` that were divided by a share `test` are divided again by it and the run's `seed`.
+    `data` that were divided by a share `test` are divided again as they were.
     """
     path = Path(folder) / "recipe.toml"
     if not path.is_file():
         raise RecipeError(f"{folder} has no recipe; name the folder of a training")
-    names = list(tomllib.loads(path.read_text()).get("devices", {}))
-    passed = Passed.of(names, devices, prepared(data, test, seed), twins, loss)
+    recipe = tomllib.loads(path.read_text())
+    given = prepared(data, test, recipe["seed"])
+    passed = Passed.of(list(recipe.get("devices", {})), devices, given, twins, loss)
     options = {"out": os.fspath(folder), "targets": passed.rigs()}
     return _train(None, "run", options, passed, on_epoch, progress)
 

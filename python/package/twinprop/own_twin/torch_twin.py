@@ -28,7 +28,7 @@ class TorchTwin(OwnTwin):
 
         tensor = torch.from_numpy(np.require(values, requirements=("C", "W")))
         parameter = next(self.module.parameters(), tensor)
-        return tensor.to(parameter.device, parameter.dtype)
+        return tensor.to(parameter.device, parameter.dtype.to_real())
 
     def _at(self, x: Any, theta: Any) -> Any:
         """Readings `(S, O)`, checked to be real numbers."""
