@@ -115,7 +115,7 @@ fn a_loss_that_is_nan_ends_the_training_before_it_reaches_the_parameters() {
     let at =
         |name: &str| RunOptions { out: Some(folder.path().join(name)), ..RunOptions::default() };
     let with = |loss: Box<dyn Loss>| Given { loss: Some(loss), ..given(false) };
-    let sound = || with(Box::new(CrossEntropy::default()));
+    let sound = || with(Box::<CrossEntropy>::default());
     let (whole, _) =
         train_recipe(&recipe, "whole", sound(), &at("whole"), &mut Unobserved).unwrap();
     let wrong = with(Box::new(NanLater(AtomicUsize::new(0))));

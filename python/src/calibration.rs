@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nalgebra::DMatrix;
 use pyo3::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use twinprop::burn::tensor::Device as Backend;
-use twinprop::calibration::design::DesignConfig;
+use twinprop::calibration::design::{ActiveConfig, DesignConfig};
 use twinprop::calibration::{
     CalibrationError, DigitalTwin, Fidelity, FidelityConfig, FitConfig, FitProgress, Fitting,
     Shots, TwinConfig,
 };
 use twinprop::devices::Interface;
+use twinprop::experiment::served::Served;
 
 use crate::arrays::{self, Array};
 use crate::callback::Registration;
@@ -69,9 +71,12 @@ impl Design {
         caller: &mut Caller,
     ) -> Result<Shots, Failure> {
         let total = self.shots + more;
-        if let DesignConfig::Active(_) | DesignConfig::TaskLike(_) = self.design {
+        if let DesignConfig::Active(active) = &self.design {
+            return self.measure_actively(active, more, device, interface, caller);
+        }
+        if let DesignConfig::TaskLike(_) = self.design {
             return Err(Failure::Calibration(CalibrationError::TooFewShots(
-                "a calibration of a device alone has the designs `latin_hypercube`, `uniform` and `sobol`; a network shows which drives its task needs"
+                "a calibration of a device alone has the designs `latin_hypercube`, `uniform`, `sobol` and `active`; a network shows which drives its task needs"
                     .to_owned(),
             )));
         }
@@ -79,6 +84,35 @@ impl Design {
         Ok(Shots::measure(device, drives, parameters, |done| {
             caller.progress("measure shots", done, total);
         })?)
+    }
+}
+
+impl Design {
+    /// Measures where small twins disagree, and `more` shots of the design that this starts from.
+    fn measure_actively(
+        &self,
+        active: &ActiveConfig,
+        more: usize,
+        device: &mut Lease,
+        interface: &Interface,
+        caller: &mut Caller,
+    ) -> Result<Shots, Failure> {
+        let (total, mut done) = (self.shots + more, 0);
+        let mut measure = |inputs: DMatrix<f32>, parameters| {
+            let count = inputs.ncols();
+            let shots = Shots::measure(device, inputs, parameters, |now| {
+                caller.progress("measure shots", done + now, total);
+            })?;
+            done += count;
+            Ok::<_, Failure>(shots)
+        };
+        let backend = Backend::flex();
+        let seen =
+            active.measure(interface, self.shots, None, self.seed, &backend, &mut measure)?;
+        let (inputs, parameters) = self.design.draw(interface, total, None, self.seed)?;
+        let last = |drives: DMatrix<f32>| drives.columns(self.shots, more).into_owned();
+        let unseen = measure(last(inputs), last(parameters))?;
+        Ok(seen.and(&unseen))
     }
 }
 
@@ -112,17 +146,25 @@ pub fn calibrate(
     let nominal = device.nominal().map_err(|error| of_device(py, &error))?;
     let mut job = Job::new();
     let mut lease = device.lease(py, Some(&mut job))?;
+    let served = match config {
+        TwinConfig::Served(_) => Some(device.served_twin(py)?),
+        _ => None,
+    };
+    let design = Design { shots: if served.is_some() { 0 } else { design.shots }, ..design };
     let (twin, fidelity) = job.run(py, progress, None, |caller| {
         let measured = design.measure(test_shots, &mut lease, &interface, caller)?;
         let (seen, unseen) = measured.split_last(test_shots);
         let (seed, backend) = (design.seed, Backend::flex());
         let fitting =
             Fitting { interface: &interface, nominal, fit: &fit, seed, backend: &backend };
-        let twin = config.fit(fitting, &seen, &mut |progress| {
-            if let FitProgress::Pass { done, of } = progress {
-                caller.progress("fit the twin", done, of);
-            }
-        })?;
+        let twin: Arc<dyn DigitalTwin> = match served {
+            Some(served) => Arc::new(Served::new(served)),
+            None => Arc::from(config.fit(fitting, &seen, &mut |progress| {
+                if let FitProgress::Pass { done, of } = progress {
+                    caller.progress("fit the twin", done, of);
+                }
+            })?),
+        };
         let judged = Judgement { fidelity, seed }.judge(&*twin, &mut lease, &unseen, caller)?;
         drop(lease);
         Ok((twin, judged))
@@ -133,7 +175,7 @@ pub fn calibrate(
         fidelity,
         simulated: device.simulated().cloned(),
     };
-    Ok(Twin { twin: Arc::from(twin), notes })
+    Ok(Twin { twin, notes })
 }
 
 /// Arrays `x`, `theta` and `y` of shots, each with its own parameters.

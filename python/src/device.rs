@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nalgebra::{DMatrix, DVector};
 use pyo3::prelude::*;
 use twinprop::devices::probe::{Probe, ProbeConfig};
-use twinprop::devices::rig::{self, Monitor, RigOptions, Target};
+use twinprop::devices::rig::{self, Monitor, RigOptions, ServedTwin, Target};
 use twinprop::devices::{
     Boundary, DeviceConfig, DeviceError, Differentiable, Interface, PhysicalLayer, ShotCounter,
     SlewLimit, Usage,
@@ -30,6 +30,8 @@ pub struct Device {
     function: Option<Registration>,
     simulated: Option<(DeviceConfig, u64)>,
     monitors: Vec<Monitor>,
+    /// The twin that a rig serves.
+    served: Option<ServedTwin>,
     /// The process that opened it.
     process: u32,
 }
@@ -73,6 +75,7 @@ impl Device {
             function,
             simulated,
             monitors,
+            served: None,
             process: std::process::id(),
         }
     }
@@ -91,6 +94,17 @@ impl Device {
     pub fn nominal(&self) -> Result<Option<Box<dyn Differentiable>>, DeviceError> {
         let made = self.simulated.as_ref().map(|(config, seed)| config.fabricate(*seed));
         Ok(made.transpose()?.map(|device| device.nominal))
+    }
+
+    /// The twin that the rig serves.
+    pub fn served_twin(&self, py: Python) -> PyResult<ServedTwin> {
+        self.served.clone().ok_or_else(|| {
+            let message = format!(
+                "device `{}` serves no twin; give its script one (`@measure.twin`), or choose another kind of twin",
+                self.interface.device
+            );
+            exception(py, "CalibrationError", message)
+        })
     }
 
     /// Takes the device for `job`, or for a measurement on the present thread.
@@ -319,7 +333,8 @@ pub fn open_device(py: Python, targets: Vec<String>) -> PyResult<Device> {
     let parsed = parsed.map_err(|problem| exception(py, "RigError", problem))?;
     let opened = py.detach(|| rig::open(&parsed, RigOptions::default()));
     let opened = opened.map_err(|error| of_device(py, &error))?;
-    Ok(Device::new(opened.layer, Arc::default(), None, None, opened.monitors))
+    let device = Device::new(opened.layer, Arc::default(), None, None, opened.monitors);
+    Ok(Device { served: opened.twin, ..device })
 }
 
 /// Fabricates a copy of a simulated device; `config` is JSON.

@@ -87,3 +87,12 @@ def test_wrong_options_are_named(
         tp.calibrate(lab, **{**QUICK, **options})
     # The device is free again.
     lab.measure([[0.0, 0.0, 0.0]], [1.0, 1.0])
+
+
+def test_an_active_design_measures_as_many_shots(lab: Any) -> None:
+    options = {**QUICK, "shots": 400, "fidelity": {"points": 8, "repeats": 2}}
+    design = {"active": {"ensemble": {"members": 2, "member": {"width": 8}}, "fit": {"epochs": 2}}}
+    shots = []
+    tp.calibrate(lab, twin={"neural": {"width": 8}}, design=design,
+                 **{**options, "progress": lambda *call: shots.append(call)})
+    assert max(done for label, done, _ in shots if label == "measure shots") == 600

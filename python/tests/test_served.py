@@ -64,6 +64,23 @@ def test_a_served_twin_trains_and_is_asked(tmp_path: Path) -> None:
     assert (run.predict(x, source="predicted") == y).mean() > 0.8
 
 
+def test_a_served_twin_is_judged_and_passed_on(tmp_path: Path) -> None:
+    lab = tp.open_device(rig(tmp_path, TWIN.replace("GAIN", "0.4")))
+    twin = tp.calibrate(lab, twin="served", test_shots=100, progress=False)
+    assert twin.fidelity.verdict == "fit"
+    dx, dtheta = twin.vjp(np.full((2, 3), 0.1), [1.0, 0.5], np.ones((2, 3)))
+    np.testing.assert_allclose(dx, 0.4 * np.cos(0.1), rtol=1e-3)
+    assert dtheta.shape == (1, 2)
+    network = tp.Network("encode", "scale", tp.Physical(lab, twin=twin, shots=4), "scale", "readout")
+    run = tp.train(
+        network, *samples(240, 1), test=samples(80, 2), epochs=4, batch=30, learning_rate=0.03,
+        out=tmp_path / "run", progress=False,
+    )
+    assert run.history[-1].test_score > 0.85
+    with pytest.raises(tp.CalibrationError, match="serves no twin"):
+        tp.calibrate(tp.simulate("pendula"), twin="served", progress=False)
+
+
 def test_a_rig_without_a_twin_is_refused_before_a_shot(tmp_path: Path) -> None:
     with pytest.raises(tp.RecipeError, match="serves none; give its script a twin"):
         train(tmp_path, rig(tmp_path, ""))

@@ -271,10 +271,11 @@ pub fn open(
         let instrument = Instrument::new(name, device);
         let is_recording = entry.rig.is_some() && links.is_empty();
         let is_served = matches!(recipe.calibration_of(name).twin, TwinConfig::Served(_));
-        let twin = match (is_served, served) {
-            (false, _) => given.twins.remove(name),
-            (true, Some(served)) => Some(Arc::new(Served::new(served)) as Arc<dyn DigitalTwin>),
-            (true, None) => {
+        let twin = match (given.twins.remove(name), served) {
+            (Some(twin), _) => Some(twin),
+            (None, _) if !is_served => None,
+            (None, Some(served)) => Some(Arc::new(Served::new(served)) as Arc<dyn DigitalTwin>),
+            (None, None) => {
                 return Err(Error::Usage(format!(
                     "the twin of `{name}` is `served`, but the device serves none; give its script a twin (`@measure.twin`), or choose another kind in calibration.twin"
                 )));

@@ -46,7 +46,7 @@ mod ridge;
 mod run;
 pub mod run_folder;
 pub mod score_words;
-mod served;
+pub mod served;
 pub mod summary;
 pub mod test_answers;
 mod trained;

@@ -11,12 +11,14 @@ use twinprop_devices::{DeviceError, Interface};
 
 /// A served twin. Its answers come over the rig's link; one that does not come is NaN, and [`DigitalTwin::failure`]
 /// says why.
-pub(super) struct Served {
+pub struct Served {
     twin: ServedTwin,
     failed: Mutex<Option<DeviceError>>,
 }
 
 impl Served {
+    /// `twin` as a twin of a network.
+    #[must_use]
     pub fn new(twin: ServedTwin) -> Self {
         Self { twin, failed: Mutex::new(None) }
     }
