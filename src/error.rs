@@ -74,6 +74,14 @@ pub enum Error {
         /// The loss.
         loss: f32,
     },
+    /// A gradient became NaN or infinite.
+    #[error(
+        "training diverged in epoch {epoch}: the gradient is NaN or infinite; lower training.learning_rate, or mend the loss or the twin that it comes from"
+    )]
+    DivergedGradient {
+        /// The epoch, counted from one.
+        epoch: usize,
+    },
 }
 
 impl Error {
@@ -93,7 +101,10 @@ impl Error {
             Self::Calibration(error) => {
                 !matches!(error, CalibrationError::Device(_) | CalibrationError::Diverged { .. })
             }
-            Self::Diverged { .. } | Self::Drifted { .. } | Self::Interrupted(_) => false,
+            Self::Diverged { .. }
+            | Self::DivergedGradient { .. }
+            | Self::Drifted { .. }
+            | Self::Interrupted(_) => false,
             Self::Recipe { .. } | Self::Data { .. } | Self::File { .. } | Self::Usage(_) => true,
         }
     }

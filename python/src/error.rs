@@ -85,7 +85,7 @@ pub fn of_library(py: Python, error: &Error) -> PyErr {
         Error::Data { .. } | Error::File { .. } => "DataError",
         Error::Device(error) => device_class(error),
         Error::Calibration(error) => calibration_class(error),
-        Error::Diverged { .. } => "DivergedError",
+        Error::Diverged { .. } | Error::DivergedGradient { .. } => "DivergedError",
         _ => "TwinpropError",
     };
     exception(py, class, for_python(&error.to_string()))

@@ -28,10 +28,11 @@ impl FunctionLoss {
 impl Loss for FunctionLoss {
     fn at(&self, outputs: &Tensor<2>, targets: &Targets) -> (f32, Tensor<2>) {
         let targets = match targets {
-            Targets::Values(values) => values.clone(),
+            Targets::Values(values) => Argument::Matrix(values.clone()),
             classes => {
                 let classes = classes.classes();
-                DMatrix::from_iterator(1, classes.len(), classes.iter().map(|&class| class as f32))
+                let numbers = classes.iter().map(|&class| class as f32);
+                Argument::Vector(DMatrix::from_iterator(1, classes.len(), numbers))
             }
         };
         let values = to_matrix(outputs.clone());
@@ -39,7 +40,7 @@ impl Loss for FunctionLoss {
             Expected { name: "value", shots: 1, channels: 1 },
             Expected { name: "gradient", shots: values.ncols(), channels: values.nrows() },
         ];
-        let arguments = [values, targets].map(Argument::Matrix).into();
+        let arguments = vec![Argument::Matrix(values), targets];
         let made = Call::new(self.number, arguments, expected).make(Some(self.job.clone()));
         match made.as_deref() {
             Ok([value, gradient]) => (value[0], to_tensor(gradient, &outputs.device())),

@@ -50,6 +50,7 @@ impl Twin {
         let (x, theta) = self.point(x, theta)?;
         let pool = pool::of_this_process(py)?;
         let predicted = py.detach(|| pool.install(|| self.predicted(&x, &theta)));
+        self.check(py)?;
         arrays::array(py, predicted)
     }
 
@@ -87,6 +88,7 @@ impl Twin {
                 (to_matrix(dx), to_matrix(dtheta))
             })
         });
+        self.check(py)?;
         Ok((arrays::array(py, dx)?, arrays::array(py, dtheta)?))
     }
 
@@ -116,6 +118,11 @@ impl Twin {
 
     /// Saves it in `folder`, which is made.
     fn save(&self, py: Python, folder: PathBuf) -> PyResult<()> {
+        if self.notes.config.is_elsewhere() {
+            let message =
+                "the rig that serves this twin keeps it; calibrate with twin=\"served\" again";
+            return Err(exception(py, "CalibrationError", message));
+        }
         let failed = |error: std::io::Error| {
             exception(py, "CalibrationError", format!("{}: {error}", folder.display()))
         };
@@ -127,6 +134,11 @@ impl Twin {
 }
 
 impl Twin {
+    /// Raises why the last call failed, of a twin that a rig serves.
+    fn check(&self, py: Python) -> PyResult<()> {
+        self.twin.failure().map_or(Ok(()), |error| Err(of_calibration(py, &error)))
+    }
+
     fn point(
         &self,
         x: &Bound<PyAny>,

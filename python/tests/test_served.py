@@ -77,6 +77,8 @@ def test_a_served_twin_is_judged_and_passed_on(tmp_path: Path) -> None:
         out=tmp_path / "run", progress=False,
     )
     assert run.history[-1].test_score > 0.85
+    with pytest.raises(tp.CalibrationError, match="the rig that serves"):
+        twin.save(tmp_path / "twin")
     with pytest.raises(tp.CalibrationError, match="serves no twin"):
         tp.calibrate(tp.simulate("pendula"), twin="served", progress=False)
 
@@ -91,6 +93,17 @@ def test_a_served_twin_that_fails_says_why(tmp_path: Path) -> None:
     twin = TWIN.replace("return", "if theta[1] > 1.9: raise ValueError('my model')\n    return")
     with pytest.raises(tp.RigError, match="my model"):
         train(tmp_path, rig(tmp_path, twin.replace("GAIN", "0.4")))
+
+
+def test_a_served_twin_that_fails_raises_where_it_is_asked(tmp_path: Path) -> None:
+    failing = TWIN.replace("return", "if theta[1] == 1.25: raise ValueError('my model')\n    return")
+    lab = tp.open_device(rig(tmp_path, failing.replace("GAIN", "0.4")))
+    twin = tp.calibrate(lab, twin="served", test_shots=100, progress=False)
+    x = np.full((2, 3), 0.1)
+    for ask in (lambda theta: twin.predict(x, theta), lambda theta: twin.vjp(x, theta, x)):
+        with pytest.raises(tp.RigError, match="my model"):
+            ask([1.0, 1.25])
+        ask([1.0, 0.5])
 
 
 def test_a_poor_served_twin_is_not_trained_with(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_values_are_regressed_by_a_loss_of_ones_own(lab: Any, tmp_path: Path) ->
     assert 1000 < run.predict(x_test).mean() < 3000
 
 
-@pytest.mark.parametrize("wrong", ["raises", "shape", "no pair", "nan"])
+@pytest.mark.parametrize("wrong", ["raises", "shape", "no pair", "nan", "nan gradient"])
 def test_a_wrong_loss_ends_the_training_with_its_reason(lab: Any, tmp_path: Path, wrong: str) -> None:
     calls = []
 
@@ -134,6 +134,8 @@ def test_a_wrong_loss_ends_the_training_with_its_reason(lab: Any, tmp_path: Path
             raise ZeroDivisionError("my loss")
         if wrong == "no pair":
             return 1.0
+        if wrong == "nan gradient":
+            return 1.0, outputs * np.nan
         return (np.nan if wrong == "nan" else 1.0), outputs if wrong == "nan" else outputs.T
 
     twin = tp.calibrate(lab, shots=2000, test_shots=200, twin={"neural": {"width": 32}}, progress=False)
@@ -142,6 +144,7 @@ def test_a_wrong_loss_ends_the_training_with_its_reason(lab: Any, tmp_path: Path
         "shape": (tp.MeasurementError, "gradient"),
         "no pair": (tp.ShapeError, "value, gradient"),
         "nan": (tp.DivergedError, "NaN"),
+        "nan gradient": (tp.DivergedError, "the gradient is NaN"),
     }[wrong]
     with pytest.raises(kind, match=words) as raised:
         tp.train(network(lab, twin), *samples(240, 1), loss=loss, out=tmp_path / "run", **OPTIONS)
@@ -153,6 +156,25 @@ def test_a_wrong_loss_ends_the_training_with_its_reason(lab: Any, tmp_path: Path
         tmp_path / "run", devices=lab, twins=twin, loss=cross_entropy, data=data, progress=False
     )
     assert len(run.history) == 6
+
+
+def test_a_loss_of_ones_own_gets_the_classes_of_a_recipe(tmp_path: Path) -> None:
+    seen: set[Any] = set()
+
+    def loss(outputs: Any, y: Any) -> tuple[float, Any]:
+        seen.add((y.dtype.kind, y.ndim))
+        return cross_entropy(outputs, y)
+
+    recipe = {
+        "network": ["encode", {"linear": {"outputs": 11}}, "readout"],
+        "data": {"source": "vowels"},
+        "training": {"epochs": 1},
+        "accounting": {"digital_peer": False},
+    }
+    tp.run(recipe, loss=loss, out=tmp_path / "run", progress=False)
+    assert seen == {("i", 1)}
+    with pytest.raises(tp.RecipeError, match="give seed"):
+        tp.run(recipe, set={"seed": 3}, progress=False)
 
 
 def test_a_twin_that_raises_ends_the_training_before_a_step(lab: Any, tmp_path: Path) -> None:

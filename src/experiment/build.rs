@@ -213,7 +213,9 @@ pub fn open(
         let mut served = None;
         let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
         let (mut device, exact, nominal) = match (&entry.rig, simulated) {
-            (None, simulated) if entry.given => {
+            (rig, simulated)
+                if entry.given && (rig.is_none() || given.devices.contains_key(name)) =>
+            {
                 let layer: Box<dyn PhysicalLayer> = match setup.unopened(recipe, name) {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => given.devices.remove(name).ok_or_else(|| {

@@ -343,7 +343,9 @@ impl<'a> Run<'a> {
         });
         *spent = keeper.spent();
         let Keeper { history, twins_at_start, .. } = keeper;
-        let is_complete = observer.completes();
+        let at_epoch = |done: u64| done > 0 && done.is_multiple_of(batches);
+        let is_complete =
+            matches!(ending, Ok(Ending::Stopped(done)) if at_epoch(done)) && observer.completes();
         let ended = match (&ending, history.last()) {
             (Ok(Ending::Stopped(done)), _) if !is_complete => format!("stopped after step {done}"),
             (Ok(_), Some(last)) => last.test.to_string(),

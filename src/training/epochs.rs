@@ -262,10 +262,13 @@ impl Trainer<'_> {
         let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
         let StepOutput { loss, penalty, outputs, gradients, mut traces } =
             self.rule.step(&batch, self.network, self.laboratory, &*self.loss)?;
-        // Neither NaN may reach the parameters.
+        // No NaN may reach the parameters.
         self.laboratory.check_twins()?;
         if !loss.is_finite() {
             return Err(Error::Diverged { epoch: epoch + 1, loss });
+        }
+        if !are_finite(&gradients) {
+            return Err(Error::DivergedGradient { epoch: epoch + 1 });
         }
         let trace = match traces.len() {
             0 => None,
@@ -311,6 +314,15 @@ struct StepResult {
     sums: Sums,
     trace: Option<Trace>,
     alignment: Option<Alignment>,
+}
+
+/// Whether all values of `tensors` are finite; one number comes back from the backend.
+fn are_finite(tensors: &[Tensor<2>]) -> bool {
+    if tensors.is_empty() {
+        return true;
+    }
+    let sums = tensors.iter().map(|tensor| total(tensor.clone())).collect();
+    Tensor::cat(sums, 0).sum().into_scalar::<f32>().is_finite()
 }
 
 fn root_mean_square(tensor: &Tensor<2>) -> f32 {

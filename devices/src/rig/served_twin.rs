@@ -7,7 +7,7 @@ use nalgebra::DMatrix;
 
 use super::shared::Shared;
 use super::work::Work;
-use crate::{DeviceError, Interface};
+use crate::{Channels, DeviceError, Interface};
 
 /// The digital twin of a rig, computed at the other end of the rig's link.
 ///
@@ -31,8 +31,8 @@ impl ServedTwin {
         &self.interface
     }
 
-    /// Predicted readings `[n_outputs × shots]` at `inputs` `[n_inputs × shots]`, inside their ranges. The shots
-    /// come in as many runs of equal length as `parameters` `[n_parameters × groups]` has columns.
+    /// Predicted readings `[n_outputs × shots]` at `inputs` `[n_inputs × shots]`; values out of range are clamped.
+    /// Shots come in as many runs of equal length as `parameters` `[n_parameters × groups]` has columns.
     ///
     /// # Errors
     /// [`DeviceError::Shape`] where a size does not fit; [`DeviceError::Rig`] where the twin or the link fails, as
@@ -43,6 +43,8 @@ impl ServedTwin {
         parameters: &DMatrix<f32>,
     ) -> Result<DMatrix<f32>, DeviceError> {
         self.check(inputs, parameters)?;
+        let inputs = &within(&self.interface.inputs, inputs);
+        let parameters = &within(&self.interface.parameters, parameters);
         let shots = inputs.ncols();
         let mut outputs = Vec::with_capacity(self.interface.outputs.len() * shots);
         self.ask(Work::Predict, inputs.as_slice(), parameters, shots, |answers| {
@@ -64,6 +66,8 @@ impl ServedTwin {
         cotangents: &DMatrix<f32>,
     ) -> Result<(DMatrix<f32>, DMatrix<f32>), DeviceError> {
         self.check(inputs, parameters)?;
+        let inputs = &within(&self.interface.inputs, inputs);
+        let parameters = &within(&self.interface.parameters, parameters);
         let Interface { inputs: drives, outputs: readings, .. } = &self.interface;
         self.fits("the readings' cotangents of a shot", readings.len(), cotangents.nrows())?;
         self.fits("the readings' cotangents", inputs.ncols(), cotangents.ncols())?;
@@ -135,4 +139,16 @@ impl fmt::Debug for ServedTwin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServedTwin").field("target", &self.shared.target()).finish_non_exhaustive()
     }
+}
+
+/// `values` `[channels × columns]` inside the ranges: conversions from normalised values round past their ends.
+fn within(channels: &Channels, values: &DMatrix<f32>) -> DMatrix<f32> {
+    let ranges = channels.banks().iter();
+    let ranges: Vec<(f32, f32)> = ranges
+        .flat_map(|bank| std::iter::repeat_n((bank.minimum, bank.maximum), bank.count))
+        .collect();
+    DMatrix::from_fn(values.nrows(), values.ncols(), |row, column| {
+        let (minimum, maximum) = ranges[row];
+        values[(row, column)].clamp(minimum, maximum)
+    })
 }

@@ -30,14 +30,14 @@ def recipe_loss(loss: Loss | None) -> Any:
     return dict(loss) if isinstance(loss, Mapping) else "given"
 
 
-def passed_loss(loss: Loss | None, is_classes: bool) -> Any:
+def passed_loss(loss: Loss | None) -> Any:
     """The function of `loss` as the Rust half calls it; `None` for a loss of twinprop."""
     if loss is None or isinstance(loss, (str, Mapping)):
         return None
     function = loss
 
     def at(outputs: NDArray[np.float32], targets: NDArray[np.float32]) -> tuple[Any, ArrayLike]:
-        returned: Any = function(outputs, targets[:, 0].astype(np.int64) if is_classes else targets)
+        returned: Any = function(outputs, targets.astype(np.int64) if targets.ndim == 1 else targets)
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise ShapeError(
                 f"the loss returned {type(returned).__name__}; it returns (value, gradient), the mean loss of the "

@@ -67,12 +67,11 @@ class Passed:
 
     def native(self) -> dict[str, Any]:
         """The same as the Rust half takes it."""
-        is_classes = self.data is not None and self.data[2] is not None
         return {
             "devices": {name: device._native for name, device in self.devices.items()},
             "data": self.data,
             "twins": passed_twins(self.twins),
-            "loss": passed_loss(self.loss, is_classes),
+            "loss": passed_loss(self.loss),
         }
 
     def rigs(self) -> list[str]:

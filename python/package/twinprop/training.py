@@ -185,6 +185,8 @@ def _with_passed(tables: Mapping[str, Any], passed: Passed) -> str:
 
 
 def _settings(set: Mapping[str, Any] | None) -> list[str]:
+    if "seed" in (set or {}):
+        raise RecipeError("set has the key seed; give seed=…, which divides the samples as well")
     return [f"{key}={inline(value, key)}" for key, value in (set or {}).items()]
 
 
