@@ -252,7 +252,7 @@ fn clamped_to<'a, C: Dim>(
 }
 
 /// Clamps `values` (channels fastest) to their ranges.
-fn clamp(channels: &Channels, values: &mut [f32]) {
+pub(crate) fn clamp(channels: &Channels, values: &mut [f32]) {
     for values in values.chunks_mut(channels.len().max(1)) {
         for (bank, run) in channels.runs_mut(values) {
             vectorised(

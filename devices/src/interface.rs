@@ -334,7 +334,7 @@ impl Interface {
         Ok(shots)
     }
 
-    fn check_size(
+    pub(crate) fn check_size(
         &self,
         operand: &'static str,
         expected: usize,

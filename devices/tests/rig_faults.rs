@@ -19,6 +19,10 @@ use twinprop_devices::rig::{
 };
 use twinprop_devices::{Channels, Interface, random};
 
+mod support;
+
+use support::EVERY_FAULT;
+
 const BATCHES: usize = 10_000;
 const SHOTS: usize = 32;
 const INPUTS: usize = 3;
@@ -380,15 +384,7 @@ fn everything_at_once_between_shots_and_questions_to_the_twin() {
 }
 
 fn everything(name: &str, works: &[Work]) {
-    let faults = FaultsConfig {
-        flip: 1e-3,
-        drop: 1e-4,
-        duplicate: 0.02,
-        reorder: 0.02,
-        truncate: 0.02,
-        garbage: 0.02,
-    };
     let events = Events { hang: 0.01, restart: 0.01, reopen: 0.01, lose_configure: 0.01 };
-    let [right, errors] = ladder_of(works, name, faults, events, 128);
+    let [right, errors] = ladder_of(works, name, EVERY_FAULT, events, 128);
     assert!(right + errors == BATCHES && right > BATCHES * 9 / 10, "{right} right");
 }

@@ -18,6 +18,8 @@ use twinprop_devices::{DeviceError, Differentiable, PhysicalLayer};
 
 mod support;
 
+use support::EVERY_FAULT;
+
 const INPUTS: usize = 4;
 const PARAMETERS: usize = 3;
 const OUTPUTS: usize = 5;
@@ -109,16 +111,8 @@ fn a_twin_over_a_socket_answers_as_its_equation_and_drives_nothing() {
 
 #[test]
 fn a_faulty_link_changes_no_answer() {
-    let faults = FaultsConfig {
-        flip: 1e-3,
-        drop: 1e-4,
-        duplicate: 0.02,
-        reorder: 0.02,
-        truncate: 0.02,
-        garbage: 0.02,
-    };
     let capacity = Capacity { largest_frame: 128, window_bytes: 512, ..Capacity::default() };
-    let rig = rig_at(&serve(capacity, faults, true), Encoding::Floats);
+    let rig = rig_at(&serve(capacity, EVERY_FAULT, true), Encoding::Floats);
     for groups in [1, 5, 12] {
         answers_as_the_equation(&rig.twin().unwrap(), groups);
     }

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use super::shared::Shared;
 use super::work::Work;
+use crate::boundary::clamp;
 use crate::{Channels, DeviceError, Interface};
 
 /// The digital twin of a rig, computed at the other end of the rig's link.
@@ -69,8 +70,16 @@ impl ServedTwin {
         let inputs = &within(&self.interface.inputs, inputs);
         let parameters = &within(&self.interface.parameters, parameters);
         let Interface { inputs: drives, outputs: readings, .. } = &self.interface;
-        self.fits("the readings' cotangents of a shot", readings.len(), cotangents.nrows())?;
-        self.fits("the readings' cotangents", inputs.ncols(), cotangents.ncols())?;
+        self.interface.check_size(
+            "the readings' cotangents of a shot",
+            readings.len(),
+            cotangents.nrows(),
+        )?;
+        self.interface.check_size(
+            "the readings' cotangents",
+            inputs.ncols(),
+            cotangents.ncols(),
+        )?;
         let (n_inputs, shots, groups) = (drives.len(), inputs.ncols(), parameters.ncols());
         let mut values = Vec::with_capacity(inputs.len() + cotangents.len());
         for (x, dy) in inputs.column_iter().zip(cotangents.column_iter()) {
@@ -114,24 +123,19 @@ impl ServedTwin {
     }
 
     fn check(&self, inputs: &DMatrix<f32>, parameters: &DMatrix<f32>) -> Result<(), DeviceError> {
-        self.fits("the inputs of a shot", self.interface.inputs.len(), inputs.nrows())?;
-        self.fits("the parameters", self.interface.parameters.len(), parameters.nrows())?;
+        self.interface.check_size(
+            "the inputs of a shot",
+            self.interface.inputs.len(),
+            inputs.nrows(),
+        )?;
+        self.interface.check_size(
+            "the parameters",
+            self.interface.parameters.len(),
+            parameters.nrows(),
+        )?;
         let (shots, groups) = (inputs.ncols(), parameters.ncols());
         let whole = shots.checked_div(groups).unwrap_or(0) * groups;
-        self.fits("the shots in groups of equal length", whole, shots)
-    }
-
-    fn fits(
-        &self,
-        operand: &'static str,
-        expected: usize,
-        found: usize,
-    ) -> Result<(), DeviceError> {
-        if expected == found {
-            return Ok(());
-        }
-        let device = self.interface.device.clone();
-        Err(DeviceError::Shape { device, operand, expected, found })
+        self.interface.check_size("the shots in groups of equal length", whole, shots)
     }
 }
 
@@ -143,12 +147,7 @@ impl fmt::Debug for ServedTwin {
 
 /// `values` `[channels × columns]` inside the ranges: conversions from normalised values round past their ends.
 fn within(channels: &Channels, values: &DMatrix<f32>) -> DMatrix<f32> {
-    let ranges = channels.banks().iter();
-    let ranges: Vec<(f32, f32)> = ranges
-        .flat_map(|bank| std::iter::repeat_n((bank.minimum, bank.maximum), bank.count))
-        .collect();
-    DMatrix::from_fn(values.nrows(), values.ncols(), |row, column| {
-        let (minimum, maximum) = ranges[row];
-        values[(row, column)].clamp(minimum, maximum)
-    })
+    let mut values = values.clone();
+    clamp(channels, values.as_mut_slice());
+    values
 }

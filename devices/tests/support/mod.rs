@@ -9,8 +9,19 @@ use std::thread;
 use std::time::Duration;
 
 use nalgebra::{DMatrix, DVector};
+use twinprop_devices::rig::FaultsConfig;
 use twinprop_devices::rig::transport::Tcp;
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer};
+
+/// Every fault of a link at once.
+pub const EVERY_FAULT: FaultsConfig = FaultsConfig {
+    flip: 1e-3,
+    drop: 1e-4,
+    duplicate: 0.02,
+    reorder: 0.02,
+    truncate: 0.02,
+    garbage: 0.02,
+};
 
 /// Doubles its drives, slowly; some of its calls fail.
 pub struct Doubler {
