@@ -76,7 +76,7 @@ pub enum Error {
     },
     /// A gradient became NaN or infinite.
     #[error(
-        "training diverged in epoch {epoch}: the gradient is NaN or infinite; lower training.learning_rate, or mend the loss or the twin that it comes from"
+        "training diverged in epoch {epoch}: the gradient is NaN or infinite; lower training.learning_rate, or fix the loss or the twin that returns it"
     )]
     DivergedGradient {
         /// The epoch, counted from one.

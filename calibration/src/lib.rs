@@ -59,7 +59,7 @@
 //!
 //! # Where to go next
 //!
-//! * A twin of your own: [`DigitalTwin`]; only `predict` is needed.
+//! * A twin of your own: [`DigitalTwin`]; only `predict` is needed. One that is computed elsewhere: [`RemoteModel`].
 //! * Which twin to choose: [`TwinConfig`]. [`NeuralTwin`] and [`TemporalTwin`] are networks,
 //!   [`Ensemble`] several of them; [`EquationTwin`] is a simulated device's equation: on nominal
 //!   constants what a lab knows without a shot, on fabricated constants the upper bound;
@@ -96,6 +96,7 @@ pub mod network_twin;
 pub mod neural;
 pub mod ranges;
 pub mod refine;
+pub mod remote;
 pub mod state;
 pub mod store;
 pub mod temporal;
@@ -120,6 +121,7 @@ pub use network_twin::{Architecture, NetworkTwin};
 pub use neural::{NeuralTwin, NeuralTwinConfig};
 pub use ranges::RangeMap;
 pub use refine::{Refiner, ReplayBuffer};
+pub use remote::{RemoteModel, RemoteTwin};
 pub use temporal::{TemporalTwin, TemporalTwinConfig};
 pub use tensors::{TensorEquation, in_tensors};
 pub use twin::{DigitalTwin, Learner, Linearised, at_point};

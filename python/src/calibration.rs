@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use twinprop::burn::tensor::Device as Backend;
+use twinprop::calibration::by_name;
 use twinprop::calibration::design::{ActiveConfig, DesignConfig};
 use twinprop::calibration::{
     CalibrationError, DigitalTwin, Fidelity, FidelityConfig, FitConfig, FitProgress, Fitting,
@@ -20,7 +21,7 @@ use crate::arrays::{self, Array};
 use crate::callback::Registration;
 use crate::device::{Device, Lease};
 use crate::error::{exception, of_calibration, of_device};
-use crate::function_twin::FunctionTwin;
+use crate::function_twin::Functions;
 use crate::job::{Caller, Failure, Job};
 use crate::twin::{NAME, NOTES, Notes, Twin, json, verdict};
 
@@ -31,6 +32,7 @@ struct Calibration {
     design: Design,
     /// Further shots that judge the twin.
     test_shots: usize,
+    #[serde(deserialize_with = "by_name::read")]
     twin: TwinConfig,
     fit: FitConfig,
     fidelity: FidelityConfig,
@@ -41,6 +43,7 @@ struct Calibration {
 #[serde(deny_unknown_fields)]
 struct Design {
     shots: usize,
+    #[serde(deserialize_with = "by_name::read")]
     design: DesignConfig,
     seed: u64,
 }
@@ -85,9 +88,7 @@ impl Design {
             caller.progress("measure shots", done, total);
         })?)
     }
-}
 
-impl Design {
     /// Measures where small twins disagree, and `more` shots of the design that this starts from.
     fn measure_actively(
         &self,
@@ -158,7 +159,7 @@ pub fn calibrate(
         let fitting =
             Fitting { interface: &interface, nominal, fit: &fit, seed, backend: &backend };
         let twin: Arc<dyn DigitalTwin> = match served {
-            Some(served) => Arc::new(Served::new(served)),
+            Some(served) => Arc::new(Served::twin(served)),
             None => Arc::from(config.fit(fitting, &seen, &mut |progress| {
                 if let FitProgress::Pass { done, of } = progress {
                     caller.progress("fit the twin", done, of);
@@ -227,7 +228,7 @@ pub fn judge(
     let mut job = Job::new();
     job.calls(predict.0);
     job.calls(vjp.0);
-    let twin = FunctionTwin::new(interface, predict.0, vjp.0, job.sender());
+    let twin = Functions::twin(interface, predict.0, vjp.0, job.sender());
     let mut lease = device.lease(py, Some(&mut job))?;
     let fidelity = job.run(py, progress, None, |caller| {
         let judged = judgement.judge(&twin, &mut lease, &unseen, caller);

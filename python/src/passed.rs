@@ -13,7 +13,7 @@ use crate::callback::Registration;
 use crate::device::Device;
 use crate::error::{exception, of_library};
 use crate::function_loss::FunctionLoss;
-use crate::function_twin::FunctionTwin;
+use crate::function_twin::Functions;
 use crate::job::Job;
 use crate::twin::Twin;
 
@@ -81,8 +81,9 @@ impl Data<'_> {
 }
 
 impl Passed<'_> {
-    /// Lends all of it to `job`; functions are called as long as the registrations live.
-    pub fn lend(self, py: Python, job: &mut Job) -> PyResult<(Given, Vec<Registration>)> {
+    /// All of it as the library takes it. `job` leases the devices and serves the functions, which are removed with their
+    /// registrations.
+    pub fn given(self, py: Python, job: &mut Job) -> PyResult<(Given, Vec<Registration>)> {
         let Self { devices, data, twins, loss } = self;
         let mut given =
             Given { data: data.map(|data| data.split(py)).transpose()?, ..Given::default() };
@@ -99,7 +100,7 @@ impl Passed<'_> {
                 PassedTwin::Fitted(twin) => twin.twin.clone(),
                 PassedTwin::Functions(predict, vjp, interface) => {
                     let called = |what| format!("the function `{what}` of the twin of `{name}`");
-                    Arc::new(FunctionTwin::new(
+                    Arc::new(Functions::twin(
                         crate::calibration::parse(py, &interface)?,
                         register(predict, called("predict"), job),
                         register(vjp, called("vjp"), job),

@@ -16,7 +16,7 @@ use twinprop::experiment::predict::{Answers, predict_features};
 use twinprop::experiment::transfer::transfer as transfer_run;
 use twinprop::experiment::watch::Watch;
 use twinprop::experiment::{
-    Recipe, Reopening, RunOptions, evaluate_run, recalibrate_run, resume_given, train_recipe,
+    Given, Recipe, Reopening, RunOptions, evaluate_run, recalibrate_run, resume_given, train_recipe,
 };
 use twinprop::network::Source;
 use twinprop::report::Pages;
@@ -62,6 +62,22 @@ impl Reopen {
         let Self { targets, data_dir, allow_changed_data } = parse(py, options)?;
         Ok(Reopening { devices: targets, data_dir, allow_changed_data, ..Reopening::default() })
     }
+}
+
+/// Runs `work` as a job, with what is `passed` and the `options` by which a run is opened again.
+fn reopened<T: Send>(
+    py: Python,
+    passed: Passed,
+    options: &str,
+    progress: Option<&Bound<PyAny>>,
+    work: impl FnOnce(Given, &Reopening, &mut Teller) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let reopening = Reopen::parse(py, options)?;
+    let mut job = Job::new();
+    let (given, _functions) = passed.given(py, &mut job)?;
+    job.run(py, progress, None, |caller| {
+        work(given, &reopening, &mut Teller::new(caller)).map_err(Failure::from)
+    })
 }
 
 /// Tells Python what happens, and stops where it asks for it.
@@ -156,7 +172,7 @@ pub fn train(
         ..RunOptions::default()
     };
     let mut job = Job::new();
-    let (given, _functions) = passed.lend(py, &mut job)?;
+    let (given, _functions) = passed.given(py, &mut job)?;
     let folder = job.run(py, progress, Some(listener), |caller| {
         let mut teller = Teller::new(caller);
         let mut pages = Pages;
@@ -198,14 +214,9 @@ pub fn predict<'py>(
 ) -> PyResult<(Option<Vec<String>>, Vec<usize>, Array<'py>)> {
     let features =
         DMatrix::from_vec(arrays::width(x)?, x.len()?, arrays::numbers(x, "x")?.into_doubles());
-    let reopening = Reopen::parse(py, options)?;
-    let mut job = Job::new();
-    let (given, _functions) = passed.lend(py, &mut job)?;
     let source = if is_measured { Source::Measured } else { Source::Predicted };
-    let answers = job.run(py, progress, None, |caller| {
-        let mut teller = Teller::new(caller);
-        predict_features(&folder, &features, source, &reopening, given, &mut teller)
-            .map_err(Failure::from)
+    let answers = reopened(py, passed, options, progress, |given, reopening, teller| {
+        predict_features(&folder, &features, source, reopening, given, teller)
     })?;
     Ok(match answers {
         Answers::Classes(found) => {
@@ -231,12 +242,8 @@ pub fn evaluate(
     options: &str,
     progress: Option<&Bound<PyAny>>,
 ) -> PyResult<String> {
-    let reopening = Reopen::parse(py, options)?;
-    let mut job = Job::new();
-    let (given, _functions) = passed.lend(py, &mut job)?;
-    let found = job.run(py, progress, None, |caller| {
-        let mut teller = Teller::new(caller);
-        evaluate_run(&folder, &reopening, given, &mut teller).map_err(Failure::from)
+    let found = reopened(py, passed, options, progress, |given, reopening, teller| {
+        evaluate_run(&folder, reopening, given, teller)
     })?;
     let mut score = serde_json::to_value(found.test).unwrap_or_default();
     score["test_loss"] = json!(found.evaluation.loss);
@@ -246,12 +253,8 @@ pub fn evaluate(
 /// Plays the reference set of each device of the run in `folder` again; returns what has moved as JSON, a list.
 #[pyfunction]
 pub fn watch(py: Python, folder: PathBuf, passed: Passed, options: &str) -> PyResult<String> {
-    let reopening = Reopen::parse(py, options)?;
-    let mut job = Job::new();
-    let (given, _functions) = passed.lend(py, &mut job)?;
-    let looks = job.run(py, None, None, |caller| {
-        let mut teller = Teller::new(caller);
-        Ok(Watch::open(&folder, &reopening, given, &mut teller)?.look()?)
+    let looks = reopened(py, passed, options, None, |given, reopening, teller| {
+        Watch::open(&folder, reopening, given, teller)?.look()
     })?;
     in_json(py, &looks)
 }
@@ -268,14 +271,9 @@ pub fn recalibrate(
     out: Option<PathBuf>,
     progress: Option<&Bound<PyAny>>,
 ) -> PyResult<PathBuf> {
-    let reopening = Reopen::parse(py, options)?;
-    let mut job = Job::new();
-    let (given, _functions) = passed.lend(py, &mut job)?;
-    job.run(py, progress, None, |caller| {
-        let mut teller = Teller::new(caller);
-        let (_, folder) =
-            recalibrate_run(&folder, &reopening, given, shots, out.as_deref(), &mut teller)?;
-        Ok(folder)
+    reopened(py, passed, options, progress, |given, reopening, teller| {
+        recalibrate_run(&folder, reopening, given, shots, out.as_deref(), teller)
+            .map(|(_, folder)| folder)
     })
 }
 

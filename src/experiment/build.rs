@@ -91,10 +91,8 @@ impl<'a> Setup<'a> {
     }
 
     /// Known channels of the device `name`, if real devices are not opened.
-    fn unopened(&self, recipe: &Recipe, name: &str) -> Option<&'a Interface> {
-        // A twin that the rig serves needs the rig.
-        let is_served = matches!(recipe.calibration_of(name).twin, TwinConfig::Served(_));
-        let nothing = self.at_hand == AtHand::Nothing && !is_served;
+    fn unopened(&self, name: &str) -> Option<&'a Interface> {
+        let nothing = self.at_hand == AtHand::Nothing;
         self.trained_on.filter(|_| nothing)?.devices.get(name)
     }
 
@@ -209,6 +207,9 @@ pub fn open(
         let simulated = entry.simulated();
         let seed = recipe.device_seed_of(number);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;
+        let is_served = matches!(recipe.twin_of(entry), TwinConfig::Served(_));
+        // A twin that the rig serves needs the rig.
+        let unopened = setup.unopened(name).filter(|_| !is_served);
         let mut links = Vec::new();
         let mut served = None;
         let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
@@ -216,7 +217,7 @@ pub fn open(
             (rig, simulated)
                 if entry.given && (rig.is_none() || given.devices.contains_key(name)) =>
             {
-                let layer: Box<dyn PhysicalLayer> = match setup.unopened(recipe, name) {
+                let layer: Box<dyn PhysicalLayer> = match unopened {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => given.devices.remove(name).ok_or_else(|| {
                         Error::Usage(format!(
@@ -228,7 +229,7 @@ pub fn open(
             }
             (Some(config), simulated) => {
                 let design = design(simulated);
-                let layer = match setup.unopened(recipe, name) {
+                let layer = match unopened {
                     Some(interface) => Box::new(UnopenedDevice { interface: interface.clone() }),
                     None => {
                         let task = Task::of_unknown_size(observer, &format!("open {name}"))?;
@@ -272,11 +273,10 @@ pub fn open(
         };
         let instrument = Instrument::new(name, device);
         let is_recording = entry.rig.is_some() && links.is_empty();
-        let is_served = matches!(recipe.calibration_of(name).twin, TwinConfig::Served(_));
         let twin = match (given.twins.remove(name), served) {
             (Some(twin), _) => Some(twin),
             (None, _) if !is_served => None,
-            (None, Some(served)) => Some(Arc::new(Served::new(served)) as Arc<dyn DigitalTwin>),
+            (None, Some(served)) => Some(Arc::new(Served::twin(served)) as Arc<dyn DigitalTwin>),
             (None, None) => {
                 return Err(Error::Usage(format!(
                     "the twin of `{name}` is `served`, but the device serves none; give its script a twin (`@measure.twin`), or choose another kind in calibration.twin"

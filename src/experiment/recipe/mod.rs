@@ -288,18 +288,16 @@ impl Recipe {
     }
 
     /// The kind of the twin of `device`.
-    fn twin_of<'a>(&'a self, device: &'a DeviceEntry) -> &'a TwinConfig {
+    pub(super) fn twin_of<'a>(&'a self, device: &'a DeviceEntry) -> &'a TwinConfig {
         device.twin.as_ref().unwrap_or(&self.calibration.twin)
     }
 
     /// How the twin of the device called `name` is made and judged.
     #[must_use]
     pub fn calibration_of(&self, name: &str) -> CalibrationConfig {
-        let mut config = self.calibration.clone();
-        if let Some(twin) = self.devices.get(name).and_then(|device| device.twin.as_ref()) {
-            config.twin = twin.clone();
-        }
-        config
+        let twin =
+            self.devices.get(name).map_or(&self.calibration.twin, |device| self.twin_of(device));
+        CalibrationConfig { twin: twin.clone(), ..self.calibration.clone() }
     }
 
     /// The recipe as TOML, with all defaults written out.
