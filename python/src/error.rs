@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use twinprop::Error;
 use twinprop::calibration::CalibrationError;
 use twinprop::devices::DeviceError;
+use twinprop::report::wording::{with_calls, with_options};
 
 /// Functions of the library in its messages, and what Python calls instead, before and after a run's path.
 const FUNCTIONS: [(&str, &str, &str); 3] = [
@@ -14,22 +15,14 @@ const FUNCTIONS: [(&str, &str, &str); 3] = [
 
 /// A message of the library with options as arguments, such as `out=`, and functions as those of the package.
 fn for_python(text: &str) -> String {
-    let mut found = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("option `") {
-        let Some((name, after)) = after.split_once('`') else { break };
-        found += &format!("{before}`{name}=`");
-        rest = after;
-    }
-    found += rest;
-    for (function, before, after) in FUNCTIONS {
-        let call = format!("`{function}(");
-        while let Some((start, end)) = found.split_once(&call) {
-            let Some((path, end)) = end.split_once(")`") else { break };
-            found = format!("{start}`{before}{path:?}{after}`{end}");
-        }
-    }
-    found.replace("`probe::Probe`", "`Device.probe`")
+    let text = with_options(text, |name| format!("`{name}=`"));
+    let text = FUNCTIONS.iter().fold(text, |text, (function, before, after)| {
+        with_calls(&text, function, |path| match path {
+            Some(path) => format!("{before}{path:?}{after}"),
+            None => (*function).to_owned(),
+        })
+    });
+    with_calls(&text, "probe::Probe", |_| "Device.probe".to_owned())
 }
 
 /// The exception `class` of `twinprop.errors` with `message`.

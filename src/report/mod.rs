@@ -21,7 +21,7 @@ mod tensorboard;
 mod transfer_report;
 mod twin_section;
 mod verdict_section;
-mod wording;
+pub mod wording;
 
 pub use calibration_report::CalibrationReport;
 pub use compare_report::CompareReport;

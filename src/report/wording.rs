@@ -1,7 +1,7 @@
-//! Translates the library's messages for the command line.
+//! Translates the library's messages for the program that shows them.
 //!
 //! Messages name options and functions of the library, such as option `data_dir` and `experiment::resume(runs/a)`. On
-//! the command line these are arguments and commands.
+//! the command line these are arguments and commands, in another language its own names.
 
 /// Functions of the library, and the commands that call them.
 const COMMANDS: [(&str, &str); 7] = [
@@ -18,19 +18,27 @@ const COMMANDS: [(&str, &str); 7] = [
 /// `twinprop train --resume runs/a`.
 #[must_use]
 pub fn for_command_line(text: &str) -> String {
+    let text = with_options(text, argument);
+    COMMANDS.iter().fold(text, |text, (function, command)| {
+        with_calls(&text, function, |path| match path {
+            Some(path) => format!("twinprop {command} {path}"),
+            None => format!("twinprop {command}"),
+        })
+    })
+}
+
+/// Returns `text` with each option as `named` says.
+#[must_use]
+pub fn with_options(text: &str, named: impl Fn(&str) -> String) -> String {
     let mut found = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("option `") {
         let Some((name, after)) = after.split_once('`') else { break };
         found += before;
-        found += &argument(name);
+        found += &named(name);
         rest = after;
     }
-    found += rest;
-    for (function, command) in COMMANDS {
-        found = with_command(&found, function, command);
-    }
-    found
+    found + rest
 }
 
 /// The argument of an option: `data_dir` is `--data-dir`.
@@ -44,8 +52,9 @@ fn argument(option: &str) -> String {
     format!("--{}", name.replace('_', "-"))
 }
 
-/// Replaces `FUNCTION(PATH)` and `FUNCTION`, in backticks, by the command.
-fn with_command(text: &str, function: &str, command: &str) -> String {
+/// Returns `text` with `FUNCTION(PATH)` and `FUNCTION`, in backticks, as `named` says for the path.
+#[must_use]
+pub fn with_calls(text: &str, function: &str, named: impl Fn(Option<&str>) -> String) -> String {
     let mut found = String::with_capacity(text.len());
     let mut rest = text;
     let start = format!("`{function}");
@@ -54,8 +63,7 @@ fn with_command(text: &str, function: &str, command: &str) -> String {
         found += before;
         let path = arguments.strip_prefix('(').and_then(|path| path.strip_suffix(')'));
         match (path, arguments) {
-            (Some(path), _) => found += &format!("`twinprop {command} {path}`"),
-            (None, "") => found += &format!("`twinprop {command}`"),
+            (Some(_), _) | (None, "") => found += &format!("`{}`", named(path)),
             // Another function with a longer name.
             (None, _) => found += &format!("{start}{arguments}`"),
         }
