@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
+use super::{CommandObserver, Settings};
 use crate::Error;
 use crate::experiment::calibration::{calibrate_recipe, resume_calibration};
 use crate::experiment::verdict::TwinVerdict;
 use crate::experiment::{RunFolder, RunOptions};
-use clap::Args;
-
-use super::{CommandObserver, Settings};
 use crate::outln;
 use crate::report::for_command_line;
 

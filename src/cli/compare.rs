@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
+use super::{CommandObserver, Settings, jobs_or_cores, rule_parser};
 use crate::experiment::RunFolder;
 use crate::experiment::compare::{
     Compared, Comparison, Effort, Sweep, WorstTwin, compare, make_cell, plan_comparison,
     resume_comparison,
 };
-use crate::{Error, Rule};
-use clap::Args;
-
-use super::{CommandObserver, Settings, jobs_or_cores, rule_parser};
 use crate::outln;
 use crate::report::for_command_line;
+use crate::{Error, Rule};
 
 /// Arguments of `compare`.
 #[derive(Args)]

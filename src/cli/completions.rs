@@ -1,11 +1,11 @@
 //! `twinprop completions`.
 
-use crate::Error;
-use crate::view::terminal;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
+use crate::Error;
+use crate::view::terminal;
 
 /// Arguments of `completions`.
 #[derive(Args)]

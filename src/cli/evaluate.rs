@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use clap::Args;
+
+use super::{CommandObserver, Reopen};
 use crate::Error;
 use crate::experiment::Given;
 use crate::experiment::evaluate::{Reevaluation, evaluate_run};
 use crate::experiment::score_words::score_in_words;
 use crate::experiment::watch::Watch;
-use clap::Args;
-
-use super::{CommandObserver, Reopen};
 use crate::outln;
 
 /// Arguments of `evaluate`.

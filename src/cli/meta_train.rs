@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
-use crate::experiment::meta::{MetaTraining, meta_training, resume_meta_training};
-use crate::experiment::{RunFolder, RunOptions};
 use clap::Args;
 
 use super::{CommandObserver, jobs_or_cores};
+use crate::Error;
+use crate::experiment::meta::{MetaTraining, meta_training, resume_meta_training};
+use crate::experiment::{RunFolder, RunOptions};
 use crate::outln;
 
 /// Arguments of `meta-train`.

@@ -4,12 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::ending::{make_safe_on_interrupt, stop_on_interrupt};
 use crate::Error;
 use crate::report::{Pages, TensorBoard};
 use crate::training::{Event, Observer};
 use crate::view::Console;
-
-use super::ending::{make_safe_on_interrupt, stop_on_interrupt};
 
 /// The observer of a command.
 pub struct CommandObserver {

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::{Args, ValueEnum};
+
+use super::{CommandObserver, Reopen};
 use crate::Error;
 use crate::errln;
 use crate::experiment::predict::{
@@ -10,9 +13,6 @@ use crate::experiment::predict::{
 use crate::experiment::score_words::score_in_words;
 use crate::network::Source;
 use crate::view::terminal;
-use clap::{Args, ValueEnum};
-
-use super::{CommandObserver, Reopen};
 
 /// Arguments of `predict`.
 #[derive(Args)]

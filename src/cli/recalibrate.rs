@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
-use crate::experiment::{Given, recalibrate_run};
 use clap::Args;
 
 use super::{CommandObserver, Reopen};
+use crate::Error;
+use crate::experiment::{Given, recalibrate_run};
 use crate::outln;
 
 /// Arguments of `recalibrate`.

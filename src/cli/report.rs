@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use crate::Error;
 use crate::experiment::RunFolder;
 use crate::outln;
 use crate::report::write_pages;
 use crate::training::Results;
-use clap::Args;
 
 /// Arguments of `report`.
 #[derive(Args)]

@@ -2,8 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use crate::{Backend, BackendServer, Error, outln};
 use clap::Args;
+
+use crate::{Backend, BackendServer, Error, outln};
 
 /// Arguments of `serve`.
 #[derive(Args)]

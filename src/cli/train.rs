@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use crate::experiment::verdict::TwinVerdict;
-use crate::experiment::{RunFolder, RunOptions, resume, train};
-use crate::{Error, Rule};
 use clap::Args;
 
 use super::{CommandObserver, Settings, rule_parser};
+use crate::experiment::verdict::TwinVerdict;
+use crate::experiment::{RunFolder, RunOptions, resume, train};
 use crate::outln;
 use crate::report::for_command_line;
+use crate::{Error, Rule};
 
 /// Arguments of `train`.
 #[derive(Args)]

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
-use crate::experiment::transfer::transfer;
 use clap::Args;
 
 use super::{CommandObserver, Reopen};
+use crate::Error;
+use crate::experiment::transfer::transfer;
 use crate::outln;
 
 /// Arguments of `transfer`.

@@ -5,9 +5,10 @@ mod list;
 mod probe;
 mod serve;
 
+use clap::Subcommand;
+
 use crate::Error;
 use crate::devices::rig::Target;
-use clap::Subcommand;
 
 /// Commands about devices.
 #[derive(Subcommand)]

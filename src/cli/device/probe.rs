@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use crate::Error;
+use crate::cli::CommandObserver;
 use crate::devices::probe::{Probe as Findings, ProbeConfig};
 use crate::devices::rig::{Rig, RigOptions, Target};
 use crate::devices::{Boundary, SlewLimit};
@@ -10,9 +13,6 @@ use crate::experiment::RunFolder;
 use crate::outln;
 use crate::report::ProbeReport;
 use crate::training::Task;
-use clap::Args;
-
-use crate::cli::CommandObserver;
 
 /// Arguments of `device probe`.
 #[derive(Args)]

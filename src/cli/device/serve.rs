@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
+
 use crate::Error;
 use crate::devices::rig::listener::require_token;
 use crate::devices::rig::transport::{Serial, SerialConfig};
@@ -13,7 +15,6 @@ use crate::devices::rig::{
 };
 use crate::errln;
 use crate::experiment::Recipe;
-use clap::Args;
 
 /// Arguments of `device serve`.
 #[derive(Args)]

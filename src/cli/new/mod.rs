@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::Error;
 use crate::devices::write_whole;
 use crate::experiment::recipe::recipe_schema;
 use crate::outln;
-use clap::Args;
 
 /// Arguments of `new`.
 #[derive(Args)]
