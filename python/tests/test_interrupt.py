@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from test_safety import script
+from test_threads import LAB
 
 
 @pytest.mark.parametrize(("seconds", "label"), [(0.05, "measure"), (0.0, "fit")])
@@ -49,21 +50,9 @@ def test_ctrl_c_ends_a_calibration_within_a_second(seconds: float, label: str) -
 
 
 def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
-    text = textwrap.dedent(f"""
-        import sys, time
-        import numpy as np
+    text = LAB + textwrap.dedent(f"""
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import twinprop as tp
         from test_runs import RECIPE, samples
-
-        @tp.device(inputs=tp.bank("drive", 3, "V", -1, 1), parameters=tp.bank("knob", 2, "V", 0, 2),
-                   outputs=tp.bank("reading", 3, "V", -1, 1))
-        def lab(x, theta):
-            return 0.4 * np.sin(x * theta[0]) + 0.1 * theta[1]
-
-        @lab.safe
-        def off():
-            print("safe", flush=True)
 
         data = (samples(240, 1), samples(80, 2))
         def run(out, **more):

@@ -170,14 +170,22 @@ class _JudgedTwin(Twin):
         )
 
 
+def check_twin(twin: Twin, device: Device) -> None:
+    """Refuses a twin of another device."""
+    if device.interface != twin.interface:
+        raise ShapeError(
+            f"the twin is of another device: it has the interface {twin.interface}, "
+            f"and the device {device.interface}"
+        )
+
+
 Option = str | Mapping[str, Any]
+"""A name, or a table of a name and its options, as in a recipe."""
 
 
-def _tagged(option: Option, without_options: tuple[str, ...] = ()) -> Any:
-    """`"neural"` as `{"neural": {}}`, the form that options have."""
-    if isinstance(option, str):
-        return option if option in without_options else {option: {}}
-    return dict(option)
+def _plain(option: Option) -> str | dict[str, Any]:
+    """`option` as JSON can write it."""
+    return option if isinstance(option, str) else dict(option)
 
 
 def calibrate(
@@ -205,7 +213,7 @@ def calibrate(
     """
     drawn = {
         "shots": shots,
-        "design": _tagged(design, ("uniform", "latin_hypercube", "sobol")),
+        "design": _plain(design),
         "seed": seed,
     }
     with Progress.of(progress) as shown:
@@ -215,7 +223,7 @@ def calibrate(
             options = {
                 "design": drawn,
                 "test_shots": test_shots,
-                "twin": _tagged(twin, ("physics",)),
+                "twin": _plain(twin),
                 "fit": dict(fit or {}),
                 "fidelity": dict(fidelity or {}),
             }

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 __all__ = ["Bank", "Channels", "Interface", "bank"]
 
 
@@ -65,6 +68,14 @@ def _banks(channels: Channels | None) -> tuple[Bank, ...]:
     if channels is None:
         return ()
     return (channels,) if isinstance(channels, Bank) else tuple(channels)
+
+
+def normalisation(banks: tuple[Bank, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Middles and half widths of the channels' ranges, `(channels,)` each: what 0 and 1 of normalised values are."""
+    counts = np.array([bank.count for bank in banks], np.int64)
+    low = np.repeat(np.array([bank.minimum for bank in banks], np.float64), counts)
+    high = np.repeat(np.array([bank.maximum for bank in banks], np.float64), counts)
+    return (low + high) / 2, (high - low) / 2
 
 
 @dataclass(frozen=True)

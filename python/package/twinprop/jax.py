@@ -17,8 +17,8 @@ import numpy as np
 from jax.experimental import io_callback
 from numpy.typing import NDArray
 
-from .calibration import Twin, _JudgedTwin
-from .channels import Bank
+from .calibration import Twin, _JudgedTwin, check_twin
+from .channels import Bank, normalisation
 from .devices import Device, _FunctionDevice
 from .errors import BusyError, DeviceError, ShapeError
 from .own_twin.jax_twin import JaxTwin
@@ -93,11 +93,7 @@ class PhysicalFunction:
         shared: bool = False,
         any_thread: bool = False,
     ) -> None:
-        if device.interface != twin.interface:
-            raise ShapeError(
-                f"the twin is of another device: it has the interface {twin.interface}, "
-                f"and the device {device.interface}"
-            )
+        check_twin(twin, device)
         if isinstance(device, _FunctionDevice) and not any_thread:
             raise DeviceError(
                 f"device `{device.name}` is a function of Python, and JAX may call it on a thread of its "
@@ -237,9 +233,8 @@ def _floats(rows: int, columns: int) -> Any:
 
 def _range(banks: tuple[Bank, ...]) -> tuple[Floats, Floats]:
     """Middles and half widths of the channels' ranges, `(channels,)` each."""
-    ends = [(bank.minimum, bank.maximum) for bank in banks for _ in range(bank.count)]
-    low, high = np.array(ends, np.float64).reshape(-1, 2).T
-    return ((low + high) / 2).astype(np.float32), ((high - low) / 2).astype(np.float32)
+    middle, half = normalisation(banks)
+    return middle.astype(np.float32), half.astype(np.float32)
 
 
 def _clamped(values: jax.Array) -> jax.Array:

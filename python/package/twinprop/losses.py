@@ -17,7 +17,6 @@ LossFunction: TypeAlias = Callable[[NDArray[np.float32], NDArray[Any]], tuple[An
 Loss: TypeAlias = "str | Mapping[str, Any] | LossFunction"
 
 SHORT = {"bce": "binary-cross-entropy", "mae": "mean-absolute", "mse": "mean-square"}
-WITH_OPTIONS = ("cross-entropy", "huber")
 
 
 def recipe_loss(loss: Loss | None) -> Any:
@@ -25,8 +24,7 @@ def recipe_loss(loss: Loss | None) -> Any:
     if loss is None:
         return None
     if isinstance(loss, str):
-        name = SHORT.get(loss, loss.replace("_", "-"))
-        return {name: {}} if name in WITH_OPTIONS else name
+        return SHORT.get(loss, loss.replace("_", "-"))
     return dict(loss) if isinstance(loss, Mapping) else "given"
 
 

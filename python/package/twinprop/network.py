@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from .calibration import Option, Twin, _JudgedTwin, _NativeTwin, _tagged
+from .calibration import Option, Twin, _JudgedTwin, _NativeTwin
 from .devices import Device
 from .errors import RecipeError
 from .own_twin import OwnTwin
@@ -67,12 +67,15 @@ class Network:
         self.stages = stages
         self.devices: dict[str, Device] = {}
         """Its devices by name, which is their kind, with a number where several are of one kind."""
-        self.twins: dict[str, Twin] = {}
-        """Calibrated twins by the names of their devices."""
-        self._kinds: dict[str, Any] = {}
+        self._twins: dict[str, Twin | Option] = {}
         for stage in stages:
             if isinstance(stage, Physical):
                 self._add(stage)
+
+    @property
+    def twins(self) -> dict[str, Twin]:
+        """Calibrated twins by the names of their devices."""
+        return {name: twin for name, twin in self._twins.items() if isinstance(twin, Twin)}
 
     def _name(self, device: Device) -> str | None:
         return next((name for name, known in self.devices.items() if known is device), None)
@@ -86,46 +89,36 @@ class Network:
                 number += 1
                 name = f"{kind}-{number}"
             self.devices[name] = stage.device
-        if stage.twin is None:
-            return
-        if isinstance(stage.twin, Twin):
-            twin: Any = stage.twin
-            kind_of_twin: Any = "given"
-            if isinstance(twin, _NativeTwin):
-                kind_of_twin = json.loads(twin._native.config)
-            if self.twins.setdefault(name, twin) is not twin:
-                raise RecipeError(f"two layers give `{name}` different twins; a device has one")
-        else:
-            kind_of_twin = _tagged(stage.twin, ("physics",))
-        if self._kinds.setdefault(name, kind_of_twin) != kind_of_twin:
-            raise RecipeError(f"two layers give `{name}` twins of different kinds; a device has one")
+        if stage.twin is not None and self._twins.setdefault(name, stage.twin) != stage.twin:
+            raise RecipeError(f"two layers give `{name}` two twins, or twins of different kinds; a device has one")
 
     def _tables(self) -> dict[str, Any]:
         """The tables `network` and `devices` of a recipe."""
-        stages = []
-        for stage in self.stages:
-            if isinstance(stage, Physical):
-                stages.append(
-                    {
-                        "physical": {
-                            "device": self._name(stage.device),
-                            "shots": int(stage.shots),
-                            "shared": bool(stage.shared),
-                            "start": float(stage.start),
-                        }
-                    }
-                )
-            else:
-                stages.append(stage)  # type: ignore[arg-type]
-        devices = {name: {"twin": kind} for name, kind in self._kinds.items()}
-        return {"network": stages, "devices": {name: devices.get(name, {}) for name in self.devices}}
-
-    def _functions(self) -> dict[str, Any]:
-        """Twins as the Rust half takes them."""
-        return passed_twins(self.twins)
+        stages = [
+            {
+                "physical": {
+                    "device": self._name(stage.device),
+                    "shots": int(stage.shots),
+                    "shared": bool(stage.shared),
+                    "start": float(stage.start),
+                }
+            }
+            if isinstance(stage, Physical)
+            else stage
+            for stage in self.stages
+        ]
+        # A calibrated twin is passed beside the recipe.
+        kinds = {name: twin for name, twin in self._twins.items() if not isinstance(twin, Twin)}
+        devices = {name: {"twin": kinds[name]} if name in kinds else {} for name in self.devices}
+        return {"network": stages, "devices": devices}
 
     def __repr__(self) -> str:
         return f"Network({', '.join(map(repr, self.stages))})"
+
+
+def recipe_twin(twin: Twin) -> Any:
+    """The kind of a calibrated twin as a recipe names it."""
+    return json.loads(twin._native.config) if isinstance(twin, _NativeTwin) else "given"
 
 
 def passed_twins(twins: Mapping[str, Twin] | None) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from .history import History
 from .plots import fidelity_figure, in_words
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ WEAK = 3
 def run_html(run: Run) -> str:
     """The result of a run, a link to its report, and a figure of its history."""
     summary = run.summary
-    history = History(run.history if (run.folder / "metrics.jsonl").exists() else ())
+    history = run.history
     rows = [("folder", escape(str(run.folder)))]
     if "rule" in summary:
         rows.append(("rule", escape(str(summary["rule"]))))

@@ -11,7 +11,7 @@ from .devices import Device, _make_safe
 from .errors import RecipeError
 from .losses import Loss, passed_loss
 from .network import passed_twins
-from .samples import Prepared
+from .samples import Prepared, Samples, prepared
 
 __all__ = ["Devices", "Passed", "Twins", "named"]
 
@@ -64,6 +64,19 @@ class Passed:
             named(twins, names, "twins"),
             loss,
         )
+
+    @staticmethod
+    def of_run(
+        recipe: Mapping[str, Any],
+        devices: Devices,
+        data: Samples | tuple[Samples, Samples] | None,
+        test: float,
+        twins: Twins,
+        loss: Loss | None,
+    ) -> Passed:
+        """What was passed for a run of `recipe`; `data` are divided as they were in it."""
+        names = list(recipe.get("devices", {}))
+        return Passed.of(names, devices, prepared(data, test, recipe["seed"]), twins, loss)
 
     def native(self) -> dict[str, Any]:
         """The same as the Rust half takes it."""

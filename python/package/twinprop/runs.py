@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _native
 from .calibration import Fidelity
-from .channels import Interface
+from .channels import Interface, normalisation
 from .errors import RecipeError, ShapeError
 from .history import Epoch, History
 from .losses import Loss
 from .notebook import run_html
 from .passed import Devices, Passed, Twins
 from .progress import Progress, Show
-from .samples import Samples, prepared
+from .samples import Samples
 
 __all__ = ["Look", "Run", "load"]
 
@@ -115,10 +115,8 @@ class Run:
                 continue
             device = stages[int(stage)]["physical"]["device"]
             banks = Interface._of_json(json.dumps(interfaces[device])).parameters
-            counts = [bank.count for bank in banks]
-            low = np.repeat([bank.minimum for bank in banks], counts)
-            high = np.repeat([bank.maximum for bank in banks], counts)
-            played = (low + high) / 2 + np.clip(values, -1, 1) * (high - low) / 2
+            middle, half = normalisation(banks)
+            played = middle + np.clip(values, -1, 1) * half
             settings[name] = played.astype(np.float32)
         return settings
 
@@ -255,6 +253,5 @@ def load(
             raise RecipeError(f"this training has not ended; twinprop.resume({str(path)!r}, …) goes on")
         raise RecipeError(f"{folder} has no parameters; name the folder of a training")
     recipe = tomllib.loads((path / "recipe.toml").read_text())
-    given = prepared(data, test, recipe["seed"])
-    passed = Passed.of(list(recipe.get("devices", {})), devices, given, twins, loss)
+    passed = Passed.of_run(recipe, devices, data, test, twins, loss)
     return Run(path, passed, data_dir, allow_changed_data)

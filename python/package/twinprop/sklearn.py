@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .calibration import _tagged
 from .devices import Device
 from .runs import Run
 from .training import run
@@ -67,7 +66,7 @@ class _Physical(BaseEstimator):  # type: ignore[misc]
         recipe = {
             "seed": int(self.random_state),
             "network": ["encode", *(layer * self.layers), "scale", last],
-            "calibration": {"shots": self.calibration_shots, "twin": _tagged(self.twin, ("physics",)), "require": "none"},
+            "calibration": {"shots": self.calibration_shots, "twin": self.twin, "require": "none"},
             "training": {
                 "rule": self.rule,
                 "epochs": self.epochs,

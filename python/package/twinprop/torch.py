@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .calibration import Twin
-from .channels import Bank
+from .calibration import Twin, check_twin
+from .channels import Bank, normalisation
 from .devices import Device
 from .errors import ShapeError
 
@@ -27,8 +27,8 @@ Floats = np.ndarray[Any, np.dtype[np.float32]]
 class _Play(torch.autograd.Function):
     """Forward on the device, backward by the twin at the measured point, and the range penalty.
 
-    It is one function, on arrays: as functions of PyTorch, each with a backward pass of its own, its clamps, units and
-    reorderings took twice as long.
+    It is one function on arrays: a chain of PyTorch's functions has a backward pass for each clamp, unit and reordering,
+    which takes longer.
     """
 
     @staticmethod
@@ -99,8 +99,7 @@ class _Ranges:
     """The ranges of channels as −1 to 1: one number for all channels with one range, which is faster."""
 
     def __init__(self, banks: tuple[Bank, ...]) -> None:
-        self.middle = _constant([(bank.minimum + bank.maximum) / 2 for bank in banks for _ in range(bank.count)])
-        self.half = _constant([(bank.maximum - bank.minimum) / 2 for bank in banks for _ in range(bank.count)])
+        self.middle, self.half = map(_constant, normalisation(banks))
 
     def to_device(self, values: Floats) -> Floats:
         return values * self.half + self.middle
@@ -113,8 +112,8 @@ class _Ranges:
         return np.tile(self.half, shots) if isinstance(self.half, np.ndarray) else self.half
 
 
-def _constant(values: list[float]) -> Floats | np.float32:
-    return np.float32(values[0]) if len(set(values)) == 1 else np.array(values, np.float32)
+def _constant(values: np.ndarray[Any, np.dtype[np.float64]]) -> Floats | np.float32:
+    return np.float32(values[0]) if len(set(values)) == 1 else values.astype(np.float32)
 
 
 class PhysicalModule(nn.Module):
@@ -133,11 +132,7 @@ class PhysicalModule(nn.Module):
         self, device: Device, twin: Twin, shots: int = 1, *, shared: bool = False, seed: int = 0
     ) -> None:
         super().__init__()
-        if device.interface != twin.interface:
-            raise ShapeError(
-                f"the twin is of another device: it has the interface {twin.interface}, "
-                f"and the device {device.interface}"
-            )
+        check_twin(twin, device)
         self.device = device
         self.twin = twin
         self.shots = shots

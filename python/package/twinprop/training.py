@@ -13,11 +13,11 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from . import _native
-from .calibration import Option, _tagged
+from .calibration import Option
 from .errors import RecipeError
 from .history import Epoch
 from .losses import Loss, recipe_loss
-from .network import Network
+from .network import Network, recipe_twin
 from .passed import Devices, Passed, Twins
 from .progress import Progress, Show
 from .runs import Path_, Run, _path
@@ -72,10 +72,7 @@ def train(
         "batch": batch,
         "learning_rate": learning_rate,
     }
-    calibration = {
-        "shots": calibration_shots,
-        "twin": None if twin is None else _tagged(twin, ("physics",)),
-    }
+    calibration = {"shots": calibration_shots, "twin": twin}
     tables = {
         "seed": seed,
         **network._tables(),
@@ -175,10 +172,8 @@ def _with_passed(tables: Mapping[str, Any], passed: Passed) -> str:
             table.pop(key, None)
         if (model := device._model()) is not None:
             table["model"] = model
-    native = passed.native()["twins"]
     for name, twin in passed.twins.items():
-        kind: Any = "given" if isinstance(native[name], tuple) else json.loads(native[name].config)
-        devices.setdefault(name, {})["twin"] = kind
+        devices.setdefault(name, {})["twin"] = recipe_twin(twin)
     if devices:
         tables["devices"] = devices
     return document({key: value for key, value in tables.items() if value is not None})
@@ -209,8 +204,7 @@ def resume(
     if not path.is_file():
         raise RecipeError(f"{folder} has no recipe; name the folder of a training")
     recipe = tomllib.loads(path.read_text())
-    given = prepared(data, test, recipe["seed"])
-    passed = Passed.of(list(recipe.get("devices", {})), devices, given, twins, loss)
+    passed = Passed.of_run(recipe, devices, data, test, twins, loss)
     options = {"out": os.fspath(folder), "targets": passed.rigs()}
     return _train(None, "run", options, passed, on_epoch, progress)
 
