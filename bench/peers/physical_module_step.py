@@ -3,12 +3,18 @@
 
 The device and the sizes are those of `vowels-optical`: two layers of 22 shots, each with its own 18 parameters, between
 two `nn.Linear`, scale and offset between the layers, batch 32, Adam. Both sides drive one simulated device; the plain
-twin is a perceptron in PyTorch of the size of the package's. They take turns: it prints the medians of all turns, the
-ratio turn by turn, and how a step divides.
+twin is a perceptron in PyTorch of the size of the package's.
+
+Each side runs in processes of its own, with one thread of PyTorch and with one a core, as each has its best number:
+PyTorch's threads spin on cores that the package's twin needs, and the plain twin computes with them. The processes take
+turns, one works at a time. It prints the medians of all turns, the ratio of each side's best turn by turn, and how a
+step divides.
 """
 
+import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 
@@ -23,7 +29,9 @@ FEATURES, CLASSES, BATCH, SHOTS, WIDTH = 10, 11, 32, 22, 256
 INPUTS, PARAMETERS, OUTPUTS = 18, 18, 22
 WARM_UP_SECONDS = 0.1
 
-torch.set_num_threads(len(os.sched_getaffinity(0)))
+SIDES = ("twinprop", "plain")
+CORES = len(os.sched_getaffinity(0))
+
 torch.manual_seed(1)
 
 device = tp.simulate(
@@ -108,9 +116,9 @@ def training(first, second):
     return step
 
 
-def milliseconds(work, count):
-    """Median time of a call of `work`, after a warm-up."""
-    end = time.perf_counter() + WARM_UP_SECONDS
+def milliseconds(work, count, warm_up=WARM_UP_SECONDS):
+    """Median time of a call of `work`, after a warm-up of seconds."""
+    end = time.perf_counter() + warm_up
     while time.perf_counter() < end:
         work()
     times = []
@@ -143,50 +151,70 @@ class Timed:
         return call
 
 
-def main():
-    turns, steps = (int(given) for given in (*sys.argv[1:], "7", "150")[:2])
+def serve(side, threads, steps):
+    """Measures a turn for every line of the standard input, as a line of JSON: milliseconds of each part."""
+    torch.set_num_threads(threads)
     twin = tp.calibrate(device, shots=2000, test_shots=100, progress=False)
-    ours = training(*(PhysicalModule(device, twin, shots=SHOTS, seed=seed) for seed in range(2)))
-    plain = training(PlainLayer(), PlainLayer())
-
     x, theta = (np.random.rand(*shape).astype(np.float32) for shape in ((SHOTS * BATCH, INPUTS), (SHOTS, PARAMETERS)))
     y = device.measure(x, theta)
     dy = np.random.randn(*y.shape).astype(np.float32)
     drives = torch.rand(SHOTS * BATCH, INPUTS), torch.rand(SHOTS, PARAMETERS)
     context = type("Context", (), {"saved_tensors": drives})
-    works = {
-        "step": (ours, plain),
-        "device.measure of a layer": (lambda: device.measure(x, theta),) * 2,
-        "VJP of a layer": (lambda: twin.vjp(x, theta, dy, y), lambda: Plain.backward(context, torch.from_numpy(dy))),
-    }
-    taken = {name: ([], []) for name in works}
-    for _ in range(turns):
-        for name, sides in works.items():
-            for side, work in enumerate(sides):
-                taken[name][side].append(milliseconds(work, steps))
-    print(f"{turns} turns of {steps}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}\n")
-    print("| what | twinprop, ms | plain, ms | ratio | of each turn |\n|---|---|---|---|---|")
-    for name, sides in taken.items():
-        ratios = [a / b for a, b in zip(*sides)]
-        ours_ms, plain_ms = (statistics.median(side) for side in sides)
-        low, high = min(ratios), max(ratios)
-        print(f"| {name} | {ours_ms:.3f} | {plain_ms:.3f} | {statistics.median(ratios):.3f} | {low:.3f} to {high:.3f} |")
-
     timed_device, timed_twin = Timed(device, "measure"), Timed(twin, "vjp")
-    layers = [PhysicalModule(timed_device, timed_twin, shots=SHOTS, seed=seed) for seed in range(2)]
-    step = training(*layers)
-    milliseconds(step, 1)
-    timed_device.seconds = timed_twin.seconds = 0.0
-    start = time.perf_counter()
-    for _ in range(turns * steps):
-        step()
-    whole = time.perf_counter() - start
-    parts = {"device.measure": timed_device.seconds, "twin.vjp": timed_twin.seconds}
-    parts["PyTorch and the rest"] = whole - sum(parts.values())
-    print("\n| of a step | ms | share |\n|---|---|---|")
-    for name, seconds in parts.items():
-        print(f"| {name} | {1e3 * seconds / turns / steps:.3f} | {seconds / whole:.0%} |")
+    if side == "twinprop":
+        step = training(*(PhysicalModule(timed_device, timed_twin, shots=SHOTS, seed=seed) for seed in range(2)))
+        vjp = lambda: twin.vjp(x, theta, dy, y)
+    else:
+        step = training(PlainLayer(), PlainLayer())
+        vjp = lambda: Plain.backward(context, torch.from_numpy(dy))
+    print(json.dumps(torch.__version__), flush=True)
+    for _ in sys.stdin:
+        turn = {"VJP of a layer, alone": milliseconds(vjp, steps)}
+        milliseconds(step, 1)
+        timed_device.seconds = timed_twin.seconds = 0.0
+        taken = [milliseconds(step, 1, warm_up=0) for _ in range(steps)]
+        turn["step"] = statistics.median(taken)
+        if side == "twinprop":
+            turn["measure in a step"] = 1e3 * timed_device.seconds / steps
+            turn["VJP in a step"] = 1e3 * timed_twin.seconds / steps
+        print(json.dumps(turn), flush=True)
+
+
+def main():
+    turns, steps = (int(given) for given in (*sys.argv[1:], "7", "150")[:2])
+    settings = [(side, threads) for threads in sorted({1, CORES}) for side in SIDES]
+    processes = {}
+    for side, threads in settings:
+        command = [sys.executable, __file__, "--serve", side, str(threads), str(steps)]
+        pipe = subprocess.PIPE
+        processes[side, threads] = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        version = json.loads(processes[side, threads].stdout.readline())
+    taken = {setting: [] for setting in settings}
+    for _ in range(turns):
+        for setting, process in processes.items():
+            process.stdin.write("turn\n")
+            process.stdin.flush()
+            taken[setting].append(json.loads(process.stdout.readline()))
+    for process in processes.values():
+        process.stdin.close()
+        process.wait()
+    median = lambda setting, part: statistics.median(turn[part] for turn in taken[setting])
+    print(f"{turns} turns of {steps}, {CORES} cores, PyTorch {version}\n")
+    print("| side | threads of PyTorch | what | ms |\n|---|---|---|---|")
+    for side, threads in sorted(settings, key=lambda setting: SIDES.index(setting[0])):
+        for part in taken[side, threads][0]:
+            print(f"| {side} | {threads} | {part} | {median((side, threads), part):.3f} |")
+    print("\n| step | ratio | of each turn |\n|---|---|---|")
+    best = [min((s for s in settings if s[0] == side), key=lambda s: median(s, "step")) for side in SIDES]
+    rows = {f"{n} threads each": [(side, n) for side in SIDES] for n in sorted({1, CORES})}
+    rows["each at its best: " + " and ".join(f"{n}" for _, n in best)] = best
+    for name, (ours, plain) in rows.items():
+        ratios = [a["step"] / b["step"] for a, b in zip(taken[ours], taken[plain])]
+        print(f"| {name} | {statistics.median(ratios):.3f} | {min(ratios):.3f} to {max(ratios):.3f} |")
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2], *map(int, sys.argv[3:]))
+    else:
+        main()

@@ -28,6 +28,10 @@ mod twin;
 
 use pyo3::pymodule;
 
+/// As the command line has, for what a step frees and allocates again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Devices, calibrations and twins; the package `twinprop` wraps them.
 #[pymodule]
 mod _native {

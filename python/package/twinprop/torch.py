@@ -1,8 +1,8 @@
 """Physical layers in PyTorch: the forward pass is measured, the backward pass is the twin's VJP.
 
-PyTorch's threads spin for milliseconds after each of its parallel operations, on the cores that the twin needs. Where
-there are few cores, `GOMP_SPINCOUNT=10000` in the environment, before Python starts, shortens that: a step of small
-layers on two cores then takes a quarter less time.
+PyTorch's threads spin for milliseconds after each of its parallel operations, on the cores that the device's simulation
+and the twin compute on. Where the networks around the device are small, call `torch.set_num_threads(1)`: a step of two
+small layers on two cores then takes three quarters of the time.
 """
 
 from __future__ import annotations
