@@ -143,6 +143,20 @@ fn devices_and_twins_that_the_recipe_has_not_are_refused() {
 }
 
 #[test]
+fn samples_and_losses_that_the_recipe_does_not_ask_for_are_refused() {
+    let of_file = RECIPE.replace("source = \"given\"", "source = \"vowels\"");
+    let of_name = RECIPE.replace("[training]", "[training]\nloss = \"cross-entropy\"");
+    let with_loss = Given { loss: Some(Box::<CrossEntropy>::default()), ..given(false) };
+    for (recipe, given, key) in [(of_file, given(false), "source"), (of_name, with_loss, "loss")] {
+        let recipe = Recipe::parse(&recipe).unwrap();
+        let trained = train_recipe(&recipe, "run", given, &RunOptions::default(), &mut Unobserved);
+        let problem = trained.err().unwrap().to_string();
+        let expected = format!("`{key} = \"given\"`");
+        assert!(problem.contains(&expected), "{problem}");
+    }
+}
+
+#[test]
 fn a_trainer_that_was_stopped_trains_again_and_refuses_missing_samples() {
     let backend = Device::flex();
     let linear = Linear::new(3, 2, StageSeed { seed: 1, place: 0 }, &backend);

@@ -96,6 +96,11 @@ impl Device {
         Ok(made.transpose()?.map(|device| device.nominal))
     }
 
+    /// The twin that the rig serves, if it serves one.
+    pub fn served(&self) -> Option<&ServedTwin> {
+        self.served.as_ref()
+    }
+
     /// The twin that the rig serves.
     pub fn served_twin(&self, py: Python) -> PyResult<ServedTwin> {
         self.served.clone().ok_or_else(|| {

@@ -13,15 +13,24 @@ const FUNCTIONS: [(&str, &str, &str); 3] = [
     ("experiment::recalibrate_run", "twinprop.load(", ", …).recalibrate(shots=…)"),
 ];
 
+/// What a program passes, by the names of the library, and the package's argument.
+const PASSED: [(&str, &str); 4] = [
+    ("`Given::data`", "`data=`"),
+    ("`Given::devices`", "`devices=`"),
+    ("`Given::twins`", "`twins=`"),
+    ("`Given::loss`", "`loss=`"),
+];
+
 /// A message of the library with options as arguments, such as `out=`, and functions as those of the package.
 fn for_python(text: &str) -> String {
     let text = with_options(text, |name| format!("`{name}=`"));
     let text = FUNCTIONS.iter().fold(text, |text, (function, before, after)| {
         with_calls(&text, function, |path| match path {
             Some(path) => format!("{before}{path:?}{after}"),
-            None => (*function).to_owned(),
+            None => format!("{before}folder{after}"),
         })
     });
+    let text = PASSED.iter().fold(text, |text, (field, argument)| text.replace(field, argument));
     with_calls(&text, "probe::Probe", |_| "Device.probe".to_owned())
 }
 

@@ -115,6 +115,9 @@ impl Passed<'_> {
             given.loss = Some(Box::new(FunctionLoss::new(number, job.sender())));
         }
         for (name, device) in &devices {
+            if let Some(twin) = device.served() {
+                given.served.insert(name.clone(), twin.clone());
+            }
             given.devices.insert(name.clone(), Box::new(device.lease(py, Some(&mut *job))?));
         }
         Ok((given, functions))

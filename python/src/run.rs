@@ -13,7 +13,7 @@ use twinprop::burn::tensor::Device as Backend;
 use twinprop::calibration::bridge::to_matrix;
 use twinprop::calibration::store::read_safetensors;
 use twinprop::experiment::predict::{Answers, predict_features};
-use twinprop::experiment::transfer::transfer as transfer_run;
+use twinprop::experiment::transfer::{TransferPlan, transfer as transfer_run};
 use twinprop::experiment::watch::Watch;
 use twinprop::experiment::{
     Given, Recipe, Reopening, RunOptions, evaluate_run, recalibrate_run, resume_given, train_recipe,
@@ -55,12 +55,24 @@ struct Reopen {
     targets: Vec<String>,
     data_dir: Option<PathBuf>,
     allow_changed_data: bool,
+    /// Whether the devices are other copies than the run's.
+    other_devices: bool,
+    /// Seed of another copy of the simulated devices.
+    copy: Option<u64>,
 }
 
 impl Reopen {
     fn parse(py: Python, options: &str) -> PyResult<Reopening> {
-        let Self { targets, data_dir, allow_changed_data } = parse(py, options)?;
-        Ok(Reopening { devices: targets, data_dir, allow_changed_data, ..Reopening::default() })
+        let Self { targets, data_dir, allow_changed_data, other_devices, copy } =
+            parse(py, options)?;
+        Ok(Reopening {
+            devices: targets,
+            data_dir,
+            allow_changed_data,
+            other_devices,
+            copy,
+            ..Reopening::default()
+        })
     }
 }
 
@@ -277,24 +289,24 @@ pub fn recalibrate(
     })
 }
 
-/// Moves the run in `folder` to the copy of its simulated devices with the fabrication seed `copy`, with at most `shots`
-/// shots; returns the new run's folder.
+/// Moves the run in `folder` to the copy of its simulated devices with the fabrication seed `options.copy`, with at most
+/// `shots` shots; returns the new run's folder.
 #[pyfunction]
 pub fn transfer(
     py: Python,
     folder: PathBuf,
+    passed: Passed,
     options: &str,
-    copy: u64,
     shots: u64,
     out: Option<PathBuf>,
     progress: Option<&Bound<PyAny>>,
 ) -> PyResult<PathBuf> {
-    let reopening = Reopen::parse(py, options)?;
-    Job::new().run(py, progress, None, |caller| {
-        let mut teller = Teller::new(caller);
-        let out = out.as_deref();
-        let (_, folder) =
-            transfer_run(&folder, &reopening, copy, &[shots], false, out, &mut teller)?;
+    reopened(py, passed, options, progress, |given, reopening, teller| {
+        let mut given = Some(given);
+        let mut given = || given.take().unwrap_or_default();
+        let copy = reopening.copy.unwrap_or_default();
+        let plan = TransferPlan { copy, budgets: &[shots], scratch: false, out: out.as_deref() };
+        let (_, folder) = transfer_run(&folder, reopening, &mut given, &plan, teller)?;
         Ok(folder.join(shots.to_string()))
     })
 }

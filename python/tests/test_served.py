@@ -77,6 +77,14 @@ def test_a_served_twin_is_judged_and_passed_on(tmp_path: Path) -> None:
         out=tmp_path / "run", progress=False,
     )
     assert run.history[-1].test_score > 0.85
+    for layer in (tp.Physical(lab, twin="served", shots=4), tp.Physical(lab, twin=twin, shots=4)):
+        network = tp.Network("encode", "scale", layer, "scale", "readout")
+        place = tmp_path / f"named-{len(list(tmp_path.iterdir()))}"
+        named = tp.train(
+            network, *samples(240, 1), test=samples(80, 2), epochs=2, batch=30, out=place,
+            progress=False, set={"calibration.test_shots": 100},
+        )
+        assert [one.verdict for one in named.fidelity.values()] == ["fit"]
     with pytest.raises(tp.CalibrationError, match="the rig that serves"):
         twin.save(tmp_path / "twin")
     with pytest.raises(tp.CalibrationError, match="serves no twin"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,33 @@ def test_a_run_is_watched_recalibrated_and_moved(tmp_path: Path) -> None:
     assert there.evaluate().test_score == pytest.approx(there.adaptation["fine_tuned"], abs=0.1)
     with pytest.raises(tp.RecipeError, match="copy=SEED"):
         run.transfer(2000)
+    with pytest.raises(tp.RecipeError, match=r"load\(folder, …\).recalibrate"):
+        run.transfer(2000, copy=4, out=tmp_path / "nowhere")
+
+
+def test_a_copy_is_new_and_the_samples_go_with_the_run(tmp_path: Path) -> None:
+    """A device that ages has aged by the shots of its own alone."""
+    def copy(seed: int) -> tp.Device:
+        return tp.simulate("pendula", count=3, seed=seed, imperfections={"drift": {"deviation": 0.3, "over": {"shots": 20000}}})
+
+    run = tp.train(network(copy(1), "physics"), *samples(240, 1), out=tmp_path / "run", **OPTIONS)
+    assert run.summary["device_shots"] > 5000
+    other = copy(1)
+    there = run.transfer(2000, devices=other, out=tmp_path / "there", progress=False)
+    usage = json.loads((there.folder / "usage.json").read_text())
+    assert usage[other.name]["shots"] == other.shots < run.summary["device_shots"], usage
+
+    recipe = {
+        "network": ["encode", {"physical": {"device": "p", "shots": 4}}, "scale", "readout"],
+        "devices": {"p": {"model": {"pendula": {"count": 3}}}},
+        "calibration": {"twin": "physics", "test_shots": 100},
+        "training": {"epochs": 2},
+        "accounting": {"digital_peer": False},
+    }
+    data = (samples(240, 1), samples(80, 2))
+    run = tp.run(recipe, data=data, loss=cross_entropy, out=tmp_path / "simulated", progress=False)
+    there = run.transfer(1000, copy=7, out=tmp_path / "copy", progress=False)
+    assert there.recipe["device_seed"] == 7 and there.evaluate().test_score > 0.5
 
 
 def test_a_recipe_of_a_file_is_moved_to_another_copy(tmp_path: Path) -> None:

@@ -214,6 +214,7 @@ struct Reopen {
 impl Reopen {
     fn reopening(&self) -> Reopening {
         Reopening {
+            other_devices: false,
             backend: self.backend.clone(),
             devices: self.device.clone(),
             data_dir: self.data_dir.clone(),

@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{CommandObserver, Reopen};
 use crate::Error;
-use crate::experiment::transfer::transfer;
+use crate::experiment::Given;
+use crate::experiment::transfer::{TransferPlan, transfer};
 use crate::outln;
 
 /// Arguments of `transfer`.
@@ -33,15 +34,15 @@ pub struct Transfer {
 /// Deploys the run on the copy and prints a table.
 pub fn run(command: &Transfer) -> Result<(), Error> {
     let mut observer = CommandObserver::stopping_on_interrupt()?;
-    let (found, folder) = transfer(
-        &command.run,
-        &command.reopen.reopening(),
-        command.copy,
-        &command.shots,
-        command.scratch,
-        command.out.as_deref(),
-        &mut observer,
-    )?;
+    let plan = TransferPlan {
+        copy: command.copy,
+        budgets: &command.shots,
+        scratch: command.scratch,
+        out: command.out.as_deref(),
+    };
+    let reopening = command.reopen.reopening();
+    let (found, folder) =
+        transfer(&command.run, &reopening, &mut Given::default, &plan, &mut observer)?;
     outln!("{:>10} {:>10} {:>20} {:>12}", "shots", "as it is", "recalibrated twin", "fine-tuned");
     for budget in &found.budgets {
         outln!(

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::{DigitalTwin, RangeMap, TwinConfig, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
-use twinprop_devices::rig::{self, Opened, RigOptions};
+use twinprop_devices::rig::{self, Opened, RigOptions, ServedTwin};
 use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage};
 
 use super::assemble::assemble;
@@ -149,13 +149,25 @@ pub struct Given {
     pub devices: BTreeMap<String, Box<dyn PhysicalLayer>>,
     /// Twins by the names of their devices. Such a twin is judged, and is not fitted.
     pub twins: BTreeMap<String, Arc<dyn DigitalTwin>>,
+    /// Twins that the passed devices serve, by their names: for a recipe that asks for a served twin.
+    pub served: BTreeMap<String, ServedTwin>,
     /// The loss.
     pub loss: Option<Box<dyn Loss>>,
 }
 
 impl Given {
-    /// Refuses devices and twins that `recipe` does not ask for.
+    /// Refuses what `recipe` does not ask for.
     fn refuse_unknown(&self, recipe: &Recipe) -> Result<(), Error> {
+        if self.data.is_some() && !matches!(recipe.data.source, SourceConfig::Given) {
+            return Err(Error::Usage(
+                "the calling program passed samples, but the recipe has samples of its own; leave them out, or set `source = \"given\"` in [data]".to_owned(),
+            ));
+        }
+        if self.loss.is_some() && recipe.training.loss != Some(LossConfig::Given) {
+            return Err(Error::Usage(
+                "the calling program passed a loss, but the recipe has a loss of its own; leave it out, or set `loss = \"given\"` in [training]".to_owned(),
+            ));
+        }
         let is_given = |name: &str| recipe.devices.get(name).is_some_and(|device| device.given);
         if let Some(name) = self.devices.keys().find(|name| !is_given(name)) {
             return Err(Error::Usage(format!(
@@ -211,7 +223,7 @@ pub fn open(
         // A twin that the rig serves needs the rig.
         let unopened = setup.unopened(name).filter(|_| !is_served);
         let mut links = Vec::new();
-        let mut served = None;
+        let mut served = given.served.remove(name);
         let design = |simulated: Option<SimulatedDevice>| simulated.map(|one| one.nominal);
         let (mut device, exact, nominal) = match (&entry.rig, simulated) {
             (rig, simulated)
@@ -279,7 +291,8 @@ pub fn open(
             (None, Some(served)) => Some(Arc::new(Served::twin(served)) as Arc<dyn DigitalTwin>),
             (None, None) => {
                 return Err(Error::Usage(format!(
-                    "the twin of `{name}` is `served`, but the device serves none; give its script a twin (`@measure.twin`), or choose another kind in calibration.twin"
+                    "the twin of `{name}` is `served`, but the device serves none; give its script a twin (`@measure.twin`), or choose another kind in {}",
+                    recipe.twin_key(name)
                 )));
             }
         };

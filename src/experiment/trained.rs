@@ -28,6 +28,8 @@ pub struct Reopening {
     pub record: Option<PathBuf>,
     /// Seed of another copy of the simulated devices; `None` for the run's own devices.
     pub copy: Option<u64>,
+    /// Whether the passed devices are other copies, which have not aged with the run.
+    pub other_devices: bool,
     /// Whether data and devices may differ from the training's.
     pub allow_changed_data: bool,
 }
@@ -83,9 +85,9 @@ impl Trained {
         recipe.take_rigs(&reopening.devices)?;
         recipe.device_seed = reopening.copy.or(recipe.device_seed);
         let backend = reopening.backend.device()?;
-        let usages = match reopening.copy {
-            None => folder.usages()?,
-            Some(_) => Usages::new(),
+        let usages = match reopening.copy.is_some() || reopening.other_devices {
+            true => Usages::new(),
+            false => folder.usages()?,
         };
         let trained_on = TrainedOn::of_run(&folder, observer)?;
         let setup = Setup {

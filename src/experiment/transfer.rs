@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::adapt::{Adaptation, adapt};
+use super::build::Given;
 use super::feasible;
 use super::options::RunOptions;
 use super::recipe::Recipe;
@@ -38,21 +39,32 @@ pub struct Scratch {
     pub shots: u64,
 }
 
-/// Moves the run in `path` to the copy of its devices with the fabrication seed `copy`, and adapts it once with each of
-/// `budgets` shots. Writes a run per budget to the folder `out`, by default the next free one under `runs`. With
-/// `scratch`, also trains the recipe on the copy from scratch.
+/// A planned transfer.
+#[derive(Clone, Copy, Debug)]
+pub struct TransferPlan<'a> {
+    /// Fabrication seed of the copy.
+    pub copy: u64,
+    /// Largest numbers of shots; the network is adapted once with each.
+    pub budgets: &'a [u64],
+    /// Whether the recipe is also trained on the copy from scratch.
+    pub scratch: bool,
+    /// Folder of the results, with a run per budget; by default the next free one under `runs`.
+    pub out: Option<&'a Path>,
+}
+
+/// Moves the run in `path` to another copy of its simulated devices as `plan` says; before each adaptation, `given` is
+/// called for what the calling program passes.
 ///
 /// # Errors
 /// As [`Trained::open`], and any error of the folder.
 pub fn transfer(
     path: &Path,
     reopening: &Reopening,
-    copy: u64,
-    budgets: &[u64],
-    scratch: bool,
-    out: Option<&Path>,
+    given: &mut dyn FnMut() -> Given,
+    plan: &TransferPlan,
     observer: &mut dyn Observer,
 ) -> Result<(Transfer, PathBuf), Error> {
+    let TransferPlan { copy, budgets, scratch, out } = *plan;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let run = RunFolder::open(path)?;
     let mut recipe = Recipe::read(&path.join(RunFolder::RECIPE), &[])?;
@@ -63,7 +75,7 @@ pub fn transfer(
     let reopening = Reopening { copy: Some(copy), ..reopening.clone() };
     let mut found = Vec::new();
     for &shots in budgets {
-        let mut trained = Trained::open(path, &reopening, observer)?;
+        let mut trained = Trained::open_given(path, &reopening, given(), observer)?;
         trained.load_twins()?;
         let adaptation = adapt(&mut trained, shots, observer)?;
         let place = RunFolder::create(Some(&folder.path().join(shots.to_string())), "", observer)?;

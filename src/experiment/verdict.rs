@@ -196,6 +196,7 @@ pub(super) fn require(
 /// What to try for a twin of `grade` that is not fit: at most two remedies.
 fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) -> Vec<Remedy> {
     let config = &recipe.calibration_of(device);
+    let twin_key = recipe.twin_key(device);
     let device = recipe.devices.get(device);
     let rig = device.and_then(|device| device.rig.as_ref());
     if grade == Grade::Fit {
@@ -214,6 +215,18 @@ fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) ->
         return vec![Remedy::advice(
             "calibrate this device: leave calibration.load out of the recipe".to_owned(),
         )];
+    }
+    if matches!(config.twin, TwinConfig::Served(_)) {
+        return vec![
+            Remedy::advice(
+                "correct the twin in the rig's script, or learn its constants from more shots there"
+                    .to_owned(),
+            ),
+            Remedy::set(
+                format!("{twin_key}=\"neural\""),
+                "fits a network to shots, instead of the twin that the rig serves",
+            ),
+        ];
     }
     if config.twin.is_elsewhere() {
         return vec![Remedy::advice(
@@ -234,25 +247,25 @@ fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) ->
     let has_model = device.is_some_and(|device| device.model.is_some());
     match &config.twin {
         TwinConfig::Physics => next.push(Remedy::set(
-            "calibration.twin={ learned_physics = {} }".to_owned(),
+            format!("{twin_key}={{ learned_physics = {{}} }}"),
             "learns the constants of the equation from shots",
         )),
         TwinConfig::LearnedPhysics(_) => next.push(Remedy::set(
-            "calibration.twin={ hybrid = {} }".to_owned(),
+            format!("{twin_key}={{ hybrid = {{}} }}"),
             "adds a network for what the equation does not describe",
         )),
         _ if has_model && rig.is_none() => next.push(Remedy::set(
-            "calibration.twin={ learned_physics = {} }".to_owned(),
+            format!("{twin_key}={{ learned_physics = {{}} }}"),
             "uses the device's equation and learns its constants from the same shots",
         )),
         TwinConfig::Hybrid(_) => {}
         _ if has_model => next.push(Remedy::set(
-            "calibration.twin={ hybrid = {} }".to_owned(),
+            format!("{twin_key}={{ hybrid = {{}} }}"),
             "uses the device's equation and a network for what it does not describe",
         )),
         _ => {}
     }
-    next.push(more_shots(config));
+    next.push(more_shots(config, &twin_key));
     if matches!(recipe.training.refinement, RefinementChoice::Off)
         && recipe.training.rule.refines_twins()
     {
@@ -266,7 +279,7 @@ fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) ->
 }
 
 /// More shots for the fit, or a larger network if there are many already.
-fn more_shots(config: &CalibrationConfig) -> Remedy {
+fn more_shots(config: &CalibrationConfig, twin_key: &str) -> Remedy {
     if let Some(seconds) = config.device_seconds {
         return Remedy::set(
             format!("calibration.device_seconds={}", 4.0 * seconds),
@@ -275,7 +288,7 @@ fn more_shots(config: &CalibrationConfig) -> Remedy {
     }
     if let (true, TwinConfig::Neural(size)) = (config.shots > MANY_SHOTS, &config.twin) {
         return Remedy::set(
-            format!("calibration.twin={{ neural = {{ width = {} }} }}", 2 * size.width),
+            format!("{twin_key}={{ neural = {{ width = {} }} }}", 2 * size.width),
             "makes the twin twice as wide",
         );
     }
@@ -381,6 +394,20 @@ data = { source = "vowels" }
             }
         }
         assert!(tried > 60, "{tried}");
+    }
+
+    #[test]
+    fn a_remedy_names_the_key_that_sets_the_twin_of_the_device() {
+        for (set, key) in [
+            ("devices.shg.twin=\"physics\"", "devices.shg.twin={ learned_physics = {} }"),
+            ("calibration.twin=\"physics\"", "calibration.twin={ learned_physics = {} }"),
+            ("devices.shg.twin=\"served\"", "devices.shg.twin=\"neural\""),
+        ] {
+            let recipe = Recipe::parse(RECIPE).unwrap().with(&[set.to_owned()]).unwrap();
+            let verdict = TwinVerdict::of("shg", &fidelity([0.3, -0.1, 0.4], 0.1), &recipe);
+            let named = verdict.next.iter().any(|remedy| remedy.set.as_deref() == Some(key));
+            assert!(named, "{set}: {verdict:?}");
+        }
     }
 
     #[test]

@@ -110,8 +110,8 @@ def recalibrate(
 ) -> str: ...
 def transfer(
     folder: str,
+    passed: dict[str, Any],
     options: str,
-    copy: int,
     shots: int,
     out: str | None,
     progress: Callable[[str, int, int], object] | None,

@@ -121,6 +121,12 @@ def recipe_twin(twin: Twin) -> Any:
     return json.loads(twin._native.config) if isinstance(twin, _NativeTwin) else "given"
 
 
+def is_served(twin: Twin) -> bool:
+    """Whether a rig computes it."""
+    kind = recipe_twin(twin)
+    return isinstance(kind, dict) and "served" in kind
+
+
 def passed_twins(twins: Mapping[str, Twin] | None) -> dict[str, Any]:
     """Twins as the Rust half takes them: its own, or functions with an interface."""
     passed: dict[str, Any] = {}

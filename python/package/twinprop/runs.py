@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .channels import Interface, normalisation
 from .errors import RecipeError, ShapeError
 from .history import Epoch, History
 from .losses import Loss
+from .network import is_served
 from .notebook import run_html
 from .passed import Devices, Passed, Twins
 from .progress import Progress, Show
@@ -53,12 +54,14 @@ class Run:
         passed: Passed | None = None,
         data_dir: Path_ | None = None,
         allow_changed_data: bool = False,
+        other_devices: bool = False,
     ) -> None:
         self.folder = Path(folder)
         """Its folder, with the report."""
         self._passed = passed or Passed({}, {}, None, {}, None)
         self._data_dir = None if data_dir is None else os.fspath(data_dir)
         self._allow_changed_data = allow_changed_data
+        self._other_devices = other_devices
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -194,22 +197,26 @@ class Run:
             raise RecipeError("name the other devices: devices=…, or copy=SEED where the recipe simulates them")
         if devices is not None:
             p = self._passed
-            other = Passed.of(list(self.recipe["devices"]), devices, p.data, p.twins, p.loss)
-            moved = Run(self.folder, other, self._data_dir, self._allow_changed_data)
+            # A rig's served twin is the rig's own.
+            twins = {name: twin for name, twin in p.twins.items() if not is_served(twin)}
+            other = Passed.of(list(self.recipe["devices"]), devices, p.data, twins, p.loss)
+            moved = Run(self.folder, other, self._data_dir, self._allow_changed_data, other_devices=True)
             return moved.recalibrate(shots, out=out, progress=progress)
-        with Progress.of(progress) as shown, self._opened() as (_, options):
+        with Progress.of(progress) as shown, self._opened(copy) as (passed, options):
             folder = _native.transfer(
-                os.fspath(self.folder), options, copy or 0, shots, _path(out), shown
+                os.fspath(self.folder), passed, options, shots, _path(out), shown
             )
-        return Run(folder, replace(self._passed, devices={}), self._data_dir, self._allow_changed_data)
+        return Run(folder, self._passed, self._data_dir, self._allow_changed_data)
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[dict[str, Any], str]]:
+    def _opened(self, copy: int | None = None) -> Iterator[tuple[dict[str, Any], str]]:
         """What opens it again, for the Rust half; the devices are safe afterwards."""
         options = {
             "targets": self._passed.rigs(),
             "data_dir": self._data_dir,
             "allow_changed_data": self._allow_changed_data,
+            "other_devices": self._other_devices,
+            "copy": copy,
         }
         try:
             yield self._passed.native(), json.dumps(options)

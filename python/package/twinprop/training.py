@@ -193,19 +193,28 @@ def resume(
     devices: Devices = None,
     twins: Twins = None,
     loss: Loss | None = None,
+    data_dir: Path_ | None = None,
+    allow_changed_data: bool = False,
     on_epoch: Callable[[Epoch], object] | None = None,
     progress: bool | Show = True,
 ) -> Run:
     """Resumes the interrupted run in `folder`, with the `data`, `devices`, `twins` and `loss` that it had.
 
-    `data` that were divided by a share `test` are divided again as they were.
+    `data` that were divided by a share `test` are divided again as they were. A simulated device of this process
+    continues in the state that it had at the last checkpoint, also where it was used since. `data_dir` is a further
+    folder in which data files are searched for; with `allow_changed_data`, data and devices may differ from the run's.
     """
     path = Path(folder) / "recipe.toml"
     if not path.is_file():
         raise RecipeError(f"{folder} has no recipe; name the folder of a training")
     recipe = tomllib.loads(path.read_text())
     passed = Passed.of_run(recipe, devices, data, test, twins, loss)
-    options = {"out": os.fspath(folder), "targets": passed.rigs()}
+    options = {
+        "out": os.fspath(folder),
+        "targets": passed.rigs(),
+        "data_dir": _path(data_dir),
+        "allow_changed_data": allow_changed_data,
+    }
     return _train(None, "run", options, passed, on_epoch, progress)
 
 

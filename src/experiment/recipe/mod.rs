@@ -266,11 +266,8 @@ impl Recipe {
             .devices
             .iter()
             .find(|(_, device)| device.model.is_none() && self.twin_of(device).needs_equation());
-        if let Some((name, device)) = unmodelled {
-            let key = match device.twin {
-                Some(_) => format!("devices.{name}.twin"),
-                None => "calibration.twin".to_owned(),
-            };
+        if let Some((name, _)) = unmodelled {
+            let key = self.twin_key(name);
             return Err(format!(
                 "key `{key}`: a physics twin of `{name}` needs its equation; give the device a `model`, or choose a `neural`, `temporal` or `ensemble` twin, which needs none"
             ));
@@ -278,7 +275,8 @@ impl Recipe {
         if self.training.parts > 1 && self.training.bean.is_some() {
             return Err("key `training.parts`: batches cannot be split with `training.bean`, which needs whole batches; leave one of them out".to_owned());
         }
-        if !self.calibration.twin.is_fitted() && self.calibration.load.is_some() {
+        let mut twins = self.devices.values().map(|device| self.twin_of(device));
+        if self.calibration.load.is_some() && !twins.any(TwinConfig::is_fitted) {
             return Err("key `calibration.load`: a twin of this kind has no files to load; leave out `load`, or choose a twin that is fitted".to_owned());
         }
         if physical == 0 && !self.devices.is_empty() {
@@ -290,6 +288,14 @@ impl Recipe {
     /// The kind of the twin of `device`.
     pub(super) fn twin_of<'a>(&'a self, device: &'a DeviceEntry) -> &'a TwinConfig {
         device.twin.as_ref().unwrap_or(&self.calibration.twin)
+    }
+
+    /// The key that sets the kind of the twin of the device called `name`.
+    pub(super) fn twin_key(&self, name: &str) -> String {
+        match self.devices.get(name).and_then(|device| device.twin.as_ref()) {
+            Some(_) => format!("devices.{name}.twin"),
+            None => "calibration.twin".to_owned(),
+        }
     }
 
     /// How the twin of the device called `name` is made and judged.
