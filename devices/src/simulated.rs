@@ -8,7 +8,10 @@ use crate::imperfections::{self, Drift, ImperfectionsConfig};
 use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
-use crate::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
+use crate::optical::{
+    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, SecondHarmonic,
+    SecondHarmonicConfig,
+};
 use crate::{DeviceError, Differentiable, PhysicalLayer};
 
 /// The physics of a simulated device; in a recipe, the table's last name:
@@ -31,6 +34,8 @@ pub enum DeviceKind {
     Crossbar(CrossbarConfig),
     /// A mesh of Mach-Zehnder interferometers.
     MziMesh(MziMeshConfig),
+    /// A coherent stack of such meshes, read only at its end.
+    CoherentStack(CoherentStackConfig),
 }
 
 impl DeviceKind {
@@ -45,6 +50,7 @@ impl DeviceKind {
             Self::Transistor(TransistorConfig::default()),
             Self::Crossbar(CrossbarConfig::default()),
             Self::MziMesh(MziMeshConfig::default()),
+            Self::CoherentStack(CoherentStackConfig::default()),
         ]
     }
 
@@ -76,6 +82,9 @@ impl DeviceKind {
             }
             Self::Crossbar(_) => ("crossbar", "electronic: a memristive crossbar tile"),
             Self::MziMesh(_) => ("mzi_mesh", "optical: a mesh of Mach-Zehnder interferometers"),
+            Self::CoherentStack(_) => {
+                ("coherent_stack", "optical: meshes with activations between them, read at the end")
+            }
         }
     }
 }
@@ -137,6 +146,10 @@ impl DeviceConfig {
             DeviceKind::MziMesh(config) => {
                 let nominal = MziMesh::nominal(config)?;
                 self.copies(seed, nominal, || MziMesh::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::CoherentStack(config) => {
+                let nominal = CoherentStack::nominal(config)?;
+                self.copies(seed, nominal, || CoherentStack::fabricated(config, mismatch, seed))
             }
         }
     }

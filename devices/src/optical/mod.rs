@@ -1,7 +1,9 @@
 //! Optical devices.
 
+mod coherent_stack;
 mod mzi_mesh;
 mod second_harmonic;
 
+pub use coherent_stack::{CoherentStack, CoherentStackConfig, ErrorFiles, StackReadout};
 pub use mzi_mesh::{MziMesh, MziMeshConfig};
 pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig};

@@ -1,0 +1,124 @@
+//! An interferometer's matrix, and what its cotangent says about phases and splitters.
+//!
+//! ```text
+//! T = ℓ | e^{iφ} u   e^{iφ} v |      u = cos σ cos θ/2 + i cos τ sin θ/2
+//!       |  −v*         u*     |      v = −sin τ sin θ/2 + i sin σ cos θ/2
+//! ```
+//!
+//! with σ = π/2 + δ_l + δ_r and τ = δ_l − δ_r: the product of the four matrices of the module's page, multiplied out.
+
+use std::f64::consts::FRAC_PI_2;
+
+use rustfft::num_complex::Complex32;
+
+use super::rows::Two;
+use crate::elementary::sin_cos;
+
+/// Sines and cosines of σ and τ of an interferometer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Splitters {
+    sin_sum: f32,
+    cos_sum: f32,
+    sin_difference: f32,
+    cos_difference: f32,
+}
+
+/// An interferometer at its phases.
+#[derive(Clone, Copy)]
+pub(super) struct Interferometer {
+    splitters: Splitters,
+    /// Sine and cosine of θ/2, and e^{iφ}.
+    half: (f32, f32),
+    turn: Complex32,
+    u: Complex32,
+    v: Complex32,
+    /// ℓ.
+    transmission: f32,
+}
+
+/// Derivatives by θ, φ, δ_l and δ_r.
+pub(super) struct Slopes {
+    pub theta: f32,
+    pub phi: f32,
+    pub left: f32,
+    pub right: f32,
+}
+
+impl Splitters {
+    /// Of δ_l and δ_r, in 64 bits: equal errors of all interferometers would add up from column to column.
+    pub fn new(left: f32, right: f32) -> Self {
+        let (left, right) = (f64::from(left), f64::from(right));
+        let (sin_sum, cos_sum) = (FRAC_PI_2 + left + right).sin_cos();
+        let (sin_difference, cos_difference) = (left - right).sin_cos();
+        Self {
+            sin_sum: sin_sum as f32,
+            cos_sum: cos_sum as f32,
+            sin_difference: sin_difference as f32,
+            cos_difference: cos_difference as f32,
+        }
+    }
+}
+
+impl Interferometer {
+    /// At the phases θ and φ, in rad, with the transmission ℓ.
+    #[inline(always)]
+    pub fn new(splitters: Splitters, theta: f32, phi: f32, transmission: f32) -> Self {
+        let (half, (sine, cosine)) = (sin_cos(0.5 * theta), sin_cos(phi));
+        let Splitters { sin_sum, cos_sum, sin_difference, cos_difference } = splitters;
+        Self {
+            splitters,
+            half,
+            turn: Complex32::new(cosine, sine),
+            u: Complex32::new(cos_sum * half.1, cos_difference * half.0),
+            v: Complex32::new(-sin_difference * half.0, sin_sum * half.1),
+            transmission,
+        }
+    }
+
+    /// T.
+    #[inline(always)]
+    pub fn matrix(&self) -> Two {
+        let (u, v) = (self.u * self.transmission, self.v * self.transmission);
+        [self.turn * u, self.turn * v, -v.conj(), u.conj()]
+    }
+
+    /// Tᴴ, the adjoint.
+    #[inline(always)]
+    pub fn adjoint(&self) -> Two {
+        let [a, b, c, d] = self.matrix().map(|t| t.conj());
+        [a, c, b, d]
+    }
+
+    /// T⁻¹ = Tᴴ / ℓ².
+    #[inline(always)]
+    pub fn inverse(&self) -> Two {
+        let scale = 1.0 / (self.transmission * self.transmission);
+        self.adjoint().map(|t| t * scale)
+    }
+
+    /// The derivatives of a function with the cotangent `of` of T.
+    #[inline(always)]
+    pub fn slopes(&self, of: &Two) -> Slopes {
+        let Splitters { sin_sum, cos_sum, sin_difference, cos_difference } = self.splitters;
+        let (sine, cosine) = self.half;
+        let ell = self.transmission;
+        // What T's four elements say about u and v.
+        let back = self.turn.conj();
+        let of_u = (back * of[0] + of[3].conj()) * ell;
+        let of_v = (back * of[1] - of[2].conj()) * ell;
+        let upper = self.turn * Complex32::I * ell;
+        let along =
+            |cotangent: Complex32, by: Complex32| cotangent.re * by.re + cotangent.im * by.im;
+        let by_sum = -of_u.re * sin_sum * cosine + of_v.im * cos_sum * cosine;
+        let by_difference = -of_u.im * sin_difference * sine - of_v.re * cos_difference * sine;
+        Slopes {
+            theta: 0.5
+                * (-of_u.re * cos_sum * sine + of_u.im * cos_difference * cosine
+                    - of_v.re * sin_difference * cosine
+                    - of_v.im * sin_sum * sine),
+            phi: along(of[0], upper * self.u) + along(of[1], upper * self.v),
+            left: by_sum + by_difference,
+            right: by_sum - by_difference,
+        }
+    }
+}

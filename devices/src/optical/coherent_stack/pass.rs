@@ -1,0 +1,335 @@
+//! Light through a stack, and the adjoint of its readings, for some shots at a time.
+
+use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
+
+use super::config::StackReadout;
+use super::mesh::{Mesh, MeshSlopes};
+use super::stack::{CoherentStack, OfMeshes};
+use crate::LinearisedEquation;
+use crate::elementary::vectorised;
+use crate::matrix_product::{multiply, multiply_transposed};
+
+/// Shots that a worker plays at a time: their fields stay in the cache.
+const SHOTS_A_TASK: usize = 64;
+
+/// Smallest root of summed squared powers by which readings are divided.
+const FLOOR: f32 = 1e-12;
+
+/// The fields of shots behind every mesh, with what the adjoint needs.
+pub(super) struct Pass {
+    stack: CoherentStack,
+    meshes: Vec<Mesh>,
+    inputs: DMatrix<f32>,
+    /// z, `[2 N × shots of the task]` of one mesh after the other, task by task.
+    fields: Vec<f32>,
+}
+
+/// What the cotangents of readings say about a stack.
+pub(super) struct Pulled {
+    pub meshes: Vec<MeshSlopes>,
+    /// Cotangents of the detectors' sensitivities.
+    pub sensitivity: Vec<f32>,
+}
+
+/// Sums over the shots of a task.
+struct Sums {
+    /// Cotangent of each mesh's matrix, `[2 N × 2 N]`, one after the other.
+    matrices: Vec<f32>,
+    sensitivity: Vec<f32>,
+}
+
+/// The readings of `stack`.
+pub(super) fn respond(
+    stack: &CoherentStack,
+    inputs: &DMatrix<f32>,
+    parameters: &DVector<f32>,
+    outputs: &mut DMatrix<f32>,
+) {
+    let (meshes, modes) = (stack.at(parameters.as_slice()), stack.modes);
+    let tasks = inputs.as_slice().par_chunks(2 * modes * SHOTS_A_TASK);
+    let tasks = tasks.zip(outputs.as_mut_slice().par_chunks_mut(modes * SHOTS_A_TASK));
+    let scratch = || [(); 2].map(|()| vec![0.0; 2 * modes * SHOTS_A_TASK]);
+    tasks.for_each_init(scratch, |[field, next], (inputs, outputs)| {
+        let (field, next) = (&mut field[..inputs.len()], &mut next[..inputs.len()]);
+        let (mut field, mut next) = (field, next);
+        for (number, mesh) in meshes.iter().enumerate() {
+            if number == 0 {
+                multiply(field, &mesh.matrix, inputs, 2 * modes, 2 * modes);
+            } else {
+                stack.activate(field);
+                multiply(next, &mesh.matrix, field, 2 * modes, 2 * modes);
+                std::mem::swap(&mut field, &mut next);
+            }
+        }
+        stack.read(field, outputs);
+    });
+}
+
+impl CoherentStack {
+    /// Replaces `fields`, `[2 N × shots]`, by their activations.
+    fn activate(&self, fields: &mut [f32]) {
+        vectorised(
+            #[inline(always)]
+            || {
+                for field in fields.chunks_exact_mut(2 * self.modes) {
+                    let (real, imaginary) = field.split_at_mut(self.modes);
+                    self.activation.apply(real, imaginary);
+                }
+            },
+        );
+    }
+
+    /// The detectors' readings `[N × shots]` of `fields`.
+    fn read(&self, fields: &[f32], readings: &mut [f32]) {
+        let modes = self.modes;
+        vectorised(
+            #[inline(always)]
+            || {
+                let shots = fields.chunks_exact(2 * modes).zip(readings.chunks_exact_mut(modes));
+                for (field, readings) in shots {
+                    let (real, imaginary) = field.split_at(modes);
+                    let parts = real.iter().zip(imaginary).zip(&self.sensitivity);
+                    for (reading, ((re, im), sensitivity)) in readings.iter_mut().zip(parts) {
+                        *reading = sensitivity * (re * re + im * im);
+                    }
+                    match self.readout {
+                        StackReadout::AutoRange => {
+                            let per_unit = 1.0 / norm(readings);
+                            readings.iter_mut().for_each(|reading| *reading *= per_unit);
+                        }
+                        StackReadout::FullScale(power) => {
+                            let power = power as f32;
+                            readings.iter_mut().for_each(|reading| *reading = reading.min(power));
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    /// Cotangents of `field` from those of its readings, `of`, and of the sensitivities, which are added to
+    /// `of_sensitivity`; `readings` are the measured ones, where they are known.
+    #[inline(always)]
+    fn read_back(
+        &self,
+        field: &[f32],
+        readings: Option<&[f32]>,
+        of: &[f32],
+        of_field: &mut [f32],
+        of_sensitivity: &mut [f32],
+        powers: &mut [f32],
+    ) {
+        let modes = self.modes;
+        let (real, imaginary) = field.split_at(modes);
+        let parts = real.iter().zip(imaginary).zip(&self.sensitivity);
+        for (power, ((re, im), sensitivity)) in powers.iter_mut().zip(parts) {
+            *power = sensitivity * (re * re + im * im);
+        }
+        let (scale, along) = match self.readout {
+            StackReadout::AutoRange => {
+                // d(I/‖I‖) = (dI − y (y · dI)) / ‖I‖: symmetric, at the measured readings y.
+                let norm = norm(powers);
+                let scale = 1.0 / norm;
+                // Weaker light is divided by the floor, which is constant.
+                let share = if norm > FLOOR { 1.0 } else { 0.0 };
+                let readings = match readings {
+                    Some(readings) => readings,
+                    None => {
+                        powers.iter_mut().for_each(|power| *power *= scale);
+                        powers
+                    }
+                };
+                let along: f32 = share * readings.iter().zip(of).map(|(y, of)| y * of).sum::<f32>();
+                let along = readings.iter().map(move |y| y * along);
+                (scale, along.collect::<Vec<_>>())
+            }
+            StackReadout::FullScale(_) => (1.0, vec![0.0; modes]),
+        };
+        let full = match self.readout {
+            StackReadout::FullScale(power) => power as f32,
+            StackReadout::AutoRange => f32::INFINITY,
+        };
+        let (of_real, of_imaginary) = of_field.split_at_mut(modes);
+        for mode in 0..modes {
+            let (re, im, sensitivity) = (real[mode], imaginary[mode], self.sensitivity[mode]);
+            let power = re * re + im * im;
+            // The derivative of a saturated detector is zero.
+            let open = if sensitivity * power <= full { scale } else { 0.0 };
+            let of_power = (of[mode] - along[mode]) * open;
+            of_sensitivity[mode] += of_power * power;
+            of_real[mode] = 2.0 * sensitivity * of_power * re;
+            of_imaginary[mode] = 2.0 * sensitivity * of_power * im;
+        }
+    }
+}
+
+/// ‖powers‖₂, not below the floor.
+#[inline(always)]
+fn norm(powers: &[f32]) -> f32 {
+    powers.iter().map(|power| power * power).sum::<f32>().sqrt().max(FLOOR)
+}
+
+impl Pass {
+    /// The fields of `stack` at `inputs` and `parameters`, which fit its interface.
+    pub fn new(stack: &CoherentStack, inputs: &DMatrix<f32>, parameters: &DVector<f32>) -> Self {
+        let (meshes, modes) = (stack.at(parameters.as_slice()), stack.modes);
+        let mut fields = vec![0.0; meshes.len() * inputs.len()];
+        let tasks = inputs.as_slice().par_chunks(2 * modes * SHOTS_A_TASK);
+        let tasks = tasks.zip(fields.par_chunks_mut(meshes.len() * 2 * modes * SHOTS_A_TASK));
+        tasks.for_each_init(
+            || vec![0.0; 2 * modes * SHOTS_A_TASK],
+            |active, (inputs, fields)| {
+                let active = &mut active[..inputs.len()];
+                active.copy_from_slice(inputs);
+                let behind = fields.chunks_exact_mut(inputs.len());
+                for (number, (mesh, field)) in meshes.iter().zip(behind).enumerate() {
+                    multiply(field, &mesh.matrix, active, 2 * modes, 2 * modes);
+                    if number + 1 < meshes.len() {
+                        active.copy_from_slice(field);
+                        stack.activate(active);
+                    }
+                }
+            },
+        );
+        Self { stack: stack.clone(), meshes, inputs: inputs.clone(), fields }
+    }
+
+    /// The fields behind each mesh, `[2 N × shots]`.
+    pub fn fields(&self) -> Vec<DMatrix<f32>> {
+        let (rows, shots) = self.inputs.shape();
+        let mut all = vec![Vec::with_capacity(rows * shots); self.meshes.len()];
+        for task in self.fields.chunks(self.meshes.len() * rows * SHOTS_A_TASK) {
+            for (all, field) in
+                all.iter_mut().zip(task.chunks_exact(task.len() / self.meshes.len()))
+            {
+                all.extend_from_slice(field);
+            }
+        }
+        all.into_iter().map(|field| DMatrix::from_vec(rows, shots, field)).collect()
+    }
+
+    /// What the cotangents `[N × shots]` of the readings say, at the measured `readings` where they are known; those of
+    /// the inputs are written to `input_cotangents`.
+    pub fn pull_back(
+        &self,
+        readings: Option<&DMatrix<f32>>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
+    ) -> Pulled {
+        let Self { stack, meshes, inputs, fields } = self;
+        let (modes, count) = (stack.modes, meshes.len());
+        let mut unused;
+        let of_inputs = match input_cotangents {
+            Some(of_inputs) => of_inputs,
+            None => {
+                unused = DMatrix::zeros(inputs.nrows(), inputs.ncols());
+                &mut unused
+            }
+        };
+        let rows = 2 * modes;
+        let tasks = fields.par_chunks(count * rows * SHOTS_A_TASK).enumerate();
+        let tasks = tasks.zip(inputs.as_slice().par_chunks(rows * SHOTS_A_TASK));
+        let tasks = tasks.zip(of_inputs.as_mut_slice().par_chunks_mut(rows * SHOTS_A_TASK));
+        let scratch = || [(); 2].map(|()| vec![0.0; rows * SHOTS_A_TASK]);
+        let sums: Vec<Sums> = tasks
+            .map_init(scratch, |[pull, active], (((task, fields), inputs), of_inputs)| {
+                let shots = inputs.len() / rows;
+                let place = task * SHOTS_A_TASK * modes..(task * SHOTS_A_TASK + shots) * modes;
+                let readings = readings.map(|readings| &readings.as_slice()[place.clone()]);
+                let of = &cotangents.as_slice()[place];
+                let (pull, active) = (&mut pull[..inputs.len()], &mut active[..inputs.len()]);
+                self.pull_back_task(fields, inputs, readings, of, of_inputs, [pull, active])
+            })
+            .collect();
+        let mut sums = sums.into_iter();
+        let mut sum = sums.next().unwrap_or_else(|| Sums::zeros(modes, count));
+        for other in sums {
+            sum.add(&other);
+        }
+        let of_matrices = sum.matrices.par_chunks(rows * rows);
+        let meshes = meshes.par_iter().zip(of_matrices).map(|(mesh, of)| mesh.slopes(of));
+        Pulled { meshes: meshes.collect(), sensitivity: sum.sensitivity }
+    }
+
+    fn pull_back_task(
+        &self,
+        fields: &[f32],
+        inputs: &[f32],
+        readings: Option<&[f32]>,
+        of: &[f32],
+        of_inputs: &mut [f32],
+        [pull, active]: [&mut [f32]; 2],
+    ) -> Sums {
+        let Self { stack, meshes, .. } = self;
+        let (modes, rows) = (stack.modes, 2 * stack.modes);
+        let mut sums = Sums::zeros(modes, meshes.len());
+        let behind: Vec<&[f32]> = fields.chunks_exact(inputs.len()).collect();
+        let Some(last) = behind.last() else { return sums };
+        let mut powers = vec![0.0; modes];
+        vectorised(
+            #[inline(always)]
+            || {
+                let shots = last.chunks_exact(rows).zip(pull.chunks_exact_mut(rows));
+                for (shot, (field, pull)) in shots.enumerate() {
+                    let place = shot * modes..(shot + 1) * modes;
+                    let readings = readings.map(|readings| &readings[place.clone()]);
+                    let of_sensitivity = &mut sums.sensitivity;
+                    stack.read_back(field, readings, &of[place], pull, of_sensitivity, &mut powers);
+                }
+            },
+        );
+        let of_matrices = sums.matrices.chunks_exact_mut(rows * rows);
+        for (number, (mesh, of_matrix)) in meshes.iter().zip(of_matrices).enumerate().rev() {
+            if number == 0 {
+                multiply_transposed(of_matrix, pull, inputs, rows, 0);
+                multiply(of_inputs, &mesh.transpose, pull, rows, rows);
+                break;
+            }
+            let before = behind[number - 1];
+            active.copy_from_slice(before);
+            stack.activate(active);
+            multiply_transposed(of_matrix, pull, active, rows, 0);
+            multiply(active, &mesh.transpose, pull, rows, rows);
+            pull.copy_from_slice(active);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let shots = before.chunks_exact(rows).zip(pull.chunks_exact_mut(rows));
+                    for (field, pull) in shots {
+                        let (of_real, of_imaginary) = pull.split_at_mut(modes);
+                        let at = field.split_at(modes);
+                        stack.activation.pull_back(at, (of_real, of_imaginary));
+                    }
+                },
+            );
+        }
+        sums
+    }
+}
+
+impl Sums {
+    fn zeros(modes: usize, meshes: usize) -> Self {
+        Self { matrices: vec![0.0; meshes * 4 * modes * modes], sensitivity: vec![0.0; modes] }
+    }
+
+    fn add(&mut self, other: &Self) {
+        let pairs = self.matrices.iter_mut().zip(&other.matrices);
+        pairs.for_each(|(sum, value)| *sum += value);
+        let pairs = self.sensitivity.iter_mut().zip(&other.sensitivity);
+        pairs.for_each(|(sum, value)| *sum += value);
+    }
+}
+
+impl LinearisedEquation for Pass {
+    fn vjp(
+        &self,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) {
+        let pulled = self.pull_back(None, cotangents, Some(input_cotangents));
+        let of_meshes = OfMeshes::new(&self.stack, &pulled.meshes);
+        parameter_cotangents.as_mut_slice().copy_from_slice(&of_meshes.parameters);
+    }
+}

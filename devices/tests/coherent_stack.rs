@@ -1,0 +1,149 @@
+//! A coherent stack obeys the equations of its module, and agrees with reference values.
+
+#![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+use std::path::Path;
+
+use nalgebra::{DMatrix, DVector};
+use rand::RngExt;
+use serde_json::Value;
+use twinprop_devices::optical::{CoherentStack, CoherentStackConfig};
+use twinprop_devices::{Differentiable, PhysicalLayer, random};
+
+/// The numbers of a nested list, in order.
+fn flat(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(flat).collect(),
+        _ => vec![value.as_f64().unwrap()],
+    }
+}
+
+/// Values `[mesh][column][pair]` without the pairs that an odd column does not have.
+fn of_interferometers(value: &Value, modes: usize) -> Vec<f64> {
+    let columns = value.as_array().unwrap().iter().flat_map(|mesh| mesh.as_array().unwrap());
+    let kept = columns.enumerate().flat_map(|(number, column)| {
+        let pairs = modes / 2 - number % modes % 2;
+        flat(column).into_iter().take(pairs)
+    });
+    kept.collect()
+}
+
+/// Shots `[shots][modes]` of complex numbers, in-phase parts first.
+fn complex(value: &Value) -> DMatrix<f32> {
+    let [re, im] = ["re", "im"].map(|part| value[part].as_array().unwrap());
+    let shots: Vec<f32> = re
+        .iter()
+        .zip(im)
+        .flat_map(|(re, im)| [flat(re), flat(im)].concat())
+        .map(|value| value as f32)
+        .collect();
+    DMatrix::from_vec(shots.len() / re.len(), re.len(), shots)
+}
+
+fn largest(difference: impl Iterator<Item = f64>) -> f64 {
+    difference.fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+/// Reference values of this project, checked against the code of Zheng et al. (2023) to 9e-7.
+#[test]
+fn fields_outputs_loss_and_gradients_agree_with_reference_values() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/coherent-stack.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("skipped: no file {}", path.display());
+        return;
+    };
+    let golden: Value = serde_json::from_str(&text).unwrap();
+    for case in golden["cases"].as_array().unwrap() {
+        let (modes, name) = (case["modes"].as_u64().unwrap() as usize, &case["case"]);
+        let inputs = &golden[format!("inputs_{modes}")];
+        let x = complex(&inputs["drives"]);
+        let shots = x.ncols();
+        let config = CoherentStackConfig { modes, ..Default::default() };
+        let mut stack = CoherentStack::nominal(&config).unwrap();
+        let of = |key: &str| of_interferometers(&inputs[key], modes);
+        let has = |part: &str| name == "errors" || name == part;
+        let zero = |values: Vec<f64>| vec![0.0; values.len()];
+        let [left, right] =
+            ["e_l", "e_r"].map(of).map(|e| if has("splitters only") { e } else { zero(e) });
+        let phases =
+            ["d_theta", "d_phi"].map(of).map(|d| if has("phases only") { d } else { zero(d) });
+        let splitters = left.iter().zip(&right).flat_map(|(l, r)| [l, r]).map(|e| -e.asin() / 2.0);
+        let constants = splitters.chain(phases.concat()).chain(vec![1.0; modes]);
+        stack.set_constants(&constants.map(|value| value as f32).collect::<Vec<_>>());
+        let theta = [of("theta"), of("phi"), flat(&inputs["gamma"])].concat();
+        let theta =
+            DVector::from_iterator(theta.len(), theta.into_iter().map(|value| value as f32));
+
+        let fields = stack.fields(&x, &theta).unwrap();
+        for (mesh, field) in fields.iter().enumerate() {
+            let expected = complex(&case["fields"][2 * mesh]);
+            let off = largest((field - &expected).iter().map(|&value| f64::from(value)));
+            println!("{modes} {name}, mesh {mesh}: fields to {off:.1e}");
+            assert!(off < 1e-5, "{modes} {name}: fields of mesh {mesh} differ by {off}");
+        }
+        let mut y = DMatrix::zeros(modes, shots);
+        stack.respond(&x, &theta, &mut y).unwrap();
+        let expected = flat(&case["outputs"]);
+        let off = largest(y.iter().zip(&expected).map(|(y, expected)| f64::from(*y) - expected));
+        assert!(off < 1e-5, "{modes} {name}: outputs differ by {off}");
+
+        // Softmax cross-entropy of the first readings.
+        let classes = modes.min(10);
+        let labels: Vec<usize> =
+            flat(&case["labels"]).iter().map(|&label| label as usize).collect();
+        let mut dy = DMatrix::zeros(modes, shots);
+        let mut loss = 0.0;
+        for (shot, &label) in labels.iter().enumerate() {
+            let exponentials: Vec<f64> =
+                (0..classes).map(|class| f64::from(y[(class, shot)]).exp()).collect();
+            let sum: f64 = exponentials.iter().sum();
+            loss += (sum.ln() - f64::from(y[(label, shot)])) / shots as f64;
+            for class in 0..classes {
+                let target = f64::from(u8::from(class == label));
+                dy[(class, shot)] = ((exponentials[class] / sum - target) / shots as f64) as f32;
+            }
+        }
+        let expected = case["loss"].as_f64().unwrap();
+        assert!((loss - expected).abs() < 1e-5, "{modes} {name}: loss {loss}, not {expected}");
+        let (mut dx, mut dtheta) = (DMatrix::zeros(2 * modes, shots), DVector::zeros(theta.len()));
+        stack.vjp(&x, &theta, &dy, &mut dx, &mut dtheta).unwrap();
+        let each = modes * (modes - 1) / 2;
+        for entry in case["gradient"].as_array().unwrap() {
+            let number = |place: usize| entry[place].as_u64().unwrap() as usize;
+            let (mesh, column) = (number(0), number(2));
+            let before: usize = (0..column).map(|column| modes / 2 - column % 2).sum();
+            let place = match entry[1].as_str().unwrap() {
+                "theta" => mesh * each + before + number(3),
+                "phi" => (3 + mesh) * each + before + number(3),
+                _ => 6 * each + mesh * modes + number(3),
+            };
+            let expected = entry[4].as_f64().unwrap();
+            let found = f64::from(dtheta[place]);
+            assert!((found - expected).abs() < 1e-5, "{modes} {name} {entry}: {found}");
+        }
+    }
+}
+
+fn uniform(rows: usize, columns: usize, largest: f32, seed: u64) -> DMatrix<f32> {
+    let mut random = random::stream(seed, "test values");
+    DMatrix::from_fn(rows, columns, |_, _| random.random_range(-largest..largest))
+}
+
+/// A perfect mesh moves light between the modes, whatever its phases; of an odd number of modes as well.
+#[test]
+fn a_perfect_mesh_conserves_power() {
+    for modes in [2, 3, 5, 8, 33, 64] {
+        let config = CoherentStackConfig { modes, meshes: 1, ..Default::default() };
+        let stack = CoherentStack::nominal(&config).unwrap();
+        let count = stack.interface().parameters.len();
+        assert_eq!(count, modes * modes, "phases of a unitary matrix");
+        let theta = uniform(count, 1, 3.0, 1).column(0).into_owned();
+        let x = uniform(2 * modes, 7, 1.0, 2);
+        let field = &stack.fields(&x, &theta).unwrap()[0];
+        for (before, behind) in x.column_iter().zip(field.column_iter()) {
+            let (before, behind) = (before.norm_squared(), behind.norm_squared());
+            assert!((before - behind).abs() < 1e-5 * before, "{modes}: {before} to {behind}");
+        }
+    }
+}
