@@ -103,11 +103,14 @@ impl DigitalTwin for EquationTwin {
                 .unzip();
             return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
         }
-        let (x, settings, dy) = (to_matrix(x), settings(theta), to_matrix(dy));
+        let (x, settings) = (to_matrix(x), settings(theta));
+        let (y, dy) = (to_matrix(y), to_matrix(dy));
         let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
         let mut of_setting = DVector::zeros(shape[1]);
         if let [setting] = settings.as_slice() {
-            self.equation.vjp(&x, setting, &dy, &mut dx, &mut of_setting).expect(FITS);
+            self.equation
+                .vjp_at_readings(&x, setting, &y, &dy, &mut dx, &mut of_setting)
+                .expect(FITS);
             let dtheta = from_vec(of_setting.data.into(), shape, &device);
             return (to_tensor(&dx, &device), dtheta);
         }
@@ -116,8 +119,10 @@ impl DigitalTwin for EquationTwin {
         let mut dtheta = Vec::with_capacity(shape[0] * shape[1]);
         for (group, setting) in settings.iter().enumerate() {
             let x = x.columns(group * run, run).into_owned();
-            let dy = dy.columns(group * run, run).into_owned();
-            self.equation.vjp(&x, setting, &dy, &mut part, &mut of_setting).expect(FITS);
+            let [y, dy] = [&y, &dy].map(|of| of.columns(group * run, run).into_owned());
+            self.equation
+                .vjp_at_readings(&x, setting, &y, &dy, &mut part, &mut of_setting)
+                .expect(FITS);
             dx.columns_mut(group * run, run).copy_from(&part);
             dtheta.extend_from_slice(of_setting.as_slice());
         }
@@ -162,10 +167,10 @@ struct LinearisedOnCpu {
 }
 
 impl Linearised for LinearisedOnCpu {
-    fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
         let mut dtheta = DVector::zeros(self.parameters);
-        self.equation.vjp(&to_matrix(dy), &mut dx, &mut dtheta);
+        self.equation.vjp(&to_matrix(y), &to_matrix(dy), &mut dx, &mut dtheta);
         let dtheta = from_vec(dtheta.data.into(), [1, self.parameters], &self.device);
         (to_tensor(&dx, &self.device), dtheta)
     }

@@ -79,7 +79,8 @@ pub trait DigitalTwin: Send + Sync {
     /// `y` `[shots, n_outputs]`, in the device's units, are the readings that the device gave at
     /// (`x`, `theta`) or, in silico, that the twin predicted. A twin needs them if its
     /// derivative depends on the readings, such as one of a spiking device, differentiated at its
-    /// measured spike times; every twin of this crate ignores them.
+    /// measured spike times; of this crate, the equation of an auto-ranging optical stack uses
+    /// them.
     ///
     /// The default differentiates [`predict`](Self::predict) with burn; a twin with a cheaper
     /// adjoint overrides it.

@@ -42,6 +42,24 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError>;
 
+    /// [`vjp`](Self::vjp) where the device gave the `readings` `[n_outputs × shots]`: an equation whose derivative can be
+    /// written with its readings takes these, so that errors of its constants have no part in them. By default they
+    /// are ignored.
+    ///
+    /// # Errors
+    /// As [`vjp`](Self::vjp).
+    fn vjp_at_readings(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        _readings: &DMatrix<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) -> Result<(), DeviceError> {
+        self.vjp(inputs, parameters, cotangents, input_cotangents, parameter_cotangents)
+    }
+
     /// The part of [`vjp`](Self::vjp) at (`inputs`, `parameters`) that needs no cotangents; `None` where that
     /// saves little. The operands fit the interface.
     fn linearise(
@@ -82,9 +100,10 @@ dyn_clone::clone_trait_object!(Differentiable);
 
 /// A device's equation linearised at one point.
 pub trait LinearisedEquation: Send + Sync {
-    /// [`Differentiable::vjp`] at this point; the operands fit the interface.
+    /// [`Differentiable::vjp_at_readings`] at this point; the operands fit the interface.
     fn vjp(
         &self,
+        readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,

@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use nalgebra::{DMatrix, DVector};
+use npyz::WriterBuilder;
 use rand::RngExt;
 use serde_json::Value;
-use twinprop_devices::optical::{CoherentStack, CoherentStackConfig};
+use twinprop_devices::optical::{CoherentStack, CoherentStackConfig, ErrorFiles, StackReadout};
 use twinprop_devices::{Differentiable, PhysicalLayer, random};
 
 /// The numbers of a nested list, in order.
@@ -146,4 +147,84 @@ fn a_perfect_mesh_conserves_power() {
             assert!((before - behind).abs() < 1e-5 * before, "{modes}: {before} to {behind}");
         }
     }
+}
+
+/// The derivative of I ↦ I/‖I‖ is taken at the measured readings y: (dI − y (y · dI)) / ‖I‖.
+#[test]
+fn the_normalisation_is_differentiated_at_the_measured_readings() {
+    let ranged = CoherentStackConfig { modes: 6, splitter_error: 0.1, ..Default::default() };
+    let powers = CoherentStackConfig { readout: StackReadout::FullScale(1e9), ..ranged.clone() };
+    let [ranged, powers] =
+        [ranged, powers].map(|config| CoherentStack::fabricated(&config, 0.05, 4).unwrap());
+    let shots = 70;
+    let x = uniform(12, shots, 3.0, 1);
+    let theta = uniform(3 * 36, 1, 3.0, 2).column(0).into_owned();
+    let (readings, of) = (uniform(6, shots, 0.7, 3), uniform(6, shots, 1.0, 4));
+    let mut of_powers = DMatrix::zeros(6, shots);
+    powers.respond(&x, &theta, &mut of_powers).unwrap();
+    for (shot, mut powers) in of_powers.column_iter_mut().enumerate() {
+        let (y, of) = (readings.column(shot), of.column(shot));
+        let pulled = (of - y * y.dot(&of)) / powers.norm();
+        powers.copy_from(&pulled);
+    }
+    let pull = |stack: &CoherentStack, of: &DMatrix<f32>| {
+        let (mut dx, mut dtheta) = (DMatrix::zeros(12, shots), DVector::zeros(theta.len()));
+        stack.vjp_at_readings(&x, &theta, &readings, of, &mut dx, &mut dtheta).unwrap();
+        (dx, dtheta)
+    };
+    let (dx, dtheta) = pull(&ranged, &of);
+    let (expected_dx, expected_dtheta) = pull(&powers, &of_powers);
+    assert!((&dx - &expected_dx).amax() < 1e-5 * expected_dx.amax());
+    assert!((&dtheta - &expected_dtheta).amax() < 1e-5 * expected_dtheta.amax());
+}
+
+/// Errors of files are those of the interferometers, without the pairs that an odd column does not have.
+#[test]
+fn errors_are_read_from_files_and_unusable_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, shape: [u64; 2], value: &dyn Fn(usize) -> f64| {
+        let path = folder.path().join("Iter0").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = npyz::WriteOptions::<f64>::new()
+            .default_dtype()
+            .shape(&shape)
+            .writer(&mut bytes)
+            .begin_nd()
+            .unwrap();
+        writer.extend((0..(shape[0] * shape[1]) as usize).map(value)).unwrap();
+        writer.finish().unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let here = || Some(folder.path().to_owned());
+    let config = |splitters, phases| CoherentStackConfig {
+        modes: 4,
+        meshes: 1,
+        error_files: Some(ErrorFiles { splitters, phases }),
+        ..Default::default()
+    };
+    let fabricate = |config: &CoherentStackConfig| {
+        CoherentStack::fabricated(config, 0.0, 1).map_err(|error| error.to_string())
+    };
+    let missing = fabricate(&config(here(), None)).unwrap_err();
+    assert!(missing.contains("e_l.npy") && missing.contains("error_files"), "{missing}");
+
+    write("e_l.npy", [4, 2], &|place| 0.01 * place as f64);
+    write("e_r.npy", [4, 2], &|_| 0.5);
+    let stack = fabricate(&config(here(), None)).unwrap();
+    let constants = stack.constants();
+    let splitters = constants.iter().filter(|constant| constant.name.starts_with("splitter"));
+    let values: Vec<f32> = splitters.map(|constant| constant.value).collect();
+    // Columns 1 and 3 have one interferometer.
+    let left = [0.0, 0.01, 0.02, 0.04, 0.05, 0.06].map(|e: f64| (-0.5 * e.asin()) as f32);
+    let expected: Vec<f32> =
+        left.iter().flat_map(|&l| [l, (-0.5 * 0.5f64.asin()) as f32]).collect();
+    assert_eq!(values, expected);
+
+    write("theta_errors.npy", [2, 4], &|_| 0.0);
+    let wrong = fabricate(&config(None, here())).unwrap_err();
+    assert!(wrong.contains("[2, 4]") && wrong.contains("[4, 2]"), "{wrong}");
+    write("theta_errors.npy", [4, 2], &|place| if place == 3 { f64::NAN } else { 0.0 });
+    let wrong = fabricate(&config(None, here())).unwrap_err();
+    assert!(wrong.contains("theta_errors.npy") && wrong.contains("NaN"), "{wrong}");
 }

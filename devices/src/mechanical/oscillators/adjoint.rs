@@ -112,6 +112,7 @@ impl Trajectory {
 impl LinearisedEquation for Trajectory {
     fn vjp(
         &self,
+        _readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,

@@ -107,7 +107,23 @@ impl Differentiable for CoherentStack {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let pass = Pass::new(self, inputs, parameters);
-        pass.vjp(cotangents, input_cotangents, parameter_cotangents);
+        pass.vjp(&pass.readings(), cotangents, input_cotangents, parameter_cotangents);
+        Ok(())
+    }
+
+    fn vjp_at_readings(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        readings: &DMatrix<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: &mut DMatrix<f32>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) -> Result<(), DeviceError> {
+        self.interface.check_shapes(inputs, parameters, cotangents)?;
+        self.interface.check_shapes(inputs, parameters, readings)?;
+        let pass = Pass::new(self, inputs, parameters);
+        pass.vjp(readings, cotangents, input_cotangents, parameter_cotangents);
         Ok(())
     }
 
@@ -134,7 +150,8 @@ impl Differentiable for CoherentStack {
         cotangents: &DMatrix<f32>,
     ) -> Result<Vec<f32>, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
-        let pulled = Pass::new(self, inputs, parameters).pull_back(None, cotangents, None);
+        let pass = Pass::new(self, inputs, parameters);
+        let pulled = pass.pull_back(&pass.readings(), cotangents, None);
         let mut constants = OfMeshes::new(self, &pulled.meshes).constants;
         constants.extend(pulled.sensitivity);
         Ok(constants)

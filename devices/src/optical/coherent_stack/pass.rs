@@ -109,12 +109,12 @@ impl CoherentStack {
     }
 
     /// Cotangents of `field` from those of its readings, `of`, and of the sensitivities, which are added to
-    /// `of_sensitivity`; `readings` are the measured ones, where they are known.
+    /// `of_sensitivity`; `powers` is scratch, of a value a mode.
     #[inline(always)]
     fn read_back(
         &self,
         field: &[f32],
-        readings: Option<&[f32]>,
+        readings: &[f32],
         of: &[f32],
         of_field: &mut [f32],
         of_sensitivity: &mut [f32],
@@ -126,29 +126,16 @@ impl CoherentStack {
         for (power, ((re, im), sensitivity)) in powers.iter_mut().zip(parts) {
             *power = sensitivity * (re * re + im * im);
         }
-        let (scale, along) = match self.readout {
+        let (scale, along, full) = match self.readout {
             StackReadout::AutoRange => {
-                // d(I/‖I‖) = (dI − y (y · dI)) / ‖I‖: symmetric, at the measured readings y.
+                // d(I/‖I‖) = (dI − y (y · dI)) / ‖I‖: symmetric, at the readings y. Weaker light is divided by the
+                // floor, which is constant.
                 let norm = norm(powers);
-                let scale = 1.0 / norm;
-                // Weaker light is divided by the floor, which is constant.
                 let share = if norm > FLOOR { 1.0 } else { 0.0 };
-                let readings = match readings {
-                    Some(readings) => readings,
-                    None => {
-                        powers.iter_mut().for_each(|power| *power *= scale);
-                        powers
-                    }
-                };
-                let along: f32 = share * readings.iter().zip(of).map(|(y, of)| y * of).sum::<f32>();
-                let along = readings.iter().map(move |y| y * along);
-                (scale, along.collect::<Vec<_>>())
+                let along: f32 = readings.iter().zip(of).map(|(y, of)| y * of).sum();
+                (1.0 / norm, share * along, f32::INFINITY)
             }
-            StackReadout::FullScale(_) => (1.0, vec![0.0; modes]),
-        };
-        let full = match self.readout {
-            StackReadout::FullScale(power) => power as f32,
-            StackReadout::AutoRange => f32::INFINITY,
+            StackReadout::FullScale(power) => (1.0, 0.0, power as f32),
         };
         let (of_real, of_imaginary) = of_field.split_at_mut(modes);
         for mode in 0..modes {
@@ -156,7 +143,7 @@ impl CoherentStack {
             let power = re * re + im * im;
             // The derivative of a saturated detector is zero.
             let open = if sensitivity * power <= full { scale } else { 0.0 };
-            let of_power = (of[mode] - along[mode]) * open;
+            let of_power = (of[mode] - along * readings[mode]) * open;
             of_sensitivity[mode] += of_power * power;
             of_real[mode] = 2.0 * sensitivity * of_power * re;
             of_imaginary[mode] = 2.0 * sensitivity * of_power * im;
@@ -209,11 +196,22 @@ impl Pass {
         all.into_iter().map(|field| DMatrix::from_vec(rows, shots, field)).collect()
     }
 
-    /// What the cotangents `[N × shots]` of the readings say, at the measured `readings` where they are known; those of
-    /// the inputs are written to `input_cotangents`.
+    /// The stack's readings, `[N × shots]`.
+    pub fn readings(&self) -> DMatrix<f32> {
+        let (modes, count) = (self.stack.modes, self.meshes.len());
+        let mut readings = DMatrix::zeros(modes, self.inputs.ncols());
+        let tasks = readings.as_mut_slice().chunks_mut(modes * SHOTS_A_TASK);
+        for (fields, readings) in self.fields.chunks(count * 2 * modes * SHOTS_A_TASK).zip(tasks) {
+            self.stack.read(&fields[fields.len() / count * (count - 1)..], readings);
+        }
+        readings
+    }
+
+    /// What the cotangents `[N × shots]` of the readings say, where the device gave `readings`; those of the inputs are
+    /// written to `input_cotangents`.
     pub fn pull_back(
         &self,
-        readings: Option<&DMatrix<f32>>,
+        readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: Option<&mut DMatrix<f32>>,
     ) -> Pulled {
@@ -236,7 +234,7 @@ impl Pass {
             .map_init(scratch, |[pull, active], (((task, fields), inputs), of_inputs)| {
                 let shots = inputs.len() / rows;
                 let place = task * SHOTS_A_TASK * modes..(task * SHOTS_A_TASK + shots) * modes;
-                let readings = readings.map(|readings| &readings.as_slice()[place.clone()]);
+                let readings = &readings.as_slice()[place.clone()];
                 let of = &cotangents.as_slice()[place];
                 let (pull, active) = (&mut pull[..inputs.len()], &mut active[..inputs.len()]);
                 self.pull_back_task(fields, inputs, readings, of, of_inputs, [pull, active])
@@ -256,7 +254,7 @@ impl Pass {
         &self,
         fields: &[f32],
         inputs: &[f32],
-        readings: Option<&[f32]>,
+        readings: &[f32],
         of: &[f32],
         of_inputs: &mut [f32],
         [pull, active]: [&mut [f32]; 2],
@@ -273,9 +271,15 @@ impl Pass {
                 let shots = last.chunks_exact(rows).zip(pull.chunks_exact_mut(rows));
                 for (shot, (field, pull)) in shots.enumerate() {
                     let place = shot * modes..(shot + 1) * modes;
-                    let readings = readings.map(|readings| &readings[place.clone()]);
                     let of_sensitivity = &mut sums.sensitivity;
-                    stack.read_back(field, readings, &of[place], pull, of_sensitivity, &mut powers);
+                    stack.read_back(
+                        field,
+                        &readings[place.clone()],
+                        &of[place],
+                        pull,
+                        of_sensitivity,
+                        &mut powers,
+                    );
                 }
             },
         );
@@ -324,11 +328,12 @@ impl Sums {
 impl LinearisedEquation for Pass {
     fn vjp(
         &self,
+        readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
-        let pulled = self.pull_back(None, cotangents, Some(input_cotangents));
+        let pulled = self.pull_back(readings, cotangents, Some(input_cotangents));
         let of_meshes = OfMeshes::new(&self.stack, &pulled.meshes);
         parameter_cotangents.as_mut_slice().copy_from_slice(&of_meshes.parameters);
     }
