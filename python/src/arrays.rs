@@ -16,16 +16,22 @@ pub type Array<'py> = Bound<'py, PyArray2<f32>>;
 /// The rows of `value`, which has `columns` columns, as a matrix `[columns × rows]`; `name` is for messages.
 pub fn matrix(value: &Bound<PyAny>, name: &str, columns: usize) -> PyResult<DMatrix<f32>> {
     let array = float32(value, name)?;
-    let expected = |found: &str| {
+    let expected = |shape: &[usize]| {
+        let what_to_do = match shape {
+            [width] if *width == columns => format!("; one shot is `{name}[None]`"),
+            [_] if columns == 1 => format!("; shots of one channel are `{name}[:, None]`"),
+            _ => String::new(),
+        };
+        let found = in_words(shape);
         let message = format!(
-            "`{name}` has the shape {found}, and (shots, {columns}) is expected; one shot is `{name}[None]`"
+            "`{name}` has the shape {found}, and (shots, {columns}) is expected{what_to_do}"
         );
         exception(value.py(), "ShapeError", message)
     };
     let shape = array.cast::<PyUntypedArray>()?.shape().to_vec();
-    let [_, width] = shape[..] else { return Err(expected(&in_words(&shape))) };
+    let [_, width] = shape[..] else { return Err(expected(&shape)) };
     if width != columns {
-        return Err(expected(&in_words(&shape)));
+        return Err(expected(&shape));
     }
     let array: PyReadonlyArray2<f32> = array.extract()?;
     // Copied while no other thread of Python can write to it.
@@ -96,6 +102,10 @@ fn float32<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, Py
         && array.is_c_contiguous()
     {
         return Ok(value.clone());
+    }
+    if value.is_none() {
+        let message = format!("`{name}` is None; a function that computes it returns it");
+        return Err(exception(value.py(), "DataError", message));
     }
     let numpy = value.py().import("numpy")?;
     let array = numpy.call_method1("asarray", (value,))?;

@@ -61,7 +61,12 @@ const STEPS: usize = 1000;
 
 /// Parses `options`, JSON.
 pub fn parse<T: DeserializeOwned>(py: Python, options: &str) -> PyResult<T> {
-    serde_json::from_str(options).map_err(|error| exception(py, "RecipeError", error.to_string()))
+    serde_json::from_str(options).map_err(|error| {
+        let words = error.to_string();
+        // The place is one in this text, which the user has not written.
+        let words = words.rsplit_once(" at line ").map_or(&*words, |(words, _)| words);
+        exception(py, "RecipeError", words)
+    })
 }
 
 impl Design {

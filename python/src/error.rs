@@ -22,7 +22,7 @@ const PASSED: [(&str, &str); 4] = [
 ];
 
 /// A message of the library with options as arguments, such as `out=`, and functions as those of the package.
-fn for_python(text: &str) -> String {
+pub fn for_python(text: &str) -> String {
     let text = with_options(text, |name| format!("`{name}=`"));
     let text = FUNCTIONS.iter().fold(text, |text, (function, before, after)| {
         with_calls(&text, function, |path| match path {

@@ -24,7 +24,7 @@ use twinprop::training::{Event, Observer, Observers, WorkSize};
 
 use crate::arrays::{self, Array};
 use crate::calibration::parse;
-use crate::error::{exception, of_calibration, of_library};
+use crate::error::{exception, for_python, of_calibration, of_library};
 use crate::job::{Caller, Failure, Job};
 use crate::passed::Passed;
 use crate::twin::json as in_json;
@@ -136,6 +136,10 @@ impl Observer for Teller<'_> {
             Event::Epoch(metrics) => {
                 let text = serde_json::to_string(metrics).unwrap_or_default();
                 self.asked |= self.caller.tell("epoch", text);
+            }
+            Event::Calibrated(twin) if !twin.is_usable => {
+                let text: String = twin.lines.join("\n");
+                self.caller.tell("warning", for_python(&text));
             }
             Event::Warning(text) => {
                 self.caller.tell("warning", (*text).to_owned());

@@ -96,3 +96,53 @@ def test_an_active_design_measures_as_many_shots(lab: Any) -> None:
     tp.calibrate(lab, twin={"neural": {"width": 8}}, design=design,
                  **{**options, "progress": lambda *call: shots.append(call)})
     assert max(done for label, done, _ in shots if label == "measure shots") == 600
+
+
+def test_wrong_devices_twins_and_numbers_are_named(lab: Any, tmp_path: Path) -> None:
+    def plain(x: Any, theta: Any) -> Any:
+        return x
+
+    with pytest.raises(tp.CalibrationError, match="@twinprop.device"):
+        tp.calibrate(plain)  # type: ignore[arg-type]
+    for twin in (plain, None, 3):
+        with pytest.raises(tp.CalibrationError, match="twinprop.twin"):
+            tp.calibrate(lab, twin=twin)  # type: ignore[arg-type]
+    with pytest.raises(tp.RecipeError, match="unknown variant `neral`") as raised:
+        tp.calibrate(lab, twin="neral", progress=False)
+    assert "line" not in str(raised.value)
+    for options in ({"test_shots": 1}, {"shots": 0}, {"shots": 2.5}, {"seed": -1}):
+        with pytest.raises(tp.RecipeError, match="whole number from"):
+            tp.calibrate(lab, progress=False, **options)
+    for count, low, high in ((0, 0, 1), (2, 1, -1), (2, 0, float("inf")), (2, 1, 1)):
+        with pytest.raises(tp.RecipeError, match="bank 'd'"):
+            tp.bank("d", count, "V", low, high)
+    with pytest.raises(tp.CalibrationError, match="no folder"):
+        tp.load_twin(tmp_path / "nowhere")
+
+
+def test_a_function_called_itself_keeps_its_range_and_a_with_block_ends_safe() -> None:
+    driven: list[float] = []
+
+    @tp.device(
+        inputs=tp.bank("x", 2, "V", -1, 1),
+        parameters=tp.bank("gain", 1, "1", 0, 2),
+        outputs=tp.bank("y", 2, "V", -2, 2),
+    )
+    def amplifier(x: Any, theta: Any) -> Any:
+        driven.append(float(np.max(x)))
+        return x * theta
+
+    @amplifier.safe
+    def off() -> None:
+        driven.append(0.0)
+
+    with pytest.raises(tp.DataError, match="out of the range"):
+        amplifier(np.array([[0, 9.0]], np.float32), np.array([1.0], np.float32))
+    assert driven == []
+    with amplifier:
+        amplifier.measure([[0.5, 7.0]], [1.0])
+    assert driven == [1.0, 0.0]
+    with pytest.raises(tp.MeasurementError, match="None"):
+        tp.device(
+            inputs=tp.bank("x", 2, "V", -1, 1), outputs=tp.bank("y", 2, "V", -2, 2)
+        )(lambda x, theta: None).measure([[0.5, 0.5]], [])  # type: ignore[arg-type, return-value]

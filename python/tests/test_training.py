@@ -142,7 +142,7 @@ def test_a_wrong_loss_ends_the_training_with_its_reason(lab: Any, tmp_path: Path
     twin = tp.calibrate(lab, shots=2000, test_shots=200, twin={"neural": {"width": 32}}, progress=False)
     kind, words = {
         "raises": (ZeroDivisionError, "my loss"),
-        "shape": (tp.MeasurementError, "gradient"),
+        "shape": (tp.ShapeError, "gradient"),
         "no pair": (tp.ShapeError, "value, gradient"),
         "nan": (tp.DivergedError, "NaN"),
         "nan gradient": (tp.DivergedError, "the gradient is NaN"),
@@ -270,14 +270,67 @@ def test_a_recipe_of_a_file_is_moved_to_another_copy(tmp_path: Path) -> None:
     assert there.folder == tmp_path / "there" / "3000" and there.recipe["device_seed"] == 7
 
 
+@pytest.mark.parametrize("classes", [[False, True], [3, 10], ["007", "010"], ["a", "b"]])
+def test_classes_come_back_as_they_were(lab: Any, tmp_path: Path, classes: list[Any]) -> None:
+    x = samples(240, 1)[0]
+    y = np.array(classes)[(x.sum(1) > 0).astype(int)]
+    options = {**OPTIONS, "test": 0.25, "epochs": 4}
+    run = tp.train(network(lab), x, y, calibration_shots=2000, out=tmp_path / "run", **options)
+    answers = run.predict(x)
+    assert answers.dtype.kind == y.dtype.kind and (answers == y).mean() > 0.8, answers[:5]
+
+
+def test_a_number_of_numpy_ends_the_training(lab: Any, tmp_path: Path) -> None:
+    options = {**OPTIONS, "on_epoch": lambda epoch: np.mean([epoch.test_score]) > 0}
+    run = tp.train(network(lab), *samples(240, 1), calibration_shots=2000, out=tmp_path / "run", **options)
+    assert len(run.history) == 1
+
+
+def test_another_function_is_another_copy(lab: Any, tmp_path: Path) -> None:
+    run = tp.train(network(lab), *samples(240, 1), calibration_shots=2000, out=tmp_path / "run", **OPTIONS)
+    i = lab.interface
+
+    @tp.device(inputs=i.inputs, parameters=i.parameters, outputs=i.outputs,
+               seconds_per_shot=i.seconds_per_shot)
+    def other(x: Any, theta: Any) -> Any:
+        return np.clip(lab.__wrapped__(x, 0.9 * theta), -1, 1)
+
+    there = run.transfer(2000, devices=other, out=tmp_path / "there", progress=False)
+    assert other.shots > 0 and there.adaptation["fine_tuned"] > 0.7
+    assert "adapted" in repr(there)
+
+
+def test_a_poor_twin_is_told(lab: Any, tmp_path: Path) -> None:
+    few = {**OPTIONS, "epochs": 1, "set": {**OPTIONS["set"], "calibration.require": "none"}}
+    wrong = tp.twin(lambda x, theta: -0.4 * np.sin(x * theta[:, :1]))
+    twin = tp.calibrate(lab, shots=100, test_shots=200, twin=wrong, progress=False)
+    with pytest.warns(UserWarning, match="not fit for training"):
+        tp.train(network(lab, twin), *samples(240, 1), out=tmp_path / "run", **few)
+
+
 def test_wrong_turns_are_named(lab: Any, tmp_path: Path) -> None:
     x, y = samples(60, 1)
     with pytest.raises(tp.ShapeError, match="flattened"):
         tp.train(network(lab), x.reshape(60, 1, 3), y)
     with pytest.raises(tp.RecipeError, match="between 0 and 1"):
         tp.train(network(lab), x, y, test=2)
-    with pytest.raises(tp.RecipeError, match="NaN"):
+    with pytest.raises(tp.DataError, match=r"x\[3, 1\] is nan"):
         tp.train(network(lab), np.where(x == x[3, 1], np.nan, x), y, out=tmp_path / "nan")
+    with pytest.raises(tp.DataError, match="as floats"):
+        tp.train(network(lab), x, np.arange(60), out=tmp_path / "whole")
+    with pytest.raises(tp.DataError, match="come back as numbers"):
+        tp.train(network(lab), x, np.where(x.sum(1) > 0, "7", "10"), out=tmp_path / "text")
+    with pytest.raises(tp.RecipeError, match="'training.schedule'"):
+        tp.train(network(lab), x, y, set={"training": {"schedule": "constant"}})
+    with pytest.raises(tp.RecipeError, match="twinprop.Physical"):
+        tp.Network("encode", lab, "readout")
+    with pytest.raises(tp.RecipeError, match="one argument each|one\n?argument"):
+        tp.Network(["encode", "readout"])  # type: ignore[arg-type]
+    for shots in (0, 1.5):
+        with pytest.raises(tp.RecipeError, match="whole number from 1"):
+            tp.Physical(lab, shots=shots)  # type: ignore[arg-type]
+    with pytest.raises(tp.RecipeError, match="no folder"):
+        tp.load(tmp_path / "missing")
     with pytest.raises(tp.RecipeError, match="different kinds"):
         tp.Network(tp.Physical(lab, twin="neural"), tp.Physical(lab, twin="temporal"))
     with pytest.raises(tp.RecipeError, match="unknown variant"):

@@ -13,6 +13,7 @@ use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice
 
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
+use super::renamed::Renamed;
 use super::run_folder::Usages;
 use super::served::Served;
 use super::trained_on::{ChangedPart, TrainedOn, adopt, refuse};
@@ -68,6 +69,8 @@ pub struct Setup<'a> {
     pub trained_on: Option<&'a TrainedOn>,
     /// Whether data and devices may differ from it.
     pub allow_changed_data: bool,
+    /// Whether the passed devices are other copies than the reopened run's, which may have names of their own.
+    pub other_devices: bool,
     /// Available data and devices.
     pub at_hand: AtHand,
     /// Backend of the tensors.
@@ -85,6 +88,7 @@ impl<'a> Setup<'a> {
             usages: None,
             trained_on: None,
             allow_changed_data: false,
+            other_devices: false,
             at_hand: AtHand::Everything,
             backend,
         }
@@ -236,6 +240,11 @@ pub fn open(
                             "device `{name}` has `given = true`, but the calling program passed no such device; pass it in `Given::devices`"
                         ))
                     })?,
+                };
+                let before = setup.trained_on.filter(|_| setup.other_devices);
+                let layer = match before.and_then(|before| before.devices.get(name)) {
+                    Some(before) => Box::new(Renamed::new(layer, &before.device)),
+                    None => layer,
                 };
                 (layer, None, design(simulated))
             }

@@ -42,6 +42,7 @@ pub mod provenance;
 mod recalibrate;
 pub mod recipe;
 mod reference;
+mod renamed;
 mod ridge;
 mod run;
 pub mod run_folder;

@@ -17,7 +17,7 @@ use super::feasible;
 use super::keeper::Keeper;
 use super::options::{CHECKPOINTS_EVERY, RunOptions};
 use super::provenance::Spent;
-use super::recipe::{DeviceEntry, Recipe};
+use super::recipe::{DeviceEntry, Recipe, Requirement};
 use super::run_folder::RunFolder;
 use super::summary::Summary;
 use super::trained_on::TrainedOn;
@@ -243,7 +243,12 @@ impl<'a> Run<'a> {
         spent.calibration += since.elapsed().as_secs_f64();
         for (twin, verdict) in made.iter().zip(&*verdicts) {
             let (device, fidelity) = (twin.device.as_str(), &twin.summary.fidelity);
-            let judged = TwinJudged { device, fidelity, lines: &verdict.lines() };
+            let judged = TwinJudged {
+                device,
+                fidelity,
+                lines: &verdict.lines(),
+                is_usable: verdict.grade.meets(Requirement::Usable),
+            };
             let _ = observer.observe(&Event::Calibrated(judged))?;
         }
         let page = folder.path().join(RunFolder::CALIBRATION_REPORT);

@@ -113,6 +113,8 @@ pub struct TwinJudged<'a> {
     pub fidelity: &'a Fidelity,
     /// The fidelity in sentences, with what to do about it.
     pub lines: &'a [String],
+    /// Whether its gradient is good enough for a training without a warning.
+    pub is_usable: bool,
 }
 
 /// A training that begins or is resumed.

@@ -55,7 +55,7 @@ impl Console {
 }
 
 /// A twin's verdict in one line, for one job of several.
-fn verdict_line(TwinJudged { device, fidelity, lines }: &TwinJudged) -> String {
+fn verdict_line(TwinJudged { device, fidelity, lines, .. }: &TwinJudged) -> String {
     let words = lines.first().map_or("", String::as_str);
     let words = words.split_once(": ").map_or(words, |(_, words)| words);
     let verdict = words.split(['.', ':']).next().unwrap_or_default();

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native
-from .channels import Interface
+from .channels import Interface, whole
 from .devices import Device
 from .errors import CalibrationError, ShapeError
 from .notebook import fidelity_html, twin_html
 from .own_twin import OwnTwin
 from .plots import LIMITS, Figure, fidelity_figure
 from .progress import Progress, Show
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Fidelity", "Twin", "calibrate", "load_twin"]
 
@@ -108,6 +112,13 @@ class Twin:
         """Saves it in `folder`, for `twinprop.load_twin`."""
         raise NotImplementedError
 
+    # A twin is not changed by its use: a copy is the same twin.
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
     def _repr_html_(self) -> str:
         return twin_html(self)
 
@@ -171,12 +182,19 @@ class _JudgedTwin(Twin):
 
 
 def check_twin(twin: Twin, device: Device) -> None:
-    """Refuses a twin of another device."""
-    if device.interface != twin.interface:
-        raise ShapeError(
-            f"the twin is of another device: it has the interface {twin.interface}, "
-            f"and the device {device.interface}"
+    """Refuses what is no twin or no device, and a twin of another device."""
+    if not isinstance(device, Device):
+        raise CalibrationError(f"device is {type(device).__name__}; give a twinprop.Device")
+    if not isinstance(twin, Twin):
+        raise CalibrationError(
+            f"twin is {type(twin).__name__}; give what twinprop.calibrate(device, …) returns"
         )
+    for field in fields(Interface):
+        of_twin, of_device = (getattr(of.interface, field.name) for of in (twin, device))
+        if of_twin != of_device:
+            raise ShapeError(
+                f"the twin was calibrated on another device: its {field.name} is {of_twin}, and this one's {of_device}"
+            )
 
 
 Option = str | Mapping[str, Any]
@@ -211,11 +229,21 @@ def calibrate(
 
     Ctrl-C ends it; the device then goes to its safe state, as it does at the end.
     """
+    if not isinstance(device, Device):
+        raise CalibrationError(
+            f"device is {type(device).__name__}; make a function a device by @twinprop.device(…), or open one"
+        )
+    if not isinstance(twin, (str, Mapping, OwnTwin)):
+        raise CalibrationError(
+            f"twin is {type(twin).__name__}; give the name of a kind, such as \"neural\", or wrap a model of yours "
+            "by twinprop.twin(…)"
+        )
     drawn = {
-        "shots": shots,
+        "shots": whole("shots", shots, 1),
         "design": _plain(design),
-        "seed": seed,
+        "seed": whole("seed", seed, 0),
     }
+    test_shots = whole("test_shots", test_shots, 2)
     with Progress.of(progress) as shown:
         try:
             if isinstance(twin, OwnTwin):
@@ -253,4 +281,6 @@ def _calibrate_own(
 
 def load_twin(folder: str | os.PathLike[str]) -> Twin:
     """Loads the twin that `Twin.save` left in `folder`."""
+    if not os.path.isdir(folder):
+        raise CalibrationError(f"there is no folder {os.fspath(folder)}; name one that Twin.save wrote")
     return _NativeTwin(_native.load_twin(os.fspath(folder)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,7 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bank", "Channels", "Interface", "bank"]
+from .errors import RecipeError
+
+__all__ = ["Bank", "Channels", "Interface", "bank", "whole"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,25 @@ def bank(
 ) -> Bank:
     """A bank of `count` channels with values from `minimum` to `maximum` in `unit`."""
     step = None if largest_step is None else float(largest_step)
+    whole(f"the number of channels of bank {name!r}", count, 1)
+    if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum):
+        raise RecipeError(
+            f"bank {name!r} goes from {minimum} to {maximum}; give two finite numbers, the smaller one first"
+        )
+    if step is not None and not step > 0:
+        raise RecipeError(f"bank {name!r} has the largest step {step}; it must be above 0")
     return Bank(name, int(count), unit, float(minimum), float(maximum), step)
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """`value` as a whole number from `least`; `name` is for messages."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = least - 1
+    if number < least or number != value:
+        raise RecipeError(f"{name} is {value!r}; give a whole number from {least}")
+    return number
 
 
 def _banks(channels: Channels | None) -> tuple[Bank, ...]:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _native
-from .channels import Bank, Channels, Interface, _banks
-from .errors import DeviceError, RecipeError
+from .channels import Bank, Channels, Interface, _banks, normalisation
+from .errors import DataError, DeviceError, RecipeError
 from .progress import Progress, Show
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ class Device:
     def safe(self, function: Callable[[], object]) -> Callable[[], object]:
         """Decorates the function that brings the device to its safe state.
 
-        It is called after a calibration or a training, after an error or Ctrl-C in one, and when Python exits.
+        It is called after a calibration or a training, after an error or Ctrl-C in one, and when Python exits. After
+        `measure` and a loop of one's own it is called by `make_safe`, or at the end of `with device:`.
         """
         self._safe = function
         _with_safe_state.add(self)
@@ -134,6 +135,13 @@ class Device:
         finally:
             self._native.make_safe()
         self._native.mark_safe()
+
+    def __enter__(self) -> Self:
+        """For `with device:`, at whose end it goes to its safe state."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.make_safe()
 
     # A device is one thing in the world: a copy is the same device.
     def __copy__(self) -> Self:
@@ -191,7 +199,16 @@ class _FunctionDevice(Device):
         self.__doc__ = function.__doc__
 
     def __call__(self, x: Floats, theta: Floats) -> ArrayLike:
-        """Calls the function itself: nothing is clamped, checked or counted."""
+        """Calls the function itself, which counts no shot; drives out of range are refused."""
+        i = self.interface
+        for name, values, banks in (("x", x, i.inputs), ("theta", theta, i.parameters)):
+            middle, half = normalisation(banks)
+            array = np.asarray(values, np.float64)
+            is_inside = np.abs(array - middle) <= half * (1 + 1e-6) if array.shape[-1:] == middle.shape else True
+            if not np.all(is_inside):
+                raise DataError(
+                    f"`{name}` has values out of the range of `{i.device}`, or NaN; `measure` clamps what is out of range"
+                )
         return self.__wrapped__(x, theta)
 
 

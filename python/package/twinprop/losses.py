@@ -41,7 +41,17 @@ def passed_loss(loss: Loss | None) -> Any:
                 f"the loss returned {type(returned).__name__}; it returns (value, gradient), the mean loss of the "
                 "batch and its gradient by the outputs"
             )
-        value, gradient = returned
-        return np.reshape(np.asarray(value, np.float32), (1, 1)), gradient
+        value, gradient = (np.asarray(part) for part in returned)
+        if value.size != 1 or value.dtype.kind not in "fiu":
+            raise ShapeError(
+                f"the loss returned a value of the shape {value.shape} and dtype {value.dtype}; it returns "
+                "(value, gradient), of which the first is the mean loss of the batch, a number"
+            )
+        if gradient.shape != outputs.shape:
+            raise ShapeError(
+                f"the gradient of the loss has the shape {gradient.shape}, and that of the outputs is {outputs.shape}; it "
+                "is the gradient by each output"
+            )
+        return np.reshape(value.astype(np.float32), (1, 1)), gradient
 
     return at

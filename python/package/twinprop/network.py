@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from .calibration import Option, Twin, _JudgedTwin, _NativeTwin
+from .channels import whole
 from .devices import Device
 from .errors import RecipeError
 from .own_twin import OwnTwin
@@ -38,9 +39,13 @@ class Physical:
                 "this twin is not calibrated; learn its constants and judge it by "
                 "twin = twinprop.calibrate(device, twin=…)"
             )
+        if not isinstance(device, Device):
+            raise RecipeError(
+                f"device is {type(device).__name__}; make a function a device by @twinprop.device(…), or open one"
+            )
         self.device = device
         self.twin = twin
-        self.shots = shots
+        self.shots = whole("shots", shots, 1)
         self.shared = shared
         self.start = start
 
@@ -69,6 +74,13 @@ class Network:
         """Its devices by name, which is their kind, with a number where several are of one kind."""
         self._twins: dict[str, Twin | Option] = {}
         for stage in stages:
+            if isinstance(stage, Device):
+                raise RecipeError(f"device `{stage.name}` is no stage; wrap it: twinprop.Physical({stage.name})")
+            if not isinstance(stage, (str, Mapping, Physical)):
+                raise RecipeError(
+                    f"a stage is {type(stage).__name__}; stages are names, tables of options and twinprop.Physical, one "
+                    "argument each"
+                )
             if isinstance(stage, Physical):
                 self._add(stage)
 

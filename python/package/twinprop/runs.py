@@ -24,7 +24,7 @@ from .network import is_served
 from .notebook import run_html
 from .passed import Devices, Passed, Twins
 from .progress import Progress, Show
-from .samples import Samples
+from .samples import Samples, classes_of
 
 __all__ = ["Look", "Run", "load"]
 
@@ -135,11 +135,7 @@ class Run:
         names, numbers, values = self._answers(x, source)
         if names is None:
             return values
-        try:
-            classes = np.array([int(name) for name in names])
-        except ValueError:
-            classes = np.array(names)
-        answers: NDArray[Any] = classes[np.asarray(numbers, int)]
+        answers: NDArray[Any] = classes_of(names)[np.asarray(numbers, int)]
         return answers
 
     def _answers(
@@ -224,7 +220,10 @@ class Run:
             self._passed.make_safe()
 
     def __repr__(self) -> str:
-        history = self.history
+        history, adaptation = self.history, self.adaptation
+        if adaptation:
+            scores = (adaptation["as_it_is"], adaptation["fine_tuned"])
+            return f"<twinprop.Run {self.folder}: adapted, test score {scores[0]:.4f} to {scores[1]:.4f}>"
         score = f", test score {history[-1].test_score:.4f}" if len(history) else ""
         return f"<twinprop.Run {self.folder}: {len(history)} epochs{score}>"
 
@@ -258,6 +257,8 @@ def load(
     if not (path / "parameters.safetensors").is_file():
         if (path / "recipe.toml").is_file():
             raise RecipeError(f"this training has not ended; twinprop.resume({str(path)!r}, …) goes on")
+        if not path.is_dir():
+            raise RecipeError(f"there is no folder {folder}; name the folder of a training")
         raise RecipeError(f"{folder} has no parameters; name the folder of a training")
     recipe = tomllib.loads((path / "recipe.toml").read_text())
     passed = Passed.of_run(recipe, devices, data, test, twins, loss)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .calibration import Twin, check_twin
-from .channels import Bank, normalisation
+from .channels import Bank, normalisation, whole
 from .devices import Device
 from .errors import ShapeError
 
@@ -135,7 +135,7 @@ class PhysicalModule(nn.Module):
         check_twin(twin, device)
         self.device = device
         self.twin = twin
-        self.shots = shots
+        self.shots = shots = whole("shots", shots, 1)
         interface = device.interface
         settings = 1 if shared else shots
         generator = torch.Generator().manual_seed(seed)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from . import _native
@@ -182,6 +183,12 @@ def _with_passed(tables: Mapping[str, Any], passed: Passed) -> str:
 def _settings(set: Mapping[str, Any] | None) -> list[str]:
     if "seed" in (set or {}):
         raise RecipeError("set has the key seed; give seed=…, which divides the samples as well")
+    for key, value in (set or {}).items():
+        if "." not in key and isinstance(value, Mapping):
+            first = next(iter(value), "KEY")
+            raise RecipeError(
+                f"set has the whole table `{key}`, which would replace it; name its keys: {f'{key}.{first}'!r}"
+            )
     return [f"{key}={inline(value, key)}" for key, value in (set or {}).items()]
 
 
@@ -234,7 +241,8 @@ def _train(
         elif kind == "warning":
             warnings.warn(text, stacklevel=2)
         elif kind == "epoch" and on_epoch is not None:
-            return on_epoch(Epoch(json.loads(text))) is True
+            ends = on_epoch(Epoch(json.loads(text)))
+            return isinstance(ends, (bool, np.bool)) and bool(ends)
         return False
 
     with Progress.of(progress) as shown:
@@ -244,7 +252,10 @@ def _train(
             )
         except BaseException as error:
             for path in begun:
-                error.add_note(f"twinprop.resume({path!r}, …) goes on from the last checkpoint")
+                error.add_note(
+                    f"twinprop.resume({path!r}, …) goes on from the last checkpoint, or from the shots that were "
+                    "measured; pass the data, devices, twins and loss of this training again"
+                )
             raise
         finally:
             passed.make_safe()
