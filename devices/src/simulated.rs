@@ -1,5 +1,6 @@
 //! Simulated devices by name: from a configuration to a nominal and a fabricated copy.
 
+use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,15 @@ impl DeviceKind {
             Self::MziMesh(MziMeshConfig::default()),
             Self::CoherentStack(CoherentStackConfig::default()),
         ]
+    }
+
+    /// Parameters in the device's units with which its matrices are uniformly random unitaries; `None` for a device that
+    /// is no mesh of that kind.
+    pub fn haar_start(&self, random: &mut impl Rng) -> Option<Vec<f32>> {
+        match self {
+            Self::CoherentStack(config) => Some(config.haar_phases(random)),
+            _ => None,
+        }
     }
 
     /// Its name in recipes.

@@ -3,7 +3,7 @@
 use super::image::{Images, Labelled};
 use super::{
     Augmentation, CsvConfig, DataConfig, Dataset, ImageSize, Locator, Schema, SourceConfig, Split,
-    SplitConfig, arrays, csv, idx, sequence, shipped, speech, split,
+    SplitConfig, ViewConfig, arrays, csv, idx, sequence, shipped, speech, split,
 };
 use crate::Error;
 
@@ -28,6 +28,15 @@ impl DataConfig {
     /// [`Error::Data`] says what is wrong where in which file; [`Error::Usage`] for a split, or changes to images,
     /// that the source does not go with.
     pub fn load(&self, locator: &Locator, seed: u64) -> Result<Split, Error> {
+        let split = self.read(locator, seed)?;
+        match &self.view {
+            Some(view) => self.viewed(split, view),
+            None => Ok(split),
+        }
+    }
+
+    /// The samples as the source has them, and images subsampled.
+    fn read(&self, locator: &Locator, seed: u64) -> Result<Split, Error> {
         let aside = match &self.split {
             SplitConfig::ByColumn { column, .. } => Some(column.as_str()),
             SplitConfig::Stratified { .. }
@@ -116,6 +125,31 @@ impl DataConfig {
             }
         }
         split.image = Some(size.subsampled(self.every));
+        Ok(split)
+    }
+
+    /// `split` with its images as `view` shows them.
+    fn viewed(&self, mut split: Split, view: &ViewConfig) -> Result<Split, Error> {
+        let size = split.image.take().ok_or_else(|| {
+            Error::Usage("the data are no images; leave out data.view".to_owned())
+        })?;
+        if self.augment.is_some() {
+            return Err(Error::Usage(
+                "data.augment changes pixels, and data.view replaces them; leave one of them out"
+                    .to_owned(),
+            ));
+        }
+        let ViewConfig::Fourier(fourier) = view;
+        if fourier.rows > size.rows || fourier.columns > size.columns {
+            return Err(Error::Usage(format!(
+                "data.view.fourier keeps {} × {} frequencies of images of {} × {} pixels, which have no more than that; keep fewer",
+                fourier.rows, fourier.columns, size.rows, size.columns
+            )));
+        }
+        for half in [&mut split.train, &mut split.test] {
+            half.features = fourier.features(&half.features, size);
+        }
+        split.schema.features = Schema::unscaled(fourier.feature_names(), Vec::new()).features;
         Ok(split)
     }
 

@@ -5,6 +5,7 @@ mod calculated;
 mod classes;
 mod config;
 mod csv;
+mod fourier;
 mod halves;
 mod idx;
 mod image;
@@ -29,7 +30,9 @@ pub use arrays::read_arrays;
 pub use config::{
     ArraysConfig, ChannelConfig, CsvConfig, CsvLayout, DataConfig, IdxConfig, MackeyGlassConfig,
     SequenceConfig, SequenceTarget, SeriesConfig, SourceConfig, SpeechConfig, SplitConfig,
+    ViewConfig,
 };
+pub use fourier::FourierConfig;
 pub use image::{AugmentConfig, Augmentation, ImageSize};
 pub use locate::Locator;
 pub use numbers::Numbers;

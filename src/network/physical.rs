@@ -88,6 +88,13 @@ impl Physical {
         }
     }
 
+    /// The same with `values` `[settings × n_parameters]` in the device's units as its parameters, setting by setting.
+    #[must_use]
+    pub fn with_settings(mut self, values: Vec<f32>, device: &Device) -> Self {
+        self.settings.set(values, device);
+        self
+    }
+
     /// The same with readings that leave the stage in the device's units, for an equation in units in which they are
     /// of order one.
     #[must_use]

@@ -45,6 +45,15 @@ impl Settings {
         }
     }
 
+    /// Sets all settings, in the device's units, setting by setting.
+    pub fn set(&mut self, values: Vec<f32>, device: &Device) {
+        let ranges = self.channels.iter().cycle();
+        let normalised = values.into_iter().zip(ranges).map(|(value, channel)| {
+            (2.0 * value - channel.minimum - channel.maximum) / channel.span()
+        });
+        self.values = from_vec(normalised.collect(), self.values.dims(), device);
+    }
+
     /// Number of settings.
     pub fn count(&self) -> usize {
         self.values.dims()[0]

@@ -21,6 +21,12 @@ pub enum Schedule {
         #[serde(deserialize_with = "validate::part")]
         held: f64,
     },
+    /// Divided by two after every part of the steps.
+    Halved {
+        /// Number of parts, of equal length.
+        #[serde(deserialize_with = "validate::count")]
+        parts: usize,
+    },
 }
 
 impl Schedule {
@@ -30,6 +36,10 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::Cosine => half_cosine(done),
+            Self::Halved { parts } => {
+                let part = (done * parts as f64).floor().min(parts as f64 - 1.0);
+                0.5f64.powf(part)
+            }
             Self::HeldCosine { held } => Self::Cosine.factor((done - held).max(0.0) / (1.0 - held)),
         }
     }

@@ -89,7 +89,7 @@ fn main() -> ExitCode {
 fn table(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let folder = std::path::absolute(&arguments.mnist)?;
     let source = SourceConfig::Idx(IdxConfig { folder });
-    let data = DataConfig { source, split: Default::default(), every: 1, augment: None };
+    let data = DataConfig { split: Default::default(), ..DataConfig::new(source) };
     let split = data.load(&Locator::new(Path::new("."), None), 0)?;
     let regularisers = regularisers();
     println!(

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Interface, random, validate};
 
+use super::gaussian::{self, GaussianConfig};
 use super::task_like::{self, TaskDrives, TaskLikeConfig};
 use super::{latin_hypercube, sobol, uniform};
 use crate::ensemble::EnsembleConfig;
@@ -43,6 +44,8 @@ pub enum DesignConfig {
     /// Points of an Owen-scrambled Sobol sequence, which also fill pairs of channels evenly; best with
     /// a power of two of shots.
     Sobol,
+    /// Inputs normal about the middle of their ranges, and parameters uniform over theirs.
+    Gaussian(GaussianConfig),
     /// Drives of the network's task, and parameters about their initial values.
     TaskLike(TaskLikeConfig),
     /// Shots where twins that were fitted to the earlier shots disagree.
@@ -108,6 +111,7 @@ impl DesignConfig {
             Self::Uniform => uniform::draw(&channels, shots, &mut random),
             Self::LatinHypercube => latin_hypercube::draw(&channels, shots, &mut random),
             Self::Sobol => sobol::draw(&channels, shots, &mut random),
+            Self::Gaussian(config) => gaussian::draw(config, width, &channels, shots, &mut random),
             Self::Active(config) => return config.from.draw(interface, shots, task, seed),
             Self::TaskLike(config) => {
                 let task = task.ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 mod active;
 mod config;
+mod gaussian;
 mod latin_hypercube;
 mod sobol;
 mod task_like;
@@ -10,6 +11,7 @@ mod uniform;
 use nalgebra::DMatrix;
 
 pub use config::{ActiveConfig, DesignConfig};
+pub use gaussian::GaussianConfig;
 pub use task_like::{TaskDrives, TaskLikeConfig};
 
 /// Gives all shots of each run of `run` neighbours the parameters of its first shot, so that the device

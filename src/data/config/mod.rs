@@ -16,7 +16,7 @@ pub use self::csv::{CsvConfig, CsvLayout};
 pub use self::sequence::{SequenceConfig, SequenceTarget};
 pub use self::series::{ChannelConfig, MackeyGlassConfig, SeriesConfig};
 
-use super::{AugmentConfig, Locator, SoundConfig};
+use super::{AugmentConfig, FourierConfig, Locator, SoundConfig};
 use crate::Error;
 
 /// `[data]` of a recipe.
@@ -29,16 +29,28 @@ pub struct DataConfig {
     pub split: SplitConfig,
     /// Of images, every how-many-th row and column is kept.
     pub every: usize,
+    /// What is made of images; their pixels without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewConfig>,
     /// Random changes to the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augment: Option<AugmentConfig>,
+}
+
+/// What is made of an image; in a recipe, `data.view = { fourier = { rows = 8, columns = 8 } }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ViewConfig {
+    /// The middle of its Fourier transform.
+    Fourier(FourierConfig),
 }
 
 impl DataConfig {
     /// Of `source`, with the source's usual split and images as they are.
     #[must_use]
     pub fn new(source: SourceConfig) -> Self {
-        Self::from(WrittenData { source, split: None, every: 1, augment: None })
+        Self::from(WrittenData { source, split: None, every: 1, view: None, augment: None })
     }
 }
 
@@ -55,17 +67,19 @@ struct WrittenData {
     /// Of images, every how-many-th row and column is kept.
     #[serde(default = "one", deserialize_with = "validate::count")]
     every: usize,
+    /// What is made of images; their pixels without it.
+    view: Option<ViewConfig>,
     /// Random changes to the training images.
     augment: Option<AugmentConfig>,
 }
 
 impl From<WrittenData> for DataConfig {
-    fn from(WrittenData { source, split, every, augment }: WrittenData) -> Self {
+    fn from(WrittenData { source, split, every, view, augment }: WrittenData) -> Self {
         let split = split.unwrap_or_else(|| match &source {
             SourceConfig::Sequence(_) => SplitConfig::Ordered { test_fraction: 0.25 },
             _ => SplitConfig::default(),
         });
-        Self { source, split, every, augment }
+        Self { source, split, every, view, augment }
     }
 }
 

@@ -145,6 +145,10 @@ pub struct PhysicalConfig {
     /// to 1.
     #[serde(default = "middle_half", deserialize_with = "validate::fraction")]
     pub start: f64,
+    /// Whether initial parameters are instead those of uniformly random unitary matrices, for a device that is a mesh:
+    /// `coherent_stack`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub haar: bool,
 }
 
 fn one() -> usize {

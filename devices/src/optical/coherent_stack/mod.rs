@@ -35,6 +35,7 @@
 mod activation;
 mod config;
 mod errors;
+mod haar;
 mod interferometer;
 mod mesh;
 mod pass;
