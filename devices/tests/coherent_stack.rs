@@ -228,3 +228,39 @@ fn errors_are_read_from_files_and_unusable_files_are_refused() {
     let wrong = fabricate(&config(None, here())).unwrap_err();
     assert!(wrong.contains("theta_errors.npy") && wrong.contains("NaN"), "{wrong}");
 }
+
+/// The field behind a mesh by photontorch 0.4.1 (Laporte, Dambre & Bienstman, Sci. Rep. 9, 5918, 2019), which knows
+/// couplers and waveguides and nothing of this project: `bench/peers/photontorch_mesh.py` prints it.
+#[test]
+fn the_field_behind_a_mesh_is_that_of_photontorch() {
+    const REAL: [f32; 16] = [
+        -0.311028, 0.640744, -0.773815, 0.228313, -1.034807, 0.044785, -1.034563, -0.220541,
+        -0.646860, -0.113228, -0.061710, 0.628325, -0.131232, -0.010290, 0.214941, 1.053662,
+    ];
+    const IMAGINARY: [f32; 16] = [
+        0.032975, -1.456507, 0.048779, 0.334146, -0.536561, 0.012972, -0.037775, -0.840977,
+        0.558464, -0.021187, 1.952989, -0.570771, 0.566334, 0.280490, 0.443405, -1.526269,
+    ];
+    let (modes, count) = (16, 120);
+    let config = CoherentStackConfig { modes, meshes: 1, ..Default::default() };
+    let mut stack = CoherentStack::nominal(&config).unwrap();
+    let wave = |start: f64, step: f64, place: usize| (start + step * place as f64).sin();
+    let angle = |e: f64| -0.5 * e.asin();
+    let splitters =
+        (0..count).flat_map(|k| [angle(0.2 * wave(0.5, 0.9, k)), angle(0.2 * wave(1.5, 1.7, k))]);
+    let constants = splitters.chain(vec![0.0; 2 * count]).chain(vec![1.0; modes]);
+    stack.set_constants(&constants.map(|value| value as f32).collect::<Vec<_>>());
+    let theta = (0..count).map(|k| 3.0 * wave(1.0, 0.7, k));
+    let phi = (0..count).map(|k| 3.0 * wave(2.0, 1.3, k));
+    let gamma = (0..modes).map(|mode| wave(0.3, 1.1, mode));
+    let phases = theta.chain(phi).chain(gamma).map(|value| value as f32);
+    let phases = DVector::from_iterator(2 * count + modes, phases);
+    let light = (0..modes).map(|mode| wave(0.4, 0.8, mode));
+    let light = light.chain((0..modes).map(|mode| (1.2 * mode as f64).cos()));
+    let light = DMatrix::from_iterator(2 * modes, 1, light.map(|value| value as f32));
+    let field = &stack.fields(&light, &phases).unwrap()[0];
+    for (mode, (re, im)) in REAL.into_iter().zip(IMAGINARY).enumerate() {
+        let off = (field[mode] - re).abs().max((field[modes + mode] - im).abs());
+        assert!(off < 1e-5, "mode {mode}: {} + {} i", field[mode], field[modes + mode]);
+    }
+}
