@@ -241,10 +241,11 @@ fn impossible_requests_are_refused_before_a_shot() {
 
 #[test]
 fn every_rule_trains_or_is_refused_before_a_shot() {
-    const RULES: [&str; 10] = [
+    const RULES: [&str; 11] = [
         "pat",
         "in-silico",
         "ideal",
+        "asymmetric",
         "predictive-coding",
         "feedback-alignment",
         "direct-feedback-alignment",

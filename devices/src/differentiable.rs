@@ -60,6 +60,11 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         self.vjp(inputs, parameters, cotangents, input_cotangents, parameter_cotangents)
     }
 
+    /// Whether [`vjp_at_readings`](Self::vjp_at_readings) depends on the readings.
+    fn uses_readings(&self) -> bool {
+        false
+    }
+
     /// The part of [`vjp`](Self::vjp) at (`inputs`, `parameters`) that needs no cotangents; `None` where that
     /// saves little. The operands fit the interface.
     fn linearise(

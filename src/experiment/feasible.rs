@@ -227,10 +227,11 @@ pub(super) fn check_calibration(
 mod tests {
     use super::*;
 
-    const RULES: [Rule; 10] = [
+    const RULES: [Rule; 11] = [
         Rule::Pat,
         Rule::InSilico,
         Rule::Ideal,
+        Rule::Asymmetric,
         Rule::PredictiveCoding,
         Rule::FeedbackAlignment,
         Rule::DirectFeedbackAlignment,

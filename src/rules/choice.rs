@@ -23,6 +23,8 @@ pub enum Rule {
     /// Forward measured, backward by the fabricated device's own equation. Only a simulated
     /// device can offer that: it is the upper bound.
     Ideal,
+    /// The error of the measured outputs goes back by the fitted twin at its own states (Wang et al. 2025).
+    Asymmetric,
     /// Every layer learns from the error of its prediction (Rosenbaum 2022).
     PredictiveCoding,
     /// The error goes down through fixed random matrices (Lillicrap et al. 2016).
@@ -40,10 +42,11 @@ pub enum Rule {
 }
 
 impl Rule {
-    const NAMES: [(&'static str, Self); 10] = [
+    const NAMES: [(&'static str, Self); 11] = [
         ("pat", Self::Pat),
         ("in-silico", Self::InSilico),
         ("ideal", Self::Ideal),
+        ("asymmetric", Self::Asymmetric),
         ("predictive-coding", Self::PredictiveCoding),
         ("feedback-alignment", Self::FeedbackAlignment),
         ("direct-feedback-alignment", Self::DirectFeedbackAlignment),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backpropagation, DirectFeedback, DirectFeedbackConfig, FeedbackAlignment,
+    Asymmetric, Backpropagation, DirectFeedback, DirectFeedbackConfig, FeedbackAlignment,
     FeedbackAlignmentConfig, FiniteDifferences, FiniteDifferencesConfig, LearnedPlasticity,
     LearnedPlasticityConfig, Perturbation, PerturbationConfig, PredictiveCoding,
     PredictiveCodingConfig, Rule, TrainingRule,
@@ -40,6 +40,7 @@ impl RulesConfig {
             Rule::Pat => Box::new(Backpropagation::physics_aware().in_parts(parts)),
             Rule::InSilico => Box::new(Backpropagation::in_silico()),
             Rule::Ideal => Box::new(Backpropagation::ideal()),
+            Rule::Asymmetric => Box::new(Asymmetric),
             Rule::PredictiveCoding => {
                 Box::new(PredictiveCoding::new(self.predictive_coding.clone()))
             }

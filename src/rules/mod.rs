@@ -9,6 +9,7 @@
 //! | rule | credit of a stage's output | uses a twin for | shots a step, of a batch of B |
 //! |---|---|---|---|
 //! | [`Backpropagation`] (`pat`, `in-silico`, `ideal`) | vector-Jacobian products down the stages | credit, gradients | B (`in-silico`: 0) |
+//! | [`Asymmetric`] | the same at the twins' own states | credit, gradients | B |
 //! | [`PredictiveCoding`] `exact`, `fixed-prediction` | errors of predictions, which converge to these products | credit, gradients | B |
 //! | [`PredictiveCoding`] `strict` | errors of predictions that are measured again | credit, gradients | (1 + steps) B and more |
 //! | [`FeedbackAlignment`] | down through fixed random matrices | gradients | B |
@@ -18,6 +19,7 @@
 //! | [`FiniteDifferences`] | none: the loss at parameters moved one by one | nothing | (1 + 2 · parameters) B |
 
 mod alignment;
+pub mod asymmetric;
 pub mod backpropagation;
 mod choice;
 mod config;
@@ -35,6 +37,7 @@ mod probe;
 mod step;
 
 pub use alignment::Alignment;
+pub use asymmetric::Asymmetric;
 pub use backpropagation::Backpropagation;
 pub use choice::Rule;
 pub use config::RulesConfig;

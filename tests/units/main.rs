@@ -79,6 +79,7 @@ fn every_rule_and_stage_has_the_same_bits_in_any_laboratory() {
     let rules = [
         "pat",
         "in-silico",
+        "asymmetric",
         "predictive-coding",
         "feedback-alignment",
         "direct-feedback-alignment",

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Column c of a mesh has an interferometer on modes (i, i + 1) for every i of c's parity; a mode without one is multiplied
-//! by −i, as by an interferometer that crosses nothing (Clements et al., Optica 3, 1460, 2016, fig. 1). x are complex
+//! by −i, as is the lower arm of an interferometer in its bar state (Clements et al., Optica 3, 1460, 2016, fig. 1). x are complex
 //! amplitudes, in-phase parts first; light keeps its phase from the first drive to the last detector. f is an
 //! electro-optic activation (Williamson et al., IEEE J. Sel. Top. Quantum Electron. 26, 7700412, 2020, eq. 7). The
 //! detectors' gain follows each shot, or is fixed ([`StackReadout`]). The stack is that of Zheng et al., Nature
@@ -126,6 +126,10 @@ impl Differentiable for CoherentStack {
         let pass = Pass::new(self, inputs, parameters);
         pass.vjp(readings, cotangents, input_cotangents, parameter_cotangents);
         Ok(())
+    }
+
+    fn uses_readings(&self) -> bool {
+        self.readout == StackReadout::AutoRange
     }
 
     fn linearise(
