@@ -18,12 +18,25 @@ const COMMANDS: [(&str, &str); 7] = [
 /// `twinprop train --resume runs/a`.
 #[must_use]
 pub fn for_command_line(text: &str) -> String {
-    let text = with_options(text, argument);
+    let text = with_given(&with_options(text, argument));
     COMMANDS.iter().fold(text, |text, (function, command)| {
         with_calls(&text, function, |path| match path {
             Some(path) => format!("twinprop {command} {path}"),
             None => format!("twinprop {command}"),
         })
+    })
+}
+
+/// Returns `text` with what a program passes as something that the command line cannot pass.
+fn with_given(text: &str) -> String {
+    let advice = ["pass it in `Given::", "pass them in `Given::"];
+    advice.iter().fold(text.to_owned(), |text, pass| {
+        let parts = text.split_once(pass).and_then(|(before, after)| {
+            after.split_once('`').map(|(_, after)| {
+                format!("{before}do this in the program that has it, in Python by twinprop.run or twinprop.load{after}")
+            })
+        });
+        parts.unwrap_or(text)
     })
 }
 
@@ -93,6 +106,10 @@ mod tests {
             (
                 "with `experiment::meta::resume_meta_training(m)`",
                 "with `twinprop meta-train --resume m`",
+            ),
+            (
+                "none were; pass them in `Given::data`, or",
+                "none were; do this in the program that has it, in Python by twinprop.run or twinprop.load, or",
             ),
             ("by `experiment::recalibrate_run`", "by `twinprop recalibrate`"),
             ("nothing to say", "nothing to say"),

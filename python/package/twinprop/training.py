@@ -83,7 +83,7 @@ def train(
     }
     passed = Passed(network.devices, {}, data, network.twins, loss)
     options = {"out": _path(out), "set": _settings(set)}
-    return _train(_with_passed(tables, passed), "train", options, passed, on_epoch, progress)
+    return _train(_with_passed(tables, passed), "network", options, passed, on_epoch, progress)
 
 
 def _share(test: Any) -> float:
