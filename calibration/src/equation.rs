@@ -142,6 +142,10 @@ impl DigitalTwin for EquationTwin {
         Some(Box::new(LinearisedOnCpu { equation, inputs: x.shape(), parameters, device }))
     }
 
+    fn uses_readings(&self) -> bool {
+        self.equation.uses_readings()
+    }
+
     fn multiply_adds(&self) -> u64 {
         self.equation.multiply_adds()
     }

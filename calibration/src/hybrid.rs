@@ -140,6 +140,10 @@ impl DigitalTwin for HybridTwin {
         }
     }
 
+    fn uses_readings(&self) -> bool {
+        self.equation.uses_readings()
+    }
+
     fn multiply_adds(&self) -> u64 {
         let residual = self.residual.as_ref().map_or(0, DigitalTwin::multiply_adds);
         self.equation.multiply_adds() + residual

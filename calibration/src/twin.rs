@@ -100,6 +100,11 @@ pub trait DigitalTwin: Send + Sync {
         None
     }
 
+    /// Whether [`vjp`](Self::vjp) depends on the readings that it gets.
+    fn uses_readings(&self) -> bool {
+        false
+    }
+
     /// Multiply-adds of one shot's prediction, to leading order; a vector-Jacobian product takes about
     /// three times as many.
     fn multiply_adds(&self) -> u64;

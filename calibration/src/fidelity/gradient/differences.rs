@@ -25,6 +25,8 @@ pub(super) struct Points {
     pub drives: DMatrix<f32>,
     /// Readings of the shots that the drives are taken from, `[outputs × points]`, in the device's units.
     pub readings: DMatrix<f32>,
+    /// Whether the drives of each point were moved inside their ranges, so that the readings are not theirs.
+    pub is_moved: Vec<bool>,
 }
 
 /// A twin's gradients, a column a point.
@@ -54,6 +56,7 @@ impl CentralDifferences<'_> {
     pub fn points(&mut self, unseen: &Shots, points: usize, group: &Group) -> Points {
         let mut drives = DMatrix::zeros(self.channels.len(), points);
         let mut readings = DMatrix::zeros(self.outputs.len(), points);
+        let mut is_moved = vec![false; points];
         for (point, mut drive) in drives.column_iter_mut().enumerate() {
             let shot = self.random.random_range(0..unseen.len());
             readings.set_column(point, &unseen.outputs.column(shot));
@@ -63,12 +66,14 @@ impl CentralDifferences<'_> {
             for (place, channel) in self.channels.iter().enumerate() {
                 if (group.first..group.first + group.count).contains(&place) {
                     let margin = LARGEST_STEP * channel.span();
-                    drive[place] =
+                    let inside =
                         drive[place].clamp(channel.minimum + margin, channel.maximum - margin);
+                    is_moved[point] |= inside != drive[place];
+                    drive[place] = inside;
                 }
             }
         }
-        Points { drives, readings }
+        Points { drives, readings, is_moved }
     }
 
     /// Independent normals, `[rows × columns]`.
@@ -93,14 +98,27 @@ impl CentralDifferences<'_> {
     }
 
     /// Random cotangents c of readings in binary units, and the twin's gradients of c·y. Each c is scaled so
-    /// that its gradient has length one in units of the ranges.
+    /// that its gradient has length one in units of the ranges. A twin that uses readings gets those of the points: what
+    /// was moved is played.
+    ///
+    /// # Errors
+    /// Those of the device.
     pub fn gradients(
         &mut self,
         twin: &dyn DigitalTwin,
         points: &Points,
         backend: &Device,
-    ) -> TwinGradients {
-        let Points { drives: points, readings } = points;
+    ) -> Result<TwinGradients, DeviceError> {
+        let Points { drives: points, readings, is_moved } = points;
+        let mut readings = readings.clone();
+        let mut played = DMatrix::zeros(self.outputs.len(), 1);
+        for (point, _) in is_moved.iter().enumerate().filter(|(_, moved)| **moved) {
+            if twin.uses_readings() {
+                let (x, theta) = self.split(&points.columns(point, 1).into_owned());
+                self.device.measure_each(&x, &theta, &mut played)?;
+                readings.set_column(point, &played.column(0));
+            }
+        }
         let mut cotangents = self.normals(twin.interface().outputs.len(), points.ncols());
         let row = |matrix: &DMatrix<f32>| to_tensor(matrix, backend);
         let mut gradients = DMatrix::zeros(points.nrows(), points.ncols());
@@ -129,7 +147,7 @@ impl CentralDifferences<'_> {
                 cotangent /= length;
             }
         }
-        TwinGradients { cotangents, gradients }
+        Ok(TwinGradients { cotangents, gradients })
     }
 
     /// Splits drives into inputs and parameters.

@@ -49,7 +49,7 @@ pub(super) fn compare(
     for (number, group) in groups.iter().enumerate() {
         progress(number as f64 / groups.len() as f64);
         let points = differences.points(unseen, config.points, group);
-        let of_twin = differences.gradients(twin, &points, backend);
+        let of_twin = differences.gradients(twin, &points, backend)?;
         let directions: Vec<Directions> =
             (0..config.points).map(|_| differences.directions(group, config.directions)).collect();
         let mut steps = choose_steps(case, &differences, &points, &of_twin, &directions);
