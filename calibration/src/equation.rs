@@ -52,6 +52,11 @@ impl EquationTwin {
         self.tensors.get_or_init(|| in_tensors(&*self.equation, backend)).as_ref()
     }
 
+    /// The readings `y`, for an equation that uses them; a matrix without rows for another, which saves their copies.
+    fn used_readings(&self, y: Tensor<2>) -> DMatrix<f32> {
+        used_readings(y, self.equation.uses_readings())
+    }
+
     /// A copy of the equation.
     pub(crate) fn copy(&self) -> Box<dyn Differentiable> {
         self.equation.clone()
@@ -104,7 +109,7 @@ impl DigitalTwin for EquationTwin {
             return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
         }
         let (x, settings) = (to_matrix(x), settings(theta));
-        let (y, dy) = (to_matrix(y), to_matrix(dy));
+        let (y, dy) = (self.used_readings(y), to_matrix(dy));
         let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
         let mut of_setting = DVector::zeros(shape[1]);
         if let [setting] = settings.as_slice() {
@@ -139,7 +144,14 @@ impl DigitalTwin for EquationTwin {
         }
         let (x, theta) = (to_matrix(x), DVector::from_vec(to_vec(theta)));
         let equation = self.equation.linearise(&x, &theta)?;
-        Some(Box::new(LinearisedOnCpu { equation, inputs: x.shape(), parameters, device }))
+        let uses_readings = self.equation.uses_readings();
+        Some(Box::new(LinearisedOnCpu {
+            equation,
+            uses_readings,
+            inputs: x.shape(),
+            parameters,
+            device,
+        }))
     }
 
     fn uses_readings(&self) -> bool {
@@ -161,9 +173,14 @@ impl DigitalTwin for EquationTwin {
     }
 }
 
+fn used_readings(y: Tensor<2>, are_used: bool) -> DMatrix<f32> {
+    if are_used { to_matrix(y) } else { DMatrix::zeros(0, y.dims()[0]) }
+}
+
 /// The equation linearised on the CPU, at drives of one setting.
 struct LinearisedOnCpu {
     equation: Box<dyn LinearisedEquation>,
+    uses_readings: bool,
     /// Shape of the drives, `[n_inputs × shots]`.
     inputs: (usize, usize),
     parameters: usize,
@@ -174,7 +191,8 @@ impl Linearised for LinearisedOnCpu {
     fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
         let mut dtheta = DVector::zeros(self.parameters);
-        self.equation.vjp(&to_matrix(y), &to_matrix(dy), &mut dx, &mut dtheta);
+        let y = used_readings(y, self.uses_readings);
+        self.equation.vjp(&y, &to_matrix(dy), &mut dx, &mut dtheta);
         let dtheta = from_vec(dtheta.data.into(), [1, self.parameters], &self.device);
         (to_tensor(&dx, &self.device), dtheta)
     }

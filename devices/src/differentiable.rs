@@ -60,7 +60,8 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         self.vjp(inputs, parameters, cotangents, input_cotangents, parameter_cotangents)
     }
 
-    /// Whether [`vjp_at_readings`](Self::vjp_at_readings) depends on the readings.
+    /// Whether [`vjp_at_readings`](Self::vjp_at_readings) depends on the readings; otherwise it may get a matrix without
+    /// rows in their place.
     fn uses_readings(&self) -> bool {
         false
     }

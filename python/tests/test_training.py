@@ -298,6 +298,9 @@ def test_another_function_is_another_copy(lab: Any, tmp_path: Path) -> None:
     there = run.transfer(2000, devices=other, out=tmp_path / "there", progress=False)
     assert other.shots > 0 and there.adaptation["fine_tuned"] > 0.7
     assert "adapted" in repr(there)
+    assert there.evaluate().test_score == pytest.approx(there.adaptation["fine_tuned"], abs=0.1)
+    again = tp.load(there.folder, devices=other)
+    assert len(again.predict(samples(20, 5)[0])) == 20
 
 
 def test_a_poor_twin_is_told(lab: Any, tmp_path: Path) -> None:

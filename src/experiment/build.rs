@@ -69,8 +69,6 @@ pub struct Setup<'a> {
     pub trained_on: Option<&'a TrainedOn>,
     /// Whether data and devices may differ from it.
     pub allow_changed_data: bool,
-    /// Whether the passed devices are other copies than the reopened run's, which may have names of their own.
-    pub other_devices: bool,
     /// Available data and devices.
     pub at_hand: AtHand,
     /// Backend of the tensors.
@@ -88,7 +86,6 @@ impl<'a> Setup<'a> {
             usages: None,
             trained_on: None,
             allow_changed_data: false,
-            other_devices: false,
             at_hand: AtHand::Everything,
             backend,
         }
@@ -241,8 +238,9 @@ pub fn open(
                         ))
                     })?,
                 };
-                let before = setup.trained_on.filter(|_| setup.other_devices);
-                let layer = match before.and_then(|before| before.devices.get(name)) {
+                // A function of the program may have another name than the one that it was trained on.
+                let before = setup.trained_on.and_then(|before| before.devices.get(name));
+                let layer = match before {
                     Some(before) => Box::new(Renamed::new(layer, &before.device)),
                     None => layer,
                 };

@@ -1,4 +1,4 @@
-//! A device under the kind of another: another copy of a device of the calling program, which may have a name of its own.
+//! A device of the calling program under the kind of the one that a run was trained on.
 
 use nalgebra::{DMatrix, DVector};
 use twinprop_devices::{DeviceError, Interface, PhysicalLayer, Usage};

@@ -93,7 +93,6 @@ impl Trained {
         let setup = Setup {
             trained_on: trained_on.as_ref(),
             allow_changed_data: reopening.allow_changed_data,
-            other_devices: reopening.other_devices,
             at_hand,
             data_dir: reopening.data_dir.as_deref(),
             record: reopening.record.as_deref(),
