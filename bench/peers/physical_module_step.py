@@ -162,7 +162,10 @@ def serve(side, threads, steps):
     context = type("Context", (), {"saved_tensors": drives})
     timed_device, timed_twin = Timed(device, "measure"), Timed(twin, "vjp")
     if side == "twinprop":
-        step = training(*(PhysicalModule(timed_device, timed_twin, shots=SHOTS, seed=seed) for seed in range(2)))
+        layers = [PhysicalModule(device, twin, shots=SHOTS, seed=seed) for seed in range(2)]
+        for layer in layers:
+            layer.device, layer.twin = timed_device, timed_twin
+        step = training(*layers)
         vjp = lambda: twin.vjp(x, theta, dy, y)
     else:
         step = training(PlainLayer(), PlainLayer())
