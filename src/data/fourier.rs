@@ -118,4 +118,49 @@ mod tests {
         let black = config.features(&DMatrix::zeros(120, 1), size);
         assert_eq!(black, DMatrix::zeros(48, 1));
     }
+
+    /// The reference values of the published benchmark.
+    #[test]
+    fn an_image_has_the_reference_values() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = path.join("../shared/golden/coherent-stack.json");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            println!("skipped: {} does not exist", path.display());
+            return;
+        };
+        let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let encoding = &golden["encoding"];
+        let numbers = |value: &serde_json::Value| -> Vec<f32> {
+            value.as_array().unwrap().iter().map(|one| one.as_f64().unwrap() as f32).collect()
+        };
+        let rows = encoding["image"].as_array().unwrap();
+        let image: Vec<f32> = rows.iter().flat_map(numbers).map(|level| level / 255.0).collect();
+        let size = ImageSize { rows: 28, columns: 28 };
+        let config = FourierConfig { rows: 8, columns: 8 };
+        let found = config.features(&DMatrix::from_vec(784, 1, image), size);
+        let drives = &encoding["drives"];
+        let expected = [numbers(&drives["re"]), numbers(&drives["im"])].concat();
+        for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+            assert!((found - expected).abs() < 1e-5, "{place}: {found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn views_that_do_not_fit_the_data_are_refused() {
+        let load = |text: &str| {
+            let config: crate::data::DataConfig = toml::from_str(text).unwrap();
+            config.load(&crate::data::Locator::default(), 1)
+        };
+        let view = "view = { fourier = { rows = 4, columns = 4 } }";
+        let split = load(&format!("source = \"digits\"\n{view}")).unwrap();
+        assert_eq!((split.train.features.nrows(), split.schema.features.len()), (32, 32));
+        for (text, words) in [
+            (format!("source = \"vowels\"\n{view}"), "no images"),
+            (format!("source = \"digits\"\n{view}\naugment = {{ rotation = 5.0 }}"), "augment"),
+            (format!("source = \"digits\"\n{}", view.replace("rows = 4", "rows = 9")), "9 × 4"),
+        ] {
+            let problem = load(&text).unwrap_err().to_string();
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
 }

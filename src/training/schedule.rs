@@ -44,3 +44,16 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_halved_rate_has_parts_of_equal_length() {
+        let schedule = Schedule::Halved { parts: 5 };
+        let factors: Vec<f64> =
+            [0.0, 0.19, 0.21, 0.5, 0.79, 0.81, 1.0].map(|done| schedule.factor(done)).to_vec();
+        assert_eq!(factors, [1.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.0625]);
+    }
+}

@@ -44,3 +44,31 @@ pub(super) fn draw(
     }
     drives
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twinprop_devices::random;
+
+    #[test]
+    fn inputs_are_normal_and_parameters_uniform() {
+        let channels =
+            Channels::bank("x", 2, "V", -1.0, 3.0).and(Channels::bank("p", 1, "1", 0.0, 4.0));
+        let config = GaussianConfig { deviation: 0.05 };
+        let count = 20_000;
+        let drawn = draw(&config, 2, &channels, count, &mut random::stream(1, "design"));
+        for (row, (mean, deviation)) in
+            [(1.0, 0.2), (1.0, 0.2), (2.0, 4.0 / 12f32.sqrt())].into_iter().enumerate()
+        {
+            let row = drawn.row(row);
+            assert!((row.mean() - mean).abs() < 0.03, "{}", row.mean());
+            assert!((row.variance().sqrt() - deviation).abs() < 0.02, "{}", row.variance());
+        }
+        // Far from its middle an input is rare, a parameter is not.
+        let far = |row: usize| {
+            let far = drawn.row(row).iter().filter(|value| (*value - 2.0).abs() > 1.8).count();
+            far as f32 / count as f32
+        };
+        assert!(far(0) < 0.001 && (far(2) - 0.1).abs() < 0.01, "{} {}", far(0), far(2));
+    }
+}
