@@ -76,15 +76,20 @@ class Strangers(unittest.TestCase):
             address = server.getsockname()
             thread = threading.Thread(target=device._serve_tcp, args=(server,), daemon=True)
             thread.start()
-            deadline = time.monotonic() + 5
-            while "serves" not in said.getvalue() and time.monotonic() < deadline:
-                time.sleep(0.01)
+            self.wait_for("serves", said)
 
         def end():
             device.ending = "test"
             thread.join(5)
         self.addCleanup(end)
         return address[:2], said
+
+    def wait_for(self, words, said):
+        """Asserts that the device says `words`, which it may do after it has answered."""
+        deadline = time.monotonic() + 5
+        while words not in said.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertIn(words, said.getvalue())
 
     def prove(self, client, token):
         header, challenge = client.next()
@@ -123,7 +128,7 @@ class Strangers(unittest.TestCase):
             client.next()
             client.send(frame(PROOF, b"short") + frame(HELLO))
             self.assertEqual([found[0].kind for found in client.frames()], [ERROR])
-        self.assertIn("does not know the token", said.getvalue())
+        self.wait_for("does not know the token", said)
 
     def test_a_host_that_sends_no_proof_is_told_what_is_missing(self):
         with mock.patch.object(twinprop_rig, "GREETING", 0.3):
@@ -207,7 +212,7 @@ class Strangers(unittest.TestCase):
             third.send(frame(HELLO))
             self.assertEqual(third.next()[0].kind, HELLO_REPLY)
         self.assertLess(time.monotonic() - start, twinprop_rig.LEAVING)
-        self.assertIn("too many connections at once", said.getvalue())
+        self.wait_for("too many connections at once", said)
         for link in crowd:
             link.close()
 
