@@ -73,7 +73,7 @@ def test_unusable_arrays_are_refused(
     [
         (np.zeros((2, 1)), r"`readings` must have the shape \(1, 1\), and 2 shots came back"),
         (np.zeros((1, 3)), r"has the shape \(1, 3\)"),
-        (None, "object"),
+        (None, "is None"),
         ([[np.nan]], "measured NaN"),
         ([[7.0]], "measured 7 V in shot 0, outside its range -1 to 1"),
     ],

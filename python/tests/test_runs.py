@@ -108,5 +108,5 @@ def test_wrong_recipes_name_the_key(
         tp.run({**RECIPE, **changes}, data=samples(90, 1), devices={"lab": lab}, progress=False)
     with pytest.raises(tp.RecipeError, match="nowhere"):
         tp.run("nowhere.toml")
-    with pytest.raises(tp.RecipeError, match="no parameters"):
+    with pytest.raises(tp.RecipeError, match="no folder"):
         tp.load("nowhere")
