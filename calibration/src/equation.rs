@@ -52,11 +52,6 @@ impl EquationTwin {
         self.tensors.get_or_init(|| in_tensors(&*self.equation, backend)).as_ref()
     }
 
-    /// The readings `y`, for an equation that uses them; a matrix without rows for another, which saves their copies.
-    fn used_readings(&self, y: Tensor<2>) -> DMatrix<f32> {
-        used_readings(y, self.equation.uses_readings())
-    }
-
     /// A copy of the equation.
     pub(crate) fn copy(&self) -> Box<dyn Differentiable> {
         self.equation.clone()
@@ -109,7 +104,7 @@ impl DigitalTwin for EquationTwin {
             return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
         }
         let (x, settings) = (to_matrix(x), settings(theta));
-        let (y, dy) = (self.used_readings(y), to_matrix(dy));
+        let (y, dy) = (used_readings(y, self.uses_readings()), to_matrix(dy));
         let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
         let mut of_setting = DVector::zeros(shape[1]);
         if let [setting] = settings.as_slice() {
@@ -173,6 +168,7 @@ impl DigitalTwin for EquationTwin {
     }
 }
 
+/// The readings `y`, for an equation that uses them; a matrix without rows for another, which saves their copies.
 fn used_readings(y: Tensor<2>, are_used: bool) -> DMatrix<f32> {
     if are_used { to_matrix(y) } else { DMatrix::zeros(0, y.dims()[0]) }
 }

@@ -64,14 +64,14 @@ def bank(
 ) -> Bank:
     """A bank of `count` channels with values from `minimum` to `maximum` in `unit`."""
     step = None if largest_step is None else float(largest_step)
-    whole(f"the number of channels of bank {name!r}", count, 1)
+    count = whole(f"the number of channels of bank {name!r}", count, 1)
     if not (math.isfinite(minimum) and math.isfinite(maximum) and minimum < maximum):
         raise RecipeError(
             f"bank {name!r} goes from {minimum} to {maximum}; give two finite numbers, the smaller one first"
         )
     if step is not None and not step > 0:
         raise RecipeError(f"bank {name!r} has the largest step {step}; it must be above 0")
-    return Bank(name, int(count), unit, float(minimum), float(maximum), step)
+    return Bank(name, count, unit, float(minimum), float(maximum), step)
 
 
 def whole(name: str, value: Any, least: int) -> int:

@@ -110,7 +110,7 @@ class Network:
             {
                 "physical": {
                     "device": self._name(stage.device),
-                    "shots": int(stage.shots),
+                    "shots": stage.shots,
                     "shared": bool(stage.shared),
                     "start": float(stage.start),
                 }

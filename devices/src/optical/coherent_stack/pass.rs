@@ -80,6 +80,16 @@ impl CoherentStack {
         );
     }
 
+    /// The `powers` of `field` as the detectors see them.
+    #[inline(always)]
+    fn detect(&self, field: &[f32], powers: &mut [f32]) {
+        let (real, imaginary) = field.split_at(self.modes);
+        let parts = real.iter().zip(imaginary).zip(&self.sensitivity);
+        for (power, ((re, im), sensitivity)) in powers.iter_mut().zip(parts) {
+            *power = sensitivity * (re * re + im * im);
+        }
+    }
+
     /// The detectors' readings `[N × shots]` of `fields`.
     fn read(&self, fields: &[f32], readings: &mut [f32]) {
         let modes = self.modes;
@@ -88,11 +98,7 @@ impl CoherentStack {
             || {
                 let shots = fields.chunks_exact(2 * modes).zip(readings.chunks_exact_mut(modes));
                 for (field, readings) in shots {
-                    let (real, imaginary) = field.split_at(modes);
-                    let parts = real.iter().zip(imaginary).zip(&self.sensitivity);
-                    for (reading, ((re, im), sensitivity)) in readings.iter_mut().zip(parts) {
-                        *reading = sensitivity * (re * re + im * im);
-                    }
+                    self.detect(field, readings);
                     match self.readout {
                         StackReadout::AutoRange => {
                             let per_unit = 1.0 / norm(readings);
@@ -122,10 +128,7 @@ impl CoherentStack {
     ) {
         let modes = self.modes;
         let (real, imaginary) = field.split_at(modes);
-        let parts = real.iter().zip(imaginary).zip(&self.sensitivity);
-        for (power, ((re, im), sensitivity)) in powers.iter_mut().zip(parts) {
-            *power = sensitivity * (re * re + im * im);
-        }
+        self.detect(field, powers);
         let (scale, along, full) = match self.readout {
             StackReadout::AutoRange => {
                 // d(I/‖I‖) = (dI − y (y · dI)) / ‖I‖: symmetric, at the readings y. Weaker light is divided by the
