@@ -2,6 +2,7 @@
 
 mod coherent_stack;
 mod mzi_mesh;
+mod rows;
 mod second_harmonic;
 
 pub use coherent_stack::{CoherentStack, CoherentStackConfig, ErrorFiles, StackReadout};

@@ -11,8 +11,8 @@ use std::f64::consts::FRAC_PI_2;
 
 use rustfft::num_complex::Complex32;
 
-use super::rows::Two;
 use crate::elementary::sin_cos;
+use crate::optical::rows::Two;
 
 /// Sines and cosines of σ and τ of an interferometer.
 #[derive(Clone, Copy, Debug)]

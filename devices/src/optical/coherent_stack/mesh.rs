@@ -4,8 +4,8 @@ use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
 use super::interferometer::Interferometer;
-use super::rows::Rows;
 use crate::elementary::{sin_cos, vectorised};
+use crate::optical::rows::Rows;
 
 /// Inputs that a worker follows through the mesh at a time: two 512-bit vectors, so that all modes stay in the cache.
 const WIDTH: usize = 32;

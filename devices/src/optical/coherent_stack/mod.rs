@@ -39,7 +39,6 @@ mod haar;
 mod interferometer;
 mod mesh;
 mod pass;
-mod rows;
 mod stack;
 
 pub use config::{CoherentStackConfig, ErrorFiles, StackReadout};

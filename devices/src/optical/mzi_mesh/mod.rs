@@ -38,9 +38,9 @@ use rustfft::num_complex::Complex32;
 
 use crate::elementary::vectorised;
 use crate::matrix_product::multiply;
+use crate::optical::rows::Rows;
 use crate::{Channels, Constant, DeviceError, Differentiable, Interface, PhysicalLayer, random};
 
-use field::Field;
 use interferometer::{Interferometers, LinearisedInterferometer};
 
 /// Shots a worker plays at a time.
@@ -142,8 +142,8 @@ impl MziMesh {
         self.transfer(parameters).matrices()
     }
 
-    fn transfer(&self, parameters: &DVector<f32>) -> Field {
-        let mut field = Field::identity(self.modes);
+    fn transfer(&self, parameters: &DVector<f32>) -> Rows {
+        let mut field = Rows::identity(self.modes);
         let interferometers = self.interferometers(parameters.as_slice());
         vectorised(
             #[inline(always)]
@@ -189,7 +189,7 @@ impl MziMesh {
         let interferometers: Vec<LinearisedInterferometer> =
             self.interferometers(parameters.as_slice()).linearised().collect();
         // The field before each column and after the last.
-        let mut fields = vec![Field::identity(self.modes)];
+        let mut fields = vec![Rows::identity(self.modes)];
         for column in self.columns.windows(2) {
             let mut field = fields[fields.len() - 1].clone();
             let within = column[0]..column[1];
@@ -217,13 +217,13 @@ impl MziMesh {
         let of_inputs = real.tr_mul(&of_re) + imaginary.tr_mul(&of_im);
         // Row by row, as a field has it.
         let by_row = |of: &DMatrix<f32>| (inputs * of.transpose()).as_slice().to_vec();
-        let mut pull = Field { real: by_row(&of_re), imaginary: by_row(&of_im), width: self.modes };
+        let mut pull = Rows { real: by_row(&of_re), imaginary: by_row(&of_im), width: self.modes };
         let mut of_heated = vec![0.0; parameters.len()];
         let mut of_splitters = vec![0.0; parameters.len()];
         for (column, ends) in self.columns.windows(2).enumerate().rev() {
             for place in ends[0]..ends[1] {
                 let (interferometer, mode) = (&interferometers[place], self.places[place]);
-                let of_matrix = pull.overlap(mode, &fields[column]);
+                let of_matrix = pull.overlap_in_order(mode, &fields[column]);
                 let along = |by: &[Complex32; 4]| -> f32 {
                     of_matrix.iter().zip(by).map(|(of, by)| (of.conj() * by).re).sum()
                 };

@@ -19,6 +19,13 @@ impl Rows {
         Self { real: vec![0.0; modes * width], imaginary: vec![0.0; modes * width], width }
     }
 
+    /// The identity of `modes` modes.
+    pub fn identity(modes: usize) -> Self {
+        let mut rows = Self::zeros(modes, modes);
+        (0..modes).for_each(|place| rows.real[place * (modes + 1)] = 1.0);
+        rows
+    }
+
     /// Rows (i, i + 1) ← T rows (i, i + 1).
     #[inline(always)]
     pub fn mix(&mut self, i: usize, t: &Two) {
@@ -27,11 +34,9 @@ impl Rows {
         let (a_im, b_im) = self.imaginary[rows].split_at_mut(width);
         for ((a_re, a_im), (b_re, b_im)) in a_re.iter_mut().zip(a_im).zip(b_re.iter_mut().zip(b_im))
         {
-            let (ar, ai, br, bi) = (*a_re, *a_im, *b_re, *b_im);
-            *a_re = t[0].re * ar - t[0].im * ai + t[1].re * br - t[1].im * bi;
-            *a_im = t[0].re * ai + t[0].im * ar + t[1].re * bi + t[1].im * br;
-            *b_re = t[2].re * ar - t[2].im * ai + t[3].re * br - t[3].im * bi;
-            *b_im = t[2].re * ai + t[2].im * ar + t[3].re * bi + t[3].im * br;
+            let (a, b) = (Complex32::new(*a_re, *a_im), Complex32::new(*b_re, *b_im));
+            let (first, second) = (t[0] * a + t[1] * b, t[2] * a + t[3] * b);
+            (*a_re, *a_im, *b_re, *b_im) = (first.re, first.im, second.re, second.im);
         }
     }
 
