@@ -1,5 +1,7 @@
 //! Simulated devices by name: from a configuration to a nominal and a fabricated copy.
 
+use std::path::PathBuf;
+
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,20 @@ impl DeviceKind {
         match self {
             Self::CoherentStack(config) => Some(config.haar_phases(random)),
             _ => None,
+        }
+    }
+
+    /// Paths of the files and folders that its configuration names.
+    pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::CoherentStack(config) => {
+                let files = config.error_files.iter_mut();
+                files
+                    .flat_map(|files| [&mut files.splitters, &mut files.phases])
+                    .flatten()
+                    .collect()
+            }
+            _ => Vec::new(),
         }
     }
 

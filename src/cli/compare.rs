@@ -25,9 +25,10 @@ pub struct Compare {
     resume: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,
-    /// Training rules, comma-separated; each is tested against the first.
-    #[arg(long, value_delimiter = ',', default_value = "pat,in-silico,ideal", value_parser = rule_parser())]
-    rules: Vec<Rule>,
+    /// Training rules, comma-separated; each is tested against the first. By default the recipe's `compare`, or
+    /// pat,in-silico,ideal.
+    #[arg(long, value_delimiter = ',', value_parser = rule_parser())]
+    rules: Option<Vec<Rule>>,
     /// Number of seeds per rule, counting up from the recipe's seed.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
@@ -55,7 +56,8 @@ pub fn run(command: &Compare) -> Result<(), Error> {
         outln!("run {number}: {}, {}", cell.folder, cell.summary.test);
         return Ok(());
     }
-    let compared = Compared { rules: &command.rules, seeds: command.seeds, sweeps: &command.sweep };
+    let rules = command.rules.as_deref();
+    let compared = Compared { rules, seeds: command.seeds, sweeps: &command.sweep };
     if let (true, Some(recipe)) = (command.plan, &command.recipe) {
         let (plan, folder) = plan_comparison(recipe, compared, &options, &mut observer)?;
         let (runs, path) = (plan.cells().len(), folder.path().display());
@@ -80,7 +82,7 @@ fn print(comparison: &Comparison) {
     let Comparison { plan, rows, .. } = comparison;
     let measure = comparison.measure();
     let seeds = plan.seeds.len();
-    let first = plan.rules.first().map_or(String::new(), Rule::to_string);
+    let first = plan.columns.first().map_or("", |column| &column.name);
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let score = measure.with_unit();
     outln!("test {score}, mean ± sd of {seeds} seeds; p against {first}; mean shots and seconds");

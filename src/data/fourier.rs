@@ -154,9 +154,18 @@ mod tests {
         let view = "view = { fourier = { rows = 4, columns = 4 } }";
         let split = load(&format!("source = \"digits\"\n{view}")).unwrap();
         assert_eq!((split.train.features.nrows(), split.schema.features.len()), (32, 32));
+        // Changed images are viewed as the others are.
+        let flipped = load(&format!("source = \"digits\"\n{view}\naugment.horizontal_flip = true"));
+        let flipped = flipped.unwrap().augmentation.unwrap().draw(&[0, 1, 2, 3, 4, 5], 0);
+        let kept = split.train.features.columns(0, 6).into_owned();
+        let mirrored: Vec<bool> = kept
+            .column_iter()
+            .zip(flipped.column_iter())
+            .map(|(kept, flipped)| (kept - flipped).amax() > 1e-3)
+            .collect();
+        assert!(mirrored.contains(&true) && mirrored.contains(&false), "{mirrored:?}");
         for (text, words) in [
             (format!("source = \"vowels\"\n{view}"), "no images"),
-            (format!("source = \"digits\"\n{view}\naugment = {{ rotation = 5.0 }}"), "augment"),
             (format!("source = \"digits\"\n{}", view.replace("rows = 4", "rows = 9")), "9 × 4"),
         ] {
             let problem = load(&text).unwrap_err().to_string();

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{random, validate};
 
+use super::ViewConfig;
+
 /// Rows and columns of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageSize {
@@ -108,6 +110,7 @@ pub struct Augmentation {
     pub(super) config: AugmentConfig,
     pub(super) images: Images,
     pub(super) every: usize,
+    pub(super) view: Option<ViewConfig>,
     pub(super) seed: u64,
 }
 
@@ -120,7 +123,7 @@ impl Augmentation {
         self.config.epochs.is_none_or(|changed| epoch < changed)
     }
 
-    /// The samples `chosen` with the random changes of `epoch`, subsampled: `[features × chosen]`.
+    /// The samples `chosen` with the random changes of `epoch`, subsampled and viewed: `[features × chosen]`.
     pub(super) fn draw(&self, chosen: &[usize], epoch: usize) -> DMatrix<f32> {
         let mut random = random::stream(self.seed, &format!("augmentation {epoch}"));
         let Images { size, pixels, one } = &self.images;
@@ -139,7 +142,10 @@ impl Augmentation {
             let image = &pixels[sample * size.rows * size.columns..];
             place.view(image, *one, *size, self.every, changed.as_mut_slice());
         }
-        features
+        match &self.view {
+            Some(view) => view.features(&features, left),
+            None => features,
+        }
     }
 }
 
@@ -229,6 +235,7 @@ mod tests {
             config: AugmentConfig { rotation: 90.0, scale: 0.3, ..Default::default() },
             images: images(3),
             every: 1,
+            view: None,
             seed: 4,
         };
         let alone = augmentation.draw(&[2], 0);

@@ -130,15 +130,9 @@ impl DataConfig {
 
     /// `split` with its images as `view` shows them.
     fn viewed(&self, mut split: Split, view: &ViewConfig) -> Result<Split, Error> {
-        let size = split.image.take().ok_or_else(|| {
+        let size = split.image.ok_or_else(|| {
             Error::Usage("the data are no images; leave out data.view".to_owned())
         })?;
-        if self.augment.is_some() {
-            return Err(Error::Usage(
-                "data.augment changes pixels, and data.view replaces them; leave one of them out"
-                    .to_owned(),
-            ));
-        }
         let ViewConfig::Fourier(fourier) = view;
         if fourier.rows > size.rows || fourier.columns > size.columns {
             return Err(Error::Usage(format!(
@@ -147,7 +141,7 @@ impl DataConfig {
             )));
         }
         for half in [&mut split.train, &mut split.test] {
-            half.features = fourier.features(&half.features, size);
+            half.features = view.features(&half.features, size);
         }
         split.schema.features = Schema::unscaled(fourier.feature_names(), Vec::new()).features;
         Ok(split)
@@ -155,7 +149,7 @@ impl DataConfig {
 
     fn augmentation(&self, images: Images, seed: u64) -> Option<Augmentation> {
         let config = self.augment.clone()?;
-        Some(Augmentation { config, images, every: self.every, seed })
+        Some(Augmentation { config, images, every: self.every, view: self.view.clone(), seed })
     }
 
     /// Leaves the pixels that are kept in `schema`, and says which they are.

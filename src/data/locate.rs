@@ -77,6 +77,18 @@ impl Locator {
             }
         })
     }
+
+    /// Replaces `path` by where it is found, so that a run's recipe can be read from anywhere.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn make_absolute(&self, path: &mut PathBuf) -> Result<(), Error> {
+        let found = self.find(path)?;
+        *path = found
+            .canonicalize()
+            .map_err(Error::file(&found, "check that the folders above it can be read"))?;
+        Ok(())
+    }
 }
 
 /// Candidates for the absolute `path` in `folder`: its ends, the longest first, and `folder` itself if it has the same

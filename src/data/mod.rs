@@ -70,7 +70,7 @@ pub struct Split {
     /// Names of the classes of the training samples: numbers in numeric order, names in alphabetical order. Empty if the
     /// targets are values.
     pub classes: Vec<String>,
-    /// Image size, if the features are the pixels of images, row by row.
+    /// Image size, if the features are the pixels of images, row by row, or what a [`ViewConfig`] makes of them.
     pub image: Option<ImageSize>,
     /// Optional random changes of the training images.
     pub augmentation: Option<Augmentation>,

@@ -252,6 +252,12 @@ impl Assembly<'_> {
         let size = self.split.image.ok_or_else(|| {
             Error::Usage("the data are not images; leave out \"patches\"".to_owned())
         })?;
+        if self.recipe.data.view.is_some() {
+            return Err(Error::Usage(
+                "\"patches\" cuts pixels, and data.view replaces them; leave out one of the two"
+                    .to_owned(),
+            ));
+        }
         if !(size.rows.is_multiple_of(config.height) && size.columns.is_multiple_of(config.width)) {
             return Err(Error::Usage(format!(
                 "an image of {} × {} pixels cannot be cut into patches of {} × {}",

@@ -97,6 +97,14 @@ impl<'a> Setup<'a> {
         self.trained_on.filter(|_| nothing)?.devices.get(name)
     }
 
+    /// Finds the files of the data and devices.
+    fn locator(&self) -> Locator {
+        match self.trained_on {
+            Some(_) => Locator::of_run(self.folder, self.data_dir),
+            None => Locator::new(self.folder, self.data_dir),
+        }
+    }
+
     /// Reads the data of `recipe`. Returns them with their description and the changes since the training.
     ///
     /// # Errors
@@ -114,10 +122,7 @@ impl<'a> Setup<'a> {
             (before, _) => before,
         };
         let task = Task::of_unknown_size(observer, "read the data")?;
-        let locator = match before {
-            Some(_) => Locator::of_run(self.folder, self.data_dir),
-            None => Locator::new(self.folder, self.data_dir),
-        };
+        let locator = self.locator();
         let split = match (&recipe.data.source, given) {
             (SourceConfig::Given, Some(given)) => given,
             _ => recipe.data.load(&locator, recipe.seed)?,
@@ -216,7 +221,11 @@ pub fn open(
     let Setup { folder, record, usages, backend, .. } = *setup;
     let mut laboratory = Laboratory::default();
     let mut recordings = Vec::new();
+    let locator = setup.locator();
     for (number, (name, entry)) in recipe.devices.iter().enumerate() {
+        let mut entry = entry.clone();
+        entry.make_absolute(&locator)?;
+        let entry = &entry;
         let simulated = entry.simulated();
         let seed = recipe.device_seed_of(number);
         let simulated = simulated.map(|config| config.fabricate(seed)).transpose()?;

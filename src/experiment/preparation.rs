@@ -11,6 +11,7 @@ use super::recipe::{LARGEST_SEED, Recipe};
 use super::run_folder::RunFolder;
 use super::trained_on::TrainedOn;
 use crate::Error;
+use crate::data::Locator;
 use crate::training::Observer;
 
 impl RunOptions {
@@ -42,6 +43,8 @@ impl RunOptions {
             RunFolder::refuse_unwritable(record, "name a new folder that can be written")?;
         }
         recipe.data.source.make_absolute(folder, self.data_dir.as_deref())?;
+        let locator = Locator::new(folder, self.data_dir.as_deref());
+        recipe.devices.values_mut().try_for_each(|device| device.make_absolute(&locator))?;
         recipe.calibration.make_absolute()?;
         Ok(recipe)
     }

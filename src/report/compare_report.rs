@@ -1,4 +1,4 @@
-//! `compare.html`: rules side by side.
+//! `compare.html`: rules side by side, each with settings of its own.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use super::page::{charts, escape, facts, page, provenance_section, thousands};
 use super::parameters::parameter_charts;
 use super::plot::{BandedCurve, Curve, band_chart, line_chart};
 use super::verdict_section::verdict_section;
-use crate::Rule;
 use crate::experiment::RunFolder;
 use crate::experiment::compare::{
-    Cell, Comparison, ComparisonRow, Effort, SweptValues, WorstTwin, mean_and_deviation,
+    Cell, Comparison, ComparisonRow, Effort, SweptValues, WorstTwin, file_name, mean_and_deviation,
 };
+use crate::experiment::recipe::Column;
 use crate::experiment::verdict::TwinVerdict;
 use crate::loss::Measure;
 
@@ -29,7 +29,7 @@ pub struct CompareReport<'a> {
     pub folder: &'a Path,
 }
 
-/// Shots, seconds and alignment of a rule's runs, each in words.
+/// Shots, seconds and alignment of a column's runs, each in words.
 fn effort_in_words(effort: &Effort) -> (String, String, String) {
     let alignment = effort.alignment.zip(effort.angle());
     let alignment = alignment.map(|(cosine, angle)| format!("{cosine:.3} ({angle:.0}°)"));
@@ -124,14 +124,15 @@ impl CompareReport<'_> {
         for sweep in &plan.sweeps {
             let _ = write!(table, "<th>{}</th>", escape(&sweep.key));
         }
-        let first = plan.rules.first().map_or(String::new(), Rule::to_string);
+        let first = plan.columns.first().map_or("", |column| &column.name);
         let has_angles =
             rows.iter().any(|row| row.effort.as_ref().is_some_and(|one| one.alignment.is_some()));
         let _ = writeln!(
             table,
-            "<th>rule</th><th>test {}, mean ± sd</th><th>p against {first} (paired)</th>\
+            "<th>training</th><th>test {}, mean ± sd</th><th>p against {} (paired)</th>\
              <th>device shots</th><th>seconds</th>{}</tr>",
             self.comparison.measure().with_unit(),
+            escape(first),
             if has_angles { "<th>cosine with backpropagation</th>" } else { "" }
         );
         for ComparisonRow { settings, name, mean, standard_deviation, p_value, effort, .. } in rows
@@ -165,7 +166,7 @@ impl CompareReport<'_> {
         let Comparison { plan, rows, .. } = self.comparison;
         let [sweep] = plan.sweeps.as_slice() else { return None };
         let measure = self.comparison.measure();
-        // The rules, then the digital methods if their data are swept.
+        // The columns, then the digital methods if their data are swept.
         let mut names: Vec<&str> = Vec::new();
         for row in rows.iter().filter(|row| !row.settings.is_empty()) {
             if !names.contains(&row.name.as_str()) {
@@ -193,28 +194,28 @@ impl CompareReport<'_> {
         Some(Figure::new("sweep", chart))
     }
 
-    /// The mean test score of each rule by epoch, with its standard deviation over the seeds.
+    /// The mean test score of each column by epoch, with its standard deviation over the seeds.
     fn learning_curves(&self, settings: &SweptValues) -> String {
         let Comparison { plan, cells, .. } = self.comparison;
         let measure = self.comparison.measure();
         let curves: Vec<BandedCurve> = plan
-            .rules
+            .columns
             .iter()
-            .map(|&rule| {
-                let of_rule: Vec<&Cell> = cells
+            .map(|Column { name, .. }| {
+                let of_column: Vec<&Cell> = cells
                     .iter()
-                    .filter(|cell| cell.rule == rule && cell.settings == *settings)
+                    .filter(|cell| cell.column == *name && cell.settings == *settings)
                     .collect();
-                let epochs = of_rule.iter().map(|cell| cell.history.len()).min().unwrap_or(0);
+                let epochs = of_column.iter().map(|cell| cell.history.len()).min().unwrap_or(0);
                 let (points, deviations) = (0..epochs)
                     .map(|epoch| {
-                        let of_seed = of_rule.iter().map(|cell| cell.history[epoch].test.value());
+                        let of_seed = of_column.iter().map(|cell| cell.history[epoch].test.value());
                         let (mean, deviation) = mean_and_deviation(&of_seed.collect::<Vec<_>>());
                         let place = (epoch + 1) as f64;
                         ((place, shown(measure, mean)), shown(measure, deviation))
                     })
                     .unzip();
-                BandedCurve { curve: Curve { name: rule.name(), points }, deviations }
+                BandedCurve { curve: Curve { name, points }, deviations }
             })
             .collect();
         let values: String =
@@ -228,7 +229,7 @@ impl CompareReport<'_> {
         band_chart(&title, "epoch", measure.with_unit(), range, &curves)
     }
 
-    /// The confusion matrix of each rule at the first combination of swept values, summed over the seeds.
+    /// The confusion matrix of each column at the first combination of swept values, summed over the seeds.
     fn confusions(&self) -> Vec<Figure> {
         let Comparison { plan, cells, .. } = self.comparison;
         let Some(first) = cells.first() else { return Vec::new() };
@@ -236,19 +237,22 @@ impl CompareReport<'_> {
         if first.summary.confusion.is_empty() {
             return Vec::new();
         }
-        let of_rule = |&rule: &Rule| {
+        let of_column = |Column { name, .. }: &Column| {
             let own =
-                cells.iter().filter(|cell| cell.rule == rule && cell.settings == first.settings);
+                cells.iter().filter(|cell| cell.column == *name && cell.settings == first.settings);
             let mut counts = vec![vec![0; classes.len()]; classes.len()];
             for cell in own {
                 for (sums, row) in counts.iter_mut().zip(&cell.summary.confusion) {
                     sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
                 }
             }
-            let title = format!("{rule}, test samples of all seeds");
-            Figure::new(format!("confusion-{rule}"), confusion_chart(&title, classes, &counts))
+            let title = format!("{name}, test samples of all seeds");
+            Figure::new(
+                format!("confusion-{}", file_name(name)),
+                confusion_chart(&title, classes, &counts),
+            )
         };
-        plan.rules.iter().map(of_rule).collect()
+        plan.columns.iter().map(of_column).collect()
     }
 
     /// Sizes of the first run's trainable tensors by epoch.

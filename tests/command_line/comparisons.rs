@@ -98,3 +98,55 @@ fn the_runs_of_a_comparison_can_be_made_one_by_one() {
     let message = String::from_utf8(wrong.stderr).unwrap();
     assert!(message.contains("there is no run 3 in all; its runs are 1 to 2"), "{message}");
 }
+
+/// QUICK with columns for `compare`.
+const COLUMNS: &str = r#"
+[[compare]]
+name = "PAT, learned"
+rule = "pat"
+
+[[compare]]
+name = "PAT, nominal"
+rule = "pat"
+set = ['calibration.twin="physics"', "training.epochs=2"]
+
+[[compare]]
+name = "ideal"
+rule = "ideal"
+"#;
+
+#[test]
+fn a_recipe_names_the_columns_of_its_comparison() {
+    let folder = TempDir::new().unwrap();
+    recipe(&folder, &format!("{QUICK}{COLUMNS}"));
+    let compare = ["compare", "recipe.toml", "--seeds", "2", "--out", "all"];
+    let output = twinprop(&compare, folder.path());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("p against PAT, learned"), "{table}");
+    for row in ["PAT, learned ", "PAT, nominal ", "ideal ", "linear softmax"] {
+        assert!(table.lines().any(|line| line.starts_with(row) && line.contains('±')), "{table}");
+    }
+    let epochs = |run: &str| super::metrics(&folder, &format!("all/{run}")).len();
+    assert_eq!((epochs("PAT__learned-3"), epochs("PAT__nominal-4")), (3, 2));
+    let run = folder.path().join("all/PAT__nominal-3");
+    let trained = fs::read_to_string(run.join("recipe.toml")).unwrap();
+    assert!(trained.contains("twin = \"physics\"") && !trained.contains("compare"), "{trained}");
+    assert!(folder.path().join("all/confusion-PAT__nominal.svg").exists());
+
+    // A rule on the command line takes their place.
+    let table = twinprop(&["compare", "recipe.toml", "--rules", "ideal", "--plan"], folder.path());
+    assert!(String::from_utf8_lossy(&table.stdout).contains("runs 1 to 3;"));
+
+    for (from, to, problem) in [
+        ("\"PAT, nominal\"", "\"ideal\"", "two columns are called `ideal`"),
+        ("\"PAT, nominal\"", "\" \"", "column 2 has no name"),
+        ("epochs=2", "epoch=2", "column `PAT, nominal`"),
+        ("rule = \"ideal\"", "rule = \"best\"", "best"),
+    ] {
+        recipe(&folder, &format!("{QUICK}{COLUMNS}").replacen(from, to, 1));
+        let message = super::refused(&["compare", "recipe.toml", "--out", "other"], &folder);
+        assert!(message.contains(problem), "{message}");
+        assert!(!folder.path().join("other").exists(), "{message}");
+    }
+}

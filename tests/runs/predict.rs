@@ -207,6 +207,27 @@ fn images_are_answered_by_a_network_of_images() {
     assert!(said.contains("leaves 1 × 1") && said.contains("takes 2 × 2"), "{said}");
 }
 
+#[test]
+fn images_are_viewed_as_those_of_the_training_were() {
+    let lab = Lab::new();
+    fs::create_dir(lab.file("set")).unwrap();
+    for part in ["train", "t10k"] {
+        let (pixels, labels) = images(40);
+        fs::write(lab.file(&format!("set/{part}-images-idx3-ubyte")), pixels).unwrap();
+        fs::write(lab.file(&format!("set/{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    let source = "data.source.idx.folder = \"set\"\ndata.view = { fourier = { rows = 2, columns = 1 } }\ndata.augment = { horizontal_flip = true }";
+    train_on(lab.path(), source);
+    let summary = fs::read_to_string(lab.file("other/summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let right = summary["test_accuracy"].as_f64().unwrap();
+    let images_of = ["predict", "other", "set/t10k-images-idx3-ubyte"];
+    let (text, said) = succeed(lab.path(), &images_of);
+    let answers = rows(&text).into_iter().skip(1);
+    let found = answers.filter(|row| row[1] == row[4]).count() as f64 / 40.0;
+    assert!((found - right).abs() < 1e-6, "{found}, not {right}: {said}");
+}
+
 /// A sound of 0.1 s at 8 kHz as a WAV file of 16-bit samples.
 fn sound(hertz: f64, phase: f64) -> Vec<u8> {
     let samples: Vec<i16> = (0..800)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::Error;
+use crate::data::Locator;
 use crate::devices::rig::listener::require_token;
 use crate::devices::rig::transport::{Serial, SerialConfig};
 use crate::devices::rig::{
@@ -148,7 +149,10 @@ fn emulator(command: &Serve) -> Result<Emulator, Error> {
         Error::Usage(format!("name one of the recipe's devices by --name: {}", names.join(", ")))
     })?;
     let name = names[place];
-    let config = recipe.devices[name].simulated().ok_or_else(|| {
+    let mut entry = recipe.devices[name].clone();
+    let folder = command.recipe.parent().unwrap_or(Path::new("."));
+    entry.make_absolute(&Locator::new(folder, None))?;
+    let config = entry.simulated().ok_or_else(|| {
         Error::Usage(format!("`{name}` has no model in the recipe; name a simulated device"))
     })?;
     let device = config.fabricate(recipe.device_seed_of(place))?.device;

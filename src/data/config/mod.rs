@@ -7,6 +7,7 @@ mod series;
 
 use std::path::{Path, PathBuf};
 
+use nalgebra::DMatrix;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
@@ -16,7 +17,7 @@ pub use self::csv::{CsvConfig, CsvLayout};
 pub use self::sequence::{SequenceConfig, SequenceTarget};
 pub use self::series::{ChannelConfig, MackeyGlassConfig, SeriesConfig};
 
-use super::{AugmentConfig, FourierConfig, Locator, SoundConfig};
+use super::{AugmentConfig, FourierConfig, ImageSize, Locator, SoundConfig};
 use crate::Error;
 
 /// `[data]` of a recipe.
@@ -44,6 +45,16 @@ pub struct DataConfig {
 pub enum ViewConfig {
     /// The middle of its Fourier transform.
     Fourier(FourierConfig),
+}
+
+impl ViewConfig {
+    /// The features that the network takes, of `images` of this `size`, `[pixels × samples]`.
+    #[must_use]
+    pub fn features(&self, images: &DMatrix<f32>, size: ImageSize) -> DMatrix<f32> {
+        match self {
+            Self::Fourier(fourier) => fourier.features(images, size),
+        }
+    }
 }
 
 impl DataConfig {
@@ -181,13 +192,7 @@ impl SourceConfig {
         data_dir: Option<&Path>,
     ) -> Result<(), Error> {
         let locator = Locator::new(recipe_folder, data_dir);
-        let absolute = |path: &mut PathBuf| -> Result<(), Error> {
-            let found = locator.find(path)?;
-            *path = found
-                .canonicalize()
-                .map_err(Error::file(&found, "check that the folders above it can be read"))?;
-            Ok(())
-        };
+        let absolute = |path: &mut PathBuf| locator.make_absolute(path);
         match self {
             Self::Vowels | Self::Digits | Self::Diabetes | Self::Given => Ok(()),
             Self::Csv(config) => {

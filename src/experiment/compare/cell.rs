@@ -4,46 +4,52 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{ADVICE, overrides};
 use super::sweep::SweptValues;
+use crate::Error;
 use crate::experiment::options::RunOptions;
+use crate::experiment::recipe::Column;
 use crate::experiment::run::{resume, train};
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
 use crate::training::{EpochMetrics, Observer};
-use crate::{Error, Rule};
 
 /// Identifies one run of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellKey {
     /// Values of the swept keys.
     pub settings: SweptValues,
-    /// The rule.
-    pub rule: Rule,
+    /// The rule and its settings.
+    pub column: Column,
     /// The seed.
     pub seed: u64,
 }
 
 impl CellKey {
-    /// Rule, seed and swept values, in words.
+    /// Column, seed and swept values, in words.
     pub(super) fn in_words(&self) -> String {
-        let Self { settings, rule, seed } = self;
+        let Self { settings, column: Column { name, .. }, seed } = self;
         let settings: String =
             settings.iter().map(|(key, value)| format!(", {key} {value}")).collect();
-        format!("{rule}, seed {seed}{settings}")
+        format!("{name}, seed {seed}{settings}")
     }
 
-    /// Name of the run's folder: swept values, rule, seed.
+    /// Name of the run's folder: swept values, column, seed.
     pub(super) fn folder(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
         let values: String = self
             .settings
             .iter()
             .map(|(key, value)| {
                 let key = key.rsplit('.').next().unwrap_or(key);
-                format!("{key}={value}-").chars().map(plain).collect::<String>()
+                format!("{}-", file_name(&format!("{key}={value}")))
             })
             .collect();
-        format!("{values}{}-{}", self.rule, self.seed)
+        format!("{values}{}-{}", file_name(&self.column.name), self.seed)
     }
+}
+
+/// `name` without letters that a file system may refuse.
+pub(crate) fn file_name(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "=.-_".contains(c) { c } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 /// One run of a comparison.
@@ -51,8 +57,8 @@ impl CellKey {
 pub struct Cell {
     /// Values of the swept keys.
     pub settings: SweptValues,
-    /// The rule.
-    pub rule: Rule,
+    /// Name of the column.
+    pub column: String,
     /// The seed.
     pub seed: u64,
     /// Name of the run's folder inside the comparison's.
@@ -72,7 +78,7 @@ pub(super) fn make(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Cell, Error> {
-    let CellKey { settings, rule, seed } = key;
+    let CellKey { settings, column: Column { rule, set, .. }, seed } = key;
     let (recipe, name) = (folder.path().join(recipe), key.folder());
     let path = folder.path().join(&name);
     let options = RunOptions {
@@ -80,9 +86,11 @@ pub(super) fn make(
         seed: Some(*seed),
         out: Some(path.clone()),
         // Digital networks have their own rows.
-        set: overrides(settings)
-            .into_iter()
-            .chain(["accounting.digital_peer=false".to_owned()])
+        set: set
+            .iter()
+            .cloned()
+            .chain(overrides(settings))
+            .chain(["accounting.digital_peer=false", "compare=[]"].map(str::to_owned))
             .collect(),
         ..options.clone()
     };
@@ -95,6 +103,6 @@ pub(super) fn make(
         train(&recipe, &options, observer)?.0
     };
     let history = run.read_metrics()?;
-    let CellKey { settings, rule, seed } = key.clone();
-    Ok(Cell { settings, rule, seed, folder: name, summary, history })
+    let CellKey { settings, column, seed } = key.clone();
+    Ok(Cell { settings, column: column.name, seed, folder: name, summary, history })
 }

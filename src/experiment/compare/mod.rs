@@ -1,4 +1,4 @@
-//! Comparison of training rules: every rule on every seed and every swept value, and digital networks.
+//! Comparison of training rules, each with settings of its own: every one on every seed and every swept value, and digital networks.
 //!
 //! A comparison is a folder of runs. Each run can be resumed, and so can the comparison.
 
@@ -14,8 +14,9 @@ mod sweep;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::cell::file_name;
 pub use self::cell::{Cell, CellKey};
-pub use self::plan::{Compared, Plan, plan_comparison};
+pub use self::plan::{Compared, Plan, RULES, plan_comparison};
 pub(super) use self::pool::Jobs;
 pub use self::results::{Comparison, ComparisonRow, Effort, SeedScores, WorstTwin};
 pub(super) use self::settings::seeds_from;

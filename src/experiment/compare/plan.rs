@@ -9,7 +9,7 @@ use super::settings::{overrides, seeds_from};
 use super::sweep::{Sweep, SweptValues, combinations};
 use crate::experiment::feasible::{check_sweeps, refuse_repeated, why_not};
 use crate::experiment::options::RunOptions;
-use crate::experiment::recipe::Recipe;
+use crate::experiment::recipe::{Column, Recipe};
 use crate::experiment::run_folder::RunFolder;
 use crate::training::{Event, Observer};
 use crate::{Error, Rule};
@@ -19,8 +19,8 @@ use crate::{Error, Rule};
 pub struct Plan {
     /// The recipe's file name, in the comparison's folder.
     pub recipe: String,
-    /// The rules; the others are tested against the first.
-    pub rules: Vec<Rule>,
+    /// The rules with their settings; the others are tested against the first.
+    pub columns: Vec<Column>,
     /// The seeds.
     pub seeds: Vec<u64>,
     /// Swept values of the recipe, run in every combination.
@@ -41,14 +41,18 @@ impl Plan {
         combinations(&of_data.cloned().collect::<Vec<_>>())
     }
 
-    /// Every run, seed by seed: all rules on all combinations of swept values.
+    /// Every run, seed by seed: all columns on all combinations of swept values.
     #[must_use]
     pub fn cells(&self) -> Vec<CellKey> {
         let settings = self.settings();
         let of_seed = |seed: u64| {
             settings.iter().flat_map(move |settings| {
-                let of_rule = move |&rule| CellKey { settings: settings.clone(), rule, seed };
-                self.rules.iter().map(of_rule)
+                let of_column = move |column: &Column| CellKey {
+                    settings: settings.clone(),
+                    column: column.clone(),
+                    seed,
+                };
+                self.columns.iter().map(of_column)
             })
         };
         self.seeds.iter().flat_map(|&seed| of_seed(seed)).collect()
@@ -58,15 +62,19 @@ impl Plan {
 /// What to compare.
 #[derive(Clone, Copy, Debug)]
 pub struct Compared<'a> {
-    /// The rules; the others are tested against the first.
-    pub rules: &'a [Rule],
+    /// The rules; the others are tested against the first. `None` for the columns of the recipe, or [`RULES`] if it has
+    /// none.
+    pub rules: Option<&'a [Rule]>,
     /// Number of seeds, counted up from the recipe's seed or the options'.
     pub seeds: u64,
     /// Values of the recipe to sweep, in every combination.
     pub sweeps: &'a [Sweep],
 }
 
-/// Plans the comparison of the recipe at `path`: each rule on each seed and every combination of swept values.
+/// The rules of a comparison that names none, of a recipe without columns.
+pub const RULES: [Rule; 3] = [Rule::Pat, Rule::InSilico, Rule::Ideal];
+
+/// Plans the comparison of the recipe at `path`: each column on each seed and every combination of swept values.
 /// Trains nothing. Returns the plan and the folder.
 ///
 /// # Errors
@@ -79,54 +87,60 @@ pub fn plan_comparison(
     observer: &mut dyn Observer,
 ) -> Result<(Plan, RunFolder), Error> {
     let recipe = options.recipe(path)?;
-    refuse_repeated("option `rules`", &rules.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let columns: Vec<Column> = match rules {
+        Some(rules) => {
+            let names: Vec<String> = rules.iter().map(ToString::to_string).collect();
+            refuse_repeated("option `rules`", &names)?;
+            rules.iter().map(|&rule| rule.into()).collect()
+        }
+        None if recipe.compare.is_empty() => RULES.map(Column::from).to_vec(),
+        None => recipe.compare.clone(),
+    };
     check_sweeps(sweeps, &recipe)?;
     let seeds = seeds_from(recipe.seed, seeds)?;
-    let rules = &possible_rules(rules, &recipe, observer)?;
+    let columns = possible_columns(columns, &recipe, observer)?;
     options.backend.device()?;
     let name = path.file_stem().map_or("run".into(), |stem| stem.to_string_lossy());
     let folder = RunFolder::create(options.out.as_deref(), &format!("compare-{name}"), observer)?;
-    let plan = Plan {
-        recipe: format!("{name}.toml"),
-        rules: rules.to_vec(),
-        seeds,
-        sweeps: sweeps.to_vec(),
-    };
+    let plan = Plan { recipe: format!("{name}.toml"), columns, seeds, sweeps: sweeps.to_vec() };
     folder.write(&plan.recipe, &recipe.to_toml())?;
     // A rule that cannot train with a swept value is refused before the first run.
     for settings in plan.settings() {
-        let swept = Recipe::read(&folder.path().join(&plan.recipe), &overrides(&settings))?;
-        if let Some(why) = plan.rules.iter().find_map(|&rule| why_not(rule, &swept)) {
-            return Err(Error::Usage(format!("option `sweeps`: {why}")));
+        for column in &plan.columns {
+            let set = [column.set.clone(), overrides(&settings)].concat();
+            let swept = Recipe::read(&folder.path().join(&plan.recipe), &set)?;
+            if let Some(why) = why_not(column.rule, &swept) {
+                return Err(Error::Usage(format!("option `sweeps`: {why}")));
+            }
         }
     }
     folder.write_json(RunFolder::PLAN, &plan)?;
     Ok((plan, folder))
 }
 
-/// The rules among `rules` that can train on the devices of `recipe`. `observer` hears why the others cannot.
+/// The columns among `columns` that can train on the devices of `recipe`. `observer` hears why the others cannot.
 ///
 /// # Errors
-/// [`Error::Usage`] if none can.
-fn possible_rules(
-    rules: &[Rule],
+/// [`Error::Usage`] if none can, [`Error::Recipe`] for a faulty setting of a column.
+fn possible_columns(
+    columns: Vec<Column>,
     recipe: &Recipe,
     observer: &mut dyn Observer,
-) -> Result<Vec<Rule>, Error> {
+) -> Result<Vec<Column>, Error> {
     let mut possible = Vec::new();
     let mut problems = Vec::new();
-    for &rule in rules {
-        match why_not(rule, recipe) {
-            None => possible.push(rule),
-            Some(why) => problems.push((rule, why)),
+    for column in columns {
+        match why_not(column.rule, &column.apply(recipe)?) {
+            None => possible.push(column),
+            Some(why) => problems.push((column.name, why)),
         }
     }
     if possible.is_empty() {
         let problems: Vec<String> = problems.into_iter().map(|(_, why)| why).collect();
         return Err(Error::Usage(problems.join("; ")));
     }
-    for (rule, why) in problems {
-        let notice = format!("`{rule}` is left out: {why}");
+    for (name, why) in problems {
+        let notice = format!("`{name}` is left out: {why}");
         let _ = observer.observe(&Event::Notice(&notice))?;
     }
     Ok(possible)

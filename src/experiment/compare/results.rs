@@ -7,30 +7,31 @@ use super::plan::Plan;
 use super::settings::ADVICE;
 use super::statistics::{mean_and_deviation, paired_p_value};
 use super::sweep::SweptValues;
+use crate::Error;
+use crate::experiment::recipe::Column;
 use crate::experiment::run_folder::RunFolder;
 use crate::experiment::summary::Summary;
 use crate::experiment::verdict::TwinVerdict;
 use crate::loss::{Measure, unknown};
 use crate::training::TestScore;
-use crate::{Error, Rule};
 
 /// Results of a comparison: `compare.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Comparison {
     /// The plan.
     pub plan: Plan,
-    /// One row per rule and combination of swept values, then one per digital network.
+    /// One row per column and combination of swept values, then one per digital network.
     pub rows: Vec<ComparisonRow>,
     /// Every run.
     pub cells: Vec<Cell>,
 }
 
-/// Results of one rule or digital network over the seeds.
+/// Results of one column or digital network over the seeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ComparisonRow {
     /// Values of the swept keys.
     pub settings: SweptValues,
-    /// Name of the rule or digital network.
+    /// Name of the column or digital network.
     pub name: String,
     /// Test score of each seed.
     #[serde(flatten)]
@@ -41,8 +42,8 @@ pub struct ComparisonRow {
     /// Sample standard deviation of the test scores.
     #[serde(deserialize_with = "unknown::number")]
     pub standard_deviation: f32,
-    /// Two-sided p-value of the difference from the first rule (paired t-test over seeds); `None` for the first
-    /// rule, fewer than two seeds or digital networks.
+    /// Two-sided p-value of the difference from the first column (paired t-test over seeds); `None` for the first
+    /// column, fewer than two seeds or digital networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p_value: Option<f64>,
     /// Effort of its runs; `None` for a digital network.
@@ -91,7 +92,7 @@ impl SeedScores {
     }
 }
 
-/// Effort and gradient alignment of a rule's runs; means over the seeds.
+/// Effort and gradient alignment of a column's runs; means over the seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effort {
     /// Shots on all devices, calibration included.
@@ -194,21 +195,22 @@ impl Comparison {
     }
 }
 
-/// Rows of the rules, each tested against the first rule at the same swept values.
+/// Rows of the columns, each tested against the first one at the same swept values.
 pub(super) fn rows(plan: &Plan, cells: &[Cell]) -> Vec<ComparisonRow> {
     let mut rows = Vec::new();
     for settings in &plan.settings() {
-        let of_rule = |rule: Rule| -> Vec<&Cell> {
-            let own = cells.iter().filter(|cell| cell.settings == *settings && cell.rule == rule);
-            own.collect()
+        let of_column = |column: &Column| -> Vec<&Cell> {
+            let is_own = |cell: &&Cell| cell.settings == *settings && cell.column == column.name;
+            cells.iter().filter(is_own).collect()
         };
         let tests = |cells: &[&Cell]| -> Vec<TestScore> {
             cells.iter().map(|cell| cell.summary.test).collect()
         };
-        let first = plan.rules.first().map(|&rule| tests(&of_rule(rule))).unwrap_or_default();
-        for (place, &rule) in plan.rules.iter().enumerate() {
-            let own = of_rule(rule);
-            let mut row = ComparisonRow::new(settings.clone(), rule.to_string(), &tests(&own));
+        let first =
+            plan.columns.first().map(|column| tests(&of_column(column))).unwrap_or_default();
+        for (place, column) in plan.columns.iter().enumerate() {
+            let own = of_column(column);
+            let mut row = ComparisonRow::new(settings.clone(), column.name.clone(), &tests(&own));
             row.effort = Effort::of(&own);
             if place > 0 {
                 row.p_value = paired_p_value(row.test.values(), SeedScores::of(&first).values());

@@ -88,12 +88,18 @@ pub(super) fn read(
     };
     match (&recipe.data.source, known.image) {
         (SourceConfig::Idx(_), Some(size)) if !has_extension(data, "csv") => {
-            return read_images(data, every, size, schema, labelled);
+            let mut samples = read_images(data, every, size, schema, labelled)?;
+            if let Some(view) = &recipe.data.view {
+                samples.features = view.features(&samples.features, size);
+            }
+            return Ok(samples);
         }
         (SourceConfig::Speech(config), _) if is_sound => {
             return read_recordings(data, config, schema, labelled);
         }
         (SourceConfig::Arrays(config), image) if is_array => {
+            // Of a view, arrays have the features themselves.
+            let image = image.filter(|_| recipe.data.view.is_none());
             return read_arrays(data, config, every, image, schema, labelled);
         }
         _ => {}

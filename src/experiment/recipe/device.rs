@@ -6,6 +6,9 @@ use twinprop_calibration::{TwinConfig, by_name};
 use twinprop_devices::rig::{Encoding, RigOptions, RigTargets};
 use twinprop_devices::{DeviceConfig, DeviceKind, ImperfectionsConfig, validate};
 
+use crate::Error;
+use crate::data::Locator;
+
 /// A device: simulated (`model`), real (`rig` or `given`), or real with a `model` for physics twins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +66,15 @@ impl DeviceEntry {
     #[must_use]
     pub fn is_real(&self) -> bool {
         self.rig.is_some() || self.given
+    }
+
+    /// Replaces the paths of the model's files by where `locator` finds them.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a file is not found.
+    pub fn make_absolute(&mut self, locator: &Locator) -> Result<(), Error> {
+        let paths = self.model.as_mut().map_or_else(Vec::new, DeviceKind::paths_mut);
+        paths.into_iter().try_for_each(|path| locator.make_absolute(path))
     }
 
     /// Configuration of the simulated device; `None` without a model.

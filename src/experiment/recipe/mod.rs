@@ -3,6 +3,7 @@
 mod accounting;
 mod adaptation;
 mod calibration;
+mod column;
 mod device;
 mod overrides;
 mod schema;
@@ -20,6 +21,7 @@ use twinprop_devices::rig::{RigOptions, RigTargets, Target};
 pub use self::accounting::AccountingConfig;
 pub use self::adaptation::AdaptConfig;
 pub use self::calibration::{CalibrationConfig, Requirement};
+pub use self::column::Column;
 pub use self::device::{DeviceEntry, RigConfig};
 pub(super) use self::overrides::set as set_value;
 pub use self::schema::recipe_schema;
@@ -65,6 +67,9 @@ pub struct Recipe {
     /// Energy estimate, and the search for a digital peer.
     #[serde(default)]
     pub accounting: AccountingConfig,
+    /// Columns of `compare`, where it is given no rules; by default the rules pat, in-silico and ideal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compare: Vec<Column>,
 }
 
 /// Reads the TOML file at `path` and applies `overrides`, each `key.of.value=value`. `check` gets the value and its
@@ -272,6 +277,7 @@ impl Recipe {
                 "key `{key}`: a physics twin of `{name}` needs its equation; give the device a `model`, or choose a `neural`, `temporal` or `ensemble` twin, which needs none"
             ));
         }
+        Column::check(&self.compare)?;
         if self.training.parts > 1 && self.training.bean.is_some() {
             return Err("key `training.parts`: batches cannot be split with `training.bean`, which needs whole batches; leave one of them out".to_owned());
         }
