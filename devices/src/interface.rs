@@ -5,7 +5,7 @@ use std::fmt;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use crate::DeviceError;
+use crate::{DeviceError, Part};
 
 /// A run of channels of one kind: one unit, one range.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Bank {
     /// the drives. The weights are ordered by input, then by output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matrix_gain: Option<f32>,
+    /// The part of complex amplitudes that its channels have; `None` for channels that stand alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 impl Bank {
@@ -106,9 +109,18 @@ impl Channels {
     #[must_use]
     pub fn bank(name: &str, count: usize, unit: &str, minimum: f32, maximum: f32) -> Self {
         let (name, unit) = (name.to_owned(), unit.to_owned());
-        let (largest_step, matrix_gain) = (None, None);
+        let (largest_step, matrix_gain, part) = (None, None, None);
         Self {
-            banks: vec![Bank { name, count, unit, minimum, maximum, largest_step, matrix_gain }],
+            banks: vec![Bank {
+                name,
+                count,
+                unit,
+                minimum,
+                maximum,
+                largest_step,
+                matrix_gain,
+                part,
+            }],
         }
     }
 
@@ -138,6 +150,10 @@ impl Channels {
     #[must_use]
     pub fn banks(&self) -> &[Bank] {
         &self.banks
+    }
+
+    pub(crate) fn banks_mut(&mut self) -> &mut [Bank] {
+        &mut self.banks
     }
 
     /// Number of channels.
@@ -214,11 +230,14 @@ impl Channels {
 impl fmt::Display for Channels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, bank) in self.banks.iter().enumerate() {
-            let Bank { name, count, unit, minimum, maximum, largest_step, .. } = bank;
+            let Bank { name, count, unit, minimum, maximum, largest_step, part, .. } = bank;
             let comma = if place == 0 { "" } else { ", " };
             write!(f, "{comma}{count} × `{name}` from {minimum} to {maximum} {unit}")?;
             if let Some(step) = largest_step {
                 write!(f, " in steps of at most {step} {unit}")?;
+            }
+            if let Some(part) = part {
+                write!(f, " (part `{}` of complex amplitudes)", part.name())?;
             }
         }
         Ok(())

@@ -62,6 +62,7 @@
 pub mod boundary;
 #[cfg(any(feature = "rig", feature = "recording"))]
 mod checksum;
+mod complex_channels;
 pub mod differentiable;
 pub mod electronic;
 mod elementary;
@@ -90,6 +91,7 @@ mod waveform;
 pub mod whole_file;
 
 pub use boundary::{Boundary, BoundaryCounts, ShotCounter};
+pub use complex_channels::{ComplexBank, Part};
 pub use differentiable::{Constant, Differentiable, LinearisedEquation};
 #[doc(hidden)]
 pub use elementary::{tanh, vectorised};

@@ -8,7 +8,9 @@ use nalgebra::{DMatrix, DVector};
 use npyz::WriterBuilder;
 use rand::RngExt;
 use serde_json::Value;
-use twinprop_devices::optical::{CoherentStack, CoherentStackConfig, ErrorFiles, StackReadout};
+use twinprop_devices::optical::{
+    CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackReadout,
+};
 use twinprop_devices::{Differentiable, PhysicalLayer, random};
 
 /// The numbers of a nested list, in order.
@@ -145,6 +147,53 @@ fn a_perfect_mesh_conserves_power() {
         for (before, behind) in x.column_iter().zip(field.column_iter()) {
             let (before, behind) = (before.norm_squared(), behind.norm_squared());
             assert!((before - behind).abs() < 1e-5 * before, "{modes}: {before} to {behind}");
+        }
+    }
+}
+
+/// Modulators for amplitude and phase make the same light as those for its parts, and pull back to their own drives.
+#[test]
+fn amplitudes_and_phases_drive_the_stack_as_their_parts_do() {
+    let config = CoherentStackConfig { modes: 5, splitter_error: 0.1, ..Default::default() };
+    let by_parts = CoherentStack::fabricated(&config, 0.05, 4).unwrap();
+    let config = CoherentStackConfig { modulators: Modulators::AmplitudePhase, ..config };
+    let by_phase = CoherentStack::fabricated(&config, 0.05, 4).unwrap();
+    assert_eq!(by_phase.interface().inputs.complex_banks()[0].largest(), 32.0);
+    let shots = 67;
+    let mut polar = uniform(10, shots, 3.0, 1);
+    polar.rows_mut(0, 5).apply(|amplitude| *amplitude = amplitude.abs());
+    let parts = DMatrix::from_fn(10, shots, |row, shot| {
+        let (amplitude, phase) = (polar[(row % 5, shot)], polar[(row % 5 + 5, shot)]);
+        amplitude * if row < 5 { phase.cos() } else { phase.sin() }
+    });
+    let theta = uniform(3 * 25, 1, 3.0, 2).column(0).into_owned();
+    let respond = |stack: &CoherentStack, x: &DMatrix<f32>| {
+        let mut y = DMatrix::zeros(5, shots);
+        stack.respond(x, &theta, &mut y).unwrap();
+        y
+    };
+    assert!((respond(&by_phase, &polar) - respond(&by_parts, &parts)).amax() < 1e-5);
+
+    let of = uniform(5, shots, 1.0, 4);
+    let (mut dx, mut dtheta) = (DMatrix::zeros(10, shots), DVector::zeros(theta.len()));
+    by_phase.vjp(&polar, &theta, &of, &mut dx, &mut dtheta).unwrap();
+    // Central differences of all shots at once: a shot's reading depends on its own drives alone.
+    for row in 0..10 {
+        const STEP: f32 = 2e-3;
+        let moved = |step: f32| {
+            let mut moved = polar.clone();
+            moved.row_mut(row).add_scalar_mut(step);
+            respond(&by_phase, &moved)
+        };
+        let slopes = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+        for shot in 0..shots {
+            let expected = slopes.column(shot).dot(&of.column(shot));
+            let found = dx[(row, shot)];
+            let largest = dx.column(shot).amax().max(0.1);
+            assert!(
+                (found - expected).abs() < 0.02 * largest,
+                "{row}, {shot}: {found}, {expected}"
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nalgebra::{DMatrix, DVector};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use twinprop_devices::optical::{CoherentStack, CoherentStackConfig, Modulators};
 use twinprop_devices::probe::{ChannelKind, Probe, ProbeConfig};
 use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
 
@@ -105,4 +106,45 @@ fn a_probe_of_a_slow_device_keeps_its_duration() {
     assert!((500.0..1000.0).contains(&probe.timing.shots_per_second), "{:?}", probe.timing);
     assert!((1e-3..1e-2).contains(&probe.timing.latency_median), "{:?}", probe.timing);
     assert!(probe.timing.latency_95 >= probe.timing.latency_median);
+}
+
+/// A coherent stack behind modulators that drive the quadrature parts by a share `gain` of what was asked.
+struct Unbalanced {
+    stack: CoherentStack,
+    gain: f32,
+}
+
+impl PhysicalLayer for Unbalanced {
+    fn interface(&self) -> &Interface {
+        self.stack.interface()
+    }
+
+    fn measure(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let mut driven = inputs.clone();
+        let modes = driven.nrows() / 2;
+        driven.rows_mut(modes, modes).scale_mut(self.gain);
+        self.stack.measure(&driven, parameters, outputs)
+    }
+}
+
+#[test]
+fn a_probe_finds_modulators_whose_parts_do_not_match() {
+    let change = |modulators: Modulators, gain: f32| {
+        let config = CoherentStackConfig { modes: 4, meshes: 1, modulators, ..Default::default() };
+        let mut device = Unbalanced { stack: CoherentStack::nominal(&config).unwrap(), gain };
+        let probe = ProbeConfig { seconds: 0.2, seed: 3 };
+        let found = Probe::run(&mut device, &probe, |_, _| {}).unwrap().common_phase.unwrap();
+        found.change.into_iter().fold(0.0, f32::max)
+    };
+    assert!(change(Modulators::InPhaseQuadrature, 1.0) < 1e-3);
+    assert!(change(Modulators::AmplitudePhase, 1.0) < 1e-3);
+    let unbalanced = change(Modulators::InPhaseQuadrature, 0.8);
+    assert!((0.05..0.5).contains(&unbalanced), "{unbalanced}");
+    let config = ProbeConfig { seconds: 0.2, seed: 3 };
+    assert_eq!(Probe::run(&mut Known::new(10), &config, |_, _| {}).unwrap().common_phase, None);
 }

@@ -144,6 +144,7 @@ impl DataConfig {
             half.features = view.features(&half.features, size);
         }
         split.schema.features = Schema::unscaled(fourier.feature_names(), Vec::new()).features;
+        split.schema.is_complex = true;
         Ok(split)
     }
 

@@ -27,6 +27,9 @@ pub struct Schema {
     /// [`FeatureScaling::standard`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Feature>,
+    /// Whether the features are complex amplitudes: all real parts, then all imaginary parts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_complex: bool,
 }
 
 /// Name and scaling of a feature or a target.
@@ -46,7 +49,7 @@ impl Schema {
             .into_iter()
             .map(|name| Feature { name, scaling: FeatureScaling::default() })
             .collect();
-        Self { features, classes, label: None, targets: Vec::new() }
+        Self { features, classes, label: None, targets: Vec::new(), is_complex: false }
     }
 
     /// Names of the features.

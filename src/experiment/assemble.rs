@@ -7,9 +7,9 @@ use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfi
 use crate::Error;
 use crate::data::{ImageSize, Split, Targets};
 use crate::network::{
-    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
-    Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage,
-    StageSeed, Wire,
+    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Modulate, Network, Pad,
+    Patches, Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice,
+    Stage, StageSeed, Wire,
 };
 
 /// Standard deviation of a normalised drive before training: the range is ± two deviations.
@@ -236,15 +236,45 @@ impl Assembly<'_> {
             )));
         }
         let (minimum, maximum) = self.split.train.extremes();
+        if let Some(next) = self.next_physical(place).filter(|_| self.takes_amplitudes(place)) {
+            let largest: Vec<f32> =
+                minimum.iter().zip(&maximum).map(|(low, high)| high.max(-low)).collect();
+            let (real, imaginary) = largest.split_at(features / 2);
+            let largest: Vec<f32> = real
+                .iter()
+                .zip(imaginary)
+                .map(|(real, imaginary)| real.hypot(*imaginary))
+                .collect();
+            let encode = Modulate::encode(next.channels, next.shots, &largest, self.backend);
+            if let Some(encode) = encode {
+                return Ok((encode.into(), wanted));
+            }
+        }
         Ok((Encode::new(&minimum, &maximum, wanted, self.backend).into(), wanted))
     }
 
+    /// Whether the outputs of the stage at `place` are drives made of the features' complex amplitudes.
+    fn takes_amplitudes(&self, place: usize) -> bool {
+        let next = self.next_physical(place);
+        place == 0 && self.split.schema.is_complex && next.is_some_and(|next| next.padded == 0)
+    }
+
     fn wire(&self, place: usize) -> Result<(Stage, usize), Error> {
-        let NextPhysical { channels, .. } = self.next_physical(place).ok_or_else(|| {
+        let NextPhysical { channels, shots, .. } = self.next_physical(place).ok_or_else(|| {
             Error::Usage(format!(
                 "stage {place} of `network`, \"wire\", has no physical layer after it to take its unit from; add one, or use \"encode\""
             ))
         })?;
+        // In-phase and quadrature parts of one bank are in the features' order already.
+        let is_in_order =
+            shots == 1 && matches!(channels.complex_banks().as_slice(), [bank] if !bank.is_polar);
+        if self.takes_amplitudes(place)
+            && self.width == shots * channels.len()
+            && !is_in_order
+            && let Some(wire) = Modulate::wire(channels, shots, self.width / 2, self.backend)
+        {
+            return Ok((wire.into(), self.width));
+        }
         Ok((Wire::of_readings(channels, &self.units, self.backend).into(), self.width))
     }
 

@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use nalgebra::DMatrix;
 use twinprop_devices::recording;
 
 use super::confusion::confusion_chart;
+use super::device_charts::device_charts;
 use super::figure::Figure;
 use super::page::{charts, escape, facts, page, provenance_section, thousands};
 use super::parameters::parameter_charts;
-use super::plot::{BandedCurve, Curve, band_chart, line_chart};
+use super::plot::{BandedCurve, Curve, band_chart};
 use super::verdict_section::verdict_section;
 use crate::experiment::RunFolder;
 use crate::experiment::compare::{
@@ -54,9 +54,6 @@ const LOWEST_R2: f64 = -1.0;
 fn shown(measure: Measure, value: f32) -> f64 {
     f64::from(measure.shown() * value).max(LOWEST_R2)
 }
-
-/// Number of a device's shots that are shown.
-const SHOTS: usize = 3;
 
 impl CompareReport<'_> {
     /// Returns the page.
@@ -271,29 +268,13 @@ impl CompareReport<'_> {
         let run = RunFolder::at(&self.folder.join(&first.folder));
         let mut figures = Vec::new();
         for device in run.referenced() {
-            let Ok(recorded) = recording::read(&run.reference(&device)) else { continue };
-            let shots = |values: &DMatrix<f32>, what: &str| {
-                let count = values.ncols().min(SHOTS);
-                // A reference set repeats each drive; the stride skips the repetitions.
-                let stride = (values.ncols() / count.max(1)).max(1);
-                let names: Vec<String> = (1..=count).map(|shot| format!("shot {shot}")).collect();
-                let curves: Vec<Curve> = names
-                    .iter()
-                    .enumerate()
-                    .map(|(shot, name)| {
-                        let column = values.column(shot * stride);
-                        let points = column.iter().enumerate();
-                        let points = points.map(|(channel, &y)| (channel as f64, f64::from(y)));
-                        Curve { name, points: points.collect() }
-                    })
-                    .collect();
-                let title = format!("{what} of {device}");
-                line_chart(&title, "channel", "in the device's unit", None, &curves)
+            let reference = run.reference(&device);
+            let (Ok(interface), Ok(recorded)) =
+                (recording::interface(&reference), recording::read(&reference))
+            else {
+                continue;
             };
-            let drives = shots(&recorded.inputs, "Drives");
-            let readings = shots(&recorded.outputs, "Readings");
-            figures.push(Figure::new(format!("drives-{device}"), drives));
-            figures.push(Figure::new(format!("readings-{device}"), readings));
+            figures.extend(device_charts(&device, &interface, &recorded));
         }
         figures
     }

@@ -5,6 +5,7 @@ mod assembly_charts;
 mod calibration_report;
 mod compare_report;
 mod confusion;
+mod device_charts;
 mod figure;
 mod legend;
 mod meta_report;

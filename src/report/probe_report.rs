@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use twinprop_devices::probe::{ChannelKind, ChannelSweep, Probe};
+use twinprop_devices::probe::{ChannelKind, ChannelSweep, CommonPhase, Probe};
 
 use super::page::{escape, facts, page, thousands};
 use super::plot::{Curve, line_chart};
@@ -109,6 +109,15 @@ impl ProbeReport<'_> {
                 linearity.sweeps.len(),
                 some_of(unseen.iter().map(|sweep| sweep.channel.as_str()))
             ));
+        }
+        if let Some(CommonPhase { change }) = &self.probe.common_phase {
+            let known = outputs.iter().zip(change).filter(|(_, change)| change.is_finite());
+            if let Some((name, change)) = known.max_by(|one, other| one.1.total_cmp(other.1)) {
+                findings.push(format!(
+                    "A phase that all drives share changes the readings by at most {} of the signal ({name}); powers do not change if the two parts of the modulators match.",
+                    percent(*change)
+                ));
+            }
         }
         if let Some(sweep) = self.least_linear().first() {
             findings.push(format!(

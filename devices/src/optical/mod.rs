@@ -5,6 +5,8 @@ mod mzi_mesh;
 mod rows;
 mod second_harmonic;
 
-pub use coherent_stack::{CoherentStack, CoherentStackConfig, ErrorFiles, StackReadout};
+pub use coherent_stack::{
+    CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackReadout,
+};
 pub use mzi_mesh::{MziMesh, MziMeshConfig};
 pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig};

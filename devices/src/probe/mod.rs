@@ -1,8 +1,9 @@
-//! Characterisation of a device: its latency and rate, repeatability, drift, and the linearity of each
-//! channel.
+//! Characterisation of a device: its latency and rate, repeatability, drift, the linearity of each channel,
+//! and the response to a common phase of complex drives.
 //!
 //! A probe drives the device over all of its ranges, as training does.
 
+mod common_phase;
 mod drift;
 mod line;
 mod linearity;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+pub use common_phase::CommonPhase;
 pub use drift::MeasuredDrift;
 pub use linearity::{ChannelKind, ChannelSweep, Linearity};
 pub use repeatability::{Repeatability, sample_variance};
@@ -73,6 +75,9 @@ pub struct Probe {
     pub drift: MeasuredDrift,
     /// Linearity of its channels.
     pub linearity: Linearity,
+    /// Response to a common phase of complex drives, where it has such drives alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_phase: Option<CommonPhase>,
 }
 
 impl Probe {
@@ -97,6 +102,8 @@ impl Probe {
         reference.measure(&mut session)?;
         progress("repeatability", 0.1);
         let repeatability = Repeatability::measure(&mut session, &timing, config.seconds)?;
+        let common_phase =
+            CommonPhase::measure(&mut session, &repeatability, &timing, config.seconds)?;
         let left = config.seconds - session.start.elapsed().as_secs_f64();
         let linearity = Linearity::measure(
             &mut session,
@@ -124,6 +131,7 @@ impl Probe {
             repeatability,
             drift,
             linearity,
+            common_phase,
         })
     }
 }

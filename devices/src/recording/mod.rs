@@ -22,6 +22,6 @@ mod recorder;
 mod replay;
 mod segment;
 
-pub use read::read;
+pub use read::{interface, read};
 pub use recorder::{Recorder, Recording};
 pub use replay::Replay;

@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use super::index::{Contents, contents};
 use super::segment::Segment;
-use crate::{DeviceError, Shots};
+use crate::{DeviceError, Interface, Shots};
 
 /// The shots of the recording in `folder` in their order; every checksum is compared.
 ///
@@ -15,6 +15,17 @@ use crate::{DeviceError, Shots};
 pub fn read(folder: &Path) -> Result<Shots, DeviceError> {
     read_segments(folder)
         .map_err(|problem| DeviceError::Recording { path: folder.to_owned(), problem })
+}
+
+/// What the device of the recording in `folder` accepted and returned.
+///
+/// # Errors
+/// [`DeviceError::Recording`] if there is no recording, or it is damaged.
+pub fn interface(folder: &Path) -> Result<Interface, DeviceError> {
+    let contents = contents(folder);
+    let contents =
+        contents.map_err(|problem| DeviceError::Recording { path: folder.to_owned(), problem })?;
+    Ok(contents.interface)
 }
 
 fn read_segments(folder: &Path) -> Result<Shots, String> {

@@ -132,6 +132,9 @@ impl Description {
                     Self::MOST_CHANNELS
                 ));
             }
+            if let Some(fault) = channels.fault_of_parts(side) {
+                return Some(fault);
+            }
             for bank in channels.banks() {
                 let (name, minimum, maximum) = (&bank.name, bank.minimum, bank.maximum);
                 if !(minimum.is_finite() && maximum.is_finite() && minimum < maximum) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use twinprop_devices::{Bank, Channels, Interface};
+use twinprop_devices::{Bank, Channels, Interface, Part};
 
 use super::record::{TrainedFeature, TrainedOn};
 use crate::data::{self, FeatureScaling, Schema};
@@ -185,6 +185,13 @@ fn bank_changes(side: &str, before: &Bank, now: &Bank) -> Vec<String> {
             |bank: &Bank| bank.matrix_gain.map_or("none".to_owned(), |gain| gain.to_string());
         let (before, now) = (gain(before), gain(now));
         found.push(format!("the matrix gain of its {side} `{name}` was {before} and is {now}"));
+    }
+    if before.part != now.part {
+        let part = |bank: &Bank| bank.part.map_or("none", Part::name);
+        let (before, now) = (part(before), part(now));
+        found.push(format!(
+            "the part of complex amplitudes of its {side} `{name}` was {before} and is {now}"
+        ));
     }
     found
 }

@@ -36,6 +36,9 @@ pub struct TrainedOn {
     /// Size of the images that the features are, if they are images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageSize>,
+    /// Whether the features are complex amplitudes: all real parts, then all imaginary parts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_complex: bool,
     /// Seed that divided the samples, where the recipe's split is drawn.
     pub seed: u64,
     /// The samples that were learned from.
@@ -114,6 +117,7 @@ impl TrainedOn {
             label: split.schema.label.clone(),
             targets: split.schema.targets.clone(),
             image: split.image,
+            is_complex: split.schema.is_complex,
             seed: recipe.seed,
             train: half(&split.train),
             test: half(&split.test),
@@ -195,6 +199,7 @@ impl TrainedOn {
             classes: self.classes.clone(),
             label: self.label.clone(),
             targets: self.targets.clone(),
+            is_complex: self.is_complex,
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::modulators::Modulators;
 use crate::validate;
 
 /// A coherent stack of meshes, as a recipe describes it.
@@ -43,7 +44,9 @@ pub struct CoherentStackConfig {
     pub gain: f64,
     /// Phase φ_b of an activation in the dark, in rad.
     pub bias: f64,
-    /// Largest in-phase and quadrature amplitude of a drive; the smallest is its negative.
+    /// The parts of the complex amplitudes that the drives are.
+    pub modulators: Modulators,
+    /// Largest amplitude of a drive, also of its in-phase and its quadrature part, which go down to its negative.
     #[serde(deserialize_with = "validate::positive")]
     pub largest_drive: f64,
     /// How the detectors at the end are read.
@@ -93,6 +96,7 @@ impl Default for CoherentStackConfig {
             tapped: 0.1,
             gain: 0.05 * PI,
             bias: PI,
+            modulators: Modulators::default(),
             largest_drive: 32.0,
             readout: StackReadout::AutoRange,
             seconds_per_shot: 1e-6,

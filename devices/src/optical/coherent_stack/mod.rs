@@ -12,7 +12,7 @@
 //!
 //! Column c of a mesh has an interferometer on modes (i, i + 1) for every i of c's parity; a mode without one is multiplied
 //! by −i, as is the lower arm of an interferometer in its bar state (Clements et al., Optica 3, 1460, 2016, fig. 1). x are complex
-//! amplitudes, in-phase parts first; light keeps its phase from the first drive to the last detector. f is an
+//! amplitudes, set as in-phase and quadrature parts or as amplitude and phase ([`Modulators`]); light keeps its phase from the first drive to the last detector. f is an
 //! electro-optic activation (Williamson et al., IEEE J. Sel. Top. Quantum Electron. 26, 7700412, 2020, eq. 7). The
 //! detectors' gain follows each shot, or is fixed ([`StackReadout`]). The stack is that of Zheng et al., Nature
 //! Machine Intelligence 5, 1119 (2023).
@@ -38,10 +38,12 @@ mod errors;
 mod haar;
 mod interferometer;
 mod mesh;
+mod modulators;
 mod pass;
 mod stack;
 
 pub use config::{CoherentStackConfig, ErrorFiles, StackReadout};
+pub use modulators::Modulators;
 pub use stack::CoherentStack;
 
 use nalgebra::{DMatrix, DVector};
@@ -52,7 +54,7 @@ use pass::{Pass, respond};
 use stack::OfMeshes;
 
 impl CoherentStack {
-    /// The complex fields behind each mesh at `inputs` `[2 N × shots]` and `parameters`, in-phase parts first:
+    /// The complex fields behind each mesh at the drives `inputs` `[2 N × shots]` and `parameters`, in-phase parts first:
     /// `[2 N × shots]` each.
     ///
     /// # Errors

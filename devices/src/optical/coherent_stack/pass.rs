@@ -1,5 +1,7 @@
 //! Light through a stack, and the adjoint of its readings, for some shots at a time.
 
+use std::borrow::Cow;
+
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
@@ -20,6 +22,9 @@ const FLOOR: f32 = 1e-12;
 pub(super) struct Pass {
     stack: CoherentStack,
     meshes: Vec<Mesh>,
+    /// The drives, where they are not the amplitudes.
+    drives: Option<DMatrix<f32>>,
+    /// x, in-phase parts first, `[2 N × shots]`.
     inputs: DMatrix<f32>,
     /// z, `[2 N × shots of the task]` of one mesh after the other, task by task.
     fields: Vec<f32>,
@@ -42,10 +47,11 @@ struct Sums {
 /// The readings of `stack`.
 pub(super) fn respond(
     stack: &CoherentStack,
-    inputs: &DMatrix<f32>,
+    drives: &DMatrix<f32>,
     parameters: &DVector<f32>,
     outputs: &mut DMatrix<f32>,
 ) {
+    let inputs = stack.modulators.amplitudes(drives);
     let (meshes, modes) = (stack.at(parameters.as_slice()), stack.modes);
     let tasks = inputs.as_slice().par_chunks(2 * modes * SHOTS_A_TASK);
     let tasks = tasks.zip(outputs.as_mut_slice().par_chunks_mut(modes * SHOTS_A_TASK));
@@ -161,8 +167,12 @@ fn norm(powers: &[f32]) -> f32 {
 }
 
 impl Pass {
-    /// The fields of `stack` at `inputs` and `parameters`, which fit its interface.
-    pub fn new(stack: &CoherentStack, inputs: &DMatrix<f32>, parameters: &DVector<f32>) -> Self {
+    /// The fields of `stack` at `drives` and `parameters`, which fit its interface.
+    pub fn new(stack: &CoherentStack, drives: &DMatrix<f32>, parameters: &DVector<f32>) -> Self {
+        let (drives, inputs) = match stack.modulators.amplitudes(drives) {
+            Cow::Borrowed(inputs) => (None, inputs.clone()),
+            Cow::Owned(inputs) => (Some(drives.clone()), inputs),
+        };
         let (meshes, modes) = (stack.at(parameters.as_slice()), stack.modes);
         let mut fields = vec![0.0; meshes.len() * inputs.len()];
         let tasks = inputs.as_slice().par_chunks(2 * modes * SHOTS_A_TASK);
@@ -182,7 +192,7 @@ impl Pass {
                 }
             },
         );
-        Self { stack: stack.clone(), meshes, inputs: inputs.clone(), fields }
+        Self { stack: stack.clone(), meshes, drives, inputs, fields }
     }
 
     /// The fields behind each mesh, `[2 N × shots]`.
@@ -210,15 +220,15 @@ impl Pass {
         readings
     }
 
-    /// What the cotangents `[N × shots]` of the readings say, where the device gave `readings`; those of the inputs are
-    /// written to `input_cotangents`.
+    /// What the cotangents `[N × shots]` of the readings say, where the device gave `readings`; those of the amplitudes
+    /// x are written to `input_cotangents`.
     pub fn pull_back(
         &self,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: Option<&mut DMatrix<f32>>,
     ) -> Pulled {
-        let Self { stack, meshes, inputs, fields } = self;
+        let Self { stack, meshes, inputs, fields, .. } = self;
         let (modes, count) = (stack.modes, meshes.len());
         let mut unused;
         let of_inputs = match input_cotangents {
@@ -337,6 +347,9 @@ impl LinearisedEquation for Pass {
         parameter_cotangents: &mut DVector<f32>,
     ) {
         let pulled = self.pull_back(readings, cotangents, Some(input_cotangents));
+        if let Some(drives) = &self.drives {
+            self.stack.modulators.pull_back(drives, input_cotangents);
+        }
         let of_meshes = OfMeshes::new(&self.stack, &pulled.meshes);
         parameter_cotangents.as_mut_slice().copy_from_slice(&of_meshes.parameters);
     }

@@ -9,6 +9,7 @@ use super::config::{CoherentStackConfig, StackReadout};
 use super::errors::Errors;
 use super::interferometer::{Interferometer, Splitters};
 use super::mesh::{Mesh, MeshSlopes, places};
+use super::modulators::Modulators;
 use crate::{Channels, Constant, DeviceError, Interface, random};
 
 /// A coherent stack: nominal, or as built.
@@ -17,6 +18,7 @@ pub struct CoherentStack {
     pub(super) interface: Interface,
     pub(super) modes: usize,
     pub(super) meshes: usize,
+    pub(super) modulators: Modulators,
     pub(super) activation: Activation,
     pub(super) readout: StackReadout,
     crosstalk: f32,
@@ -65,7 +67,7 @@ impl CoherentStack {
         errors: Errors,
         sensitivity: Vec<f32>,
     ) -> Result<Self, DeviceError> {
-        let CoherentStackConfig { modes, meshes, readout, .. } = *config;
+        let CoherentStackConfig { modes, meshes, modulators, readout, .. } = *config;
         if modes < 2 {
             return Err(DeviceError::Config {
                 device: "coherent_stack".to_owned(),
@@ -81,8 +83,7 @@ impl CoherentStack {
         let mut stack = Self {
             interface: Interface {
                 device: "coherent_stack".to_owned(),
-                inputs: Channels::bank("in-phase", modes, "1", -largest, largest)
-                    .and(Channels::bank("quadrature", modes, "1", -largest, largest)),
+                inputs: modulators.channels(modes, largest),
                 parameters: phases("theta", count)
                     .and(phases("phi", count))
                     .and(phases("gamma", meshes * modes)),
@@ -91,6 +92,7 @@ impl CoherentStack {
             },
             modes,
             meshes,
+            modulators,
             activation: Activation::new(config),
             readout,
             crosstalk: crosstalk as f32,
