@@ -18,6 +18,17 @@ import twinprop_rig
 from twinprop_rig import Device, Header, bank, decode, encode
 
 
+class Complex(unittest.TestCase):
+    def test_two_banks_say_that_they_are_parts_of_complex_drives(self):
+        for polar, parts in [(False, ["in_phase", "quadrature"]), (True, ["amplitude", "phase"])]:
+            drives = twinprop_rig.complex_bank("field", 3, "V", 2, polar)
+            device = Device(lambda xs, p: xs[0][:1], [*drives, bank("gain", 1, "V", 0, 1)], (), bank("y", 1, "V", -4, 4))
+            self.assertEqual(device.inputs.count, 7)
+            told = json.loads(device.description)["interface"]["inputs"]
+            self.assertEqual([b.get("part") for b in told], [*parts, None])
+            self.assertEqual(told[1]["unit"], "rad" if polar else "V")
+
+
 class Broken(Exception):
     def __str__(self):
         raise KeyboardInterrupt

@@ -151,6 +151,15 @@ impl Device {
     ) -> PyResult<Self> {
         let interface: Interface = serde_json::from_str(interface)
             .map_err(|error| exception(py, "DataError", error.to_string()))?;
+        let Interface { inputs, parameters, outputs, .. } = &interface;
+        for (side, channels) in
+            [("inputs", inputs), ("parameters", parameters), ("outputs", outputs)]
+        {
+            if let Some(fault) = channels.fault_of_parts(side) {
+                let of_device = format!("device `{}`: {fault}", interface.device);
+                return Err(exception(py, "RecipeError", of_device));
+            }
+        }
         let job = Arc::new(Mutex::new(None));
         let called = format!("the function of device `{}`", interface.device);
         let registration = Registration::new(function, called);

@@ -117,6 +117,31 @@ def test_a_device_is_not_measured_from_within_its_own_function() -> None:
     assert circular.interface.n_inputs == 1
 
 
+def test_complex_drives_are_two_banks_that_belong_together() -> None:
+    for polar in (False, True):
+
+        @tp.device(
+            inputs=tp.complex_bank("field", 2, "V", 2, polar=polar),
+            outputs=tp.bank("power", 2, "mW", 0, 4),
+        )
+        def modulator(x: Any, theta: Any) -> Any:
+            first, second = x[:, :2], x[:, 2:]
+            return first**2 if polar else first**2 + second**2
+
+        parts = [bank.part for bank in modulator.interface.inputs]
+        assert parts == (["amplitude", "phase"] if polar else ["in_phase", "quadrature"])
+        power = modulator.measure([[1.0, 0.5, 0.0, 1.0]], [])
+        assert power[0] == pytest.approx([1.0, 0.25 if polar else 1.25])
+        if polar:
+            with pytest.raises(tp.DataError):
+                modulator.measure([[-1.0, 0.5, 0.0, 1.0]], [])
+    first, _ = tp.complex_bank("field", 2, "V", 2)
+    with pytest.raises(tp.RecipeError, match="no bank with as many of the part `quadrature`"):
+        tp.device(inputs=first, outputs=tp.bank("power", 2, "mW", 0, 4))(lambda x, theta: x)
+    with pytest.raises(tp.RecipeError, match="above 0"):
+        tp.complex_bank("field", 2, "V", -1)
+
+
 def test_a_copy_is_the_same_device_and_only_simulated_ones_are_pickled(lab: Any) -> None:
     assert copy.deepcopy(lab) is lab and copy.copy(lab) is lab
     with pytest.raises(tp.DeviceError, match="open it again"):

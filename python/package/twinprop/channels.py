@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import RecipeError
 
-__all__ = ["Bank", "Channels", "Interface", "bank", "whole"]
+__all__ = ["Bank", "Channels", "Interface", "bank", "complex_bank", "whole"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Bank:
 
     >>> import twinprop as tp
     >>> tp.bank("drive", 9, "V", 0, 1)
-    Bank(name='drive', count=9, unit='V', minimum=0.0, maximum=1.0, largest_step=None)
+    Bank(name='drive', count=9, unit='V', minimum=0.0, maximum=1.0, largest_step=None, part=None)
     """
 
     name: str
@@ -37,6 +37,9 @@ class Bank:
     """Largest such value."""
     largest_step: float | None = None
     """Largest change from one shot to the next; `None` is any."""
+    part: str | None = None
+    """The part of complex amplitudes that its channels have: `"in_phase"`, followed by a bank of `"quadrature"` parts, or
+    `"amplitude"`, followed by a bank of `"phase"`s in rad. `None` for channels that stand alone."""
 
     def _json(self) -> dict[str, Any]:
         values = {
@@ -48,6 +51,8 @@ class Bank:
         }
         if self.largest_step is not None:
             values["largest_step"] = self.largest_step
+        if self.part is not None:
+            values["part"] = self.part
         return values
 
 
@@ -72,6 +77,30 @@ def bank(
     if step is not None and not step > 0:
         raise RecipeError(f"bank {name!r} has the largest step {step}; it must be above 0")
     return Bank(name, count, unit, float(minimum), float(maximum), step)
+
+
+def complex_bank(
+    name: str, count: int, unit: str, largest: float, *, polar: bool = False
+) -> tuple[Bank, Bank]:
+    """Two banks that carry `count` complex amplitudes up to `largest`: their in-phase and quadrature parts, or with
+    `polar` their amplitudes and phases.
+
+    >>> import twinprop as tp
+    >>> field, phase = tp.complex_bank("field", 64, "V", 2, polar=True)
+    >>> field.maximum, phase.unit
+    (2.0, 'rad')
+    """
+    if not (math.isfinite(largest) and largest > 0):
+        raise RecipeError(
+            f"the amplitudes of {name!r} go up to {largest}; give a finite number above 0"
+        )
+    if polar:
+        amplitude = bank(f"amplitude of {name}", count, unit, 0, largest)
+        phase = bank(f"phase of {name}", count, "rad", -math.pi, math.pi)
+        return replace(amplitude, part="amplitude"), replace(phase, part="phase")
+    in_phase = bank(f"in-phase {name}", count, unit, -largest, largest)
+    quadrature = bank(f"quadrature {name}", count, unit, -largest, largest)
+    return replace(in_phase, part="in_phase"), replace(quadrature, part="quadrature")
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -148,7 +177,7 @@ class Interface:
         values = json.loads(text)
 
         def banks(key: str) -> tuple[Bank, ...]:
-            keys = ("name", "count", "unit", "minimum", "maximum", "largest_step")
+            keys = ("name", "count", "unit", "minimum", "maximum", "largest_step", "part")
             return tuple(Bank(*(bank.get(k) for k in keys)) for bank in values[key])
 
         return Interface(

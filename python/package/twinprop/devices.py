@@ -101,7 +101,10 @@ class Device:
 
         def banks(of: tuple[Bank, ...]) -> list[Any]:
             return [
-                rig.bank(b.name, b.count, b.unit, b.minimum, b.maximum, b.largest_step) for b in of
+                rig.bank(
+                    b.name, b.count, b.unit, b.minimum, b.maximum, b.largest_step, part=b.part
+                )
+                for b in of
             ]
 
         i = self.interface

@@ -203,12 +203,13 @@ def largest_payload(frame):
 # The interface.
 
 
-def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=None):
+def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=None, part=None):
     """`count` channels with the same unit and range; a list of banks joins several.
 
     `largest_step` is the largest change from one shot to the next that the device allows. `matrix_gain` is
     for parameters that are the weights of a linear device, listed output by output for each input: the
-    readings are `matrix_gain` times the drives times the weights."""
+    readings are `matrix_gain` times the drives times the weights. `part` is the part of complex amplitudes that
+    the channels have; see `complex_bank`."""
     found = dict(name=str(name), count=operator.index(count), unit=str(unit),
                  minimum=float(minimum), maximum=float(maximum))
     low, high = _single(minimum), _single(maximum)
@@ -220,7 +221,19 @@ def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=Non
     for key, value in [("largest_step", largest_step), ("matrix_gain", matrix_gain)]:
         if value is not None:
             found[key] = float(value)
+    if part is not None:
+        found["part"] = str(part)
     return found
+
+
+def complex_bank(name, count, unit, largest, polar=False):
+    """Two banks with `count` complex amplitudes up to `largest`, as a list: their in-phase and quadrature parts, or with
+    `polar` their amplitudes and phases (in rad)."""
+    if polar:
+        return [bank(f"amplitude of {name}", count, unit, 0, largest, part="amplitude"),
+                bank(f"phase of {name}", count, "rad", -math.pi, math.pi, part="phase")]
+    return [bank(f"{part} {name}", count, unit, -largest, largest, part=key)
+            for part, key in [("in-phase", "in_phase"), ("quadrature", "quadrature")]]
 
 
 def _single(value):
