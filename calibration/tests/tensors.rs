@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use nalgebra::{DMatrix, DVector};
 use twinprop_calibration::TensorEquation;
 use twinprop_calibration::bridge::{from_vec, to_tensor, to_vec};
-use twinprop_calibration::tensors::{OscillatorTensors, total};
+use twinprop_calibration::tensors::{OscillatorTensors, StackTensors, total};
 use twinprop_devices::mechanical::{Oscillators, OscillatorsConfig};
-use twinprop_devices::{Differentiable, PhysicalLayer};
+use twinprop_devices::optical::{CoherentStack, CoherentStackConfig, Modulators, StackReadout};
+use twinprop_devices::{Channels, Differentiable};
 
 /// The largest difference, as a share of the largest value.
 fn difference(ours: &[f32], reference: &[f32]) -> f32 {
@@ -62,30 +63,80 @@ fn agree_on(device: &Device, tolerance: f32, cases: &[(usize, usize, usize)]) {
         };
         let oscillators = Oscillators::fabricated(&config, 0.05, 3);
         let tensors = OscillatorTensors::new(&oscillators, device);
-        let wave = |place: usize| (place as f32 * 1.7).sin();
-        let x = DMatrix::from_fn(count, shots, |row, column| 2.0 * wave(row + count * column));
-        let parameters = oscillators.interface().parameters.len();
-        let theta = DVector::from_fn(parameters, |place, _| wave(3 * place + 1));
-        let dy = DMatrix::from_fn(count, shots, |row, column| wave(5 * row + 60 * column + 2));
-
-        let (mut y, mut dx) = (DMatrix::zeros(count, shots), DMatrix::zeros(count, shots));
-        let mut dtheta = DVector::zeros(parameters);
-        oscillators.respond(&x, &theta, &mut y).unwrap();
-        oscillators.vjp(&x, &theta, &dy, &mut dx, &mut dtheta).unwrap();
-
-        let x = to_tensor(&x, device);
-        let theta = from_vec(theta.as_slice().to_vec(), [1, parameters], device);
         let case = format!("{count} oscillators, {steps} steps, {shots} shots");
-        let of_y = to_vec(tensors.respond(x.clone(), theta.clone()));
-        let (of_x, of_theta) =
-            tensors.linearise(x, theta).vjp(to_tensor(&y, device), to_tensor(&dy, device));
-        for (ours, reference, what) in [
-            (of_y, y.as_slice(), "response"),
-            (to_vec(of_x), dx.as_slice(), "drives"),
-            (to_vec(of_theta), dtheta.as_slice(), "parameters"),
-        ] {
-            let difference = difference(&ours, reference);
-            assert!(difference < tolerance, "{case}: {what} off by {difference}");
-        }
+        equation_agrees(&oscillators, &tensors, shots, 2.0, (device, tolerance), &case);
+    }
+}
+
+/// Stacks with both kinds of modulators and of readout.
+fn stacks_agree_on(device: &Device, tolerance: f32) {
+    let plain = CoherentStackConfig {
+        modes: 7,
+        splitter_error: 0.1,
+        phase_error: 0.1,
+        crosstalk: 0.02,
+        loss_db: 0.2,
+        ..Default::default()
+    };
+    let polar =
+        CoherentStackConfig { modulators: Modulators::AmplitudePhase, bias: 1.0, ..plain.clone() };
+    let fixed = CoherentStackConfig {
+        readout: StackReadout::FullScale(6.0),
+        meshes: 2,
+        bias: 1.0,
+        ..plain.clone()
+    };
+    for (case, config) in [("plain", plain), ("polar", polar), ("fixed", fixed)] {
+        let stack = CoherentStack::fabricated(&config, 0.05, 3).unwrap();
+        let tensors = StackTensors::new(&stack, device);
+        equation_agrees(&stack, &tensors, 37, 3.0, (device, tolerance), case);
+    }
+}
+
+#[test]
+fn stacks_in_tensors_agree_with_the_device() {
+    stacks_agree_on(&Device::flex(), 1e-5);
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn stacks_on_a_gpu_agree_with_the_device() {
+    stacks_agree_on(&Device::wgpu(burn::tensor::DeviceKind::DefaultDevice), 1e-4);
+}
+
+/// Response and adjoint of `equation` and of `tensors` on `shots` drives up to `strength` agree.
+fn equation_agrees(
+    equation: &dyn Differentiable,
+    tensors: &dyn TensorEquation,
+    shots: usize,
+    strength: f32,
+    (device, tolerance): (&Device, f32),
+    case: &str,
+) {
+    let interface = equation.interface();
+    let [inputs, parameters, outputs] =
+        [&interface.inputs, &interface.parameters, &interface.outputs].map(Channels::len);
+    let wave = |place: usize| (place as f32 * 1.7).sin();
+    let x = DMatrix::from_fn(inputs, shots, |row, column| strength * wave(row + inputs * column));
+    let theta = DVector::from_fn(parameters, |place, _| wave(3 * place + 1));
+    let dy = DMatrix::from_fn(outputs, shots, |row, column| wave(5 * row + 60 * column + 2));
+
+    let (mut y, mut dx) = (DMatrix::zeros(outputs, shots), DMatrix::zeros(inputs, shots));
+    let mut dtheta = DVector::zeros(parameters);
+    equation.respond(&x, &theta, &mut y).unwrap();
+    equation.vjp(&x, &theta, &dy, &mut dx, &mut dtheta).unwrap();
+
+    let x = to_tensor(&x, device);
+    let theta = from_vec(theta.as_slice().to_vec(), [1, parameters], device);
+    let of_y = to_vec(tensors.respond(x.clone(), theta.clone()));
+    let (of_x, of_theta) =
+        tensors.linearise(x, theta).vjp(to_tensor(&y, device), to_tensor(&dy, device));
+    for (ours, reference, what) in [
+        (of_y, y.as_slice(), "response"),
+        (to_vec(of_x), dx.as_slice(), "drives"),
+        (to_vec(of_theta), dtheta.as_slice(), "parameters"),
+    ] {
+        let difference = difference(&ours, reference);
+        assert!(difference < tolerance, "{case}: {what} off by {difference}");
     }
 }

@@ -1,6 +1,7 @@
 //! Simulated devices' equations in burn's tensors: on a backend other than the CPU's, a device and its twin are
 //! computed by them, so that a study of simulated devices stays on the GPU.
 
+mod coherent_stack;
 mod equation;
 mod oscillators;
 mod sums;
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use twinprop_devices::Differentiable;
 use twinprop_devices::mechanical::Oscillators;
+use twinprop_devices::optical::CoherentStack;
 
+pub use coherent_stack::StackTensors;
 pub use equation::TensorEquation;
 pub(crate) use equation::by_setting;
 pub use oscillators::OscillatorTensors;
@@ -28,7 +31,13 @@ pub fn in_tensors(
     equation: &dyn Differentiable,
     backend: &Device,
 ) -> Option<Arc<dyn TensorEquation>> {
+    if is_cpu(backend) {
+        return None;
+    }
     let equation: &dyn Any = equation;
-    let oscillators = equation.downcast_ref::<Oscillators>().filter(|_| !is_cpu(backend))?;
-    Some(Arc::new(OscillatorTensors::new(oscillators, backend)))
+    if let Some(oscillators) = equation.downcast_ref::<Oscillators>() {
+        return Some(Arc::new(OscillatorTensors::new(oscillators, backend)));
+    }
+    let stack = equation.downcast_ref::<CoherentStack>()?;
+    Some(Arc::new(StackTensors::new(stack, backend)))
 }

@@ -6,7 +6,8 @@ mod rows;
 mod second_harmonic;
 
 pub use coherent_stack::{
-    CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackReadout,
+    CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackConstants, StackMatrices,
+    StackReadout,
 };
 pub use mzi_mesh::{MziMesh, MziMeshConfig};
 pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig};

@@ -13,11 +13,11 @@ use crate::elementary::sin_cos;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Activation {
     /// √(1 − α).
-    kept: f32,
+    pub kept: f32,
     /// g / 2.
-    half_gain: f32,
+    pub half_gain: f32,
     /// Sine and cosine of φ_b / 2.
-    bias: (f32, f32),
+    pub bias: (f32, f32),
 }
 
 impl Activation {

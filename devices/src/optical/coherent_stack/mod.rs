@@ -37,12 +37,14 @@ mod config;
 mod errors;
 mod haar;
 mod interferometer;
+mod matrices;
 mod mesh;
 mod modulators;
 mod pass;
 mod stack;
 
 pub use config::{CoherentStackConfig, ErrorFiles, StackReadout};
+pub use matrices::{StackConstants, StackMatrices};
 pub use modulators::Modulators;
 pub use stack::CoherentStack;
 

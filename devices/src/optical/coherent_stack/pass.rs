@@ -16,7 +16,7 @@ use crate::matrix_product::{multiply, multiply_transposed};
 const SHOTS_A_TASK: usize = 64;
 
 /// Smallest root of summed squared powers by which readings are divided.
-const FLOOR: f32 = 1e-12;
+pub(super) const FLOOR: f32 = 1e-12;
 
 /// The fields of shots behind every mesh, with what the adjoint needs.
 pub(super) struct Pass {
