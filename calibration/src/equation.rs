@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector, DVectorView};
-use twinprop_devices::{Channels, Differentiable, Interface, LinearisedEquation};
+use twinprop_devices::{Channels, Differentiable, Inside, Interface, LinearisedEquation};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
@@ -151,6 +151,10 @@ impl DigitalTwin for EquationTwin {
 
     fn uses_readings(&self) -> bool {
         self.equation.uses_readings()
+    }
+
+    fn inside(&self, shots: &ShotRun) -> Vec<Inside> {
+        self.equation.inside(&shots.inputs, &shots.parameters).expect(FITS)
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -13,7 +13,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_devices::{Differentiable, Interface};
+use twinprop_devices::{Differentiable, Inside, Interface};
 
 use crate::equation::{ConstantLearner, EquationTwin};
 use crate::error::CalibrationError;
@@ -142,6 +142,10 @@ impl DigitalTwin for HybridTwin {
 
     fn uses_readings(&self) -> bool {
         self.equation.uses_readings()
+    }
+
+    fn inside(&self, shots: &ShotRun) -> Vec<Inside> {
+        self.equation.inside(shots)
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, Differentiable, random, validate};
@@ -194,22 +195,14 @@ impl ConstantFit {
     ) -> Result<f32, DeviceError> {
         let played: usize = runs.iter().map(|run| run.outputs.len()).sum();
         let scale = 1.0 / played.max(1) as f32;
+        let parts: Vec<(f32, Vec<f32>)> = runs
+            .par_iter()
+            .map(|run| self.slope(&*equation, run, scale))
+            .collect::<Result<_, _>>()?;
         let mut gradient = vec![0.0; self.is_learned.len()];
         let mut error = 0.0;
-        for ShotRun { inputs, parameters, outputs } in runs {
-            let mut predicted = outputs.clone();
-            equation.respond(inputs, parameters, &mut predicted)?;
-            let by_output = |values: &mut DMatrix<f32>, factor: &DVector<f32>| {
-                values.column_iter_mut().for_each(|mut shot| shot.component_mul_assign(factor));
-            };
-            let mut difference = predicted - outputs;
-            by_output(&mut difference, &self.per_unit);
-            let mut cotangents = difference.clone();
-            by_output(&mut cotangents, &self.weight);
-            error += difference.dot(&cotangents) * scale;
-            cotangents *= 2.0 * scale;
-            by_output(&mut cotangents, &self.per_unit);
-            let part = equation.constant_cotangents(inputs, parameters, &cotangents)?;
+        for (part_error, part) in parts {
+            error += part_error;
             gradient.iter_mut().zip(&part).for_each(|(sum, part)| *sum += part);
         }
         for (gradient, learned) in gradient.iter_mut().zip(&self.is_learned) {
@@ -225,5 +218,31 @@ impl ConstantFit {
         self.optimiser.step([rate], vec![&mut self.values], vec![gradient]);
         equation.set_constants(&to_vec(self.values.clone()));
         Ok(error)
+    }
+
+    /// The squared error on `run` times `scale`, and its derivatives by the constants.
+    fn slope(
+        &self,
+        equation: &dyn Differentiable,
+        run: &ShotRun,
+        scale: f32,
+    ) -> Result<(f32, Vec<f32>), DeviceError> {
+        let by_output = |values: &mut DMatrix<f32>, factor: &DVector<f32>| {
+            values.column_iter_mut().for_each(|mut shot| shot.component_mul_assign(factor));
+        };
+        let mut error = 0.0;
+        let mut cotangents_of = |predicted: DMatrix<f32>| {
+            let mut difference = predicted - &run.outputs;
+            by_output(&mut difference, &self.per_unit);
+            let mut cotangents = difference.clone();
+            by_output(&mut cotangents, &self.weight);
+            error = difference.dot(&cotangents) * scale;
+            cotangents *= 2.0 * scale;
+            by_output(&mut cotangents, &self.per_unit);
+            cotangents
+        };
+        let ShotRun { inputs, parameters, .. } = run;
+        let slopes = equation.constant_cotangents_of(inputs, parameters, &mut cotangents_of)?;
+        Ok((error, slopes))
     }
 }

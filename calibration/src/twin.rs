@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
-use twinprop_devices::Interface;
+use twinprop_devices::{Inside, Interface};
 
 use crate::bridge::{to_matrix, to_tensor};
 use crate::error::CalibrationError;
@@ -103,6 +103,12 @@ pub trait DigitalTwin: Send + Sync {
     /// Whether [`vjp`](Self::vjp) depends on the readings that it gets.
     fn uses_readings(&self) -> bool {
         false
+    }
+
+    /// What it predicts about places inside the device that no channel reads, for `shots`, a run of shots of one setting;
+    /// nothing by default.
+    fn inside(&self, _shots: &ShotRun) -> Vec<Inside> {
+        Vec::new()
     }
 
     /// Multiply-adds of one shot's prediction, to leading order; a vector-Jacobian product takes about

@@ -4,7 +4,7 @@
 
 use burn::tensor::Device;
 use twinprop_calibration::bridge::{to_tensor, to_vec};
-use twinprop_calibration::design::{DesignConfig, share_settings};
+use twinprop_calibration::design::{DesignConfig, GaussianConfig, share_settings};
 use twinprop_calibration::fidelity::predict;
 use twinprop_calibration::identify::identify;
 use twinprop_calibration::{
@@ -12,7 +12,7 @@ use twinprop_calibration::{
     IdentifyConfig, NeuralTwinConfig, Shots,
 };
 use twinprop_devices::mechanical::PendulaConfig;
-use twinprop_devices::optical::MziMeshConfig;
+use twinprop_devices::optical::{CoherentStackConfig, MziMeshConfig};
 use twinprop_devices::{
     DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, SimulatedDevice,
 };
@@ -133,4 +133,58 @@ fn a_hybrid_twin_learns_what_its_equation_lacks_but_not_noise() {
     let (simulated, shots) = measured(pendula(), 600, &config.constants);
     let twin = HybridTwin::fit(simulated.nominal, &config, &fit, &shots, 1, &backend, |_, _| ());
     assert!(twin.unwrap().residual().is_none());
+}
+
+/// A stack that is read only at its end: the twin's predictions of the powers behind the other meshes are right.
+#[test]
+fn a_stack_read_at_its_end_is_known_inside() {
+    let model = CoherentStackConfig {
+        modes: 8,
+        splitter_error: 0.06,
+        phase_error: 0.06,
+        ..Default::default()
+    };
+    let model = DeviceKind::CoherentStack(model);
+    let config = DeviceConfig { model, imperfections: ImperfectionsConfig::default() };
+    let mut simulated = config.fabricate(3).unwrap();
+    let interface = simulated.device.interface().clone();
+    let learn = IdentifyConfig {
+        learn: ["splitter", "theta", "phi"].map(str::to_owned).to_vec(),
+        shots_per_setting: 64,
+        settings_per_step: 1,
+        epochs: 10,
+        learning_rate: 0.002,
+    };
+    let draw = |shots: usize, seed: u64| {
+        // Amplitudes of mean 1.
+        let design = DesignConfig::Gaussian(GaussianConfig { deviation: 0.01247 });
+        let (inputs, mut parameters) = design.draw(&interface, shots, None, seed).unwrap();
+        share_settings(&mut parameters, 64);
+        (inputs, parameters)
+    };
+    let (inputs, parameters) = draw(3200, 1);
+    let shots = Shots::measure(&mut simulated.device, inputs, parameters, |_| ()).unwrap();
+    let nominal = EquationTwin::new(simulated.nominal.clone());
+    identify(&mut *simulated.nominal, &learn, &shots, 1, &Device::flex(), |_, _| ()).unwrap();
+    let learned = EquationTwin::learned(simulated.nominal);
+    let exact = EquationTwin::new(simulated.exact);
+
+    let (inputs, parameters) = draw(256, 2);
+    let unseen = Shots::measure(&mut simulated.device, inputs, parameters, |_| ()).unwrap();
+    let r2 = |twin: &dyn DigitalTwin| -> Vec<f32> {
+        let (mut errors, mut spreads) = (vec![0.0; 2], vec![0.0; 2]);
+        for run in unseen.runs(64) {
+            let pairs = exact.inside(&run).into_iter().zip(twin.inside(&run)).enumerate();
+            for (mesh, (truth, predicted)) in pairs {
+                assert_eq!(truth.name, format!("power behind mesh {}", mesh + 1));
+                assert_eq!(truth.values.shape(), (8, 64));
+                errors[mesh] += (&truth.values - predicted.values).norm_squared();
+                spreads[mesh] += truth.values.add_scalar(-truth.values.mean()).norm_squared();
+            }
+        }
+        errors.iter().zip(spreads).map(|(error, spread)| 1.0 - error / spread).collect()
+    };
+    let (before, after) = (r2(&nominal), r2(&learned));
+    assert!(after.iter().all(|r2| *r2 > 0.99), "{after:?}");
+    assert!(before[1] < 0.9, "nothing to learn: {before:?}");
 }

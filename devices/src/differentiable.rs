@@ -76,6 +76,35 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         None
     }
 
+    /// Cotangents of the constants from those that `cotangents_of` makes of the response: a step of a fit. An equation
+    /// whose response and adjoint share much does both at once.
+    ///
+    /// # Errors
+    /// [`DeviceError::Shape`] where a size does not fit the interface.
+    fn constant_cotangents_of(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents_of: &mut dyn FnMut(DMatrix<f32>) -> DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        let mut outputs = DMatrix::zeros(self.interface().outputs.len(), inputs.ncols());
+        self.respond(inputs, parameters, &mut outputs)?;
+        self.constant_cotangents(inputs, parameters, &cotangents_of(outputs))
+    }
+
+    /// What the equation says about places inside the device that no channel reads, at drives
+    /// `inputs` `[n_inputs × shots]` of one setting; nothing by default.
+    ///
+    /// # Errors
+    /// [`DeviceError::Shape`] where a size does not fit the interface.
+    fn inside(
+        &self,
+        _inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+    ) -> Result<Vec<Inside>, DeviceError> {
+        Ok(Vec::new())
+    }
+
     /// Multiply-adds of one shot's response, to leading order; an elementary function or a division
     /// counts as ten.
     fn multiply_adds(&self) -> u64;
@@ -114,6 +143,17 @@ pub trait LinearisedEquation: Send + Sync {
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     );
+}
+
+/// A quantity inside a device that no channel reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inside {
+    /// What it is, and where: `power behind mesh 1`.
+    pub name: String,
+    /// Unit of its values.
+    pub unit: String,
+    /// `[places × shots]`.
+    pub values: DMatrix<f32>,
 }
 
 /// A constant of a device's equation, relative to the data sheet: 1 is as designed, or 0 for an error that

@@ -92,7 +92,7 @@ pub mod whole_file;
 
 pub use boundary::{Boundary, BoundaryCounts, ShotCounter};
 pub use complex_channels::{ComplexBank, Part};
-pub use differentiable::{Constant, Differentiable, LinearisedEquation};
+pub use differentiable::{Constant, Differentiable, Inside, LinearisedEquation};
 #[doc(hidden)]
 pub use elementary::{tanh, vectorised};
 pub use error::DeviceError;

@@ -13,7 +13,7 @@ use twinprop_devices::shots::beside;
 use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
 use super::build::Experiment;
-use super::calibrated::{Calibrated, CalibrationSummary, TwinSummary};
+use super::calibrated::{Calibrated, CalibrationSummary, InsideSummary, TwinSummary};
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{TwinnedDevice, file_name, load_twins};
@@ -91,9 +91,11 @@ pub(super) fn calibrate(
         judging.end(&format!("gradient cosine {:.3}", fidelity.gradient.cosine))?;
         let predicted = predict(&*twin, &unseen.inputs, &unseen.parameters, backend);
         folder.write_predicted(&instrument.name, &predicted)?;
+        let longest = config.twin.identify().map_or(1, |identify| identify.shots_per_setting);
+        let inside = InsideSummary::of(&*twin, &unseen, longest);
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
-            summary: TwinSummary { shots: seen, test_shots: unseen.len(), fidelity },
+            summary: TwinSummary { shots: seen, test_shots: unseen.len(), fidelity, inside },
         });
         instrument.twin = Some(twin);
     }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::Fidelity;
+use twinprop_calibration::{DigitalTwin, Fidelity};
+use twinprop_devices::Inside;
+use twinprop_devices::shots::{Shots, beside};
 
 use super::provenance::{self, Provenance};
 use super::recipe::Recipe;
 use super::run_folder::RunFolder;
 use super::verdict::TwinVerdict;
+use crate::loss::unknown;
 use crate::network::Laboratory;
 use crate::{Backend, Error};
 
@@ -30,6 +33,46 @@ pub struct TwinSummary {
     pub test_shots: usize,
     /// Fidelity, measured on the test shots.
     pub fidelity: Fidelity,
+    /// What the twin predicts about places that no channel reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<InsideSummary>,
+}
+
+/// A quantity inside a device that no channel reads, as its twin predicts it for the test shots.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InsideSummary {
+    /// What it is, and where.
+    pub name: String,
+    /// Unit of its values.
+    pub unit: String,
+    /// Mean of each place over the shots.
+    #[serde(deserialize_with = "unknown::numbers")]
+    pub mean: Vec<f32>,
+    /// Standard deviation of each place over the shots.
+    #[serde(deserialize_with = "unknown::numbers")]
+    pub deviation: Vec<f32>,
+}
+
+impl InsideSummary {
+    /// Of what `twin` predicts for `shots`, which are runs of `longest` on one setting.
+    pub(super) fn of(twin: &dyn DigitalTwin, shots: &Shots, longest: usize) -> Vec<Self> {
+        let mut found: Vec<Inside> = Vec::new();
+        for run in shots.runs(longest) {
+            for (place, inside) in twin.inside(&run).into_iter().enumerate() {
+                match found.get_mut(place) {
+                    None => found.push(inside),
+                    Some(before) => before.values = beside(&before.values, &inside.values),
+                }
+            }
+        }
+        let summary = found.into_iter().map(|Inside { name, unit, values }| {
+            let rows = || values.row_iter();
+            let mean: Vec<f32> = rows().map(|row| row.mean()).collect();
+            let deviation = rows().map(|row| row.variance().sqrt()).collect();
+            Self { name, unit, mean, deviation }
+        });
+        summary.collect()
+    }
 }
 
 /// Results of a calibration: `calibration.json`.

@@ -13,7 +13,7 @@ use super::trained_on::TrainedOn;
 use crate::Error;
 use crate::training::{Event, Observer, Results};
 
-pub use super::calibrated::{Calibrated, CalibrationSummary, TwinSummary};
+pub use super::calibrated::{Calibrated, CalibrationSummary, InsideSummary, TwinSummary};
 
 /// Calibrates the devices of the recipe at `path` into a new folder.
 ///

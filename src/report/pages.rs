@@ -77,6 +77,7 @@ fn sections<'a>(
         measured: &shots.measured,
         predicted: &shots.predicted,
         outputs: &shots.outputs,
+        inside: &calibration.twins[device].inside,
     });
     sections.collect()
 }

@@ -9,6 +9,7 @@ use twinprop_devices::Channels;
 
 use super::page::escape;
 use super::plot::{Curve, line_chart, scatter_chart, tick};
+use crate::experiment::calibration::InsideSummary;
 use crate::experiment::fidelity_words::in_a_sentence;
 
 /// Number of readings in the scatter charts.
@@ -26,12 +27,14 @@ pub struct TwinSection<'a> {
     pub predicted: &'a DMatrix<f32>,
     /// The device's output channels.
     pub outputs: &'a Channels,
+    /// What the twin predicts about places that no channel reads.
+    pub inside: &'a [InsideSummary],
 }
 
 impl TwinSection<'_> {
     pub(super) fn to_html(&self) -> String {
         format!(
-            "<h2>Twin of {}</h2>\n<p>{} Intervals are 99 % confidence intervals.</p>\n{}<div class=\"charts\">\n{}{}{}{}</div>\n{}",
+            "<h2>Twin of {}</h2>\n<p>{} Intervals are 99 % confidence intervals.</p>\n{}<div class=\"charts\">\n{}{}{}{}</div>\n{}{}",
             escape(self.device),
             escape(&in_a_sentence(self.fidelity)),
             self.gradients(),
@@ -39,7 +42,8 @@ impl TwinSection<'_> {
             self.residuals(),
             self.channels(),
             self.ranges(),
-            self.weaknesses()
+            self.weaknesses(),
+            self.inside()
         )
     }
 
@@ -169,6 +173,33 @@ impl TwinSection<'_> {
             );
         }
         table + "</table></div>\n"
+    }
+}
+
+impl TwinSection<'_> {
+    /// What the twin predicts about places inside the device: a chart a quantity.
+    fn inside(&self) -> String {
+        if self.inside.is_empty() {
+            return String::new();
+        }
+        let of_place = |name, values: &[f32]| {
+            let points = values.iter().enumerate();
+            let points = points.map(|(place, &value)| (place as f64, f64::from(value)));
+            Curve { name, points: points.collect() }
+        };
+        let charts: String = self
+            .inside
+            .iter()
+            .map(|InsideSummary { name, unit, mean, deviation }| {
+                let curves = [of_place("mean", mean), of_place("standard deviation", deviation)];
+                let title = format!("Predicted {name}");
+                line_chart(&title, "place", &format!("over the test shots ({unit})"), None, &curves)
+            })
+            .collect();
+        format!(
+            "<h3>Inside {}, as the twin predicts it</h3>\n<p>No channel reads these places: nothing here is measured.</p>\n<div class=\"charts\">\n{charts}</div>\n",
+            escape(self.device)
+        )
     }
 }
 

@@ -50,10 +50,11 @@ pub use stack::CoherentStack;
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{Constant, DeviceError, Differentiable, Interface, LinearisedEquation, PhysicalLayer};
+use crate::{
+    Constant, DeviceError, Differentiable, Inside, Interface, LinearisedEquation, PhysicalLayer,
+};
 
 use pass::{Pass, respond};
-use stack::OfMeshes;
 
 impl CoherentStack {
     /// The complex fields behind each mesh at the drives `inputs` `[2 N × shots]` and `parameters`, in-phase parts first:
@@ -159,10 +160,39 @@ impl Differentiable for CoherentStack {
     ) -> Result<Vec<f32>, DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let pass = Pass::new(self, inputs, parameters);
-        let pulled = pass.pull_back(&pass.readings(), cotangents, None);
-        let mut constants = OfMeshes::new(self, &pulled.meshes).constants;
-        constants.extend(pulled.sensitivity);
-        Ok(constants)
+        Ok(pass.constants(&pass.readings(), cotangents))
+    }
+
+    fn constant_cotangents_of(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        cotangents_of: &mut dyn FnMut(DMatrix<f32>) -> DMatrix<f32>,
+    ) -> Result<Vec<f32>, DeviceError> {
+        let outputs = DMatrix::zeros(self.modes, inputs.ncols());
+        self.interface.check_shapes(inputs, parameters, &outputs)?;
+        let pass = Pass::new(self, inputs, parameters);
+        let readings = pass.readings();
+        Ok(pass.constants(&readings, &cotangents_of(readings.clone())))
+    }
+
+    /// The powers behind all meshes but the last.
+    fn inside(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+    ) -> Result<Vec<Inside>, DeviceError> {
+        let mut fields = self.fields(inputs, parameters)?;
+        fields.pop();
+        let modes = self.modes;
+        let powers = fields.into_iter().enumerate().map(|(mesh, field)| Inside {
+            name: format!("power behind mesh {}", mesh + 1),
+            unit: "1".to_owned(),
+            values: DMatrix::from_fn(modes, field.ncols(), |mode, shot| {
+                field[(mode, shot)].powi(2) + field[(modes + mode, shot)].powi(2)
+            }),
+        });
+        Ok(powers.collect())
     }
 
     fn multiply_adds(&self) -> u64 {

@@ -263,6 +263,14 @@ impl Pass {
         Pulled { meshes: meshes.collect(), sensitivity: sum.sensitivity }
     }
 
+    /// Cotangents of the constants, in their order.
+    pub fn constants(&self, readings: &DMatrix<f32>, cotangents: &DMatrix<f32>) -> Vec<f32> {
+        let pulled = self.pull_back(readings, cotangents, None);
+        let mut constants = OfMeshes::new(&self.stack, &pulled.meshes).constants;
+        constants.extend(pulled.sensitivity);
+        constants
+    }
+
     fn pull_back_task(
         &self,
         fields: &[f32],
