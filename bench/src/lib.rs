@@ -6,6 +6,7 @@
 mod device_clock;
 mod device_play;
 mod fit;
+mod limit;
 mod pat_steps;
 mod peer;
 mod program;
@@ -34,6 +35,7 @@ use twinprop::training::{Awake, TrainingConfig, Unobserved};
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
 pub use fit::Fit;
+pub use limit::{Machine, Work};
 pub use pat_steps::{PAT_STEPS, PatStep};
 pub use peer::{Peer, in_turns, steps_in_turns, vjps_in_turns};
 pub use program::{Outcome, run};
@@ -233,6 +235,28 @@ input_noise = {noise}
 "#
     );
     Step::new(with_equations(on_noise(&recipe, count, backend).1))
+}
+
+/// The network of `experiments/mnist-stack.toml`.
+const MNIST_STACK: &str = r#"
+network = ["wire", { physical = { device = "stack", haar = true } }, { slice = { count = 10 } }]
+[data]
+source = { csv = { path = "noise.csv" } }
+[devices.stack.model.coherent_stack]
+modes = 64
+meshes = 3
+splitter_error = 0.06
+phase_error = 0.06
+"#;
+
+/// A step of the coherent stack on 500 samples of noise, with its nominal equation as the twin: its time does not depend
+/// on the amplitudes or the constants.
+///
+/// # Panics
+/// If the network cannot be built, or the temporary folder cannot be written.
+#[must_use]
+pub fn mnist_stack() -> Step {
+    Step::new(with_equations(on_noise(MNIST_STACK, 128, &Backend::Flex).1)).on_batch(500)
 }
 
 /// The network, the device and the calibration of `experiments/mnist-optical.toml`, without its images.

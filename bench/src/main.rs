@@ -4,7 +4,6 @@
 //! the same state, and prints medians and their ratio. The Python needs numpy, scipy and torch, which `bench/run.sh`
 //! installs.
 
-mod limit;
 mod results;
 
 use std::path::PathBuf;
@@ -14,11 +13,10 @@ use clap::Parser;
 use twinprop::rules::PredictiveCodingConfig;
 use twinprop::training::Awake;
 use twinprop_bench::{
-    DevicePlay, Outcome, PAT_STEPS, PatStep, Peer, in_turns, predictive_coding, run,
+    DevicePlay, Machine, Outcome, PAT_STEPS, PatStep, Peer, Work, in_turns, predictive_coding, run,
     steps_in_turns, vjps_in_turns,
 };
 
-use limit::{Machine, Work};
 use results::{Results, Row};
 
 /// Compares twinprop's devices with NumPy's, and its training steps with PyTorch's.

@@ -4,9 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use twinprop::devices::write_whole;
-use twinprop_bench::Outcome;
-
-use crate::limit::{Machine, Work};
+use twinprop_bench::{Machine, Outcome, Work};
 
 /// One subject and its peer.
 #[derive(Serialize)]

@@ -55,6 +55,14 @@ impl CoherentStack {
         }
     }
 
+    /// Multiply-adds of the meshes' matrices, which are made once a setting: an interferometer mixes two rows of N complex
+    /// numbers by a complex 2 × 2 matrix.
+    #[must_use]
+    pub fn multiply_adds_a_setting(&self) -> u64 {
+        let (modes, meshes) = (self.modes as u64, self.meshes as u64);
+        meshes * modes * modes.saturating_sub(1) / 2 * modes * 16
+    }
+
     /// Its meshes at `parameters`, from the first to the last.
     ///
     /// # Errors
