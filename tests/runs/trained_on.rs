@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use npyz::WriterBuilder;
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::{CLASSES, Lab, refused, samples, stderr, succeed, table, twinprop};
 
@@ -232,6 +234,58 @@ fn moved_files_are_found_where_the_user_says() {
     lab.write("attic/data.csv", &table().replace("mid", "middle"));
     let said = refused(lab.path(), &["evaluate", "run", "--data-dir", "attic"]);
     assert!(said.contains("`middle`"), "{said}");
+}
+
+/// A recipe on a small stack with the errors of files.
+const STACK: &str = r#"
+seed = 5
+network = ["encode", { physical = { device = "stack" } }, { linear = { outputs = 3 } }]
+data.source.csv = { path = "data.csv" }
+[devices.stack.model.coherent_stack]
+modes = 4
+meshes = 1
+error_files = { phases = "chip/phases" }
+[calibration]
+twin = "physics"
+test_shots = 10
+require = "none"
+[training]
+epochs = 1
+[accounting]
+digital_peer = false
+"#;
+
+#[test]
+fn files_of_a_devices_model_are_found_as_data_files_are() {
+    let lab = Lab::new();
+    let phases = lab.file("chip/phases/Iter0");
+    fs::create_dir_all(&phases).unwrap();
+    for name in ["theta_errors.npy", "phi_errors.npy"] {
+        let mut bytes = Vec::new();
+        let options = npyz::WriteOptions::<f64>::new().default_dtype().shape(&[4, 2]);
+        let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
+        writer.extend([0.3, -0.2, 0.1, 0.2, 0.1, 0.4, -0.3, 0.0]).unwrap();
+        writer.finish().unwrap();
+        fs::write(phases.join(name), bytes).unwrap();
+    }
+    lab.write("stack.toml", STACK);
+    let elsewhere = TempDir::new().unwrap();
+    let (recipe, run) = (lab.file("stack.toml"), lab.file("of_stack"));
+    let [recipe, run] = [&recipe, &run].map(|path| path.to_str().unwrap());
+    succeed(elsewhere.path(), &["train", recipe, "--out", run]);
+    let resolved = lab.read("of_stack/recipe.toml");
+    let found = lab.file("chip/phases").canonicalize().unwrap();
+    assert!(resolved.contains(found.to_str().unwrap()), "{resolved}");
+    succeed(elsewhere.path(), &["evaluate", run]);
+
+    fs::create_dir(lab.file("attic")).unwrap();
+    fs::rename(lab.file("chip"), lab.file("attic/chip")).unwrap();
+    let said = refused(elsewhere.path(), &["evaluate", run]);
+    assert!(said.contains("--data-dir") && said.contains("phases"), "{said}");
+    let attic = lab.file("attic");
+    succeed(elsewhere.path(), &["evaluate", run, "--data-dir", attic.to_str().unwrap()]);
+    let said = refused(elsewhere.path(), &["train", recipe, "--out", "new"]);
+    assert!(said.contains("--data-dir") && said.contains("chip/phases"), "{said}");
 }
 
 #[test]
