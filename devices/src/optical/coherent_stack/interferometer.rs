@@ -1,4 +1,4 @@
-//! An interferometer's matrix, and what its cotangent says about phases and splitters.
+//! An interferometer's matrix, and what cotangents say about its phases and splitters.
 //!
 //! ```text
 //! T = ℓ | e^{iφ} u   e^{iφ} v |      u = cos σ cos θ/2 + i cos τ sin θ/2
@@ -12,15 +12,18 @@ use std::f64::consts::FRAC_PI_2;
 use rustfft::num_complex::Complex32;
 
 use crate::elementary::sin_cos;
-use crate::optical::rows::Two;
+use crate::optical::rows::{Turns, Two};
 
-/// Sines and cosines of σ and τ of an interferometer.
+/// Sines and cosines of σ, of τ and of 2 δ_r of an interferometer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Splitters {
     sin_sum: f32,
     cos_sum: f32,
     sin_difference: f32,
     cos_difference: f32,
+    /// Of 2 δ_r.
+    sin_right: f32,
+    cos_right: f32,
 }
 
 /// An interferometer at its phases.
@@ -50,11 +53,14 @@ impl Splitters {
         let (left, right) = (f64::from(left), f64::from(right));
         let (sin_sum, cos_sum) = (FRAC_PI_2 + left + right).sin_cos();
         let (sin_difference, cos_difference) = (left - right).sin_cos();
+        let (sin_right, cos_right) = (2.0 * right).sin_cos();
         Self {
             sin_sum: sin_sum as f32,
             cos_sum: cos_sum as f32,
             sin_difference: sin_difference as f32,
             cos_difference: cos_difference as f32,
+            sin_right: sin_right as f32,
+            cos_right: cos_right as f32,
         }
     }
 }
@@ -64,7 +70,7 @@ impl Interferometer {
     #[inline(always)]
     pub fn new(splitters: Splitters, theta: f32, phi: f32, transmission: f32) -> Self {
         let (half, (sine, cosine)) = (sin_cos(0.5 * theta), sin_cos(phi));
-        let Splitters { sin_sum, cos_sum, sin_difference, cos_difference } = splitters;
+        let Splitters { sin_sum, cos_sum, sin_difference, cos_difference, .. } = splitters;
         Self {
             splitters,
             half,
@@ -96,29 +102,31 @@ impl Interferometer {
         self.adjoint().map(|t| t * scale)
     }
 
-    /// The derivatives of a function with the cotangent `of` of T.
+    /// The derivatives of a function from what the fields behind T and their cotangents say about turns.
+    ///
+    /// A change of a phase or a splitter is δT = G T with an anti-Hermitian G = (i a, b; −b*, i d), which turns the fields
+    /// behind T: for B(δ) = e^{i(π/4+δ)X} and diag(e^{iθ/2}, e^{−iθ/2}) = e^{iθZ/2} with Pauli's X and Z,
+    ///
+    /// ```text
+    ///       a                  d      b
+    /// φ     1                  0      0
+    /// θ     −½ sin 2δ_r        −a     ½ e^{iφ} cos 2δ_r
+    /// δ_r   0                  0      i e^{iφ}
+    /// δ_l   sin θ cos 2δ_r     −a     e^{iφ} (i cos θ + sin θ sin 2δ_r)
+    /// ```
     #[inline(always)]
-    pub fn slopes(&self, of: &Two) -> Slopes {
-        let Splitters { sin_sum, cos_sum, sin_difference, cos_difference } = self.splitters;
+    pub fn slopes(&self, of: &Turns) -> Slopes {
+        let Splitters { sin_right, cos_right, .. } = self.splitters;
         let (sine, cosine) = self.half;
-        let ell = self.transmission;
-        // What T's four elements say about u and v.
-        let back = self.turn.conj();
-        let of_u = (back * of[0] + of[3].conj()) * ell;
-        let of_v = (back * of[1] - of[2].conj()) * ell;
-        let upper = self.turn * Complex32::I * ell;
-        let along =
-            |cotangent: Complex32, by: Complex32| cotangent.re * by.re + cotangent.im * by.im;
-        let by_sum = -of_u.re * sin_sum * cosine + of_v.im * cos_sum * cosine;
-        let by_difference = -of_u.im * sin_difference * sine - of_v.re * cos_difference * sine;
+        let (sine, cosine) = (2.0 * sine * cosine, cosine * cosine - sine * sine);
+        // e^{iφ} b against the cotangent of b.
+        let across = self.turn.conj() * of.across;
+        let along = of.upper - of.lower;
         Slopes {
-            theta: 0.5
-                * (-of_u.re * cos_sum * sine + of_u.im * cos_difference * cosine
-                    - of_v.re * sin_difference * cosine
-                    - of_v.im * sin_sum * sine),
-            phi: along(of[0], upper * self.u) + along(of[1], upper * self.v),
-            left: by_sum + by_difference,
-            right: by_sum - by_difference,
+            theta: 0.5 * (cos_right * across.re - sin_right * along),
+            phi: of.upper,
+            left: sine * (cos_right * along + sin_right * across.re) + cosine * across.im,
+            right: across.im,
         }
     }
 }

@@ -142,13 +142,14 @@ impl Mesh {
         // Behind the last column; they go back together.
         let mut fields = self.blocks[block].clone();
         let mut pull = Rows::zeros(n, fields.width);
-        for row in 0..n {
-            for place in 0..fields.width {
-                let at = |row: usize, column: usize| of_matrix[column * 2 * n + row];
-                let column = first + place;
-                pull.real[row * fields.width + place] = at(row, column) + at(n + row, n + column);
-                pull.imaginary[row * fields.width + place] =
-                    at(n + row, column) - at(row, n + column);
+        for place in 0..fields.width {
+            let column = |column: usize| of_matrix[column * 2 * n..][..2 * n].split_at(n);
+            let of_real = column(first + place);
+            let of_imaginary = column(n + first + place);
+            for row in 0..n {
+                let at = row * fields.width + place;
+                pull.real[at] = of_real.0[row] + of_imaginary.1[row];
+                pull.imaginary[at] = of_real.1[row] - of_imaginary.0[row];
             }
         }
         let count = self.interferometers.len();
@@ -166,13 +167,13 @@ impl Mesh {
                     for place in places(n, column).rev() {
                         number -= 1;
                         let one = &self.interferometers[number];
-                        fields.mix(place, &one.inverse());
-                        let along = one.slopes(&pull.overlap(place, &fields));
+                        let turns =
+                            pull.pull_back(&mut fields, place, &one.inverse(), &one.adjoint());
+                        let along = one.slopes(&turns);
                         slopes.theta[number] = along.theta;
                         slopes.phi[number] = along.phi;
                         slopes.splitters[2 * number] = along.left;
                         slopes.splitters[2 * number + 1] = along.right;
-                        pull.mix(place, &one.adjoint());
                     }
                     for mode in alone(n, column) {
                         fields.turn(mode, true);

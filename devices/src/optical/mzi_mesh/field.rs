@@ -6,7 +6,7 @@ use rustfft::num_complex::Complex32;
 use crate::optical::rows::{Rows, Two};
 
 impl Rows {
-    /// [`overlap`](Self::overlap) with the columns added one after the other.
+    /// Outer product of rows (i, i + 1) with the conjugated rows of `other`, summed over the columns, one after the other.
     pub fn overlap_in_order(&self, i: usize, other: &Self) -> Two {
         let row = |field: &Self, row: usize| -> Vec<Complex32> {
             let place = row * field.width..(row + 1) * field.width;
