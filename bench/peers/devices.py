@@ -150,12 +150,47 @@ def mzi_mesh(modes=16):
     return play
 
 
+def coherent_stack(modes=16, meshes=3):
+    """Unitaries built up by columns of interferometers; light goes through them and the activations between."""
+    columns = [np.arange(column % 2, modes - 1, 2) for column in range(modes)]
+    phases = [[uniform(len(column), 1, high=6) for column in columns] for _ in range(2 * meshes)]
+    gammas = [uniform(1, modes, high=6) for _ in range(meshes)]
+    unit = np.result_type(real, np.complex64).type(1j)
+    data, half = uniform(SHOTS, modes) + unit * uniform(SHOTS, modes), real(0.5**0.5)
+    kept, half_gain, half_bias = real(0.9**0.5), real(0.025 * np.pi), real(0.5 * np.pi)
+
+    def mesh(thetas, phis, gamma):
+        unitary = np.diag(np.exp(unit * gamma[0]))
+        for number, upper in enumerate(columns):
+            theta, phi = thetas[number], phis[number]
+            a, b = unitary[upper], unitary[upper + 1]
+            a, b = half * (a + unit * b) * np.exp(unit * theta / 2), half * (unit * a + b) * np.exp(-unit * theta / 2)
+            unitary[upper], unitary[upper + 1] = np.exp(unit * phi) * half * (a + unit * b), half * (unit * a + b)
+            if number % 2:
+                unitary[0] *= -unit
+                unitary[-1] *= -unit
+        return unitary
+
+    def play():
+        z = data
+        for number in range(meshes):
+            if number:
+                psi = half_gain * (z.real**2 + z.imag**2) + half_bias
+                z = kept * np.cos(psi) * np.exp(-unit * psi) * z
+            z = z @ mesh(phases[2 * number], phases[2 * number + 1], gammas[number]).T
+        power = z.real**2 + z.imag**2
+        return power / np.sqrt((power * power).sum(axis=1, keepdims=True))
+
+    return play
+
+
 players = {
     "second_harmonic": second_harmonic(),
     "oscillators": oscillators(),
     "plate": plate(),
     "transistor": transistor(),
     "mzi_mesh": mzi_mesh(),
+    "coherent_stack": coherent_stack(),
 }
 for line in sys.stdin:
     with np.errstate(over="ignore"):

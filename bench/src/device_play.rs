@@ -3,7 +3,9 @@
 use nalgebra::{DMatrix, DVector};
 use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
-use twinprop::devices::optical::{MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig};
+use twinprop::devices::optical::{
+    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig,
+};
 use twinprop::devices::{Channels, DeviceError, Differentiable};
 
 /// A device and the shots that it plays repeatedly.
@@ -27,6 +29,7 @@ impl DevicePlay {
             Box::new(Plate::nominal(&PlateConfig::default())?),
             Box::new(Transistor::nominal(&TransistorConfig::default())?),
             Box::new(MziMesh::nominal(&MziMeshConfig::default())?),
+            Box::new(CoherentStack::nominal(&CoherentStackConfig::default())?),
         ];
         Ok(devices.into_iter().map(|device| Self::new(device, shots)).collect())
     }
