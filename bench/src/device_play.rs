@@ -4,7 +4,8 @@ use nalgebra::{DMatrix, DVector};
 use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
 use twinprop::devices::optical::{
-    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig,
+    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, SecondHarmonic,
+    SecondHarmonicConfig,
 };
 use twinprop::devices::{Channels, DeviceError, Differentiable};
 

@@ -157,7 +157,8 @@ fn a_stack_read_at_its_end_is_known_inside() {
     };
     let draw = |shots: usize, seed: u64| {
         // Amplitudes of mean 1.
-        let design = DesignConfig::Gaussian(GaussianConfig { deviation: 0.01247 });
+        let design =
+            DesignConfig::Gaussian(GaussianConfig { deviation: 0.01247, ..Default::default() });
         let (inputs, mut parameters) = design.draw(&interface, shots, None, seed).unwrap();
         share_settings(&mut parameters, 64);
         (inputs, parameters)

@@ -139,7 +139,7 @@ fn drawn(
     // The mean of |x| is √(π/2) standard deviations of each part.
     let half_span = f64::from(interface.inputs.banks()[0].half_span());
     let deviation = (2.0 / PI).sqrt() / (2.0 * half_span);
-    let design = DesignConfig::Gaussian(GaussianConfig { deviation });
+    let design = DesignConfig::Gaussian(GaussianConfig { deviation, ..Default::default() });
     let (inputs, mut parameters) =
         design.draw(interface, settings * SHOTS_A_SETTING, None, seed)?;
     share_settings(&mut parameters, SHOTS_A_SETTING);

@@ -1,4 +1,4 @@
-//! Inputs normal about the middle of their ranges, parameters uniform over theirs.
+//! Inputs normal about the middle of their ranges, parameters uniform over theirs, or a share of them.
 
 use nalgebra::DMatrix;
 use rand::Rng;
@@ -18,11 +18,14 @@ pub struct GaussianConfig {
     /// quadrature part, as a share of twice the largest amplitude.
     #[serde(deserialize_with = "validate::positive")]
     pub deviation: f64,
+    /// Share of a parameter's range, about its middle, over which it is uniform.
+    #[serde(deserialize_with = "validate::fraction")]
+    pub parameters: f64,
 }
 
 impl Default for GaussianConfig {
     fn default() -> Self {
-        Self { deviation: 0.1 }
+        Self { deviation: 0.1, parameters: 1.0 }
     }
 }
 
@@ -40,6 +43,10 @@ pub(super) fn draw(
 ) -> DMatrix<f32> {
     let mut drives = uniform::draw(channels, shots, random);
     for mut shot in drives.column_iter_mut() {
+        for (parameter, channel) in shot.iter_mut().zip(channels.iter()).skip(inputs) {
+            let middle = 0.5 * (channel.minimum + channel.maximum);
+            *parameter = middle + config.parameters as f32 * (*parameter - middle);
+        }
         for (drive, channel) in shot.iter_mut().zip(channels.iter()).take(inputs) {
             let middle = 0.5 * (channel.minimum + channel.maximum);
             *drive = (middle + config.deviation as f32 * channel.span() * normal(random))
@@ -70,7 +77,7 @@ mod tests {
     fn inputs_are_normal_and_parameters_uniform() {
         let channels =
             Channels::bank("x", 2, "V", -1.0, 3.0).and(Channels::bank("p", 1, "1", 0.0, 4.0));
-        let config = GaussianConfig { deviation: 0.05 };
+        let config = GaussianConfig { deviation: 0.05, ..Default::default() };
         let count = 20_000;
         let drawn = draw(&config, 2, &channels, count, &mut random::stream(1, "design"));
         for (row, (mean, deviation)) in
@@ -85,12 +92,16 @@ mod tests {
             let far = drawn.row(row).iter().filter(|value| (*value - 2.0).abs() > 1.8).count();
             far as f32 / count as f32
         };
+        let half = GaussianConfig { parameters: 0.5, ..config };
+        let drawn_half = draw(&half, 2, &channels, count, &mut random::stream(1, "design"));
+        let row = drawn_half.row(2);
+        assert!((row.min() - 1.0).abs() < 0.01 && (row.max() - 3.0).abs() < 0.01, "{row}");
         assert!(far(0) < 0.001 && (far(2) - 0.1).abs() < 0.01, "{} {}", far(0), far(2));
     }
 
     #[test]
     fn complex_amplitudes_are_complex_gaussian_in_either_form() {
-        let config = GaussianConfig { deviation: 0.1 };
+        let config = GaussianConfig { deviation: 0.1, ..Default::default() };
         let draw = |channels: &Channels| {
             draw(&config, 2, channels, 20_000, &mut random::stream(1, "design"))
         };
