@@ -12,9 +12,9 @@ use twinprop_calibration::{
     IdentifyConfig, NeuralTwinConfig, Shots,
 };
 use twinprop_devices::mechanical::PendulaConfig;
-use twinprop_devices::optical::{CoherentStackConfig, MziMeshConfig};
+use twinprop_devices::optical::{CoherentStackConfig, MicroringBankConfig, MziMeshConfig};
 use twinprop_devices::{
-    DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, SimulatedDevice,
+    DeviceConfig, DeviceKind, Differentiable, ImperfectionsConfig, PhysicalLayer, SimulatedDevice,
 };
 
 fn measured(model: DeviceKind, shots: usize, config: &IdentifyConfig) -> (SimulatedDevice, Shots) {
@@ -133,6 +133,38 @@ fn a_hybrid_twin_learns_what_its_equation_lacks_but_not_noise() {
     let (simulated, shots) = measured(pendula(), 600, &config.constants);
     let twin = HybridTwin::fit(simulated.nominal, &config, &fit, &shots, 1, &backend, |_, _| ());
     assert!(twin.unwrap().residual().is_none());
+}
+
+/// The twin of microring banks learns their resonances, heaters, detectors and crosstalk, and predicts unseen shots.
+#[test]
+fn microring_banks_are_learned_from_shots() {
+    let model = MicroringBankConfig {
+        inputs: 16,
+        outputs: 4,
+        resonance_error: 5.0,
+        efficiency_error: 0.05,
+        crosstalk: 0.03,
+        ..Default::default()
+    };
+    let config = IdentifyConfig { epochs: 80, ..Default::default() };
+    let (mut simulated, shots) = measured(DeviceKind::MicroringBank(model), 1024, &config);
+    let (seen, unseen) = shots.split_last(128);
+    let kinds = ["resonance", "heater", "sensitivity", "crosstalk"];
+    let before = kinds.map(|kind| off(&simulated, kind));
+    let nrmse = |equation: Box<dyn Differentiable>| {
+        let twin = EquationTwin::new(equation);
+        let predicted = predict(&twin, &unseen.inputs, &unseen.parameters, &Device::flex());
+        let spread = unseen.outputs.add_scalar(-unseen.outputs.mean()).norm();
+        (predicted - &unseen.outputs).norm() / spread
+    };
+    let designed = nrmse(simulated.nominal.clone());
+    identify(&mut *simulated.nominal, &config, &seen, 1, &Device::flex(), |_, _| ()).unwrap();
+    let learned = nrmse(simulated.nominal.clone());
+    assert!(learned < 0.02 * designed, "{designed} before, {learned} after");
+    for (kind, before) in kinds.iter().zip(before) {
+        let after = off(&simulated, kind);
+        assert!(after < 0.1 * before, "{kind}: {before} before, {after} after");
+    }
 }
 
 /// A stack that is read only at its end: the twin's predictions of the powers behind the other meshes are right.

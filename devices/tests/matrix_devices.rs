@@ -1,4 +1,4 @@
-//! Crossbar, mesh and stack obey the equations of their modules.
+//! Crossbar, mesh, stack and microring bank obey the equations of their modules.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -6,7 +6,8 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_devices::electronic::{Crossbar, CrossbarConfig};
 use twinprop_devices::optical::{
-    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, StackReadout,
+    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
+    StackReadout,
 };
 use twinprop_devices::{Differentiable, PhysicalLayer, random};
 
@@ -68,7 +69,16 @@ fn adjoints_agree_with_central_differences_in_drives_parameters_and_constants() 
         ..Default::default()
     };
     let fixed = CoherentStackConfig { readout: StackReadout::FullScale(10.0), ..stack.clone() };
-    let devices: [Box<dyn Differentiable>; 5] = [
+    let rings = MicroringBankConfig {
+        inputs: 18,
+        outputs: 5,
+        resonance_error: 5.0,
+        efficiency_error: 0.05,
+        crosstalk: 0.05,
+        ..Default::default()
+    };
+    let devices: [Box<dyn Differentiable>; 6] = [
+        Box::new(MicroringBank::fabricated(&rings, 0.1, 3).unwrap()),
         Box::new(CoherentStack::fabricated(&stack, 0.1, 3).unwrap()),
         Box::new(CoherentStack::fabricated(&fixed, 0.1, 3).unwrap()),
         Box::new(Crossbar::fabricated(&tile(), 0.1, 3).unwrap()),

@@ -14,7 +14,7 @@ use rand::RngExt;
 use twinprop_devices::electronic::{CrossbarConfig, TransistorConfig};
 use twinprop_devices::imperfections::{DriftConfig, DriftCourse, ImperfectionsConfig, Span};
 use twinprop_devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
-use twinprop_devices::optical::{MziMeshConfig, SecondHarmonicConfig};
+use twinprop_devices::optical::{MicroringBankConfig, MziMeshConfig, SecondHarmonicConfig};
 use twinprop_devices::recording::{self, Recorder, Replay};
 use twinprop_devices::rig::transport::Tcp;
 use twinprop_devices::rig::{Emulator, EmulatorConfig, Encoding, Farm, Patience, Rig};
@@ -80,7 +80,7 @@ fn one_by_one(device: &mut dyn PhysicalLayer, batch: &Batch) -> DMatrix<f32> {
     DMatrix::from_vec(bins, batch.inputs.ncols(), readings)
 }
 
-fn kinds() -> [DeviceKind; 7] {
+fn kinds() -> [DeviceKind; 8] {
     [
         DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()),
         DeviceKind::Oscillators(OscillatorsConfig { count: 100, ..Default::default() }),
@@ -92,6 +92,7 @@ fn kinds() -> [DeviceKind; 7] {
             drift_onset_seconds: 1e-3,
             ..Default::default()
         }),
+        DeviceKind::MicroringBank(MicroringBankConfig { inputs: 100, ..Default::default() }),
         DeviceKind::MziMesh(MziMeshConfig { modes: 100, ..Default::default() }),
     ]
 }
