@@ -146,7 +146,7 @@ fn microring_banks_are_learned_from_shots() {
         crosstalk: 0.03,
         ..Default::default()
     };
-    let config = IdentifyConfig { epochs: 80, ..Default::default() };
+    let config = IdentifyConfig { epochs: 300, ..Default::default() };
     let (mut simulated, shots) = measured(DeviceKind::MicroringBank(model), 1024, &config);
     let (seen, unseen) = shots.split_last(128);
     let kinds = ["resonance", "heater", "sensitivity", "crosstalk"];
