@@ -184,6 +184,23 @@ def coherent_stack(modes=16, meshes=3):
     return play
 
 
+def microring_bank(channels=16, rows=16):
+    """Every row's weights, ring by ring from the last to the first; then their product with the shots."""
+    data, heaters = uniform(SHOTS, channels, low=0.0), uniform(rows, channels, low=0.0, high=3.0)
+    places = np.arange(channels, dtype=real)
+    dropped, taken, share = real(0.9025), real(0.9975), real(channels**-0.5)
+
+    def play():
+        own = real(4) - real(2) * heaters
+        weights = np.full((rows, channels), -1, real)
+        for ring in reversed(range(channels)):
+            detuned = own[:, ring : ring + 1] + real(10) * (places - real(ring))
+            weights += (dropped - taken * weights) / (1 + detuned * detuned)
+        return np.clip(share * (data @ weights.T), real(-4), real(4))
+
+    return play
+
+
 players = {
     "second_harmonic": second_harmonic(),
     "oscillators": oscillators(),
@@ -191,6 +208,7 @@ players = {
     "transistor": transistor(),
     "mzi_mesh": mzi_mesh(),
     "coherent_stack": coherent_stack(),
+    "microring_bank": microring_bank(),
 }
 for line in sys.stdin:
     with np.errstate(over="ignore"):

@@ -221,7 +221,10 @@ fn each_kind_of_constant_has_its_own_cotangent() {
         let measured =
             (8.0 * (end(h) - end(-h)) - (end(2.0 * h) - end(-2.0 * h))) / (12.0 * f64::from(h));
         let (found, name) = (f64::from(predicted[place]), &constants[place].name);
-        assert!((measured - found).abs() < 5e-3 * found.abs().max(0.1), "{name}: {measured} {found}");
+        assert!(
+            (measured - found).abs() < 5e-3 * found.abs().max(0.1),
+            "{name}: {measured} {found}"
+        );
     }
 }
 

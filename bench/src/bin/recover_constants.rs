@@ -15,7 +15,7 @@ use twinprop::calibration::{
 };
 use twinprop::devices::electronic::{CrossbarConfig, TransistorConfig};
 use twinprop::devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
-use twinprop::devices::optical::{MziMeshConfig, SecondHarmonicConfig};
+use twinprop::devices::optical::{MicroringBankConfig, MziMeshConfig, SecondHarmonicConfig};
 use twinprop::devices::{Constant, DeviceConfig, DeviceKind, ImperfectionsConfig};
 
 /// Test shots, read without noise.
@@ -51,6 +51,14 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
         crosstalk: 0.02,
         ..Default::default()
     };
+    let rings = MicroringBankConfig {
+        inputs: 16,
+        outputs: 8,
+        resonance_error: 5.0,
+        efficiency_error: 0.05,
+        crosstalk: 0.02,
+        ..Default::default()
+    };
     vec![
         (
             DeviceKind::SecondHarmonic(SecondHarmonicConfig {
@@ -67,6 +75,7 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
         (DeviceKind::Transistor(TransistorConfig::default()), 1024, 0.01),
         (DeviceKind::Crossbar(crossbar), 4096, 0.01),
         (DeviceKind::MziMesh(mesh), 4096, 0.01),
+        (DeviceKind::MicroringBank(rings), 4096, 0.01),
     ]
 }
 

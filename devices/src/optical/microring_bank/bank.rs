@@ -168,21 +168,18 @@ impl MicroringBank {
         let (channels, rows) = (self.channels, self.rows);
         // An empty lane a row, where nothing is kept.
         let lanes = if kept { channels.div_ceil(LANES) * channels } else { 1 };
-        let mut all = Weights {
-            weights: vec![0.0; rows * channels],
-            behind: vec![ZERO; rows * lanes],
-        };
+        let mut all =
+            Weights { weights: vec![0.0; rows * channels], behind: vec![ZERO; rows * lanes] };
         let by_row = all.weights.par_chunks_mut(channels).zip(all.behind.par_chunks_mut(lanes));
-        by_row
-            .zip(setting.detunings.par_chunks(channels))
-            .with_min_len(ROWS_A_TASK)
-            .for_each(|((weights, behind), detunings)| {
+        by_row.zip(setting.detunings.par_chunks(channels)).with_min_len(ROWS_A_TASK).for_each(
+            |((weights, behind), detunings)| {
                 let behind = if kept { behind } else { &mut [] };
                 vectorised(
                     #[inline(always)]
                     || self.response.weigh(detunings, passed, weights, behind),
                 );
-            });
+            },
+        );
         all
     }
 

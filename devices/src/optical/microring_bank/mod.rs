@@ -46,9 +46,7 @@ pub use ring::Ring;
 
 use nalgebra::{DMatrix, DVector};
 
-use crate::{
-    Constant, DeviceError, Differentiable, Interface, LinearisedEquation, PhysicalLayer,
-};
+use crate::{Constant, DeviceError, Differentiable, Interface, LinearisedEquation, PhysicalLayer};
 
 use pass::{Pass, respond};
 

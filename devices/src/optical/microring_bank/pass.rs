@@ -41,12 +41,7 @@ pub(super) fn respond(
 }
 
 /// Readings that do not saturate.
-fn play(
-    bank: &MicroringBank,
-    weights: &[f32],
-    inputs: &DMatrix<f32>,
-    outputs: &mut DMatrix<f32>,
-) {
+fn play(bank: &MicroringBank, weights: &[f32], inputs: &DMatrix<f32>, outputs: &mut DMatrix<f32>) {
     let (channels, rows) = (bank.channels, bank.rows);
     let mut matrix = vec![0.0; weights.len()];
     for (row, gain) in bank.gains().enumerate() {
@@ -55,9 +50,9 @@ fn play(
         }
     }
     let tasks = outputs.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * rows);
-    tasks.zip(inputs.as_slice().par_chunks(SHOTS_A_TASK * channels)).for_each(
-        |(outputs, inputs)| multiply(outputs, &matrix, inputs, rows, channels),
-    );
+    tasks
+        .zip(inputs.as_slice().par_chunks(SHOTS_A_TASK * channels))
+        .for_each(|(outputs, inputs)| multiply(outputs, &matrix, inputs, rows, channels));
 }
 
 impl MicroringBank {
@@ -130,9 +125,8 @@ impl Pass {
     /// Cotangents of readings that do not saturate.
     fn open(&self, cotangents: &DMatrix<f32>) -> DMatrix<f32> {
         let saturation = self.bank.saturation();
-        cotangents.zip_map(&self.readings, |cotangent, reading| {
-            saturation.pull_back(reading, cotangent)
-        })
+        cotangents
+            .zip_map(&self.readings, |cotangent, reading| saturation.pull_back(reading, cotangent))
     }
 
     fn of_rows(&self, open: &DMatrix<f32>) -> OfRows {
