@@ -43,7 +43,7 @@ mod tests {
             let mut heated = [0.0; 5];
             heat(crosstalk, &powers, &mut heated);
             let mut slope = 0.0;
-            for n in 0..5 {
+            for n in 0..5usize {
                 let distance = |j: usize| n.abs_diff(j) as i32;
                 let sum: f32 = (0..5).map(|j| crosstalk.powi(distance(j)) * powers[j]).sum();
                 assert!((heated[n] - sum).abs() < 1e-6, "{crosstalk}, {n}: {} {sum}", heated[n]);
