@@ -139,7 +139,7 @@ fn mix_lanes<const N: usize>(
 
 /// The sum of the lanes, two halves at a time.
 #[inline(always)]
-fn total(lanes: [f32; LANES]) -> f32 {
+pub(super) fn total(lanes: [f32; LANES]) -> f32 {
     let halves: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
     let quarters: [f32; 4] = std::array::from_fn(|lane| halves[lane] + halves[lane + 4]);
     (quarters[0] + quarters[2]) + (quarters[1] + quarters[3])

@@ -8,6 +8,7 @@
 //! worth that has passed all rings: −1 for the weight.
 
 use crate::lanes::{LANES, Lane, ZERO};
+use crate::optical::rows::total;
 
 /// What a ring does to light, in half widths.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +33,11 @@ impl Response {
                 if let Some(behind) = behind.get_mut(block * count + ring) {
                     *behind = worth;
                 }
-                let u = self.detuned(block, ring, detunings[ring]);
-                for (worth, u) in worth.iter_mut().zip(u) {
-                    *worth += (self.dropped - self.taken * *worth) / (1.0 + u * u);
+                // A reciprocal does not wait for the ring before, as a quotient would.
+                let shares =
+                    self.detuned(block, ring, detunings[ring]).map(|u| 1.0 / (1.0 + u * u));
+                for (worth, share) in worth.iter_mut().zip(shares) {
+                    *worth += share * (self.dropped - self.taken * *worth);
                 }
             }
             weights.copy_from_slice(&worth[..weights.len()]);
@@ -66,7 +69,7 @@ impl Response {
                     slopes[lane] = -2.0 * u[lane] * share * share * by_share;
                     of_worth[lane] -= of_worth[lane] * self.taken * share;
                 }
-                of_detunings[ring] += slopes.iter().sum::<f32>();
+                of_detunings[ring] += total(slopes);
             }
         }
     }
