@@ -163,7 +163,7 @@ fn microring_banks_are_learned_from_shots() {
     assert!(learned < 0.02 * designed, "{designed} before, {learned} after");
     for (kind, before) in kinds.iter().zip(before) {
         let after = off(&simulated, kind);
-        assert!(after < 0.1 * before, "{kind}: {before} before, {after} after");
+        assert!(after < 0.25 * before, "{kind}: {before} before, {after} after");
     }
 }
 
