@@ -184,6 +184,24 @@ def coherent_stack(modes=16, meshes=3):
     return play
 
 
+def microring_bank(channels=16, rows=8):
+    """Rings in series on every row's bus; the weights are what they drop minus what passes them all."""
+    powers, data = uniform(rows, channels, low=0, high=2), uniform(SHOTS, channels, low=0)
+    half_width, coupling, lost = real(5), real(4 * 2.4), real(0.2 + 2.4)
+    distance = real(200) * (np.arange(channels)[None, :] - np.arange(channels)[:, None]).astype(real)
+
+    def play():
+        detuning = distance + (real(13) - real(8) * powers)[:, :, None]
+        lorentzian = coupling / (detuning * detuning + half_width * half_width)
+        through, drop = real(1) - lost * lorentzian, real(2.4) * lorentzian
+        weights = np.full((rows, channels), -1, real)
+        for ring in range(channels - 1, -1, -1):
+            weights = drop[:, ring] + through[:, ring] * weights
+        return np.clip(data @ weights.T / real(channels**0.5), real(-4), real(4))
+
+    return play
+
+
 players = {
     "second_harmonic": second_harmonic(),
     "oscillators": oscillators(),
@@ -191,6 +209,7 @@ players = {
     "transistor": transistor(),
     "mzi_mesh": mzi_mesh(),
     "coherent_stack": coherent_stack(),
+    "microring_bank": microring_bank(),
 }
 for line in sys.stdin:
     with np.errstate(over="ignore"):

@@ -12,7 +12,7 @@ use twinprop_calibration::{
     IdentifyConfig, NeuralTwinConfig, Shots,
 };
 use twinprop_devices::mechanical::PendulaConfig;
-use twinprop_devices::optical::{CoherentStackConfig, MziMeshConfig};
+use twinprop_devices::optical::{CoherentStackConfig, MicroringBankConfig, MziMeshConfig};
 use twinprop_devices::{
     DeviceConfig, DeviceKind, ImperfectionsConfig, PhysicalLayer, SimulatedDevice,
 };
@@ -46,9 +46,17 @@ fn pendula() -> DeviceKind {
 fn constants_of_mismatched_noisy_devices_are_recovered() {
     let config = IdentifyConfig { epochs: 80, ..Default::default() };
     let mesh = MziMeshConfig { modes: 4, phase_error: 0.1, ..Default::default() };
+    let bank = MicroringBankConfig {
+        channels: 4,
+        rows: 2,
+        resonance_error_ghz: 1.0,
+        crosstalk: 0.05,
+        ..Default::default()
+    };
     for (model, kinds) in [
         (pendula(), ["frequency", "spring"]),
         (DeviceKind::MziMesh(mesh), ["phase", "sensitivity"]),
+        (DeviceKind::MicroringBank(bank), ["offset", "efficiency"]),
     ] {
         let (mut simulated, shots) = measured(model, 512, &config);
         let before = kinds.map(|kind| off(&simulated, kind));

@@ -12,8 +12,8 @@ use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
 use crate::optical::{
-    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, SecondHarmonic,
-    SecondHarmonicConfig,
+    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
+    SecondHarmonic, SecondHarmonicConfig,
 };
 use crate::{DeviceError, Differentiable, PhysicalLayer};
 
@@ -39,6 +39,8 @@ pub enum DeviceKind {
     MziMesh(MziMeshConfig),
     /// A coherent stack of such meshes, read only at its end.
     CoherentStack(CoherentStackConfig),
+    /// A bank of microring resonators.
+    MicroringBank(MicroringBankConfig),
 }
 
 impl DeviceKind {
@@ -54,6 +56,7 @@ impl DeviceKind {
             Self::Crossbar(CrossbarConfig::default()),
             Self::MziMesh(MziMeshConfig::default()),
             Self::CoherentStack(CoherentStackConfig::default()),
+            Self::MicroringBank(MicroringBankConfig::default()),
         ]
     }
 
@@ -111,6 +114,7 @@ impl DeviceKind {
             Self::CoherentStack(_) => {
                 ("coherent_stack", "optical: meshes with activations between them, read at the end")
             }
+            Self::MicroringBank(_) => ("microring_bank", "optical: a bank of microring resonators"),
         }
     }
 }
@@ -176,6 +180,10 @@ impl DeviceConfig {
             DeviceKind::CoherentStack(config) => {
                 let nominal = CoherentStack::nominal(config)?;
                 self.copies(seed, nominal, || CoherentStack::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::MicroringBank(config) => {
+                let nominal = MicroringBank::nominal(config)?;
+                self.copies(seed, nominal, || MicroringBank::fabricated(config, mismatch, seed))
             }
         }
     }

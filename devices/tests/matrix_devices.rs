@@ -6,7 +6,8 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_devices::electronic::{Crossbar, CrossbarConfig};
 use twinprop_devices::optical::{
-    CoherentStack, CoherentStackConfig, MziMesh, MziMeshConfig, StackReadout,
+    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
+    StackReadout,
 };
 use twinprop_devices::{Differentiable, PhysicalLayer, random};
 
@@ -68,7 +69,19 @@ fn adjoints_agree_with_central_differences_in_drives_parameters_and_constants() 
         ..Default::default()
     };
     let fixed = CoherentStackConfig { readout: StackReadout::FullScale(10.0), ..stack.clone() };
-    let devices: [Box<dyn Differentiable>; 5] = [
+    let bank = MicroringBankConfig {
+        channels: 19,
+        rows: 3,
+        // The ranges are wide, so that all of a test's directions are small in them.
+        bus_ghz: 40.0,
+        drop_ghz: 30.0,
+        intrinsic_ghz: 5.0,
+        resonance_error_ghz: 20.0,
+        crosstalk: 0.1,
+        ..Default::default()
+    };
+    let devices: [Box<dyn Differentiable>; 6] = [
+        Box::new(MicroringBank::fabricated(&bank, 0.1, 3).unwrap()),
         Box::new(CoherentStack::fabricated(&stack, 0.1, 3).unwrap()),
         Box::new(CoherentStack::fabricated(&fixed, 0.1, 3).unwrap()),
         Box::new(Crossbar::fabricated(&tile(), 0.1, 3).unwrap()),

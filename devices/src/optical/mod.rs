@@ -1,6 +1,7 @@
 //! Optical devices.
 
 mod coherent_stack;
+mod microring_bank;
 mod mzi_mesh;
 mod rows;
 mod second_harmonic;
@@ -9,5 +10,6 @@ pub use coherent_stack::{
     CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackConstants, StackMatrices,
     StackReadout,
 };
+pub use microring_bank::{Microring, MicroringBank, MicroringBankConfig, Transmission};
 pub use mzi_mesh::{MziMesh, MziMeshConfig};
 pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig};
