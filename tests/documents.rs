@@ -152,7 +152,13 @@ fn the_page_on_bad_twins_states_only_measured_values() {
 
 #[test]
 fn links_between_documents_have_existing_targets() {
-    for name in ["README.md", "experiments/README.md", "bench/README.md", "docs/twin-is-bad.md"] {
+    for name in [
+        "README.md",
+        "experiments/README.md",
+        "bench/README.md",
+        "docs/twin-is-bad.md",
+        "docs/photonic-stack.md",
+    ] {
         let text = document(name);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let folder = folder.parent().unwrap();

@@ -74,6 +74,7 @@ pub mod layer;
 mod matrix_product;
 pub mod mechanical;
 pub mod optical;
+mod part;
 pub mod probe;
 pub mod random;
 #[cfg(feature = "recording")]
@@ -91,7 +92,7 @@ mod waveform;
 pub mod whole_file;
 
 pub use boundary::{Boundary, BoundaryCounts, ShotCounter};
-pub use complex_channels::{ComplexBank, Part};
+pub use complex_channels::ComplexBank;
 pub use differentiable::{Constant, Differentiable, Inside, LinearisedEquation};
 #[doc(hidden)]
 pub use elementary::{tanh, vectorised};
@@ -103,6 +104,7 @@ pub use layer::{PhysicalLayer, measure_runs, runs_of_equal_parameters};
 #[doc(hidden)]
 pub use matrix_product::multiply;
 pub use nalgebra;
+pub use part::Part;
 pub use shots::{ShotRun, Shots};
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;

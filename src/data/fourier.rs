@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-use super::ImageSize;
+use super::image_size::ImageSize;
 
 /// The window of spatial frequencies that is kept: `rows` × `columns` about zero, −`rows`/2 to `rows`/2 − 1 waves an image.
 ///
@@ -156,8 +156,8 @@ mod tests {
         assert_eq!((split.train.features.nrows(), split.schema.features.len()), (32, 32));
         // Changed images are viewed as the others are.
         let flipped = load(&format!("source = \"digits\"\n{view}\naugment.horizontal_flip = true"));
-        let flipped = flipped.unwrap().augmentation.unwrap().draw(&[0, 1, 2, 3, 4, 5], 0);
-        let kept = split.train.features.columns(0, 6).into_owned();
+        let flipped = flipped.unwrap().augmentation.unwrap().draw(&(0..40).collect::<Vec<_>>(), 0);
+        let kept = split.train.features.columns(0, 40).into_owned();
         let mirrored: Vec<bool> = kept
             .column_iter()
             .zip(flipped.column_iter())

@@ -6,35 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{random, validate};
 
-use super::ViewConfig;
-
-/// Rows and columns of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageSize {
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of columns.
-    pub columns: usize,
-}
-
-impl ImageSize {
-    /// The size after keeping every `every`-th row and column.
-    pub(super) fn subsampled(self, every: usize) -> Self {
-        Self { rows: self.rows.div_ceil(every), columns: self.columns.div_ceil(every) }
-    }
-
-    /// Name of each pixel, row by row.
-    pub(super) fn pixel_names(self) -> Vec<String> {
-        self.pixels_left(1).map(|(row, column)| format!("row {row}, column {column}")).collect()
-    }
-
-    /// Row and column of each kept pixel, row by row.
-    pub(super) fn pixels_left(self, every: usize) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.rows)
-            .step_by(every)
-            .flat_map(move |row| (0..self.columns).step_by(every).map(move |column| (row, column)))
-    }
-}
+use super::image_size::ImageSize;
+use super::view::ViewConfig;
 
 /// Images with one byte per pixel, row by row.
 #[derive(Clone, Debug, PartialEq)]

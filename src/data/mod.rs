@@ -9,6 +9,7 @@ mod fourier;
 mod halves;
 mod idx;
 mod image;
+mod image_size;
 mod load;
 mod locate;
 mod names;
@@ -24,16 +25,17 @@ mod split;
 mod table;
 mod targets;
 mod unscaled;
+mod view;
 mod wav;
 
 pub use arrays::read_arrays;
 pub use config::{
     ArraysConfig, ChannelConfig, CsvConfig, CsvLayout, DataConfig, IdxConfig, MackeyGlassConfig,
     SequenceConfig, SequenceTarget, SeriesConfig, SourceConfig, SpeechConfig, SplitConfig,
-    ViewConfig,
 };
 pub use fourier::FourierConfig;
-pub use image::{AugmentConfig, Augmentation, ImageSize};
+pub use image::{AugmentConfig, Augmentation};
+pub use image_size::ImageSize;
 pub use locate::Locator;
 pub use numbers::Numbers;
 pub use samples::{Origins, Samples, read_images, read_recordings, read_samples};
@@ -43,6 +45,7 @@ pub use sequence::read_sequence;
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
 pub use targets::Targets;
 pub use unscaled::{Unscaled, UnscaledTargets};
+pub use view::ViewConfig;
 
 pub(crate) use names::listed;
 pub(crate) use speech::recordings;

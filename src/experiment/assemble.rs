@@ -1,15 +1,18 @@
 //! Builds a network on a laboratory from a recipe's list of stages.
 
-use burn::tensor::Device;
-use twinprop_devices::{Channels, Interface, PhysicalLayer, random};
+mod next_physical;
 
+use burn::tensor::Device;
+use twinprop_devices::{Interface, PhysicalLayer, random};
+
+use self::next_physical::NextPhysical;
 use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
 use crate::Error;
 use crate::data::{ImageSize, Split, Targets};
 use crate::network::{
-    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Modulate, Network, Pad,
-    Patches, Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice,
-    Stage, StageSeed, Wire,
+    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
+    Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage,
+    StageSeed, Wire,
 };
 
 /// Standard deviation of a normalised drive before training: the range is ± two deviations.
@@ -71,16 +74,6 @@ fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, E
         }
     };
     Ok(Some(Assemblies { config, places }))
-}
-
-/// The next physical layer after a stage.
-struct NextPhysical<'a> {
-    /// Its input channels.
-    channels: &'a Channels,
-    /// Its shots a sample.
-    shots: usize,
-    /// Channels that are padded in between.
-    padded: usize,
 }
 
 /// A network under construction.
@@ -223,8 +216,12 @@ impl Assembly<'_> {
 
     /// Width after `place` that the next physical layer needs.
     fn wanted(&self, place: usize) -> Option<usize> {
-        self.next_physical(place)
-            .map(|next| (next.shots * next.channels.len()).saturating_sub(next.padded))
+        self.next_physical(place).map(|next| next.width())
+    }
+
+    /// The same, if it gets complex features from the stage at `place`.
+    fn next_modulated(&self, place: usize) -> Option<NextPhysical<'_>> {
+        self.next_physical(place).filter(|_| place == 0 && self.split.schema.is_complex)
     }
 
     fn encode(&self, place: usize) -> Result<(Stage, usize), Error> {
@@ -236,43 +233,21 @@ impl Assembly<'_> {
             )));
         }
         let (minimum, maximum) = self.split.train.extremes();
-        if let Some(next) = self.next_physical(place).filter(|_| self.takes_amplitudes(place)) {
-            let largest: Vec<f32> =
-                minimum.iter().zip(&maximum).map(|(low, high)| high.max(-low)).collect();
-            let (real, imaginary) = largest.split_at(features / 2);
-            let largest: Vec<f32> = real
-                .iter()
-                .zip(imaginary)
-                .map(|(real, imaginary)| real.hypot(*imaginary))
-                .collect();
-            let encode = Modulate::encode(next.channels, next.shots, &largest, self.backend);
-            if let Some(encode) = encode {
-                return Ok((encode.into(), wanted));
-            }
+        let next = self.next_modulated(place);
+        if let Some(encode) = next.and_then(|next| next.encode(&minimum, &maximum, self.backend)) {
+            return Ok((encode.into(), wanted));
         }
         Ok((Encode::new(&minimum, &maximum, wanted, self.backend).into(), wanted))
     }
 
-    /// Whether the outputs of the stage at `place` are drives made of the features' complex amplitudes.
-    fn takes_amplitudes(&self, place: usize) -> bool {
-        let next = self.next_physical(place);
-        place == 0 && self.split.schema.is_complex && next.is_some_and(|next| next.padded == 0)
-    }
-
     fn wire(&self, place: usize) -> Result<(Stage, usize), Error> {
-        let NextPhysical { channels, shots, .. } = self.next_physical(place).ok_or_else(|| {
+        let NextPhysical { channels, .. } = self.next_physical(place).ok_or_else(|| {
             Error::Usage(format!(
                 "stage {place} of `network`, \"wire\", has no physical layer after it to take its unit from; add one, or use \"encode\""
             ))
         })?;
-        // In-phase and quadrature parts of one bank are in the features' order already.
-        let is_in_order =
-            shots == 1 && matches!(channels.complex_banks().as_slice(), [bank] if !bank.is_polar);
-        if self.takes_amplitudes(place)
-            && self.width == shots * channels.len()
-            && !is_in_order
-            && let Some(wire) = Modulate::wire(channels, shots, self.width / 2, self.backend)
-        {
+        let next = self.next_modulated(place);
+        if let Some(wire) = next.and_then(|next| next.wire(self.width, self.backend)) {
             return Ok((wire.into(), self.width));
         }
         Ok((Wire::of_readings(channels, &self.units, self.backend).into(), self.width))
@@ -439,6 +414,7 @@ mod tests {
     use crate::data::{DataConfig, Locator};
     use crate::network::DigitalStage;
     use twinprop_calibration::bridge::{to_tensor, to_vec};
+    use twinprop_devices::Channels;
 
     /// Frequencies that f32 cannot tell apart become the right drives.
     #[test]

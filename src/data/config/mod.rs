@@ -7,7 +7,6 @@ mod series;
 
 use std::path::{Path, PathBuf};
 
-use nalgebra::DMatrix;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
@@ -17,7 +16,7 @@ pub use self::csv::{CsvConfig, CsvLayout};
 pub use self::sequence::{SequenceConfig, SequenceTarget};
 pub use self::series::{ChannelConfig, MackeyGlassConfig, SeriesConfig};
 
-use super::{AugmentConfig, FourierConfig, ImageSize, Locator, SoundConfig};
+use super::{AugmentConfig, Locator, SoundConfig, ViewConfig};
 use crate::Error;
 
 /// `[data]` of a recipe.
@@ -36,25 +35,6 @@ pub struct DataConfig {
     /// Random changes to the training images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augment: Option<AugmentConfig>,
-}
-
-/// What is made of an image; in a recipe, `data.view = { fourier = { rows = 8, columns = 8 } }`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ViewConfig {
-    /// The middle of its Fourier transform.
-    Fourier(FourierConfig),
-}
-
-impl ViewConfig {
-    /// The features that the network takes, of `images` of this `size`, `[pixels × samples]`.
-    #[must_use]
-    pub fn features(&self, images: &DMatrix<f32>, size: ImageSize) -> DMatrix<f32> {
-        match self {
-            Self::Fourier(fourier) => fourier.features(images, size),
-        }
-    }
 }
 
 impl DataConfig {
