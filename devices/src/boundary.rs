@@ -7,7 +7,7 @@ use nalgebra::{DMatrix, DVector, Dim, Dyn, Matrix, VecStorage};
 use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
-use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
+use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage, raster};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
 /// what it clamped and played, and refuses measurements that are out of range.
@@ -231,6 +231,7 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
                 value: *value,
             });
         }
+        raster::check(interface, channels, values, shot)?;
         total += strays;
     }
     Ok(total)
@@ -270,6 +271,7 @@ fn check_measurements(interface: &Interface, values: &[f32]) -> Result<(), Devic
     let channels = &interface.outputs;
     for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
         if channels.runs(values).all(|(bank, run)| strays_of(bank, run) == 0) {
+            raster::check(interface, channels, values, shot)?;
             continue;
         }
         for (&value, channel) in values.iter().zip(channels.iter()) {

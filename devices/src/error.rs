@@ -57,6 +57,24 @@ pub enum DeviceError {
         /// Upper end of the range.
         maximum: f32,
     },
+    /// A cell of a raster is neither 0 nor 1.
+    #[error(
+        "{device}: line {line} of raster `{bank}` has the value {value} in step {step} of shot {shot}, and a raster has 1 for a spike and 0 without one; put data or a stage in front that makes spikes"
+    )]
+    NotASpike {
+        /// Kind of device.
+        device: String,
+        /// Name of the raster.
+        bank: String,
+        /// Line, from zero.
+        line: usize,
+        /// Step, from zero.
+        step: usize,
+        /// Shot in the batch.
+        shot: usize,
+        /// The value.
+        value: f32,
+    },
     /// A real device failed, or its link did.
     #[cfg(feature = "rig")]
     #[error("{target}: {error}")]
@@ -111,6 +129,7 @@ impl DeviceError {
         match &mut self {
             Self::NonFiniteDrive { shot, .. }
             | Self::BadMeasurement { shot, .. }
+            | Self::NotASpike { shot, .. }
             | Self::NotRecorded { shot, .. } => *shot += earlier,
             _ => {}
         }

@@ -31,9 +31,19 @@ pub struct Bank {
     /// The part of complex amplitudes that its channels have; `None` for channels that stand alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// Steps of a raster, whose cells are 1 for a spike and 0 without one; the channels are ordered by step, then by line.
+    /// `None` for channels that are no raster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
 }
 
 impl Bank {
+    /// Lines of a raster: channels of each step. `None` for channels that are no raster.
+    #[must_use]
+    pub fn lines(&self) -> Option<usize> {
+        self.steps.map(|steps| self.count / steps.max(1))
+    }
+
     /// Middle of the range.
     #[must_use]
     pub fn middle(&self) -> f32 {
@@ -109,7 +119,7 @@ impl Channels {
     #[must_use]
     pub fn bank(name: &str, count: usize, unit: &str, minimum: f32, maximum: f32) -> Self {
         let (name, unit) = (name.to_owned(), unit.to_owned());
-        let (largest_step, matrix_gain, part) = (None, None, None);
+        let (largest_step, matrix_gain, part, steps) = (None, None, None, None);
         Self {
             banks: vec![Bank {
                 name,
@@ -120,6 +130,7 @@ impl Channels {
                 largest_step,
                 matrix_gain,
                 part,
+                steps,
             }],
         }
     }
@@ -232,6 +243,10 @@ impl fmt::Display for Channels {
         for (place, bank) in self.banks.iter().enumerate() {
             let Bank { name, count, unit, minimum, maximum, largest_step, part, .. } = bank;
             let comma = if place == 0 { "" } else { ", " };
+            if let (Some(steps), Some(lines)) = (bank.steps, bank.lines()) {
+                write!(f, "{comma}raster of {lines} × `{name}` in {steps} steps")?;
+                continue;
+            }
             write!(f, "{comma}{count} × `{name}` from {minimum} to {maximum} {unit}")?;
             if let Some(step) = largest_step {
                 write!(f, " in steps of at most {step} {unit}")?;

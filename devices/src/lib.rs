@@ -73,10 +73,12 @@ pub mod lanes;
 pub mod layer;
 mod matrix_product;
 pub mod mechanical;
+pub mod neuromorphic;
 pub mod optical;
 mod part;
 pub mod probe;
 pub mod random;
+mod raster;
 #[cfg(feature = "recording")]
 pub mod recording;
 #[cfg(feature = "rig")]

@@ -11,6 +11,7 @@ use crate::imperfections::{self, Drift, ImperfectionsConfig};
 use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
+use crate::neuromorphic::{LifChip, LifChipConfig};
 use crate::optical::{
     CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
     SecondHarmonic, SecondHarmonicConfig,
@@ -41,6 +42,8 @@ pub enum DeviceKind {
     CoherentStack(CoherentStackConfig),
     /// Banks of microrings that weigh wavelength channels.
     MicroringBank(MicroringBankConfig),
+    /// A chip of leaky integrate-and-fire neurons.
+    LifChip(LifChipConfig),
 }
 
 impl DeviceKind {
@@ -57,6 +60,7 @@ impl DeviceKind {
             Self::MziMesh(MziMeshConfig::default()),
             Self::CoherentStack(CoherentStackConfig::default()),
             Self::MicroringBank(MicroringBankConfig::default()),
+            Self::LifChip(LifChipConfig::default()),
         ]
     }
 
@@ -116,6 +120,9 @@ impl DeviceKind {
             }
             Self::MicroringBank(_) => {
                 ("microring_bank", "optical: banks of microrings that weigh wavelength channels")
+            }
+            Self::LifChip(_) => {
+                ("lif_chip", "neuromorphic: recurrent leaky integrate-and-fire neurons")
             }
         }
     }
@@ -186,6 +193,10 @@ impl DeviceConfig {
             DeviceKind::MicroringBank(config) => {
                 let nominal = MicroringBank::nominal(config)?;
                 self.copies(seed, nominal, || MicroringBank::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::LifChip(config) => {
+                let nominal = LifChip::nominal(config)?;
+                self.copies(seed, nominal, || LifChip::fabricated(config, mismatch, seed))
             }
         }
     }
