@@ -5,12 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector, DVectorView};
+use twinprop_devices::neuromorphic::SpikeGradient;
 use twinprop_devices::{Channels, Differentiable, Inside, Interface, LinearisedEquation};
 
 use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
 use crate::error::CalibrationError;
 use crate::identify::{ConstantFit, IdentifyConfig};
 use crate::moments::deviations_above;
+use crate::spiking::{save_slope, with_gradient};
 use crate::state::State;
 use crate::store::save_constants;
 use crate::tensors::{TensorEquation, by_setting, in_tensors};
@@ -166,8 +168,15 @@ impl DigitalTwin for EquationTwin {
         Some(Box::new(learner))
     }
 
-    /// Saves the constants, if they were learned.
+    fn with_spike_gradient(&self, gradient: SpikeGradient) -> Option<Box<dyn DigitalTwin>> {
+        let equation = with_gradient(&*self.equation, gradient)?;
+        let twin = Self { is_learned: self.is_learned, ..Self::new(equation) };
+        Some(Box::new(twin))
+    }
+
+    /// Saves the constants, if they were learned, and the slope of a surrogate gradient.
     fn save(&self, folder: &Path, name: &str) -> Result<(), CalibrationError> {
+        save_slope(self.equation(), folder, name)?;
         if self.is_learned { save_constants(self.equation(), folder, name) } else { Ok(()) }
     }
 }

@@ -40,6 +40,16 @@ pub enum CalibrationError {
         /// The device.
         device: String,
     },
+    /// A twin differentiates spikes, and the device has none.
+    #[error(
+        "a `{twin}` twin differentiates the spikes of a `lif_chip`, and `{device}` is none; choose a `learned_physics` or a `neural` twin"
+    )]
+    NoSpikes {
+        /// The kind of twin, as recipes call it.
+        twin: &'static str,
+        /// The device.
+        device: String,
+    },
     /// The program that calls the library has not passed the device's twin.
     #[error(
         "the twin of `{device}` is a program's own, and was not passed; pass the twin that the run was trained with"

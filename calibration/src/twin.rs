@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::DMatrix;
+use twinprop_devices::neuromorphic::SpikeGradient;
 use twinprop_devices::{Inside, Interface};
 
 use crate::bridge::{to_matrix, to_tensor};
@@ -124,6 +125,11 @@ pub trait DigitalTwin: Send + Sync {
     /// A copy that keeps learning from shots on `backend` while the twin is used; `None` for a twin
     /// with nothing to learn.
     fn learner(&self, _backend: &Device) -> Option<Box<dyn Learner>> {
+        None
+    }
+
+    /// The twin with another derivative of its spikes; `None` for a twin of a device without spikes.
+    fn with_spike_gradient(&self, _gradient: SpikeGradient) -> Option<Box<dyn DigitalTwin>> {
         None
     }
 

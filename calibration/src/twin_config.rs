@@ -6,6 +6,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_devices::neuromorphic::SpikeGradient;
 use twinprop_devices::{Differentiable, Interface};
 
 use crate::by_name;
@@ -16,6 +17,7 @@ use crate::fit::{FitConfig, FitHistory};
 use crate::hybrid::{HybridConfig, HybridTwin};
 use crate::identify::{IdentifyConfig, identify};
 use crate::neural::{NeuralTwin, NeuralTwinConfig};
+use crate::spiking::{SpikeTrainConfig, SurrogateConfig, load_slope, with_gradient};
 use crate::store::{has_constants, load_constants};
 use crate::temporal::{TemporalTwin, TemporalTwinConfig};
 use crate::twin::DigitalTwin;
@@ -39,6 +41,10 @@ pub enum TwinConfig {
     LearnedPhysics(IdentifyConfig),
     /// An equation with learned constants, and a small neural twin of the remainder of the readings.
     Hybrid(HybridConfig),
+    /// A spiking chip's equation with the surrogate gradient of its spikes, at those that were measured.
+    Surrogate(SurrogateConfig),
+    /// A spiking chip's equation with derivatives of spike counts by spike counts, ST-RSBP.
+    SpikeTrain(SpikeTrainConfig),
     /// A twin that the program that calls the library passes.
     Given,
     /// A twin that the rig serves beside its measurements.
@@ -138,7 +144,33 @@ impl TwinConfig {
             | Self::Served(_) => None,
             Self::LearnedPhysics(config) => Some(config),
             Self::Hybrid(config) => Some(&config.constants),
+            Self::Surrogate(config) => config.constants.as_ref(),
+            Self::SpikeTrain(config) => config.constants.as_ref(),
         }
+    }
+
+    /// The derivative of a spiking chip's spikes; `None` for a twin that is not made for one.
+    #[must_use]
+    pub fn spike_gradient(&self) -> Option<SpikeGradient> {
+        match self {
+            Self::Surrogate(config) => Some(config.gradient()),
+            Self::SpikeTrain(config) => Some(config.gradient()),
+            _ => None,
+        }
+    }
+
+    /// The fabricated `equation` as the twin of `ideal` training: a chip with the derivative of this twin's spikes.
+    #[must_use]
+    pub fn exact(&self, equation: Box<dyn Differentiable>) -> Box<dyn Differentiable> {
+        let gradient = self.spike_gradient();
+        let spiking = gradient.and_then(|gradient| with_gradient(&*equation, gradient));
+        spiking.unwrap_or(equation)
+    }
+
+    /// Whether the slope of a surrogate gradient is chosen by measurements.
+    #[must_use]
+    pub fn chooses_slope(&self) -> bool {
+        matches!(self, Self::Surrogate(SurrogateConfig { slope: None, .. }))
     }
 
     /// Whether the twin is made of the device's equation, which only simulated devices and rigs with
@@ -146,12 +178,17 @@ impl TwinConfig {
     #[must_use]
     pub fn needs_equation(&self) -> bool {
         matches!(self, Self::Physics | Self::LearnedPhysics(_) | Self::Hybrid(_))
+            || self.spike_gradient().is_some()
     }
 
     /// Whether the twin is fitted to shots.
     #[must_use]
     pub fn is_fitted(&self) -> bool {
-        !matches!(self, Self::Physics) && !self.is_elsewhere()
+        match self {
+            Self::Physics => false,
+            Self::Surrogate(_) | Self::SpikeTrain(_) => self.identify().is_some(),
+            _ => !self.is_elsewhere(),
+        }
     }
 
     /// Whether the twin is computed elsewhere, so that nothing is fitted or loaded.
@@ -170,6 +207,9 @@ impl TwinConfig {
             Self::Physics | Self::Given | Self::Served(_) => 0,
             Self::LearnedPhysics(config) => config.epochs,
             Self::Hybrid(config) => config.constants.epochs + fit.epochs,
+            Self::Surrogate(_) | Self::SpikeTrain(_) => {
+                self.identify().map_or(0, |constants| constants.epochs)
+            }
         }
     }
 
@@ -233,7 +273,13 @@ impl TwinConfig {
             Self::Physics => {
                 return Ok(Box::new(EquationTwin::new(self.equation(nominal, interface)?)));
             }
-            Self::LearnedPhysics(config) => {
+            Self::Surrogate(SurrogateConfig { constants: None, .. })
+            | Self::SpikeTrain(SpikeTrainConfig { constants: None, .. }) => {
+                return Ok(Box::new(EquationTwin::new(self.equation(nominal, interface)?)));
+            }
+            Self::LearnedPhysics(config)
+            | Self::Surrogate(SurrogateConfig { constants: Some(config), .. })
+            | Self::SpikeTrain(SpikeTrainConfig { constants: Some(config), .. }) => {
                 let mut equation = self.equation(nominal, interface)?;
                 let errors = identify(&mut *equation, config, shots, seed, backend, &mut pass)?;
                 let error = errors.last().copied().unwrap_or(f32::NAN);
@@ -291,6 +337,21 @@ impl TwinConfig {
             Self::Physics | Self::LearnedPhysics(_) => {
                 Box::new(EquationTwin::learned(learned(nominal)?))
             }
+            Self::Surrogate(_) | Self::SpikeTrain(_) => {
+                let is_learned = self.identify().is_some() || has_constants(folder, name);
+                let equation = match is_learned {
+                    true => learned(nominal)?,
+                    false => self.equation(nominal, interface)?,
+                };
+                let equation = match self.chooses_slope() {
+                    true => self.spiking(&*equation, load_slope(folder, name)?)?,
+                    false => equation,
+                };
+                match is_learned {
+                    true => Box::new(EquationTwin::learned(equation)),
+                    false => Box::new(EquationTwin::new(equation)),
+                }
+            }
             Self::Given | Self::Served(_) => {
                 return Err(CalibrationError::NotGiven { device: interface.device.clone() });
             }
@@ -311,13 +372,37 @@ impl TwinConfig {
         nominal: Option<Box<dyn Differentiable>>,
         interface: &Interface,
     ) -> Result<Box<dyn Differentiable>, CalibrationError> {
-        let twin = match self {
+        let equation = nominal.ok_or_else(|| CalibrationError::NoEquation {
+            twin: self.name(),
+            device: interface.device.clone(),
+        })?;
+        match self.spike_gradient() {
+            Some(gradient) => self.spiking(&*equation, gradient),
+            None => Ok(equation),
+        }
+    }
+
+    /// `equation` with the derivative `gradient` of its spikes.
+    fn spiking(
+        &self,
+        equation: &dyn Differentiable,
+        gradient: SpikeGradient,
+    ) -> Result<Box<dyn Differentiable>, CalibrationError> {
+        with_gradient(equation, gradient).ok_or_else(|| CalibrationError::NoSpikes {
+            twin: self.name(),
+            device: equation.interface().device.clone(),
+        })
+    }
+
+    /// The name, as recipes have it, of a twin that is made of an equation.
+    fn name(&self) -> &'static str {
+        match self {
             Self::LearnedPhysics(_) => "learned_physics",
             Self::Hybrid(_) => "hybrid",
+            Self::Surrogate(_) => "surrogate",
+            Self::SpikeTrain(_) => "spike_train",
             _ => "physics",
-        };
-        nominal
-            .ok_or_else(|| CalibrationError::NoEquation { twin, device: interface.device.clone() })
+        }
     }
 }
 

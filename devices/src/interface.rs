@@ -157,6 +157,10 @@ impl Channels {
         self
     }
 
+    pub(crate) fn of_banks(banks: Vec<Bank>) -> Self {
+        Self { banks }
+    }
+
     /// The banks.
     #[must_use]
     pub fn banks(&self) -> &[Bank] {

@@ -1,5 +1,7 @@
 //! Rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
 
+use nalgebra::DMatrix;
+
 use crate::elementary::vectorised;
 use crate::{Channels, DeviceError, Interface};
 
@@ -24,6 +26,57 @@ impl Channels {
     #[must_use]
     pub fn has_raster(&self) -> bool {
         self.banks().iter().any(|bank| bank.steps.is_some())
+    }
+
+    /// These channels with a count a line in the place of each raster, from 0 to its steps.
+    #[must_use]
+    pub fn counted(&self) -> Self {
+        let banks = self.banks().iter().map(|bank| match (bank.steps, bank.lines()) {
+            (Some(steps), Some(lines)) => {
+                Self::bank(&format!("{} count", bank.name), lines, "1", 0.0, steps as f32)
+            }
+            _ => Self::of_banks(vec![bank.clone()]),
+        });
+        banks.fold(Self::none(), Self::and)
+    }
+
+    /// `values` `[channels × shots]` as values of [`counted`](Self::counted) channels: the cells of each line of a
+    /// raster summed over the steps.
+    #[must_use]
+    pub fn count(&self, values: &DMatrix<f32>) -> DMatrix<f32> {
+        if !self.has_raster() {
+            return values.clone();
+        }
+        let mut counted = DMatrix::zeros(self.counted().len(), values.ncols());
+        for (from, mut to) in values.column_iter().zip(counted.column_iter_mut()) {
+            for (value, place) in from.iter().zip(self.counted_places()) {
+                to[place] += value;
+            }
+        }
+        counted
+    }
+
+    /// Place of each channel among the counted ones.
+    fn counted_places(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut first = 0;
+        self.banks().iter().flat_map(move |bank| {
+            let (start, width) = (first, bank.lines().unwrap_or(bank.count).max(1));
+            first += width;
+            (0..bank.count).map(move |cell| start + cell % width)
+        })
+    }
+
+    /// Cotangents of all channels from those of [`counted`](Self::counted) channels, `[counted × shots]`: each cell of a
+    /// line has the cotangent of its count.
+    #[must_use]
+    pub fn spread(&self, cotangents: &DMatrix<f32>) -> DMatrix<f32> {
+        if !self.has_raster() {
+            return cotangents.clone();
+        }
+        let places: Vec<usize> = self.counted_places().collect();
+        DMatrix::from_fn(places.len(), cotangents.ncols(), |channel, shot| {
+            cotangents[(places[channel], shot)]
+        })
     }
 
     /// What is invalid in the rasters, if anything; `side` is for the sentence.
@@ -79,4 +132,34 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rasters_are_counted_line_by_line_and_cotangents_of_counts_spread_over_steps() {
+        let channels = Channels::raster("spike", 2, 3).and(Channels::bank("v", 2, "V", -1.0, 1.0));
+        assert_eq!(channels.fault_of_rasters("outputs"), None);
+        let counted = channels.counted();
+        assert_eq!(counted.len(), 4);
+        assert_eq!((counted.banks()[0].maximum, counted.banks()[0].steps), (3.0, None));
+        let values = DMatrix::from_column_slice(8, 1, &[1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.5, -0.5]);
+        assert_eq!(channels.count(&values).as_slice(), [2.0, 1.0, 0.5, -0.5]);
+        let of_counts = DMatrix::from_column_slice(4, 1, &[5.0, 6.0, 7.0, 8.0]);
+        let of_cells = channels.spread(&of_counts);
+        assert_eq!(of_cells.as_slice(), [5.0, 6.0, 5.0, 6.0, 5.0, 6.0, 7.0, 8.0]);
+    }
+
+    #[test]
+    fn a_raster_has_whole_steps_and_the_range_of_a_spike() {
+        let faulty = |change: &dyn Fn(&mut crate::Bank)| {
+            let mut channels = Channels::raster("spike", 2, 3);
+            change(&mut channels.banks_mut()[0]);
+            channels.fault_of_rasters("inputs").unwrap_or_default()
+        };
+        assert!(faulty(&|bank| bank.count = 5).contains("whole number of channels"));
+        assert!(faulty(&|bank| bank.maximum = 2.0).contains("the range 0 to 1"));
+    }
 }

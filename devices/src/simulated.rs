@@ -16,7 +16,7 @@ use crate::optical::{
     CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
     SecondHarmonic, SecondHarmonicConfig,
 };
-use crate::{DeviceError, Differentiable, PhysicalLayer};
+use crate::{DeviceError, Differentiable, Interface, PhysicalLayer};
 
 /// The physics of a simulated device; in a recipe, the table's last name:
 /// `[devices.NAME.model.second_harmonic]`.
@@ -210,6 +210,7 @@ impl DeviceConfig {
     ) -> Result<SimulatedDevice, DeviceError> {
         let config = &self.imperfections;
         let device = fabricate()?;
+        self.check_rasters(device.interface())?;
         let device = match &config.drift {
             Some(drift) => {
                 let device = Drift::new(device, drift, seed);
@@ -218,5 +219,23 @@ impl DeviceConfig {
             None => imperfections::wrap(device, config, seed),
         };
         Ok(SimulatedDevice { device, exact: Box::new(fabricate()?), nominal: Box::new(nominal) })
+    }
+
+    /// Refuses noise on rasters, whose cells are 0 or 1.
+    fn check_rasters(&self, interface: &Interface) -> Result<(), DeviceError> {
+        let ImperfectionsConfig { input_noise, readout_noise, shot_noise, .. } = self.imperfections;
+        let key = if input_noise > 0.0 && interface.inputs.has_raster() {
+            "input_noise"
+        } else if readout_noise.max(shot_noise) > 0.0 && interface.outputs.has_raster() {
+            if readout_noise > 0.0 { "readout_noise" } else { "shot_noise" }
+        } else {
+            return Ok(());
+        };
+        Err(DeviceError::Config {
+            device: interface.device.clone(),
+            problem: format!(
+                "imperfections.{key} would change cells of a raster, which are 0 or 1; set `spike_loss`, `spike_jitter` or `membrane_noise` of its model instead"
+            ),
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Builds a network on a laboratory from a recipe's list of stages.
 
 mod next_physical;
+mod spikes;
 
 use burn::tensor::Device;
 use twinprop_devices::{Interface, PhysicalLayer, random};
@@ -124,6 +125,7 @@ impl Assembly<'_> {
             StageConfig::Jitter(config) => {
                 (Jitter::new(config.deviation, self.seed(place)).into(), self.width)
             }
+            StageConfig::SpikeCounts => self.spike_counts(place)?,
             StageConfig::Readout => self.readout()?,
             StageConfig::Skip(config) => return self.skip(place, config.over),
         };
@@ -175,6 +177,7 @@ impl Assembly<'_> {
             | StageConfig::Linear(_)
             | StageConfig::Tanh
             | StageConfig::Softplus(_)
+            | StageConfig::SpikeCounts
             | StageConfig::Readout => self.units = plain,
         }
     }
@@ -205,9 +208,10 @@ impl Assembly<'_> {
                     });
                 }
                 StageConfig::Pad(config) => padded += config.channels * config.runs,
-                StageConfig::Slice(_) | StageConfig::Linear(_) | StageConfig::Readout => {
-                    return None;
-                }
+                StageConfig::Slice(_)
+                | StageConfig::Linear(_)
+                | StageConfig::SpikeCounts
+                | StageConfig::Readout => return None,
                 _ => {}
             }
         }

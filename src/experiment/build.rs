@@ -272,7 +272,7 @@ pub fn open(
                 (layer, None, design)
             }
             (None, Some(SimulatedDevice { device, exact, nominal })) => {
-                (device, Some(exact), Some(nominal))
+                (device, Some(recipe.twin_of(entry).exact(exact)), Some(nominal))
             }
             (None, None) => unreachable!("a recipe's devices are checked when it is read"),
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use nalgebra::DMatrix;
 use twinprop_calibration::design::{DesignConfig, TaskDrives};
-use twinprop_calibration::fidelity::predict;
+use twinprop_calibration::fidelity::{SlopeChoice, SlopeTrial, choose_slope, predict};
 use twinprop_calibration::{DigitalTwin, Fidelity, Shots};
 use twinprop_devices::recording::{self, Recorder};
 use twinprop_devices::shots::beside;
@@ -58,7 +58,8 @@ pub(super) fn calibrate(
             (None, None) => Made::By(subject),
             (Some(twin), _) => Made::Before(twin),
         };
-        let (twin, seen, unseen) = match made {
+        let chooses_slope = config.twin.chooses_slope() && matches!(made, Made::By(_));
+        let (mut twin, seen, unseen) = match made {
             Made::Before(twin) => {
                 let (place, count) = (folder.shots(name), config.test_shots);
                 let mut shots = ShotRecorder::open(device, name, &place, count, observer)?;
@@ -75,6 +76,14 @@ pub(super) fn calibrate(
                 (subject.fit(config, &seen, observer)?.into(), seen.len(), unseen)
             }
         };
+        let mut slopes = Vec::new();
+        if chooses_slope {
+            let choosing =
+                Choosing { name: &instrument.name, unseen: &unseen, config, recipe, backend };
+            if let Some(choice) = choosing.slope(&*twin, device, observer)? {
+                (twin, slopes) = (choice.twin.into(), choice.trials);
+            }
+        }
         twin.save(folder.path(), &file_name(&instrument.name))?;
         let mut judging = Task::in_shares(observer, &format!("judge the twin of {name}"))?;
         let fidelity = Fidelity::measure(
@@ -95,11 +104,53 @@ pub(super) fn calibrate(
         let inside = InsideSummary::of(&*twin, &unseen, longest);
         calibrated.push(Calibrated {
             device: instrument.name.clone(),
-            summary: TwinSummary { shots: seen, test_shots: unseen.len(), fidelity, inside },
+            summary: TwinSummary {
+                shots: seen,
+                test_shots: unseen.len(),
+                fidelity,
+                inside,
+                slopes,
+            },
         });
         instrument.twin = Some(twin);
     }
     Ok(calibrated)
+}
+
+/// The choice of a surrogate gradient's slope.
+struct Choosing<'a> {
+    name: &'a str,
+    unseen: &'a Shots,
+    config: &'a CalibrationConfig,
+    recipe: &'a Recipe,
+    backend: &'a Device,
+}
+
+impl Choosing<'_> {
+    fn slope(
+        &self,
+        twin: &dyn DigitalTwin,
+        device: &mut Boundary,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<SlopeChoice>, Error> {
+        let Self { name, unseen, config, recipe, backend } = self;
+        let label = format!("choose the slope of the surrogate gradient of {name}");
+        let mut task = Task::in_shares(observer, &label)?;
+        let tell = |share| {
+            let _ = task.advance_to_share(share, "");
+        };
+        let fidelity = &config.fidelity;
+        let choice = choose_slope(twin, device, unseen, fidelity, recipe.seed, backend, tell)?;
+        let best = choice.as_ref().and_then(|choice| {
+            let values = choice.trials.iter();
+            values.max_by(|one, other| one.cosine.value.total_cmp(&other.cosine.value))
+        });
+        task.end(&best.map_or_else(
+            || "none: no spikes".to_owned(),
+            |SlopeTrial { slope, cosine }| format!("slope {slope}, gradient cosine {cosine:.3}"),
+        ))?;
+        Ok(choice)
+    }
 }
 
 /// How a device gets its twin.

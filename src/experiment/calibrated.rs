@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::fidelity::SlopeTrial;
 use twinprop_calibration::{DigitalTwin, Fidelity};
 use twinprop_devices::Inside;
 use twinprop_devices::shots::{Shots, beside};
@@ -36,6 +37,9 @@ pub struct TwinSummary {
     /// What the twin predicts about places that no channel reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inside: Vec<InsideSummary>,
+    /// Slopes of the surrogate gradient that were tried, if one was chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slopes: Vec<SlopeTrial>,
 }
 
 /// A quantity inside a device that no channel reads, as its twin predicts it for the test shots.

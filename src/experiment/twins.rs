@@ -33,7 +33,9 @@ impl TwinnedDevice<'_> {
     ) -> Result<Box<dyn DigitalTwin>, Error> {
         let label = match &config.twin {
             TwinConfig::Ensemble(_) => format!("fit the twins of {}", self.name),
-            TwinConfig::LearnedPhysics(_) => format!("learn the constants of {}", self.name),
+            twin if twin.identify().is_some() && !matches!(twin, TwinConfig::Hybrid(_)) => {
+                format!("learn the constants of {}", self.name)
+            }
             _ => format!("fit the twin of {}", self.name),
         };
         let passes = config.twin.passes(&config.fit);

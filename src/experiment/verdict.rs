@@ -254,6 +254,14 @@ fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) ->
             format!("{twin_key}={{ hybrid = {{}} }}"),
             "adds a network for what the equation does not describe",
         )),
+        TwinConfig::Surrogate(_) => next.push(Remedy::set(
+            format!("{twin_key}={{ surrogate = {{ constants = {{}} }} }}"),
+            "learns the chip's constants from shots",
+        )),
+        TwinConfig::SpikeTrain(_) => next.push(Remedy::set(
+            format!("{twin_key}={{ surrogate = {{}} }}"),
+            "takes the surrogate gradient, with the slope that agrees best with the chip",
+        )),
         _ if has_model && rig.is_none() => next.push(Remedy::set(
             format!("{twin_key}={{ learned_physics = {{}} }}"),
             "uses the device's equation and learns its constants from the same shots",

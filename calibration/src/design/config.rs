@@ -9,7 +9,7 @@ use twinprop_devices::{Interface, random, validate};
 
 use super::gaussian::{self, GaussianConfig};
 use super::task_like::{self, TaskDrives, TaskLikeConfig};
-use super::{latin_hypercube, sobol, uniform};
+use super::{latin_hypercube, raster, sobol, uniform};
 use crate::ensemble::EnsembleConfig;
 use crate::error::CalibrationError;
 use crate::fit::FitConfig;
@@ -122,6 +122,7 @@ impl DesignConfig {
                 task_like::draw(config, task, &channels, shots, &mut random)
             }
         };
+        raster::draw(&channels, &mut drives, &mut random);
         // Validation and test shots are taken from the end, so the order must carry no meaning.
         let mut order: Vec<usize> = (0..shots).collect();
         order.shuffle(&mut random);

@@ -4,6 +4,7 @@ mod active;
 mod config;
 mod gaussian;
 mod latin_hypercube;
+mod raster;
 mod sobol;
 mod task_like;
 mod uniform;

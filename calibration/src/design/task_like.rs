@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::{Channels, validate};
 
-use super::uniform;
+use super::{raster, uniform};
 use twinprop_devices::shots::beside;
 
 /// How far the shots of a task-like design are from the task.
@@ -17,7 +17,7 @@ pub struct TaskLikeConfig {
     /// Share of the shots that are drawn uniformly instead, so that the twin is fitted everywhere.
     #[serde(deserialize_with = "validate::fraction")]
     pub uniform_share: f64,
-    /// Standard deviation about a drive of the task, as a share of the range.
+    /// Standard deviation about a drive of the task, as a share of the range; spikes of a raster stay as they are.
     #[serde(deserialize_with = "validate::non_negative")]
     pub input_spread: f64,
     /// Standard deviation about an initial parameter, as a share of the range.
@@ -71,9 +71,14 @@ pub(super) fn draw(
         let sample = task.inputs.column(random.random_range(0..task.inputs.ncols()));
         let setting = task.parameters.column(random.random_range(0..task.parameters.ncols()));
         let centres = sample.iter().chain(setting.iter());
-        for (index, ((drive, centre), channel)) in
-            shot.iter_mut().zip(centres).zip(channels.iter()).enumerate()
+        let is_cell = raster::is_cell(channels);
+        for (index, (((drive, centre), channel), is_cell)) in
+            shot.iter_mut().zip(centres).zip(channels.iter()).zip(is_cell).enumerate()
         {
+            if is_cell {
+                *drive = *centre;
+                continue;
+            }
             let spread =
                 if index < width { config.input_spread } else { config.parameter_spread } as f32;
             let normal: f32 = StandardNormal.sample(random);

@@ -6,6 +6,7 @@ mod config;
 mod estimate;
 mod gradient;
 mod readings;
+mod slope;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use config::FidelityConfig;
 pub use estimate::{Estimate, students_t};
 pub use gradient::{Gradient, GroupGradient};
 pub use readings::Readings;
+pub use slope::{SlopeChoice, SlopeTrial, choose_slope};
 
 pub use crate::twin::predict;
 
@@ -52,7 +54,7 @@ use twinprop_devices::shots::Shots;
 pub struct Fidelity {
     /// Agreement of the readings, all channels together.
     pub readings: Readings,
-    /// Agreement of each output channel's readings.
+    /// Agreement of each output channel's readings; of a raster, of each line's count.
     pub by_channel: Vec<Readings>,
     /// Error by where in their ranges channels are driven.
     pub by_range: ByRange,
@@ -93,11 +95,12 @@ impl Fidelity {
         backend: &Device,
         mut progress: impl FnMut(f64),
     ) -> Result<Self, CalibrationError> {
-        // Readings without a unit: sums over channels of different units.
+        // Readings without a unit: sums over channels of different units. Of a raster, the counts are judged.
         let outputs = &twin.interface().outputs;
         let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
-        let predicted = outputs.in_binary_units(&predicted);
-        let measured = outputs.in_binary_units(&unseen.outputs);
+        let counted = outputs.counted();
+        let predicted = counted.in_binary_units(&outputs.count(&predicted));
+        let measured = counted.in_binary_units(&outputs.count(&unseen.outputs));
         let in_binary_units = &Shots { outputs: measured, ..unseen.clone() };
         let repeats = config.repeats.max(2);
         let noise = readings::noise(device, in_binary_units, config.points, repeats)?;

@@ -132,7 +132,9 @@ impl Description {
                     Self::MOST_CHANNELS
                 ));
             }
-            if let Some(fault) = channels.fault_of_parts(side) {
+            if let Some(fault) =
+                channels.fault_of_parts(side).or_else(|| channels.fault_of_rasters(side))
+            {
                 return Some(fault);
             }
             for bank in channels.banks() {

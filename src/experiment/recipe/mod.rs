@@ -235,6 +235,7 @@ impl Recipe {
                 | S::Slice(_)
                 | S::Jitter(_)
                 | S::Dropout(_)
+                | S::SpikeCounts
                 | S::Skip(_) => {}
                 S::Physical(config) => {
                     physical += 1;

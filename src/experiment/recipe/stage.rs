@@ -41,6 +41,8 @@ pub enum StageConfig {
     /// A physical layer. Its outputs are readings in the unit of the device's model or, for a rig without a model, in
     /// halves of their range.
     Physical(PhysicalConfig),
+    /// Counts the spikes of each line of a raster; behind a physical layer that is read as one.
+    SpikeCounts,
     /// Averages windows of channels to one output per class or target value, with a trainable factor. Only as the last
     /// stage.
     Readout,

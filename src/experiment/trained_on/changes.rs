@@ -186,6 +186,11 @@ fn bank_changes(side: &str, before: &Bank, now: &Bank) -> Vec<String> {
         let (before, now) = (gain(before), gain(now));
         found.push(format!("the matrix gain of its {side} `{name}` was {before} and is {now}"));
     }
+    if before.steps != now.steps {
+        let steps = |bank: &Bank| bank.steps.map_or("none".to_owned(), |steps| steps.to_string());
+        let (before, now) = (steps(before), steps(now));
+        found.push(format!("the steps of its {side} `{name}` were {before} and are {now}"));
+    }
     if before.part != now.part {
         let part = |bank: &Bank| bank.part.map_or("none", Part::name);
         let (before, now) = (part(before), part(now));

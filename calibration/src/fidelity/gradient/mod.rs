@@ -40,6 +40,7 @@ pub(super) fn compare(
         channels: interface.inputs.clone().and(interface.parameters.clone()),
         width: interface.inputs.len(),
         outputs: interface.outputs.clone(),
+        counted: interface.outputs.counted(),
         device,
         repeats: config.repeats.next_multiple_of(2),
         random: random::stream(seed, "gradient fidelity"),
