@@ -245,7 +245,7 @@ mod tests {
             let raster = config.raster(&tone(all[channel], 3200));
             assert_eq!(raster.len(), 80 * 64);
             assert!(raster.iter().all(|&cell| cell == 0.0 || cell == 1.0));
-            // Its level, (1/√2 √2)^0.35 = 1, less the leak: Σ 0.8^k reaches 3 after five steps.
+            // Its level is 1: Σ 0.8^k reaches 3 after five steps.
             let counts = counts(&raster, 64);
             let most = counts.iter().copied().fold(0.0, f32::max);
             assert!(counts[channel] == most && most >= 6.0, "{channel}: {counts:?}");
@@ -264,11 +264,11 @@ mod tests {
     #[test]
     fn channels_integrate_and_fire() {
         let config = IntegrateAndFireConfig { threshold: 1.0, leak: 0.5 };
-        // Two channels: 0.75 + 0.75/2 ≥ 1 leaves 0.125; a level of 9 leaves no more than the threshold.
-        let levels = vec![0.75, 9.0, 0.75, 0.0, 0.75, 0.0, 0.75, 0.5, 0.75, 0.5];
+        // The first channel: 0.75 / 2 + 0.75 passes the threshold, and 0.125 is left. The second: 9 leaves no more than the
+        // threshold, of which a half is there in the next step.
+        let levels = vec![0.75, 9.0, 0.75, 0.5, 0.75, 0.0, 0.75, 0.5, 0.75, 0.5];
         let raster = config.fire(levels, 2);
-        assert_eq!(counts(&raster, 1), [5.0]);
-        assert_eq!(raster, [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(raster, [0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         }
         let chosen = tempfile::tempdir().unwrap();
         for label in 0..10 {
-            for speaker in ["george", "jackson", "theo"] {
+            for speaker in ["george", "jackson", "lucas", "nicolas", "theo", "yweweler"] {
                 let name = format!("{label}_{speaker}_7.wav");
                 std::fs::copy(folder.join(&name), chosen.path().join(&name)).unwrap();
             }
@@ -318,7 +318,7 @@ mod tests {
         let split = config.load(&Locator::default(), 1).unwrap();
         let samples = (split.train.len() + split.test.len()) as f32;
         let spikes = split.train.features.sum() + split.test.features.sum();
-        assert!((spikes / samples - 360.0).abs() < 40.0, "{}", spikes / samples);
+        assert!((spikes / samples - 360.0).abs() < 10.0, "{}", spikes / samples);
         assert!(split.train.features.iter().all(|&cell| cell == 0.0 || cell == 1.0));
         assert_eq!(split.schema.features[5 * 64 + 3].name, "step 5, channel 3");
     }

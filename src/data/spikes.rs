@@ -283,8 +283,8 @@ mod tests {
         let split = load(&format!("source = \"digits\"\n{view}")).unwrap();
         assert_eq!((split.train.features.nrows(), split.schema.features.len()), (8 * 16, 8 * 16));
         assert!(!split.schema.is_complex);
-        let steps = split.train.features.column_iter().map(|raster| raster.sum());
-        assert!(steps.clone().all(|spikes| (1.0..=16.0).contains(&spikes)));
+        let mut spikes = split.train.features.column_iter().map(|raster| raster.sum());
+        assert!(spikes.all(|spikes| (1.0..=16.0).contains(&spikes)));
         // Changed images are viewed as the others are.
         let epochs = "augment = { horizontal_shift = 0.3, epochs = 1 }";
         let changed = load(&format!("source = \"digits\"\n{view}\n{epochs}")).unwrap();
