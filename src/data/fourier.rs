@@ -32,6 +32,17 @@ pub struct FourierConfig {
 }
 
 impl FourierConfig {
+    /// Refuses images of the size `size` with fewer frequencies, in words.
+    pub(super) fn check(&self, size: ImageSize) -> Result<(), String> {
+        if self.rows <= size.rows && self.columns <= size.columns {
+            return Ok(());
+        }
+        Err(format!(
+            "data.view.fourier keeps {} × {} frequencies of images of {} × {} pixels, which have no more than that; keep fewer",
+            self.rows, self.columns, size.rows, size.columns
+        ))
+    }
+
     /// Names of the features, in their order.
     pub(super) fn feature_names(&self) -> Vec<String> {
         let window = |count: usize| centred(count);

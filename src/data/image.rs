@@ -116,7 +116,7 @@ impl Augmentation {
             place.view(image, *one, *size, self.every, changed.as_mut_slice());
         }
         match &self.view {
-            Some(view) => view.features(&features, left),
+            Some(view) => view.features(&features, left, self.seed),
             None => features,
         }
     }

@@ -30,7 +30,7 @@ impl DataConfig {
     pub fn load(&self, locator: &Locator, seed: u64) -> Result<Split, Error> {
         let split = self.read(locator, seed)?;
         match &self.view {
-            Some(view) => self.viewed(split, view),
+            Some(view) => self.viewed(split, view, seed),
             None => Ok(split),
         }
     }
@@ -129,22 +129,22 @@ impl DataConfig {
     }
 
     /// `split` with its images as `view` shows them.
-    fn viewed(&self, mut split: Split, view: &ViewConfig) -> Result<Split, Error> {
+    fn viewed(&self, mut split: Split, view: &ViewConfig, seed: u64) -> Result<Split, Error> {
         let size = split.image.ok_or_else(|| {
-            Error::Usage("the data are no images; leave out data.view".to_owned())
+            let instead = match self.source {
+                SourceConfig::Speech(_) => {
+                    ", or set data.source.speech.view, which says what is made of recordings"
+                }
+                _ => "",
+            };
+            Error::Usage(format!("the data are no images; leave out data.view{instead}"))
         })?;
-        let ViewConfig::Fourier(fourier) = view;
-        if fourier.rows > size.rows || fourier.columns > size.columns {
-            return Err(Error::Usage(format!(
-                "data.view.fourier keeps {} × {} frequencies of images of {} × {} pixels, which have no more than that; keep fewer",
-                fourier.rows, fourier.columns, size.rows, size.columns
-            )));
-        }
+        view.check(size).map_err(Error::Usage)?;
         for half in [&mut split.train, &mut split.test] {
-            half.features = view.features(&half.features, size);
+            half.features = view.features(&half.features, size, seed);
         }
-        split.schema.features = Schema::unscaled(fourier.feature_names(), Vec::new()).features;
-        split.schema.is_complex = true;
+        split.schema.features = Schema::unscaled(view.feature_names(size), Vec::new()).features;
+        split.schema.is_complex = view.is_complex();
         Ok(split)
     }
 

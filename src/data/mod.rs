@@ -3,9 +3,11 @@
 mod arrays;
 mod calculated;
 mod classes;
+mod cochlea;
 mod config;
 mod csv;
 mod fourier;
+mod gammatone;
 mod halves;
 mod idx;
 mod image;
@@ -21,6 +23,7 @@ mod sequence;
 mod shipped;
 mod sound;
 mod speech;
+mod spikes;
 mod split;
 mod table;
 mod targets;
@@ -29,6 +32,7 @@ mod view;
 mod wav;
 
 pub use arrays::read_arrays;
+pub use cochlea::{CochleaCoding, CochleaConfig, IntegrateAndFireConfig, LevelCrossingConfig};
 pub use config::{
     ArraysConfig, ChannelConfig, CsvConfig, CsvLayout, DataConfig, IdxConfig, MackeyGlassConfig,
     SequenceConfig, SequenceTarget, SeriesConfig, SourceConfig, SpeechConfig, SplitConfig,
@@ -43,6 +47,7 @@ pub use scaling::FeatureScaling;
 pub use schema::{Feature, Schema};
 pub use sequence::read_sequence;
 pub use sound::{LogMelConfig, SoundConfig, WaveformConfig};
+pub use spikes::{LatencyConfig, PixelCoding, RateConfig, SpikesConfig};
 pub use targets::Targets;
 pub use unscaled::{Unscaled, UnscaledTargets};
 pub use view::ViewConfig;

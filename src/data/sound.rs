@@ -1,4 +1,4 @@
-//! Features of a recording: its waveform, or its power in frequency bands over time.
+//! Features of a recording: its waveform, its power in frequency bands over time, or spikes.
 
 use std::f32::consts::TAU;
 
@@ -8,17 +8,25 @@ use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::by_name;
 use twinprop_devices::validate;
 
-/// Features of a recording. Every recording is first scaled to the same root mean square.
+use super::cochlea::CochleaConfig;
+use crate::Error;
+
+/// Features of a recording; in a recipe, `view = "cochlea"` or `view = { log_mel = { bands = 20 } }`. Every recording is
+/// first scaled to the same root mean square.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(transform = by_name::in_schema)]
 #[non_exhaustive]
 pub enum SoundConfig {
     /// The waveform: its first samples, with zeros after its end.
     Waveform(WaveformConfig),
     /// A log-mel spectrogram: logarithms of the power in mel bands, in windows spread evenly over the recording.
     LogMel(LogMelConfig),
+    /// A raster of spikes: a gammatone filter bank whose channels fire, from the start of the recording.
+    Cochlea(CochleaConfig),
 }
 
 /// A recording as a waveform, such as the drive of a plate.
@@ -90,6 +98,17 @@ impl SoundConfig {
                     format!("window {}, band {}", place / config.bands, place % config.bands)
                 })
                 .collect(),
+            Self::Cochlea(config) => config.feature_names(),
+        }
+    }
+
+    /// Refuses keys that do not go together: names the one to change.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Waveform(_) | Self::LogMel(_) => Ok(()),
+            Self::Cochlea(config) => config.check().map_err(|problem| {
+                Error::Usage(format!("data.source.speech.view.cochlea: {problem}"))
+            }),
         }
     }
 
@@ -101,6 +120,7 @@ impl SoundConfig {
         let wanted = match self {
             Self::Waveform(config) => config.rate,
             Self::LogMel(config) => config.rate,
+            Self::Cochlea(config) => config.rate,
         };
         let sound = resample(sound, rate, wanted)?;
         match self {
@@ -115,6 +135,7 @@ impl SoundConfig {
                 Ok(samples)
             }
             Self::LogMel(config) => config.log_powers(&levelled(sound)?),
+            Self::Cochlea(config) => Ok(config.raster(&levelled(sound)?)),
         }
     }
 }

@@ -98,6 +98,7 @@ fn views(
     paths: &[PathBuf],
     config: &SpeechConfig,
 ) -> Result<(Vec<Vec<f64>>, Vec<String>), Error> {
+    config.view.check()?;
     let rows = paths
         .par_iter()
         .map(|path| {

@@ -216,16 +216,25 @@ fn images_are_viewed_as_those_of_the_training_were() {
         fs::write(lab.file(&format!("set/{part}-images-idx3-ubyte")), pixels).unwrap();
         fs::write(lab.file(&format!("set/{part}-labels-idx1-ubyte")), labels).unwrap();
     }
-    let source = "data.source.idx.folder = \"set\"\ndata.view = { fourier = { rows = 2, columns = 1 } }\ndata.augment = { horizontal_flip = true }";
-    train_on(lab.path(), source);
-    let summary = fs::read_to_string(lab.file("other/summary.json")).unwrap();
-    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
-    let right = summary["test_accuracy"].as_f64().unwrap();
-    let images_of = ["predict", "other", "set/t10k-images-idx3-ubyte"];
-    let (text, said) = succeed(lab.path(), &images_of);
-    let answers = rows(&text).into_iter().skip(1);
-    let found = answers.filter(|row| row[1] == row[4]).count() as f64 / 40.0;
-    assert!((found - right).abs() < 1e-6, "{found}, not {right}: {said}");
+    for view in [
+        "{ fourier = { rows = 2, columns = 1 } }",
+        "{ spikes = { steps = 1, shrink = 2, white = 1.0, coding = \"rate\" } }",
+    ] {
+        let augment = "data.augment = { horizontal_flip = true }";
+        train_on(
+            lab.path(),
+            &format!("data.source.idx.folder = \"set\"\ndata.view = {view}\n{augment}"),
+        );
+        let summary = fs::read_to_string(lab.file("other/summary.json")).unwrap();
+        let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+        let right = summary["test_accuracy"].as_f64().unwrap();
+        let images_of = ["predict", "other", "set/t10k-images-idx3-ubyte"];
+        let (text, said) = succeed(lab.path(), &images_of);
+        let answers = rows(&text).into_iter().skip(1);
+        let found = answers.filter(|row| row[1] == row[4]).count() as f64 / 40.0;
+        assert!((found - right).abs() < 1e-6, "{found}, not {right}: {said}");
+        fs::remove_dir_all(lab.file("other")).unwrap();
+    }
 }
 
 /// A sound of 0.1 s at 8 kHz as a WAV file of 16-bit samples.
@@ -264,21 +273,30 @@ fn recordings_are_answered_by_a_network_of_recordings() {
             fs::write(lab.file(&name), sound(hertz, f64::from(take))).unwrap();
         }
     }
-    train_on(
-        lab.path(),
-        "data.source.speech = { folder = \"sounds\", view = { log_mel = { bands = 2, windows = 2 } } }",
-    );
-    let (text, said) = succeed(lab.path(), &["predict", "other", "sounds"]);
-    assert!(said.contains("of 16 samples)"), "{said}");
-    let rows = rows(&text);
-    assert_eq!(rows[0], ["file", "predicted", "probability high", "probability low", "label"]);
-    assert_eq!(rows[1][0], "high_ann_0.wav");
-    fs::write(lab.file("hum.wav"), sound(310.0, 0.5)).unwrap();
-    let (text, said) = succeed(lab.path(), &["predict", "other", "hum.wav"]);
-    assert!(text.lines().nth(1).unwrap().starts_with("hum.wav,"), "{text}");
-    assert!(!said.contains("accuracy"), "{said}");
-    fs::write(lab.file("mid_ann_0.wav"), sound(310.0, 0.5)).unwrap();
-    let said = refused(lab.path(), &["predict", "other", "mid_ann_0.wav"]);
-    assert!(said.contains("`mid`") && said.contains("--ignore-labels"), "{said}");
-    succeed(lab.path(), &["predict", "other", "mid_ann_0.wav", "--ignore-labels"]);
+    for view in [
+        "{ log_mel = { bands = 2, windows = 2 } }",
+        "{ cochlea = { channels = 4, steps = 2, step_seconds = 0.05 } }",
+    ] {
+        train_on(
+            lab.path(),
+            &format!("data.source.speech = {{ folder = \"sounds\", view = {view} }}"),
+        );
+        let (text, said) = succeed(lab.path(), &["predict", "other", "sounds"]);
+        assert!(said.contains("of 16 samples)"), "{said}");
+        let rows = rows(&text);
+        assert_eq!(rows[0], ["file", "predicted", "probability high", "probability low", "label"]);
+        assert_eq!(rows[1][0], "high_ann_0.wav");
+        fs::write(lab.file("hum.wav"), sound(310.0, 0.5)).unwrap();
+        let (text, said) = succeed(lab.path(), &["predict", "other", "hum.wav"]);
+        assert!(text.lines().nth(1).unwrap().starts_with("hum.wav,"), "{text}");
+        assert!(!said.contains("accuracy"), "{said}");
+        fs::write(lab.file("mid_ann_0.wav"), sound(310.0, 0.5)).unwrap();
+        let said = refused(lab.path(), &["predict", "other", "mid_ann_0.wav"]);
+        assert!(said.contains("`mid`") && said.contains("--ignore-labels"), "{said}");
+        succeed(lab.path(), &["predict", "other", "mid_ann_0.wav", "--ignore-labels"]);
+        for path in ["hum.wav", "mid_ann_0.wav"] {
+            fs::remove_file(lab.file(path)).unwrap();
+        }
+        fs::remove_dir_all(lab.file("other")).unwrap();
+    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::by_name;
 use twinprop_devices::validate;
 
 pub use self::arrays::ArraysConfig;
@@ -119,6 +120,7 @@ pub struct SpeechConfig {
     /// The folder, such as `fsdd`.
     pub folder: PathBuf,
     /// What is made of each.
+    #[serde(deserialize_with = "by_name::read")]
     pub view: SoundConfig,
 }
 

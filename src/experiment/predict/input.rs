@@ -90,7 +90,7 @@ pub(super) fn read(
         (SourceConfig::Idx(_), Some(size)) if !has_extension(data, "csv") => {
             let mut samples = read_images(data, every, size, schema, labelled)?;
             if let Some(view) = &recipe.data.view {
-                samples.features = view.features(&samples.features, size);
+                samples.features = view.features(&samples.features, size, recipe.seed);
             }
             return Ok(samples);
         }
