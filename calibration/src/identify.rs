@@ -230,6 +230,12 @@ impl ConstantFit {
         let by_output = |values: &mut DMatrix<f32>, factor: &DVector<f32>| {
             values.column_iter_mut().for_each(|mut shot| shot.component_mul_assign(factor));
         };
+        let ShotRun { inputs, parameters, outputs } = run;
+        if let Some(found) = equation.misfit(inputs, parameters, outputs) {
+            let (misfit, mut slopes) = found?;
+            slopes.iter_mut().for_each(|slope| *slope *= scale);
+            return Ok((misfit * scale, slopes));
+        }
         let mut error = 0.0;
         let mut cotangents_of = |predicted: DMatrix<f32>| {
             let mut difference = predicted - &run.outputs;
@@ -241,7 +247,6 @@ impl ConstantFit {
             by_output(&mut cotangents, &self.per_unit);
             cotangents
         };
-        let ShotRun { inputs, parameters, .. } = run;
         let slopes = equation.constant_cotangents_of(inputs, parameters, &mut cotangents_of)?;
         Ok((error, slopes))
     }

@@ -92,6 +92,17 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         self.constant_cotangents(inputs, parameters, &cotangents_of(outputs))
     }
 
+    /// How badly the equation fits measured `readings` `[n_outputs × shots]`, summed over them, and its derivatives by the
+    /// constants, for an equation whose readings jump, so that their squared error has none; `None` for others.
+    fn misfit(
+        &self,
+        _inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+        _readings: &DMatrix<f32>,
+    ) -> Option<Result<(f32, Vec<f32>), DeviceError>> {
+        None
+    }
+
     /// What the equation says about places inside the device that no channel reads, at drives
     /// `inputs` `[n_inputs × shots]` of one setting; nothing by default.
     ///

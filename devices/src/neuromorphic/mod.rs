@@ -3,6 +3,7 @@
 //! Their drives and readings are rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
 
 mod lif_chip;
+mod likelihood;
 mod population;
 mod real;
 mod spike_train;

@@ -41,6 +41,20 @@ pub struct SurrogateCotangents<F> {
     pub threshold: Vec<F>,
 }
 
+impl<F: Real> SurrogateCotangents<F> {
+    /// Adds those of other shots.
+    pub(super) fn add(&mut self, part: &Self) {
+        for (sums, values) in [
+            (&mut self.synapses, &part.synapses),
+            (&mut self.membrane_time, &part.membrane_time),
+            (&mut self.synaptic_time, &part.synaptic_time),
+            (&mut self.threshold, &part.threshold),
+        ] {
+            sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
+        }
+    }
+}
+
 /// Cotangents of the cells of one shot's raster.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum OfCells<'a, F> {
@@ -62,13 +76,13 @@ pub(super) struct Shot<'a, F> {
 }
 
 /// The membranes of a shot at its measured spikes, step by step.
-struct Replay<F> {
+pub(super) struct Replay<F> {
     /// φ′(u) / ν; 0 while refractory.
-    slope: Vec<F>,
+    pub slope: Vec<F>,
     /// Share of the membrane that the next step starts from: 1, or 0 after a reset or while refractory.
     kept: Vec<F>,
     /// v and p, for the constants.
-    membrane: Vec<F>,
+    pub membrane: Vec<F>,
     current: Vec<F>,
 }
 
@@ -125,22 +139,33 @@ impl<F: Real> Relaxed<F> {
         of: &mut SurrogateCotangents<F>,
         of_inputs: &mut [F],
     ) {
+        let has_constants = !of.threshold.is_empty();
+        let replays: Vec<_> = shots.iter().map(|shot| self.replay(shot, has_constants)).collect();
+        of_inputs.fill(F::zero());
+        self.go_back(shots, &replays, of, Some(of_inputs));
+    }
+
+    /// The same at `replays`; without `of_inputs`, inputs and recurrent spikes are given, and nothing goes back through them.
+    pub(super) fn go_back(
+        &self,
+        shots: &[Shot<'_, F>],
+        replays: &[Replay<F>],
+        of: &mut SurrogateCotangents<F>,
+        mut of_inputs: Option<&mut [F]>,
+    ) {
         let Some(steps) = shots.first().map(|shot| shot.input.steps()) else { return };
         let population = &self.population;
         let (count, lines) = (population.neurons.len(), population.lines);
-        let has_constants = !of.threshold.is_empty();
-        let replays: Vec<_> = shots.iter().map(|shot| self.replay(shot, has_constants)).collect();
         let mut of_membrane = vec![F::zero(); count * shots.len()];
         // Of the synaptic currents, which are those of the inputs x.
         let mut of_current = of_membrane.clone();
         let mut through_synapses = of_membrane.clone();
         let mut of_lines = vec![F::zero(); lines * shots.len()];
-        of_inputs.fill(F::zero());
         for step in (0..steps).rev() {
-            if population.is_recurrent() && step + 1 < steps {
+            if population.is_recurrent() && step + 1 < steps && of_inputs.is_some() {
                 F::multiply(&mut through_synapses, &self.from_neurons, &of_current, count);
             }
-            for (place, (shot, replay)) in shots.iter().zip(&replays).enumerate() {
+            for (place, (shot, replay)) in shots.iter().zip(replays).enumerate() {
                 let run = place * count..(place + 1) * count;
                 let point = Step {
                     through_synapses: &through_synapses[run.clone()],
@@ -153,11 +178,14 @@ impl<F: Real> Relaxed<F> {
                 );
             }
             let Some(before) = step.checked_sub(1) else { continue };
-            F::multiply(&mut of_lines, &self.from_lines, &of_current, lines);
+            if let Some(of_inputs) = &mut of_inputs {
+                F::multiply(&mut of_lines, &self.from_lines, &of_current, lines);
+                for (place, cells) in of_lines.chunks_exact(lines).enumerate() {
+                    of_inputs[(place * steps + before) * lines..][..lines].copy_from_slice(cells);
+                }
+            }
             for (place, shot) in shots.iter().enumerate() {
                 let of_current = &of_current[place * count..][..count];
-                let cells = &of_lines[place * lines..][..lines];
-                of_inputs[(place * steps + before) * lines..][..lines].copy_from_slice(cells);
                 vectorised(
                     #[inline(always)]
                     || {
@@ -177,7 +205,7 @@ impl<F: Real> Relaxed<F> {
     }
 
     /// The membranes at the measured spikes.
-    fn replay(&self, shot: &Shot<'_, F>, has_constants: bool) -> Replay<F> {
+    pub(super) fn replay(&self, shot: &Shot<'_, F>, has_constants: bool) -> Replay<F> {
         let population = &self.population;
         let (count, steps) = (population.neurons.len(), shot.input.steps());
         let cells = || vec![F::zero(); count * steps];

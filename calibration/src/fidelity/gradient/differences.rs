@@ -31,7 +31,7 @@ pub(super) struct Points {
 
 /// A twin's gradients, a column a point.
 pub(super) struct TwinGradients {
-    /// Cotangents of readings and counts in binary units, `[counted × points]`.
+    /// Cotangents of readings in binary units, `[outputs × points]`.
     pub cotangents: DMatrix<f32>,
     /// Gradients with respect to inputs and parameters, `[channels × points]`.
     pub gradients: DMatrix<f32>,
@@ -45,8 +45,6 @@ pub(super) struct CentralDifferences<'a> {
     /// Number of inputs.
     pub width: usize,
     pub outputs: Channels,
-    /// The same with the counts of rasters, which cotangents weigh.
-    pub counted: Channels,
     /// Shots at each end, an even number.
     pub repeats: usize,
     pub random: ChaCha8Rng,
@@ -121,7 +119,7 @@ impl CentralDifferences<'_> {
                 readings.set_column(point, &played.column(0));
             }
         }
-        let mut cotangents = self.normals(self.counted.len(), points.ncols());
+        let mut cotangents = self.normals(twin.interface().outputs.len(), points.ncols());
         let row = |matrix: &DMatrix<f32>| to_tensor(matrix, backend);
         let mut gradients = DMatrix::zeros(points.nrows(), points.ncols());
         let together = self.points_at_a_time();
@@ -130,11 +128,10 @@ impl CentralDifferences<'_> {
             let (x, theta) = self.split(&points.columns(first, count).into_owned());
             let mut dy = cotangents.columns(first, count).into_owned();
             for mut dy in dy.column_iter_mut() {
-                dy.iter_mut().zip(self.counted.binary_units()).for_each(|(dy, unit)| *dy /= unit);
+                dy.iter_mut().zip(self.outputs.binary_units()).for_each(|(dy, unit)| *dy /= unit);
             }
             let y = readings.columns(first, count).into_owned();
-            let (dx, dtheta) =
-                twin.vjp(row(&x), row(&theta), row(&y), row(&self.outputs.spread(&dy)));
+            let (dx, dtheta) = twin.vjp(row(&x), row(&theta), row(&y), row(&dy));
             let mut gradients = gradients.columns_mut(first, count);
             gradients.rows_mut(0, self.width).copy_from(&to_matrix(dx));
             gradients.rows_mut(self.width, theta.nrows()).copy_from(&to_matrix(dtheta));
@@ -200,9 +197,9 @@ impl CentralDifferences<'_> {
                 inputs[(row, first + shot / self.repeats)]
             });
             let setting = parameters.column(first).into_owned();
-            let mut outputs = DMatrix::zeros(self.outputs.len(), drives.ncols());
+            let mut outputs = DMatrix::zeros(cotangent.len(), drives.ncols());
             self.device.measure(&drives, &setting, &mut outputs)?;
-            let outputs = self.counted.in_binary_units(&self.outputs.count(&outputs));
+            let outputs = self.outputs.in_binary_units(&outputs);
             for end in 0..together {
                 let half = self.repeats / 2;
                 let mean = |from: usize| {

@@ -9,10 +9,12 @@
 //!
 //! The shots of each end are averaged in two halves A and B: the mean of D_A D_B is the square of the
 //! device's derivative, without the variance of the noise, which would make every twin look worse. The
-//! step h is as large as the curvature allows: see [`step`].
+//! step h is as large as the curvature allows: see [`step`]. Of a device with rasters, gradients of mean counts are
+//! compared: see [`counts`].
 
 mod agreement;
 mod comparison;
+mod counts;
 mod differences;
 mod group;
 mod step;
@@ -36,11 +38,13 @@ pub(super) fn compare(
     let &GradientComparison { twin, unseen, config, seed, backend, .. } = case;
     let interface = device.interface().clone();
     let groups = groups(&interface.inputs, &interface.parameters);
+    if interface.inputs.has_raster() || interface.outputs.has_raster() {
+        return counts::compare(case, device, &groups, progress);
+    }
     let mut differences = CentralDifferences {
         channels: interface.inputs.clone().and(interface.parameters.clone()),
         width: interface.inputs.len(),
         outputs: interface.outputs.clone(),
-        counted: interface.outputs.counted(),
         device,
         repeats: config.repeats.next_multiple_of(2),
         random: random::stream(seed, "gradient fidelity"),

@@ -43,39 +43,28 @@ pub(super) fn choose_steps(
     let shots = 2.0 * differences.repeats as f64 * count * config.directions as f64;
     let scatter = (variance / (square * shots)).sqrt();
 
-    let value_at = |ends: &DMatrix<f32>| {
-        let (x, theta) = differences.split(ends);
-        let y = predict(twin, &x, &theta, backend);
-        differences.counted.in_binary_units(&differences.outputs.count(&y))
-    };
-    let slope_at = |chosen: &[usize], steps: &[f32]| -> Vec<f64> {
-        // The two ends of a point are neighbours.
-        let mut ends = DMatrix::zeros(points.drives.nrows(), 2 * chosen.len());
-        for (number, &point) in chosen.iter().enumerate() {
-            let (middle, displacement) = (points.drives.column(point), steps[point] * along(point));
-            ends.set_column(2 * number, &(middle + &displacement));
-            ends.set_column(2 * number + 1, &(middle - displacement));
-        }
-        let y = value_at(&ends);
-        let weighed = |end: usize, point: usize| {
-            f64::from(y.column(end).dot(&twin_gradients.cotangents.column(point)))
-        };
-        let slopes = chosen.iter().enumerate().map(|(number, &point)| {
-            let difference = weighed(2 * number, point) - weighed(2 * number + 1, point);
-            difference / (2.0 * f64::from(steps[point]))
-        });
-        slopes.collect()
-    };
-    if differences.outputs.has_raster() {
-        return vec![step_of_jumps(&slopes, differences, slope_at); config.points];
-    }
     let mut steps = vec![LARGEST_STEP; config.points];
     let mut curved: Vec<usize> = (0..config.points).collect();
     while !curved.is_empty() {
         let mut errors = Vec::with_capacity(curved.len());
         for chosen in curved.chunks(differences.points_at_a_time()) {
-            let found = slope_at(chosen, &steps);
-            errors.extend(chosen.iter().zip(found).map(|(&point, found)| found - slopes[point]));
+            // The two ends of a point are neighbours.
+            let mut ends = DMatrix::zeros(points.drives.nrows(), 2 * chosen.len());
+            for (number, &point) in chosen.iter().enumerate() {
+                let (middle, displacement) =
+                    (points.drives.column(point), steps[point] * along(point));
+                ends.set_column(2 * number, &(middle + &displacement));
+                ends.set_column(2 * number + 1, &(middle - displacement));
+            }
+            let (x, theta) = differences.split(&ends);
+            let y = differences.outputs.in_binary_units(&predict(twin, &x, &theta, backend));
+            errors.extend(chosen.iter().enumerate().map(|(number, &point)| {
+                let weighed = |end: usize| {
+                    f64::from(y.column(end).dot(&twin_gradients.cotangents.column(point)))
+                };
+                let difference = weighed(2 * number) - weighed(2 * number + 1);
+                difference / (2.0 * f64::from(steps[point])) - slopes[point]
+            }));
         }
         let mut errors = errors.into_iter();
         curved.retain(|&point| {
@@ -90,28 +79,4 @@ pub(super) fn choose_steps(
         });
     }
     steps
-}
-
-/// The step of a device whose readings jump, the same for all points: that at which the twin's own differences, most of them
-/// jumps or none, agree best with its derivatives over all points.
-fn step_of_jumps(
-    slopes: &[f64],
-    differences: &CentralDifferences<'_>,
-    slope_at: impl Fn(&[usize], &[f32]) -> Vec<f64>,
-) -> f32 {
-    let all: Vec<usize> = (0..slopes.len()).collect();
-    let steps = std::iter::successors(Some(LARGEST_STEP), |step| Some(STEP_RATIO * step));
-    let agreement = |step: f32| {
-        let steps = vec![step; slopes.len()];
-        let found: Vec<f64> = all
-            .chunks(differences.points_at_a_time())
-            .flat_map(|chosen| slope_at(chosen, &steps))
-            .collect();
-        let square: f64 = found.iter().map(|found| found * found).sum();
-        let product: f64 = found.iter().zip(slopes).map(|(found, slope)| found * slope).sum();
-        if square > 0.0 { product / square.sqrt() } else { f64::MIN }
-    };
-    let tried = steps.take_while(|&step| step > SMALLEST_STEP).map(|step| (agreement(step), step));
-    let best = tried.max_by(|(one, _), (other, _)| one.total_cmp(other));
-    best.map_or(LARGEST_STEP, |(_, step)| step)
 }

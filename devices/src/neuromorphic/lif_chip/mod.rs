@@ -159,6 +159,20 @@ impl Differentiable for LifChip {
         Ok(Pass::new(self, inputs, parameters).constants(&readings, cotangents))
     }
 
+    /// The negative log-likelihood of the measured spikes.
+    fn misfit(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+        readings: &DMatrix<f32>,
+    ) -> Option<Result<(f32, Vec<f32>), DeviceError>> {
+        if self.readout == LifReadout::Counts {
+            return None;
+        }
+        let fits = self.interface.check_shapes(inputs, parameters, readings);
+        Some(fits.map(|_| Pass::new(self, inputs, parameters).misfit(readings)))
+    }
+
     /// Every source's synapses in a twentieth of the steps, and the neurons in each of them.
     fn multiply_adds(&self) -> u64 {
         let neurons = self.neurons() as u64;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::chip::{LARGEST_MEMBRANE, LifChip, SpikeGradient};
 use super::config::LifReadout;
 use crate::LinearisedEquation;
+use crate::neuromorphic::likelihood::misfit;
 use crate::neuromorphic::population::Population;
 use crate::neuromorphic::spike_train::{SpikeTrain, Workspace};
 use crate::neuromorphic::spikes::Spikes;
@@ -226,7 +227,11 @@ impl Pass {
         };
         let relaxed = Relaxed::new(self.population.clone(), slope);
         let mut of_inputs = vec![0.0; self.inputs.len() * self.steps() * self.chip.lines];
-        let of = self.relaxed(&relaxed, readings, cotangents, true, &mut of_inputs);
+        self.of_constants(self.relaxed(&relaxed, readings, cotangents, true, &mut of_inputs))
+    }
+
+    /// Cotangents of the constants, in their order.
+    fn of_constants(&self, of: SurrogateCotangents<f32>) -> Vec<f32> {
         let mut of_gains = of.synapses;
         self.chip.of_gains(&mut of_gains, &self.parameters);
         let [membrane, synapse, threshold] = self.chip.design();
@@ -236,6 +241,25 @@ impl Pass {
             .chain(scaled(of.threshold, threshold))
             .chain(of_gains)
             .collect()
+    }
+
+    /// L of the spikes of `readings` and its derivatives by the constants, in their order.
+    pub fn misfit(&self, readings: &DMatrix<f32>) -> (f32, Vec<f32>) {
+        let relaxed = Relaxed::new(self.population.clone(), SLOPE_OF_CONSTANTS);
+        let parts: Vec<(f32, SurrogateCotangents<f32>)> = self
+            .tasks()
+            .map(|places| {
+                let mut of = relaxed.no_cotangents(true);
+                let shots = places.map(|place| {
+                    let measured = self.spikes(place, readings);
+                    misfit(&relaxed, &self.inputs[place], &measured, &mut of)
+                });
+                (shots.sum(), of)
+            })
+            .collect();
+        let mut total = relaxed.no_cotangents(true);
+        parts.iter().for_each(|(_, part)| total.add(part));
+        (parts.iter().map(|(misfit, _)| misfit).sum(), self.of_constants(total))
     }
 
     fn steps(&self) -> usize {
@@ -304,12 +328,7 @@ impl Pass {
             })
             .collect();
         let mut total = relaxed.no_cotangents(has_constants);
-        for part in parts {
-            add(&mut total.synapses, &part.synapses);
-            add(&mut total.membrane_time, &part.membrane_time);
-            add(&mut total.synaptic_time, &part.synaptic_time);
-            add(&mut total.threshold, &part.threshold);
-        }
+        parts.iter().for_each(|part| total.add(part));
         total
     }
 
