@@ -106,6 +106,11 @@ pub enum FitSummary {
         /// The error.
         error: f32,
     },
+    /// An equation of spikes: its misfit in the last pass.
+    Spikes {
+        /// Negative log-likelihood of the measured spikes, in nats a cell of the rasters.
+        misfit: f32,
+    },
     /// An equation, and a network where it improves on the equation.
     Hybrid {
         /// Whether the network is part of the twin.
@@ -121,6 +126,7 @@ impl fmt::Display for FitSummary {
             }
             Self::Ensemble { members } => write!(f, "{members} twins"),
             Self::Constants { error } => write!(f, "error {error:.4} of the readings' variance"),
+            Self::Spikes { misfit } => write!(f, "misfit of the spikes {misfit:.4} nats a cell"),
             Self::Hybrid { has_network: true } => {
                 f.write_str("an equation and a network for what it leaves")
             }
@@ -283,7 +289,11 @@ impl TwinConfig {
                 let mut equation = self.equation(nominal, interface)?;
                 let errors = identify(&mut *equation, config, shots, seed, backend, &mut pass)?;
                 let error = errors.last().copied().unwrap_or(f32::NAN);
-                (Box::new(EquationTwin::learned(equation)), FitSummary::Constants { error })
+                let summary = match interface.outputs.has_raster() {
+                    true => FitSummary::Spikes { misfit: error },
+                    false => FitSummary::Constants { error },
+                };
+                (Box::new(EquationTwin::learned(equation)), summary)
             }
             Self::Given | Self::Served(_) => {
                 return Err(CalibrationError::NotGiven { device: interface.device.clone() });

@@ -18,6 +18,7 @@ mod regression_charts;
 mod regression_scores;
 mod regression_section;
 mod run_report;
+mod spike_charts;
 mod tensorboard;
 mod transfer_report;
 mod twin_section;

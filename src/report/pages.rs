@@ -78,6 +78,7 @@ fn sections<'a>(
         predicted: &shots.predicted,
         outputs: &shots.outputs,
         inside: &calibration.twins[device].inside,
+        slopes: &calibration.twins[device].slopes,
     });
     sections.collect()
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use nalgebra::DMatrix;
-use twinprop_calibration::fidelity::{Readings, SECTIONS};
+use twinprop_calibration::fidelity::{Readings, SECTIONS, SlopeTrial};
 use twinprop_calibration::{Estimate, Fidelity};
 use twinprop_devices::Channels;
 
 use super::page::escape;
 use super::plot::{Curve, line_chart, scatter_chart, tick};
+use super::spike_charts::spike_section;
 use crate::experiment::calibration::InsideSummary;
 use crate::experiment::fidelity_words::in_a_sentence;
 
@@ -29,6 +30,8 @@ pub struct TwinSection<'a> {
     pub outputs: &'a Channels,
     /// What the twin predicts about places that no channel reads.
     pub inside: &'a [InsideSummary],
+    /// Slopes of a surrogate gradient that were tried.
+    pub slopes: &'a [SlopeTrial],
 }
 
 impl TwinSection<'_> {
@@ -43,7 +46,8 @@ impl TwinSection<'_> {
             self.channels(),
             self.ranges(),
             self.weaknesses(),
-            self.inside()
+            spike_section(self.device, self.outputs, self.measured, self.predicted, self.slopes)
+                + &self.inside()
         )
     }
 
@@ -68,13 +72,15 @@ impl TwinSection<'_> {
         table + "</table></div>\n"
     }
 
-    /// A sample of (measured, predicted) readings from all channels.
+    /// A sample of (measured, predicted) readings from all channels; of rasters, of counts.
     fn some_readings(&self) -> Vec<(f64, f64)> {
-        let channels = self.measured.nrows();
-        let stride = (self.measured.len() / SCATTER_POINTS).max(1);
+        let [measured, predicted] =
+            [self.measured, self.predicted].map(|readings| self.outputs.count(readings));
+        let channels = measured.nrows();
+        let stride = (measured.len() / SCATTER_POINTS).max(1);
         // A stride that shares no factor with the channels visits all of them.
         let stride = (stride..).find(|stride| gcd(*stride, channels) == 1).unwrap_or(1);
-        let readings = self.measured.iter().zip(self.predicted.iter()).step_by(stride);
+        let readings = measured.iter().zip(predicted.iter()).step_by(stride);
         readings.map(|(&measured, &twin)| (f64::from(measured), f64::from(twin))).collect()
     }
 
