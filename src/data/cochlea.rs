@@ -321,6 +321,11 @@ mod tests {
         assert!((spikes / samples - 360.0).abs() < 10.0, "{}", spikes / samples);
         assert!(split.train.features.iter().all(|&cell| cell == 0.0 || cell == 1.0));
         assert_eq!(split.schema.features[5 * 64 + 3].name, "step 5, channel 3");
+        let view = "view.cochlea.coding.integrate_and_fire.threshold = 1e3";
+        let config: DataConfig =
+            toml::from_str(&source.replace("view = \"cochlea\"", view)).unwrap();
+        let problem = config.load(&Locator::default(), 1).unwrap_err().to_string();
+        assert!(problem.contains("no training sample has a spike"), "{problem}");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::image::{Images, Labelled};
 use super::{
-    Augmentation, CsvConfig, DataConfig, Dataset, ImageSize, Locator, Schema, SourceConfig, Split,
-    SplitConfig, ViewConfig, arrays, csv, idx, sequence, shipped, speech, split,
+    Augmentation, CsvConfig, DataConfig, Dataset, ImageSize, Locator, Schema, SoundConfig,
+    SourceConfig, Split, SplitConfig, ViewConfig, arrays, csv, idx, sequence, shipped, speech,
+    split,
 };
 use crate::Error;
 
@@ -29,10 +30,27 @@ impl DataConfig {
     /// that the source does not go with.
     pub fn load(&self, locator: &Locator, seed: u64) -> Result<Split, Error> {
         let split = self.read(locator, seed)?;
-        match &self.view {
-            Some(view) => self.viewed(split, view, seed),
-            None => Ok(split),
+        let split = match &self.view {
+            Some(view) => self.viewed(split, view, seed)?,
+            None => split,
+        };
+        self.refuse_silence(&split)?;
+        Ok(split)
+    }
+
+    /// Refuses rasters without a spike, from which nothing can be learned.
+    fn refuse_silence(&self, split: &Split) -> Result<(), Error> {
+        let (key, loudness) = match (&self.source, &self.view) {
+            (SourceConfig::Speech(config), _) if matches!(config.view, SoundConfig::Cochlea(_)) => {
+                ("data.source.speech.view.cochlea", "`threshold` or `difference`")
+            }
+            (_, Some(ViewConfig::Spikes(_))) => ("data.view.spikes", "`white` or `threshold`"),
+            _ => return Ok(()),
+        };
+        if split.train.features.iter().any(|&cell| cell != 0.0) {
+            return Ok(());
         }
+        Err(Error::Usage(format!("{key}: no training sample has a spike; lower its {loudness}")))
     }
 
     /// The samples as the source has them, and images subsampled.

@@ -303,6 +303,7 @@ mod tests {
             ("source = \"digits\"\nview.spikes.coding.rate.probability = 1.5", "at most 1"),
             ("source = \"digits\"\nview.spikes.coding.latency.threshold = 1.0", "below 1"),
             ("source = \"digits\"\nview.spikes.white = 0.0", "above zero"),
+            ("source = \"digits\"\nview.spikes.white = 1e6", "no training sample has a spike"),
         ] {
             let problem = load(text).unwrap_err();
             assert!(problem.contains(words), "{text}: {problem}");
