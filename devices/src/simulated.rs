@@ -12,8 +12,8 @@ use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
 use crate::optical::{
-    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
-    SecondHarmonic, SecondHarmonicConfig,
+    CoherentStack, CoherentStackConfig, Diffractive, DiffractiveConfig, MicroringBank,
+    MicroringBankConfig, MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig,
 };
 use crate::{DeviceError, Differentiable, PhysicalLayer};
 
@@ -41,6 +41,8 @@ pub enum DeviceKind {
     CoherentStack(CoherentStackConfig),
     /// Banks of microrings that weigh wavelength channels.
     MicroringBank(MicroringBankConfig),
+    /// Masks of phases with free space between them.
+    Diffractive(DiffractiveConfig),
 }
 
 impl DeviceKind {
@@ -57,6 +59,7 @@ impl DeviceKind {
             Self::MziMesh(MziMeshConfig::default()),
             Self::CoherentStack(CoherentStackConfig::default()),
             Self::MicroringBank(MicroringBankConfig::default()),
+            Self::Diffractive(DiffractiveConfig::default()),
         ]
     }
 
@@ -116,6 +119,9 @@ impl DeviceKind {
             }
             Self::MicroringBank(_) => {
                 ("microring_bank", "optical: banks of microrings that weigh wavelength channels")
+            }
+            Self::Diffractive(_) => {
+                ("diffractive", "optical: masks of phases with free space between them")
             }
         }
     }
@@ -186,6 +192,10 @@ impl DeviceConfig {
             DeviceKind::MicroringBank(config) => {
                 let nominal = MicroringBank::nominal(config)?;
                 self.copies(seed, nominal, || MicroringBank::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Diffractive(config) => {
+                let nominal = Diffractive::nominal(config)?;
+                self.copies(seed, nominal, || Diffractive::fabricated(config, mismatch, seed))
             }
         }
     }
