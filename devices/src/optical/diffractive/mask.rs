@@ -36,7 +36,7 @@ pub(super) fn differences(theta: &[f32], side: usize) -> Vec<f32> {
         sums[other] -= difference;
     };
     for pixel in 0..theta.len() {
-        if (pixel + 1) % side != 0 {
+        if !(pixel + 1).is_multiple_of(side) {
             join(pixel, pixel + 1);
         }
         if pixel + side < theta.len() {
