@@ -60,6 +60,27 @@ coupling_deviation = 0.2
 range_penalty = 2.0
 "#;
 
+/// A spiking chip; its twin is to be filled in.
+const SPIKING: &str = r#"
+seed = 5
+network = [
+  "wire", { physical = { device = "chip", start = 0.6 } }, "spike_counts", { linear = { outputs = 10 } },
+]
+[data]
+source = "digits"
+view = { spikes = { steps = 10, white = 16.0, coding = "latency" } }
+[devices.chip.model.lif_chip]
+lines = 64
+neurons = 12
+steps = 10
+synaptic_time = 3.0
+largest_weight = 1.0
+[devices.chip.imperfections]
+mismatch = 0.2
+[calibration]
+twin = { TWIN = {} }
+"#;
+
 /// No device at all.
 const DIGITAL: &str = r#"
 network = ["encode", { linear = { outputs = 11 } }, "tanh", { linear = { outputs = 11 } }, "readout"]
@@ -148,6 +169,22 @@ fn with_an_exact_twin_and_no_noise_all_rules_have_one_gradient() {
             let relative = difference / norm(pat.iter().copied());
             assert!(relative < 1e-5, "{rule} on {backend}: {relative}");
         }
+    }
+}
+
+/// On a chip that spikes, whether its twin differentiates spikes or counts.
+#[test]
+fn with_an_exact_twin_and_no_noise_a_spiking_chip_has_one_gradient() {
+    for (twin, backend) in
+        backends().into_iter().flat_map(|b| [("surrogate", b.clone()), ("spike_train", b)])
+    {
+        let mut experiment = exact_experiment(&SPIKING.replace("TWIN", twin), &backend);
+        let pat = gradients(&mut experiment, Rule::Pat, &backend);
+        assert!(norm(pat[..20 * 12].iter().copied()) > 1e-3, "a gradient of zero compares nothing");
+        let in_silico = gradients(&mut experiment, Rule::InSilico, &backend);
+        let difference = norm(pat.iter().zip(&in_silico).map(|(left, right)| left - right));
+        let relative = difference / norm(pat.iter().copied());
+        assert!(relative < 1e-6, "{twin} on {backend}: {relative}");
     }
 }
 

@@ -201,6 +201,31 @@ def microring_bank(channels=16, rows=16):
     return play
 
 
+def diffractive(drives=8, bins=4, layers=2, side=32):
+    """Light from a modulator through masks, by the angular spectrum; the mean intensity of bins."""
+    pitch, wavelength, length = 8.0, 0.532, 4000.0
+    unit = np.result_type(real, np.complex64).type(1j)
+    squares = np.add.outer(np.fft.fftfreq(side, pitch) ** 2, np.fft.fftfreq(side, pitch) ** 2)
+    along = np.sqrt(wavelength**-2 - squares) - 1 / wavelength
+    transfer = np.exp(2j * np.pi * length * along).astype(type(unit))
+    data, phases = uniform(SHOTS, drives, drives, low=0.0), uniform(layers, side, side)
+    block, bin_ = side // drives, side // bins
+
+    def play():
+        field = np.repeat(np.repeat(data, block, axis=1), block, axis=2)
+        for layer in range(layers + 1):
+            spectrum = scipy.fft.fft2(field, workers=-1)
+            spectrum *= transfer
+            field = scipy.fft.ifft2(spectrum, overwrite_x=True, workers=-1)
+            if layer < layers:
+                field *= np.exp(unit * phases[layer])
+        intensity = field.real**2 + field.imag**2
+        means = intensity.reshape(SHOTS, bins, bin_, bins, bin_).mean(axis=(2, 4))
+        return np.minimum(real(2) * means, real(4))
+
+    return play
+
+
 players = {
     "second_harmonic": second_harmonic(),
     "oscillators": oscillators(),
@@ -209,6 +234,7 @@ players = {
     "mzi_mesh": mzi_mesh(),
     "coherent_stack": coherent_stack(),
     "microring_bank": microring_bank(),
+    "diffractive": diffractive(),
 }
 for line in sys.stdin:
     with np.errstate(over="ignore"):

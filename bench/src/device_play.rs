@@ -4,8 +4,8 @@ use nalgebra::{DMatrix, DVector};
 use twinprop::devices::electronic::{Transistor, TransistorConfig};
 use twinprop::devices::mechanical::{Oscillators, OscillatorsConfig, Plate, PlateConfig};
 use twinprop::devices::optical::{
-    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
-    SecondHarmonic, SecondHarmonicConfig,
+    CoherentStack, CoherentStackConfig, Diffractive, DiffractiveConfig, MicroringBank,
+    MicroringBankConfig, MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig,
 };
 use twinprop::devices::{Channels, DeviceError, Differentiable};
 
@@ -32,6 +32,7 @@ impl DevicePlay {
             Box::new(MziMesh::nominal(&MziMeshConfig::default())?),
             Box::new(CoherentStack::nominal(&CoherentStackConfig::default())?),
             Box::new(MicroringBank::nominal(&MicroringBankConfig::default())?),
+            Box::new(Diffractive::nominal(&DiffractiveConfig::default())?),
         ];
         Ok(devices.into_iter().map(|device| Self::new(device, shots)).collect())
     }

@@ -13,8 +13,8 @@ use crate::mechanical::{
 };
 use crate::neuromorphic::{LifChip, LifChipConfig};
 use crate::optical::{
-    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
-    SecondHarmonic, SecondHarmonicConfig,
+    CoherentStack, CoherentStackConfig, Diffractive, DiffractiveConfig, MicroringBank,
+    MicroringBankConfig, MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig,
 };
 use crate::{DeviceError, Differentiable, Interface, PhysicalLayer};
 
@@ -42,6 +42,8 @@ pub enum DeviceKind {
     CoherentStack(CoherentStackConfig),
     /// Banks of microrings that weigh wavelength channels.
     MicroringBank(MicroringBankConfig),
+    /// Masks of phases with free space between them.
+    Diffractive(DiffractiveConfig),
     /// A chip of leaky integrate-and-fire neurons.
     LifChip(LifChipConfig),
 }
@@ -60,6 +62,7 @@ impl DeviceKind {
             Self::MziMesh(MziMeshConfig::default()),
             Self::CoherentStack(CoherentStackConfig::default()),
             Self::MicroringBank(MicroringBankConfig::default()),
+            Self::Diffractive(DiffractiveConfig::default()),
             Self::LifChip(LifChipConfig::default()),
         ]
     }
@@ -123,6 +126,9 @@ impl DeviceKind {
             }
             Self::LifChip(_) => {
                 ("lif_chip", "neuromorphic: recurrent leaky integrate-and-fire neurons")
+            }
+            Self::Diffractive(_) => {
+                ("diffractive", "optical: masks of phases with free space between them")
             }
         }
     }
@@ -197,6 +203,10 @@ impl DeviceConfig {
             DeviceKind::LifChip(config) => {
                 let nominal = LifChip::nominal(config)?;
                 self.copies(seed, nominal, || LifChip::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::Diffractive(config) => {
+                let nominal = Diffractive::nominal(config)?;
+                self.copies(seed, nominal, || Diffractive::fabricated(config, mismatch, seed))
             }
         }
     }

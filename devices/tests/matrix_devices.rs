@@ -1,4 +1,4 @@
-//! Crossbar, mesh, stack and microring bank obey the equations of their modules.
+//! Crossbar, mesh, stack, microring bank and diffractive network obey the equations of their modules.
 
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
@@ -6,8 +6,8 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use twinprop_devices::electronic::{Crossbar, CrossbarConfig};
 use twinprop_devices::optical::{
-    CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
-    StackReadout,
+    CoherentStack, CoherentStackConfig, Diffractive, DiffractiveConfig, MicroringBank,
+    MicroringBankConfig, MziMesh, MziMeshConfig, StackReadout,
 };
 use twinprop_devices::{Differentiable, PhysicalLayer, random};
 
@@ -77,7 +77,19 @@ fn adjoints_agree_with_central_differences_in_drives_parameters_and_constants() 
         crosstalk: 0.05,
         ..Default::default()
     };
-    let devices: [Box<dyn Differentiable>; 6] = [
+    let masks = DiffractiveConfig {
+        inputs: 4,
+        outputs: 3,
+        pixels: 8,
+        gap: 0.8,
+        misalignment: 0.3,
+        gap_error: 0.02,
+        phase_error: 0.2,
+        pixel_crosstalk: 0.05,
+        ..Default::default()
+    };
+    let devices: [Box<dyn Differentiable>; 7] = [
+        Box::new(Diffractive::fabricated(&masks, 0.1, 3).unwrap()),
         Box::new(MicroringBank::fabricated(&rings, 0.1, 3).unwrap()),
         Box::new(CoherentStack::fabricated(&stack, 0.1, 3).unwrap()),
         Box::new(CoherentStack::fabricated(&fixed, 0.1, 3).unwrap()),

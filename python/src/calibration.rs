@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use twinprop::burn::tensor::Device as Backend;
 use twinprop::calibration::by_name;
 use twinprop::calibration::design::{ActiveConfig, DesignConfig};
+use twinprop::calibration::fidelity::choose_slope;
 use twinprop::calibration::{
     CalibrationError, DigitalTwin, Fidelity, FidelityConfig, FitConfig, FitProgress, Fitting,
     Shots, TwinConfig,
@@ -163,7 +164,7 @@ pub fn calibrate(
         let (seed, backend) = (design.seed, Backend::flex());
         let fitting =
             Fitting { interface: &interface, nominal, fit: &fit, seed, backend: &backend };
-        let twin: Arc<dyn DigitalTwin> = match served {
+        let mut twin: Arc<dyn DigitalTwin> = match served {
             Some(served) => Arc::new(Served::twin(served)),
             None => Arc::from(config.fit(fitting, &seen, &mut |progress| {
                 if let FitProgress::Pass { done, of } = progress {
@@ -171,6 +172,14 @@ pub fn calibrate(
                 }
             })?),
         };
+        if config.chooses_slope() {
+            let tell = |share: f64| {
+                caller.progress("choose the slope", (share * STEPS as f64) as usize, STEPS);
+            };
+            let choice =
+                choose_slope(&*twin, &mut lease, &unseen, &fidelity, seed, &backend, tell)?;
+            twin = choice.map_or(twin, |choice| choice.twin.into());
+        }
         let judged = Judgement { fidelity, seed }.judge(&*twin, &mut lease, &unseen, caller)?;
         drop(lease);
         Ok((twin, judged))

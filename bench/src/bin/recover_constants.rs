@@ -15,7 +15,9 @@ use twinprop::calibration::{
 };
 use twinprop::devices::electronic::{CrossbarConfig, TransistorConfig};
 use twinprop::devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
-use twinprop::devices::optical::{MicroringBankConfig, MziMeshConfig, SecondHarmonicConfig};
+use twinprop::devices::optical::{
+    DiffractiveConfig, MicroringBankConfig, MziMeshConfig, SecondHarmonicConfig,
+};
 use twinprop::devices::{Constant, DeviceConfig, DeviceKind, ImperfectionsConfig};
 
 /// Test shots, read without noise.
@@ -59,6 +61,15 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
         crosstalk: 0.02,
         ..Default::default()
     };
+    let masks = DiffractiveConfig {
+        pixels: 16,
+        gap: 2.0,
+        misalignment: 0.3,
+        gap_error: 0.01,
+        phase_error: 0.2,
+        pixel_crosstalk: 0.03,
+        ..Default::default()
+    };
     vec![
         (
             DeviceKind::SecondHarmonic(SecondHarmonicConfig {
@@ -76,6 +87,7 @@ fn devices() -> Vec<(DeviceKind, usize, f64)> {
         (DeviceKind::Crossbar(crossbar), 4096, 0.01),
         (DeviceKind::MziMesh(mesh), 4096, 0.01),
         (DeviceKind::MicroringBank(rings), 4096, 0.01),
+        (DeviceKind::Diffractive(masks), 4096, 0.01),
     ]
 }
 

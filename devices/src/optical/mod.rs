@@ -1,6 +1,7 @@
 //! Optical devices.
 
 mod coherent_stack;
+mod diffractive;
 mod microring_bank;
 mod mzi_mesh;
 mod rows;
@@ -10,6 +11,7 @@ pub use coherent_stack::{
     CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackConstants, StackMatrices,
     StackReadout,
 };
+pub use diffractive::{Diffractive, DiffractiveConfig};
 pub use microring_bank::{MicroringBank, MicroringBankConfig, Ring};
 pub use mzi_mesh::{MziMesh, MziMeshConfig};
 pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig};

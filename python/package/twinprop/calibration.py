@@ -221,8 +221,8 @@ def calibrate(
     """Measures shots of `device`, fits a digital twin to them, and judges it on further shots.
 
     `twin` is `"neural"`, `"temporal"`, `"ensemble"`, for a simulated device `"physics"`, `"learned_physics"` or
-    `"hybrid"`, and for a rig that has a twin of its own `"served"`; with options `{"neural": {"width": 64}}`. A model of
-    yours is `twinprop.twin(…)`. `design` says which drives are measured: `"latin_hypercube"`, `"uniform"`, `"sobol"`, or
+    `"hybrid"`, for a spiking chip `"surrogate"` or `"spike_train"`, and for a rig that has a twin of its own `"served"`;
+    with options `{"neural": {"width": 64}}`. A model of yours is `twinprop.twin(…)`. `design` says which drives are measured: `"latin_hypercube"`, `"uniform"`, `"sobol"`, or
     `"active"`, where small twins disagree. `fit` and `fidelity` have the keys of a recipe's
     `[calibration.fit]` and `[calibration.fidelity]`. `progress` is shown by default, or goes to a function
     `(label, done, total)`.
