@@ -35,9 +35,10 @@
 //! Where to go next:
 //!
 //! * Simulated devices: [`optical`] (second-harmonic generation, meshes of interferometers, banks of
-//!   microrings), [`mechanical`] (oscillators, pendula, a plate) and [`electronic`] (a transistor, a crossbar). Each has
-//!   two models: the *nominal* one, which the laboratory believes, and the *fabricated* one, which it has.
-//!   Their difference is the reality gap. Both are [`Differentiable`] by a hand-written adjoint.
+//!   microrings), [`mechanical`] (oscillators, pendula, a plate), [`electronic`] (a transistor, a crossbar) and
+//!   [`neuromorphic`] (a spiking chip that learns). Each has two models: the *nominal* one, which the laboratory
+//!   believes, and the *fabricated* one, which it has. Their difference is the reality gap. Both are
+//!   [`Differentiable`] by a hand-written adjoint.
 //! * [`imperfections`]: noise, converters and drift around any layer.
 #![cfg_attr(
     feature = "rig",
@@ -73,6 +74,7 @@ pub mod lanes;
 pub mod layer;
 mod matrix_product;
 pub mod mechanical;
+pub mod neuromorphic;
 pub mod optical;
 mod part;
 pub mod probe;

@@ -11,6 +11,7 @@ use crate::imperfections::{self, Drift, ImperfectionsConfig};
 use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
+use crate::neuromorphic::{LearningChip, LearningChipConfig};
 use crate::optical::{
     CoherentStack, CoherentStackConfig, MicroringBank, MicroringBankConfig, MziMesh, MziMeshConfig,
     SecondHarmonic, SecondHarmonicConfig,
@@ -41,6 +42,8 @@ pub enum DeviceKind {
     CoherentStack(CoherentStackConfig),
     /// Banks of microrings that weigh wavelength channels.
     MicroringBank(MicroringBankConfig),
+    /// A spiking chip that learns.
+    LearningChip(LearningChipConfig),
 }
 
 impl DeviceKind {
@@ -57,6 +60,7 @@ impl DeviceKind {
             Self::MziMesh(MziMeshConfig::default()),
             Self::CoherentStack(CoherentStackConfig::default()),
             Self::MicroringBank(MicroringBankConfig::default()),
+            Self::LearningChip(LearningChipConfig::default()),
         ]
     }
 
@@ -65,6 +69,14 @@ impl DeviceKind {
     pub fn haar_start(&self, random: &mut impl Rng) -> Option<Vec<f32>> {
         match self {
             Self::CoherentStack(config) => Some(config.haar_phases(random)),
+            _ => None,
+        }
+    }
+
+    /// Weights of the variance 3 / fan-in, within ±1, as parameters; `None` for a device that is no network of neurons.
+    pub fn weights_by_fan_in(&self, random: &mut impl Rng) -> Option<Vec<f32>> {
+        match self {
+            Self::LearningChip(config) => Some(config.first_weights(random)),
             _ => None,
         }
     }
@@ -116,6 +128,9 @@ impl DeviceKind {
             }
             Self::MicroringBank(_) => {
                 ("microring_bank", "optical: banks of microrings that weigh wavelength channels")
+            }
+            Self::LearningChip(_) => {
+                ("learning_chip", "neuromorphic: spiking neurons and error neurons, for emstdp")
             }
         }
     }
@@ -186,6 +201,10 @@ impl DeviceConfig {
             DeviceKind::MicroringBank(config) => {
                 let nominal = MicroringBank::nominal(config)?;
                 self.copies(seed, nominal, || MicroringBank::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::LearningChip(config) => {
+                let nominal = LearningChip::nominal(config)?;
+                self.copies(seed, nominal, || LearningChip::fabricated(config, mismatch, seed))
             }
         }
     }
