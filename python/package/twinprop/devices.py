@@ -273,7 +273,7 @@ def simulate(
     """Fabricates a copy of a simulated device; `seed` draws its mismatch and its noise.
 
     `kind` is `second_harmonic`, `mzi_mesh`, `coherent_stack`, `microring_bank`, `oscillators`, `pendula`, `plate`,
-    `transistor` or `crossbar`; `config` and `imperfections` have the keys of a recipe's device.
+    `transistor`, `crossbar` or `learning_chip`; `config` and `imperfections` have the keys of a recipe's device.
 
     >>> import twinprop as tp
     >>> tp.simulate("pendula", count=3, seed=1, imperfections={"mismatch": 0.1})
