@@ -97,17 +97,20 @@ impl Differentiable for LearningChip {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let layers = self.channels.layers();
         let last = layers.len() - 1;
+        let effective = self.effective(parameters);
         let mut of_rates = self.of_rates(last, inputs, cotangents);
         for layer in (1..=last).rev() {
             let of_currents = of_rates.component_mul(&self.slopes(layer, readings));
             let (place, below) = (self.channels.weights(layer), self.channels.free(layer - 1));
             let rates = readings.rows(below.start, below.len()) / self.window();
             let of_weights = &of_currents * rates.transpose();
-            let weights = &parameters.as_slice()[place.clone()];
+            let weights = &effective[place.clone()];
             let weights = DMatrixView::from_slice(weights, layers[layer], layers[layer - 1]);
             parameter_cotangents.as_mut_slice()[place].copy_from_slice(of_weights.as_slice());
             of_rates = weights.tr_mul(&of_currents) + self.of_rates(layer - 1, inputs, cotangents);
         }
+        let synapses = parameter_cotangents.iter_mut().zip(&self.gains);
+        synapses.for_each(|(cotangent, gain)| *cotangent *= gain);
         input_cotangents.fill(0.0);
         input_cotangents.rows_mut(0, layers[0]).copy_from(&(of_rates / self.largest_input));
         Ok(())

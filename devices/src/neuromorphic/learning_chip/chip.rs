@@ -1,5 +1,7 @@
 //! The chip as a device: nominal, or as built.
 
+use std::borrow::Cow;
+
 use nalgebra::{DMatrix, DVector};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +17,8 @@ use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
 
 /// Shots that a worker plays at a time.
 const SHOTS_A_TASK: usize = 4;
+/// Smallest threshold of a fabricated neuron, as a share of the design's: without one it would fire without input.
+const LEAST_THRESHOLD: f64 = 0.05;
 
 /// A learning chip: nominal, or as built.
 #[derive(Clone)]
@@ -23,6 +27,8 @@ pub struct LearningChip {
     pub(super) channels: LearningChipChannels,
     pub(super) circuit: Circuit<f32>,
     pub(super) largest_input: f32,
+    /// Gain of each synapse, in the order of the parameters; empty if all are 1.
+    pub(super) gains: Vec<f32>,
     /// E of each hidden layer, a row a source of errors; empty if it is symmetric.
     feedback: Vec<Vec<f32>>,
     seed: u64,
@@ -61,8 +67,8 @@ impl LearningChip {
         Self::fabricated(config, 0.0, 0)
     }
 
-    /// A copy with lognormal thresholds, `mismatch` the standard deviation of their logarithms, drawn from `seed`, which
-    /// also draws its input spikes.
+    /// A copy with a relative normal deviate of standard deviation `mismatch` in every threshold and every synapse, drawn
+    /// from `seed`, which also draws its input spikes.
     ///
     /// # Errors
     /// As [`nominal`](Self::nominal).
@@ -75,17 +81,35 @@ impl LearningChip {
             return Err(DeviceError::Config { device: "learning_chip".to_owned(), problem });
         }
         let mut random = random::stream(seed, "fabrication");
-        let circuit = Circuit::new(config, || (mismatch * random::deviate(&mut random)).exp());
+        let mut deviation = |least: f64| (1.0 + mismatch * random::deviate(&mut random)).max(least);
+        let circuit = Circuit::new(config, || deviation(LEAST_THRESHOLD));
         let channels = LearningChipChannels::new(&config.layers, circuit.window());
+        let mut feedback = random_feedback(config);
+        let mut gains = Vec::new();
+        if mismatch > 0.0 {
+            let synapses = config.layers.windows(2).map(|pair| pair[0] * pair[1]).sum();
+            gains = (0..synapses).map(|_| deviation(0.0) as f32).collect();
+            feedback.iter_mut().flatten().for_each(|weight| *weight *= deviation(0.0) as f32);
+        }
         Ok(Self {
             interface: channels.interface(config.largest_input as f32, config.seconds_per_shot),
             channels,
             circuit,
             largest_input: config.largest_input as f32,
-            feedback: random_feedback(config),
+            gains,
+            feedback,
             seed,
             shots: 0,
         })
+    }
+
+    /// The weights that the synapses have after they were set to `parameters`.
+    pub(super) fn effective<'a>(&self, parameters: &'a DVector<f32>) -> Cow<'a, [f32]> {
+        if self.gains.is_empty() {
+            return Cow::Borrowed(parameters.as_slice());
+        }
+        let synapses = parameters.iter().zip(&self.gains);
+        Cow::Owned(synapses.map(|(weight, gain)| weight * gain).collect())
     }
 
     /// Plays one shot a column; `draw` gives the draws of all ticks of a column. The operands fit the interface.
@@ -97,9 +121,9 @@ impl LearningChip {
         draw: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         let layers = self.channels.layers();
-        let weights: Vec<&[f32]> = (1..layers.len())
-            .map(|layer| &parameters.as_slice()[self.channels.weights(layer)])
-            .collect();
+        let effective = self.effective(parameters);
+        let weights: Vec<&[f32]> =
+            (1..layers.len()).map(|layer| &effective[self.channels.weights(layer)]).collect();
         let transposed: Vec<Vec<f32>> = if self.feedback.is_empty() {
             let upper = weights.iter().zip(&layers[1..]).skip(1);
             upper.map(|(weights, &neurons)| transposed(weights, neurons)).collect()

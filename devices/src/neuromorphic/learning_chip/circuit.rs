@@ -13,6 +13,8 @@ pub(super) struct Circuit<F> {
     pub thresholds: Vec<Vec<F>>,
     /// q of each layer.
     pub charges: Vec<F>,
+    /// u_min of each layer.
+    pub lowest: Vec<F>,
     /// φ of each error neuron, hidden layer by hidden layer.
     pub error_thresholds: Vec<Vec<F>>,
     /// ε.
@@ -84,6 +86,13 @@ impl<F: RealField + Copy> Circuit<F> {
             ticks: config.ticks,
             thresholds: each(&designed),
             error_thresholds: each(&error_thresholds(config)),
+            lowest: designed
+                .iter()
+                .map(|value| match config.lowest_potential {
+                    Some(lowest) => nalgebra::convert(-lowest * value),
+                    None => F::min_value().unwrap_or(-F::one() / F::zero()),
+                })
+                .collect(),
             charges: designed.into_iter().map(nalgebra::convert).collect(),
             loss_threshold: nalgebra::convert(config.loss_threshold as f64),
             is_direct: config.feedback == Feedback::Direct,

@@ -34,6 +34,13 @@ pub struct LearningChipConfig {
     /// Threshold ε of the loss neurons: wrong ticks of an output neuron for one error spike.
     #[serde(deserialize_with = "validate::count")]
     pub loss_threshold: usize,
+    /// Lowest potential of a neuron, in thresholds (as designed) below 0; by default there is none, as published. Without
+    /// it a neuron of mostly negative input falls so low that no error spike can wake it.
+    #[serde(
+        deserialize_with = "validate::optional_positive",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub lowest_potential: Option<f64>,
     /// Time one shot takes, in seconds.
     #[serde(deserialize_with = "validate::positive")]
     pub seconds_per_shot: f64,
@@ -65,6 +72,7 @@ impl Default for LearningChipConfig {
             output_threshold: 0.1,
             error_threshold: 0.5,
             loss_threshold: 3,
+            lowest_potential: None,
             seconds_per_shot: 1e-3,
         }
     }

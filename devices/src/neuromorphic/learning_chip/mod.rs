@@ -5,7 +5,8 @@
 //! the crate `twinprop`. At every tick t, in this order:
 //!
 //! ```text
-//! u_l += W_lᵀ s_(l−1)[t−1]     s_l[t] = (u_l ≥ ν_l)     u_l := 0 where s_l[t] = 1          s_0 = (x > draw[t])
+//! u_l += W_lᵀ s_(l−1)[t−1]     s_l[t] = (u_l ≥ ν_l)     u_l := 0 where s_l[t] = 1, else max(u_l, u_min)
+//! s_0[t] = (x > draw[t])
 //! from tick t_w + 1 on:
 //! Δ += 1 where y = 1 and s_L[t−1] = 0     Δ −= 1 where y = −1 and s_L[t−1] = 1
 //! D_l += E_lᵀ σ_(l+1)[t−1]                               (direct feedback: σ_L)
@@ -23,6 +24,7 @@
 //! | W_l | trained weights of layer l, `[n_(l−1), n_l]` in this order, −1 to 1 | 1 |
 //! | s_l, u_l, n_l | spikes, potentials, number of neurons of layer l, from the lines (0) to the output (L) | 1 |
 //! | ν_l, q_l | threshold, charge of an error spike: the threshold as designed, so that it makes or cancels one spike | 1 |
+//! | u_min | lowest potential, if the chip has one | 1 |
 //! | σ_l, D_l, Δ | error spikes, potentials of error neurons and of loss neurons | 1 |
 //! | ε, φ_l | thresholds of loss neurons and error neurons | 1 |
 //! | c_h, c_o, c_e | factors of the thresholds | 1 |
@@ -34,8 +36,9 @@
 //! 2 … t_w + 1, of lines and neurons; in phase 2, the ticks t_w + 2 … T − 1, of neurons; and of the output neurons in all
 //! ticks of a shot without a target, or else in the ticks 0 … t_w − 1.
 //!
-//! The nominal chip has the thresholds above. Those of the fabricated one (ν and φ, not ε, which counts) are lognormal
-//! about them, with the mismatch as the standard deviation of their logarithms.
+//! The nominal chip has the thresholds above and synapses of the weights that were set. On the fabricated one every
+//! threshold (ν and φ, not ε, which counts) and every synapse (W and random E) deviates by the mismatch; symmetric feedback
+//! is the same synapses, read backwards.
 //!
 //! A spike has no derivative. The chip's vector-Jacobian product is that of a rate model: r_l = max(0, W_lᵀ r_(l−1)) / ν_l
 //! at the counted spikes, so a neuron that was silent or fired in every tick of phase 1 has no slope. It leaves out the

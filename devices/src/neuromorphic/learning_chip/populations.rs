@@ -93,15 +93,16 @@ impl<F: RealField + Copy> Layer<F> {
         self.errors.iter_mut().for_each(|errors| errors.count = 0);
     }
 
-    /// Neurons at their thresholds spike, and start again from 0.
+    /// Neurons at their thresholds spike, and start again from 0; others stay above `lowest`.
     #[inline(always)]
-    fn fire(&mut self, thresholds: &[F]) {
+    fn fire(&mut self, thresholds: &[F], lowest: F) {
         self.spiking.count = 0;
         let neurons = self.potentials.iter_mut().zip(thresholds);
         for (place, (potential, threshold)) in neurons.enumerate() {
             let spikes = *potential >= *threshold;
             self.spiking.push_if(place, spikes);
-            *potential = if spikes { F::zero() } else { *potential };
+            let kept = if *potential < lowest { lowest } else { *potential };
+            *potential = if spikes { F::zero() } else { kept };
         }
     }
 
@@ -193,7 +194,7 @@ impl<F: RealField + Copy> Populations<F> {
                         add(&mut here.potentials, row(weights[place], neuron, width), F::one());
                     }),
                 }
-                here.fire(&circuit.thresholds[place]);
+                here.fire(&circuit.thresholds[place], circuit.lowest[place]);
                 here.count(tick, window);
             }
             if !is_nudged {
