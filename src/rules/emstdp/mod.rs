@@ -98,14 +98,16 @@ impl Emstdp {
         instrument: usize,
         channels: &LearningChipChannels,
     ) -> Result<Trace, DeviceError> {
-        let nominal = &laboratory.instruments[instrument].nominal;
-        if self.model.is_none() {
-            let nominal = nominal.clone().ok_or_else(|| {
-                wrong(laboratory, instrument, "it has no model, which has to learn in its place; give it one, or leave out training.rules.emstdp.in_silico")
-            })?;
-            self.model = Some(Boundary::new(nominal));
-        }
-        let Some(model) = &mut self.model else { return Err(wrong(laboratory, instrument, "")) };
+        let model = match &mut self.model {
+            Some(model) => model,
+            none => {
+                let nominal = laboratory.instruments[instrument].nominal.clone();
+                let nominal = nominal.ok_or_else(|| {
+                    wrong(laboratory, instrument, "it has no model, which has to learn in its place; give it one, or leave out training.rules.emstdp.in_silico")
+                })?;
+                none.insert(Boundary::new(nominal))
+            }
+        };
         // The spikes of a step are the same in a resumed run.
         let position = batch.position;
         model.resume(&Usage::after(position.step * position.batch as u64));

@@ -50,11 +50,11 @@ impl LearningChipConfig {
             let deviation = (3.0 / pair[0] as f64).sqrt();
             std::iter::repeat_n(deviation, pair[0] * pair[1])
         });
-        let mut draw = |deviation: f64| {
+        let draw = |deviation: f64| {
             let normal: f64 = StandardNormal.sample(random);
             (deviation * normal).clamp(-1.0, 1.0) as f32
         };
-        weights.map(|deviation| draw(deviation)).collect()
+        weights.map(draw).collect()
     }
 }
 
