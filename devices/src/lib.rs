@@ -35,9 +35,10 @@
 //! Where to go next:
 //!
 //! * Simulated devices: [`optical`] (second-harmonic generation, meshes of interferometers, banks of
-//!   microrings, diffractive networks), [`mechanical`] (oscillators, pendula, a plate), [`electronic`] (a transistor,
-//!   a crossbar) and [`neuromorphic`] (a spiking chip). Each has two models: the *nominal* one, which the laboratory believes, and the *fabricated* one, which
-//!   it has. Their difference is the reality gap. Both are [`Differentiable`] by a hand-written adjoint.
+//!   microrings, diffractive networks), [`mechanical`] (oscillators, pendula, a plate), [`electronic`] (a transistor, a
+//!   crossbar) and [`neuromorphic`] (spiking chips). Each has two models: the *nominal* one, which the laboratory
+//!   believes, and the *fabricated* one, which it has. Their difference is the reality gap. Both are
+//!   [`Differentiable`] by a hand-written adjoint.
 //! * [`imperfections`]: noise, converters and drift around any layer.
 #![cfg_attr(
     feature = "rig",

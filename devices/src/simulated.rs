@@ -11,7 +11,7 @@ use crate::imperfections::{self, Drift, ImperfectionsConfig};
 use crate::mechanical::{
     Oscillators, OscillatorsConfig, Pendula, PendulaConfig, Plate, PlateConfig,
 };
-use crate::neuromorphic::{LifChip, LifChipConfig};
+use crate::neuromorphic::{LearningChip, LearningChipConfig, LifChip, LifChipConfig};
 use crate::optical::{
     CoherentStack, CoherentStackConfig, Diffractive, DiffractiveConfig, MicroringBank,
     MicroringBankConfig, MziMesh, MziMeshConfig, SecondHarmonic, SecondHarmonicConfig,
@@ -46,6 +46,8 @@ pub enum DeviceKind {
     Diffractive(DiffractiveConfig),
     /// A chip of leaky integrate-and-fire neurons.
     LifChip(LifChipConfig),
+    /// A spiking chip that learns.
+    LearningChip(LearningChipConfig),
 }
 
 impl DeviceKind {
@@ -64,6 +66,7 @@ impl DeviceKind {
             Self::MicroringBank(MicroringBankConfig::default()),
             Self::Diffractive(DiffractiveConfig::default()),
             Self::LifChip(LifChipConfig::default()),
+            Self::LearningChip(LearningChipConfig::default()),
         ]
     }
 
@@ -72,6 +75,14 @@ impl DeviceKind {
     pub fn haar_start(&self, random: &mut impl Rng) -> Option<Vec<f32>> {
         match self {
             Self::CoherentStack(config) => Some(config.haar_phases(random)),
+            _ => None,
+        }
+    }
+
+    /// Weights of the variance 3 / fan-in, within ±1, as parameters; `None` for a device that is no network of neurons.
+    pub fn weights_by_fan_in(&self, random: &mut impl Rng) -> Option<Vec<f32>> {
+        match self {
+            Self::LearningChip(config) => Some(config.first_weights(random)),
             _ => None,
         }
     }
@@ -129,6 +140,9 @@ impl DeviceKind {
             }
             Self::Diffractive(_) => {
                 ("diffractive", "optical: masks of phases with free space between them")
+            }
+            Self::LearningChip(_) => {
+                ("learning_chip", "neuromorphic: spiking neurons and error neurons, for emstdp")
             }
         }
     }
@@ -207,6 +221,10 @@ impl DeviceConfig {
             DeviceKind::Diffractive(config) => {
                 let nominal = Diffractive::nominal(config)?;
                 self.copies(seed, nominal, || Diffractive::fabricated(config, mismatch, seed))
+            }
+            DeviceKind::LearningChip(config) => {
+                let nominal = LearningChip::nominal(config)?;
+                self.copies(seed, nominal, || LearningChip::fabricated(config, mismatch, seed))
             }
         }
     }

@@ -14,6 +14,7 @@ use rand::RngExt;
 use twinprop_devices::electronic::{CrossbarConfig, TransistorConfig};
 use twinprop_devices::imperfections::{DriftConfig, DriftCourse, ImperfectionsConfig, Span};
 use twinprop_devices::mechanical::{OscillatorsConfig, PendulaConfig, PlateConfig};
+use twinprop_devices::neuromorphic::LearningChipConfig;
 use twinprop_devices::optical::{MicroringBankConfig, MziMeshConfig, SecondHarmonicConfig};
 use twinprop_devices::recording::{self, Recorder, Replay};
 use twinprop_devices::rig::transport::Tcp;
@@ -80,7 +81,7 @@ fn one_by_one(device: &mut dyn PhysicalLayer, batch: &Batch) -> DMatrix<f32> {
     DMatrix::from_vec(bins, batch.inputs.ncols(), readings)
 }
 
-fn kinds() -> [DeviceKind; 8] {
+fn kinds() -> [DeviceKind; 9] {
     [
         DeviceKind::SecondHarmonic(SecondHarmonicConfig::default()),
         DeviceKind::Oscillators(OscillatorsConfig { count: 100, ..Default::default() }),
@@ -94,6 +95,10 @@ fn kinds() -> [DeviceKind; 8] {
         }),
         DeviceKind::MicroringBank(MicroringBankConfig { inputs: 100, ..Default::default() }),
         DeviceKind::MziMesh(MziMeshConfig { modes: 100, ..Default::default() }),
+        DeviceKind::LearningChip(LearningChipConfig {
+            layers: vec![20, 10, 4],
+            ..Default::default()
+        }),
     ]
 }
 

@@ -2,9 +2,10 @@
 
 mod next_physical;
 mod spikes;
+mod start;
 
 use burn::tensor::Device;
-use twinprop_devices::{Interface, PhysicalLayer, random};
+use twinprop_devices::{Interface, PhysicalLayer};
 
 use self::next_physical::NextPhysical;
 use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
@@ -328,33 +329,10 @@ impl Assembly<'_> {
             self.seed(place),
             self.backend,
         );
-        let stage = if config.haar { self.haar(place, config, stage)? } else { stage };
+        let stage = self.started(place, config, stage)?;
         let stage =
             if self.reads_by_range(config) { stage } else { stage.with_readings_in_device_units() };
         Ok((stage.into(), config.shots * interface.outputs.len()))
-    }
-
-    /// `stage` with parameters that make its device's matrices random unitaries.
-    fn haar(
-        &self,
-        place: usize,
-        config: &PhysicalConfig,
-        stage: Physical,
-    ) -> Result<Physical, Error> {
-        let name = config.device.get_ref();
-        let model = self.recipe.devices.get(name).and_then(|device| device.model.as_ref());
-        let mut random = random::stream(self.recipe.seed, &format!("haar start of stage {place}"));
-        let settings = if config.shared { 1 } else { config.shots };
-        let drawn: Option<Vec<f32>> = (0..settings)
-            .map(|_| model.and_then(|model| model.haar_start(&mut random)))
-            .collect::<Option<Vec<_>>>()
-            .map(|settings| settings.concat());
-        let values = drawn.ok_or_else(|| {
-            Error::Usage(format!(
-                "stage {place} of `network` has `haar = true`, and `{name}` is no `coherent_stack` by its model; leave it out"
-            ))
-        })?;
-        Ok(stage.with_settings(values, self.backend))
     }
 
     /// The number of classes or target values, in words.

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use twinprop_calibration::CalibrationError;
-use twinprop_devices::PhysicalLayer;
+use twinprop_devices::{DeviceKind, PhysicalLayer};
 
 use super::build::Experiment;
 use super::compare::Sweep;
@@ -17,7 +17,8 @@ use crate::{Error, Rule};
 /// Why `rule` cannot train on the devices of `recipe`; `None` if it can.
 ///
 /// `ideal` training needs the exact equation of every device, which is unknown for a real one. The regulariser
-/// `training.bean` needs a twin of each device that it acts on, or the exact equation if the rule fits no twins.
+/// `training.bean` needs a twin of each device that it acts on, or the exact equation if the rule fits no twins. `emstdp`
+/// needs a chip with error neurons.
 #[must_use]
 pub fn why_not(rule: Rule, recipe: &Recipe) -> Option<String> {
     if rule.needs_calibration() {
@@ -30,10 +31,23 @@ pub fn why_not(rule: Rule, recipe: &Recipe) -> Option<String> {
             "`{name}` is a real device, but ideal training needs the exact equation of the device; train by pat or in-silico"
         ));
     }
+    if let Some(name) = other_than_chip(recipe).filter(|_| rule == Rule::Emstdp) {
+        return Some(format!(
+            "`{name}` has no error neurons by its model, and emstdp needs a `learning_chip`; train by pat"
+        ));
+    }
     let (place, name) = regularised(recipe).into_iter().find(|(_, name)| is_real(name))?;
     Some(format!(
         "key `training.bean`: it regularises stage {place}, which plays on `{name}`, a real device; this needs the weights of a twin, and {rule} fits none; train by pat, name only digital layers in training.bean.stages, or leave out training.bean"
     ))
+}
+
+/// The first device of `recipe` with a model that is no chip with error neurons.
+fn other_than_chip(recipe: &Recipe) -> Option<&str> {
+    let mut modelled = recipe.devices.iter().filter(|(_, device)| device.model.is_some());
+    let other =
+        modelled.find(|(_, device)| !matches!(device.model, Some(DeviceKind::LearningChip(_))));
+    other.map(|(name, _)| name.as_str())
 }
 
 /// Places (from zero) and devices of the physical stages that `training.bean` regularises.
@@ -257,6 +271,15 @@ data = {{ source = "vowels" }}
 "#
         );
         toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn emstdp_is_refused_without_error_neurons() {
+        let mut recipe = recipe("model = { learning_chip = {} }", "");
+        let why = why_not(Rule::Emstdp, &recipe).unwrap();
+        assert!(why.contains("`one`") && why.contains("train by pat"), "{why}");
+        recipe.devices.remove("one");
+        assert_eq!(why_not(Rule::Emstdp, &recipe), None);
     }
 
     #[test]

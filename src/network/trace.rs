@@ -33,7 +33,7 @@ impl Trace {
     }
 
     /// Input of stage `place`: `x` or the output before it, plus the skip connections that end there.
-    pub(super) fn input_of(&self, place: usize, x: &Tensor<2>, skips: &[Skip]) -> Tensor<2> {
+    pub(crate) fn input_of(&self, place: usize, x: &Tensor<2>, skips: &[Skip]) -> Tensor<2> {
         let value = self.outputs.last().unwrap_or(x).clone();
         let ending = skips.iter().filter(|skip| skip.to == place);
         ending.fold(value, |value, skip| value + self.inputs[skip.from].clone())

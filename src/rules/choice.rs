@@ -35,6 +35,8 @@ pub enum Rule {
     AugmentedDirectFeedbackAlignment,
     /// Local terms with meta-learned weights (Shervani-Tabar & Rosenbaum 2023).
     LearnedPlasticity,
+    /// Spike counts of two phases on a chip with error neurons (Shrestha et al. 2019).
+    Emstdp,
     /// Simultaneous perturbation of all parameters, without a twin (Spall 1992).
     Spsa,
     /// Central finite differences of every parameter, without a twin.
@@ -42,7 +44,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    const NAMES: [(&'static str, Self); 11] = [
+    const NAMES: [(&'static str, Self); 12] = [
         ("pat", Self::Pat),
         ("in-silico", Self::InSilico),
         ("ideal", Self::Ideal),
@@ -52,6 +54,7 @@ impl Rule {
         ("direct-feedback-alignment", Self::DirectFeedbackAlignment),
         ("augmented-direct-feedback-alignment", Self::AugmentedDirectFeedbackAlignment),
         ("learned-plasticity", Self::LearnedPlasticity),
+        ("emstdp", Self::Emstdp),
         ("spsa", Self::Spsa),
         ("finite-differences", Self::FiniteDifferences),
     ];
@@ -80,7 +83,7 @@ impl Rule {
     /// Whether it uses a fitted twin, which must be calibrated first.
     #[must_use]
     pub fn needs_calibration(self) -> bool {
-        !matches!(self, Self::Ideal | Self::Spsa | Self::FiniteDifferences)
+        !matches!(self, Self::Ideal | Self::Emstdp | Self::Spsa | Self::FiniteDifferences)
     }
 
     /// Whether it uses a fitted twin at measured points, so that the shots of training can teach the twin.

@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Asymmetric, Backpropagation, DirectFeedback, DirectFeedbackConfig, FeedbackAlignment,
-    FeedbackAlignmentConfig, FiniteDifferences, FiniteDifferencesConfig, LearnedPlasticity,
-    LearnedPlasticityConfig, Perturbation, PerturbationConfig, PredictiveCoding,
+    Asymmetric, Backpropagation, DirectFeedback, DirectFeedbackConfig, Emstdp, EmstdpConfig,
+    FeedbackAlignment, FeedbackAlignmentConfig, FiniteDifferences, FiniteDifferencesConfig,
+    LearnedPlasticity, LearnedPlasticityConfig, Perturbation, PerturbationConfig, PredictiveCoding,
     PredictiveCodingConfig, Rule, TrainingRule,
 };
 
@@ -22,6 +22,8 @@ pub struct RulesConfig {
     pub direct_feedback_alignment: DirectFeedbackConfig,
     /// Of learned plasticity.
     pub learned_plasticity: LearnedPlasticityConfig,
+    /// Of EMSTDP.
+    pub emstdp: EmstdpConfig,
     /// Of simultaneous perturbation.
     pub spsa: PerturbationConfig,
     /// Of central finite differences.
@@ -52,6 +54,7 @@ impl RulesConfig {
             Rule::LearnedPlasticity => {
                 Box::new(LearnedPlasticity::new(self.learned_plasticity.clone(), seed))
             }
+            Rule::Emstdp => Box::new(Emstdp::new(self.emstdp.clone())),
             Rule::Spsa => Box::new(Perturbation::new(self.spsa.clone(), seed)),
             Rule::FiniteDifferences => {
                 Box::new(FiniteDifferences::new(self.finite_differences.clone()))

@@ -15,6 +15,7 @@
 //! | [`FeedbackAlignment`] | down through fixed random matrices | gradients | B |
 //! | [`DirectFeedback`] | straight from the loss through fixed random matrices | gradients | B |
 //! | [`LearnedPlasticity`] | down through fixed random matrices, to local terms | gradients | B |
+//! | [`Emstdp`] | error neurons on the chip | nothing | B |
 //! | [`Perturbation`] (`spsa`) | none: the loss at perturbed parameters | nothing | (1 + 2 · directions) B |
 //! | [`FiniteDifferences`] | none: the loss at parameters moved one by one | nothing | (1 + 2 · parameters) B |
 
@@ -24,6 +25,7 @@ pub mod backpropagation;
 mod choice;
 mod config;
 pub mod direct_feedback;
+pub mod emstdp;
 pub mod feedback_alignment;
 pub mod finite_differences;
 mod layers;
@@ -42,6 +44,7 @@ pub use backpropagation::Backpropagation;
 pub use choice::Rule;
 pub use config::RulesConfig;
 pub use direct_feedback::{Derivative, DirectFeedback, DirectFeedbackConfig};
+pub use emstdp::{Activity, Emstdp, EmstdpConfig, Synapse};
 pub use feedback_alignment::{FeedbackAlignment, FeedbackAlignmentConfig};
 pub use finite_differences::{FiniteDifferences, FiniteDifferencesConfig};
 pub use layers::Layers;

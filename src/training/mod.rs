@@ -1,12 +1,14 @@
 //! Training: minibatches forward by the rule, gradients backward stage by stage, an optimiser.
 
 mod awake;
+mod clipped_rms_prop;
 mod clock;
 mod config;
 mod epochs;
 mod evaluation;
 mod event;
 mod optimiser;
+mod optimiser_kind;
 mod progress;
 mod recalibration;
 mod refinement;
@@ -17,6 +19,7 @@ mod test_score;
 mod trainer;
 
 pub use awake::Awake;
+pub use clipped_rms_prop::ClippedRmsProp;
 pub use clock::Checkpoints;
 pub use config::TrainingConfig;
 pub use epochs::Ending;
@@ -25,7 +28,8 @@ pub use event::{
     Event, Observer, Observers, Results, Snapshot, StepDone, TrainingBegins, TwinJudged,
     Unobserved, Work, WorkOutcome, WorkSize, warn,
 };
-pub use optimiser::{Descent, Optimiser, OptimiserKind};
+pub use optimiser::{Descent, Optimiser};
+pub use optimiser_kind::OptimiserKind;
 pub use progress::{EpochMetrics, TrainingProgress};
 pub use recalibration::{Budget, measure_at, recalibrate_about};
 pub use refinement::{Refinement, RefinementChoice, RefinementConfig, RefinementState, TwinCourse};

@@ -1,8 +1,6 @@
 //! Optimisers: they apply a rule's gradients to the parameters.
 
 use burn::tensor::Tensor;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use twinprop_calibration::Adam;
 use twinprop_calibration::state::State;
 
@@ -82,29 +80,6 @@ impl Optimiser for Descent {
     ) {
         for ((tensor, gradient), &rate) in tensors.into_iter().zip(gradients).zip(learning_rates) {
             *tensor = tensor.clone() - gradient * rate;
-        }
-    }
-}
-
-/// The optimisers by name; in a recipe, `optimiser = "adam"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum OptimiserKind {
-    /// Adam (Kingma & Ba 2015).
-    #[default]
-    Adam,
-    /// Plain descent, for a rule that returns complete updates.
-    Descent,
-}
-
-impl OptimiserKind {
-    /// A new optimiser.
-    #[must_use]
-    pub fn start(self) -> Box<dyn Optimiser> {
-        match self {
-            Self::Adam => Box::new(Adam::default()),
-            Self::Descent => Box::new(Descent),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod asymmetric;
 mod bean;
+mod emstdp;
 mod feedback;
 mod losses;
 mod measured_slopes;

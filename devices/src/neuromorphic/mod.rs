@@ -1,7 +1,8 @@
-//! Neuromorphic devices: populations of spiking neurons.
+//! Neuromorphic devices: chips of spiking neurons.
 //!
-//! Their drives and readings are rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
+//! The drives and readings of `lif_chip` are rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
 
+mod learning_chip;
 mod lif_chip;
 mod likelihood;
 mod population;
@@ -10,6 +11,7 @@ mod spike_train;
 mod spikes;
 mod surrogate;
 
+pub use learning_chip::{Feedback, LearningChip, LearningChipChannels, LearningChipConfig};
 pub use lif_chip::{LifChip, LifChipConfig, LifReadout, SpikeGradient};
 pub use population::{Neurons, Population};
 pub use real::Real;

@@ -273,7 +273,8 @@ def simulate(
     """Fabricates a copy of a simulated device; `seed` draws its mismatch and its noise.
 
     `kind` is `second_harmonic`, `mzi_mesh`, `coherent_stack`, `microring_bank`, `diffractive`, `oscillators`, `pendula`,
-    `plate`, `transistor`, `crossbar` or `lif_chip`; `config` and `imperfections` have the keys of a recipe's device.
+    `plate`, `transistor`, `crossbar`, `lif_chip` or `learning_chip`; `config` and `imperfections` have the keys of a
+    recipe's device.
 
     >>> import twinprop as tp
     >>> tp.simulate("pendula", count=3, seed=1, imperfections={"mismatch": 0.1})

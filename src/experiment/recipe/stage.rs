@@ -151,6 +151,10 @@ pub struct PhysicalConfig {
     /// `coherent_stack`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub haar: bool,
+    /// Whether initial parameters are instead weights of the variance 3 / fan-in, for a device that is a network of
+    /// neurons: `learning_chip`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_fan_in: bool,
 }
 
 fn one() -> usize {
