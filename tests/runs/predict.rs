@@ -275,7 +275,7 @@ fn recordings_are_answered_by_a_network_of_recordings() {
     }
     for view in [
         "{ log_mel = { bands = 2, windows = 2 } }",
-        "{ cochlea = { channels = 4, steps = 2, step_seconds = 0.05 } }",
+        "{ cochlea = { channels = 2, lowest_hz = 300.0, highest_hz = 2400.0, steps = 3, step_seconds = 0.03 } }",
     ] {
         train_on(
             lab.path(),
