@@ -401,6 +401,7 @@ fn the_nominal_network_has_no_errors_and_impossible_ones_are_refused() {
         (DiffractiveConfig { pixels: 30, ..flawed() }, ["pixels = 30", "power of two"]),
         (DiffractiveConfig { pixels: 2, ..flawed() }, ["pixels = 2", "from 4"]),
         (DiffractiveConfig { pixels: 2048, ..flawed() }, ["pixels = 2048", "to 1024"]),
+        (DiffractiveConfig { layers: 257, ..flawed() }, ["layers = 257", "fewer masks"]),
         (DiffractiveConfig { inputs: 17, ..flawed() }, ["inputs = 17", "raise `pixels`"]),
         (DiffractiveConfig { outputs: 17, ..flawed() }, ["outputs = 17", "raise `pixels`"]),
         (

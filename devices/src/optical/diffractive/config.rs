@@ -16,7 +16,7 @@ pub struct DiffractiveConfig {
     /// Side c of the square of camera bins: outputs c². Each reads a square of whole pixels, laid out in the same way.
     #[serde(deserialize_with = "validate::count")]
     pub outputs: usize,
-    /// Masks K, each with n² parameters.
+    /// Masks K, up to 256, each with n² parameters.
     #[serde(deserialize_with = "validate::count")]
     pub layers: usize,
     /// Side n of the grid in pixels, a power of two from 4 to 1024.

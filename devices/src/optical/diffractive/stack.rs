@@ -12,6 +12,9 @@ use super::window::Window;
 use crate::saturation::Saturation;
 use crate::{Channels, Constant, DeviceError, Interface, random};
 
+/// Most masks: more are a mistake, and their phases fill the memory.
+const MOST_LAYERS: usize = 256;
+
 /// Share of the phases that four neighbours may take together.
 const MOST_CROSSTALK: f64 = 0.25;
 
@@ -63,8 +66,8 @@ impl Diffractive {
     /// The network as designed: perfect.
     ///
     /// # Errors
-    /// [`DeviceError::Config`] for a grid whose side is no power of two from 4 to 1024, for more drives or bins a side than
-    /// the grid has pixels, and for masks whose pixels leak all of their phase.
+    /// [`DeviceError::Config`] for a grid whose side is no power of two from 4 to 1024, for more than 256 masks, for more
+    /// drives or bins a side than the grid has pixels, and for masks whose pixels leak all of their phase.
     pub fn nominal(config: &DiffractiveConfig) -> Result<Self, DeviceError> {
         let perfect = DiffractiveConfig {
             misalignment: 0.0,
@@ -267,9 +270,11 @@ impl DiffractiveConfig {
 }
 
 fn check(config: &DiffractiveConfig) -> Result<(), DeviceError> {
-    let DiffractiveConfig { pixels, inputs, outputs, pixel_crosstalk, .. } = *config;
+    let DiffractiveConfig { layers, pixels, inputs, outputs, pixel_crosstalk, .. } = *config;
     let problem = if !pixels.is_power_of_two() || !(4..=1024).contains(&pixels) {
         format!("pixels = {pixels} is no power of two from 4 to 1024; ask for 32, for example")
+    } else if layers > MOST_LAYERS {
+        format!("layers = {layers} are more than {MOST_LAYERS}; ask for fewer masks")
     } else if inputs > pixels {
         format!(
             "inputs = {inputs} a side are more than the {pixels} pixels of the grid; raise `pixels`"
