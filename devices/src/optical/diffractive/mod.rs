@@ -37,6 +37,7 @@
 //! light that it does not turn, reflections, polarisation, light that leaves the grid for good, and a spread of the wavelength.
 
 mod config;
+mod ends;
 mod fourier;
 mod gap;
 mod mask;
