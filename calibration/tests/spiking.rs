@@ -5,6 +5,7 @@
 use twinprop_calibration::burn::tensor::Device;
 use twinprop_calibration::design::{DesignConfig, TaskDrives, TaskLikeConfig, share_settings};
 use twinprop_calibration::fidelity::choose_slope;
+use twinprop_calibration::nalgebra::DMatrix;
 use twinprop_calibration::{
     CalibrationError, DigitalTwin, Fidelity, FidelityConfig, FitConfig, Fitting, IdentifyConfig,
     Shots, SpikeTrainConfig, SurrogateConfig, TwinConfig,
@@ -126,7 +127,8 @@ fn a_spiking_twin_comes_back_from_its_files_with_its_slope_and_constants() {
         };
         let interface = device.interface();
         let again = config.load(interface, nominal(), folder.path(), name, &backend).unwrap();
-        let tensor = |matrix| twinprop_calibration::bridge::to_tensor(matrix, &backend);
+        let tensor =
+            |matrix: &DMatrix<f32>| twinprop_calibration::bridge::to_tensor(matrix, &backend);
         let gradient = |twin: &dyn DigitalTwin| {
             let run = measured.split_last(8).1;
             let theta = run.parameters.columns(0, 1).into_owned();
