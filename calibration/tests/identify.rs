@@ -210,11 +210,9 @@ fn diffractive_networks_are_learned_from_shots() {
     let designed = nrmse(simulated.nominal.clone());
     identify(&mut *simulated.nominal, &config, &seen, 1, &Device::flex(), |_, _| ()).unwrap();
     let learned = nrmse(simulated.nominal.clone());
-    eprintln!("{designed} {learned}");
     assert!(learned < 0.02 * designed, "{designed} before, {learned} after");
     for (kind, before) in kinds.iter().zip(before) {
         let after = off(&simulated, kind);
-        eprintln!("{kind}: {before} before, {after} after");
         assert!(after < 0.25 * before, "{kind}: {before} before, {after} after");
     }
 }
