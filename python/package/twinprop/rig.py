@@ -534,7 +534,7 @@ class _Side:
         slack, rounded = self.slack[place], _single(number)
         if math.isinf(rounded) and not self.bounded:
             raise Misfit(f"{here} is infinite")
-        if self.cells[place] and number not in (0, 1):
+        if self.cells[place] and rounded not in (0, 1):
             raise Misfit(f"{here} is {number:g}; a cell of a raster is 0 or 1")
         if not low - slack <= rounded <= high + slack:
             raise Misfit(f"{here} is {number} {unit}, outside {exact_low} to {exact_high} {unit}")
