@@ -29,6 +29,73 @@ class Complex(unittest.TestCase):
             self.assertEqual(told[1]["unit"], "rad" if polar else "V")
 
 
+class Rasters(unittest.TestCase):
+    """Banks of spikes; with NumPy and without it, whichever is here."""
+
+    def setUp(self):
+        self.device = Device(lambda shots, p: shots, twinprop_rig.raster("in", 3, 5), (), twinprop_rig.raster("out", 3, 5))
+        self.cells = [int(cell % 4 == 1) for cell in range(15)]
+
+    def plain(self, values):
+        return values.tolist() if twinprop_rig.numpy else values
+
+    def test_readings_come_as_numbers_or_booleans_in_one_row_or_step_by_step(self):
+        numpy, side = twinprop_rig.numpy, self.device.outputs
+        steps = [self.cells[i : i + 3] for i in range(0, 15, 3)]
+        forms = [[self.cells], [tuple(self.cells)], [list(map(float, self.cells))], [list(map(bool, self.cells))], [steps],
+                 [list(map(Fraction, self.cells))]]
+        if numpy:
+            forms += [numpy.array(form, kind) for form in ([self.cells], [steps]) for kind in (bool, "u1", "i8", "f4")]
+        for form in forms:
+            found = side.checked(form, 1)
+            self.assertEqual(self.plain(found), [self.cells])
+            self.assertIsInstance(self.plain(found)[0][0], int)
+            self.assertEqual(side.bytes(found, twinprop_rig.SPIKES), bytes([0b00100010, 0b00100010]))
+
+    def test_what_is_no_spike_is_refused_with_its_place(self):
+        for value, words in [(0.5, "reading `out 1 in step 2` of shot 0 is 0.5; a cell of a raster is 0 or 1"),
+                             (2, "is 2; a cell"), (-1, "is -1; a cell"), (float("nan"), "is NaN"),
+                             ("1", "is the text '1'"), (None, "is None"), ([1], "")]:
+            wrong = [[*self.cells[:7], value, *self.cells[8:]]]
+            with self.assertRaises(twinprop_rig.Misfit) as caught:
+                self.device.outputs.checked(wrong, 1)
+            self.assertIn(words, str(caught.exception))
+        for shape in [[], [self.cells[:-1]], [self.cells] * 2, [[self.cells]], [[[1] * 5] * 3]]:
+            with self.assertRaises(twinprop_rig.Misfit):
+                self.device.outputs.checked(shape, 1)
+        with self.assertRaisesRegex(ValueError, "0 lines"):
+            twinprop_rig.raster("in", 0, 5)
+        with self.assertRaisesRegex(ValueError, "does not hold a shot"):
+            Device(None, twinprop_rig.raster("in", 60000, 10), (), bank("y", 1, "V", -4, 4))
+        with self.assertRaisesRegex(ValueError, "65535 channels at most"):
+            Device(None, twinprop_rig.raster("in", 70000, 2), (), bank("y", 1, "V", -4, 4))
+
+    def test_rasters_among_other_banks_keep_their_bits(self):
+        banks = [bank("v", 2, "V", -1, 1), twinprop_rig.raster("s", 3, 3), bank("w", 1, "V", -1, 1)]
+        device = Device(lambda shots, p: shots, banks, (), banks)
+        self.assertEqual(device.outputs.shot(twinprop_rig.SPIKES), (2 + 3 + 1, 8 + 2 + 4))
+        shots = [[0.5, -0.25, *self.cells[:9], 1.0], [-1.0, 0.0, *self.cells[6:], 0.125]]
+        found = device.outputs.checked(shots, 2)
+        self.assertIsInstance(self.plain(found)[0][2], float)
+        data = device.outputs.bytes(found, twinprop_rig.SPIKES)
+        self.assertEqual(data[:14], struct.pack("<2f2Bf", 0.5, -0.25, 0b00100010, 0, 1.0))
+        self.assertEqual(self.plain(device.inputs.read(data, twinprop_rig.SPIKES)), shots)
+        for value, words in [(0.5, "`s 1 in step 0` of shot 1 is 0.5; a cell"), (2.0, "is 2; a cell")]:
+            shots[1][3] = value
+            with self.assertRaisesRegex(twinprop_rig.Misfit, words):
+                device.outputs.checked(shots, 2)
+        with self.assertRaisesRegex(twinprop_rig.Misfit, "behind the last cell"):
+            device.inputs.read(data[:9] + b"\2" + data[10:], twinprop_rig.SPIKES)
+
+    def test_frames_of_floats_and_codes_hold_cells_as_well(self):
+        for encoding, one in [(twinprop_rig.FLOATS, struct.pack("<f", 1)), (twinprop_rig.CODES, b"\xff\xff")]:
+            data = b"".join(one if cell else bytes(len(one)) for cell in self.cells)
+            self.assertEqual(self.plain(self.device.inputs.read(data, encoding)), [self.cells])
+            self.assertEqual(self.device.outputs.bytes(self.device.outputs.checked([self.cells], 1), encoding), data)
+        with self.assertRaisesRegex(twinprop_rig.Misfit, "a cell of a raster is 0 or 1"):
+            self.device.inputs.read(struct.pack("<15f", *[0.5] * 15))
+
+
 class Broken(Exception):
     def __str__(self):
         raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import pathlib
 import queue
 import random
@@ -12,7 +13,7 @@ import time
 import unittest
 
 import twinprop_rig
-from twinprop_rig import Device, Header, bank, cobs_decode, cobs_encode, decode, encode
+from twinprop_rig import Device, Header, bank, cobs_decode, cobs_encode, decode, encode, raster
 
 VECTORS = pathlib.Path(__file__).parent.parent / "devices/vectors"
 
@@ -61,6 +62,22 @@ class Conversation(unittest.TestCase):
         device.make_safe()
         device.twin(device.measure).vjp(lambda xs, p, dys: ([[d[0], 2 * d[0]] for d in dys], [[d[0]] for d in dys]))
         self.replay("twin.txt", device)
+
+    def test_devices_with_rasters_answer_as_the_vectors_say(self):
+        def delayed(shots, p):
+            return [[int(p[0] > 0.5)] * 3 + list(shot[:6]) for shot in shots]
+
+        def counted(shots, p):
+            return [[p[0] + int(shot[i]) + int(shot[i + 3]) + int(shot[i + 6]) for i in range(3)] for shot in shots]
+
+        for file, measure, outputs in [("spikes.txt", delayed, raster("r", 3, 3)), ("counts.txt", counted, bank("n", 3, "1", 0, 4))]:
+            device = Device(measure, raster("s", 3, 3), bank("p", 1, "V", 0, 1), outputs,
+                            name="oracle", boot=7, largest_frame=128, window_frames=2, codes=False)
+            device.safe(lambda: None)
+            device.make_safe()
+            self.assertEqual(json.loads(device.description)["interface"]["inputs"],
+                             [dict(name="s", count=9, unit="1", minimum=0, maximum=1, steps=3)])
+            self.replay(file, device)
 
     def replay(self, file, device):
         expected, answers = [], []

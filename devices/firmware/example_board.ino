@@ -1,5 +1,5 @@
 // A board with two PWM outputs as drives, one as a parameter, and one analog input.
-// Put twinprop_rig.h, twinprop_rig.c and twinprop_frame.h beside this sketch.
+// Put twinprop_rig.h, twinprop_rig.c, twinprop_frame.h and twinprop_shots.h beside this sketch.
 #include <EEPROM.h>
 extern "C" {
 #include "twinprop_rig.h"

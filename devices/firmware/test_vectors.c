@@ -1,5 +1,6 @@
-/* Plays a conversation (devices/vectors/conversation.txt, on standard input) to the firmware's
- * protocol: what it answers must be what the file says. With `fuzz N` it reads no file and takes N
+/* Plays a conversation (devices/vectors, on standard input) to the firmware's protocol: what it answers must be
+ * what the file says. The device of spikes.txt, 9 cells in 3 steps, and of counts.txt, with 3 readings that are
+ * no raster, are chosen when this is compiled. With `fuzz N` it reads no file and takes N
  * random or damaged frames instead, for the sanitizers to watch. With `work` the hardware takes its time,
  * and fails. */
 #include "twinprop_rig.h"
@@ -30,11 +31,21 @@ static void work(uint32_t time)
     }
 }
 
-static int measure(const float *x, const float *p, float *y)
+static int measure(const twinprop_drive *x, const float *p, twinprop_reading *y)
 {
     shots_measured++;
     work(measure_takes);
+#if TWINPROP_OUTPUT_STEPS
+    for (size_t i = 0; i < 9; i++)
+        if (i < 3 ? p[0] > 0.5f : twinprop_cell(x, i - 3))
+            twinprop_spike(y, i);
+    y[1] |= 0x80; /* behind the last cell; it is not sent */
+#elif TWINPROP_INPUT_STEPS
+    for (size_t i = 0; i < 3; i++)
+        y[i] = p[0] + (float)(twinprop_cell(x, i) + twinprop_cell(x, i + 3) + twinprop_cell(x, i + 6));
+#else
     y[0] = x[0] + 2 * x[1] + p[0];
+#endif
     return measure_fails;
 }
 

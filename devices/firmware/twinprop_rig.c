@@ -1,13 +1,15 @@
 /* See twinprop_rig.h. */
 #include "twinprop_rig.h"
-#include "twinprop_frame.h"
 
 #include <string.h>
 
+#include "twinprop_frame.h"
+#include "twinprop_shots.h"
+
 enum kind {
-    HELLO = 1, DESCRIBE, OPEN, CONFIGURE, PLAY, PING = 7, SAFE, PREDICT = 0x0a, VJP,
+    HELLO = 1, DESCRIBE, OPEN, CONFIGURE, PLAY, PING = 7, SAFE, PREDICT = 0x0a, VJP, PLAY_SPIKES,
     HELLO_REPLY = 0x81, DESCRIPTION, OPENED, CONFIGURED, MEASURED, HEALTH = 0x87, SAFE_REPLY,
-    BUSY = 0xfd, NAK = 0xfe, FAILED = 0xff
+    MEASURED_SPIKES = 0x8d, BUSY = 0xfd, NAK = 0xfe, FAILED = 0xff
 };
 enum refusal { NO_SESSION = 1, WRONG_EPOCH, WRONG_SHAPE, OUT_OF_RANGE, FAULT, UNKNOWN, SAFE_FAILED };
 enum { VERSION = 1, HEADER = 16 };
@@ -32,9 +34,7 @@ static size_t length;
 static uint8_t wire[TWINPROP_FRAME];
 static struct answer answers[TWINPROP_WINDOW];
 static uint8_t newest;
-static float inputs[TWINPROP_INPUTS];
 static float parameters[TWINPROP_PARAMETERS + 1], incoming[TWINPROP_PARAMETERS + 1];
-static float outputs[TWINPROP_OUTPUTS];
 static uint16_t session, epoch, incoming_epoch;
 static uint32_t expected, incoming_count, heard, trips;
 static uint64_t shots_played;
@@ -61,21 +61,6 @@ static void put32(uint32_t value)
 {
     put16((uint16_t)value);
     put16((uint16_t)(value >> 16));
-}
-
-static float get_float(const uint8_t *at)
-{
-    uint32_t bits = get32(at);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static void put_float(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put32(bits);
 }
 
 /* Begins an answer with the header of what it answers, but of another kind. */
@@ -155,7 +140,7 @@ static void greet(const uint8_t *header)
     begin(header, HELLO_REPLY);
     put8(VERSION);
     put8(VERSION);
-    put8(1); /* floats */
+    put8(1 | HAS_RASTER << 3); /* floats, the cells of rasters in bits */
     put8(device->stateful);
     put32(device->boot);
     put32(TWINPROP_FRAME);
@@ -208,12 +193,6 @@ static void health(const uint8_t *header)
     send();
 }
 
-static int in_range(float value, struct twinprop_range range)
-{
-    /* Not a number is in no range. */
-    return range.minimum <= value && value <= range.maximum;
-}
-
 static void configure(const uint8_t *header, const uint8_t *payload, size_t size)
 {
     uint16_t count = get16(header + CHANNELS), wanted = get16(header + EPOCH);
@@ -252,27 +231,31 @@ static void play(const uint8_t *header, const uint8_t *payload, size_t size)
         refuse(header, WRONG_EPOCH, "other parameters are held");
         return;
     }
-    if (get16(header + CHANNELS) != TWINPROP_INPUTS || !shots ||
-        size != (size_t)shots * TWINPROP_INPUTS * 4 ||
-        (size_t)shots * TWINPROP_OUTPUTS * 4 > TWINPROP_PAYLOAD) {
+    if (get16(header + CHANNELS) != INPUT_CHANNELS || !shots ||
+        size != (size_t)shots * TWINPROP_INPUT_BYTES ||
+        (size_t)shots * TWINPROP_OUTPUT_BYTES > TWINPROP_PAYLOAD) {
         refuse(header, WRONG_SHAPE, "a shot has another size");
         return;
     }
     /* All are checked before the first is played. */
-    for (size_t i = 0; i < (size_t)shots * TWINPROP_INPUTS; i++) {
-        if (!in_range(get_float(payload + 4 * i), device->inputs[i % TWINPROP_INPUTS])) {
+    for (uint16_t shot = 0; shot < shots; shot++) {
+        const uint8_t *drives = payload + (size_t)shot * TWINPROP_INPUT_BYTES;
+        if (TWINPROP_INPUT_STEPS && !cells_end(drives)) {
+            refuse(header, WRONG_SHAPE, "a bit stands behind the last cell");
+            return;
+        }
+        if (!drives_fit(drives, device->inputs)) {
             refuse(header, OUT_OF_RANGE, "a drive is out of its range");
             return;
         }
     }
-    begin(header, MEASURED);
-    set16(body + CHANNELS, TWINPROP_OUTPUTS);
+    begin(header, HAS_RASTER ? MEASURED_SPIKES : MEASURED);
+    set16(body + CHANNELS, OUTPUT_CHANNELS);
     is_safe = 0;
     driven = 1;
     for (uint16_t shot = 0; shot < shots; shot++) {
-        for (size_t i = 0; i < TWINPROP_INPUTS; i++)
-            inputs[i] = get_float(payload + 4 * (shot * TWINPROP_INPUTS + i));
-        if (device->measure(inputs, parameters, outputs)) {
+        const twinprop_drive *drives = drives_at(payload + (size_t)shot * TWINPROP_INPUT_BYTES);
+        if (device->measure(drives, parameters, readings_at(body + length))) {
             make_safe();
             if (is_safe)
                 refuse(header, FAULT, "the measurement failed");
@@ -281,8 +264,8 @@ static void play(const uint8_t *header, const uint8_t *payload, size_t size)
             return;
         }
         shots_played++;
-        for (size_t i = 0; i < TWINPROP_OUTPUTS; i++)
-            put_float(outputs[i]);
+        end_readings(body + length);
+        length += TWINPROP_OUTPUT_BYTES;
     }
 }
 
@@ -296,8 +279,8 @@ static void take_in_order(const uint8_t *header, const uint8_t *payload, size_t 
         expected++;
         if (header[KIND] == CONFIGURE) {
             configure(header, payload, size);
-        } else if (header[KIND] != PLAY) {
-            refuse(header, UNKNOWN, "this board has no twin");
+        } else if (header[KIND] != (HAS_RASTER ? PLAY_SPIKES : PLAY)) {
+            refuse(header, UNKNOWN, HAS_RASTER ? "this board takes spikes" : "this board has no twin and no raster");
         } else {
             begin_work(header);
             play(header, payload, size);
@@ -360,6 +343,7 @@ static void take(const uint8_t *frame, size_t size)
         break;
     case CONFIGURE:
     case PLAY:
+    case PLAY_SPIKES:
     case PREDICT:
     case VJP:
         take_in_order(frame, payload, size);

@@ -101,6 +101,27 @@ impl Channels {
     }
 }
 
+impl Interface {
+    /// Whether its drives or readings have a raster.
+    #[must_use]
+    pub fn has_raster(&self) -> bool {
+        self.inputs.has_raster() || self.outputs.has_raster()
+    }
+}
+
+/// Refuses `values`, shot after shot on `channels`, if a cell of a raster is neither 0 nor 1.
+pub(crate) fn check_shots(
+    interface: &Interface,
+    channels: &Channels,
+    values: &[f32],
+) -> Result<(), DeviceError> {
+    if !channels.has_raster() {
+        return Ok(());
+    }
+    let mut shots = values.chunks(channels.len().max(1)).enumerate();
+    shots.try_for_each(|(shot, values)| check(interface, channels, values, shot))
+}
+
 /// Refuses `values`, one shot on `channels`, if a cell of a raster is neither 0 nor 1.
 pub(crate) fn check(
     interface: &Interface,

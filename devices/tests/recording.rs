@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
+use twinprop_devices::neuromorphic::{LifChip, LifChipConfig};
 use twinprop_devices::recording::{self, Recorder, Replay};
-use twinprop_devices::{Channels, DeviceError, Interface, PhysicalLayer, random};
+use twinprop_devices::{Boundary, Channels, DeviceError, Interface, PhysicalLayer, random};
 
 /// Answers with its drive, its parameter, and how many shots came before.
 struct Counting {
@@ -193,4 +194,24 @@ fn a_recording_resumes_after_a_crash() {
     assert_eq!(held.inputs.columns(8, 4), drives(-1.0));
     assert_eq!(held.parameters.column(11), setting);
     assert_eq!(held.outputs.columns(8, 4), outputs);
+}
+
+#[test]
+fn rasters_are_recorded_and_replayed() {
+    let path = folder("rasters");
+    let config = LifChipConfig { lines: 7, neurons: 5, steps: 11, ..Default::default() };
+    let chip = LifChip::nominal(&config).unwrap();
+    let mut random = random::stream(6, "rasters");
+    let inputs = DMatrix::from_fn(77, 40, |_, _| f32::from(random.random_bool(0.3)));
+    let parameters = DVector::from_element(chip.interface().parameters.len(), 0.7);
+    let mut recorder = Recorder::new(chip, &path).unwrap();
+    let mut outputs = DMatrix::zeros(55, 40);
+    recorder.measure(&inputs, &parameters, &mut outputs).unwrap();
+    assert!(outputs.sum() > 0.0);
+    assert_eq!(recorder.recording().finish().unwrap(), 40);
+    let mut replay = Boundary::new(Box::new(Replay::open(&path).unwrap()));
+    assert_eq!(replay.interface().outputs, Channels::raster("spike", 5, 11));
+    let mut replayed = DMatrix::zeros(55, 40);
+    replay.measure(&inputs, &parameters, &mut replayed).unwrap();
+    assert_eq!(replayed, outputs);
 }

@@ -13,45 +13,20 @@ use std::time::Duration;
 use nalgebra::DMatrix;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use twinprop_devices::random;
 use twinprop_devices::rig::{
-    Capacity, Description, Encoding, Faults, FaultsConfig, Host, Patience, Responder, RigError,
-    Work,
+    Capacity, Encoding, Faults, FaultsConfig, Host, Patience, Responder, RigError, Work,
 };
-use twinprop_devices::{Channels, Interface, random};
 
 mod support;
 
 use support::EVERY_FAULT;
+use support::oracle::{INPUTS, Oracle, PARAMETERS, SHOTS};
 
 const BATCHES: usize = 10_000;
-const SHOTS: usize = 32;
-const INPUTS: usize = 3;
-const PARAMETERS: usize = 2;
 const LATENCY: Duration = Duration::from_micros(500);
 
-fn description() -> Description {
-    Description {
-        name: "oracle".to_owned(),
-        serial_number: "1".to_owned(),
-        firmware: "1".to_owned(),
-        largest_shot_rate: None,
-        safe_seconds: None,
-        interface: Interface {
-            device: "oracle".to_owned(),
-            inputs: Channels::bank("x", INPUTS, "1", 0.0, 1e8),
-            parameters: Channels::bank("p", PARAMETERS, "1", 0.0, 1e8),
-            outputs: Channels::bank("y", 2, "1", -1e9, 1e9),
-            seconds_per_shot: 1e-4,
-        },
-    }
-}
-
-/// The expected measurement; it depends on every drive and parameter.
-fn answer(x: &[f32], p: &[f32]) -> [f32; 2] {
-    [x[0] + 0.5 * x[1] - x[2], 0.25 * x[0] + p[0] - 2.0 * p[1]]
-}
-
-/// The twin of [`answer`]: the cotangents of drives and parameters. They tell a shot from others by its
+/// The twin of [`Oracle::answer`] with values: the cotangents of drives and parameters. They tell a shot from others by its
 /// cotangents.
 fn pulled_back(dy: &[f32]) -> [f32; INPUTS + PARAMETERS] {
     [dy[0] + 0.25 * dy[1], 0.5 * dy[0], -dy[0], dy[1], -2.0 * dy[1]]
@@ -100,6 +75,7 @@ impl Direction {
 }
 
 struct Bench {
+    oracle: Oracle,
     now: Duration,
     host: Host,
     device: Responder,
@@ -114,12 +90,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(faults: FaultsConfig, capacity: Capacity, seed: u64) -> Self {
+    fn new(oracle: Oracle, faults: FaultsConfig, capacity: Capacity, seed: u64) -> Self {
         let boot = 1;
         Self {
+            oracle,
             now: Duration::ZERO,
             host: Host::new(Patience::default(), Encoding::Floats),
-            device: Responder::new(description(), capacity, boot),
+            device: Responder::new(oracle.description(), capacity, boot),
             capacity,
             boot,
             played: HashSet::new(),
@@ -143,16 +120,18 @@ impl Bench {
                 self.device.measured(&play, Ok(&answers));
                 continue;
             }
-            let mut outputs = DMatrix::zeros(2, play.inputs.ncols());
+            let width = self.oracle.description().interface.outputs.len();
+            let mut outputs = DMatrix::zeros(width, play.inputs.ncols());
             for (shot, mut y) in play.inputs.column_iter().zip(outputs.column_iter_mut()) {
                 let is_played = play.work == Work::Play;
+                let x: Vec<f32> = shot.iter().copied().collect();
+                let number = self.oracle.number(&x);
                 assert!(
-                    !is_played || self.played.insert((self.boot, shot[0] as u32)),
-                    "shot {} was played twice in boot {}, seed {seed}",
-                    shot[0],
+                    !is_played || self.played.insert((self.boot, number)),
+                    "shot {number} was played twice in boot {}, seed {seed}",
                     self.boot
                 );
-                y.copy_from_slice(&answer(&[shot[0], shot[1], shot[2]], parameters.as_slice()));
+                y.copy_from_slice(&self.oracle.answer(&x, parameters.as_slice()));
             }
             self.device.measured(&play, Ok(&outputs));
         }
@@ -214,7 +193,7 @@ impl Bench {
         }
         if self.random.random_bool(events.restart) {
             self.boot += 1;
-            self.device = Responder::new(description(), self.capacity, self.boot);
+            self.device = Responder::new(self.oracle.description(), self.capacity, self.boot);
         }
         if self.random.random_bool(events.reopen) {
             self.there.pieces.clear();
@@ -227,11 +206,12 @@ impl Bench {
 
 /// Ten thousand batches of shots; returns how many were measured and how many ended in an error.
 fn ladder(name: &str, faults: FaultsConfig, events: Events, largest_frame: usize) -> [usize; 2] {
-    ladder_of(&[Work::Play], name, faults, events, largest_frame)
+    ladder_of(Oracle::Values, &[Work::Play], name, faults, events, largest_frame)
 }
 
 /// The same, for these kinds of work in turns.
 fn ladder_of(
+    oracle: Oracle,
     works: &[Work],
     name: &str,
     faults: FaultsConfig,
@@ -247,7 +227,7 @@ fn ladder_of(
         watchdog: Duration::from_secs(1),
         ..Capacity::default()
     };
-    let mut bench = Bench::new(faults, capacity, seed);
+    let mut bench = Bench::new(oracle, faults, capacity, seed);
     let (mut right, mut errors) = (0, 0);
     while bench.host.identity().is_none() {
         bench.host.connect(bench.now);
@@ -258,12 +238,8 @@ fn ladder_of(
         if batch % 3 == 0 {
             parameters = [batch as f32, 0.5 * batch as f32];
         }
-        let inputs: Vec<f32> = (0..SHOTS)
-            .flat_map(|shot| {
-                let number = (batch * SHOTS + shot) as f32;
-                [number, (batch % 97) as f32, shot as f32]
-            })
-            .collect();
+        let inputs: Vec<f32> =
+            (0..SHOTS).flat_map(|shot| oracle.drives(batch * SHOTS + shot, batch)).collect();
         let work = works[batch % works.len()];
         let values = if work == Work::Vjp {
             let with_cotangents = |x: &[f32]| [x[0], x[1], x[2], x[0] - 7.0, -x[2]];
@@ -277,13 +253,12 @@ fn ladder_of(
                 right += 1;
                 let measured = bench.host.outputs();
                 let width = measured.len() / SHOTS;
-                assert_eq!(width, if work == Work::Vjp { INPUTS + PARAMETERS } else { 2 });
                 for (x, y) in values.chunks(values.len() / SHOTS).zip(measured.chunks(width)) {
                     let here = format!("{name}: {work:?}, batch {batch}, seed {seed}");
                     if work == Work::Vjp {
                         assert_eq!(y, pulled_back(&x[INPUTS..]), "{here}");
                     } else {
-                        assert_eq!(y, answer(x, &parameters), "{here}");
+                        assert_eq!(y, oracle.answer(x, &parameters), "{here}");
                     }
                 }
             }
@@ -374,17 +349,36 @@ fn a_device_that_hangs() {
 
 #[test]
 fn everything_at_once() {
-    everything("everything at once", &[Work::Play]);
+    everything(Oracle::Values, "everything at once", &[Work::Play]);
 }
 
 #[test]
 fn everything_at_once_between_shots_and_questions_to_the_twin() {
     let works = [Work::Play, Work::Predict, Work::Vjp, Work::Vjp, Work::Play];
-    everything("everything, with a twin", &works);
+    everything(Oracle::Values, "everything, with a twin", &works);
 }
 
-fn everything(name: &str, works: &[Work]) {
+fn everything(oracle: Oracle, name: &str, works: &[Work]) {
     let events = Events { hang: 0.01, restart: 0.01, reopen: 0.01, lose_configure: 0.01 };
-    let [right, errors] = ladder_of(works, name, EVERY_FAULT, events, 128);
+    let [right, errors] = ladder_of(oracle, works, name, EVERY_FAULT, events, 128);
     assert!(right + errors == BATCHES && right > BATCHES * 9 / 10, "{right} right");
+}
+
+#[test]
+fn spikes_over_every_fault_of_a_link() {
+    let none = FaultsConfig::default();
+    for (name, faults) in [
+        ("spikes, no fault", none),
+        ("spikes, bytes flipped, 1e-3", FaultsConfig { flip: 1e-3, ..none }),
+        ("spikes, bytes lost, 1e-3", FaultsConfig { drop: 1e-3, ..none }),
+        ("spikes, frames twice, 0.1", FaultsConfig { duplicate: 0.1, ..none }),
+        ("spikes, frames late, 0.1", FaultsConfig { reorder: 0.1, ..none }),
+        ("spikes, frames cut, 0.1", FaultsConfig { truncate: 0.1, ..none }),
+        ("spikes, random bytes before frames, 0.3", FaultsConfig { garbage: 0.3, ..none }),
+    ] {
+        let works = [Work::Play];
+        let counts = ladder_of(Oracle::Spikes, &works, name, faults, Events::default(), 128);
+        assert_eq!(counts, [BATCHES, 0], "{name}");
+    }
+    everything(Oracle::Spikes, "spikes, everything", &[Work::Play]);
 }

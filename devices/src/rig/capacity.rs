@@ -13,6 +13,8 @@ pub struct Capacity {
     pub window_frames: usize,
     /// Whether it accepts 16-bit codes.
     pub codes: bool,
+    /// Whether it accepts the cells of rasters in bits; without a raster it does not.
+    pub spikes: bool,
     /// Whether it has a twin.
     pub twin: bool,
     /// Whether a shot's outcome depends on the shots before it.
@@ -28,6 +30,7 @@ impl Default for Capacity {
             window_bytes: 48 * 1024,
             window_frames: 16,
             codes: true,
+            spikes: true,
             twin: false,
             stateful: false,
             watchdog: Duration::from_secs(2),

@@ -17,7 +17,7 @@ use super::message::Description;
 use super::responder::{Play, Responder};
 use super::transport::Transport;
 use super::work::Work;
-use crate::{DeviceError, Differentiable, PhysicalLayer};
+use crate::{DeviceError, Differentiable, PhysicalLayer, raster};
 
 /// Configuration of an emulated device.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -196,6 +196,9 @@ fn measure(
     }
     let mut outputs = DMatrix::zeros(channels, shots);
     caught(|| layer.measure(inputs, parameters, &mut outputs).map_err(in_words))?;
+    // In bits each cell would pass for a spike or none.
+    let interface = layer.interface();
+    raster::check_shots(interface, &interface.outputs, outputs.as_slice()).map_err(in_words)?;
     Ok(outputs)
 }
 

@@ -45,6 +45,8 @@ pub enum Kind {
     Predict = 0x0a,
     /// Shots and cotangents of their readings, to be pulled back by the device's twin.
     Vjp = 0x0b,
+    /// Shots with the cells of rasters in bits.
+    PlaySpikes = 0x0c,
     /// The device in numbers.
     HelloReply = 0x81,
     /// A piece of the description.
@@ -69,6 +71,8 @@ pub enum Kind {
     Predicted = 0x8b,
     /// Cotangents of the shots' drives and parameters.
     Cotangents = 0x8c,
+    /// Readings with the cells of rasters in bits.
+    MeasuredSpikes = 0x8d,
     /// The device is still playing.
     Busy = 0xfd,
     /// A frame is missing; the header's sequence is the one expected.
@@ -78,7 +82,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 28] = [
         Self::Hello,
         Self::Describe,
         Self::Open,
@@ -90,6 +94,7 @@ impl Kind {
         Self::Proof,
         Self::Predict,
         Self::Vjp,
+        Self::PlaySpikes,
         Self::HelloReply,
         Self::Description,
         Self::Opened,
@@ -102,6 +107,7 @@ impl Kind {
         Self::Proved,
         Self::Predicted,
         Self::Cotangents,
+        Self::MeasuredSpikes,
         Self::Busy,
         Self::Nak,
         Self::Error,
@@ -125,7 +131,7 @@ pub struct Header {
     pub first_shot: u16,
     /// Number of shots.
     pub shots: u16,
-    /// Values a shot.
+    /// Values a shot; lines a step of a raster in bits.
     pub channels: u16,
     /// The setting of the parameters that the shots are played with; 0 is none.
     pub epoch: u16,

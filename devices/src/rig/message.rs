@@ -15,6 +15,8 @@ pub struct Greeting {
     pub codes: bool,
     /// Whether it has a twin, which predicts shots and pulls cotangents back.
     pub twin: bool,
+    /// Whether it takes the cells of rasters in bits.
+    pub spikes: bool,
     /// Whether a shot's outcome depends on the shots before it, so that none may be played again.
     pub stateful: bool,
     /// A number drawn when the device starts.
@@ -41,7 +43,8 @@ impl Greeting {
 
     pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let (oldest, newest) = self.versions;
-        let abilities = 1 | u8::from(self.codes) << 1 | u8::from(self.twin) << 2;
+        let Self { codes, twin, spikes, .. } = *self;
+        let abilities = 1 | u8::from(codes) << 1 | u8::from(twin) << 2 | u8::from(spikes) << 3;
         bytes.extend([oldest, newest, abilities, u8::from(self.stateful)]);
         bytes.extend(self.boot.to_le_bytes());
         bytes.extend(self.largest_frame.to_le_bytes());
@@ -60,6 +63,7 @@ impl Greeting {
             versions: (bytes[0], bytes[1]),
             codes: bytes[2] & 2 != 0,
             twin: bytes[2] & 4 != 0,
+            spikes: bytes[2] & 8 != 0,
             stateful: bytes[3] & 1 != 0,
             boot: long(4),
             largest_frame: long(8),

@@ -33,6 +33,7 @@ pub mod responder;
 mod rig;
 mod served_twin;
 mod shared;
+mod spikes;
 mod stdio;
 pub mod target;
 #[cfg(test)]

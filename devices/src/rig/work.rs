@@ -1,7 +1,7 @@
 //! What a frame of shots asks a device for.
 
 use super::frame::Kind;
-use super::values::Encoding;
+use super::values::{Encoding, ShotSize};
 use crate::Interface;
 
 /// What a frame of shots asks a device for.
@@ -41,9 +41,30 @@ impl Work {
         }
     }
 
-    /// The wider of the two, which a frame must hold.
-    pub(super) fn widest(self, interface: &Interface) -> usize {
-        self.width(interface).max(self.answer_width(interface))
+    /// Size of a shot in a frame.
+    pub(super) fn shot(self, encoding: Encoding, interface: &Interface) -> ShotSize {
+        match self {
+            Self::Play => encoding.shot(&interface.inputs),
+            Self::Predict | Self::Vjp => ShotSize::of_floats(self.width(interface)),
+        }
+    }
+
+    /// Size of a shot's answer in a frame.
+    pub(super) fn answered_shot(self, encoding: Encoding, interface: &Interface) -> ShotSize {
+        match self {
+            Self::Play => encoding.shot(&interface.outputs),
+            Self::Predict | Self::Vjp => ShotSize::of_floats(self.answer_width(interface)),
+        }
+    }
+
+    /// The larger of the two, which a frame must hold.
+    pub(super) fn largest_shot(self, encoding: Encoding, interface: &Interface) -> ShotSize {
+        let (asked, answered) =
+            (self.shot(encoding, interface), self.answered_shot(encoding, interface));
+        ShotSize {
+            channels: asked.channels.max(answered.channels),
+            bytes: asked.bytes.max(answered.bytes),
+        }
     }
 
     /// The encoding, if `chosen` is that of shots: twins speak floats alone, because cotangents have no range.
@@ -56,6 +77,7 @@ impl Work {
         match (self, encoding) {
             (Self::Play, Encoding::Floats) => Kind::Play,
             (Self::Play, Encoding::Codes) => Kind::PlayCodes,
+            (Self::Play, Encoding::Spikes) => Kind::PlaySpikes,
             (Self::Predict, _) => Kind::Predict,
             (Self::Vjp, _) => Kind::Vjp,
         }
@@ -66,6 +88,7 @@ impl Work {
         match (self, encoding) {
             (Self::Play, Encoding::Floats) => Kind::Measured,
             (Self::Play, Encoding::Codes) => Kind::MeasuredCodes,
+            (Self::Play, Encoding::Spikes) => Kind::MeasuredSpikes,
             (Self::Predict, _) => Kind::Predicted,
             (Self::Vjp, _) => Kind::Cotangents,
         }
@@ -76,6 +99,7 @@ impl Work {
         Some(match kind {
             Kind::Play => (Self::Play, Encoding::Floats),
             Kind::PlayCodes => (Self::Play, Encoding::Codes),
+            Kind::PlaySpikes => (Self::Play, Encoding::Spikes),
             Kind::Predict => (Self::Predict, Encoding::Floats),
             Kind::Vjp => (Self::Vjp, Encoding::Floats),
             _ => return None,

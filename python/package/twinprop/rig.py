@@ -22,6 +22,11 @@ float32 where NumPy is installed, lists of floats otherwise. Values are in the u
 inside their ranges: twinprop sends no others, and this file refuses others. Readings are checked: shape,
 type, NaN, range. `measure(inputs, parameters)` can still be called as a function, with the same checks.
 
+Spikes go through rasters: `inputs=raster("in", 64, 80)` are 64 lines in 80 steps, with a cell of 1 for a spike and 0
+without one. The cells of a shot stand step after step, [shots, 80 * 64]: with NumPy as uint8, so that
+`inputs.reshape(-1, 80, 64)` is [shots, steps, lines], otherwise as lists of the integers 0 and 1. Readings of a raster may
+also be booleans, and [shots, steps, lines]. Rasters among other banks are float32 as these are. The link carries a bit a cell.
+
     twinprop train recipe.toml --device 'process:python3 my_rig.py'
     python3 my_rig.py --tcp 127.0.0.1:7777      # then --device tcp://127.0.0.1:7777
     python3 my_rig.py --serial /dev/ttyGS0      # the device's end of a serial line
@@ -113,6 +118,7 @@ except ImportError:
 VERSION = 1
 HELLO, DESCRIBE, OPEN, CONFIGURE, PLAY, PLAY_CODES, PING, SAFE = range(1, 9)
 PREDICT, VJP, PREDICTED, COTANGENTS = 0x0A, 0x0B, 0x8B, 0x8C
+PLAY_SPIKES, MEASURED_SPIKES = 0x0C, 0x8D
 HELLO_REPLY, DESCRIPTION, OPENED, CONFIGURED = 0x81, 0x82, 0x83, 0x84
 MEASURED, MEASURED_CODES, HEALTH, SAFE_REPLY = 0x85, 0x86, 0x87, 0x88
 PROOF, CHALLENGE, PROVED = 0x09, 0x89, 0x8A
@@ -226,6 +232,15 @@ def bank(name, count, unit, minimum, maximum, largest_step=None, matrix_gain=Non
     return found
 
 
+def raster(name, lines, steps):
+    """A bank of spikes, `lines` lines in `steps` steps: `lines` * `steps` channels, step after step, with a cell of 1 for a
+    spike and 0 without one."""
+    lines, steps = operator.index(lines), operator.index(steps)
+    if lines < 1 or steps < 1:
+        raise ValueError(f"raster {name!r} has {lines} lines in {steps} steps; at least one of each is needed")
+    return dict(bank(name, lines * steps, "1", 0, 1), steps=steps)
+
+
 def complex_bank(name, count, unit, largest, polar=False):
     """Two banks with `count` complex amplitudes up to `largest`, as a list: their in-phase and quadrature parts, or with
     `polar` their amplitudes and phases (in rad)."""
@@ -252,7 +267,28 @@ def _slack(low, high):
 
 
 class Misfit(ValueError):
-    """Values that do not fit a device's channels; the text says which, and why."""
+    """Values that do not fit a device's channels; the text says which, and why. `code` is that of an error frame."""
+
+    def __init__(self, text, code=OUT_OF_RANGE):
+        super().__init__(text)
+        self.code = code
+
+
+# Encodings of a frame's values: bytes of a value; of SPIKES, a bit a cell of rasters and 4 bytes of other values.
+FLOATS, CODES, SPIKES = 4, 2, 0
+
+
+def _cells(data, count):
+    """The cells of a raster from their bits, the lowest of each byte first."""
+    bits = int.from_bytes(data, "little")
+    if bits >> count:
+        raise Misfit("a bit stands behind the last cell of a raster", WRONG_SHAPE)
+    return [int(bit) for bit in reversed(format(bits, f"0{count}b"))]
+
+
+def _bits(cells):
+    """Undoes `_cells`."""
+    return int("".join("1" if cell else "0" for cell in reversed(cells)), 2).to_bytes(-(-len(cells) // 8), "little")
 
 
 class _Side:
@@ -270,6 +306,17 @@ class _Side:
                       for pair in [(_single(b["minimum"]), _single(b["maximum"]))] * b["count"]]
         self.count = len(self.exact)
         self.bounded = bounded
+        # Which channels are cells of rasters; steps and lines where there is nothing but one raster.
+        self.cells = ["steps" in b and bounded for b in self.banks for _ in range(b["count"])]
+        self.has_raster = any(self.cells)
+        steps = self.banks[0].get("steps") if len(self.banks) == 1 and bounded else None
+        self.raster = (steps, self.count // steps) if steps else None
+        # Of each bank: whether it is a raster, its channels, its bytes in a frame of spikes.
+        self.runs, place, at = [], 0, 0
+        for b in self.banks:
+            behind, end = place + b["count"], at + (-(-b["count"] // 8) if "steps" in b else 4 * b["count"])
+            self.runs.append(("steps" in b, slice(place, behind), slice(at, end)))
+            place, at = behind, end
         if not bounded:
             largest = struct.unpack("<f", b"\xff\xff\x7f\x7f")[0]
             self.exact = self.ranges = [(-largest, largest)] * self.count
@@ -280,17 +327,60 @@ class _Side:
             self.lowest, self.highest = self.low - slack, self.high + slack
 
     def __str__(self):
-        return ", ".join("{count} × {name} from {minimum:g} to {maximum:g} {unit}".format(**b) for b in self.banks) or "none"
+        return ", ".join(f"raster of {b['count'] // b['steps']} × {b['name']} in {b['steps']} steps" if "steps" in b else
+                         "{count} × {name} from {minimum:g} to {maximum:g} {unit}".format(**b) for b in self.banks) or "none"
+
+    def shot(self, encoding):
+        """The channels in a header, and the bytes of a shot."""
+        if encoding != SPIKES:
+            return self.count, encoding * self.count
+        return sum(b["count"] // b.get("steps", 1) for b in self.banks), self.runs[-1][2].stop
 
     def channel(self, place):
         """Name and unit of a channel."""
         for b in self.banks:
+            if place < b["count"] and "steps" in b:
+                step, line = divmod(place, b["count"] // b["steps"])
+                return f"{b['name']} {line} in step {step}", b["unit"]
             if place < b["count"]:
                 return f"{b['name']} {place}", b["unit"]
             place -= b["count"]
 
-    def read(self, payload, coded=False):
+    def _unpack(self, payload):
+        """[shots, channels] from a frame of spikes."""
+        size = self.shot(SPIKES)[1]
+        if not numpy:
+            shots = [payload[i : i + size] for i in range(0, len(payload), size)]
+            return [[value for is_raster, run, at in self.runs for value in
+                     (_cells(shot[at], run.stop - run.start) if is_raster else
+                      struct.unpack(f"<{run.stop - run.start}f", shot[at]))] for shot in shots]
+        shots = numpy.frombuffer(payload, numpy.uint8).reshape(-1, size)
+        values = numpy.empty((len(shots), self.count), numpy.uint8 if self.raster else numpy.float32)
+        for is_raster, run, at in self.runs:
+            if is_raster:
+                cells, count = numpy.unpackbits(shots[:, at], axis=1, bitorder="little"), run.stop - run.start
+                if cells[:, count:].any():
+                    raise Misfit("a bit stands behind the last cell of a raster", WRONG_SHAPE)
+                values[:, run] = cells[:, :count]
+            else:
+                values[:, run] = numpy.ascontiguousarray(shots[:, at]).view("<f4")
+        return values
+
+    def _pack(self, shots):
+        """Undoes `_unpack`."""
+        if not numpy:
+            return b"".join(_bits(shot[run]) if is_raster else struct.pack(f"<{run.stop - run.start}f", *shot[run])
+                            for shot in shots for is_raster, run, _ in self.runs)
+        return numpy.hstack([numpy.packbits(shots[:, run] != 0, axis=1, bitorder="little") if is_raster else
+                             numpy.ascontiguousarray(shots[:, run], "<f4").view(numpy.uint8)
+                             for is_raster, run, _ in self.runs]).tobytes()
+
+    def read(self, payload, encoding=FLOATS):
         """[shots, channels] from the bytes of a frame; raises `Misfit` for a value out of range."""
+        if encoding == SPIKES:
+            values = self._unpack(payload)
+            return self.checked(values, len(values))
+        coded = encoding == CODES
         if numpy:
             if not self.count:
                 return numpy.zeros((1, 0), numpy.float32)
@@ -314,8 +404,11 @@ class _Side:
         return [[least if value == low else most if value == high else value
                  for value, (low, high), (least, most) in zip(row, self.ranges, self.exact)] for row in rows]
 
-    def bytes(self, shots, coded):
+    def bytes(self, shots, encoding):
         """The bytes of checked [shots, channels]."""
+        if encoding == SPIKES:
+            return self._pack(shots)
+        coded = encoding == CODES
         if numpy:
             if coded:
                 low, high = self.low.astype(float), self.high.astype(float)
@@ -328,20 +421,38 @@ class _Side:
         return struct.pack(f"<{len(flat)}{'H' if coded else 'f'}", *flat)
 
     def checked(self, values, shots):
-        """`values` as float32 [shots, channels], or lists of floats; raises `Misfit` where they do not fit.
+        """`values` as float32 [shots, channels], or lists of floats; raises `Misfit` where they do not fit. Those of
+        one raster are uint8, or integers.
 
         A value beyond a limit by no more than the rounding of 32 bits becomes the limit."""
+        if self.raster:
+            values = self._flat(values, shots)
         if numpy:
             found = self._quickly(values, shots)
             if found is not None:
                 return found
         rows = self._rows(values, shots)
+        if not numpy and self.raster:
+            with contextlib.suppress(TypeError):  # A cell that is itself a list.
+                if all({0, 1}.issuperset(row) for row in rows):
+                    return [list(map(int, row)) for row in rows]
         if not numpy and all(type(value) is float and low <= value <= high
-                             for row in rows for value, (low, high) in zip(row, self.ranges)):
+                             for row in rows for value, (low, high) in zip(row, self.ranges)) and not self.has_raster:
             return [list(row) for row in rows]
         found = [[self._number(value, shot, place) for place, value in enumerate(row)]
                  for shot, row in enumerate(rows)]
-        return numpy.array(found, numpy.float32).reshape(shots, self.count) if numpy else found
+        if not numpy:
+            return [list(map(int, row)) for row in found] if self.raster else found
+        return numpy.array(found, numpy.uint8 if self.raster else numpy.float32).reshape(shots, self.count)
+
+    def _flat(self, values, shots):
+        """`values`, with [shots, steps, lines] of a raster made [shots, channels]."""
+        if getattr(values, "shape", None) == (shots, *self.raster):
+            return values.reshape(shots, self.count)
+        if type(values) is list and all(type(row) is list and len(row) == self.raster[0] and all(map(_is_row, row))
+                                        for row in values):
+            return [[cell for step in row for cell in step] for row in values]
+        return values
 
     def _quickly(self, values, shots):
         """The fast path of `checked`; None if a value may not fit."""
@@ -358,6 +469,10 @@ class _Side:
         with numpy.errstate(all="ignore"):
             found = values.astype(numpy.float32)
         if not ((found >= self.lowest) & (found <= self.highest)).all():
+            return None
+        if self.raster:
+            return found.astype(numpy.uint8) if ((found == 0) | (found == 1)).all() else None
+        if self.has_raster and (found[:, self.cells] * (found[:, self.cells] - 1)).any():
             return None
         return numpy.clip(found, self.low, self.high, out=found)
 
@@ -419,6 +534,8 @@ class _Side:
         slack, rounded = self.slack[place], _single(number)
         if math.isinf(rounded) and not self.bounded:
             raise Misfit(f"{here} is infinite")
+        if self.cells[place] and rounded not in (0, 1):
+            raise Misfit(f"{here} is {number:g}; a cell of a raster is 0 or 1")
         if not low - slack <= rounded <= high + slack:
             raise Misfit(f"{here} is {number} {unit}, outside {exact_low} to {exact_high} {unit}")
         return min(max(rounded, low), high)
@@ -514,10 +631,15 @@ class Device:
         self.is_frame_chosen = largest_frame is not None
         self.name = name or _name(measure)
         self.stateful, self.watchdog, self.codes = bool(stateful), float(watchdog), bool(codes)
-        needed = HEADER.size + 4 + 4 * max(self.inputs.count, self.outputs.count)
+        # Whether it takes the cells of rasters in bits.
+        self.spikes = self.inputs.has_raster or self.outputs.has_raster
+        channels, size = map(max, *(side.shot(SPIKES if self.spikes else FLOATS) for side in (self.inputs, self.outputs)))
+        needed = HEADER.size + 4 + size
         needed += needed // 254 + 3
         self.largest_frame = int(largest_frame or min(max(16384, needed), LARGEST_FRAME))
-        if largest_payload(self.largest_frame) < 4 * max(self.inputs.count, self.outputs.count):
+        if channels > 65535:
+            raise ValueError(f"a frame has 65535 channels at most, and a shot of this device {channels}")
+        if largest_payload(self.largest_frame) < size:
             raise ValueError(f"a frame of {self.largest_frame} bytes does not hold a shot, which needs {needed}; "
                              f"largest_frame may be {LARGEST_FRAME} at most")
         self.window_frames = int(window_frames)
@@ -656,9 +778,9 @@ class Device:
             window = self.largest_frame * min(self.window_frames, 3)
             watchdog = int(self.watchdog * 1000)
             yield encode(header._replace(kind=HELLO_REPLY), struct.pack(
-                "<BBBBIIIHHIII", VERSION, VERSION, 1 | self.codes << 1 | (self.model is not None) << 2, self.stateful,
-                self.boot, self.largest_frame, window, self.window_frames, self.session, watchdog, len(self.description),
-                zlib.crc32(self.description)))
+                "<BBBBIIIHHIII", VERSION, VERSION,
+                1 | self.codes << 1 | (self.model is not None) << 2 | self.spikes << 3, self.stateful, self.boot,
+                self.largest_frame, window, self.window_frames, self.session, watchdog, len(self.description), zlib.crc32(self.description)))
         elif kind == DESCRIBE and len(payload) == 4:
             (offset,) = struct.unpack("<I", payload)
             piece = self.description[offset : offset + largest_payload(self.largest_frame) - 4]
@@ -686,7 +808,7 @@ class Device:
                 yield encode(header._replace(kind=SAFE_REPLY))
             elif all(header != other for other, _ in self.asked):
                 self.asked.append((header, time.monotonic()))
-        elif kind in (CONFIGURE, PLAY, PLAY_CODES, PREDICT, VJP):
+        elif kind in (CONFIGURE, PLAY, PLAY_CODES, PLAY_SPIKES, PREDICT, VJP):
             yield from self._take_in_order(header, payload)
 
     def _take_in_order(self, header, payload):
@@ -766,27 +888,31 @@ class Device:
             self.incoming = (epoch, received)
         return encode(header._replace(kind=CONFIGURED))
 
-    def _refusal(self, header, payload, channels, answered, width=4):
-        """The answer to shots of other parameters, or of another size than `channels` values a shot of `width` bytes
-        each, `answered` values in the answer; None if they fit."""
+    def _refusal(self, header, payload, channels, size, answered):
+        """The answer to shots of other parameters, or of another size than `channels` values and `size` bytes a shot,
+        `answered` bytes in the answer; None if they fit."""
         largest = largest_payload(self.largest_frame)
         if header.session != self.session or header.epoch != self.epoch or not self.epoch:
             return self._error(header, WRONG_EPOCH, f"parameters {header.epoch} are asked for")
         if (header.channels != channels or not header.shots
-                or len(payload) != width * header.shots * channels or width * header.shots * answered > largest):
+                or len(payload) != header.shots * size or header.shots * answered > largest):
             return self._error(header, WRONG_SHAPE, f"a shot has {channels} channels")
         return None
 
     def _play(self, header, payload):
-        coded = header.kind == PLAY_CODES
+        encoding, kind = {PLAY_CODES: (CODES, MEASURED_CODES), PLAY_SPIKES: (SPIKES, MEASURED_SPIKES)}.get(
+            header.kind, (FLOATS, MEASURED))
+        if encoding == SPIKES and not self.spikes:
+            return self._error(header, UNKNOWN, "this device takes no spikes")
+        channels, answered = self.outputs.shot(encoding)
         with self.turn:
-            refusal = self._refusal(header, payload, self.inputs.count, self.outputs.count, 2 if coded else 4)
+            refusal = self._refusal(header, payload, *self.inputs.shot(encoding), answered)
             if refusal:
                 return refusal
             try:
-                shots = self.inputs.read(payload, coded)
+                shots = self.inputs.read(payload, encoding)
             except Misfit as misfit:
-                return self._error(header, OUT_OF_RANGE, str(misfit))
+                return self._error(header, misfit.code, str(misfit))
             setting = self.setting.copy()
             self.is_safe, self.failure, self.tried, self.driven = False, None, False, True
         try:
@@ -802,9 +928,7 @@ class Device:
             return self._fault(header, error)
         with self.turn:
             self.played += header.shots
-        kind = MEASURED_CODES if coded else MEASURED
-        return encode(header._replace(kind=kind, channels=self.outputs.count),
-                      self.outputs.bytes(readings, coded))
+        return encode(header._replace(kind=kind, channels=channels), self.outputs.bytes(readings, encoding))
 
     def _ask_twin(self, header, payload):
         """Answers by the twin, which drives nothing: the device stays in its safe state, or as it is."""
@@ -815,7 +939,7 @@ class Device:
             sides, answered = [self.inputs, self.model.cotangents], [self.inputs, self.parameters]
         channels, answered = sum(side.count for side in sides), sum(side.count for side in answered)
         with self.turn:
-            refusal = self._refusal(header, payload, channels, answered)
+            refusal = self._refusal(header, payload, channels, FLOATS * channels, FLOATS * answered)
             if refusal:
                 return refusal
             split = 4 * self.inputs.count
@@ -843,7 +967,7 @@ class Device:
                 self.epoch, self.incoming = 0, (0, b"")
             return self._error(header, FAULT, self._account(error, function, "the twin"))
         if header.kind == PREDICT:
-            payload = self.model.readings.bytes(found, False)
+            payload = self.model.readings.bytes(found, FLOATS)
         elif numpy:
             payload = numpy.ascontiguousarray(numpy.hstack(found), "<f4").tobytes()
         else:

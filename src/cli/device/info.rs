@@ -36,7 +36,11 @@ pub fn run(target: &Target) -> Result<(), Error> {
         greeting.largest_frame,
         greeting.window_frames,
         greeting.window_bytes,
-        if greeting.codes { ", 16-bit codes" } else { "" }
+        match (greeting.spikes, greeting.codes) {
+            (true, _) => ", rasters in bits",
+            (false, true) => ", 16-bit codes",
+            (false, false) => "",
+        }
     );
     outln!(
         "  safe state   within {} s of the request",

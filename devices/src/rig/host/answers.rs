@@ -33,6 +33,7 @@ impl Host {
         let header = &frame.header;
         let encoding = match header.kind {
             Kind::MeasuredCodes => Encoding::Codes,
+            Kind::MeasuredSpikes => Encoding::Spikes,
             _ => Encoding::Floats,
         };
         let batch = self.batch.as_mut()?;
@@ -40,7 +41,8 @@ impl Host {
         let fits = header.kind == self.work.answer(encoding)
             && header.first_shot == first as u16
             && usize::from(header.shots) == shots
-            && usize::from(header.channels) == width;
+            && usize::from(header.channels)
+                == self.work.answered_shot(encoding, interface).channels;
         let outputs = batch.outputs.get_mut(first * width..(first + shots) * width)?;
         (fits && encoding.read(&interface.outputs, frame.payload, outputs)).then_some(())?;
         self.note_pace(now, header.sequence, shots);

@@ -105,26 +105,32 @@ impl Host {
             return Err(fault);
         }
         let interface = &description.interface;
-        let widest = interface.inputs.len().max(interface.outputs.len());
         let payload = largest_payload(greeting.largest_frame as usize);
-        let width = self.encoding_for(&greeting).width();
-        if widest > usize::from(u16::MAX) || payload < widest * width || payload < 16 {
+        let encoding = self.encoding_for(&greeting, interface);
+        let shot = Work::Play.largest_shot(encoding, interface);
+        let most = usize::from(u16::MAX);
+        if shot.channels > most || payload < shot.bytes || payload < 16 {
+            let of_floats = interface.has_raster() && encoding != Encoding::Spikes;
             return Err(format!(
-                "a shot of {widest} channels does not fit its largest frame of {} bytes",
-                greeting.largest_frame
+                "a shot of {} channels and {} bytes does not fit its largest frame of {} bytes, and {most} channels{}",
+                shot.channels,
+                shot.bytes,
+                greeting.largest_frame,
+                if of_floats {
+                    "; it has a raster, and does not take play spikes, which need a bit a cell"
+                } else {
+                    ""
+                }
             ));
         }
-        let pulled_back = Work::Vjp.widest(interface);
-        if greeting.twin
-            && (pulled_back > usize::from(u16::MAX)
-                || payload < pulled_back * Encoding::Floats.width())
-        {
+        let pulled_back = Work::Vjp.largest_shot(Encoding::Floats, interface);
+        if greeting.twin && (pulled_back.channels > most || payload < pulled_back.bytes) {
             return Err(format!(
-                "a shot of its twin, with {pulled_back} values, does not fit its largest frame of {} bytes",
-                greeting.largest_frame
+                "a shot of its twin, with {} values, does not fit its largest frame of {} bytes",
+                pulled_back.channels, greeting.largest_frame
             ));
         }
-        let frame = frame_bytes(widest * width);
+        let frame = frame_bytes(shot.bytes);
         if greeting.window_frames == 0 || (greeting.window_bytes as usize) < frame {
             return Err(format!(
                 "its window of {} bytes and {} frames is too small for a shot's frame of {frame} bytes",

@@ -335,9 +335,11 @@ impl Host {
         }
         self.timeouts.heard = true;
         match kind {
-            Kind::Measured | Kind::MeasuredCodes | Kind::Predicted | Kind::Cotangents => {
-                self.take_shots(now, frame)
-            }
+            Kind::Measured
+            | Kind::MeasuredCodes
+            | Kind::MeasuredSpikes
+            | Kind::Predicted
+            | Kind::Cotangents => self.take_shots(now, frame),
             Kind::Configured => self.take_configured(now, frame),
             Kind::Busy => self.take_busy(now, frame),
             Kind::Nak => self.take_nak(now, frame.header.sequence),

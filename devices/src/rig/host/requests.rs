@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Host;
 use super::state::{Identity, Pending, Request, Safety, State, Tempo};
+use crate::Interface;
 use crate::rig::frame::{Header, Kind, largest_payload};
 use crate::rig::message::Greeting;
 use crate::rig::values::{Encoding, write_floats};
@@ -17,8 +18,9 @@ impl Host {
         self.again.retain(|request| matches!(request, Request::Shots { .. }));
     }
 
-    pub(super) fn encoding_for(&self, greeting: &Greeting) -> Encoding {
-        if greeting.codes { self.encoding } else { Encoding::Floats }
+    /// The encoding of shots: of rasters, bits wherever the device takes them.
+    pub(super) fn encoding_for(&self, greeting: &Greeting, interface: &Interface) -> Encoding {
+        encoding_of(self.encoding, greeting, interface)
     }
 
     /// Whether the next new request has shots.
@@ -55,10 +57,9 @@ impl Host {
             return None;
         }
         let request = self.again.pop_front().or_else(|| {
-            let chosen = if greeting.codes { self.encoding } else { Encoding::Floats };
-            let width = self.work.encoding(chosen).width();
-            let widest = self.work.widest(&description.interface);
-            let most = (payload / (widest * width)).min(usize::from(u16::MAX));
+            let encoding = encoding_of(self.encoding, greeting, &description.interface);
+            let largest = self.work.largest_shot(encoding, &description.interface);
+            let most = (payload / largest.bytes).min(usize::from(u16::MAX));
             let most = most.min(frame_size.shots());
             let (first, shots) = (batch.next, most.min(batch.shots - batch.next));
             batch.next += shots;
@@ -102,8 +103,8 @@ impl Host {
     fn send(&mut self, now: Duration, place: usize) -> &[u8] {
         let sequence = self.base.wrapping_add(place as u32);
         let identity = self.identity.as_ref().expect("requests are made for a known device");
-        let encoding = self.encoding_for(&identity.greeting);
         let interface = &identity.description.interface;
+        let encoding = self.encoding_for(&identity.greeting, interface);
         let pending = &mut self.pending[place];
         let first_time = pending.sent.is_none();
         pending.due = false;
@@ -139,7 +140,7 @@ impl Host {
                 let header = Header {
                     first_shot: first as u16,
                     shots: shots as u16,
-                    channels: width as u16,
+                    channels: self.work.shot(encoding, interface).channels as u16,
                     epoch,
                     ..Header::new(self.work.request(encoding), self.session, sequence)
                 };
@@ -157,5 +158,15 @@ impl Host {
         }
         // The frame is still in the encoder; it is borrowed again after the timer is set.
         self.encoder.last()
+    }
+}
+
+fn encoding_of(chosen: Encoding, greeting: &Greeting, interface: &Interface) -> Encoding {
+    if greeting.spikes && interface.has_raster() {
+        return Encoding::Spikes;
+    }
+    match chosen {
+        Encoding::Codes if greeting.codes => Encoding::Codes,
+        _ => Encoding::Floats,
     }
 }

@@ -138,8 +138,10 @@ impl Responder {
                     self.shots += u64::from(play.header.shots);
                 }
                 let kind = play.work.answer(play.encoding);
-                let header = Header { kind, channels: outputs.nrows() as u16, ..play.header };
-                let channels = &self.description.interface.outputs;
+                let interface = &self.description.interface;
+                let shot = play.work.answered_shot(play.encoding, interface);
+                let header = Header { kind, channels: shot.channels as u16, ..play.header };
+                let channels = &interface.outputs;
                 let write = |bytes: &mut Vec<u8>| {
                     play.encoding.write(channels, outputs.as_slice(), bytes);
                 };

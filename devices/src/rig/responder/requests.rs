@@ -10,7 +10,7 @@ use crate::rig::message::{Greeting, Health, long};
 use crate::rig::refusal::Refusal;
 use crate::rig::values::Encoding;
 use crate::rig::work::Work;
-use crate::{Channel, Channels};
+use crate::{Channel, Channels, raster};
 
 impl Responder {
     pub(super) fn take(&mut self, now: Duration, frame: &Frame<'_>) {
@@ -38,9 +38,12 @@ impl Responder {
                     self.asked.push(header);
                 }
             }
-            Kind::Configure | Kind::Play | Kind::PlayCodes | Kind::Predict | Kind::Vjp => {
-                self.take_in_order(frame);
-            }
+            Kind::Configure
+            | Kind::Play
+            | Kind::PlayCodes
+            | Kind::PlaySpikes
+            | Kind::Predict
+            | Kind::Vjp => self.take_in_order(frame),
             _ => {}
         }
     }
@@ -50,6 +53,7 @@ impl Responder {
             versions: (VERSION, VERSION),
             codes: self.capacity.codes,
             twin: self.capacity.twin,
+            spikes: self.takes_spikes(),
             stateful: self.capacity.stateful,
             boot: self.boot,
             largest_frame: self.capacity.largest_frame as u32,
@@ -61,6 +65,10 @@ impl Responder {
             description_crc: checksum(&self.text),
         };
         self.send(&Header { kind: Kind::HelloReply, ..*header }, |bytes| greeting.write(bytes));
+    }
+
+    fn takes_spikes(&self) -> bool {
+        self.capacity.spikes && self.description.interface.has_raster()
     }
 
     fn describe(&mut self, frame: &Frame<'_>) {
@@ -174,21 +182,27 @@ impl Responder {
         if work != Work::Play && !self.capacity.twin {
             return self.refuse(&header, Refusal::Unknown, "this device has no twin");
         }
+        if encoding == Encoding::Spikes && !self.takes_spikes() {
+            return self.refuse(&header, Refusal::Unknown, "this device takes no spikes");
+        }
         let interface = &self.description.interface;
         let (channels, width) = (&interface.inputs, work.width(interface));
-        let mut values = DMatrix::zeros(width, usize::from(header.shots));
-        let fits = usize::from(header.channels) == width
-            && header.shots > 0
-            && encoding.read(channels, frame.payload, values.as_mut_slice());
+        let (shot, shots) = (work.shot(encoding, interface), usize::from(header.shots));
         let answer_fits = largest_payload(self.capacity.largest_frame)
-            >= work.answer_width(interface) * usize::from(header.shots) * encoding.width();
-        if !fits || !answer_fits {
+            >= work.answered_shot(encoding, interface).bytes * shots;
+        let fits = usize::from(header.channels) == shot.channels
+            && frame.payload.len() == shots * shot.bytes
+            && shots > 0;
+        // Nothing is allocated from a number alone.
+        let mut values = DMatrix::zeros(width, if fits { shots } else { 0 });
+        let is_read = encoding.read(channels, frame.payload, values.as_mut_slice());
+        if !(fits && is_read && answer_fits) {
             let text = format!(
-                "{} shots of {} channels in {} bytes; a shot has {} channels",
-                header.shots,
+                "{shots} shots of {} channels in {} bytes; a shot has {} channels in {} bytes, and no bit behind them",
                 header.channels,
                 frame.payload.len(),
-                width
+                shot.channels,
+                shot.bytes
             );
             return self.refuse(&header, Refusal::Shape, &text);
         }
@@ -201,6 +215,9 @@ impl Responder {
         if let Some((channel, value)) = stray {
             let text = format!("drive `{channel}` of {value}");
             return self.refuse(&header, Refusal::Range, &text);
+        }
+        if let Err(error) = raster::check_shots(interface, channels, inputs.as_slice()) {
+            return self.refuse(&header, Refusal::Range, &error.to_string());
         }
         if let Some(value) = cotangents.iter().find(|value| !value.is_finite()) {
             return self.refuse(&header, Refusal::Range, &format!("a cotangent of {value}"));
