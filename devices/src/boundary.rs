@@ -7,7 +7,8 @@ use nalgebra::{DMatrix, DVector, Dim, Dyn, Matrix, VecStorage};
 use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
-use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage, raster};
+use crate::raster::{self, Side};
+use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
 /// what it clamped and played, and refuses measurements that are out of range.
@@ -122,6 +123,7 @@ impl Boundary {
     /// [`DeviceError::NonFiniteDrive`] or [`DeviceError::BadMeasurement`] for the first that is not.
     pub fn check(&self, inputs: &DMatrix<f32>, outputs: &DMatrix<f32>) -> Result<(), DeviceError> {
         outside(self.interface(), &self.interface().inputs, inputs.as_slice())?;
+        raster::check_shots(self.interface(), Side::Drives, inputs.as_slice())?;
         check_measurements(self.interface(), outputs.as_slice())
     }
 
@@ -153,6 +155,7 @@ impl PhysicalLayer for Boundary {
         let interface = self.layer.interface();
         let shots = interface.check_shapes(inputs, parameters, outputs)?;
         let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
+        raster::check_shots(interface, Side::Drives, inputs.as_slice())?;
         let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
         let values = (inputs.len() + parameters.len()) as u64;
         let clamped = stray_inputs + stray_parameters;
@@ -178,6 +181,7 @@ impl PhysicalLayer for Boundary {
         let interface = self.layer.interface();
         let shots = interface.check_shapes_of_each(inputs, parameters, outputs)?;
         let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
+        raster::check_shots(interface, Side::Drives, inputs.as_slice())?;
         let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
         let values = (inputs.len() + parameters.len()) as u64;
         let clamped = stray_inputs + stray_parameters;
@@ -231,7 +235,6 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
                 value: *value,
             });
         }
-        raster::check(interface, channels, values, shot)?;
         total += strays;
     }
     Ok(total)
@@ -271,7 +274,7 @@ fn check_measurements(interface: &Interface, values: &[f32]) -> Result<(), Devic
     let channels = &interface.outputs;
     for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
         if channels.runs(values).all(|(bank, run)| strays_of(bank, run) == 0) {
-            raster::check(interface, channels, values, shot)?;
+            raster::check(interface, Side::Readings, values, shot)?;
             continue;
         }
         for (&value, channel) in values.iter().zip(channels.iter()) {

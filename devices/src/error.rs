@@ -59,7 +59,8 @@ pub enum DeviceError {
     },
     /// A cell of a raster is neither 0 nor 1.
     #[error(
-        "{device}: line {line} of raster `{bank}` has the value {value} in step {step} of shot {shot}, and a raster has 1 for a spike and 0 without one; put data or a stage in front that makes spikes"
+        "{device}: line {line} of raster `{bank}` has the value {value} in step {step} of shot {shot}, and a raster has 1 for a spike and 0 without one; {}",
+        if *is_drive { "put data or a stage in front that makes spikes" } else { "check what the device returns" }
     )]
     NotASpike {
         /// Kind of device.
@@ -74,6 +75,8 @@ pub enum DeviceError {
         shot: usize,
         /// The value.
         value: f32,
+        /// Whether it was to be driven, and not measured.
+        is_drive: bool,
     },
     /// A real device failed, or its link did.
     #[cfg(feature = "rig")]

@@ -109,27 +109,46 @@ impl Interface {
     }
 }
 
-/// Refuses `values`, shot after shot on `channels`, if a cell of a raster is neither 0 nor 1.
+/// The side of a device that values belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// What is driven.
+    Drives,
+    /// What is measured.
+    Readings,
+}
+
+impl Side {
+    fn channels(self, interface: &Interface) -> &Channels {
+        match self {
+            Self::Drives => &interface.inputs,
+            Self::Readings => &interface.outputs,
+        }
+    }
+}
+
+/// Refuses `values` of a side, shot after shot, if a cell of a raster is neither 0 nor 1.
 pub(crate) fn check_shots(
     interface: &Interface,
-    channels: &Channels,
+    side: Side,
     values: &[f32],
 ) -> Result<(), DeviceError> {
+    let channels = side.channels(interface);
     if !channels.has_raster() {
         return Ok(());
     }
     let mut shots = values.chunks(channels.len().max(1)).enumerate();
-    shots.try_for_each(|(shot, values)| check(interface, channels, values, shot))
+    shots.try_for_each(|(shot, values)| check(interface, side, values, shot))
 }
 
-/// Refuses `values`, one shot on `channels`, if a cell of a raster is neither 0 nor 1.
+/// Refuses `values` of a side, one shot, if a cell of a raster is neither 0 nor 1.
 pub(crate) fn check(
     interface: &Interface,
-    channels: &Channels,
+    side: Side,
     values: &[f32],
     shot: usize,
 ) -> Result<(), DeviceError> {
-    for (bank, run) in channels.runs(values) {
+    for (bank, run) in side.channels(interface).runs(values) {
         let Some(lines) = bank.lines() else { continue };
         let others = vectorised(
             #[inline(always)]
@@ -149,6 +168,7 @@ pub(crate) fn check(
                 step: place / lines.max(1),
                 shot,
                 value,
+                is_drive: side == Side::Drives,
             });
         }
     }

@@ -49,8 +49,12 @@ pub fn exception(py: Python, class: &str, message: impl Into<String>) -> PyErr {
 fn device_class(error: &DeviceError) -> &'static str {
     match error {
         DeviceError::Shape { .. } => "ShapeError",
-        DeviceError::NonFiniteDrive { .. } => "DataError",
-        DeviceError::BadMeasurement { .. } | DeviceError::Host { .. } => "MeasurementError",
+        DeviceError::NonFiniteDrive { .. } | DeviceError::NotASpike { is_drive: true, .. } => {
+            "DataError"
+        }
+        DeviceError::BadMeasurement { .. }
+        | DeviceError::NotASpike { .. }
+        | DeviceError::Host { .. } => "MeasurementError",
         DeviceError::Rig { .. } => "RigError",
         _ => "DeviceError",
     }

@@ -142,6 +142,36 @@ def test_complex_drives_are_two_banks_that_belong_together() -> None:
         tp.complex_bank("field", 2, "V", -1)
 
 
+def test_a_raster_has_spikes_or_none() -> None:
+    @tp.device(inputs=tp.raster("in", 3, 4), outputs=tp.raster("out", 2, 4))
+    def chip(x: Any, theta: Any) -> Any:
+        return np.repeat(x[:, :4], 2, axis=1) * (0.5 if x[0, 11] else 1.0)
+
+    assert chip.interface.inputs[0].steps == 4 and chip.interface.n_inputs == 12
+    x = np.zeros((1, 12))
+    x[0, 1] = 1
+    np.testing.assert_array_equal(chip.measure(x, [])[0], [0, 0, 1, 1, 0, 0, 0, 0])
+    x[0, 7] = 0.5
+    with pytest.raises(tp.DataError, match="line 1 of raster `in` has the value 0.5 in step 2 of shot 0"):
+        chip.measure(x, [])
+    x[0, 7], x[0, 11] = 0, 1
+    with pytest.raises(tp.MeasurementError, match="line 0 of raster `out` .*check what the device returns"):
+        chip.measure(x, [])
+    with pytest.raises(tp.RecipeError, match="number of steps"):
+        tp.raster("in", 3, 0)
+
+
+def test_a_spiking_chip_is_calibrated_from_its_spikes() -> None:
+    chip = tp.simulate("lif_chip", lines=6, neurons=8, steps=20, seed=2, imperfections={"mismatch": 0.2})
+    assert chip.interface.outputs[0].steps == 20
+    fidelity = {"points": 2, "directions": 1, "repeats": 2}
+    twin = tp.calibrate(chip, shots=8, twin="surrogate", test_shots=8, fidelity=fidelity, progress=False)
+    x = np.zeros((2, 6 * 20))
+    x[:, ::7] = 1
+    readings = twin.predict(x, np.full(chip.interface.n_parameters, 0.8))
+    assert set(np.unique(readings)) <= {0.0, 1.0} and readings.sum() > 0
+
+
 def test_a_copy_is_the_same_device_and_only_simulated_ones_are_pickled(lab: Any) -> None:
     assert copy.deepcopy(lab) is lab and copy.copy(lab) is lab
     with pytest.raises(tp.DeviceError, match="open it again"):

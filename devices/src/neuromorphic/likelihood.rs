@@ -36,7 +36,7 @@ pub(super) fn misfit<F: Real>(
     for step in 0..input.steps() {
         fires.fill(F::zero());
         measured.at(step).iter().for_each(|&neuron| fires[neuron as usize] = F::one());
-        for place in 0..count {
+        for (place, &fires) in fires.iter().enumerate() {
             let cell = step * count + place;
             if replay.slope[cell] == F::zero() {
                 continue;
@@ -45,10 +45,10 @@ pub(super) fn misfit<F: Real>(
             let odds = (v / threshold - F::one()) / width;
             // log(1 + exp(odds)) − s odds, without overflow.
             let tail = (-odds.abs()).exp();
-            total += tail.ln_1p() + odds.max(F::zero()) - fires[place] * odds;
+            total += tail.ln_1p() + odds.max(F::zero()) - fires * odds;
             let positive = F::one() / (F::one() + tail);
             let probability = if odds > F::zero() { positive } else { F::one() - positive };
-            let of_distance = (probability - fires[place]) / width;
+            let of_distance = (probability - fires) / width;
             of_membrane[cell] = of_distance / threshold;
             of.threshold[place] -= of_distance * v / (threshold * threshold);
         }

@@ -17,7 +17,8 @@ use super::message::Description;
 use super::responder::{Play, Responder};
 use super::transport::Transport;
 use super::work::Work;
-use crate::{DeviceError, Differentiable, PhysicalLayer, raster};
+use crate::raster::{self, Side};
+use crate::{DeviceError, Differentiable, PhysicalLayer};
 
 /// Configuration of an emulated device.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -198,7 +199,7 @@ fn measure(
     caught(|| layer.measure(inputs, parameters, &mut outputs).map_err(in_words))?;
     // In bits each cell would pass for a spike or none.
     let interface = layer.interface();
-    raster::check_shots(interface, &interface.outputs, outputs.as_slice()).map_err(in_words)?;
+    raster::check_shots(interface, Side::Readings, outputs.as_slice()).map_err(in_words)?;
     Ok(outputs)
 }
 

@@ -21,7 +21,8 @@ use super::token::Token;
 use super::transport::Transport;
 use super::values::Encoding;
 use super::work::Work;
-use crate::{DeviceError, Interface, PhysicalLayer, raster};
+use crate::raster::{self, Side};
+use crate::{DeviceError, Interface, PhysicalLayer};
 
 /// Longest period of the keeper; a short watchdog needs a shorter one.
 const LOOK_IN: Duration = Duration::from_millis(250);
@@ -181,7 +182,7 @@ impl PhysicalLayer for Rig {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
         // In bits each cell would pass for a spike or none.
-        raster::check_shots(&self.interface, &self.interface.inputs, inputs.as_slice())?;
+        raster::check_shots(&self.interface, Side::Drives, inputs.as_slice())?;
         let pump = self.shared.ask(Work::Play, parameters.as_slice(), inputs.as_slice())?;
         self.shared.shots.fetch_add(inputs.ncols() as u64, Ordering::Relaxed);
         outputs.copy_from_slice(pump.host().outputs());

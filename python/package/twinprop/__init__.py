@@ -13,7 +13,7 @@ The forward pass runs on the device, the backward pass through its digital twin:
 
 from ._version import __version__
 from .calibration import Fidelity, Twin, calibrate, load_twin
-from .channels import Bank, Interface, bank, complex_bank
+from .channels import Bank, Interface, bank, complex_bank, raster
 from .devices import Device, device, open_device, simulate
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
@@ -46,6 +46,7 @@ __all__ = [
     "load",
     "load_twin",
     "open_device",
+    "raster",
     "resume",
     "run",
     "simulate",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import RecipeError
 
-__all__ = ["Bank", "Channels", "Interface", "bank", "complex_bank", "whole"]
+__all__ = ["Bank", "Channels", "Interface", "bank", "complex_bank", "raster", "whole"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Bank:
 
     >>> import twinprop as tp
     >>> tp.bank("drive", 9, "V", 0, 1)
-    Bank(name='drive', count=9, unit='V', minimum=0.0, maximum=1.0, largest_step=None, part=None)
+    Bank(name='drive', count=9, unit='V', minimum=0.0, maximum=1.0, largest_step=None, part=None, steps=None)
     """
 
     name: str
@@ -40,6 +40,9 @@ class Bank:
     part: str | None = None
     """The part of complex amplitudes that its channels have: `"in_phase"`, followed by a bank of `"quadrature"` parts, or
     `"amplitude"`, followed by a bank of `"phase"`s in rad. `None` for channels that stand alone."""
+    steps: int | None = None
+    """Steps of a raster, whose cells are 1 for a spike and 0 without one, step by step. `None` for channels that are no
+    raster."""
 
     def _json(self) -> dict[str, Any]:
         values = {
@@ -53,6 +56,8 @@ class Bank:
             values["largest_step"] = self.largest_step
         if self.part is not None:
             values["part"] = self.part
+        if self.steps is not None:
+            values["steps"] = self.steps
         return values
 
 
@@ -101,6 +106,18 @@ def complex_bank(
     in_phase = bank(f"in-phase {name}", count, unit, -largest, largest)
     quadrature = bank(f"quadrature {name}", count, unit, -largest, largest)
     return replace(in_phase, part="in_phase"), replace(quadrature, part="quadrature")
+
+
+def raster(name: str, lines: int, steps: int) -> Bank:
+    """A bank of spikes: `lines` lines in `steps` steps, step after step, with a cell of 1 for a spike and 0 without one.
+
+    >>> import twinprop as tp
+    >>> tp.raster("spike", 64, 80).count
+    5120
+    """
+    lines = whole(f"the number of lines of raster {name!r}", lines, 1)
+    steps = whole(f"the number of steps of raster {name!r}", steps, 1)
+    return replace(bank(name, lines * steps, "1", 0, 1), steps=steps)
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -177,7 +194,7 @@ class Interface:
         values = json.loads(text)
 
         def banks(key: str) -> tuple[Bank, ...]:
-            keys = ("name", "count", "unit", "minimum", "maximum", "largest_step", "part")
+            keys = ("name", "count", "unit", "minimum", "maximum", "largest_step", "part", "steps")
             return tuple(Bank(*(bank.get(k) for k in keys)) for bank in values[key])
 
         return Interface(

@@ -86,9 +86,9 @@ impl Diffractive {
                 #[inline(always)]
                 |pixel| {
                     let (field, of_field) = (&field[pixel], &mut of_field[pixel]);
-                    for lane in 0..LANES {
-                        of_field.re[lane] = scale[lane] * field.re[lane];
-                        of_field.im[lane] = scale[lane] * field.im[lane];
+                    for (lane, scale) in scale.iter().enumerate() {
+                        of_field.re[lane] = scale * field.re[lane];
+                        of_field.im[lane] = scale * field.im[lane];
                     }
                 },
             );

@@ -123,13 +123,15 @@ impl Grid {
             for (row, along) in waves.iter().enumerate() {
                 let down = frequency(row, side) as f32;
                 let (u, g) = (&line[row], &of_line[row]);
-                for lane in 0..LANES {
+                let [of_depth, of_across, of_down] = &mut sums;
+                let sums = of_depth.iter_mut().zip(of_across).zip(of_down);
+                for (lane, ((of_depth, of_across), of_down)) in sums.enumerate() {
                     // g* u, of which i times the wave's cycles is wanted.
                     let re = g.re[lane] * u.re[lane] + g.im[lane] * u.im[lane];
                     let im = g.re[lane] * u.im[lane] - g.im[lane] * u.re[lane];
-                    sums[0][lane] -= along.re * im + along.im * re;
-                    sums[1][lane] -= across * im;
-                    sums[2][lane] -= down * im;
+                    *of_depth -= along.re * im + along.im * re;
+                    *of_across -= across * im;
+                    *of_down -= down * im;
                 }
             }
         }

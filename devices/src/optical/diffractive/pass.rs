@@ -266,12 +266,9 @@ impl Pass {
                     let pixels = field.iter_mut().zip(&fields[place]);
                     for ((of, before), (turn, of_phase)) in pixels.zip(turns.zip(of_phases)) {
                         of.turn(turn.conj());
-                        let mut along = ZERO;
-                        for lane in 0..LANES {
-                            along[lane] =
-                                of.im[lane] * before.re[lane] - of.re[lane] * before.im[lane];
-                        }
-                        *of_phase = total(along);
+                        *of_phase = total(std::array::from_fn(|lane| {
+                            of.im[lane] * before.re[lane] - of.re[lane] * before.im[lane]
+                        }));
                     }
                 }
                 if let Some(of_inputs) = of_inputs {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use nalgebra::DMatrix;
 
 use super::{Play, Responder};
+use crate::raster::{self, Side};
 use crate::rig::frame::{Frame, Header, Kind, VERSION, checksum, largest_payload};
 use crate::rig::message::{Greeting, Health, long};
 use crate::rig::refusal::Refusal;
 use crate::rig::values::Encoding;
 use crate::rig::work::Work;
-use crate::{Channel, Channels, raster};
+use crate::{Channel, Channels};
 
 impl Responder {
     pub(super) fn take(&mut self, now: Duration, frame: &Frame<'_>) {
@@ -216,7 +217,7 @@ impl Responder {
             let text = format!("drive `{channel}` of {value}");
             return self.refuse(&header, Refusal::Range, &text);
         }
-        if let Err(error) = raster::check_shots(interface, channels, inputs.as_slice()) {
+        if let Err(error) = raster::check_shots(interface, Side::Drives, inputs.as_slice()) {
             return self.refuse(&header, Refusal::Range, &error.to_string());
         }
         if let Some(value) = cotangents.iter().find(|value| !value.is_finite()) {
