@@ -13,7 +13,7 @@ use std::f64::consts::TAU;
 use rustfft::num_complex::{Complex32, Complex64};
 
 use super::fourier::{Fourier, Wave, frequency};
-use crate::lanes::{LANES, Lane, ZERO};
+use crate::lanes::{Lane, ZERO};
 use crate::optical::rows::total;
 
 /// The grid of the fields.

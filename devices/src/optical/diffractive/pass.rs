@@ -9,7 +9,7 @@ use super::gap::OfGap;
 use super::stack::{Diffractive, Sums};
 use crate::LinearisedEquation;
 use crate::elementary::vectorised;
-use crate::lanes::{LANES, ZERO};
+use crate::lanes::LANES;
 use crate::optical::rows::total;
 
 /// Shots at a setting, with what the adjoint needs.
