@@ -262,6 +262,24 @@ mod tests {
     }
 
     #[test]
+    fn a_raster_has_whole_steps() {
+        let json = String::from_utf8(description(1.0).to_json()).unwrap_or_default();
+        let fault = |steps: &str| {
+            let bank = r#""name":"x","count":2,"unit":"V","minimum":-1.0,"maximum":1.0"#;
+            let raster = r#""name":"x","count":6,"unit":"1","minimum":0.0,"maximum":1.0"#;
+            let json = json.replacen(bank, &format!("{raster},\"steps\":{steps}"), 1);
+            let described = serde_json::from_str::<Description>(&json);
+            described.map_or_else(|error| Some(error.to_string()), |found| found.fault())
+        };
+        assert_eq!(fault("3"), None);
+        for bad in ["0", "4", "12"] {
+            let fault = fault(bad).unwrap_or_else(|| panic!("{bad} steps"));
+            assert!(fault.contains("whole number of channels"), "{fault}");
+        }
+        assert!(fault("-1").is_some() && fault("1.5").is_some());
+    }
+
+    #[test]
     fn more_channels_than_fit_in_memory_are_refused() {
         let bank = |count| Channels::bank("p", count, "V", 0.0, 1.0);
         for parameters in [bank(usize::MAX), bank(1 << 40), bank(usize::MAX).and(bank(5))] {
