@@ -186,8 +186,8 @@ fn membranes_at_firings(population: &Population<f64>, input: &Spikes, own: &Spik
     let trace = relaxed_membranes(population, &cells(input, 6), own);
     let count = population.neurons.len();
     let mut sums = vec![0.0; count];
-    for step in 0..own.steps() {
-        own.at(step).iter().for_each(|&l| sums[l as usize] += trace[step][l as usize].0);
+    for (step, membranes) in trace.iter().enumerate() {
+        own.at(step).iter().for_each(|&l| sums[l as usize] += membranes[l as usize].0);
     }
     sums
 }
