@@ -113,8 +113,7 @@ impl Channels {
     }
 
     /// What is invalid in the parts of complex amplitudes, if anything; `side` is for the sentence.
-    #[must_use]
-    pub fn fault_of_parts(&self, side: &str) -> Option<String> {
+    pub(crate) fn fault_of_parts(&self, side: &str) -> Option<String> {
         let mut awaited: Option<(&Bank, Part)> = None;
         for bank in self.banks() {
             let Bank { name, count, part, unit, minimum, maximum, .. } = bank;

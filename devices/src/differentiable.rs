@@ -43,8 +43,8 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
     ) -> Result<(), DeviceError>;
 
     /// [`vjp`](Self::vjp) where the device gave the `readings` `[n_outputs × shots]`: an equation whose derivative can be
-    /// written with its readings takes these, so that errors of its constants have no part in them. By default they
-    /// are ignored.
+    /// written with its readings takes these, so that errors of its constants have no part in them. By default that is the
+    /// [linearised](Self::linearise) equation if it [uses](Self::uses_readings) them; otherwise they are ignored.
     ///
     /// # Errors
     /// As [`vjp`](Self::vjp).
@@ -52,11 +52,19 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         &self,
         inputs: &DMatrix<f32>,
         parameters: &DVector<f32>,
-        _readings: &DMatrix<f32>,
+        readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError> {
+        if self.uses_readings() {
+            self.interface().check_shapes(inputs, parameters, cotangents)?;
+            self.interface().check_shapes(inputs, parameters, readings)?;
+            if let Some(linearised) = self.linearise(inputs, parameters) {
+                linearised.vjp(readings, cotangents, input_cotangents, parameter_cotangents);
+                return Ok(());
+            }
+        }
         self.vjp(inputs, parameters, cotangents, input_cotangents, parameter_cotangents)
     }
 

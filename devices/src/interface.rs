@@ -183,6 +183,12 @@ impl Channels {
         self.len() == 0
     }
 
+    /// What is invalid in the parts of complex amplitudes and in the rasters, if anything; `side` is for the sentence.
+    #[must_use]
+    pub fn fault(&self, side: &str) -> Option<String> {
+        self.fault_of_parts(side).or_else(|| self.fault_of_rasters(side))
+    }
+
     /// The channels one by one.
     pub fn iter(&self) -> impl Iterator<Item = Channel<'_>> + Clone {
         self.banks.iter().flat_map(|bank| {

@@ -58,11 +58,36 @@ pub fn each_shot(
     });
 }
 
-/// 64-bit FNV-1a: a stable name → stream map that no library version can change.
+/// A 64-bit hash by FNV-1a, which no library version can change; it starts by default.
+///
+/// ```
+/// use twinprop_devices::random::Fnv1a;
+///
+/// let mut hash = Fnv1a::default();
+/// "twin".bytes().for_each(|byte| hash.add(u64::from(byte)));
+/// assert_eq!(hash.0, 0x7500_1aef_5fb9_afb3);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fnv1a(pub u64);
+
+impl Default for Fnv1a {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv1a {
+    /// Adds a byte, or a longer word as one.
+    pub fn add(&mut self, word: u64) {
+        self.0 = (self.0 ^ word).wrapping_mul(0x0100_0000_01b3);
+    }
+}
+
+/// A stable map from names to streams.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let mut hash = Fnv1a::default();
+    text.bytes().for_each(|byte| hash.add(u64::from(byte)));
+    hash.0
 }
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ impl Channels {
         counted
     }
 
+    /// [`count`](Self::count), in the [binary units](Self::in_binary_units) of the counted channels.
+    #[must_use]
+    pub fn counted_in_binary_units(&self, values: &DMatrix<f32>) -> DMatrix<f32> {
+        self.counted().in_binary_units(&self.count(values))
+    }
+
     /// Place of each channel among the counted ones.
     fn counted_places(&self) -> impl Iterator<Item = usize> + '_ {
         let mut first = 0;
@@ -80,8 +86,7 @@ impl Channels {
     }
 
     /// What is invalid in the rasters, if anything; `side` is for the sentence.
-    #[must_use]
-    pub fn fault_of_rasters(&self, side: &str) -> Option<String> {
+    pub(crate) fn fault_of_rasters(&self, side: &str) -> Option<String> {
         self.banks().iter().find_map(|bank| {
             let steps = bank.steps?;
             let name = &bank.name;
@@ -142,7 +147,7 @@ pub(crate) fn check_shots(
 }
 
 /// Refuses `values` of a side, one shot, if a cell of a raster is neither 0 nor 1.
-pub(crate) fn check(
+fn check(
     interface: &Interface,
     side: Side,
     values: &[f32],

@@ -155,9 +155,7 @@ impl Device {
         for (side, channels) in
             [("inputs", inputs), ("parameters", parameters), ("outputs", outputs)]
         {
-            if let Some(fault) =
-                channels.fault_of_parts(side).or_else(|| channels.fault_of_rasters(side))
-            {
+            if let Some(fault) = channels.fault(side) {
                 let of_device = format!("device `{}`: {fault}", interface.device);
                 return Err(exception(py, "RecipeError", of_device));
             }

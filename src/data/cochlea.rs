@@ -23,6 +23,7 @@ use twinprop_calibration::by_name;
 use twinprop_devices::validate;
 
 use super::gammatone::{Gammatones, centres};
+use super::spikes::cell_names;
 
 /// A recording as a raster of spikes, each cell 0 or 1, step after step: feature = step · lines + line. A line is a channel;
 /// with level crossing, first the channels' upward and then their downward lines.
@@ -155,9 +156,7 @@ impl CochleaConfig {
             CochleaCoding::IntegrateAndFire(_) => channels("").collect(),
             CochleaCoding::LevelCrossing(_) => channels(" up").chain(channels(" down")).collect(),
         };
-        let cells = (0..self.steps)
-            .flat_map(|step| lines.iter().map(move |line| format!("step {step}, {line}")));
-        cells.collect()
+        cell_names(self.steps, &lines)
     }
 
     /// The raster of `sound`, which has `rate` and a root mean square of one: `[steps × lines]`, step after step.

@@ -94,34 +94,38 @@ impl Gammatones {
     pub fn levels(&self, sound: &[f32], steps: usize, step_samples: f64) -> Vec<f32> {
         let mut levels = vec![0.0; steps * self.count];
         let start = |step: usize| (step as f64 * step_samples).round() as usize;
-        vectorised(|| {
-            for (number, block) in self.blocks.iter().enumerate() {
-                let mut state = State::default();
-                for step in 0..steps {
-                    let (from, to) = (start(step), start(step + 1));
-                    if from >= sound.len() && state.is_zero() {
-                        break;
-                    }
-                    let mut power = [0.0; LANES];
-                    for place in from..to {
-                        let sample = sound.get(place).copied().unwrap_or(0.0);
-                        let [real, imaginary] = block.advance(&mut state, sample);
-                        for ((power, real), imaginary) in power.iter_mut().zip(real).zip(imaginary)
-                        {
-                            *power += real * real + imaginary * imaginary;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (number, block) in self.blocks.iter().enumerate() {
+                    let mut state = State::default();
+                    for step in 0..steps {
+                        let (from, to) = (start(step), start(step + 1));
+                        if from >= sound.len() && state.is_zero() {
+                            break;
+                        }
+                        let mut power = [0.0; LANES];
+                        for place in from..to {
+                            let sample = sound.get(place).copied().unwrap_or(0.0);
+                            let [real, imaginary] = block.advance(&mut state, sample);
+                            for ((power, real), imaginary) in
+                                power.iter_mut().zip(real).zip(imaginary)
+                            {
+                                *power += real * real + imaginary * imaginary;
+                            }
+                        }
+                        state.flush();
+                        let first = step * self.count + number * LANES;
+                        let end = (step + 1) * self.count;
+                        // The mean square of a tone is half the square of its envelope.
+                        let samples = 2.0 * (to - from) as f32;
+                        for (level, power) in levels[first..end].iter_mut().zip(power) {
+                            *level = (power / samples).sqrt();
                         }
                     }
-                    state.flush();
-                    let first = step * self.count + number * LANES;
-                    let end = (step + 1) * self.count;
-                    // The mean square of a tone is half the square of its envelope.
-                    let samples = 2.0 * (to - from) as f32;
-                    for (level, power) in levels[first..end].iter_mut().zip(power) {
-                        *level = (power / samples).sqrt();
-                    }
                 }
-            }
-        });
+            },
+        );
         levels
     }
 }

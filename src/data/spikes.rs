@@ -115,9 +115,7 @@ impl SpikesConfig {
     /// Names of the cells, step after step, of images of the size `size`.
     pub(super) fn feature_names(&self, size: ImageSize) -> Vec<String> {
         let pixels = size.subsampled(self.shrink).pixel_names();
-        let cells = (0..self.steps)
-            .flat_map(|step| pixels.iter().map(move |pixel| format!("step {step}, {pixel}")));
-        cells.collect()
+        cell_names(self.steps, &pixels)
     }
 
     /// Rasters of `images` of the size `size`, `[pixels × samples]`; `seed` draws the spikes of rate coding.
@@ -164,13 +162,19 @@ impl SpikesConfig {
     }
 }
 
+/// Names of the cells of a raster, step after step.
+pub(super) fn cell_names(steps: usize, lines: &[String]) -> Vec<String> {
+    let of_step = |step| lines.iter().map(move |line| format!("step {step}, {line}"));
+    (0..steps).flat_map(of_step).collect()
+}
+
 /// The random stream of the image `pixels`.
 fn stream_of(pixels: &[f32], seed: u64) -> impl RngExt {
-    // 64-bit FNV-1a over words: equal images have equal spikes, wherever they are.
-    let hash = pixels.iter().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash: u64, pixel| {
-        (hash ^ u64::from(pixel.to_bits())).wrapping_mul(0x0100_0000_01b3)
-    });
-    random::stream(hash, "rate coding")
+    // Over words: equal images have equal spikes, wherever they are.
+    let mut hash = random::Fnv1a::default();
+    hash.0 ^= seed;
+    pixels.iter().for_each(|pixel| hash.add(u64::from(pixel.to_bits())));
+    random::stream(hash.0, "rate coding")
 }
 
 impl LatencyConfig {

@@ -141,14 +141,12 @@ impl Choosing<'_> {
         };
         let fidelity = &config.fidelity;
         let choice = choose_slope(twin, device, unseen, fidelity, recipe.seed, backend, tell)?;
-        let best = choice.as_ref().and_then(|choice| {
-            let values = choice.trials.iter();
-            values.max_by(|one, other| one.cosine.value.total_cmp(&other.cosine.value))
-        });
-        task.end(&best.map_or_else(
-            || "none: no spikes".to_owned(),
-            |SlopeTrial { slope, cosine }| format!("slope {slope}, gradient cosine {cosine:.3}"),
-        ))?;
+        task.end(&match &choice {
+            None => "none: no spikes".to_owned(),
+            Some(SlopeChoice { chosen: SlopeTrial { slope, cosine }, .. }) => {
+                format!("slope {slope}, gradient cosine {cosine:.3}")
+            }
+        })?;
         Ok(choice)
     }
 }

@@ -98,19 +98,17 @@ impl Fidelity {
         // Readings without a unit: sums over channels of different units. Of a raster, the counts are judged.
         let outputs = &twin.interface().outputs;
         let predicted = predict(twin, &unseen.inputs, &unseen.parameters, backend);
-        let counted = outputs.counted();
-        let predicted = counted.in_binary_units(&outputs.count(&predicted));
-        let measured = counted.in_binary_units(&outputs.count(&unseen.outputs));
+        let predicted = outputs.counted_in_binary_units(&predicted);
+        let measured = outputs.counted_in_binary_units(&unseen.outputs);
         let in_binary_units = &Shots { outputs: measured, ..unseen.clone() };
         let repeats = config.repeats.max(2);
         let noise = readings::noise(device, in_binary_units, config.points, repeats)?;
         let (together, by_channel) = readings::judge(&predicted, &in_binary_units.outputs, &noise);
         let by_range = ByRange::of(twin.interface(), in_binary_units, &predicted);
         progress(0.1);
-        let case =
-            gradient::GradientComparison { twin, unseen, noise: &noise, config, seed, backend };
+        let case = gradient::GradientComparison { twin, unseen, config, seed, backend };
         let (gradient, by_group) =
-            gradient::compare(&case, device, |share| progress(0.1 + 0.9 * share))?;
+            gradient::compare(&case, &noise, device, |share| progress(0.1 + 0.9 * share))?;
         if let Some(failure) = twin.failure() {
             return Err(failure);
         }

@@ -105,8 +105,8 @@ pub(super) fn noise(
     repeats: usize,
 ) -> Result<DVector<f32>, DeviceError> {
     let channels = device.interface().outputs.clone();
-    let (outputs, counted) = (channels.len(), channels.counted());
-    let mut total = DVector::<f32>::zeros(counted.len());
+    let outputs = channels.len();
+    let mut total = DVector::<f32>::zeros(channels.counted().len());
     let drives = drives.min(unseen.len());
     let mut measured = DMatrix::zeros(outputs, repeats);
     for drive in 0..drives {
@@ -115,7 +115,7 @@ pub(super) fn noise(
         let inputs = DMatrix::from_fn(input.len(), repeats, |row, _| input[row]);
         let parameters = unseen.parameters.column(shot).into_owned();
         device.measure(&inputs, &parameters, &mut measured)?;
-        total += sample_variance(&counted.in_binary_units(&channels.count(&measured)));
+        total += sample_variance(&channels.counted_in_binary_units(&measured));
     }
     Ok(total / drives as f32)
 }

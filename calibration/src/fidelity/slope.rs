@@ -7,7 +7,7 @@ use twinprop_devices::neuromorphic::SpikeGradient;
 
 use super::config::FidelityConfig;
 use super::estimate::Estimate;
-use super::{gradient, readings};
+use super::gradient;
 use crate::CalibrationError;
 use crate::twin::DigitalTwin;
 use twinprop_devices::shots::Shots;
@@ -32,6 +32,8 @@ pub struct SlopeTrial {
 pub struct SlopeChoice {
     /// The twin.
     pub twin: Box<dyn DigitalTwin>,
+    /// Its slope.
+    pub chosen: SlopeTrial,
     /// The trials, by slope.
     pub trials: Vec<SlopeTrial>,
 }
@@ -54,36 +56,22 @@ pub fn choose_slope(
         points: (config.points / SHARE).max(FEWEST_POINTS.min(config.points)),
         ..config.clone()
     };
-    let outputs = device.interface().outputs.clone();
-    let counted = outputs.counted();
-    let in_binary_units = &Shots {
-        outputs: counted.in_binary_units(&outputs.count(&unseen.outputs)),
-        ..unseen.clone()
-    };
-    let noise = readings::noise(device, in_binary_units, config.points, config.repeats.max(2))?;
     let mut trials = Vec::with_capacity(SLOPES.len());
-    let mut best: Option<(f32, Box<dyn DigitalTwin>)> = None;
+    let mut best: Option<(SlopeTrial, Box<dyn DigitalTwin>)> = None;
     for (number, slope) in SLOPES.into_iter().enumerate() {
         let Some(twin) = twin.with_spike_gradient(SpikeGradient::Surrogate { slope }) else {
             return Ok(None);
         };
         // Other points than those of the judgement, which the chosen slope would otherwise fit by chance.
         let seed = seed.wrapping_add(1);
-        let case = gradient::GradientComparison {
-            twin: &*twin,
-            unseen,
-            noise: &noise,
-            config,
-            seed,
-            backend,
-        };
-        let (found, _) = gradient::compare(&case, device, |_| ())?;
-        let cosine = found.cosine;
-        trials.push(SlopeTrial { slope, cosine });
-        if best.as_ref().is_none_or(|(largest, _)| cosine.value > *largest) {
-            best = Some((cosine.value, twin));
+        let case = gradient::GradientComparison { twin: &*twin, unseen, config, seed, backend };
+        let (found, _) = gradient::compare_counts(&case, device, |_| ())?;
+        let trial = SlopeTrial { slope, cosine: found.cosine };
+        trials.push(trial);
+        if best.as_ref().is_none_or(|(best, _)| trial.cosine.value > best.cosine.value) {
+            best = Some((trial, twin));
         }
         progress((number + 1) as f64 / SLOPES.len() as f64);
     }
-    Ok(best.map(|(_, twin)| SlopeChoice { twin, trials }))
+    Ok(best.map(|(chosen, twin)| SlopeChoice { twin, chosen, trials }))
 }

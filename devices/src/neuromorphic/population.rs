@@ -11,7 +11,7 @@
 //! of first order; the discrete steps are those of their published code. A spike in a step acts in the next one, and the
 //! first step has no input.
 
-use super::real::Real;
+use super::real::{Real, add};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
 
@@ -203,12 +203,10 @@ impl<F: Real> Population<F> {
         vectorised(
             #[inline(always)]
             || {
-                let mut add = |source: usize| {
-                    x.iter_mut().zip(self.row(source)).for_each(|(sum, &weight)| *sum += weight);
-                };
-                input.at(before).iter().for_each(|&line| add(line as usize));
+                let mut take = |source: usize| add(x, self.row(source));
+                input.at(before).iter().for_each(|&line| take(line as usize));
                 if self.is_recurrent() {
-                    own.at(before).iter().for_each(|&neuron| add(self.lines + neuron as usize));
+                    own.at(before).iter().for_each(|&neuron| take(self.lines + neuron as usize));
                 }
             },
         );

@@ -27,3 +27,21 @@ impl Real for f64 {
         }
     }
 }
+
+/// Adds `values` to `sums`.
+#[inline(always)]
+pub(super) fn add<F: Real>(sums: &mut [F], values: &[F]) {
+    sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
+}
+
+/// `rows`, each of `width` values, transposed.
+pub(super) fn transposed<F: Real>(rows: &[F], width: usize) -> Vec<F> {
+    let count = rows.len() / width.max(1);
+    let mut result = vec![F::zero(); rows.len()];
+    for (row, values) in rows.chunks_exact(width.max(1)).enumerate() {
+        for (column, &value) in values.iter().enumerate() {
+            result[column * count + row] = value;
+        }
+    }
+    result
+}

@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::population::Population;
-use super::real::Real;
+use super::real::{Real, add};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
 
@@ -113,7 +113,7 @@ impl<F: Real> SpikeTrain<F> {
         let count = population.neurons.len();
         work.pass(population, input, own, |_, source, trace| {
             let sums = &mut effects[source * count..][..count];
-            sums.iter_mut().zip(trace.plain).for_each(|(sum, &trace)| *sum += trace);
+            add(sums, trace.plain);
         });
         SpikeTrainCotangents { effects, omega: work.omega, lambda: work.lambda, synapses, lines }
     }
@@ -141,7 +141,7 @@ impl<F: Real> SpikeTrain<F> {
         of_lines.fill(F::zero());
         work.pass(population, input, own, |is_line, source, trace| {
             let sums = &mut synapses[source * count..][..count];
-            sums.iter_mut().zip(trace.weighed).for_each(|(sum, &trace)| *sum += trace);
+            add(sums, trace.weighed);
             if is_line {
                 of_lines[source] += dot(population.row(source), trace.returned);
             }
@@ -201,7 +201,7 @@ impl<F: Real> SpikeTrain<F> {
         work.pass(population, input, own, |is_line, source, trace| {
             if !is_line {
                 let sums = &mut effects[(source - lines) * count..][..count];
-                sums.iter_mut().zip(trace.plain).for_each(|(sum, &trace)| *sum += trace);
+                add(sums, trace.plain);
             }
         });
         let half: F = nalgebra::convert(0.5);

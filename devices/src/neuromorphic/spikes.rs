@@ -14,12 +14,18 @@ impl Spikes {
     #[must_use]
     pub fn of_raster(cells: &[f32], lines: usize) -> Self {
         let mut spikes = Self::default();
+        spikes.read_raster(cells, lines);
+        spikes
+    }
+
+    /// Takes those of a raster in the place of its own, as [`of_raster`](Self::of_raster).
+    pub fn read_raster(&mut self, cells: &[f32], lines: usize) {
+        self.clear();
         for step in cells.chunks(lines.max(1)) {
             let fire = step.iter().enumerate().filter(|(_, cell)| **cell > 0.5);
-            spikes.lines.extend(fire.map(|(line, _)| line as u32));
-            spikes.end_step();
+            self.lines.extend(fire.map(|(line, _)| line as u32));
+            self.end_step();
         }
-        spikes
     }
 
     /// Writes them into a raster `cells` with `lines` cells a step.

@@ -13,7 +13,7 @@
 //! Computation 30, 1514 (2018), eq. 2.11; at spikes that a chip measured, Cramer et al., PNAS 119, e2109194119 (2022).
 
 use super::population::Population;
-use super::real::Real;
+use super::real::{Real, add, transposed};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
 
@@ -50,7 +50,7 @@ impl<F: Real> SurrogateCotangents<F> {
             (&mut self.synaptic_time, &part.synaptic_time),
             (&mut self.threshold, &part.threshold),
         ] {
-            sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
+            add(sums, values);
         }
     }
 }
@@ -191,7 +191,7 @@ impl<F: Real> Relaxed<F> {
                     || {
                         let mut add = |source: usize| {
                             let sums = &mut of.synapses[source * count..][..count];
-                            sums.iter_mut().zip(of_current).for_each(|(sum, &of)| *sum += of);
+                            add(sums, of_current);
                         };
                         shot.input.at(before).iter().for_each(|&line| add(line as usize));
                         if population.is_recurrent() {
@@ -355,16 +355,4 @@ struct Step<'a, F> {
     through_synapses: &'a [F],
     of_membrane: &'a mut [F],
     of_current: &'a mut [F],
-}
-
-/// `rows`, each of `width` values, transposed.
-fn transposed<F: Real>(rows: &[F], width: usize) -> Vec<F> {
-    let count = rows.len() / width.max(1);
-    let mut result = vec![F::zero(); rows.len()];
-    for (row, values) in rows.chunks_exact(width.max(1)).enumerate() {
-        for (column, &value) in values.iter().enumerate() {
-            result[column * count + row] = value;
-        }
-    }
-    result
 }

@@ -197,7 +197,7 @@ fn measure(
     }
     let mut outputs = DMatrix::zeros(channels, shots);
     caught(|| layer.measure(inputs, parameters, &mut outputs).map_err(in_words))?;
-    // In bits each cell would pass for a spike or none.
+    // In bits any other value would become a spike.
     let interface = layer.interface();
     raster::check_shots(interface, Side::Readings, outputs.as_slice()).map_err(in_words)?;
     Ok(outputs)

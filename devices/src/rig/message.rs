@@ -136,9 +136,7 @@ impl Description {
                     Self::MOST_CHANNELS
                 ));
             }
-            if let Some(fault) =
-                channels.fault_of_parts(side).or_else(|| channels.fault_of_rasters(side))
-            {
+            if let Some(fault) = channels.fault(side) {
                 return Some(fault);
             }
             for bank in channels.banks() {

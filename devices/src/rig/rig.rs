@@ -181,7 +181,7 @@ impl PhysicalLayer for Rig {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
-        // In bits each cell would pass for a spike or none.
+        // In bits any other value would become a spike.
         raster::check_shots(&self.interface, Side::Drives, inputs.as_slice())?;
         let pump = self.shared.ask(Work::Play, parameters.as_slice(), inputs.as_slice())?;
         self.shared.shots.fetch_add(inputs.ncols() as u64, Ordering::Relaxed);

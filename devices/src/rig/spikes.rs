@@ -23,7 +23,7 @@ pub(super) fn read(bytes: &[u8], cells: &mut [f32]) -> bool {
         }
     }
     let behind = (8 * bytes.len()).saturating_sub(cells.len());
-    behind == 0 || bytes.last().is_none_or(|last| last.leading_zeros() as usize >= behind)
+    bytes.last().is_none_or(|last| last.leading_zeros() as usize >= behind)
 }
 
 #[cfg(test)]

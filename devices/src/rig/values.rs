@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::message::Greeting;
 use super::spikes;
-use crate::{Bank, Channels};
+use crate::{Bank, Channels, Interface};
 
 /// Encoding of the values of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,16 @@ impl ShotSize {
 }
 
 impl Encoding {
+    /// The encoding of shots for a device with this `greeting`, if this one is chosen: of rasters, bits wherever the device
+    /// takes them.
+    pub(super) fn taken_by(self, greeting: &Greeting, interface: &Interface) -> Self {
+        match self {
+            _ if greeting.spikes && interface.has_raster() => Self::Spikes,
+            Self::Codes if greeting.codes => Self::Codes,
+            _ => Self::Floats,
+        }
+    }
+
     /// Size of a shot on `channels`.
     pub(super) fn shot(self, channels: &Channels) -> ShotSize {
         let count = channels.len();
@@ -81,8 +92,8 @@ impl Encoding {
     #[must_use]
     pub(super) fn read(self, channels: &Channels, bytes: &[u8], values: &mut [f32]) -> bool {
         match self {
-            Self::Floats => bytes.len() == 4 * values.len() && read_floats(bytes, values),
-            Self::Codes => bytes.len() == 2 * values.len() && read_codes(channels, bytes, values),
+            Self::Floats => read_floats(bytes, values),
+            Self::Codes => read_codes(channels, bytes, values),
             Self::Spikes => read_spikes(channels, bytes, values),
         }
     }
@@ -94,6 +105,9 @@ fn spike_bytes(bank: &Bank) -> usize {
 }
 
 fn read_floats(bytes: &[u8], values: &mut [f32]) -> bool {
+    if bytes.len() != 4 * values.len() {
+        return false;
+    }
     for (value, word) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
         *value = f32::from_le_bytes(*word);
     }
@@ -101,6 +115,9 @@ fn read_floats(bytes: &[u8], values: &mut [f32]) -> bool {
 }
 
 fn read_codes(channels: &Channels, bytes: &[u8], values: &mut [f32]) -> bool {
+    if bytes.len() != 2 * values.len() {
+        return false;
+    }
     let mut words = bytes.as_chunks::<2>().0.iter();
     for shot in values.chunks_mut(channels.len().max(1)) {
         for (bank, run) in channels.runs_mut(shot) {

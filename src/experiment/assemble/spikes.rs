@@ -1,7 +1,5 @@
 //! Stages behind a raster.
 
-use twinprop_devices::Bank;
-
 use super::Assembly;
 use crate::Error;
 use crate::experiment::recipe::StageConfig;
@@ -14,9 +12,8 @@ impl Assembly<'_> {
         if let Some(StageConfig::Physical(config)) = before {
             let (_, interface) = self.interface(config.device.get_ref());
             let raster = interface.outputs.banks().first();
-            if let Some(&Bank { count, steps: Some(steps), .. }) = raster {
+            if let Some((steps, lines)) = raster.and_then(|bank| bank.steps.zip(bank.lines())) {
                 let (shots, readings) = (config.shots, interface.outputs.len());
-                let lines = count / steps.max(1);
                 let stage = SpikeCounts { shots, readings, steps, lines };
                 return Ok((stage.into(), shots * lines));
             }

@@ -1,11 +1,23 @@
 //! Initial parameters of a physical stage that its device's model draws.
 
+use rand_chacha::ChaCha8Rng;
 use twinprop_devices::{DeviceKind, random};
 
 use super::Assembly;
 use crate::Error;
 use crate::experiment::recipe::PhysicalConfig;
 use crate::network::Physical;
+
+/// How a device's model draws initial parameters.
+struct Start {
+    /// The key that asks for it.
+    key: &'static str,
+    /// The device whose model can.
+    device: &'static str,
+    /// Purpose of the random stream.
+    purpose: String,
+    draw: fn(&DeviceKind, &mut ChaCha8Rng) -> Option<Vec<f32>>,
+}
 
 impl Assembly<'_> {
     /// `stage` with initial parameters that its device's model draws, if `config` asks for them: phases that make its
@@ -16,10 +28,22 @@ impl Assembly<'_> {
         config: &PhysicalConfig,
         stage: Physical,
     ) -> Result<Physical, Error> {
-        let (key, device) = match (config.haar, config.by_fan_in) {
+        let haar = |model: &DeviceKind, random: &mut _| model.haar_start(random);
+        let by_fan_in = |model: &DeviceKind, random: &mut _| model.weights_by_fan_in(random);
+        let Start { key, device, purpose, draw } = match (config.haar, config.by_fan_in) {
             (false, false) => return Ok(stage),
-            (true, false) => ("haar", "coherent_stack"),
-            (false, true) => ("by_fan_in", "learning_chip"),
+            (true, false) => Start {
+                key: "haar",
+                device: "coherent_stack",
+                purpose: format!("haar start of stage {place}"),
+                draw: haar,
+            },
+            (false, true) => Start {
+                key: "by_fan_in",
+                device: "learning_chip",
+                purpose: format!("weights of stage {place}"),
+                draw: by_fan_in,
+            },
             (true, true) => {
                 return Err(Error::Usage(format!(
                     "stage {place} of `network` has both `haar = true` and `by_fan_in = true`; leave out one of them"
@@ -28,18 +52,10 @@ impl Assembly<'_> {
         };
         let name = config.device.get_ref();
         let model = self.recipe.devices.get(name).and_then(|device| device.model.as_ref());
-        let purpose = match key {
-            "haar" => format!("haar start of stage {place}"),
-            _ => format!("weights of stage {place}"),
-        };
         let mut random = random::stream(self.recipe.seed, &purpose);
-        let mut draw = |model: &DeviceKind| match key {
-            "haar" => model.haar_start(&mut random),
-            _ => model.weights_by_fan_in(&mut random),
-        };
         let settings = if config.shared { 1 } else { config.shots };
         let drawn: Option<Vec<f32>> = (0..settings)
-            .map(|_| model.and_then(&mut draw))
+            .map(|_| model.and_then(|model| draw(model, &mut random)))
             .collect::<Option<Vec<_>>>()
             .map(|settings| settings.concat());
         let values = drawn.ok_or_else(|| {

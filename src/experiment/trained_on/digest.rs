@@ -2,6 +2,7 @@
 
 use nalgebra::DMatrix;
 use sha2::{Digest, Sha256};
+use twinprop_devices::random::Fnv1a;
 
 use crate::Error;
 use crate::data::{Dataset, Locator, SourceConfig, Split, Targets, recordings as recordings_in};
@@ -44,15 +45,15 @@ fn add(hash: &mut Sha256, values: &DMatrix<f32>) {
 /// names which feature changed, and need not be as strong as the halves' hashes.
 pub(super) fn features(split: &Split) -> Vec<String> {
     let count = split.train.features.nrows();
-    let mut hashes = vec![0xcbf2_9ce4_8422_2325_u64; count];
+    let mut hashes = vec![Fnv1a::default(); count];
     for half in [&split.train, &split.test] {
         for sample in half.features.as_slice().chunks(count.max(1)) {
             for (hash, value) in hashes.iter_mut().zip(sample) {
-                *hash = (*hash ^ u64::from(value.to_bits())).wrapping_mul(0x0000_0100_0000_01b3);
+                hash.add(u64::from(value.to_bits()));
             }
         }
     }
-    hashes.into_iter().map(|hash| format!("{hash:016x}")).collect()
+    hashes.into_iter().map(|Fnv1a(hash)| format!("{hash:016x}")).collect()
 }
 
 /// SHA-256 of the recordings of `source` and their names, if it is a folder of recordings.

@@ -165,16 +165,23 @@ impl TrainingRule for Emstdp {
         laboratory: &mut Laboratory,
         loss: &dyn Loss,
     ) -> Result<StepOutput, DeviceError> {
-        let chips = network.stages.iter().enumerate();
-        let mut chips = chips.filter_map(|(place, stage)| Some((place, stage.physical()?)));
-        let (place, instrument) = chips
-            .next()
-            .map(|(place, stage)| (place, stage.instrument()))
+        let mut stages = network.stages.iter().enumerate();
+        let (place, instrument) = stages
+            .find_map(|(place, stage)| Some((place, stage.physical()?.instrument())))
             .expect("the rule is checked for its network");
         let interface = laboratory.instruments[instrument].device.interface();
         let channels = LearningChipChannels::of(interface).ok_or_else(|| {
             wrong(laboratory, instrument, "emstdp needs a chip with error neurons, a `learning_chip`; train this device by pat")
         })?;
+        if let Some(class) = batch.targets.classes().iter().max()
+            && *class >= channels.outputs()
+        {
+            let problem = format!(
+                "it has {} output neurons, and the data more than {class} classes; give its last layer one neuron a class",
+                channels.outputs()
+            );
+            return Err(wrong(laboratory, instrument, &problem));
+        }
         let trace = if self.config.in_silico {
             self.pass_in_silico(batch, network, laboratory, place, instrument, &channels)?
         } else {
@@ -202,8 +209,10 @@ impl TrainingRule for Emstdp {
                     .to_owned(),
             );
         }
-        let digital = network.stages.iter().filter(|stage| stage.physical().is_none());
-        let trained = digital.into_iter().find(|stage| !stage.parameters().is_empty());
+        let trained = network
+            .stages
+            .iter()
+            .find(|stage| stage.physical().is_none() && !stage.parameters().is_empty());
         trained.map_or(Ok(()), |stage| {
             Err(format!(
                 "emstdp trains the weights of a chip, and \"{}\" has parameters of its own; leave it out, or train by pat",

@@ -28,6 +28,19 @@ pub struct GroupGradient {
 /// Sums over the directions of a point: measured · predicted, predicted², measured², and the variance of
 /// the last by noise.
 pub(super) type Products = [f64; 4];
+
+/// Those of one direction, with the measured derivatives of both halves of the shots and the `predicted` one.
+pub(super) fn products([one, other]: [f64; 2], predicted: f64) -> Products {
+    // The difference of the halves has a variance of 2σ², and its fourth power a mean of 12σ⁴.
+    let noise = (one - other).powi(4) / 12.0;
+    [0.5 * (one + other) * predicted, predicted * predicted, one * other, noise]
+}
+
+/// Adds `more` to `sums`.
+pub(super) fn add(sums: &mut Products, more: &Products) {
+    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+}
+
 /// The measured square must be above zero by so many standard deviations of its noise.
 const TOLD_FROM_NOISE: f64 = 4.0;
 

@@ -1,7 +1,6 @@
 //! What is compared.
 
 use burn::tensor::Device;
-use nalgebra::DVector;
 
 use crate::fidelity::config::FidelityConfig;
 use crate::twin::DigitalTwin;
@@ -12,8 +11,6 @@ pub(in crate::fidelity) struct GradientComparison<'a> {
     pub twin: &'a dyn DigitalTwin,
     /// Shots that the twin was not fitted to, in the device's units.
     pub unseen: &'a Shots,
-    /// Variance of a shot's noise in each output, in binary units.
-    pub noise: &'a DVector<f32>,
     pub config: &'a FidelityConfig,
     pub seed: u64,
     pub backend: &'a Device,

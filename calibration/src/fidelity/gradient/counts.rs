@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use twinprop_devices::{Channels, DeviceError, PhysicalLayer, random};
 
-use super::agreement::{Gradient, GroupGradient};
+use super::agreement::{Gradient, GroupGradient, add, products};
 use super::comparison::GradientComparison;
-use super::group::Group;
+use super::group::groups;
 use crate::bridge::{to_matrix, to_tensor};
 use crate::twin::predict;
 
@@ -34,17 +34,16 @@ struct Point {
     gradient: DVector<f32>,
 }
 
-/// Compares the gradients with respect to all parameters, and to each of the `groups`; `progress` gets the share that is
+/// Compares the gradients with respect to all parameters, and to each bank of them; `progress` gets the share that is
 /// done.
-pub(super) fn compare(
+pub(in crate::fidelity) fn compare(
     case: &GradientComparison<'_>,
     device: &mut dyn PhysicalLayer,
-    groups: &[Group],
     mut progress: impl FnMut(f64),
 ) -> Result<(Gradient, Vec<GroupGradient>), DeviceError> {
     let config = case.config;
     let interface = device.interface().clone();
-    let width = interface.inputs.len();
+    let groups = groups(&Channels::none(), &interface.parameters);
     let mut counts = Counts {
         counted: interface.outputs.counted(),
         outputs: interface.outputs,
@@ -55,30 +54,22 @@ pub(super) fn compare(
         (0..config.points).map(|_| counts.point(case, device)).collect::<Result<_, _>>()?;
     let mut total = vec![[0.0; 4]; config.points];
     let mut by_group = Vec::new();
-    let groups = groups.iter().filter(|group| !group.is_input);
-    let groups: Vec<&Group> = groups.collect();
     for (number, group) in groups.iter().enumerate() {
-        let places = group.first - width..group.first - width + group.count;
+        let places = group.first..group.first + group.count;
         let step = counts.step(case, &points, places.clone());
-        let mut products = vec![[0.0; 4]; config.points];
-        for (place, (point, sums)) in points.iter().zip(&mut products).enumerate() {
+        let mut by_point = vec![[0.0; 4]; config.points];
+        for (place, (point, sums)) in points.iter().zip(&mut by_point).enumerate() {
             for _ in 0..config.directions {
                 let direction = counts.direction(places.clone());
-                let [one, other] = counts.derivatives(device, point, &direction, step)?;
+                let halves = counts.derivatives(device, point, &direction, step)?;
                 let predicted = f64::from(point.gradient.dot(&direction));
-                // As for other devices: the variance of the noise in the square.
-                let noise = (one - other).powi(4) / 12.0;
-                let found =
-                    [0.5 * (one + other) * predicted, predicted * predicted, one * other, noise];
-                sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
+                add(sums, &products(halves, predicted));
             }
             let done = number as f64 + (place + 1) as f64 / points.len() as f64;
             progress(done / groups.len() as f64);
         }
-        for (total, sums) in total.iter_mut().zip(&products) {
-            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-        }
-        let (group, gradient) = (group.name.clone(), Gradient::of(&products));
+        total.iter_mut().zip(&by_point).for_each(|(total, sums)| add(total, sums));
+        let (group, gradient) = (group.name.clone(), Gradient::of(&by_point));
         by_group.push(GroupGradient { group, gradient, step });
     }
     Ok((Gradient::of(&total), by_group))
@@ -146,7 +137,7 @@ impl Counts {
 
     /// c·y of readings `[n_outputs × drives]`, the mean over the drives.
     fn weigh(&self, readings: &DMatrix<f32>, cotangent: &DVector<f32>) -> f64 {
-        let counts = self.counted.in_binary_units(&self.outputs.count(readings));
+        let counts = self.outputs.counted_in_binary_units(readings);
         let sum: f64 = counts.column_iter().map(|counts| f64::from(counts.dot(cotangent))).sum();
         sum / readings.ncols() as f64
     }

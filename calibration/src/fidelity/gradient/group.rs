@@ -16,7 +16,7 @@ pub(super) struct Group {
     pub is_input: bool,
 }
 
-/// The groups of a device: its banks of inputs and of parameters, but no rasters.
+/// The groups of a device: its banks of inputs and of parameters.
 pub(super) fn groups(inputs: &Channels, parameters: &Channels) -> Vec<Group> {
     let sides = [("input", inputs, true), ("parameter", parameters, false)];
     let banks = sides.into_iter().flat_map(|(side, channels, is_input)| {
@@ -27,10 +27,9 @@ pub(super) fn groups(inputs: &Channels, parameters: &Channels) -> Vec<Group> {
         let group =
             Group { name: format!("{side} {}", bank.name), first, count: bank.count, is_input };
         first += bank.count;
-        // Spikes are there or not: nothing can be moved.
-        bank.steps.is_none().then_some(group)
+        group
     });
-    groups.flatten().filter(|group| group.count > 0).collect()
+    groups.filter(|group| group.count > 0).collect()
 }
 
 /// Directions about a point, drawn when they are needed: all together they would fill the memory.

@@ -19,28 +19,32 @@ mod differences;
 mod group;
 mod step;
 
+use nalgebra::DVector;
 use twinprop_devices::{DeviceError, PhysicalLayer, random};
 
+use self::agreement::{add, products};
 use self::differences::CentralDifferences;
 use self::group::{Directions, groups};
 use self::step::choose_steps;
 
 pub use agreement::{Gradient, GroupGradient};
 pub(super) use comparison::GradientComparison;
+pub(super) use counts::compare as compare_counts;
 
-/// Compares the gradients with respect to all channels, and to each group of them; `progress` gets the
-/// share that is done.
+/// Compares the gradients with respect to all channels, and to each group of them. `noise`: variance of a shot's noise in
+/// each output, in binary units; `progress` gets the share that is done.
 pub(super) fn compare(
     case: &GradientComparison<'_>,
+    noise: &DVector<f32>,
     device: &mut dyn PhysicalLayer,
     mut progress: impl FnMut(f64),
 ) -> Result<(Gradient, Vec<GroupGradient>), DeviceError> {
     let &GradientComparison { twin, unseen, config, seed, backend, .. } = case;
     let interface = device.interface().clone();
-    let groups = groups(&interface.inputs, &interface.parameters);
-    if interface.inputs.has_raster() || interface.outputs.has_raster() {
-        return counts::compare(case, device, &groups, progress);
+    if interface.has_raster() {
+        return compare_counts(case, device, progress);
     }
+    let groups = groups(&interface.inputs, &interface.parameters);
     let mut differences = CentralDifferences {
         channels: interface.inputs.clone().and(interface.parameters.clone()),
         width: interface.inputs.len(),
@@ -57,9 +61,9 @@ pub(super) fn compare(
         let of_twin = differences.gradients(twin, &points, backend)?;
         let directions: Vec<Directions> =
             (0..config.points).map(|_| differences.directions(group, config.directions)).collect();
-        let mut steps = choose_steps(case, &differences, &points, &of_twin, &directions);
-        let mut products = vec![[0.0; 4]; config.points];
-        for (point, sums) in products.iter_mut().enumerate() {
+        let mut steps = choose_steps(case, noise, &differences, &points, &of_twin, &directions);
+        let mut by_point = vec![[0.0; 4]; config.points];
+        for (point, sums) in by_point.iter_mut().enumerate() {
             let directions = directions[point].first(&differences.channels, config.directions);
             let measured = differences.derivatives(
                 &points.drives.column(point).into_owned(),
@@ -68,22 +72,16 @@ pub(super) fn compare(
                 group,
                 steps[point],
             )?;
-            for (direction, [one, other]) in directions.column_iter().zip(measured) {
+            for (direction, halves) in directions.column_iter().zip(measured) {
                 let predicted = f64::from(of_twin.gradients.column(point).dot(&direction));
-                // The difference of the halves has a variance of 2σ², and its fourth power a mean of 12σ⁴.
-                let noise = (one - other).powi(4) / 12.0;
-                let products =
-                    [0.5 * (one + other) * predicted, predicted * predicted, one * other, noise];
-                sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += product);
+                add(sums, &products(halves, predicted));
             }
         }
-        for (total, sums) in total.iter_mut().zip(&products) {
-            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
-        }
+        total.iter_mut().zip(&by_point).for_each(|(total, sums)| add(total, sums));
         steps.sort_by(f32::total_cmp);
         by_group.push(GroupGradient {
             group: group.name.clone(),
-            gradient: Gradient::of(&products),
+            gradient: Gradient::of(&by_point),
             step: steps[steps.len() / 2],
         });
     }

@@ -1,6 +1,6 @@
 //! The step of the central differences.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 use super::comparison::GradientComparison;
 use super::differences::{CentralDifferences, LARGEST_STEP, Points, TwinGradients};
@@ -25,12 +25,13 @@ const LEAST_CURVATURE: f64 = 5e-4;
 /// is computed from the twin, which has no noise.
 pub(super) fn choose_steps(
     case: &GradientComparison<'_>,
+    noise: &DVector<f32>,
     differences: &CentralDifferences<'_>,
     points: &Points,
     twin_gradients: &TwinGradients,
     directions: &[Directions],
 ) -> Vec<f32> {
-    let &GradientComparison { twin, noise, config, backend, .. } = case;
+    let &GradientComparison { twin, config, backend, .. } = case;
     let along = |point: usize| directions[point].first(&differences.channels, 1);
     let slopes: Vec<f64> = (0..config.points)
         .map(|point| f64::from(twin_gradients.gradients.column(point).dot(&along(point).column(0))))

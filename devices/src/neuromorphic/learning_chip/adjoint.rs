@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, DMatrixView, DVector};
 
 use super::LearningChip;
+use super::populations::is_nudged;
 use crate::{DeviceError, Differentiable};
 
 /// Draws of the ticks without chance: the multiples of the golden section, which fill [0, 1) evenly in every run of
@@ -40,10 +41,10 @@ impl LearningChip {
         sum *= self.window();
         if layer + 1 == self.channels.layers().len() {
             let targets = self.channels.targets();
-            let targets = inputs.rows(targets.start, targets.len());
             for (shot, mut sum) in sum.column_iter_mut().enumerate() {
-                let is_nudged = targets.column(shot).iter().any(|target| target.abs() > 0.5);
-                let ticks = if is_nudged { self.window() } else { self.circuit.ticks as f32 };
+                let targets = &inputs.column(shot).data.into_slice()[targets.clone()];
+                let ticks =
+                    if is_nudged(targets) { self.window() } else { self.circuit.ticks as f32 };
                 sum.axpy(ticks, &of.column(shot).rows(0, sum.len()), 1.0);
             }
         }
@@ -95,6 +96,7 @@ impl Differentiable for LearningChip {
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
+        self.interface.check_shapes(inputs, parameters, readings)?;
         let layers = self.channels.layers();
         let last = layers.len() - 1;
         let effective = self.effective(parameters);

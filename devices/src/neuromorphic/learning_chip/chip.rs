@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use nalgebra::{DMatrix, DVector};
 use rand::{Rng, RngExt};
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::circuit::{Circuit, Synapses, sources};
 use super::encoder::Encoder;
-use super::populations::Populations;
+use super::populations::{Populations, is_nudged};
 use super::{Feedback, LearningChipChannels, LearningChipConfig};
 use crate::elementary::vectorised;
+use crate::neuromorphic::real::transposed;
 use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
 
 /// Shots that a worker plays at a time.
@@ -167,8 +167,7 @@ impl LearningChip {
     ) {
         let layers = &populations.layers;
         let output = &layers[layers.len() - 1];
-        let is_nudged = targets.iter().any(|target| target.abs() > 0.5);
-        let answer = if is_nudged { &output.early } else { &output.all };
+        let answer = if is_nudged(targets) { &output.early } else { &output.all };
         let first = layers.iter().flat_map(|layer| &layer.free);
         let second = layers.iter().flat_map(|layer| &layer.nudged);
         let counts = answer.iter().chain(&encoder.counts).chain(first).chain(second);
@@ -204,17 +203,6 @@ fn random_feedback(config: &LearningChipConfig) -> Vec<Vec<f32>> {
     (0..neurons.len() - 1).map(of_layer).collect()
 }
 
-/// `weights` `[inputs, neurons]` as `[neurons, inputs]`.
-fn transposed(weights: &[f32], neurons: usize) -> Vec<f32> {
-    let of_neuron = |neuron: usize| weights.iter().skip(neuron).step_by(neurons).copied();
-    (0..neurons).flat_map(of_neuron).collect()
-}
-
-/// A uniform draw in [0, 1): 24 bits, so that no draw is rounded to 1.
-fn draw(random: &mut ChaCha8Rng) -> f32 {
-    (random.next_u32() >> 8) as f32 / (1 << 24) as f32
-}
-
 impl PhysicalLayer for LearningChip {
     fn interface(&self) -> &Interface {
         &self.interface
@@ -232,7 +220,7 @@ impl PhysicalLayer for LearningChip {
         self.play(inputs, parameters, outputs, |shot, draws| {
             let mut random = stream.clone();
             random::seek(&mut random, self.shots + shot as u64, words);
-            draws.iter_mut().for_each(|one| *one = draw(&mut random));
+            draws.iter_mut().for_each(|draw| *draw = random.random());
         });
         self.shots += inputs.ncols() as u64;
         Ok(())

@@ -129,7 +129,7 @@ impl<F: RealField + Copy> Layer<F> {
             *loss += if target > 0.5 { F::one() } else { F::zero() };
         }
         for place in self.spiking.iter() {
-            let is_nudged = targets[place].abs() > 0.5;
+            let is_nudged = is_target(targets[place]);
             self.error_potentials[place] -= if is_nudged { F::one() } else { F::zero() };
         }
     }
@@ -158,6 +158,16 @@ impl<F: RealField + Copy> Layer<F> {
     }
 }
 
+/// Whether an output neuron has a target: 1 or −1, not 0.
+fn is_target(target: f32) -> bool {
+    target.abs() > 0.5
+}
+
+/// Whether a shot with `targets` is nudged.
+pub(super) fn is_nudged(targets: &[f32]) -> bool {
+    targets.iter().any(|&target| is_target(target))
+}
+
 impl<F: RealField + Copy> Populations<F> {
     /// Of layers with so many neurons each.
     pub fn new(neurons: &[usize]) -> Self {
@@ -177,7 +187,7 @@ impl<F: RealField + Copy> Populations<F> {
         let Self { layers } = self;
         layers.iter_mut().for_each(Layer::reset);
         let (last, window) = (layers.len() - 1, circuit.window());
-        let is_nudged = targets.iter().any(|target| target.abs() > 0.5);
+        let is_nudged = is_nudged(targets);
         for tick in 1..circuit.ticks {
             let is_nudged = is_nudged && tick > window;
             if is_nudged {

@@ -43,7 +43,8 @@ pub struct LifChip {
     pub(super) is_recurrent: bool,
     pub(super) readout: LifReadout,
     pub(super) gradient: SpikeGradient,
-    design: Neurons<f32>,
+    /// τ_m, τ_s and ν as designed.
+    pub(super) design: [f32; 3],
     /// Errors of τ_m, τ_s and ν, as factors.
     factors: [Vec<f32>; 3],
     /// Steps without a spike behind each.
@@ -107,13 +108,8 @@ impl LifChip {
             is_recurrent: config.recurrent,
             readout: config.readout,
             gradient: SpikeGradient::default(),
-            design: Neurons::uniform(
-                neurons,
-                config.membrane_time as f32,
-                config.synaptic_time as f32,
-                config.threshold as f32,
-                config.refractory,
-            ),
+            design: [config.membrane_time, config.synaptic_time, config.threshold]
+                .map(|value| value as f32),
             factors,
             refractory,
             gains,
@@ -143,7 +139,7 @@ impl LifChip {
 
     /// Number of neurons.
     pub(super) fn neurons(&self) -> usize {
-        self.design.len()
+        self.refractory.len()
     }
 
     /// The population with the weights `parameters`, those of W and then of R, `[source][neuron]`.
@@ -163,19 +159,15 @@ impl LifChip {
 
     /// The neurons as built.
     fn built(&self) -> Neurons<f32> {
-        let times = |design: &[f32], factors: &[f32], least: f32| {
-            let times = design.iter().zip(factors);
-            times.map(|(design, factor)| (design * factor).max(least)).collect()
+        let [membrane_time, synaptic_time, threshold] = self.design;
+        let values = |design: f32, factors: &[f32], least: f32| {
+            factors.iter().map(|factor| (design * factor).max(least)).collect()
         };
-        let [membrane, synapse, threshold] = &self.factors;
+        let [of_membrane, of_synapse, of_threshold] = &self.factors;
         Neurons {
-            membrane_time: times(&self.design.membrane_time, membrane, 1.0),
-            synaptic_time: times(&self.design.synaptic_time, synapse, 1.0),
-            threshold: times(
-                &self.design.threshold,
-                threshold,
-                f32::EPSILON * self.design.threshold[0],
-            ),
+            membrane_time: values(membrane_time, of_membrane, 1.0),
+            synaptic_time: values(synaptic_time, of_synapse, 1.0),
+            threshold: values(threshold, of_threshold, f32::EPSILON * threshold),
             refractory: self.refractory.clone(),
         }
     }
@@ -212,11 +204,6 @@ impl LifChip {
         if self.is_recurrent {
             (0..self.neurons()).for_each(|neuron| of_synapses[self.own_synapse(neuron)] = 0.0);
         }
-    }
-
-    /// Design values of τ_m, τ_s and ν, by which their cotangents become those of factors.
-    pub(super) fn design(&self) -> [f32; 3] {
-        [self.design.membrane_time[0], self.design.synaptic_time[0], self.design.threshold[0]]
     }
 
     pub(super) fn all_constants(&self) -> Vec<Constant> {

@@ -30,6 +30,7 @@ mod chip;
 mod config;
 mod link;
 mod pass;
+mod player;
 
 pub use chip::{LifChip, SpikeGradient};
 pub use config::{LifChipConfig, LifReadout};
@@ -40,7 +41,8 @@ use crate::{
     Constant, DeviceError, Differentiable, Interface, LinearisedEquation, PhysicalLayer, Usage,
 };
 
-use pass::{Pass, measure, respond};
+use pass::Pass;
+use player::{measure, respond};
 
 impl PhysicalLayer for LifChip {
     fn interface(&self) -> &Interface {
@@ -107,24 +109,6 @@ impl Differentiable for LifChip {
         let readings = self.readings(inputs, parameters, cotangents.nrows());
         let pass = Pass::new(self, inputs, parameters);
         pass.vjp(&readings, cotangents, input_cotangents, parameter_cotangents);
-        Ok(())
-    }
-
-    fn vjp_at_readings(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        readings: &DMatrix<f32>,
-        cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
-        parameter_cotangents: &mut DVector<f32>,
-    ) -> Result<(), DeviceError> {
-        self.interface.check_shapes(inputs, parameters, cotangents)?;
-        if self.uses_readings() {
-            self.interface.check_shapes(inputs, parameters, readings)?;
-        }
-        let pass = Pass::new(self, inputs, parameters);
-        pass.vjp(readings, cotangents, input_cotangents, parameter_cotangents);
         Ok(())
     }
 

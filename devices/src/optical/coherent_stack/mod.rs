@@ -116,22 +116,6 @@ impl Differentiable for CoherentStack {
         Ok(())
     }
 
-    fn vjp_at_readings(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        readings: &DMatrix<f32>,
-        cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
-        parameter_cotangents: &mut DVector<f32>,
-    ) -> Result<(), DeviceError> {
-        self.interface.check_shapes(inputs, parameters, cotangents)?;
-        self.interface.check_shapes(inputs, parameters, readings)?;
-        let pass = Pass::new(self, inputs, parameters);
-        pass.vjp(readings, cotangents, input_cotangents, parameter_cotangents);
-        Ok(())
-    }
-
     fn uses_readings(&self) -> bool {
         self.readout == StackReadout::AutoRange
     }

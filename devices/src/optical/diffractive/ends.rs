@@ -8,41 +8,34 @@ impl Diffractive {
     /// The `field` behind the modulator at the drives of a block of shots; light is dark in lanes without a shot.
     #[inline(always)]
     pub(super) fn launch(&self, inputs: &[f32], field: &mut [Wave]) {
-        let window = self.modulator;
+        let drives = self.modulator.count();
         field.fill(Wave::ZERO);
-        for row in 0..window.blocks {
-            for column in 0..window.blocks {
-                let mut amplitude = ZERO;
-                let shots = inputs.chunks_exact(window.blocks * window.blocks);
-                for (amplitude, shot) in amplitude.iter_mut().zip(shots) {
-                    *amplitude = shot[row * window.blocks + column];
-                }
-                for y in window.places(row) {
-                    for x in window.places(column) {
-                        field[y * self.grid.side + x].re = amplitude;
-                    }
-                }
+        for drive in 0..drives {
+            let mut amplitude = ZERO;
+            for (amplitude, shot) in amplitude.iter_mut().zip(inputs.chunks_exact(drives)) {
+                *amplitude = shot[drive];
             }
+            self.modulator.each_pixel(
+                drive,
+                #[inline(always)]
+                |pixel| field[pixel].re = amplitude,
+            );
         }
     }
 
     /// Cotangents of the drives from those of the `field` behind the modulator.
     #[inline(always)]
     pub(super) fn launch_back(&self, field: &[Wave], of_inputs: &mut [f32]) {
-        let window = self.modulator;
-        for row in 0..window.blocks {
-            for column in 0..window.blocks {
-                let mut sum = ZERO;
-                for y in window.places(row) {
-                    for x in window.places(column) {
-                        let re = &field[y * self.grid.side + x].re;
-                        sum.iter_mut().zip(re).for_each(|(sum, re)| *sum += re);
-                    }
-                }
-                let shots = of_inputs.chunks_exact_mut(window.blocks * window.blocks);
-                for (shot, sum) in shots.zip(sum) {
-                    shot[row * window.blocks + column] = sum;
-                }
+        let drives = self.modulator.count();
+        for drive in 0..drives {
+            let mut sum = ZERO;
+            self.modulator.each_pixel(
+                drive,
+                #[inline(always)]
+                |pixel| sum.iter_mut().zip(&field[pixel].re).for_each(|(sum, re)| *sum += re),
+            );
+            for (shot, sum) in of_inputs.chunks_exact_mut(drives).zip(sum) {
+                shot[drive] = sum;
             }
         }
     }
@@ -50,11 +43,11 @@ impl Diffractive {
     /// What bins of the sensitivity 1 read of `field`, for the shots of a block.
     #[inline(always)]
     pub(super) fn detect(&self, field: &[Wave], readings: &mut [f32]) {
-        let bins = self.camera.blocks * self.camera.blocks;
+        let bins = self.camera.count();
         let share = self.share();
         for bin in 0..bins {
             let mut sum = ZERO;
-            self.each_pixel(
+            self.camera.each_pixel(
                 bin,
                 #[inline(always)]
                 |pixel| {
@@ -73,7 +66,7 @@ impl Diffractive {
     /// Cotangents `of_field` of the `field` at the camera from those of what [`detect`](Self::detect) reads.
     #[inline(always)]
     pub(super) fn detect_back(&self, of_readings: &[f32], field: &[Wave], of_field: &mut [Wave]) {
-        let bins = self.camera.blocks * self.camera.blocks;
+        let bins = self.camera.count();
         let share = 2.0 * self.share();
         of_field.fill(Wave::ZERO);
         for bin in 0..bins {
@@ -81,7 +74,7 @@ impl Diffractive {
             for (scale, shot) in scale.iter_mut().zip(of_readings.chunks_exact(bins)) {
                 *scale = share * shot[bin];
             }
-            self.each_pixel(
+            self.camera.each_pixel(
                 bin,
                 #[inline(always)]
                 |pixel| {
@@ -98,15 +91,5 @@ impl Diffractive {
     /// Reading per intensity of one of a bin's pixels.
     fn share(&self) -> f32 {
         self.gain / (self.camera.block * self.camera.block) as f32
-    }
-
-    #[inline(always)]
-    fn each_pixel(&self, bin: usize, mut visit: impl FnMut(usize)) {
-        let camera = self.camera;
-        for y in camera.places(bin / camera.blocks) {
-            for x in camera.places(bin % camera.blocks) {
-                visit(y * self.grid.side + x);
-            }
-        }
     }
 }

@@ -57,6 +57,14 @@ pub(super) fn respond(
     network.saturate(outputs);
 }
 
+/// What is computed beside the cotangents of the masks.
+enum Ends<'a> {
+    /// Cotangents of a block's drives.
+    Drives(&'a mut [f32]),
+    /// Those of the gaps, with the cycles of the waves.
+    Gaps(&'a [Complex32]),
+}
+
 impl Scratch {
     /// Scratch of a field, and of two if `both`.
     fn new(network: &Diffractive, both: bool) -> Self {
@@ -181,8 +189,8 @@ impl Pass {
         self.network.of_constants(sums, &self.parameters)
     }
 
-    /// What the cotangents of the readings say; those of the drives go to `of_inputs`, and those of the gaps are found
-    /// without it.
+    /// What the cotangents of the readings say; those of the drives go to `of_inputs`. Those of the gaps are computed only
+    /// where it is `None`.
     fn pull_back(&self, cotangents: &DMatrix<f32>, of_inputs: Option<&mut DMatrix<f32>>) -> Sums {
         let Self { network, powers, .. } = self;
         let (saturation, sensitivity) = (network.saturation(), network.sensitivity());
@@ -198,7 +206,6 @@ impl Pass {
             }
         }
         let (planes, pixels) = (network.gaps.len(), network.pixels());
-        let waves = network.waves();
         let blocks = open.as_slice().par_chunks(LANES * bins);
         let blocks = blocks.zip(self.fields.par_chunks(planes * pixels));
         // One partial sum a block, added in the order of the blocks: the same bits on any number of threads.
@@ -209,14 +216,15 @@ impl Pass {
                 let scratch = || Scratch::new(network, false);
                 let blocks = blocks.zip(of_inputs).map_init(scratch, |scratch, one| {
                     let ((of, fields), of_inputs) = one;
-                    self.pull_back_block(of, fields, Some(of_inputs), &waves, scratch)
+                    self.pull_back_block(of, fields, Ends::Drives(of_inputs), scratch)
                 });
                 blocks.collect()
             }
             None => {
                 let scratch = || Scratch::new(network, true);
+                let waves = network.waves();
                 let blocks = blocks.map_init(scratch, |scratch, (of, fields)| {
-                    self.pull_back_block(of, fields, None, &waves, scratch)
+                    self.pull_back_block(of, fields, Ends::Gaps(&waves), scratch)
                 });
                 blocks.collect()
             }
@@ -230,8 +238,7 @@ impl Pass {
         &self,
         of_readings: &[f32],
         fields: &[Wave],
-        of_inputs: Option<&mut [f32]>,
-        waves: &[Complex32],
+        ends: Ends<'_>,
         Scratch { field, other, lines: [line, of_line] }: &mut Scratch,
     ) -> Sums {
         let network = &self.network;
@@ -245,14 +252,14 @@ impl Pass {
                     for row in field.chunks_exact_mut(side) {
                         grid.fourier.forward(row);
                     }
-                    if !other.is_empty() {
+                    if let Ends::Gaps(waves) = ends {
                         other.copy_from_slice(&fields[plane * pixels..][..pixels]);
                         for row in other.chunks_exact_mut(side) {
                             grid.fourier.forward(row);
                         }
                         sums.gaps[plane] = grid.slopes(waves, other, field, [line, of_line]);
                     }
-                    if plane == 0 && of_inputs.is_none() {
+                    if plane == 0 && matches!(ends, Ends::Gaps(_)) {
                         break;
                     }
                     grid.cross(gap, true, field, line);
@@ -271,7 +278,7 @@ impl Pass {
                         }));
                     }
                 }
-                if let Some(of_inputs) = of_inputs {
+                if let Ends::Drives(of_inputs) = ends {
                     network.launch_back(field, of_inputs);
                 }
             },

@@ -11,18 +11,35 @@ pub(super) struct Window {
     pub block: usize,
     /// First row and column.
     first: usize,
+    /// Pixels a side of the grid.
+    side: usize,
 }
 
 impl Window {
     /// `blocks` blocks a side in a grid of `side` pixels.
     pub fn new(blocks: usize, side: usize) -> Self {
         let block = side / blocks;
-        Self { blocks, block, first: (side - block * blocks) / 2 }
+        Self { blocks, block, first: (side - block * blocks) / 2, side }
     }
 
-    /// Rows or columns of `block`.
+    /// Number of blocks.
+    pub fn count(&self) -> usize {
+        self.blocks * self.blocks
+    }
+
+    /// Calls `visit` with the place in the grid of each pixel of the block `number`.
     #[inline(always)]
-    pub fn places(&self, block: usize) -> Range<usize> {
+    pub fn each_pixel(&self, number: usize, mut visit: impl FnMut(usize)) {
+        for y in self.places(number / self.blocks) {
+            for x in self.places(number % self.blocks) {
+                visit(y * self.side + x);
+            }
+        }
+    }
+
+    /// Rows or columns of a block.
+    #[inline(always)]
+    fn places(&self, block: usize) -> Range<usize> {
         let start = self.first + block * self.block;
         start..start + self.block
     }

@@ -106,18 +106,17 @@ impl Host {
         }
         let interface = &description.interface;
         let payload = largest_payload(greeting.largest_frame as usize);
-        let encoding = self.encoding_for(&greeting, interface);
+        let encoding = self.encoding.taken_by(&greeting, interface);
         let shot = Work::Play.largest_shot(encoding, interface);
         let most = usize::from(u16::MAX);
         if shot.channels > most || payload < shot.bytes || payload < 16 {
             let of_floats = interface.has_raster() && encoding != Encoding::Spikes;
             return Err(format!(
-                "a shot of {} channels and {} bytes does not fit its largest frame of {} bytes, and {most} channels{}",
+                "a shot of {} channels and {} bytes does not fit a frame, which holds at most {payload} bytes and {most} channels{}",
                 shot.channels,
                 shot.bytes,
-                greeting.largest_frame,
                 if of_floats {
-                    "; it has a raster, and does not take play spikes, which need a bit a cell"
+                    "; it has a raster, but does not take play spikes, one bit a cell"
                 } else {
                     ""
                 }

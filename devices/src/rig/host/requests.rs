@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use super::Host;
 use super::state::{Identity, Pending, Request, Safety, State, Tempo};
-use crate::Interface;
 use crate::rig::frame::{Header, Kind, largest_payload};
-use crate::rig::message::Greeting;
-use crate::rig::values::{Encoding, write_floats};
+use crate::rig::values::write_floats;
 use crate::rig::work::Work;
 
 impl Host {
@@ -16,11 +14,6 @@ impl Host {
         self.epoch = self.epoch.wrapping_add(1).max(1);
         self.unsent = Some(0);
         self.again.retain(|request| matches!(request, Request::Shots { .. }));
-    }
-
-    /// The encoding of shots: of rasters, bits wherever the device takes them.
-    pub(super) fn encoding_for(&self, greeting: &Greeting, interface: &Interface) -> Encoding {
-        encoding_of(self.encoding, greeting, interface)
     }
 
     /// Whether the next new request has shots.
@@ -57,7 +50,7 @@ impl Host {
             return None;
         }
         let request = self.again.pop_front().or_else(|| {
-            let encoding = encoding_of(self.encoding, greeting, &description.interface);
+            let encoding = self.encoding.taken_by(greeting, &description.interface);
             let largest = self.work.largest_shot(encoding, &description.interface);
             let most = (payload / largest.bytes).min(usize::from(u16::MAX));
             let most = most.min(frame_size.shots());
@@ -104,7 +97,7 @@ impl Host {
         let sequence = self.base.wrapping_add(place as u32);
         let identity = self.identity.as_ref().expect("requests are made for a known device");
         let interface = &identity.description.interface;
-        let encoding = self.encoding_for(&identity.greeting, interface);
+        let encoding = self.encoding.taken_by(&identity.greeting, interface);
         let pending = &mut self.pending[place];
         let first_time = pending.sent.is_none();
         pending.due = false;
@@ -158,15 +151,5 @@ impl Host {
         }
         // The frame is still in the encoder; it is borrowed again after the timer is set.
         self.encoder.last()
-    }
-}
-
-fn encoding_of(chosen: Encoding, greeting: &Greeting, interface: &Interface) -> Encoding {
-    if greeting.spikes && interface.has_raster() {
-        return Encoding::Spikes;
-    }
-    match chosen {
-        Encoding::Codes if greeting.codes => Encoding::Codes,
-        _ => Encoding::Floats,
     }
 }

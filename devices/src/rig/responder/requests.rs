@@ -199,7 +199,7 @@ impl Responder {
         let is_read = encoding.read(channels, frame.payload, values.as_mut_slice());
         if !(fits && is_read && answer_fits) {
             let text = format!(
-                "{shots} shots of {} channels in {} bytes; a shot has {} channels in {} bytes, and no bit behind them",
+                "{shots} shots of {} channels in {} bytes; a shot has {} channels in {} bytes, and the bits behind a raster's last cell must be 0",
                 header.channels,
                 frame.payload.len(),
                 shot.channels,
