@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
 use crate::raster::{self, Side};
+use crate::shot_sampler::ShotSampler;
 use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Stands in front of a device: clamps every drive and parameter into its channel's range, counts
@@ -38,6 +39,7 @@ pub struct Boundary {
     counts: BoundaryCounts,
     /// `counts.shots`, for other threads.
     seen: ShotCounter,
+    sampler: ShotSampler,
 }
 
 /// Counts of a [`Boundary`].
@@ -74,6 +76,7 @@ impl Boundary {
             parameters_of_each: DMatrix::zeros(0, 0),
             counts: BoundaryCounts::default(),
             seen: ShotCounter::default(),
+            sampler: ShotSampler::default(),
         }
     }
 
@@ -93,6 +96,12 @@ impl Boundary {
     #[must_use]
     pub fn counter(&self) -> ShotCounter {
         self.seen.clone()
+    }
+
+    /// A sampler of the shots for another thread.
+    #[must_use]
+    pub fn sampler(&self) -> ShotSampler {
+        self.sampler.clone()
     }
 
     /// Values clamped so far, data and parameters together.
@@ -163,6 +172,7 @@ impl PhysicalLayer for Boundary {
         let parameters =
             clamped_to(&interface.parameters, stray_parameters, parameters, &mut self.parameters);
         self.layer.measure(inputs, parameters, outputs)?;
+        self.sampler.offer(shots, inputs.as_slice(), outputs.as_slice());
         self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
         check_measurements(self.layer.interface(), outputs.as_slice())
     }
@@ -193,6 +203,7 @@ impl PhysicalLayer for Boundary {
             &mut self.parameters_of_each,
         );
         self.layer.measure_each(inputs, parameters, outputs)?;
+        self.sampler.offer(shots, inputs.as_slice(), outputs.as_slice());
         self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
         check_measurements(self.layer.interface(), outputs.as_slice())
     }

@@ -85,6 +85,7 @@ pub mod recording;
 #[cfg(feature = "rig")]
 pub mod rig;
 mod saturation;
+pub mod shot_sampler;
 pub mod shots;
 pub mod simulated;
 pub mod slew;
@@ -108,6 +109,7 @@ pub use layer::{PhysicalLayer, measure_runs, runs_of_equal_parameters};
 pub use matrix_product::multiply;
 pub use nalgebra;
 pub use part::Part;
+pub use shot_sampler::{SampledShot, ShotSampler};
 pub use shots::{ShotRun, Shots};
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;
