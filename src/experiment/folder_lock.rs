@@ -16,6 +16,9 @@ use crate::Error;
 pub(super) const FILE: &str = ".lock";
 /// Number of attempts, and the pause between them, to read the owner of a lock while its file is empty.
 const UNSIGNED_LOOKS: usize = 25;
+/// Number of attempts to take a lock whose owner is known: a process that looks whether a folder is locked holds the lock
+/// for an instant.
+const SIGNED_LOOKS: usize = 3;
 const UNSIGNED_PAUSE: Duration = Duration::from_millis(10);
 const WRITABLE: &str = "name a folder that can be written with option `out`";
 
@@ -45,7 +48,8 @@ impl FolderLock {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) => {
                     let owner = owner_of(&mut file);
-                    if owner.is_none() && look < UNSIGNED_LOOKS {
+                    let looks = if owner.is_none() { UNSIGNED_LOOKS } else { SIGNED_LOOKS };
+                    if look < looks {
                         thread::sleep(UNSIGNED_PAUSE);
                         continue;
                     }
@@ -83,6 +87,16 @@ impl Drop for FolderLock {
     }
 }
 
+/// Whether a process has locked `folder`; `None` if the file system has no locks.
+pub(super) fn is_locked(folder: &Path) -> Option<bool> {
+    let Ok(file) = File::open(folder.join(FILE)) else { return Some(false) };
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
+    }
+}
+
 /// The owner of the lock on `file`, in words; `None` if the file is empty or the system does not allow reading it.
 fn owner_of(file: &mut File) -> Option<String> {
     let mut owner = String::new();
@@ -108,10 +122,7 @@ fn shortened(command: &str) -> String {
 /// Description of this process.
 fn owner() -> String {
     let program = shortened(&provenance::command_line());
-    let computer = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok())
-        .map_or_else(String::new, |name| format!(" on {}", name.trim()));
+    let computer = provenance::computer().map_or_else(String::new, |name| format!(" on {name}"));
     let (pid, since) = (std::process::id(), provenance::now());
     format!("process {pid}{computer} (`{program}`, since {since})\n")
 }

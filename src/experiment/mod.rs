@@ -32,6 +32,7 @@ pub mod fidelity_words;
 mod folder_lock;
 pub mod judged;
 mod keeper;
+pub mod live;
 pub mod meta;
 mod npy;
 pub mod options;

@@ -155,6 +155,14 @@ pub(super) fn devices_in_words(recipe: &Recipe, laboratory: &Laboratory) -> Vec<
     recipe.devices.iter().map(|(name, entry)| (name.clone(), in_words(entry))).collect()
 }
 
+/// Name of this computer, if it is known.
+pub(crate) fn computer() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").or_else(|_| std::env::var("COMPUTERNAME")).ok())?;
+    Some(name.trim().to_owned())
+}
+
 /// The present date to the minute, such as `2026-11-28 07:30 UTC`.
 pub(super) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

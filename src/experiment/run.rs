@@ -15,6 +15,7 @@ use super::calibrated::{self, Calibrated, CalibrationSummary};
 use super::checkpoint::Checkpoint;
 use super::feasible;
 use super::keeper::Keeper;
+use super::live::LiveRun;
 use super::options::{CHECKPOINTS_EVERY, RunOptions};
 use super::provenance::Spent;
 use super::recipe::{DeviceEntry, Recipe, Requirement};
@@ -194,7 +195,12 @@ impl<'a> Run<'a> {
         observer: &mut dyn Observer,
     ) -> Result<(Summary, RunFolder), Error> {
         let folder = RunFolder::at(self.folder.path());
-        self.carry_out(checkpoint, observer).map_err(|error| with_advice(&folder, error))
+        let (laboratory, epochs) = (&self.experiment.laboratory, self.recipe.training.epochs);
+        let mut live = LiveRun::start(folder.path(), laboratory, epochs, observer);
+        let result =
+            self.carry_out(checkpoint, &mut live).map_err(|error| with_advice(&folder, error));
+        live.end(result.as_ref().map(|_| ()));
+        result
     }
 
     fn carry_out(

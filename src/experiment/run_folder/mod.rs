@@ -29,7 +29,7 @@ impl RunFolder {
     /// Name of the resolved recipe.
     pub const RECIPE: &'static str = "recipe.toml";
     /// Name of the file about the beginning of the run.
-    pub(super) const BEGUN: &'static str = "begun.json";
+    pub const BEGUN: &'static str = "begun.json";
     /// Name of the metrics, one line per epoch.
     pub const METRICS: &'static str = "metrics.jsonl";
     /// Name of the correlations between units of regularised stages.
