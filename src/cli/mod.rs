@@ -17,6 +17,7 @@ mod schema;
 mod serve;
 mod train;
 mod transfer;
+mod watch;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -99,6 +100,8 @@ enum Command {
     Transfer(transfer::Transfer),
     /// Learn a plasticity rule over many small tasks, and compare it with backpropagation.
     MetaTrain(meta_train::MetaTrain),
+    /// Show runs on a page in the browser while they train, and stop them from there.
+    Watch(watch::Watch),
     /// Rewrite the report page of a results folder from its files.
     Report(report::Report),
     /// Create a starter folder: recipes, a rig in Python, and a README that explains them.
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
         Command::MetaTrain(command) => meta_train::run(&command),
+        Command::Watch(command) => watch::run(&command),
         Command::Report(command) => report::run(&command),
         Command::New(command) => new::run(&command),
         Command::Schema => schema::run(),

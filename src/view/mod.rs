@@ -1,7 +1,8 @@
-//! Views on a terminal: progress bars and plain lines, or a training on the whole terminal.
+//! Views: progress bars and plain lines, a training on the whole terminal, and runs on a page in the browser.
 
 mod console;
 mod dashboard;
+pub mod live;
 mod progress;
 pub mod terminal;
 mod training;
