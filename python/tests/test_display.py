@@ -8,6 +8,7 @@ import math
 import re
 import sys
 import types
+import urllib.request
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -325,3 +326,15 @@ def test_a_terminal_has_one_line_with_the_time_left(
             assert line.startswith(f"\rtrain: {done}/1000{left}"), line
             clock[0] += 10
     assert terminal.getvalue().endswith("\r") and "\n" not in terminal.getvalue()
+
+
+def test_the_live_view_is_a_frame_of_this_computer(tmp_path: Path) -> None:
+    with tp.live(tmp_path, height=500) as view:
+        assert view.url.startswith("http://127.0.0.1:")
+        html = view._repr_html_()
+        assert f'src="{view.url}"' in html and 'height="500"' in html
+        with urllib.request.urlopen(view.url) as page:
+            assert b"EventSource" in page.read()
+    assert view._server.returncode is not None, "it has ended"
+    with pytest.raises(tp.RecipeError, match="is not a folder"):
+        tp.live(tmp_path / "none")

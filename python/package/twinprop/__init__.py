@@ -18,6 +18,7 @@ from .devices import Device, device, open_device, simulate
 from .errors import *  # noqa: F403
 from .errors import __all__ as _errors
 from .history import Epoch, History
+from .live_view import LiveView, live
 from .network import Network, Physical
 from .own_twin import OwnTwin, twin
 from .plots import Figure
@@ -32,6 +33,7 @@ __all__ = [
     "Figure",
     "History",
     "Interface",
+    "LiveView",
     "Look",
     "Network",
     "OwnTwin",
@@ -43,6 +45,7 @@ __all__ = [
     "complex_bank",
     "calibrate",
     "device",
+    "live",
     "load",
     "load_twin",
     "open_device",
