@@ -108,7 +108,7 @@ impl Differentiable for LifChip {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let readings = self.readings(inputs, parameters, cotangents.nrows());
         let pass = Pass::new(self, inputs, parameters);
-        pass.vjp(&readings, cotangents, input_cotangents, parameter_cotangents);
+        pass.vjp(&readings, cotangents, Some(input_cotangents), parameter_cotangents);
         Ok(())
     }
 
