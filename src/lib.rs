@@ -59,7 +59,8 @@
 //! # Features
 //!
 //! `cli` (default) is the command line with its terminal display, `png` (default) writes figures as PNG beside
-//! SVG, `serial` (default) opens serial ports. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
+//! SVG, `serial` (default) opens serial ports. `nir` reads and writes spiking networks as NIR files, and needs the C library
+//! HDF5. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
 
 #![warn(
     clippy::print_stdout,
@@ -75,6 +76,8 @@ pub mod error;
 pub mod experiment;
 pub mod loss;
 pub mod network;
+#[cfg(feature = "nir")]
+pub mod nir;
 pub mod report;
 pub mod rules;
 pub mod training;

@@ -14,14 +14,14 @@ use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
 use super::renamed::Renamed;
-use super::run_folder::Usages;
+use super::run_folder::{Usages, load_state};
 use super::served::Served;
 use super::trained_on::{ChangedPart, TrainedOn, adopt, refuse};
 use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
 use crate::loss::{Loss, LossConfig};
-use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
+use crate::network::{Instrument, Laboratory, Network, ShotWatch, Source, TensorDevice};
 use crate::training::{Observer, Task, warn};
 
 /// A network with its devices and its data.
@@ -40,6 +40,8 @@ pub struct Experiment {
     pub trained_on: TrainedOn,
     /// Differences from the data and devices of the reopened run that were allowed, one sentence each.
     pub changes: Vec<String>,
+    /// Whether the network has the initial parameters of a file, which its first shots leave as they are.
+    pub(super) is_initialised: bool,
 }
 
 /// Which of an experiment's data and devices are available.
@@ -201,6 +203,7 @@ pub fn prepare(
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
     let mut experiment = open(recipe, setup, given, observer)?;
+    experiment.load_initial(recipe, setup)?;
     experiment.play_first_shots(recipe.seed, setup.backend, observer)?;
     Ok(experiment)
 }
@@ -351,10 +354,33 @@ pub fn open(
         }
         _ => recipe.training.loss(&split)?,
     };
-    Ok(Experiment { split, loss, network, laboratory, recordings, trained_on, changes })
+    let is_initialised = false;
+    Ok(Experiment {
+        split,
+        loss,
+        network,
+        laboratory,
+        recordings,
+        trained_on,
+        changes,
+        is_initialised,
+    })
 }
 
 impl Experiment {
+    /// Loads the initial parameters that `recipe` names, if it names a file.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the file is not found, or does not fit the network.
+    pub(super) fn load_initial(&mut self, recipe: &Recipe, setup: &Setup) -> Result<(), Error> {
+        let Some(path) = &recipe.initial_parameters else { return Ok(()) };
+        let path = setup.locator().find(path)?;
+        let advice = "which the network needs; name a file of a network with the same stages in `initial_parameters`, or leave it out";
+        load_state(&path, &mut self.network, setup.backend, advice)?;
+        self.is_initialised = true;
+        Ok(())
+    }
+
     /// Plays some training samples through the untrained network, which sets its scales and records the drives
     /// that it uses. Returns the shots used. Not needed for a network with a loaded state.
     ///
@@ -372,7 +398,10 @@ impl Experiment {
         let task =
             (shots > 0).then(|| self.begin_shots(observer, label, sample.len())).transpose()?;
         let x = to_tensor(&sample.features, backend);
-        let trace = self.network.initialise(x, &mut self.laboratory)?;
+        let trace = match self.is_initialised {
+            true => self.network.forward(x, &mut self.laboratory, Source::Measured, None)?,
+            false => self.network.initialise(x, &mut self.laboratory)?,
+        };
         let drives = self.network.task_drives(&trace, self.laboratory.instruments.len());
         for (instrument, drives) in self.laboratory.instruments.iter_mut().zip(drives) {
             instrument.task = drives;
