@@ -2,14 +2,15 @@
 //! simulators and chips read.
 //!
 //! ```text
-//! NIR, `CubaLIF`                                     the chip, one step of dt later
+//! NIR, `CubaLIF`                                     the chip, in steps of dt
 //! τ_syn dI/dt = −I + w_in S                          I[t] = (1 − 1/τ_s) I[t−1] + w_in x[t] / τ_s
 //! τ_mem dv/dt = (v_leak − v) + r I                   v[t] = (1 − 1/τ_m) v[t−1] + r I[t] / τ_m
 //! z = 1 where v > v_threshold; then v ← v_reset      s[t] = 1 where v[t] > ν; then v[t] ← 0
 //! ```
 //!
 //! On the left is the standard; on the right are its equations after a forward Euler step, with the current's new value in
-//! the membrane's equation. They are those of `lif_chip` ([`Population`]) for I = p / τ_s and
+//! the membrane's equation. They are those of `lif_chip`
+//! ([`Population`](twinprop_devices::neuromorphic::Population)) for I = p / τ_s and
 //!
 //! | NIR | value | unit |
 //! |---|---|---|
@@ -50,6 +51,7 @@ mod network;
 mod omission;
 mod recipe;
 mod run;
+mod walk;
 
 pub use self::import::Grid;
 pub use self::network::{Dense, Layer, SpikingNetwork};

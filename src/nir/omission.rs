@@ -7,7 +7,7 @@ use twinprop_devices::neuromorphic::LifChipConfig;
 
 use crate::Error;
 
-/// A part of a run that a graph leaves out, because NIR has nothing for it or because it is not wanted.
+/// A part of a run that a graph leaves out, because NIR has nothing for it or because its reader has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Omission {
@@ -23,19 +23,22 @@ pub enum Omission {
     Converters,
     /// Drift of constants.
     Drift,
+    /// Constants and gains that the twin has learned, one a neuron or synapse; those of the data sheet take their place.
+    Constants,
     /// The digital layers behind the spikes: simulators that have no integrator `I` read the rest.
     Readout,
 }
 
 impl Omission {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Refractory,
         Self::Noise,
         Self::SpikeLoss,
         Self::SpikeJitter,
         Self::Converters,
         Self::Drift,
+        Self::Constants,
         Self::Readout,
     ];
 
@@ -49,6 +52,7 @@ impl Omission {
             Self::SpikeJitter => "spike-jitter",
             Self::Converters => "converters",
             Self::Drift => "drift",
+            Self::Constants => "constants",
             Self::Readout => "readout",
         }
     }
@@ -131,8 +135,9 @@ pub(super) fn refuse(unsaid: &[Unsaid], omitted: &[Omission]) -> Result<Vec<Stri
         return Ok(unsaid.iter().map(|one| format!("left out: {}", line(one))).collect());
     }
     let keys: Vec<String> = refused.iter().map(|one| line(one)).collect();
-    let mut names: Vec<&str> = refused.iter().map(|one| one.what.name()).collect();
-    names.dedup();
+    let is_refused = |what: &Omission| refused.iter().any(|one| one.what == *what);
+    let names: Vec<&str> =
+        Omission::ALL.into_iter().filter(is_refused).map(Omission::name).collect();
     Err(Error::Usage(format!(
         "NIR cannot say {}; the exported network would play without it; leave it out with option `drop` {}",
         keys.join(", "),

@@ -11,6 +11,7 @@ use twinprop_devices::write_whole;
 
 use super::network::{Layer, SpikingNetwork};
 use crate::Error;
+use crate::experiment::Recipe;
 
 /// Name of the recipe.
 pub const RECIPE: &str = "recipe.toml";
@@ -28,9 +29,11 @@ impl SpikingNetwork {
     ///
     /// # Errors
     /// [`Error::Usage`] for what a recipe's chip cannot hold (constants of each neuron, synapses of neurons with themselves,
-    /// time constants of one step), and for a folder that has a recipe; [`Error::File`] if it cannot be written.
+    /// time constants of one step), and for a folder that has a recipe; [`Error::Recipe`] for a layer's name that is no
+    /// key of a recipe, or that two layers have; [`Error::File`] if it cannot be written.
     pub fn write_recipe(&self, folder: &Path) -> Result<(), Error> {
         let (recipe, tensors) = self.recipe()?;
+        Recipe::parse(&recipe)?;
         let advice = "name a folder that can be written";
         std::fs::create_dir_all(folder).map_err(Error::file(folder, advice))?;
         let [recipe_path, parameters] = [RECIPE, PARAMETERS].map(|name| folder.join(name));

@@ -45,7 +45,11 @@ impl SpikingNetwork {
     ) -> Result<Exported, Error> {
         let (reopening, given) = (Reopening::default(), Given::default());
         let trained = Trained::open_with(run, &reopening, AtHand::Nothing, given, observer)?;
-        let learn = &mut |name: &str, chip: &mut LifChip| trained.learned_constants(name, chip);
+        let is_nominal = omitted.contains(&Omission::Constants);
+        let learn = &mut |name: &str, chip: &mut LifChip| match is_nominal {
+            true => Ok(false),
+            false => trained.learned_constants(name, chip),
+        };
         export(&trained.recipe, &trained.experiment.network, learn, omitted)
     }
 
@@ -129,7 +133,8 @@ impl<'a> Export<'a> {
         is_short: bool,
     ) -> Result<(), Error> {
         let wrong = |problem: &str| {
-            let kind = stage.map_or("skip", Stage::kind);
+            let is_skip = matches!(config, StageConfig::Skip(_));
+            let kind = stage.filter(|_| !is_skip).map_or("skip", Stage::kind);
             Err(Error::Usage(format!("stage {place} of `network`, \"{kind}\": {problem}")))
         };
         match (config, stage) {
@@ -237,7 +242,9 @@ impl<'a> Export<'a> {
         if is_learned {
             self.notes.push(format!("`{name}`: constants and gains of each neuron and synapse as its twin has learned them"));
         } else if deviates {
-            self.notes.push(format!("`{name}`: constants of the data sheet; the true chip deviates from them, and its twin has not learned how"));
+            self.notes.push(format!(
+                "`{name}`: constants of the data sheet; the true chip deviates from them"
+            ));
         }
     }
 

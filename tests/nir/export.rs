@@ -155,6 +155,10 @@ fn learned_constants_are_exported_for_each_neuron() {
     assert_eq!(SpikingNetwork::read(&path, Grid::default()).unwrap(), network);
     let problem = refused(runs(), &["nir", "import", "learned.nir", "--to", "uneven"]);
     assert!(problem.contains("have different membrane times"), "{problem}");
+    let drop = ["nir", "export", "learned", "--to", "nominal.nir", "--drop", "constants"];
+    let said = printed(runs(), &drop);
+    assert!(said.contains("constants of the data sheet"), "{said}");
+    printed(runs(), &["nir", "import", "nominal.nir", "--to", "even"]);
 }
 
 #[test]

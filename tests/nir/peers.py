@@ -1,10 +1,10 @@
 """Plays a NIR graph in another simulator and prints what its output is, as JSON.
 
-python3 peers.py {nir,norse,snntorch} network.nir inputs.json
+python3 peers.py {nir,norse,snntorch,of_snntorch} network.nir inputs.json
 
 `inputs.json` has `dt` (seconds a step), `steps` to play, and `rasters` [sample][step][line]. `nir` prints the graph
 itself. The others print the sum over the steps of each output [sample][output], or the value of an output that is a sum
-already. Exit status 77: a package is not installed.
+already. `of_snntorch` writes a network of snnTorch's as `network.nir` and plays it. Exit status 77: a package is not installed.
 """
 
 import json
@@ -58,26 +58,65 @@ def in_snntorch(graph, dt):
     return import_from_nir(graph)
 
 
-def play(module, inputs, is_sum):
+def play(step_of, inputs, is_sum):
+    """The output's sum over the steps; `step_of` makes output and state of input and state."""
     import torch
 
     rasters = torch.tensor(inputs["rasters"], dtype=torch.float32)
     state, total = None, 0.0
-    for step in range(inputs["steps"]):
-        output, state = module(rasters[:, step], state)
-        total = output if is_sum else total + output
+    with torch.no_grad():
+        for step in range(inputs["steps"]):
+            output, state = step_of(rasters[:, step], state)
+            total = output if is_sum else total + output
     return total.tolist()
+
+
+def of_snntorch(path, inputs):
+    """Two layers of snnTorch's neurons with a synaptic current, as a graph and as they count."""
+    import nir
+    import snntorch
+    import torch
+    from snntorch.export_nir import export_to_nir
+    from snntorch.utils import reset
+
+    torch.manual_seed(2)
+    lines = len(inputs["rasters"][0][0])
+
+    def neurons(count, alpha, beta, threshold):
+        # Its export needs a value for each neuron.
+        values = [value * torch.ones(count) for value in (alpha, beta, threshold)]
+        alpha, beta, threshold = values
+        return snntorch.Synaptic(
+            alpha=alpha,
+            beta=beta,
+            threshold=threshold,
+            init_hidden=True,
+            reset_mechanism="zero",
+            reset_delay=False,
+        )
+
+    network = torch.nn.Sequential(
+        torch.nn.Linear(lines, 12, bias=False),
+        neurons(12, 0.8, 0.9, 0.7),
+        torch.nn.Linear(12, 5, bias=False),
+        neurons(5, 0.75, 0.95, 0.5),
+    )
+    nir.write(path, export_to_nir(network, torch.zeros(lines)))
+    reset(network)
+    return play(lambda x, state: (network(x), state), inputs, False)
 
 
 def main():
     simulator, path, inputs = sys.argv[1:]
     import nir
 
-    graph = nir.read(path)
     if simulator == "nir":
-        return graph_as_json(graph)
+        return graph_as_json(nir.read(path))
     with open(inputs, encoding="utf8") as file:
         inputs = json.load(file)
+    if simulator == "of_snntorch":
+        return of_snntorch(path, inputs)
+    graph = nir.read(path)
     is_sum = any(isinstance(node, nir.I) for node in graph.nodes.values())
     make = {"norse": in_norse, "snntorch": in_snntorch}[simulator]
     return play(make(graph, inputs["dt"]), inputs, is_sum)

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use twinprop::nir::SpikingNetwork;
+use twinprop::nir::{Grid, SpikingNetwork};
 
 use super::networks::{STEPS, dense, layer, network, plain_counts, rasters, spikes, uneven};
 
@@ -44,20 +44,30 @@ fn played(
     rasters: &[Vec<f32>],
 ) -> Option<Vec<Vec<f64>>> {
     let folder = tempfile::tempdir().unwrap();
-    let [graph, inputs] = ["network.nir", "inputs.json"].map(|name| folder.path().join(name));
+    let graph = folder.path().join("network.nir");
     network.write(&graph).unwrap();
-    let rasters: Vec<Vec<&[f32]>> =
-        rasters.iter().map(|raster| raster.chunks(network.lines()).collect()).collect();
     let steps = network.steps - network.layers.len();
-    let values = json!({ "dt": network.step_seconds, "steps": steps, "rasters": rasters });
-    std::fs::write(&inputs, values.to_string()).unwrap();
-    Some(serde_json::from_value(peer(simulator, &graph, &inputs)?).unwrap())
+    outputs(simulator, &graph, (network.lines(), steps), rasters)
 }
 
-/// Holds the counts of the last population to those of `simulator`.
-fn holds_counts(simulator: &str, network: &SpikingNetwork) {
-    let rasters = rasters(SHOTS, network.lines());
-    let ours: Vec<Vec<f64>> = spikes(&rasters, network.lines())
+/// Outputs of `graph` in `simulator` for `rasters` of some lines, played for some steps of 0.1 ms.
+fn outputs(
+    simulator: &str,
+    graph: &Path,
+    (lines, steps): (usize, usize),
+    rasters: &[Vec<f32>],
+) -> Option<Vec<Vec<f64>>> {
+    let rasters: Vec<Vec<&[f32]>> =
+        rasters.iter().map(|raster| raster.chunks(lines).collect()).collect();
+    let values = json!({ "dt": 1e-4, "steps": steps, "rasters": rasters });
+    let inputs = graph.with_extension("json");
+    std::fs::write(&inputs, values.to_string()).unwrap();
+    Some(serde_json::from_value(peer(simulator, graph, &inputs)?).unwrap())
+}
+
+/// Our counts of the last population, `[sample][neuron]`, which rounding does not change.
+fn our_counts(network: &SpikingNetwork, rasters: &[Vec<f32>]) -> Vec<Vec<f64>> {
+    let ours: Vec<Vec<f64>> = spikes(rasters, network.lines())
         .iter()
         .map(|input| {
             let (plain, nearest) = plain_counts(network, input);
@@ -73,6 +83,13 @@ fn holds_counts(simulator: &str, network: &SpikingNetwork) {
     let total: f64 = ours.iter().flatten().sum();
     let cells = (SHOTS * STEPS * network.neurons()) as f64;
     assert!((0.02..0.8).contains(&(total / cells)), "{total} spikes in {cells} cells");
+    ours
+}
+
+/// Holds the counts of the last population to those of `simulator`.
+fn holds_counts(simulator: &str, network: &SpikingNetwork) {
+    let rasters = rasters(SHOTS, network.lines());
+    let ours = our_counts(network, &rasters);
     if let Some(theirs) = played(simulator, network, &rasters) {
         assert_eq!(ours, theirs, "{simulator}");
     }
@@ -147,6 +164,19 @@ fn norse_counts_the_same_spikes() {
 fn snntorch_counts_the_same_spikes() {
     let layers = vec![layer("a", 8, [10, 16], false, false), layer("b", 9, [16, 8], false, false)];
     holds_counts("snntorch", &network(layers, Vec::new()));
+}
+
+/// snnTorch writes `w_in` = τ_s and constants of 32 bits.
+#[test]
+fn what_snntorch_writes_plays_its_spikes() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = folder.path().join("theirs.nir");
+    let rasters = rasters(SHOTS, 10);
+    let Some(theirs) = outputs("of_snntorch", &graph, (10, STEPS - 2), &rasters) else { return };
+    let grid = Grid { step_seconds: Some(1e-4), steps: Some(STEPS) };
+    let network = SpikingNetwork::read(&graph, grid).unwrap();
+    assert_eq!(our_counts(&network, &rasters), theirs);
+    network.write_recipe(&folder.path().join("recipe")).unwrap();
 }
 
 /// The readout's sum over T − k steps has as much of the bias.

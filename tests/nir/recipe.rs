@@ -127,6 +127,10 @@ fn what_a_recipes_chip_cannot_hold_is_refused_by_name() {
     own.layers[0].population.synapses[9 * 12] = 0.25;
     let problem = refusal(&own);
     assert!(problem.contains("synapse of neuron 0 with itself"), "{problem}");
+    let mut twice = even();
+    twice.layers[1].name = "first".to_owned();
+    let problem = refusal(&twice);
+    assert!(problem.contains("first") && problem.contains("duplicate"), "{problem}");
     let mut short = even();
     short.layers[1].population.neurons.synaptic_time.fill(1.0);
     let problem = refusal(&short);
