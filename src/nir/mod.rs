@@ -46,6 +46,7 @@
 
 mod constants;
 mod export;
+mod file;
 mod import;
 mod network;
 mod omission;
