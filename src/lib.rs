@@ -51,6 +51,7 @@
 //! | no recipe: a network built by hand | [`training::Trainer`], `examples/without_recipe.rs` |
 //! | arrays in memory | [`data::Split::new`], `examples/own_loss.rs` |
 //! | a recipe | [`experiment::Recipe`], [`experiment::train`] |
+//! | a spiking network of another simulator, or for one | module `nir`, with the feature `nir` |
 //! | a progress bar or a log of your own | [`training::Observer`] |
 //!
 //! The modules build on each other, from the bottom: [`devices`] and [`calibration`], which are crates of their own,

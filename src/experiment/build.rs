@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::{DigitalTwin, RangeMap, TwinConfig, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions, ServedTwin};
@@ -14,14 +13,14 @@ use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice
 use super::assemble::assemble;
 use super::recipe::{Recipe, RigConfig};
 use super::renamed::Renamed;
-use super::run_folder::{Usages, load_state};
+use super::run_folder::Usages;
 use super::served::Served;
 use super::trained_on::{ChangedPart, TrainedOn, adopt, refuse};
 use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
 use crate::loss::{Loss, LossConfig};
-use crate::network::{Instrument, Laboratory, Network, ShotWatch, Source, TensorDevice};
+use crate::network::{Instrument, Laboratory, Network, TensorDevice};
 use crate::training::{Observer, Task, warn};
 
 /// A network with its devices and its data.
@@ -100,7 +99,7 @@ impl<'a> Setup<'a> {
     }
 
     /// Finds the files of the data and devices.
-    fn locator(&self) -> Locator {
+    pub(super) fn locator(&self) -> Locator {
         match self.trained_on {
             Some(_) => Locator::of_run(self.folder, self.data_dir),
             None => Locator::new(self.folder, self.data_dir),
@@ -365,72 +364,6 @@ pub fn open(
         changes,
         is_initialised,
     })
-}
-
-impl Experiment {
-    /// Loads the initial parameters that `recipe` names, if it names a file.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if the file is not found, or does not fit the network.
-    pub(super) fn load_initial(&mut self, recipe: &Recipe, setup: &Setup) -> Result<(), Error> {
-        let Some(path) = &recipe.initial_parameters else { return Ok(()) };
-        let path = setup.locator().find(path)?;
-        let advice = "which the network needs; name a file of a network with the same stages in `initial_parameters`, or leave it out";
-        load_state(&path, &mut self.network, setup.backend, advice)?;
-        self.is_initialised = true;
-        Ok(())
-    }
-
-    /// Plays some training samples through the untrained network, which sets its scales and records the drives
-    /// that it uses. Returns the shots used. Not needed for a network with a loaded state.
-    ///
-    /// # Errors
-    /// Any error of a device.
-    pub fn play_first_shots(
-        &mut self,
-        seed: u64,
-        backend: &Device,
-        observer: &mut dyn Observer,
-    ) -> Result<u64, Error> {
-        let sample = self.split.first_samples(seed);
-        let shots = self.shots_of(sample.len());
-        let label = "first shots, through the untrained network";
-        let task =
-            (shots > 0).then(|| self.begin_shots(observer, label, sample.len())).transpose()?;
-        let x = to_tensor(&sample.features, backend);
-        let trace = match self.is_initialised {
-            true => self.network.forward(x, &mut self.laboratory, Source::Measured, None)?,
-            false => self.network.initialise(x, &mut self.laboratory)?,
-        };
-        let drives = self.network.task_drives(&trace, self.laboratory.instruments.len());
-        for (instrument, drives) in self.laboratory.instruments.iter_mut().zip(drives) {
-            instrument.task = drives;
-        }
-        if let Some(task) = task {
-            task.end(&format!(
-                "{shots} shots of {} samples set its scales and show the drives that it uses",
-                sample.len()
-            ))?;
-        }
-        Ok(shots)
-    }
-
-    /// Shots to play `samples` samples through the network once.
-    #[must_use]
-    pub fn shots_of(&self, samples: usize) -> u64 {
-        (self.network.shots_a_sample() * samples) as u64
-    }
-
-    /// Begins a task `label` that plays `samples` samples through the network once.
-    pub(super) fn begin_shots<'a>(
-        &self,
-        observer: &'a mut dyn Observer,
-        label: &str,
-        samples: usize,
-    ) -> Result<Task<'a>, Error> {
-        let total = self.shots_of(samples) as usize;
-        Task::of_shots(observer, label, total, &ShotWatch::new(&self.laboratory))
-    }
 }
 
 /// Opens a real device, and refuses one that differs from the recipe's model of it.
