@@ -49,8 +49,10 @@ fn chain(nodes: Vec<(&str, NirNode)>) -> NirGraph {
 
 fn read(graph: &NirGraph, grid: Grid) -> Result<SpikingNetwork, twinprop::Error> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("other.nir");
-    nir_rs::io::write(&path, graph).unwrap();
+    let [locked, path] = ["locked.nir", "other.nir"].map(|name| folder.path().join(name));
+    nir_rs::io::write(&locked, graph).unwrap();
+    // A program that another test starts meanwhile keeps HDF5's lock of what was written.
+    std::fs::copy(&locked, &path).unwrap();
     SpikingNetwork::read(&path, grid)
 }
 
