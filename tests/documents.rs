@@ -158,6 +158,7 @@ fn links_between_documents_have_existing_targets() {
         "bench/README.md",
         "docs/twin-is-bad.md",
         "docs/photonic-stack.md",
+        "docs/nir.md",
     ] {
         let text = document(name);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

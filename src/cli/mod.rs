@@ -8,6 +8,8 @@ mod ending;
 mod evaluate;
 mod meta_train;
 mod new;
+#[cfg(feature = "nir")]
+mod nir;
 mod observer;
 mod predict;
 mod recalibrate;
@@ -99,6 +101,10 @@ enum Command {
     Transfer(transfer::Transfer),
     /// Learn a plasticity rule over many small tasks, and compare it with backpropagation.
     MetaTrain(meta_train::MetaTrain),
+    /// Exchange spiking networks with other programs in NIR, the Neuromorphic Intermediate Representation.
+    #[cfg(feature = "nir")]
+    #[command(subcommand)]
+    Nir(nir::Nir),
     /// Rewrite the report page of a results folder from its files.
     Report(report::Report),
     /// Create a starter folder: recipes, a rig in Python, and a README that explains them.
@@ -138,6 +144,8 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Recalibrate(command) => recalibrate::run(&command),
         Command::Transfer(command) => transfer::run(&command),
         Command::MetaTrain(command) => meta_train::run(&command),
+        #[cfg(feature = "nir")]
+        Command::Nir(command) => nir::run(&command),
         Command::Report(command) => report::run(&command),
         Command::New(command) => new::run(&command),
         Command::Schema => schema::run(),

@@ -116,6 +116,12 @@ impl Physical {
         self.shots
     }
 
+    /// The parameters of shot `shot`, within range, in the device's units.
+    #[must_use]
+    pub fn setting(&self, shot: usize) -> DVector<f32> {
+        self.settings.of_shot(shot)
+    }
+
     /// The stage's output `[batch, width out]` from `readings` `[shots · batch, n_outputs]`, shot by shot.
     fn output(&self, readings: Tensor<2>) -> Tensor<2> {
         let seen = match &self.readings {
