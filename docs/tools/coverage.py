@@ -122,6 +122,28 @@ def run_folder():
     yield count
 
 
+MEASURED = ["experiments/README.md", "experiments/results.json", "bench/README.md", "docs/src/photonic-stack.md",
+            "devices/PROTOCOL.md", "src/data/sets/README.md"]
+# A level of confidence, and the length of a series in a recipe.
+CHOSEN = {"99 of 100", "8,000"}
+FIGURE = re.compile(r"\d[\d,]*\.\d+ ± \d+\.\d+|\d[\d,]*\.\d+(?= %)|\b0\.\d{2,}\b|\b\d{1,3}(?:,\d{3})+\b|\b\d+ of \d+\b")
+
+
+def figures():
+    """The figures in the text of the pages, outside of their blocks, that no document of measurements has."""
+    measured = "".join((sources.ROOT / name).read_text() for name in MEASURED)
+    flat, count = " ".join(measured.replace("**", "").split()), 0
+    for path in sorted((sources.ROOT / "docs/src").rglob("*.md")):
+        text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
+        if f"docs/src/{path.name}" in MEASURED:
+            continue
+        for figure in FIGURE.findall(" ".join(text.split())):
+            count += 1
+            if figure not in flat and figure not in CHOSEN:
+                yield f"{path.name} states {figure}, which no document of measurements has"
+    yield count
+
+
 def check(pages, python, packages):
     """Returns how many entries were compared of each kind, and the faults."""
     ids = {anchor for page in pages.values() for anchor in page.ids}
@@ -133,4 +155,5 @@ def check(pages, python, packages):
     counts = {kind: len(set(found)) for kind, found in wanted.items()}
     faults = [f"the book has no entry of {name}" for found in wanted.values() for name in dict.fromkeys(found) if name not in ids]
     *more, counts["files and fields"] = run_folder()
-    return counts, faults + more
+    *unmeasured, counts["figures"] = figures()
+    return counts, faults + more + unmeasured
