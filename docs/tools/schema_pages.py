@@ -150,13 +150,13 @@ def default_of(key, part, required):
 
 
 def range_of(structure, key, part):
-    stated = sources.ranges().get((structure, key))
+    stated = sources.ranges().get((structure, key.rsplit(".", 1)[-1]))
     if stated:
         return stated
-    if part.get("minimum") is not None:
-        return f"whole number from {part['minimum']}"
     inside = re.search(r"(between \d \S+ \d|\d to \d(?=[.,;])|above 0, at most 1|above zero, at most one|below one|more than 1|one or more)", part.get("description", ""))
-    return inside.group(1) if inside else ""
+    if inside:
+        return inside.group(1)
+    return "whole number" if part.get("minimum") is not None else ""
 
 
 def row(structure, key, part, required=()):

@@ -73,11 +73,11 @@ def ranges():
     """The allowed values of the fields of recipes' structures, by structure and field."""
     found = {}
     for text in rust_sources().values():
-        for struct, body in re.findall(r"^pub struct (\w+) \{\n(.*?)^\}", text, flags=re.S | re.M):
-            for attributes, field in re.findall(r"((?:^    #\[.*?\]\n)+)    pub (\w+):", body, flags=re.S | re.M):
-                named = re.search(r'deserialize_with = "validate::(\w+)"', attributes)
-                if named and named.group(1) in checks():
-                    found[struct, field] = checks()[named.group(1)]
+        for name, body in re.findall(r"^pub (?:struct|enum) (\w+) \{\n(.*?)^\}", text, flags=re.S | re.M):
+            fields = re.findall(r'deserialize_with = "validate::(\w+)"[^\n]*\)\]\n(?:\s*#\[[^\n]*\n)*\s*(?:pub )?(\w+):', body)
+            found |= {(name, field): checks()[check] for check, field in fields if check in checks()}
+            apart = re.findall(r'deserialize_with = "validate::(\w+)",\n.*?\)\]\n\s*(?:pub )?(\w+):', body, flags=re.S)
+            found |= {(name, field): checks()[check] for check, field in apart if check in checks() and (name, field) not in found}
     return found
 
 
