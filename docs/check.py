@@ -32,7 +32,9 @@ def build(folder):
     if not mdbook:
         raise SystemExit("mdbook is not installed: `cargo install mdbook --locked`")
     environment = {**os.environ, "TWINPROP": sources.program()}
-    done = subprocess.run([mdbook, "build", str(DOCS), "--dest-dir", str(folder)], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [mdbook, "build", str(DOCS), "--dest-dir", str(folder)], env=environment, capture_output=True, text=True
+    )
     said = done.stdout + done.stderr
     if done.returncode or "WARN" in said or "ERROR" in said:
         raise SystemExit(f"mdbook: {said}")
@@ -41,12 +43,24 @@ def build(folder):
 def run_page(path, arguments):
     """Counts of a page's blocks, and its fault, if it has one."""
     start = time.monotonic()
-    needs_python = any(language == "python" and "no_run" not in options for language, options, *_ in blocks.blocks(path.read_text()))
+    needs_python = any(
+        language == "python" and "no_run" not in options for language, options, *_ in blocks.blocks(path.read_text())
+    )
     if needs_python and not arguments.python:
         found = list(blocks.blocks(path.read_text()))
-        return path, {"run": 0, "not run": sum(language in ("console", "python", "toml", "c") for language, *_ in found)}, None, 0.0
+        return (
+            path,
+            {"run": 0, "not run": sum(language in ("console", "python", "toml", "c") for language, *_ in found)},
+            None,
+            0.0,
+        )
     try:
-        return path, blocks.run(path, arguments.python or sys.executable, arguments.packages), None, time.monotonic() - start
+        return (
+            path,
+            blocks.run(path, arguments.python or sys.executable, arguments.packages),
+            None,
+            time.monotonic() - start,
+        )
     except blocks.Failure as failure:
         return path, {"run": 0, "not run": 0}, str(failure), time.monotonic() - start
 
@@ -64,8 +78,10 @@ def main():
             count, all_links, elsewhere, broken = links.check(pathlib.Path(folder))
             counts, missing = coverage.check(links.pages(pathlib.Path(folder)), arguments.python, arguments.packages)
         faults += broken + missing
-        summary += [f"{count} pages, {all_links} links ({elsewhere} to other sites, not followed)",
-                    ", ".join(f"{number} {kind}" for kind, number in counts.items()) + " compared"]
+        summary += [
+            f"{count} pages, {all_links} links ({elsewhere} to other sites, not followed)",
+            ", ".join(f"{number} {kind}" for kind, number in counts.items()) + " compared",
+        ]
     pages = sorted(path for path in (DOCS / "src").rglob("*.md") if (arguments.only or "") in str(path))
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda path: run_page(path, arguments), pages))

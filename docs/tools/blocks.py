@@ -1,7 +1,8 @@
 """The code blocks of a page, and how each is run.
 
 - `console`: lines that start with `$ ` are commands of one shell for the page. The lines below are printed by it, in this
-  order; `…` stands for any text, and a line `…` for any lines; numbers with a decimal point agree to a twentieth. A command that ends with `\\` goes on in the next line.
+  order; `…` stands for any text, and a line `…` for any lines; numbers with a decimal point agree to a twentieth. A
+  command that ends with `\\` goes on in the next line.
 - `python`: run in one interpreter for the page; a block `output` below it is what it prints, in the same way.
 - `python,file=NAME`, `toml,file=NAME`, `c,file=NAME`, `sh,file=NAME`: written to the page's folder.
 - `toml`: a part of a recipe; the program reads it in the place of the same keys of a complete recipe.
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import tomllib
 
+import schema_pages
 import sources
 
 LIMIT = 150
@@ -87,8 +89,15 @@ class Page:
     def start(self, name, command):
         if name not in self.processes:
             self.processes[name] = subprocess.Popen(
-                command, cwd=self.folder.name, env=self.environment, text=True, start_new_session=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                command,
+                cwd=self.folder.name,
+                env=self.environment,
+                text=True,
+                start_new_session=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
         return self.processes[name]
 
     def close(self):
@@ -158,33 +167,37 @@ class Page:
 
     def recipe(self, text):
         """Lets the program read a part of a recipe in a complete one."""
-        part, whole = tomllib.loads(text), tomllib.loads(RECIPE.read_text())
-        merged = {**whole, **part}
-        for table in ("training", "calibration"):
-            if table in part:
-                merged[table] = {**whole.get(table, {}), **part[table]}
-        if "devices" in part:
-            names = [stage["physical"]["device"] for stage in merged["network"] if isinstance(stage, dict) and "physical" in stage]
-            own = next(iter(part["devices"]))
-            merged["devices"] = {own: part["devices"][own]} | {name: part["devices"].get(name, whole["devices"].get(name, {})) for name in names}
-            merged["devices"] = {name: entry if "model" in entry or "rig" in entry or "given" in entry else {**whole["devices"]["shg"], **entry} for name, entry in merged["devices"].items()}
-            if not any(name in part["devices"] for name in names):
-                merged["network"] = json.loads(json.dumps(merged["network"]).replace('"device": "shg"', f'"device": "{own}"'))
-                merged["devices"] = {own: merged["devices"][own]}
+        merged = completed(tomllib.loads(text))
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write(toml_text(merged))
             file.flush()
             # An unknown device's name is refused after the recipe was read and checked.
-            done = subprocess.run([sources.program(), "device", "serve", file.name, "--name", "nobody", "--stdio"],
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            command = [sources.program(), "device", "serve", file.name, "--name", "nobody", "--stdio"]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if "name one of the recipe's devices" not in done.stderr:
             raise Failure(f"the program refuses this part of a recipe:\n{done.stderr}\n{toml_text(merged)}")
 
 
-def toml_text(recipe):
-    import schema_pages
+def completed(part):
+    """A part of a recipe with what it lacks from a complete one, table by table; its devices are those of that one."""
+    whole = tomllib.loads(RECIPE.read_text())
+    merged = whole | part
+    for table in ("training", "calibration"):
+        merged[table] = whole.get(table, {}) | part.get(table, {})
+    merged["devices"] = {
+        name: entry | part.get("devices", {}).get(name, {}) for name, entry in whole["devices"].items()
+    }
+    if unknown := part.get("devices", {}).keys() - whole["devices"].keys():
+        raise Failure(
+            f"a part of a recipe names the devices {sorted(unknown)}; {RECIPE.name} has {sorted(whole['devices'])}"
+        )
+    return merged
 
-    return "".join(f"{json.dumps(key)} = {schema_pages.toml(value)}\n" for key, value in recipe.items() if value is not None)
+
+def toml_text(recipe):
+    return "".join(
+        f"{json.dumps(key)} = {schema_pages.toml(value)}\n" for key, value in recipe.items() if value is not None
+    )
 
 
 def run(path, python, packages):
@@ -195,7 +208,9 @@ def run(path, python, packages):
         for place, (language, options, body, line) in enumerate(found):
             following = found[place + 1] if place + 1 < len(found) else ("", [], "", 0)
             file = next((option.removeprefix("file=") for option in options if option.startswith("file=")), None)
-            if language not in ("console", "python", "toml", "sh", "c") or (language in ("sh", "c") and not file and "no_run" not in options):
+            if language not in ("console", "python", "toml", "sh", "c") or (
+                language in ("sh", "c") and not file and "no_run" not in options
+            ):
                 if language in ("sh", "c"):
                     raise Failure(f"{path}:{line}: a block of {language} is a file, or `no_run`")
                 continue

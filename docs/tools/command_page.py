@@ -19,7 +19,11 @@ measure.serve()
 def names(text):
     """The subcommands that a help text lists."""
     block = re.search(r"^Commands:\n(.*?)\n\n", text, flags=re.S | re.M)
-    return [name for name in re.findall(r"^  ([a-z][a-z-]*)", block.group(1), flags=re.M) if name != "help"] if block else []
+    return (
+        [name for name in re.findall(r"^  ([a-z][a-z-]*)", block.group(1), flags=re.M) if name != "help"]
+        if block
+        else []
+    )
 
 
 def commands():
@@ -68,5 +72,14 @@ def page():
                 anchor = f'<a id="{name.replace(" ", "-")}{option}"></a>'
                 lines.append(f"| {anchor}`{form}` | {meaning.replace('|', chr(92) + '|').replace('<', '&lt;')} |")
         lines.append("")
-    return "\n".join([*lines, "## A rig's script {#rig-script}", "", "`python3 my_rig.py` with the helper `twinprop_rig.py`:",
-                      "", f"```text\n{rig_help().strip()}\n```", ""])
+    return "\n".join(
+        [
+            *lines,
+            "## A rig's script {#rig-script}",
+            "",
+            "`python3 my_rig.py` with the helper `twinprop_rig.py`:",
+            "",
+            f"```text\n{rig_help().strip()}\n```",
+            "",
+        ]
+    )

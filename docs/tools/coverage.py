@@ -66,8 +66,12 @@ print(json.dumps(found))
 
 def errors():
     """The variants of the program's errors, by a search that knows nothing of the pages."""
-    for enum, path in [("Error", "src/error.rs"), ("DeviceError", "devices/src/error.rs"),
-                       ("RigError", "devices/src/rig/error.rs"), ("CalibrationError", "calibration/src/error.rs")]:
+    for enum, path in [
+        ("Error", "src/error.rs"),
+        ("DeviceError", "devices/src/error.rs"),
+        ("RigError", "devices/src/rig/error.rs"),
+        ("CalibrationError", "calibration/src/error.rs"),
+    ]:
         body = sources.rust_sources()[path].split(f"pub enum {enum} {{")[1].split("\n}\n")[0]
         yield from (f"{enum}.{name}" for name in re.findall(r"^    ([A-Z]\w+)[ ,({]", body, flags=re.M))
 
@@ -85,11 +89,30 @@ def written(folder):
     values = (sources.ROOT / "experiments/diabetes-optical.toml").read_text()
     (folder / "classes.toml").write_text(recipe)
     (folder / "values.toml").write_text(values)
-    quick = ["--set", "training.epochs=1", "--set", "calibration.shots=400", "--set", "calibration.test_shots=100",
-             "--set", "calibration.require=none", "--set", "calibration.fit.epochs=2"]
+    quick = [
+        "--set",
+        "training.epochs=1",
+        "--set",
+        "calibration.shots=400",
+        "--set",
+        "calibration.test_shots=100",
+        "--set",
+        "calibration.require=none",
+        "--set",
+        "calibration.fit.epochs=2",
+    ]
     equation = ["--set", "calibration.twin={ learned_physics = {} }", "--set", "training.bean={ strength = 1.0 }"]
     for command in [
-        ["train", "classes.toml", "--out", "a", "--tensorboard", "--set", "calibration.twin={ neural = { width = 8 } }", *quick],
+        [
+            "train",
+            "classes.toml",
+            "--out",
+            "a",
+            "--tensorboard",
+            "--set",
+            "calibration.twin={ neural = { width = 8 } }",
+            *quick,
+        ],
         ["train", "values.toml", "--out", "b", *quick, *equation],
         ["train", "classes.toml", "--out", "c", "--rule", "spsa", *quick],
     ]:
@@ -117,18 +140,30 @@ def run_folder():
     for heading, names_found in zip(["A run", "A line of `metrics.jsonl`", "`summary.json`"], found):
         stated = {name.split("/")[0] for name in first_column(text, heading)}
         count += len(stated)
-        yield from (f"run-folder.md does not have `{name}`, which a run writes" for name in sorted(names_found - stated))
-        yield from (f"run-folder.md has `{name}`, which no run writes" for name in sorted(stated - names_found - NOT_WRITTEN))
+        yield from (
+            f"run-folder.md does not have `{name}`, which a run writes" for name in sorted(names_found - stated)
+        )
+        yield from (
+            f"run-folder.md has `{name}`, which no run writes" for name in sorted(stated - names_found - NOT_WRITTEN)
+        )
     yield count
 
 
 # Tables written by hand that have all values of a structure of the schema.
 TABLES = {
-    "reference/stages.md": ["StageConfig", "LossConfig"], "concepts/rules.md": ["Rule"], "concepts/twins.md": ["TwinConfig"],
+    "reference/stages.md": ["StageConfig", "LossConfig"],
+    "concepts/rules.md": ["Rule"],
+    "concepts/twins.md": ["TwinConfig"],
     "concepts/designs.md": ["DesignConfig"],
 }
-MEASURED = ["experiments/README.md", "experiments/results.json", "bench/README.md", "docs/src/photonic-stack.md",
-            "devices/PROTOCOL.md", "src/data/sets/README.md"]
+MEASURED = [
+    "experiments/README.md",
+    "experiments/results.json",
+    "bench/README.md",
+    "docs/src/photonic-stack.md",
+    "devices/PROTOCOL.md",
+    "src/data/sets/README.md",
+]
 # A level of confidence, and the length of a series in a recipe.
 CHOSEN = {"99 of 100", "8,000"}
 FIGURE = re.compile(r"\d[\d,]*\.\d+ ± \d+\.\d+|\d[\d,]*\.\d+(?= %)|\b0\.\d{2,}\b|\b\d{1,3}(?:,\d{3})+\b|\b\d+ of \d+\b")
@@ -154,9 +189,17 @@ def tables(schema):
     count = 0
     for page, structures in TABLES.items():
         text = (sources.ROOT / "docs/src" / page).read_text()
-        stated = {name for line in text.splitlines() if line.startswith("| `") for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+        stated = {
+            name
+            for line in text.splitlines()
+            if line.startswith("| `")
+            for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+        }
         for structure in structures:
-            found = {name.split(".")[1] for name in keys({"properties": {}, "$defs": {structure: schema["$defs"][structure]}})} - {"given"}
+            found = {
+                name.split(".")[1]
+                for name in keys({"properties": {}, "$defs": {structure: schema["$defs"][structure]}})
+            } - {"given"}
             count += len(found)
             yield from (f"{page} has no row of `{name}`, a value of {structure}" for name in sorted(found - stated))
     yield count
@@ -167,11 +210,18 @@ def check(pages, python, packages):
     ids = {anchor for page in pages.values() for anchor in page.ids}
     schema = json.loads(sources.output("schema"))
     wanted = {
-        "keys": list(keys(schema)), "options": list(options()), "Python names": names(python, packages) if python else [],
+        "keys": list(keys(schema)),
+        "options": list(options()),
+        "Python names": names(python, packages) if python else [],
         "errors": [*errors(), *(f"twinprop.{name}" for name, _, _ in python_pages.errors())],
     }
     counts = {kind: len(set(found)) for kind, found in wanted.items()}
-    faults = [f"the book has no entry of {name}" for found in wanted.values() for name in dict.fromkeys(found) if name not in ids]
+    faults = [
+        f"the book has no entry of {name}"
+        for found in wanted.values()
+        for name in dict.fromkeys(found)
+        if name not in ids
+    ]
     *more, counts["files and fields"] = run_folder()
     *unmeasured, counts["figures"] = figures()
     *rows, counts["rows"] = tables(schema)

@@ -32,13 +32,17 @@ def page():
     lines = ["## In Python {#python-errors}", "", "| class | is also | meaning | cure |", "|---|---|---|---|"]
     for name, bases, meaning in python_pages.errors():
         above = ", ".join(f"`{base}`" for base in bases)
-        lines.append(f'| <a id="twinprop.{name}"></a>`{name}` | {above} | {schema_pages.cell(meaning)} | {cure("python", name, used)} |')
+        lines.append(
+            f'| <a id="twinprop.{name}"></a>`{name}` | {above} | {schema_pages.cell(meaning)} | {cure("python", name, used)} |'
+        )
     for enum, (title, path) in ENUMS.items():
         lines += ["", f"## {title} {{#{enum}}}", "", "| error | message | cure |", "|---|---|---|"]
         for name, message, meaning in sources.variants(path, enum):
             text = message.replace("{}", "…").replace("{0}", "…").replace("|", "\\|")
             shown = f"`{text}`" if text.strip("… :;{}") not in ("", "problem", "{problem", "source", "error") else ""
-            lines.append(f'| <a id="{enum}.{name}"></a>`{name}`: {schema_pages.cell(meaning)} | {shown} | {cure(enum, name, used)} |')
+            lines.append(
+                f'| <a id="{enum}.{name}"></a>`{name}`: {schema_pages.cell(meaning)} | {shown} | {cure(enum, name, used)} |'
+            )
     unknown = {(group, name) for group, names in cures().items() for name in names} - used
     if unknown:
         raise SystemExit(f"docs/cures.toml has cures for errors that do not exist: {sorted(unknown)}")

@@ -24,10 +24,7 @@ def recipe_keys():
     schema = schema_pages.schema()
     rows = [schema_pages.HEAD]
     for key, part in schema["properties"].items():
-        columns = [f'<a id="Recipe.{key}"></a>`{key}`', schema_pages.type_of(part), schema_pages.unit(key, part).replace("count", ""),
-                   schema_pages.range_of("Recipe", key, part), schema_pages.default_of(key, part, schema["required"]),
-                   schema_pages.cell(part.get("description", ""))]
-        rows.append("| " + " | ".join(columns) + " |")
+        rows.append(schema_pages.row("Recipe", key, part, schema["required"]))
     return "\n".join(rows)
 
 
@@ -37,6 +34,7 @@ PLACES = {
     "errors": errors_page.page,
     "devices": source_pages.device_table,
     "tasks": tasks_table.table,
+    "kinds": tasks_table.kinds,
 }
 
 
@@ -58,7 +56,7 @@ def pages_below(path):
             yield f"reference/{name}.md", title, text
     elif path == "reference/simulated-devices.md":
         for kind in schema_pages.kinds():
-            yield f"reference/device-{kind}.md", f"`{kind}`", source_pages.device_page(kind)
+            yield f"reference/device-{kind}.md", kind, source_pages.device_page(kind)
     elif path == "reference/python.md":
         for name, (title, _) in python_pages.PAGES.items():
             yield f"reference/python-{name}.md", title, f"# {title}\n\n{python_pages.page(name)}"
@@ -69,6 +67,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
 
 def outside(text, path):
     """Text whose links to files of the repository outside the book lead to their pages there; its figures are built in."""
+
     def moved(found):
         is_image, words, target, heading = found.groups()
         file = pathlib.Path(os.path.normpath(SOURCE / pathlib.Path(path).parent / target))
@@ -92,9 +91,19 @@ def chapters(items):
         chapters(chapter["sub_items"])
         chapter["content"] = outside(filled(chapter["content"]), chapter["path"])
         for place, (path, title, text) in enumerate(pages_below(chapter["path"]), 1):
-            chapter["sub_items"].append({"Chapter": {
-                "name": title, "content": text, "number": [*(chapter["number"] or []), place], "sub_items": [], "path": path,
-                "source_path": None, "parent_names": [*chapter["parent_names"], chapter["name"]]}})
+            chapter["sub_items"].append(
+                {
+                    "Chapter": {
+                        "name": title,
+                        "content": text,
+                        "number": [*(chapter["number"] or []), place],
+                        "sub_items": [],
+                        "path": path,
+                        "source_path": None,
+                        "parent_names": [*chapter["parent_names"], chapter["name"]],
+                    }
+                }
+            )
 
 
 def main():

@@ -48,8 +48,13 @@ def public():
     for page, (_, modules) in PAGES.items():
         for name in modules:
             own = OWN_NAMES.get(name)
-            found = RIG_NAMES if name == "rig" else all_of(module(name)) if own else [
-                public_name for public_name in defined(name) if public_name in exported]
+            found = (
+                RIG_NAMES
+                if name == "rig"
+                else all_of(module(name))
+                if own
+                else [public_name for public_name in defined(name) if public_name in exported]
+            )
             names |= {f"{own or 'twinprop'}.{public_name}": page for public_name in found}
     return names
 
@@ -61,7 +66,12 @@ def defined(name):
 def docstring(node):
     """A docstring as Markdown: examples of a console in fences."""
     text = ast.get_docstring(node) or ""
-    return re.sub(r"((?:^(?:>>>|\.\.\.)[^\n]*\n?(?:^(?!>>>|$)[^\n]+\n?)*)+)", lambda m: f"```pycon\n{m.group(1).rstrip()}\n```\n", text, flags=re.M)
+    return re.sub(
+        r"((?:^(?:>>>|\.\.\.)[^\n]*\n?(?:^(?!>>>|$)[^\n]+\n?)*)+)",
+        lambda m: f"```pycon\n{m.group(1).rstrip()}\n```\n",
+        text,
+        flags=re.M,
+    )
 
 
 def signature(node, skip_self):
@@ -84,7 +94,11 @@ def members(node):
     init = next((item for item in body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
     for place in [body, init.body if init else []]:
         for target, text in zip(place, place[1:]):
-            if isinstance(target, (ast.AnnAssign, ast.Assign)) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            if (
+                isinstance(target, (ast.AnnAssign, ast.Assign))
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
                 named = target.target if isinstance(target, ast.AnnAssign) else target.targets[0]
                 name = named.attr if isinstance(named, ast.Attribute) else named.id
                 if not name.startswith("_"):
@@ -92,20 +106,38 @@ def members(node):
     for item in body:
         if isinstance(item, ast.FunctionDef) and not item.name.startswith("_") and ast.get_docstring(item):
             is_property = "property" in decorators(item)
-            form = f"`{item.name}`" if is_property else f"`{item.name}({signature(item, 'staticmethod' not in decorators(item))})`"
+            form = (
+                f"`{item.name}`"
+                if is_property
+                else f"`{item.name}({signature(item, 'staticmethod' not in decorators(item))})`"
+            )
             yield item.name, form, docstring(item)
 
 
 def entry(name, node):
     short = name.rsplit(".", 1)[1]
     is_class = isinstance(node, ast.ClassDef)
-    init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None) if is_class else None
+    init = (
+        next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
+        if is_class
+        else None
+    )
     is_made = init and "Made by" not in (ast.get_docstring(node) or "")  # Others are made by a function.
     arguments = signature(init, True) if is_made else "" if is_class else signature(node, False)
-    lines = [f"## `{name}` {{#{name}}}", "", f"```python\n{short}({arguments})\n```" if arguments or not is_class else "", "", docstring(node), ""]
+    lines = [
+        f"## `{name}` {{#{name}}}",
+        "",
+        f"```python\n{short}({arguments})\n```" if arguments or not is_class else "",
+        "",
+        docstring(node),
+        "",
+    ]
     for member, form, text in members(node) if is_class else []:
         first, *rest = text.strip().split("\n\n")
-        lines += [f'- <a id="{name}.{member}"></a>{form}: {" ".join(first.split())}', *[_indented(part) for part in rest]]
+        lines += [
+            f'- <a id="{name}.{member}"></a>{form}: {" ".join(first.split())}',
+            *[_indented(part) for part in rest],
+        ]
     return "\n".join([*lines, ""])
 
 
@@ -122,12 +154,21 @@ def page(name):
             lines += [f"```text\n{about}\n```" if module_name == "rig" else about, ""]
     for full, place in public().items():
         if place == name:
-            node = next(defined(m)[full.rsplit(".", 1)[1]] for m in PAGES[name][1] if full.rsplit(".", 1)[1] in defined(m))
+            node = next(
+                defined(m)[full.rsplit(".", 1)[1]] for m in PAGES[name][1] if full.rsplit(".", 1)[1] in defined(m)
+            )
             lines.append(entry(full, node))
     if name == "rig":
-        methods = [item for item in defined("rig")["Device"].body if isinstance(item, ast.FunctionDef) and item.name in RIG_METHODS]
+        methods = [
+            item
+            for item in defined("rig")["Device"].body
+            if isinstance(item, ast.FunctionDef) and item.name in RIG_METHODS
+        ]
         lines += ["## The decorated function {#rig-device}", "", "`measure` is the function below `@rig(…)`.", ""]
-        lines += [f'- <a id="twinprop.rig.{m.name}"></a>`measure.{m.name}({signature(m, True)})`: {" ".join((ast.get_docstring(m) or "").split())}' for m in methods]
+        lines += [
+            f'- <a id="twinprop.rig.{m.name}"></a>`measure.{m.name}({signature(m, True)})`: {" ".join((ast.get_docstring(m) or "").split())}'
+            for m in methods
+        ]
     return "\n".join(lines)
 
 

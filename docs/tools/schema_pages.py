@@ -18,11 +18,22 @@ PAGES = {
     "designs": ("Designs", {"DesignConfig": "calibration.design"}),
     "training": ("Training", {"TrainingConfig": "training"}),
     "rules": ("Training rules", {"RulesConfig": "training.rules", "Rule": "training.rule"}),
-    "others": ("Adaptation, accounting, comparison", {
-        "AdaptConfig": "adaptation", "AccountingConfig": "accounting", "Column": "compare"}),
+    "others": (
+        "Adaptation, accounting, comparison",
+        {"AdaptConfig": "adaptation", "AccountingConfig": "accounting", "Column": "compare"},
+    ),
 }
 UNITS = {"seconds": "s", "joules": "J", "degrees": "°", "steps": "steps", "pixels": "pixels"}
-BY_NAME = {"_hz": "Hz", "_thz": "THz", "_fs2": "fs²", "_fs": "fs", "seconds": "s", "_db": "dB", "volts": "V", "bits": "bit"}
+BY_NAME = {
+    "_hz": "Hz",
+    "_thz": "THz",
+    "_fs2": "fs²",
+    "_fs": "fs",
+    "seconds": "s",
+    "_db": "dB",
+    "volts": "V",
+    "bits": "bit",
+}
 
 
 @functools.cache
@@ -115,13 +126,16 @@ def unit(key, part):
     if "number" not in kinds_of and "integer" not in kinds_of:
         return ""
     text = part.get("description", "")
-    found = re.search(r"\bin (rad|dB|Hz|GHz/mW|GHz|THz|mW|mm|µm|nm|fs²|A/V²|1/V|V|Ω|F|H|seconds|joules|degrees|steps|pixels)(?=[.,;: \n]|$)", text)
+    found = re.search(
+        r"\bin (rad|dB|Hz|GHz/mW|GHz|THz|mW|mm|µm|nm|fs²|A/V²|1/V|V|Ω|F|H|seconds|joules|degrees|steps|pixels)(?=[.,;: \n]|$)",
+        text,
+    )
     if found:
         return UNITS.get(found.group(1), found.group(1))
     named = next((unit for ending, unit in BY_NAME.items() if key.endswith(ending)), None)
     if named:
         return named
-    return "1" if "number" in kinds_of else "count"
+    return "1" if "number" in kinds_of else ""
 
 
 def type_of(part):
@@ -131,7 +145,14 @@ def type_of(part):
         return many + link(child)
     types = part.get("type", "any")
     types = [types] if isinstance(types, str) else [name for name in types if name != "null"]
-    words = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "array": "list", "object": "table"}
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+        "array": "list",
+        "object": "table",
+    }
     text = " or ".join(words.get(name, name) for name in types)
     if "items" in part:
         text = f"list of {type_of(part['items'])}"
@@ -153,7 +174,10 @@ def range_of(structure, key, part):
     stated = sources.ranges().get((structure, key.rsplit(".", 1)[-1]))
     if stated:
         return stated
-    inside = re.search(r"(between \d \S+ \d|\d to \d(?=[.,;])|above 0, at most 1|above zero, at most one|below one|more than 1|one or more)", part.get("description", ""))
+    inside = re.search(
+        r"(between \d \S+ \d|\d to \d(?=[.,;])|above 0, at most 1|above zero, at most one|below one|more than 1|one or more)",
+        part.get("description", ""),
+    )
     if inside:
         return inside.group(1)
     return "whole number" if part.get("minimum") is not None else ""
@@ -161,12 +185,18 @@ def range_of(structure, key, part):
 
 def row(structure, key, part, required=()):
     place = f'<a id="{structure}.{key}"></a>`{key}`'
-    columns = [place, type_of(part), unit(key.rsplit(".", 1)[-1], part), range_of(structure, key, part),
-               default_of(key, part, required), cell(part.get("description", "")) + example(structure, key)]
+    columns = [
+        place,
+        cell(part.get("description", "")) + example(structure, key),
+        type_of(part),
+        unit(key.rsplit(".", 1)[-1], part),
+        range_of(structure, key, part),
+        default_of(key, part, required),
+    ]
     return "| " + " | ".join(columns) + " |"
 
 
-HEAD = "| key | type | unit | allowed | default | meaning |\n|---|---|---|---|---|---|"
+HEAD = "| key | meaning | type | unit | allowed | default |\n|---|---|---|---|---|---|"
 
 
 def table(structure):
@@ -178,7 +208,11 @@ def table(structure):
         lines += [about, ""]
     properties = definition.get("properties", {})
     if properties:
-        lines += [HEAD, *(row(structure, key, part, definition.get("required", [])) for key, part in properties.items()), ""]
+        lines += [
+            HEAD,
+            *(row(structure, key, part, definition.get("required", [])) for key, part in properties.items()),
+            "",
+        ]
     if isinstance(definition.get("additionalProperties"), dict):
         lines += [f"A table of names, each with a value: {type_of(definition['additionalProperties'])}.", ""]
     if "anyOf" in definition:
@@ -200,13 +234,24 @@ def choices(structure, options):
         for key, part in choice.get("properties", {}).items():
             child = name_of(part)
             more = link(child) if child else "table" if "properties" in part else type_of(part)
-            form = f"{{ {key} = {{ … }} }}" if child or "properties" in part or part.get("type") == "object" else f"{{ {key} = … }}"
+            form = (
+                f"{{ {key} = {{ … }} }}"
+                if child or "properties" in part or part.get("type") == "object"
+                else f"{{ {key} = … }}"
+            )
             lines.append(f'| <a id="{structure}.{key}"></a>`{form}` | {more} | {text} |')
-            inner += [row(structure, f"{key}.{name}", below, [f"{key}.{wanted}" for wanted in part.get("required", [])])
-                      for name, below in part.get("properties", {}).items()]
+            inner += [
+                row(structure, f"{key}.{name}", below, [f"{key}.{wanted}" for wanted in part.get("required", [])])
+                for name, below in part.get("properties", {}).items()
+            ]
     lines.append("")
     if defaults:
-        lines += ["The name alone takes the defaults of its options: " + ", ".join(f"`{toml(name)}`" for name in defaults) + ".", ""]
+        lines += [
+            "The name alone takes the defaults of its options: "
+            + ", ".join(f"`{toml(name)}`" for name in defaults)
+            + ".",
+            "",
+        ]
     return lines + ([HEAD, *inner, ""] if inner else [])
 
 
@@ -241,8 +286,10 @@ def examples():
 
 def example(structure, key):
     """A real recipe's value of a key, as a sentence."""
+    if structure not in placed():
+        return ""
     path = placed()[structure][1].rsplit(".", 1)[-1]
-    above, last = (key.rsplit(".", 1) if "." in key else (path, key))
+    above, last = key.rsplit(".", 1) if "." in key else (path, key)
     value, recipe = examples().get((above, last), (None, None))
     if recipe is None or isinstance(value, (dict, list)) or len(toml(value)) > 40:
         return ""

@@ -28,12 +28,6 @@ def device_file(kind):
     return found[0]
 
 
-def device_title(kind):
-    """The heading of a kind's page: what its module says first, without the device's own explanation."""
-    first = sources.module_docs(device_file(kind)).split("\n")[0]
-    return f"{kind}: {first.rstrip('.')}" if len(first) < 60 else kind
-
-
 def device_page(kind):
     return f"# `{kind}`\n\n{below(sources.module_docs(device_file(kind)))}\n\n{schema_pages.page(f'device-{kind}')}"
 
@@ -54,7 +48,8 @@ def below(text):
 def rules_page():
     parts = []
     for name, (file, rules) in RULES.items():
-        parts += [f"## {' , '.join(f'`{rule}`' for rule in rules).replace(' ,', ',')} {{#rule-{name}}}", "", below(sources.module_docs(f"src/rules/{file}")), ""]
+        heading = ", ".join(f"`{rule}`" for rule in rules)
+        parts += [f"## {heading} {{#rule-{name}}}", "", below(sources.module_docs(f"src/rules/{file}")), ""]
     return "\n".join(parts)
 
 

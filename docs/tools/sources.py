@@ -74,10 +74,16 @@ def ranges():
     found = {}
     for text in rust_sources().values():
         for name, body in re.findall(r"^pub (?:struct|enum) (\w+) \{\n(.*?)^\}", text, flags=re.S | re.M):
-            fields = re.findall(r'deserialize_with = "validate::(\w+)"[^\n]*\)\]\n(?:\s*#\[[^\n]*\n)*\s*(?:pub )?(\w+):', body)
+            fields = re.findall(
+                r'deserialize_with = "validate::(\w+)"[^\n]*\)\]\n(?:\s*#\[[^\n]*\n)*\s*(?:pub )?(\w+):', body
+            )
             found |= {(name, field): checks()[check] for check, field in fields if check in checks()}
             apart = re.findall(r'deserialize_with = "validate::(\w+)",\n.*?\)\]\n\s*(?:pub )?(\w+):', body, flags=re.S)
-            found |= {(name, field): checks()[check] for check, field in apart if check in checks() and (name, field) not in found}
+            found |= {
+                (name, field): checks()[check]
+                for check, field in apart
+                if check in checks() and (name, field) not in found
+            }
     return found
 
 

@@ -6,6 +6,7 @@ import shlex
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
+import schema_pages
 import sources
 
 # Nonlinearity and memory within a shot, by the kind of device.
@@ -28,7 +29,9 @@ KINDS = {
 def channels(recipe, name):
     """Numbers of inputs, parameters and outputs of a recipe's device, as the program describes it."""
     path = sources.ROOT / f"experiments/{recipe}.toml"
-    served = shlex.join([sources.program(), "device", "serve", str(path), "--name", name, "--stdio", "--frame", "65536"])
+    served = shlex.join(
+        [sources.program(), "device", "serve", str(path), "--name", name, "--stdio", "--frame", "65536"]
+    )
     text = sources.output("device", "info", f"process:{served}")
     counts = []
     for side in ["inputs", "parameters", "outputs"]:
@@ -50,11 +53,12 @@ def row(entry):
         sizes.append(f"{inputs:,} → {outputs:,} ({parameters:,})")
     shots = " + ".join(str(layer.get("shots", 1)) for layer in layers)
     once = any("once" in figure for figure in figures.values())
-    plain = {key: re.sub(r"\[\^\w+\]", "", figure) for key, figure in figures.items()}
+    plain = {key: re.sub(r"\[\^\w+\]", "", figure).replace(" ", "\u00a0") for key, figure in figures.items()}
     cells = [
-        f"`{name}`{' ¹' if once else ''}", ", ".join(f"[`{kind}`](reference/device-{kind}.md)" for kind in kinds),
-        "; ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds)), "; ".join(dict.fromkeys(KINDS[kind][1] for kind in kinds)),
-        "; ".join(dict.fromkeys(sizes)), shots,
+        f"`{name}`{' ¹' if once else ''}",
+        ", ".join(f"[`{kind}`](reference/device-{kind}.md)" for kind in kinds),
+        "; ".join(dict.fromkeys(sizes)),
+        shots,
         *(plain.get(key, "") for key in ["pat", "in_silico", "linear_softmax", "mlp", "time"]),
     ]
     return "| " + " | ".join(cells) + " |"
@@ -62,8 +66,28 @@ def row(entry):
 
 def table():
     results = json.loads((sources.ROOT / "experiments/results.json").read_text())["recipes"]
-    heads = ["recipe", "device", "nonlinearity", "memory in a shot", "drives → readings (parameters)", "shots a layer",
-             "`pat`", "`in-silico`", "linear softmax", "MLP, 64 units", "time of a run"]
+    heads = [
+        "recipe",
+        "device",
+        "drives → readings (parameters)",
+        "shots a layer",
+        "`pat`",
+        "`in-silico`",
+        "linear softmax",
+        "MLP, 64 units",
+        "time of a run",
+    ]
     with ThreadPoolExecutor(2) as pool:
         rows = list(pool.map(row, results.items()))
     return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *rows])
+
+
+def kinds():
+    """What each kind of device does to its drives."""
+    if KINDS.keys() != schema_pages.kinds().keys():
+        raise SystemExit("docs/tools/tasks_table.py does not have the kinds of devices of the schema")
+    rows = [
+        f"| [`{kind}`](reference/device-{kind}.md) | {nonlinearity} | {memory} |"
+        for kind, (nonlinearity, memory) in KINDS.items()
+    ]
+    return "\n".join(["| device | nonlinearity | memory in a shot |", "|---|---|---|", *rows])
