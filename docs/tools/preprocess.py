@@ -48,7 +48,7 @@ def pages_below(path):
         for name, (title, _) in schema_pages.PAGES.items():
             text = f"# {title}\n\n{schema_pages.page(name)}"
             if name == "rules":
-                text += "\n" + source_pages.rules_page()
+                text = f"# {title}\n\n{source_pages.rules_page()}\n{schema_pages.page(name)}"
             if name == "twins":
                 text += "\n" + source_pages.twins_page()
             if name == "devices":
