@@ -333,7 +333,8 @@ fn a_training_that_cannot_work_is_stopped_before_it_begins() {
         let output = run(folder, &of(rule, rule));
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{rule}: {told}");
-        for part in ["may be 0", "--set", "calibration.require=\"none\"", "docs/src/twin-is-bad.md"] {
+        for part in ["may be 0", "--set", "calibration.require=\"none\"", "docs/src/twin-is-bad.md"]
+        {
             assert!(told.contains(part), "{rule}: `{part}` in {told}");
         }
         assert!(!folder.join(rule).join("metrics.jsonl").exists());

@@ -56,6 +56,6 @@ pub(super) fn misfit<F: Real>(
     }
     let shot = Shot { measured: spikes, of_cells, of_membrane: Some(&of_membrane) };
     let mut work = Workspace::default();
-    relaxed.go_back(&[shot], &replay, of, Back::ToSynapses, &mut work);
+    relaxed.go_back(&[shot], &replay, of, Back::Synapses, &mut work);
     total
 }

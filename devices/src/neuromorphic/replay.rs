@@ -101,10 +101,10 @@ impl<'a, F: Real> Block<'a, F> {
         let mut waiting = [0_u32; LANES];
         for step in 0..shot.input.steps() {
             let x = population.gather(packed, shot.input, shot.spikes, step);
-            for place in 0..LANES {
+            for (place, waiting) in waiting.iter_mut().enumerate() {
                 p.0[place] = self.synapse.0[place] * p.0[place] + x.0[place];
-                let waits = waiting[place] > 0;
-                waiting[place] -= u32::from(waits);
+                let waits = *waiting > 0;
+                *waiting -= u32::from(waits);
                 let free = if waits { F::zero() } else { F::one() };
                 let from = self.membrane.0[place] * v.0[place];
                 v.0[place] = free * (from + self.gain.0[place] * p.0[place]);

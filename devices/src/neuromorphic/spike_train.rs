@@ -351,8 +351,8 @@ fn follow<F: Real>(
                 }
             }
         }
-        for place in 0..LANES {
-            let is_held = step as u32 > held[place];
+        for (place, &held) in held.iter().enumerate() {
+            let is_held = step as u32 > held;
             let decayed = membrane.0[place] * firing.0[place];
             firing.0[place] = if is_held { F::zero() } else { decayed };
         }

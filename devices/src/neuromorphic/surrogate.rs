@@ -92,11 +92,11 @@ pub(super) struct Shot<'a, F> {
 /// How far cotangents go back.
 pub(super) enum Back<'a, F> {
     /// To the synapses, with given spikes on their other side.
-    ToSynapses,
+    Synapses,
     /// Through synapses among the neurons.
-    ToNeurons,
+    Neurons,
     /// Also to the cells of the inputs, `[shot][step][line]`, which are set.
-    ToInputs(&'a mut [F]),
+    Inputs(&'a mut [F]),
 }
 
 /// Memory of a worker, for one adjoint after the other.
@@ -189,7 +189,7 @@ impl<F: Real> Relaxed<F> {
         let measured = shots.iter().map(|shot| shot.measured);
         let has_constants = !of.threshold.is_empty();
         replay.play(&self.population, self.slope, measured, has_constants, &mut work.packed);
-        let back = of_inputs.map_or(Back::ToNeurons, Back::ToInputs);
+        let back = of_inputs.map_or(Back::Neurons, Back::Inputs);
         self.go_back(shots, &replay, of, back, work);
         work.replay = replay;
     }
@@ -206,7 +206,7 @@ impl<F: Real> Relaxed<F> {
         let Some(steps) = shots.first().map(|shot| shot.measured.input.steps()) else { return };
         let population = &self.population;
         let count = population.neurons.len();
-        let has_loop = population.is_recurrent() && !matches!(back, Back::ToSynapses);
+        let has_loop = population.is_recurrent() && !matches!(back, Back::Synapses);
         let rows = self.from_neurons.last().map_or(count, |panel| panel.first + panel.width);
         let through_synapses = sized(&mut work.through_synapses, rows * shots.len());
         through_synapses.fill(F::zero());
@@ -240,7 +240,7 @@ impl<F: Real> Relaxed<F> {
         for block in blocks(count) {
             self.add_synapses(shots, of_currents, &block, &mut work.packed, &mut of.synapses);
         }
-        if let Back::ToInputs(of_inputs) = back {
+        if let Back::Inputs(of_inputs) = back {
             self.set_inputs(steps, of_currents, of_inputs);
         }
     }
