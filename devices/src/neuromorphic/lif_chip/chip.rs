@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::config::{LifChipConfig, LifReadout};
 use super::link::Link;
-use super::player::PlayerMemory;
+use super::memory::PlayerMemory;
 use crate::neuromorphic::surrogate::Workspace;
 use crate::neuromorphic::{Jacobian, Neurons, Population};
 use crate::pool::Pool;

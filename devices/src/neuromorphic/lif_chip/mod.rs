@@ -29,6 +29,7 @@
 mod chip;
 mod config;
 mod link;
+mod memory;
 mod pass;
 mod player;
 

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::chip::{LARGEST_MEMBRANE, LifChip};
 use super::config::LifReadout;
-use crate::neuromorphic::block::{Lanes, sized};
+use super::memory::PlayerMemory;
+use crate::neuromorphic::block::sized;
 use crate::neuromorphic::population::{Population, State};
 use crate::neuromorphic::spikes::Spikes;
 use crate::random;
@@ -116,14 +117,6 @@ struct Player<'a> {
     population: &'a Population<f32>,
     state: State<f32>,
     fired: Spikes,
-}
-
-/// Memory of a player, for one batch after the other.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PlayerMemory {
-    by_lines: Vec<f32>,
-    packed: Vec<Lanes<f32>>,
-    arriving: Spikes,
 }
 
 impl<'a> Player<'a> {
