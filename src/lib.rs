@@ -51,6 +51,7 @@
 //! | no recipe: a network built by hand | [`training::Trainer`], `examples/without_recipe.rs` |
 //! | arrays in memory | [`data::Split::new`], `examples/own_loss.rs` |
 //! | a recipe | [`experiment::Recipe`], [`experiment::train`] |
+//! | a spiking network of another simulator, or for one | module `nir`, with the feature `nir` |
 //! | a progress bar or a log of your own | [`training::Observer`] |
 //!
 //! The modules build on each other, from the bottom: [`devices`] and [`calibration`], which are crates of their own,
@@ -59,7 +60,8 @@
 //! # Features
 //!
 //! `cli` (default) is the command line with its terminal display, `png` (default) writes figures as PNG beside
-//! SVG, `serial` (default) opens serial ports. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
+//! SVG, `serial` (default) opens serial ports. `nir` reads and writes spiking networks as NIR files, and needs the C library
+//! HDF5. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
 
 #![warn(
     clippy::print_stdout,
@@ -75,6 +77,8 @@ pub mod error;
 pub mod experiment;
 pub mod loss;
 pub mod network;
+#[cfg(feature = "nir")]
+pub mod nir;
 pub mod report;
 pub mod rules;
 pub mod training;

@@ -127,7 +127,7 @@ fn shared_figures_are_in_the_documents_that_results_json_lists() {
 #[test]
 fn the_page_on_bad_twins_states_only_measured_values() {
     let measured = flat(&document("experiments/README.md"));
-    let page = document("docs/twin-is-bad.md");
+    let page = document("docs/src/twin-is-bad.md");
     let accuracies: Vec<&str> = page
         .split(['|', '\n'])
         .map(str::trim)
@@ -135,7 +135,7 @@ fn the_page_on_bad_twins_states_only_measured_values() {
         .collect();
     assert!(accuracies.len() > 20, "{accuracies:?}");
     for accuracy in accuracies {
-        assert!(measured.contains(accuracy), "docs/twin-is-bad.md states {accuracy}");
+        assert!(measured.contains(accuracy), "docs/src/twin-is-bad.md states {accuracy}");
     }
     // Cosines of the tables by shots; experiments/README.md prints them in bold.
     let rows = page.lines().filter(|line| line.starts_with("| `"));
@@ -146,7 +146,7 @@ fn the_page_on_bad_twins_states_only_measured_values() {
     assert!(cosines.len() > 20, "{cosines:?}");
     for cosine in cosines {
         let bold = format!("**{cosine}**");
-        assert!(measured.contains(&bold), "docs/twin-is-bad.md states {cosine}");
+        assert!(measured.contains(&bold), "docs/src/twin-is-bad.md states {cosine}");
     }
 }
 
@@ -156,8 +156,9 @@ fn links_between_documents_have_existing_targets() {
         "README.md",
         "experiments/README.md",
         "bench/README.md",
-        "docs/twin-is-bad.md",
-        "docs/photonic-stack.md",
+        "docs/src/twin-is-bad.md",
+        "docs/src/photonic-stack.md",
+        "docs/src/nir.md",
     ] {
         let text = document(name);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);

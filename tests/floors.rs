@@ -11,10 +11,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors of `twinprop`, from the top; modules on one line may use each other.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["main", "cli"],
     &["view"],
     &["report"],
+    &["nir"],
     &["experiment"],
     &["training"],
     &["rules"],

@@ -5,9 +5,11 @@
 use std::path::Path;
 
 use twinprop::Backend;
+use twinprop::calibration::bridge::to_vec;
 use twinprop::data::{DataConfig, Locator, SourceConfig};
 use twinprop::experiment::meta::MetaRecipe;
-use twinprop::experiment::{Given, Recipe, Setup, prepare};
+use twinprop::experiment::{Given, Recipe, RunFolder, Setup, prepare};
+use twinprop::network::Network;
 use twinprop::training::Unobserved;
 
 #[test]
@@ -137,4 +139,42 @@ fn only_images_are_subsampled() {
     assert_eq!(batch(1), half.train.choose(&[3, 4]).features);
     let message = load("source = \"vowels\"\nevery = 2").unwrap_err().to_string();
     assert!(message.contains("no images"), "{message}");
+}
+
+/// Bits of the network's state, by name.
+fn bits(network: &Network) -> Vec<(String, Vec<u32>)> {
+    let state = network.state().into_iter();
+    state
+        .map(|(name, tensor)| {
+            (name, to_vec(tensor.clone()).into_iter().map(f32::to_bits).collect())
+        })
+        .collect()
+}
+
+/// Also the scale's constants, which the first shots set otherwise.
+#[test]
+fn a_recipe_starts_from_a_file_of_parameters() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = Backend::Flex.device().unwrap();
+    let recipe = |head: &str| {
+        let text = format!(
+            "{head}\nnetwork = [\"encode\", {{ physical = {{ device = \"a\" }} }}, \"scale\", {{ physical = {{ device = \"a\" }} }}, {{ linear = {{ outputs = 10 }} }}]\n[data]\nsource = \"digits\"\n[devices.a.model.oscillators]\ncount = 64\n"
+        );
+        Recipe::parse(&text).unwrap()
+    };
+    let setup = Setup::new(folder.path(), &backend);
+    let network = |head: &str| {
+        prepare(&recipe(head), &setup, Given::default(), &mut Unobserved).unwrap().network
+    };
+    let first = network("seed = 1");
+    RunFolder::at(folder.path()).save_network(&first).unwrap();
+    assert_ne!(bits(&network("seed = 2")), bits(&first));
+    let file = RunFolder::PARAMETERS;
+    let started = network(&format!("seed = 2\ninitial_parameters = \"{file}\""));
+    assert_eq!(bits(&started), bits(&first));
+    let other = recipe(&format!("initial_parameters = \"{file}\""));
+    let other = other.with(&["devices.a.model.oscillators.count=65".to_owned()]).unwrap();
+    let refused = prepare(&other, &setup, Given::default(), &mut Unobserved);
+    let message = refused.err().unwrap().to_string();
+    assert!(message.contains(file) && message.contains("`initial_parameters`"), "{message}");
 }

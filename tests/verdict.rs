@@ -319,7 +319,7 @@ fn a_training_that_cannot_work_is_stopped_before_it_begins() {
     let output = run(folder, &deaf);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    for part in ["do not depend on the drives", "device probe", "docs/twin-is-bad.md"] {
+    for part in ["do not depend on the drives", "device probe", "docs/src/twin-is-bad.md"] {
         assert!(told.contains(part), "`{part}` in {told}");
     }
     assert!(folder.join("deaf/calibration.html").exists());
@@ -333,7 +333,8 @@ fn a_training_that_cannot_work_is_stopped_before_it_begins() {
         let output = run(folder, &of(rule, rule));
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{rule}: {told}");
-        for part in ["may be 0", "--set", "calibration.require=\"none\"", "docs/twin-is-bad.md"] {
+        for part in ["may be 0", "--set", "calibration.require=\"none\"", "docs/src/twin-is-bad.md"]
+        {
             assert!(told.contains(part), "{rule}: `{part}` in {told}");
         }
         assert!(!folder.join(rule).join("metrics.jsonl").exists());

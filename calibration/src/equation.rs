@@ -199,11 +199,22 @@ struct LinearisedOnCpu {
 impl Linearised for LinearisedOnCpu {
     fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
+        let dtheta = self.pull_back(y, dy, Some(&mut dx));
+        (to_tensor(&dx, &self.device), dtheta)
+    }
+
+    fn parameter_vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> Tensor<2> {
+        self.pull_back(y, dy, None)
+    }
+}
+
+impl LinearisedOnCpu {
+    /// The cotangents of `theta`; those of `x` are written to `dx`.
+    fn pull_back(&self, y: Tensor<2>, dy: Tensor<2>, dx: Option<&mut DMatrix<f32>>) -> Tensor<2> {
         let mut dtheta = DVector::zeros(self.parameters);
         let y = used_readings(y, self.uses_readings);
-        self.equation.vjp(&y, &to_matrix(dy), &mut dx, &mut dtheta);
-        let dtheta = from_vec(dtheta.data.into(), [1, self.parameters], &self.device);
-        (to_tensor(&dx, &self.device), dtheta)
+        self.equation.vjp(&y, &to_matrix(dy), dx, &mut dtheta);
+        from_vec(dtheta.data.into(), [1, self.parameters], &self.device)
     }
 }
 

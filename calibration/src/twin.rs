@@ -176,6 +176,11 @@ pub trait Linearised: Send + Sync {
     /// The twin's [`vjp`](DigitalTwin::vjp) there, with the readings `y` and the outputs' cotangents
     /// `dy`, each `[shots, n_outputs]` → cotangents of `x` and `theta`.
     fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>);
+
+    /// The same for `theta` alone, where no stage before the device is trained.
+    fn parameter_vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> Tensor<2> {
+        self.vjp(y, dy).1
+    }
 }
 
 /// `twin` linearised at (`x`, `theta`): by [`DigitalTwin::linearise`] or, without it, by a later call of

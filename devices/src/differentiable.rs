@@ -61,7 +61,8 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
             self.interface().check_shapes(inputs, parameters, cotangents)?;
             self.interface().check_shapes(inputs, parameters, readings)?;
             if let Some(linearised) = self.linearise(inputs, parameters) {
-                linearised.vjp(readings, cotangents, input_cotangents, parameter_cotangents);
+                let of_inputs = Some(input_cotangents);
+                linearised.vjp(readings, cotangents, of_inputs, parameter_cotangents);
                 return Ok(());
             }
         }
@@ -154,12 +155,13 @@ dyn_clone::clone_trait_object!(Differentiable);
 
 /// A device's equation linearised at one point.
 pub trait LinearisedEquation: Send + Sync {
-    /// [`Differentiable::vjp_at_readings`] at this point; the operands fit the interface.
+    /// [`Differentiable::vjp_at_readings`] at this point; the operands fit the interface. Without `input_cotangents` nobody
+    /// uses them, as where no stage before the device is trained.
     fn vjp(
         &self,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     );
 }

@@ -77,6 +77,7 @@ pub mod mechanical;
 pub mod neuromorphic;
 pub mod optical;
 mod part;
+mod pool;
 pub mod probe;
 pub mod random;
 mod raster;

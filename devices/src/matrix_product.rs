@@ -17,7 +17,27 @@ pub fn multiply(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: us
     let fits =
         left.len() == m * k && k <= n && right.len() == n * columns && result.len() == m * columns;
     assert!(fits, "the shapes of a matrix product fit");
-    product((m, columns, k), result, left, right, (1, n), 0.0);
+    product((m, columns, k), (result, m), (left, (1, m)), (right, (1, n)), 0.0);
+}
+
+/// C ← A B on the calling thread with A `[m × k]`, B `[k × any]` and C `[m × any]`: A with its strides, B and C by columns
+/// that begin so many values apart.
+///
+/// Nothing is packed where the columns of A are contiguous and m is a multiple of 16.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub(crate) fn multiply_columns(
+    (result, result_column): (&mut [f32], usize),
+    left: Operand<'_>,
+    (right, right_column): (&[f32], usize),
+    m: usize,
+) {
+    let (columns, k) = (result.len().div_ceil(result_column), left.0.len() / m);
+    let fits = left.0.len() == m * k && m <= result_column && k <= right_column;
+    assert!(fits, "the shapes of a matrix product fit");
+    let shape = (m, columns, k);
+    product(shape, (result, result_column), left, (right, (1, right_column)), 0.0);
 }
 
 /// C ← C + A B_rᵀ on the calling thread, with A and B `[n × k]`, C `[n × any]`, and B_r the rows of B
@@ -38,24 +58,28 @@ pub(crate) fn multiply_transposed(
         && result.len() == n * columns
         && first_row + columns <= n;
     assert!(fits, "the shapes of a matrix product fit");
-    product((n, columns, k), result, left, right.get(first_row..).unwrap_or(&[]), (n, 1), 1.0);
+    let right = right.get(first_row..).unwrap_or(&[]);
+    product((n, columns, k), (result, n), (left, (1, n)), (right, (n, 1)), 1.0);
 }
 
-/// C ← A B + `keep` C with C `[m × n]` and A `[m × k]` packed column by column and B `[k × n]` of the
-/// strides (a row further, a column further).
+/// Values, and how far a row and a column further are.
+type Operand<'a> = (&'a [f32], (usize, usize));
+
+/// C ← A B + `keep` C with C `[m × n]` by columns so many values apart, and A `[m × k]` and B `[k × n]` each with its strides (a row
+/// further, a column further).
 #[expect(unsafe_code, reason = "gemm takes pointers; the lengths behind them are checked here")]
 fn product(
     (m, n, k): (usize, usize, usize),
-    result: &mut [f32],
-    left: &[f32],
-    right: &[f32],
-    (row, column): (usize, usize),
+    (result, result_column): (&mut [f32], usize),
+    (left, (left_row, left_column)): Operand,
+    (right, (row, column)): Operand,
     keep: f32,
 ) {
     if m == 0 || n == 0 || k == 0 {
         return;
     }
-    assert!(result.len() >= m * n && left.len() >= m * k);
+    assert!(m <= result_column && result.len() >= (n - 1) * result_column + m);
+    assert!(left.len() > (m - 1) * left_row + (k - 1) * left_column);
     assert!(right.len() > (k - 1) * row + (n - 1) * column);
     // SAFETY: the lengths cover the shapes at these strides, and `result` is borrowed alone.
     unsafe {
@@ -64,12 +88,12 @@ fn product(
             n,
             k,
             result.as_mut_ptr(),
-            m as isize,
+            result_column as isize,
             1,
             keep != 0.0,
             left.as_ptr(),
-            m as isize,
-            1,
+            left_column as isize,
+            left_row as isize,
             right.as_ptr(),
             column as isize,
             row as isize,
@@ -100,6 +124,21 @@ mod tests {
         let expected = &result + &right * start.rows(2, 4).transpose();
         multiply_transposed(result.as_mut_slice(), right.as_slice(), start.as_slice(), 9, 2);
         assert_eq!(result, expected);
+    }
+
+    #[test]
+    fn columns_apart_and_rows_agree_with_nalgebra() {
+        let value = |i: usize, j: usize| ((5 * i + 3 * j) % 7) as f32 - 3.0;
+        let (left, right) = (DMatrix::from_fn(9, 4, value), DMatrix::from_fn(6, 3, value));
+        let expected = &left * right.rows(0, 4);
+        let by_rows = left.transpose();
+        for left in [(left.as_slice(), (1, 9)), (by_rows.as_slice(), (4, 1))] {
+            let mut result = DMatrix::from_element(11, 3, 7.0);
+            let columns = (&mut result.as_mut_slice()[1..], 11);
+            multiply_columns(columns, left, (right.as_slice(), 6), 9);
+            assert_eq!(result.rows(1, 9), expected);
+            assert!(result.row(0).iter().chain(result.row(10).iter()).all(|&kept| kept == 7.0));
+        }
     }
 
     #[test]

@@ -1,9 +1,18 @@
 //! Rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
 
+use std::ops::Range;
+
 use nalgebra::DMatrix;
+use rayon::prelude::*;
 
 use crate::elementary::vectorised;
 use crate::{Channels, DeviceError, Interface};
+
+/// Channels, and the first of as many counted channels that they belong to.
+struct CountedRun {
+    cells: Range<usize>,
+    counted: usize,
+}
 
 impl Channels {
     /// A raster of `lines` lines in `steps` steps, ordered by step, then by line.
@@ -47,12 +56,15 @@ impl Channels {
         if !self.has_raster() {
             return values.clone();
         }
-        let mut counted = DMatrix::zeros(self.counted().len(), values.ncols());
-        for (from, mut to) in values.column_iter().zip(counted.column_iter_mut()) {
-            for (value, place) in from.iter().zip(self.counted_places()) {
-                to[place] += value;
+        let rows = self.counted().len();
+        let mut counted = DMatrix::zeros(rows, values.ncols());
+        let shots = values.as_slice().par_chunks(values.nrows().max(1));
+        shots.zip(counted.as_mut_slice().par_chunks_mut(rows.max(1))).for_each(|(from, to)| {
+            for run in self.counted_runs() {
+                let sums = &mut to[run.counted..][..run.cells.len()];
+                sums.iter_mut().zip(&from[run.cells]).for_each(|(sum, value)| *sum += value);
             }
-        }
+        });
         counted
     }
 
@@ -62,13 +74,18 @@ impl Channels {
         self.counted().in_binary_units(&self.count(values))
     }
 
-    /// Place of each channel among the counted ones.
-    fn counted_places(&self) -> impl Iterator<Item = usize> + '_ {
-        let mut first = 0;
+    /// The channels in runs with a counted channel for each: a step of a raster, or a bank of single values.
+    fn counted_runs(&self) -> impl Iterator<Item = CountedRun> + '_ {
+        let (mut cell, mut counted) = (0, 0);
         self.banks().iter().flat_map(move |bank| {
-            let (start, width) = (first, bank.lines().unwrap_or(bank.count).max(1));
-            first += width;
-            (0..bank.count).map(move |cell| start + cell % width)
+            let width = bank.lines().unwrap_or(bank.count).max(1);
+            let (first, start) = (cell, counted);
+            cell += bank.count;
+            counted += if bank.count > 0 { width } else { 0 };
+            (0..bank.count).step_by(width).map(move |run| CountedRun {
+                cells: first + run..first + (run + width).min(bank.count),
+                counted: start,
+            })
         })
     }
 
@@ -79,10 +96,13 @@ impl Channels {
         if !self.has_raster() {
             return cotangents.clone();
         }
-        let places: Vec<usize> = self.counted_places().collect();
-        DMatrix::from_fn(places.len(), cotangents.ncols(), |channel, shot| {
-            cotangents[(places[channel], shot)]
-        })
+        let runs: Vec<Range<usize>> =
+            self.counted_runs().map(|run| run.counted..run.counted + run.cells.len()).collect();
+        let mut spread = Vec::with_capacity(self.len() * cotangents.ncols());
+        for of_counts in cotangents.as_slice().chunks(cotangents.nrows().max(1)) {
+            runs.iter().for_each(|run| spread.extend_from_slice(&of_counts[run.clone()]));
+        }
+        DMatrix::from_vec(self.len(), cotangents.ncols(), spread)
     }
 
     /// What is invalid in the rasters, if anything; `side` is for the sentence.

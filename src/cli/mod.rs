@@ -8,6 +8,8 @@ mod ending;
 mod evaluate;
 mod meta_train;
 mod new;
+#[cfg(feature = "nir")]
+mod nir;
 mod observer;
 mod predict;
 mod recalibrate;
@@ -102,6 +104,10 @@ enum Command {
     MetaTrain(meta_train::MetaTrain),
     /// Show runs on a page in the browser while they train, and stop them from there.
     Watch(watch::Watch),
+    /// Exchange spiking networks with other programs in NIR, the Neuromorphic Intermediate Representation.
+    #[cfg(feature = "nir")]
+    #[command(subcommand)]
+    Nir(nir::Nir),
     /// Rewrite the report page of a results folder from its files.
     Report(report::Report),
     /// Create a starter folder: recipes, a rig in Python, and a README that explains them.
@@ -142,6 +148,8 @@ fn run(cli: Cli) -> Result<(), Error> {
         Command::Transfer(command) => transfer::run(&command),
         Command::MetaTrain(command) => meta_train::run(&command),
         Command::Watch(command) => watch::run(&command),
+        #[cfg(feature = "nir")]
+        Command::Nir(command) => nir::run(&command),
         Command::Report(command) => report::run(&command),
         Command::New(command) => new::run(&command),
         Command::Schema => schema::run(),

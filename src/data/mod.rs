@@ -187,9 +187,17 @@ impl Dataset {
     /// Smallest and largest value of each feature.
     #[must_use]
     pub fn extremes(&self) -> (Vec<f32>, Vec<f32>) {
-        let extreme = |start: f32, pick: fn(f32, f32) -> f32| {
-            self.features.row_iter().map(|row| row.iter().copied().fold(start, pick)).collect()
-        };
-        (extreme(f32::INFINITY, f32::min), extreme(f32::NEG_INFINITY, f32::max))
+        let width = self.features.nrows();
+        let all = |value: f32| vec![value; width];
+        let (mut smallest, mut largest) = (all(f32::INFINITY), all(f32::NEG_INFINITY));
+        // Sample by sample, as they lie in memory.
+        for sample in self.features.as_slice().chunks_exact(width.max(1)) {
+            let extremes = smallest.iter_mut().zip(&mut largest);
+            for ((smallest, largest), &value) in extremes.zip(sample) {
+                *smallest = smallest.min(value);
+                *largest = largest.max(value);
+            }
+        }
+        (smallest, largest)
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use twinprop_calibration::bridge::to_tensor;
 use twinprop_calibration::{DigitalTwin, RangeMap, TwinConfig, in_tensors};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions, ServedTwin};
@@ -21,7 +20,7 @@ use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
 use crate::loss::{Loss, LossConfig};
-use crate::network::{Instrument, Laboratory, Network, ShotWatch, TensorDevice};
+use crate::network::{Instrument, Laboratory, Network, TensorDevice};
 use crate::training::{Observer, Task, warn};
 
 /// A network with its devices and its data.
@@ -40,6 +39,8 @@ pub struct Experiment {
     pub trained_on: TrainedOn,
     /// Differences from the data and devices of the reopened run that were allowed, one sentence each.
     pub changes: Vec<String>,
+    /// Whether the network has the initial parameters of a file, which its first shots leave as they are.
+    pub(super) is_initialised: bool,
 }
 
 /// Which of an experiment's data and devices are available.
@@ -98,7 +99,7 @@ impl<'a> Setup<'a> {
     }
 
     /// Finds the files of the data and devices.
-    fn locator(&self) -> Locator {
+    pub(super) fn locator(&self) -> Locator {
         match self.trained_on {
             Some(_) => Locator::of_run(self.folder, self.data_dir),
             None => Locator::new(self.folder, self.data_dir),
@@ -201,6 +202,7 @@ pub fn prepare(
     observer: &mut dyn Observer,
 ) -> Result<Experiment, Error> {
     let mut experiment = open(recipe, setup, given, observer)?;
+    experiment.load_initial(recipe, setup)?;
     experiment.play_first_shots(recipe.seed, setup.backend, observer)?;
     Ok(experiment)
 }
@@ -351,57 +353,17 @@ pub fn open(
         }
         _ => recipe.training.loss(&split)?,
     };
-    Ok(Experiment { split, loss, network, laboratory, recordings, trained_on, changes })
-}
-
-impl Experiment {
-    /// Plays some training samples through the untrained network, which sets its scales and records the drives
-    /// that it uses. Returns the shots used. Not needed for a network with a loaded state.
-    ///
-    /// # Errors
-    /// Any error of a device.
-    pub fn play_first_shots(
-        &mut self,
-        seed: u64,
-        backend: &Device,
-        observer: &mut dyn Observer,
-    ) -> Result<u64, Error> {
-        let sample = self.split.first_samples(seed);
-        let shots = self.shots_of(sample.len());
-        let label = "first shots, through the untrained network";
-        let task =
-            (shots > 0).then(|| self.begin_shots(observer, label, sample.len())).transpose()?;
-        let x = to_tensor(&sample.features, backend);
-        let trace = self.network.initialise(x, &mut self.laboratory)?;
-        let drives = self.network.task_drives(&trace, self.laboratory.instruments.len());
-        for (instrument, drives) in self.laboratory.instruments.iter_mut().zip(drives) {
-            instrument.task = drives;
-        }
-        if let Some(task) = task {
-            task.end(&format!(
-                "{shots} shots of {} samples set its scales and show the drives that it uses",
-                sample.len()
-            ))?;
-        }
-        Ok(shots)
-    }
-
-    /// Shots to play `samples` samples through the network once.
-    #[must_use]
-    pub fn shots_of(&self, samples: usize) -> u64 {
-        (self.network.shots_a_sample() * samples) as u64
-    }
-
-    /// Begins a task `label` that plays `samples` samples through the network once.
-    pub(super) fn begin_shots<'a>(
-        &self,
-        observer: &'a mut dyn Observer,
-        label: &str,
-        samples: usize,
-    ) -> Result<Task<'a>, Error> {
-        let total = self.shots_of(samples) as usize;
-        Task::of_shots(observer, label, total, &ShotWatch::new(&self.laboratory))
-    }
+    let is_initialised = false;
+    Ok(Experiment {
+        split,
+        loss,
+        network,
+        laboratory,
+        recordings,
+        trained_on,
+        changes,
+        is_initialised,
+    })
 }
 
 /// Opens a real device, and refuses one that differs from the recipe's model of it.

@@ -29,6 +29,7 @@ pub mod digital_peer;
 pub mod evaluate;
 pub mod feasible;
 pub mod fidelity_words;
+mod first_shots;
 mod folder_lock;
 pub mod judged;
 mod keeper;

@@ -45,6 +45,7 @@ impl RunOptions {
         recipe.data.source.make_absolute(folder, self.data_dir.as_deref())?;
         let locator = Locator::new(folder, self.data_dir.as_deref());
         recipe.devices.values_mut().try_for_each(|device| device.make_absolute(&locator))?;
+        recipe.initial_parameters.as_mut().map_or(Ok(()), |path| locator.make_absolute(path))?;
         recipe.calibration.make_absolute()?;
         Ok(recipe)
     }
@@ -67,7 +68,9 @@ impl RunOptions {
             record: self.record.as_deref(),
             ..Setup::new(folder, backend)
         };
-        open(recipe, &setup, given, observer)
+        let mut experiment = open(recipe, &setup, given, observer)?;
+        experiment.load_initial(recipe, &setup)?;
+        Ok(experiment)
     }
 
     /// The same, then checks the calibration or, for a rule without calibration, sets the exact twins.

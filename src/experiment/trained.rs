@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use twinprop_calibration::store::{has_constants, load_constants};
+use twinprop_devices::Differentiable;
 
 use super::build::{AtHand, Experiment, Given, Setup, open};
 use super::recipe::Recipe;
 use super::reference::ReferenceSet;
 use super::run_folder::{RunFolder, Usages};
 use super::trained_on::TrainedOn;
-use super::twins::{load_twins, save_twins};
+use super::twins::{file_name, load_twins, save_twins};
 use crate::data::Split;
 use crate::network::{Laboratory, Network};
 use crate::training::Observer;
@@ -73,7 +75,10 @@ impl Trained {
     }
 
     /// Opens the run with the data and devices that are `at_hand`.
-    pub(super) fn open_with(
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
         path: &Path,
         reopening: &Reopening,
         at_hand: AtHand,
@@ -111,6 +116,24 @@ impl Trained {
     pub fn load_twins(&mut self) -> Result<(), Error> {
         let Self { recipe, folder, experiment, backend } = self;
         load_twins(experiment, recipe, folder.path(), backend)
+    }
+
+    /// Gives `equation`, that of the device called `name`, the constants that the run has learned. Returns whether it has
+    /// learned any; otherwise `equation` stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`] for a file that is damaged or of another device.
+    pub fn learned_constants(
+        &self,
+        name: &str,
+        equation: &mut dyn Differentiable,
+    ) -> Result<bool, Error> {
+        let (folder, file) = (self.folder.path(), file_name(name));
+        let is_learned = has_constants(folder, &file);
+        if is_learned {
+            load_constants(equation, folder, &file)?;
+        }
+        Ok(is_learned)
     }
 
     /// Saves the network, its twins and a new reference set in `folder`, as a run.

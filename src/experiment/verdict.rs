@@ -10,7 +10,7 @@ use crate::Error;
 use crate::training::RefinementChoice;
 
 /// The page on what to do with a poor twin.
-pub const PAGE: &str = "docs/twin-is-bad.md";
+pub const PAGE: &str = "docs/src/twin-is-bad.md";
 
 /// Quality of a twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

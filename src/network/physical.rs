@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::{
     BatchPosition, Cotangents, Instrument, Laboratory, Matrix, Outgoing, Passed, Point,
     RangePenalty, ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, TensorDevice,
+    Wanted,
 };
 
 /// `shots` shots of one device side by side: shot s gets slice s of the input, and its readings are slice s of the
@@ -113,6 +114,12 @@ impl Physical {
     #[must_use]
     pub fn shots(&self) -> usize {
         self.shots
+    }
+
+    /// The parameters of shot `shot`, within range, in the device's units.
+    #[must_use]
+    pub fn setting(&self, shot: usize) -> DVector<f32> {
+        self.settings.of_shot(shot)
     }
 
     /// The stage's output `[batch, width out]` from `readings` `[shots · batch, n_outputs]`, shot by shot.
@@ -279,10 +286,22 @@ impl Physical {
     }
 
     /// Vector-Jacobian product at `point`, by the twin linearised there or else by the laboratory's.
-    pub(super) fn vjp(&self, point: Point, dy: Tensor<2>, laboratory: &Laboratory) -> Cotangents {
+    pub(super) fn vjp(
+        &self,
+        point: Point,
+        dy: Tensor<2>,
+        wanted: Wanted,
+        laboratory: &Laboratory,
+    ) -> Cotangents {
         let dy = self.reading_cotangent(dy);
         let predict = || self.predict(point.x, laboratory, None);
         let y = point.readings.cloned().unwrap_or_else(predict);
+        if let Some(twin) = point.linearised
+            && !wanted.input()
+        {
+            let dtheta = self.settings.gradient(twin.parameter_vjp(y, dy), self.penalty);
+            return Cotangents { input: None, parameters: vec![dtheta] };
+        }
         let (dx, dtheta) = match point.linearised {
             Some(twin) => twin.vjp(y, dy),
             None => {
@@ -318,7 +337,7 @@ impl Physical {
         let (shape, device) = ([point.x.dims()[0], self.shots * bins], point.x.device());
         // By the laboratory's present twin.
         let point = Point { linearised: None, ..point };
-        let pull_back = |dy| self.vjp(point, dy, laboratory).into_input();
+        let pull_back = |dy| self.vjp(point, dy, Wanted::Input, laboratory).into_input();
         // The range penalty's share of a product does not depend on the cotangent.
         let nothing = pull_back(Tensor::zeros(shape, &device));
         let columns = (0..shape[1]).map(|bin| {

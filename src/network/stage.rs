@@ -92,7 +92,7 @@ impl Stage {
         laboratory: &Laboratory,
     ) -> Cotangents {
         match self {
-            Self::Physical(stage) => stage.vjp(point, dy, laboratory),
+            Self::Physical(stage) => stage.vjp(point, dy, wanted, laboratory),
             Self::Digital(stage) => stage.vjp(point.x, dy, wanted, point.position),
         }
     }
@@ -102,7 +102,7 @@ impl Stage {
     pub fn pullback<'a>(&'a self, point: Point<'a>, laboratory: &'a Laboratory) -> Pullback<'a> {
         match self {
             Self::Physical(stage) => {
-                Box::new(move |dy| stage.vjp(point, dy, laboratory).into_input())
+                Box::new(move |dy| stage.vjp(point, dy, Wanted::Input, laboratory).into_input())
             }
             Self::Digital(stage) => stage.pullback(point.x, point.position),
         }

@@ -63,7 +63,6 @@ struct Training {
     weights: DVector<f32>,
     readout: DMatrix<f32>,
     outputs: DMatrix<f32>,
-    of_inputs: DMatrix<f32>,
     of_weights: DVector<f32>,
     adam: Adam,
     device: Device,
@@ -90,7 +89,6 @@ impl Training {
             weights: DVector::from_fn(count, |_, _| random.random_range(-START..START)),
             readout: DMatrix::from_fn(CLASSES, NEURONS, |_, _| random.random_range(-0.04..0.04)),
             outputs: DMatrix::zeros(NEURONS * steps, BATCH),
-            of_inputs: DMatrix::zeros(LINES * steps, BATCH),
             of_weights: DVector::zeros(count),
             adam: Adam::default(),
             device: Device::flex(),
@@ -100,6 +98,8 @@ impl Training {
 
     fn step(&mut self) -> Outcome<()> {
         let _awake = Awake::keep();
+        let linearised = self.chip.linearise(&self.inputs, &self.weights);
+        let linearised = linearised.ok_or("the chip has no linearised equation")?;
         self.chip.measure(&self.inputs, &self.weights, &mut self.outputs)?;
         let interface = self.chip.interface();
         let counts = interface.outputs.count(&self.outputs);
@@ -113,14 +113,7 @@ impl Training {
         let of_counts = self.readout.tr_mul(&of_logits);
         let of_readout = &of_logits * counts.transpose();
         let of_cells = interface.outputs.spread(&of_counts);
-        self.chip.vjp_at_readings(
-            &self.inputs,
-            &self.weights,
-            &self.outputs,
-            &of_cells,
-            &mut self.of_inputs,
-            &mut self.of_weights,
-        )?;
+        linearised.vjp(&self.outputs, &of_cells, None, &mut self.of_weights);
         let tensor = |values: &[f32]| from_vec(values.to_vec(), [1, values.len()], &self.device);
         let mut weights = tensor(self.weights.as_slice());
         let mut readout = tensor(self.readout.as_slice());

@@ -11,8 +11,9 @@
 //! Network: Computation in Neural Systems 15, 243, 2004) with the hazard of a logistic function.
 
 use super::real::Real;
+use super::replay::Measured;
 use super::spikes::Spikes;
-use super::surrogate::{OfCells, Relaxed, Shot, SurrogateCotangents};
+use super::surrogate::{Back, OfCells, Relaxed, Shot, SurrogateCotangents, Workspace};
 
 /// w: the share of the threshold over which a firing becomes likely.
 const WIDTH: f64 = 0.1;
@@ -28,8 +29,8 @@ pub(super) fn misfit<F: Real>(
     let count = neurons.len();
     let no_cells = vec![F::zero(); count];
     let of_cells = OfCells::Counts(&no_cells);
-    let shot = Shot { input, measured, membrane: None, of_cells, of_membrane: None };
-    let replay = relaxed.replay(&shot, true);
+    let spikes = Measured { input, spikes: measured, membrane: None };
+    let replay = relaxed.replay(spikes);
     let mut of_membrane = vec![F::zero(); replay.membrane.len()];
     let mut fires = vec![F::zero(); count];
     let (width, mut total) = (nalgebra::convert::<f64, F>(WIDTH), F::zero());
@@ -53,7 +54,8 @@ pub(super) fn misfit<F: Real>(
             of.threshold[place] -= of_distance * v / (threshold * threshold);
         }
     }
-    let shot = Shot { of_membrane: Some(&of_membrane), ..shot };
-    relaxed.go_back(&[shot], &[replay], of, None);
+    let shot = Shot { measured: spikes, of_cells, of_membrane: Some(&of_membrane) };
+    let mut work = Workspace::default();
+    relaxed.go_back(&[shot], &replay, of, Back::Synapses, &mut work);
     total
 }

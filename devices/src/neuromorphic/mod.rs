@@ -2,11 +2,13 @@
 //!
 //! The drives and readings of `lif_chip` are rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
 
+mod block;
 mod learning_chip;
 mod lif_chip;
 mod likelihood;
 mod population;
 mod real;
+mod replay;
 mod spike_train;
 mod spikes;
 mod surrogate;

@@ -11,6 +11,7 @@
 //! of first order; the discrete steps are those of their published code. A spike in a step acts in the next one, and the
 //! first step has no input.
 
+use super::block::{Lanes, blocks, pack};
 use super::real::{Real, add};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
@@ -104,7 +105,6 @@ impl<F: Real> Rates<F> {
 pub(super) struct State<F> {
     membrane: Vec<F>,
     current: Vec<F>,
-    input: Vec<F>,
     waiting: Vec<u32>,
     fires: Vec<u32>,
 }
@@ -140,7 +140,9 @@ impl<F: Real> Population<F> {
     #[must_use]
     pub fn play(&self, input: &Spikes) -> Spikes {
         let mut output = Spikes::default();
-        self.play_with(&mut self.state(), input, &mut output, |_| (), |_| ());
+        let mut by_lines = vec![F::zero(); input.steps() * self.neurons.len()];
+        self.sum_lines(input, input.steps(), &mut by_lines, &mut Vec::new());
+        self.play_with(&mut self.state(), &mut by_lines, &mut output, |_| (), |_| ());
         output
     }
 
@@ -148,22 +150,62 @@ impl<F: Real> Population<F> {
     pub(super) fn state(&self) -> State<F> {
         let zeros = vec![F::zero(); self.neurons.len()];
         let none = vec![0; self.neurons.len()];
-        State {
-            membrane: zeros.clone(),
-            current: zeros.clone(),
-            input: zeros,
-            waiting: none.clone(),
-            fires: none,
+        State { membrane: zeros.clone(), current: zeros, waiting: none.clone(), fires: none }
+    }
+
+    /// W s_in[t−1] for each step t of `inputs`, shots of `steps` steps one after the other, into `by_lines`,
+    /// `[shot][step][neuron]`.
+    pub(super) fn sum_lines(
+        &self,
+        inputs: &Spikes,
+        steps: usize,
+        by_lines: &mut [F],
+        packed: &mut Vec<Lanes<F>>,
+    ) {
+        let count = self.neurons.len();
+        for block in blocks(count) {
+            pack(packed, &self.synapses[..self.lines * count], count, &block);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (step, sums) in by_lines.chunks_exact_mut(count).enumerate() {
+                        let mut x = Lanes::zero();
+                        if step % steps > 0 {
+                            x.add_rows(packed, inputs.at(step - 1));
+                        }
+                        x.write(sums, &block);
+                    }
+                },
+            );
         }
     }
 
-    /// [`play`](Self::play) without allocation; `disturb` changes the membranes of each step before they are compared with
-    /// the threshold, and `watch` gets them as they are then.
+    /// x of a block of neurons in `step` from all spikes of the step before, with the weights of all sources `packed`.
+    #[inline(always)]
+    pub(super) fn gather(
+        &self,
+        packed: &[Lanes<F>],
+        input: &Spikes,
+        own: &Spikes,
+        step: usize,
+    ) -> Lanes<F> {
+        let mut x = Lanes::zero();
+        let Some(before) = step.checked_sub(1) else { return x };
+        x.add_rows(packed, input.at(before));
+        if self.is_recurrent() {
+            x.add_rows(&packed[self.lines..], own.at(before));
+        }
+        x
+    }
+
+    /// [`play`](Self::play) without allocation, from the input of the lines of each step, `[step][neuron]`, to which that of
+    /// the neurons is added; `disturb` changes the membranes of each step before they are compared with the threshold, and
+    /// `watch` gets them as they are then.
     #[inline]
     pub(super) fn play_with(
         &self,
         state: &mut State<F>,
-        input: &Spikes,
+        by_lines: &mut [F],
         output: &mut Spikes,
         mut disturb: impl FnMut(&mut [F]),
         mut watch: impl FnMut(&[F]),
@@ -172,11 +214,24 @@ impl<F: Real> Population<F> {
         state.membrane.fill(F::zero());
         state.current.fill(F::zero());
         state.waiting.fill(0);
-        for step in 0..input.steps() {
-            self.gather(&mut state.input, input, output, step);
+        let count = self.neurons.len();
+        for (step, x) in by_lines.chunks_exact_mut(count).enumerate() {
+            if let Some(before) = step.checked_sub(1)
+                && self.is_recurrent()
+            {
+                let spikes = output.at(before);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        spikes.iter().for_each(|&neuron| {
+                            add(x, self.row(self.lines + neuron as usize));
+                        });
+                    },
+                );
+            }
             vectorised(
                 #[inline(always)]
-                || self.integrate(state),
+                || self.integrate(state, x),
             );
             disturb(&mut state.membrane);
             vectorised(
@@ -196,27 +251,11 @@ impl<F: Real> Population<F> {
         }
     }
 
-    /// x[`step`] from the spikes of the step before.
-    pub(super) fn gather(&self, x: &mut [F], input: &Spikes, own: &Spikes, step: usize) {
-        x.fill(F::zero());
-        let Some(before) = step.checked_sub(1) else { return };
-        vectorised(
-            #[inline(always)]
-            || {
-                let mut take = |source: usize| add(x, self.row(source));
-                input.at(before).iter().for_each(|&line| take(line as usize));
-                if self.is_recurrent() {
-                    own.at(before).iter().for_each(|&neuron| take(self.lines + neuron as usize));
-                }
-            },
-        );
-    }
-
     #[inline(always)]
-    fn integrate(&self, state: &mut State<F>) {
+    fn integrate(&self, state: &mut State<F>, x: &[F]) {
         let Rates { membrane, synapse, gain, .. } = &self.rates;
         let count = self.neurons.len();
-        let (v, p, x) = (&mut state.membrane[..count], &mut state.current[..count], &state.input);
+        let (v, p) = (&mut state.membrane[..count], &mut state.current[..count]);
         let (membrane, synapse, gain, x) =
             (&membrane[..count], &synapse[..count], &gain[..count], &x[..count]);
         for place in 0..count {

@@ -18,12 +18,15 @@
 //! Source: Zhang & Li, Advances in Neural Information Processing Systems 32 (2019), eqs. 9 to 19; f in closed form takes
 //! the place of their polynomials fitted to random trains.
 
+use std::ops::Range;
+
 use nalgebra::{DMatrix, DVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::block::{LANES, Lanes, add_packed, blocks, pack};
 use super::population::Population;
-use super::real::{Real, add};
+use super::real::Real;
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
 
@@ -63,21 +66,23 @@ pub struct SpikeTrainCotangents<F> {
     pub lines: Vec<F>,
 }
 
-/// What a shot needs that later shots use again.
-pub(super) struct Workspace<F> {
+/// A shot: the spikes of its lines and of its neurons, and the cotangents of the neurons' counts.
+#[derive(Clone, Copy)]
+pub(super) struct Trains<'a, F> {
+    pub input: &'a Spikes,
+    pub own: &'a Spikes,
+    pub of_counts: &'a [F],
+}
+
+/// What is computed of a shot before the pass that gives the weights' cotangents.
+struct Scales<F> {
+    /// Spikes of the lines, then of the neurons.
     counts: Vec<F>,
-    drive: Vec<F>,
+    /// Ω_ll.
     omega: Vec<F>,
+    /// d / (ν Ω).
     weight: Vec<F>,
     lambda: Vec<F>,
-    firing: Vec<F>,
-    trace: Vec<F>,
-    weighed: Vec<F>,
-    returned: Vec<F>,
-    /// A neuron is refractory in the steps above this one.
-    held: Vec<i64>,
-    /// e among the neurons, for the full Jacobian.
-    effects: Vec<F>,
 }
 
 impl<F: Real> SpikeTrain<F> {
@@ -105,246 +110,262 @@ impl<F: Real> SpikeTrain<F> {
         own: &Spikes,
         of_counts: &[F],
     ) -> SpikeTrainCotangents<F> {
-        let mut work = Workspace::of(population);
+        let shot = Trains { input, own, of_counts };
         let mut synapses = vec![F::zero(); population.synapses.len()];
         let mut lines = vec![F::zero(); population.lines];
-        self.pull_back(population, input, own, of_counts, &mut work, &mut synapses, &mut lines);
+        self.pull_back(population, &[shot], &mut synapses, Some(&mut lines));
         let mut effects = vec![F::zero(); population.synapses.len()];
-        let count = population.neurons.len();
-        work.pass(population, input, own, |_, source, trace| {
-            let sums = &mut effects[source * count..][..count];
-            add(sums, trace.plain);
-        });
-        SpikeTrainCotangents { effects, omega: work.omega, lambda: work.lambda, synapses, lines }
+        add_effects(population, &shot, &mut effects, 0);
+        let Scales { omega, lambda, .. } = self.scales(population, &[shot]).swap_remove(0);
+        SpikeTrainCotangents { effects, omega, lambda, synapses, lines }
     }
 
-    /// Adds the cotangents of the weights to `synapses`, and sets those of the lines' counts.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "two trains, their cotangents, and where results go"
-    )]
+    /// Adds the cotangents of the weights at `shots` to `synapses`, and sets those of the lines' counts `[shot][line]`, where
+    /// they are wanted. What it needs beside the shots does not grow with their steps.
     pub(super) fn pull_back(
         &self,
         population: &Population<F>,
-        input: &Spikes,
-        own: &Spikes,
-        of_counts: &[F],
-        work: &mut Workspace<F>,
+        shots: &[Trains<'_, F>],
         synapses: &mut [F],
-        of_lines: &mut [F],
+        mut of_lines: Option<&mut [F]>,
     ) {
-        let count = population.neurons.len();
-        self.scale(population, input, own, of_counts, work);
-        if self.jacobian == Jacobian::Full && population.is_recurrent() {
-            self.solve(population, input, own, work);
+        let (count, lines) = (population.neurons.len(), population.lines);
+        let scales = self.scales(population, shots);
+        if let Some(of_lines) = &mut of_lines {
+            of_lines.fill(F::zero());
         }
-        of_lines.fill(F::zero());
-        work.pass(population, input, own, |is_line, source, trace| {
-            let sums = &mut synapses[source * count..][..count];
-            add(sums, trace.weighed);
-            if is_line {
-                of_lines[source] += dot(population.row(source), trace.returned);
+        let (mut sums, mut weights) = (Vec::new(), Vec::new());
+        for block in blocks(count) {
+            sums.clear();
+            sums.resize(synapses.len() / count, Lanes::zero());
+            if of_lines.is_some() {
+                pack(&mut weights, &population.synapses[..lines * count], count, &block);
             }
-        });
-        work.finish(population, of_lines);
+            for (place, (shot, scales)) in shots.iter().zip(&scales).enumerate() {
+                let of_lines =
+                    of_lines.as_mut().map(|of_lines| &mut of_lines[place * lines..][..lines]);
+                let weights = of_lines.map(|of_lines| (weights.as_slice(), of_lines));
+                vectorised(
+                    #[inline(always)]
+                    || pull_back_block(population, shot, scales, &block, &mut sums, weights),
+                );
+            }
+            add_packed(synapses, &sums, count, &block);
+        }
+        if let Some(of_lines) = of_lines {
+            for (scales, of_lines) in scales.iter().zip(of_lines.chunks_exact_mut(lines)) {
+                scales.finish(population, of_lines);
+            }
+        }
     }
 
     /// Counts, Ω_ll, and the weights of e.
+    fn scales(&self, population: &Population<F>, shots: &[Trains<'_, F>]) -> Vec<Scales<F>> {
+        let Population { lines, neurons, .. } = population;
+        let count = neurons.len();
+        let all = lines + count;
+        let mut counts = vec![F::zero(); all * shots.len()];
+        let mut drives = vec![F::zero(); count * shots.len()];
+        for (shot, counts) in shots.iter().zip(counts.chunks_exact_mut(all)) {
+            let (of_lines, of_neurons) = counts.split_at_mut(*lines);
+            shot.input.add_counts(of_lines);
+            shot.own.add_counts(of_neurons);
+        }
+        // Without synapses among them, the neurons are no sources.
+        F::multiply((&mut drives, count), &population.synapses, (&counts, all), count);
+        let shots = shots.iter().zip(counts.chunks_exact(all)).zip(drives.chunks_exact(count));
+        shots
+            .map(|((shot, counts), drive)| {
+                let mut scales = self.scale(population, shot, counts, drive);
+                if self.jacobian == Jacobian::Full && population.is_recurrent() {
+                    scales.solve(population, shot);
+                }
+                scales
+            })
+            .collect()
+    }
+
+    /// The same of one shot, with the spikes `counts` of its sources and Σ_h w_lh o_h in `drive`; λ by the diagonal of Ω.
     fn scale(
         &self,
         population: &Population<F>,
-        input: &Spikes,
-        own: &Spikes,
-        of_counts: &[F],
-        work: &mut Workspace<F>,
-    ) {
-        let Population { lines, neurons, .. } = population;
-        work.count(*lines, input, own);
-        work.drive.fill(F::zero());
-        for source in 0..population.synapses.len() / neurons.len() {
-            let spikes = work.counts[source];
-            if spikes > F::zero() {
-                let row = population.row(source);
-                work.drive.iter_mut().zip(row).for_each(|(sum, &weight)| *sum += spikes * weight);
-            }
-        }
-        let steps = nalgebra::convert(input.steps() as f64);
-        for (place, &of_count) in of_counts.iter().enumerate() {
-            let refractory = nalgebra::convert(f64::from(neurons.refractory[place]));
-            let slope = Self::effect_slope(
-                work.counts[lines + place],
-                neurons.membrane_time[place],
-                refractory,
-                steps,
-            );
-            let threshold = neurons.threshold[place];
-            let omega = F::one() - slope * work.drive[place] / threshold;
-            work.omega[place] = omega.max(self.floor);
-            work.weight[place] = of_count / threshold / work.omega[place];
-            work.lambda[place] = work.weight[place];
-        }
-    }
-
-    /// λ by the whole Ω.
-    fn solve(
-        &self,
-        population: &Population<F>,
-        input: &Spikes,
-        own: &Spikes,
-        work: &mut Workspace<F>,
-    ) {
+        shot: &Trains<'_, F>,
+        counts: &[F],
+        drive: &[F],
+    ) -> Scales<F> {
         let Population { lines, neurons, .. } = population;
         let count = neurons.len();
-        let mut effects = std::mem::take(&mut work.effects);
-        effects.resize(count * count, F::zero());
-        effects.fill(F::zero());
-        work.pass(population, input, own, |is_line, source, trace| {
-            if !is_line {
-                let sums = &mut effects[(source - lines) * count..][..count];
-                add(sums, trace.plain);
-            }
-        });
+        let steps = nalgebra::convert(shot.input.steps() as f64);
+        let omega: Vec<F> = (0..count)
+            .map(|place| {
+                let refractory = nalgebra::convert(f64::from(neurons.refractory[place]));
+                let (fires, time) = (counts[lines + place], neurons.membrane_time[place]);
+                let slope = Self::effect_slope(fires, time, refractory, steps);
+                (F::one() - slope * drive[place] / neurons.threshold[place]).max(self.floor)
+            })
+            .collect();
+        let of_each = shot.of_counts.iter().zip(&neurons.threshold).zip(&omega);
+        let weight: Vec<F> =
+            of_each.map(|((&of, &threshold), &omega)| of / threshold / omega).collect();
+        Scales { counts: counts.to_vec(), omega, lambda: weight.clone(), weight }
+    }
+}
+
+impl<F: Real> Scales<F> {
+    /// λ by the whole Ω.
+    fn solve(&mut self, population: &Population<F>, shot: &Trains<'_, F>) {
+        let Population { lines, neurons, .. } = population;
+        let (lines, count) = (*lines, neurons.len());
+        let mut effects = vec![F::zero(); count * count];
+        add_effects(population, shot, &mut effects, lines);
         let half: F = nalgebra::convert(0.5);
         // Ωᵀ: element (p, l) is Ω_lp.
         let transposed = DMatrix::from_fn(count, count, |p, l| {
             if p == l {
-                return work.omega[l];
+                return self.omega[l];
             }
-            let (of_p, of_l) = (work.counts[lines + p], work.counts[lines + l]);
+            let (of_p, of_l) = (self.counts[lines + p], self.counts[lines + l]);
             let is_silent = of_p <= F::zero() || of_l <= F::zero();
             let ratio = if is_silent { half } else { effects[p * count + l] / of_p };
             -population.row(lines + p)[l] * ratio / neurons.threshold[l]
         });
-        let right = DVector::from_fn(count, |place, _| work.weight[place] * work.omega[place]);
+        let right = DVector::from_fn(count, |place, _| self.weight[place] * self.omega[place]);
         if let Some(lambda) = transposed.lu().solve(&right) {
-            work.lambda.copy_from_slice(lambda.as_slice());
-        }
-        work.effects = effects;
-    }
-}
-
-/// Traces of the neurons in one step.
-struct Traces<'a, F> {
-    /// The trace; times d / (ν Ω); times λ.
-    plain: &'a [F],
-    weighed: &'a [F],
-    returned: &'a [F],
-}
-
-impl<F: Real> Workspace<F> {
-    pub fn of(population: &Population<F>) -> Self {
-        let count = population.neurons.len();
-        let zeros = || vec![F::zero(); count];
-        Self {
-            counts: vec![F::zero(); population.lines + count],
-            drive: zeros(),
-            omega: zeros(),
-            weight: zeros(),
-            lambda: zeros(),
-            firing: zeros(),
-            trace: zeros(),
-            weighed: zeros(),
-            returned: zeros(),
-            held: vec![0; count],
-            effects: Vec::new(),
-        }
-    }
-
-    /// Spikes of the lines, then of the neurons.
-    fn count(&mut self, lines: usize, input: &Spikes, own: &Spikes) {
-        self.counts.fill(F::zero());
-        for step in 0..input.steps() {
-            input.at(step).iter().for_each(|&line| self.counts[line as usize] += F::one());
-            let own = own.at(step).iter();
-            own.for_each(|&neuron| self.counts[lines + neuron as usize] += F::one());
-        }
-    }
-
-    /// Goes backward through the steps; `add` gets the traces for each spike of a source one step before, and
-    /// whether the source is a line.
-    fn pass(
-        &mut self,
-        population: &Population<F>,
-        input: &Spikes,
-        own: &Spikes,
-        mut add: impl FnMut(bool, usize, Traces<'_, F>),
-    ) {
-        let Population { lines, neurons, rates, .. } = population;
-        let longest = neurons.refractory.iter().copied().max().unwrap_or(0) as usize;
-        self.firing.fill(F::zero());
-        self.trace.fill(F::zero());
-        self.held.fill(i64::MAX);
-        for step in (1..input.steps()).rev() {
-            // A neuron that fired T_ref steps ago is refractory from there to here.
-            for ago in 1..=longest.min(step) {
-                for &neuron in own.at(step - ago) {
-                    let neuron = neuron as usize;
-                    if neurons.refractory[neuron] as usize == ago {
-                        self.held[neuron] = (step - ago) as i64;
-                    }
-                }
-            }
-            self.decay(&rates.membrane, step as i64);
-            own.at(step).iter().for_each(|&neuron| self.firing[neuron as usize] = F::one());
-            vectorised(
-                #[inline(always)]
-                || self.follow(&rates.gain, &rates.synapse),
-            );
-            let before = step - 1;
-            let traces =
-                || Traces { plain: &self.trace, weighed: &self.weighed, returned: &self.returned };
-            vectorised(
-                #[inline(always)]
-                || {
-                    input.at(before).iter().for_each(|&line| add(true, line as usize, traces()));
-                    if population.is_recurrent() {
-                        let own = own.at(before).iter();
-                        own.for_each(|&neuron| add(false, lines + neuron as usize, traces()));
-                    }
-                },
-            );
-        }
-    }
-
-    /// Decay of the units at the firings, 0 while refractory.
-    fn decay(&mut self, membrane: &[F], step: i64) {
-        let cells = self.firing.iter_mut().zip(membrane).zip(&self.held);
-        for ((firing, &decay), &held) in cells {
-            *firing = if step > held { F::zero() } else { decay * *firing };
-        }
-    }
-
-    #[inline(always)]
-    fn follow(&mut self, gain: &[F], synapse: &[F]) {
-        let count = self.trace.len();
-        let (gain, synapse, firing) = (&gain[..count], &synapse[..count], &self.firing[..count]);
-        let (weight, lambda) = (&self.weight[..count], &self.lambda[..count]);
-        let (weighed, returned) = (&mut self.weighed[..count], &mut self.returned[..count]);
-        let trace = &mut self.trace[..count];
-        for place in 0..count {
-            trace[place] = gain[place] * firing[place] + synapse[place] * trace[place];
-            weighed[place] = weight[place] * trace[place];
-            returned[place] = lambda[place] * trace[place];
+            self.lambda.copy_from_slice(lambda.as_slice());
         }
     }
 
     /// Divides the sums of the lines by their counts, and adds what a ratio of one half gives.
-    fn finish(&mut self, population: &Population<F>, of_lines: &mut [F]) {
-        let lines = population.lines;
+    fn finish(&self, population: &Population<F>, of_lines: &mut [F]) {
         let half: F = nalgebra::convert(0.5);
-        // λ of silent neurons.
-        for (place, silent) in self.returned.iter_mut().enumerate() {
-            let is_silent = self.counts[lines + place] <= F::zero();
-            *silent = if is_silent { self.lambda[place] } else { F::zero() };
-        }
-        for (line, of_line) in of_lines.iter_mut().enumerate() {
+        let (of_lines_counts, of_neurons) = self.counts.split_at(population.lines);
+        let silent: Vec<F> = self
+            .lambda
+            .iter()
+            .zip(of_neurons)
+            .map(|(&lambda, &fires)| if fires <= F::zero() { lambda } else { F::zero() })
+            .collect();
+        for (line, (of_line, &spikes)) in of_lines.iter_mut().zip(of_lines_counts).enumerate() {
             let row = population.row(line);
-            *of_line = if self.counts[line] > F::zero() {
-                *of_line / self.counts[line] + half * dot(row, &self.returned)
+            *of_line = if spikes > F::zero() {
+                *of_line / spikes + half * dot(row, &silent)
             } else {
                 half * dot(row, &self.lambda)
             };
         }
+    }
+}
+
+/// The sources that fire one step before.
+#[derive(Clone, Copy)]
+struct Sources<'a> {
+    input: &'a [u32],
+    own: &'a [u32],
+    lines: usize,
+}
+
+impl Sources<'_> {
+    #[inline(always)]
+    fn for_each(self, mut work: impl FnMut(usize)) {
+        self.input.iter().for_each(|&line| work(line as usize));
+        self.own.iter().for_each(|&neuron| work(self.lines + neuron as usize));
+    }
+}
+
+/// Adds the cotangents of the weights onto the neurons of `block` to `sums`, a row a source, and those of the lines' counts
+/// with the weights of the lines, where they are wanted.
+#[inline(always)]
+fn pull_back_block<F: Real>(
+    population: &Population<F>,
+    shot: &Trains<'_, F>,
+    scales: &Scales<F>,
+    block: &Range<usize>,
+    sums: &mut [Lanes<F>],
+    mut of_lines: Option<(&[Lanes<F>], &mut [F])>,
+) {
+    let (weight, lambda) = (Lanes::of(&scales.weight, block), Lanes::of(&scales.lambda, block));
+    follow(population, shot, block, |trace, sources| {
+        let weighed = trace.times(&weight);
+        sources.for_each(|source| sums[source].add(&weighed));
+        let Some((rows, of_lines)) = &mut of_lines else { return };
+        let returned = trace.times(&lambda);
+        for &line in sources.input {
+            of_lines[line as usize] += rows[line as usize].dot(&returned);
+        }
+    });
+}
+
+/// Adds e, `[source][neuron]`, to `effects`, which begin with the source `first`.
+fn add_effects<F: Real>(
+    population: &Population<F>,
+    shot: &Trains<'_, F>,
+    effects: &mut [F],
+    first: usize,
+) {
+    let count = population.neurons.len();
+    let mut sums = Vec::new();
+    for block in blocks(count) {
+        sums.clear();
+        sums.resize(effects.len() / count, Lanes::zero());
+        vectorised(
+            #[inline(always)]
+            || {
+                follow(population, shot, &block, |trace, sources| {
+                    sources.for_each(|source| {
+                        let Some(source) = source.checked_sub(first) else { return };
+                        sums[source].add(trace);
+                    });
+                });
+            },
+        );
+        add_packed(effects, &sums, count, &block);
+    }
+}
+
+/// Goes backward through the steps with the neurons of `block`; `each_step` gets their traces and the sources that fire one
+/// step before.
+#[inline(always)]
+fn follow<F: Real>(
+    population: &Population<F>,
+    shot: &Trains<'_, F>,
+    block: &Range<usize>,
+    mut each_step: impl FnMut(&Lanes<F>, Sources<'_>),
+) {
+    let Population { lines, neurons, rates, .. } = population;
+    let Trains { input, own, .. } = *shot;
+    let first = block.start;
+    let [membrane, gain, synapse] =
+        [&rates.membrane, &rates.gain, &rates.synapse].map(|rates| Lanes::of(rates, block));
+    let refractory = &neurons.refractory[block.clone()];
+    let longest = refractory.iter().copied().max().unwrap_or(0) as usize;
+    let [mut firing, mut trace] = [Lanes::zero(); 2];
+    // A neuron is refractory in the steps above this one.
+    let mut held = [u32::MAX; LANES];
+    for step in (1..input.steps()).rev() {
+        // A neuron that fired T_ref steps ago is refractory from there to here.
+        for ago in 1..=longest.min(step) {
+            for &neuron in own.within(step - ago, block) {
+                let place = neuron as usize - first;
+                if refractory[place] as usize == ago {
+                    held[place] = (step - ago) as u32;
+                }
+            }
+        }
+        for (place, &held) in held.iter().enumerate() {
+            let is_held = step as u32 > held;
+            let decayed = membrane.0[place] * firing.0[place];
+            firing.0[place] = if is_held { F::zero() } else { decayed };
+        }
+        for &neuron in own.within(step, block) {
+            firing.0[neuron as usize - first] = F::one();
+        }
+        for place in 0..LANES {
+            let driven = gain.0[place] * firing.0[place];
+            trace.0[place] = driven + synapse.0[place] * trace.0[place];
+        }
+        let before = step - 1;
+        let own = if population.is_recurrent() { own.at(before) } else { &[] };
+        each_step(&trace, Sources { input: input.at(before), own, lines: *lines });
     }
 }
 

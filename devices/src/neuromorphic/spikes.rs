@@ -1,5 +1,13 @@
 //! The spikes of one shot as events, step by step.
 
+use std::ops::Range;
+
+use super::real::Real;
+use crate::elementary::vectorised;
+
+/// Cells that are compared at once.
+const WORD: usize = 64;
+
 /// Spikes of `lines` lines in the steps of one shot: which lines fire in each step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spikes {
@@ -14,17 +22,41 @@ impl Spikes {
     #[must_use]
     pub fn of_raster(cells: &[f32], lines: usize) -> Self {
         let mut spikes = Self::default();
-        spikes.read_raster(cells, lines);
+        spikes.append_raster(cells, lines);
         spikes
     }
 
-    /// Takes those of a raster in the place of its own, as [`of_raster`](Self::of_raster).
-    pub fn read_raster(&mut self, cells: &[f32], lines: usize) {
-        self.clear();
-        for step in cells.chunks(lines.max(1)) {
-            let fire = step.iter().enumerate().filter(|(_, cell)| **cell > 0.5);
-            self.lines.extend(fire.map(|(line, _)| line as u32));
-            self.end_step();
+    /// Adds the steps of a raster, as [`of_raster`](Self::of_raster) reads it.
+    pub fn append_raster(&mut self, cells: &[f32], lines: usize) {
+        vectorised(
+            #[inline(always)]
+            || {
+                for step in cells.chunks(lines.max(1)) {
+                    for (word, cells) in step.chunks(WORD).enumerate() {
+                        self.fire_word((word * WORD) as u32, cells);
+                    }
+                    self.end_step();
+                }
+            },
+        );
+    }
+
+    /// Adds the spikes of up to 64 lines from `first` to the open step. Few cells are spikes: they are compared all at once.
+    #[inline(always)]
+    fn fire_word(&mut self, first: u32, cells: &[f32]) {
+        let mut fires = 0_u64;
+        if let Ok(cells) = <&[f32; WORD]>::try_from(cells) {
+            for (line, &cell) in cells.iter().enumerate() {
+                fires |= u64::from(cell > 0.5) << line;
+            }
+        } else {
+            for (line, &cell) in cells.iter().enumerate() {
+                fires |= u64::from(cell > 0.5) << line;
+            }
+        }
+        while fires != 0 {
+            self.lines.push(first + fires.trailing_zeros());
+            fires &= fires - 1;
         }
     }
 
@@ -66,12 +98,29 @@ impl Spikes {
         &self.lines[start as usize..self.ends[step] as usize]
     }
 
+    /// The lines of `range` that fire in `step`, in ascending order.
+    ///
+    /// # Panics
+    /// If there is no such step.
+    #[must_use]
+    pub fn within(&self, step: usize, range: &Range<usize>) -> &[u32] {
+        let all = self.at(step);
+        let first = all.partition_point(|&line| (line as usize) < range.start);
+        let end = all.partition_point(|&line| (line as usize) < range.end);
+        &all[first..end]
+    }
+
     /// Spikes of each of `lines` lines.
     #[must_use]
     pub fn counts(&self, lines: usize) -> Vec<u32> {
         let mut counts = vec![0; lines];
         self.lines.iter().for_each(|&line| counts[line as usize] += 1);
         counts
+    }
+
+    /// Adds the number of spikes of each line to `counts`.
+    pub(super) fn add_counts<F: Real>(&self, counts: &mut [F]) {
+        self.lines.iter().for_each(|&line| counts[line as usize] += F::one());
     }
 
     /// Removes all steps.
@@ -102,6 +151,7 @@ mod tests {
         assert_eq!((spikes.steps(), spikes.len()), (3, 3));
         assert_eq!([spikes.at(0), spikes.at(1), spikes.at(2)], [&[1][..], &[], &[0, 2]]);
         assert_eq!(spikes.counts(3), [1, 1, 1]);
+        assert_eq!([spikes.within(2, &(0..2)), spikes.within(2, &(1..3))], [[0], [2]]);
         let mut back = [0.5; 9];
         spikes.write_raster(&mut back, 3);
         assert_eq!(back, cells);

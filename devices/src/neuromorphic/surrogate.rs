@@ -12,8 +12,12 @@
 //! Source: Neftci, Mostafa & Zenke, IEEE Signal Processing Magazine 36, 51 (2019), with φ′ of Zenke & Ganguli, Neural
 //! Computation 30, 1514 (2018), eq. 2.11; at spikes that a chip measured, Cramer et al., PNAS 119, e2109194119 (2022).
 
+use std::ops::Range;
+
+use super::block::{Lanes, add_packed, blocks, sized};
 use super::population::Population;
-use super::real::{Real, add, transposed};
+use super::real::{Real, add};
+use super::replay::{Measured, Replay};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
 
@@ -23,10 +27,22 @@ pub struct Relaxed<F> {
     population: Population<F>,
     /// β.
     slope: F,
-    /// Weights from the lines and from the neurons, `[neuron][source]`.
-    from_lines: Vec<F>,
-    from_neurons: Vec<F>,
+    /// Weights from each block of neurons, `[block][neuron][source]`.
+    from_neurons: Vec<Panel<F>>,
 }
+
+/// Weights from a block of neurons to all neurons, `[neuron][source]`: as they are needed one after the other in a product,
+/// with zeros up to a multiple of [`WHOLE`] sources.
+#[derive(Clone, Debug)]
+struct Panel<F> {
+    /// First source and number of sources, with zeros.
+    first: usize,
+    width: usize,
+    weights: Vec<F>,
+}
+
+/// Products of matrices with so many rows, or a multiple, need no copy of the matrix.
+const WHOLE: usize = 16;
 
 /// Cotangents of a population, summed over shots.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,26 +80,33 @@ pub(super) enum OfCells<'a, F> {
     Counts(&'a [F]),
 }
 
-/// A shot: its input, its measured spikes, and what is known of its membranes.
+/// A shot, and the cotangents of its readings.
+#[derive(Clone, Copy)]
 pub(super) struct Shot<'a, F> {
-    pub input: &'a Spikes,
-    pub measured: &'a Spikes,
-    /// Measured membranes before the reset, step by step.
-    pub membrane: Option<&'a [F]>,
+    pub measured: Measured<'a, F>,
     pub of_cells: OfCells<'a, F>,
     /// Cotangents of the membranes, step by step.
     pub of_membrane: Option<&'a [F]>,
 }
 
-/// The membranes of a shot at its measured spikes, step by step.
-pub(super) struct Replay<F> {
-    /// φ′(u) / ν; 0 while refractory.
-    pub slope: Vec<F>,
-    /// Share of the membrane that the next step starts from: 1, or 0 after a reset or while refractory.
-    kept: Vec<F>,
-    /// v and p, for the constants.
-    pub membrane: Vec<F>,
-    current: Vec<F>,
+/// How far cotangents go back.
+pub(super) enum Back<'a, F> {
+    /// To the synapses, with given spikes on their other side.
+    Synapses,
+    /// Through synapses among the neurons.
+    Neurons,
+    /// Also to the cells of the inputs, `[shot][step][line]`, which are set.
+    Inputs(&'a mut [F]),
+}
+
+/// Memory of a worker, for one adjoint after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Workspace<F> {
+    replay: Replay<F>,
+    packed: Vec<Lanes<F>>,
+    through_synapses: Vec<F>,
+    of_membrane: Vec<F>,
+    of_currents: Vec<F>,
 }
 
 impl<F: Real> Relaxed<F> {
@@ -91,10 +114,30 @@ impl<F: Real> Relaxed<F> {
     #[must_use]
     pub fn new(population: Population<F>, slope: F) -> Self {
         let count = population.neurons.len();
-        let (lines, neurons) = population.synapses.split_at(population.lines * count);
-        let from_lines = transposed(lines, count);
-        let from_neurons = transposed(neurons, count);
-        Self { population, slope, from_lines, from_neurons }
+        let rows = &population.synapses[population.lines * count..];
+        let sources = if rows.is_empty() { 0 } else { count };
+        let from_neurons = blocks(sources)
+            .map(|block| {
+                let width = block.len().next_multiple_of(WHOLE);
+                let mut weights = vec![F::zero(); width * count];
+                for (source, row) in
+                    rows[block.start * count..].chunks_exact(count).enumerate().take(block.len())
+                {
+                    let places = weights.iter_mut().skip(source).step_by(width);
+                    places.zip(row).for_each(|(place, &weight)| *place = weight);
+                }
+                Panel { first: block.start, width, weights }
+            })
+            .collect();
+        Self { population, slope, from_neurons }
+    }
+
+    /// The membranes of one shot, for the constants.
+    pub(super) fn replay(&self, shot: Measured<'_, F>) -> Replay<F> {
+        let mut replay = Replay::default();
+        let shots = std::iter::once(shot);
+        replay.play(&self.population, self.slope, shots, true, &mut Vec::new());
+        replay
     }
 
     /// The population.
@@ -115,8 +158,9 @@ impl<F: Real> Relaxed<F> {
         let mut of = self.no_cotangents(true);
         let mut of_input = vec![F::zero(); input.steps() * self.population.lines];
         let of_cells = OfCells::Raster(of_cells);
-        let shot = Shot { input, measured, membrane: None, of_cells, of_membrane: None };
-        self.pull_back(&[shot], &mut of, &mut of_input);
+        let measured = Measured { input, spikes: measured, membrane: None };
+        let shot = Shot { measured, of_cells, of_membrane: None };
+        self.pull_back(&[shot], &mut of, Some(&mut of_input), &mut Workspace::default());
         (of, of_input)
     }
 
@@ -132,166 +176,127 @@ impl<F: Real> Relaxed<F> {
         }
     }
 
-    /// Adds the cotangents of `shots` to `of`, and sets those of their inputs' cells, `[shot][step][line]`.
+    /// Adds the cotangents of `shots` to `of`, and sets those of their inputs' cells, `[shot][step][line]`, where they are
+    /// wanted.
     pub(super) fn pull_back(
         &self,
         shots: &[Shot<'_, F>],
         of: &mut SurrogateCotangents<F>,
-        of_inputs: &mut [F],
+        of_inputs: Option<&mut [F]>,
+        work: &mut Workspace<F>,
     ) {
+        let mut replay = std::mem::take(&mut work.replay);
+        let measured = shots.iter().map(|shot| shot.measured);
         let has_constants = !of.threshold.is_empty();
-        let replays: Vec<_> = shots.iter().map(|shot| self.replay(shot, has_constants)).collect();
-        of_inputs.fill(F::zero());
-        self.go_back(shots, &replays, of, Some(of_inputs));
+        replay.play(&self.population, self.slope, measured, has_constants, &mut work.packed);
+        let back = of_inputs.map_or(Back::Neurons, Back::Inputs);
+        self.go_back(shots, &replay, of, back, work);
+        work.replay = replay;
     }
 
-    /// The same at `replays`; without `of_inputs`, inputs and recurrent spikes are given, and nothing goes back through them.
+    /// The same at a `replay`.
     pub(super) fn go_back(
         &self,
         shots: &[Shot<'_, F>],
-        replays: &[Replay<F>],
+        replay: &Replay<F>,
         of: &mut SurrogateCotangents<F>,
-        mut of_inputs: Option<&mut [F]>,
+        back: Back<'_, F>,
+        work: &mut Workspace<F>,
     ) {
-        let Some(steps) = shots.first().map(|shot| shot.input.steps()) else { return };
+        let Some(steps) = shots.first().map(|shot| shot.measured.input.steps()) else { return };
         let population = &self.population;
-        let (count, lines) = (population.neurons.len(), population.lines);
-        let mut of_membrane = vec![F::zero(); count * shots.len()];
-        // Of the synaptic currents, which are those of the inputs x.
-        let mut of_current = of_membrane.clone();
-        let mut through_synapses = of_membrane.clone();
-        let mut of_lines = vec![F::zero(); lines * shots.len()];
+        let count = population.neurons.len();
+        let has_loop = population.is_recurrent() && !matches!(back, Back::Synapses);
+        let rows = self.from_neurons.last().map_or(count, |panel| panel.first + panel.width);
+        let through_synapses = sized(&mut work.through_synapses, rows * shots.len());
+        through_synapses.fill(F::zero());
+        let of_membrane = sized(&mut work.of_membrane, count * shots.len());
+        of_membrane.fill(F::zero());
+        // Of the synaptic currents, which are those of the inputs x: `[shot][step][neuron]`.
+        let of_currents = sized(&mut work.of_currents, shots.len() * steps * count);
         for step in (0..steps).rev() {
-            if population.is_recurrent() && step + 1 < steps && of_inputs.is_some() {
-                F::multiply(&mut through_synapses, &self.from_neurons, &of_current, count);
-            }
-            for (place, (shot, replay)) in shots.iter().zip(replays).enumerate() {
-                let run = place * count..(place + 1) * count;
-                let point = Step {
-                    through_synapses: &through_synapses[run.clone()],
-                    of_membrane: &mut of_membrane[run.clone()],
-                    of_current: &mut of_current[run],
-                };
-                vectorised(
-                    #[inline(always)]
-                    || self.step_back(step, shot, replay, point, of),
-                );
-            }
-            let Some(before) = step.checked_sub(1) else { continue };
-            if let Some(of_inputs) = &mut of_inputs {
-                F::multiply(&mut of_lines, &self.from_lines, &of_current, lines);
-                for (place, cells) in of_lines.chunks_exact(lines).enumerate() {
-                    of_inputs[(place * steps + before) * lines..][..lines].copy_from_slice(cells);
+            if has_loop && step + 1 < steps {
+                let behind = &of_currents[(step + 1) * count..];
+                for Panel { first, width, weights } in &self.from_neurons {
+                    let result = (&mut through_synapses[*first..], rows);
+                    F::multiply(result, weights, (behind, steps * count), *width);
                 }
             }
             for (place, shot) in shots.iter().enumerate() {
-                let of_current = &of_current[place * count..][..count];
+                let of_shot = &mut of_currents[place * steps * count..][..steps * count];
+                let (until_now, behind) = of_shot.split_at_mut((step + 1) * count);
+                let point = Step {
+                    through_synapses: &through_synapses[place * rows..][..count],
+                    of_membrane: &mut of_membrane[place * count..][..count],
+                    of_current: &mut until_now[step * count..],
+                    of_current_behind: behind.get(..count),
+                };
                 vectorised(
                     #[inline(always)]
-                    || {
-                        let mut add = |source: usize| {
-                            let sums = &mut of.synapses[source * count..][..count];
-                            add(sums, of_current);
-                        };
-                        shot.input.at(before).iter().for_each(|&line| add(line as usize));
-                        if population.is_recurrent() {
-                            let own = shot.measured.at(before).iter();
-                            own.for_each(|&neuron| add(lines + neuron as usize));
-                        }
-                    },
+                    || self.step_back(place, step, shot, replay, point, of),
                 );
             }
         }
-    }
-
-    /// The membranes at the measured spikes.
-    pub(super) fn replay(&self, shot: &Shot<'_, F>, has_constants: bool) -> Replay<F> {
-        let population = &self.population;
-        let (count, steps) = (population.neurons.len(), shot.input.steps());
-        let cells = || vec![F::zero(); count * steps];
-        let kept_cells = |is_kept: bool| if is_kept { cells() } else { Vec::new() };
-        let mut replay = Replay {
-            slope: cells(),
-            kept: cells(),
-            membrane: kept_cells(has_constants),
-            current: kept_cells(has_constants),
-        };
-        let mut v = vec![F::zero(); count];
-        let mut p = vec![F::zero(); count];
-        let mut x = vec![F::zero(); count];
-        let mut waiting = vec![0_u32; count];
-        for step in 0..steps {
-            population.gather(&mut x, shot.input, shot.measured, step);
-            let run = step * count..(step + 1) * count;
-            let (slope, kept) = (&mut replay.slope[run.clone()], &mut replay.kept[run.clone()]);
-            vectorised(
-                #[inline(always)]
-                || self.integrate(&mut v, &mut p, &x, &mut waiting, slope, kept),
-            );
-            if has_constants {
-                replay.membrane[run.clone()].copy_from_slice(&v);
-                replay.current[run.clone()].copy_from_slice(&p);
-            }
-            if let Some(measured) = shot.membrane {
-                v.copy_from_slice(&measured[run]);
-            }
-            vectorised(
-                #[inline(always)]
-                || self.slopes(&v, slope),
-            );
-            for &neuron in shot.measured.at(step) {
-                let neuron = neuron as usize;
-                v[neuron] = F::zero();
-                kept[neuron] = F::zero();
-                waiting[neuron] = population.neurons.refractory[neuron];
-            }
+        for block in blocks(count) {
+            self.add_synapses(shots, of_currents, &block, &mut work.packed, &mut of.synapses);
         }
-        replay
+        if let Back::Inputs(of_inputs) = back {
+            self.set_inputs(steps, of_currents, of_inputs);
+        }
     }
 
-    /// One step of the membranes; `slope` becomes 1, or 0 while refractory, as does `kept`.
-    #[inline(always)]
-    fn integrate(
+    /// Adds the cotangents of the weights onto the neurons of `block`: each spike adds those of the currents one step later.
+    fn add_synapses(
         &self,
-        v: &mut [F],
-        p: &mut [F],
-        x: &[F],
-        waiting: &mut [u32],
-        slope: &mut [F],
-        kept: &mut [F],
+        shots: &[Shot<'_, F>],
+        of_currents: &[F],
+        block: &Range<usize>,
+        packed: &mut Vec<Lanes<F>>,
+        synapses: &mut [F],
     ) {
-        let rates = &self.population.rates;
-        let count = v.len();
-        let (p, x, waiting) = (&mut p[..count], &x[..count], &mut waiting[..count]);
-        let (slope, kept) = (&mut slope[..count], &mut kept[..count]);
-        let (membrane, synapse, gain) =
-            (&rates.membrane[..count], &rates.synapse[..count], &rates.gain[..count]);
-        for place in 0..count {
-            p[place] = synapse[place] * p[place] + x[place];
-            let waits = waiting[place] > 0;
-            waiting[place] -= u32::from(waits);
-            let free = if waits { F::zero() } else { F::one() };
-            v[place] = free * (membrane[place] * v[place] + gain[place] * p[place]);
-            slope[place] = free;
-            kept[place] = free;
+        let (count, lines) = (self.population.neurons.len(), self.population.lines);
+        packed.clear();
+        packed.resize(synapses.len() / count, Lanes::zero());
+        vectorised(
+            #[inline(always)]
+            || {
+                let of_shots = of_currents.chunks_exact(of_currents.len() / shots.len());
+                for (shot, of_currents) in shots.iter().zip(of_shots) {
+                    for (step, of_current) in of_currents.chunks_exact(count).enumerate().skip(1) {
+                        let of_current = Lanes::of(of_current, block);
+                        for &line in shot.measured.input.at(step - 1) {
+                            packed[line as usize].add(&of_current);
+                        }
+                        if self.population.is_recurrent() {
+                            for &neuron in shot.measured.spikes.at(step - 1) {
+                                packed[lines + neuron as usize].add(&of_current);
+                            }
+                        }
+                    }
+                }
+            },
+        );
+        add_packed(synapses, packed, count, block);
+    }
+
+    /// Cotangents of the inputs' cells `[shot][step][line]`: of each step from those of the currents one step later.
+    fn set_inputs(&self, steps: usize, of_currents: &[F], of_inputs: &mut [F]) {
+        let (count, lines) = (self.population.neurons.len(), self.population.lines);
+        let (of_all_but_last, _) = of_inputs.split_at_mut(of_inputs.len() - lines);
+        let from_lines = &self.population.synapses[..lines * count];
+        // One product for all shots; what it gives for the last step of each is the next shot's first.
+        let of_currents = (&of_currents[count..], count);
+        F::multiply_rows((of_all_but_last, lines), from_lines, of_currents, lines);
+        for of_input in of_inputs.chunks_exact_mut(steps * lines) {
+            of_input[(steps - 1) * lines..].fill(F::zero());
         }
     }
 
-    /// `slope` times φ′(u) / ν.
-    #[inline(always)]
-    fn slopes(&self, v: &[F], slope: &mut [F]) {
-        let thresholds = &self.population.neurons.threshold;
-        for ((slope, &v), &threshold) in slope.iter_mut().zip(v).zip(thresholds) {
-            let distance = (v - threshold).abs() / threshold;
-            let denominator = F::one() + self.slope * distance;
-            *slope /= threshold * denominator * denominator;
-        }
-    }
-
-    /// One step backward of one shot.
+    /// One step backward of the shot `place`.
     #[inline(always)]
     fn step_back(
         &self,
+        place: usize,
         step: usize,
         shot: &Shot<'_, F>,
         replay: &Replay<F>,
@@ -305,42 +310,56 @@ impl<F: Real> Relaxed<F> {
             OfCells::Counts(counts) => counts,
         };
         let of_cells = &of_cells[..count];
-        let (slope, kept) = (&replay.slope[run.clone()], &replay.kept[run.clone()]);
+        let first = (place * shot.measured.input.steps() + step) * count;
+        let slope = &replay.slope[first..][..count];
         let rates = &self.population.rates;
         let (membrane, synapse, gain) =
             (&rates.membrane[..count], &rates.synapse[..count], &rates.gain[..count]);
-        let Step { through_synapses, of_membrane, of_current } = point;
+        let Step { through_synapses, of_membrane, of_current, of_current_behind } = point;
         let (through_synapses, of_membrane, of_current) =
             (&through_synapses[..count], &mut of_membrane[..count], &mut of_current[..count]);
         for place in 0..count {
             let of_spike = of_cells[place] + through_synapses[place];
-            let carried = kept[place] * membrane[place] * of_membrane[place];
-            of_membrane[place] = of_spike * slope[place] + carried;
+            let is_kept = slope[place] > F::zero();
+            let carried = membrane[place] * of_membrane[place];
+            let carried = if is_kept { carried } else { F::zero() };
+            of_membrane[place] = of_spike * slope[place].abs() + carried;
         }
         if let Some(readings) = shot.of_membrane {
             for ((of, &reading), &slope) in of_membrane.iter_mut().zip(&readings[run]).zip(slope) {
-                *of += if slope > F::zero() { reading } else { F::zero() };
+                *of += if slope == F::zero() { F::zero() } else { reading };
             }
         }
-        for place in 0..count {
-            of_current[place] =
-                gain[place] * of_membrane[place] + synapse[place] * of_current[place];
+        match of_current_behind {
+            Some(behind) => {
+                let behind = &behind[..count];
+                for place in 0..count {
+                    of_current[place] =
+                        gain[place] * of_membrane[place] + synapse[place] * behind[place];
+                }
+            }
+            None => {
+                for place in 0..count {
+                    of_current[place] = gain[place] * of_membrane[place];
+                }
+            }
         }
         if of.threshold.is_empty() {
             return;
         }
         let neurons = &self.population.neurons;
         for place in 0..count {
-            let cell = step * count + place;
+            let cell = first + place;
             let of_spike = of_cells[place] + through_synapses[place];
             let v = replay.membrane[cell];
-            of.threshold[place] -= of_spike * slope[place] * v / neurons.threshold[place];
+            of.threshold[place] -= of_spike * slope[place].abs() * v / neurons.threshold[place];
             let (tau_m, tau_s) = (neurons.membrane_time[place], neurons.synaptic_time[place]);
-            let current = replay.current[cell];
-            let mut of_synapse = -of_membrane[place] * current;
-            if let Some(before) = cell.checked_sub(count) {
-                let kept = replay.kept[before] * replay.membrane[before];
+            let mut of_synapse = -of_membrane[place] * replay.current[cell];
+            if step > 0 {
+                let before = cell - count;
                 // A refractory membrane does not depend on the one before.
+                let is_kept = replay.slope[before] > F::zero();
+                let kept = if is_kept { replay.membrane[before] } else { F::zero() };
                 of.membrane_time[place] += of_membrane[place] * kept / (tau_m * tau_m);
                 of_synapse += of_current[place] * replay.current[before];
             }
@@ -355,4 +374,6 @@ struct Step<'a, F> {
     through_synapses: &'a [F],
     of_membrane: &'a mut [F],
     of_current: &'a mut [F],
+    /// Of the currents one step later; `None` in the last step.
+    of_current_behind: Option<&'a [F]>,
 }

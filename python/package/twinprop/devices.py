@@ -78,7 +78,7 @@ class Device:
         """Characterises the device in about `seconds`: rate, repeatability, drift, linearity of each channel.
 
         It drives the device over all of its ranges, as training does. Returns the values of
-        `twinprop device probe --json`.
+        `probe.json`.
         """
         with Progress.of(progress) as shown:
             try:

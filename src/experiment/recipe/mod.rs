@@ -10,7 +10,7 @@ mod schema;
 mod stage;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,10 @@ pub struct Recipe {
     /// the devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_seed: Option<u64>,
+    /// File of initial parameters of the whole network: the `parameters.safetensors` of a run with the same stages.
+    /// Without it, parameters are drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_parameters: Option<PathBuf>,
     /// The stages of the network, from input to output.
     pub network: Vec<StageConfig>,
     /// The data set and its division into training and test samples.

@@ -6,6 +6,7 @@ mod state;
 
 pub use self::metrics::MetricsFile;
 pub use self::state::Usages;
+pub(super) use self::state::load_state;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

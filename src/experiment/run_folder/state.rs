@@ -1,6 +1,7 @@
 //! State that a run leaves: its network, and the usage of its devices.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use twinprop_calibration::store::{read_safetensors, to_safetensors};
@@ -56,23 +57,41 @@ impl RunFolder {
     /// [`Error::Data`] if the file does not fit the network.
     pub fn load_network(&self, network: &mut Network, backend: &Device) -> Result<(), Error> {
         let path = self.path.join(Self::PARAMETERS);
-        let mut saved = read_safetensors(&path, backend)?;
-        let names: Vec<String> = network.state().into_iter().map(|(name, _)| name).collect();
-        for (name, place) in names.iter().zip(network.state_mut()) {
-            let value: Option<Tensor<2>> = saved.remove(name);
-            match value.filter(|value| value.dims() == place.dims()) {
-                Some(value) => *place = value,
-                None => {
-                    return Err(Error::Data {
-                        path,
-                        problem: format!(
-                            "it has no tensor `{name}` of shape {:?}, which the run's recipe needs; the two files are from different runs",
-                            place.dims()
-                        ),
-                    });
-                }
+        load_state(
+            &path,
+            network,
+            backend,
+            "which the run's recipe needs; the two files are from different runs",
+        )
+    }
+}
+
+/// Loads the state of `network` from the file `path`; `advice` is for a tensor that is not there.
+///
+/// # Errors
+/// [`Error::Data`] if the file does not fit the network.
+pub(in crate::experiment) fn load_state(
+    path: &Path,
+    network: &mut Network,
+    backend: &Device,
+    advice: &str,
+) -> Result<(), Error> {
+    let mut saved = read_safetensors(path, backend)?;
+    let names: Vec<String> = network.state().into_iter().map(|(name, _)| name).collect();
+    for (name, place) in names.iter().zip(network.state_mut()) {
+        let value: Option<Tensor<2>> = saved.remove(name);
+        match value.filter(|value| value.dims() == place.dims()) {
+            Some(value) => *place = value,
+            None => {
+                return Err(Error::Data {
+                    path: path.to_owned(),
+                    problem: format!(
+                        "it has no tensor `{name}` of shape {:?}, {advice}",
+                        place.dims()
+                    ),
+                });
             }
         }
-        Ok(())
     }
+    Ok(())
 }

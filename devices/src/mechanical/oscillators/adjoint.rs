@@ -114,10 +114,17 @@ impl LinearisedEquation for Trajectory {
         &self,
         _readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
-        self.pull_back(cotangents, input_cotangents, parameter_cotangents.as_mut_slice());
+        let parameter_cotangents = parameter_cotangents.as_mut_slice();
+        // Of no use, they are by-products of the others.
+        let mut unused = DMatrix::zeros(0, 0);
+        let input_cotangents = input_cotangents.unwrap_or_else(|| {
+            unused = DMatrix::zeros(self.device.count, cotangents.ncols());
+            &mut unused
+        });
+        self.pull_back(cotangents, input_cotangents, parameter_cotangents);
     }
 }
 
@@ -145,7 +152,7 @@ impl Saved {
         let (rows, couplings) = (device.rows, &matrix[..device.rows * device.count]);
         let mut of_velocity = vec![0.0; size];
         let mut pulled = vec![0.0; size];
-        let mut pulls = device.buffers.take(self.sines.len());
+        let mut pulls = device.buffers.buffer(self.sines.len());
         let mut of_bend = 0.0;
         for step in (0..steps).rev() {
             // The stages' shares in the step, as the weights of `STEP` have them: in units of h²/6 of

@@ -48,8 +48,8 @@ impl<'a> Block<'a> {
             angle,
             velocity: zeros(),
             accelerations: [zeros(), zeros(), zeros(), zeros()],
-            sines: device.buffers.take(if save == Save::Nothing { size } else { saved }),
-            slopes: device.buffers.take(if save == Save::Nothing { 0 } else { saved }),
+            sines: device.buffers.buffer(if save == Save::Nothing { size } else { saved }),
+            slopes: device.buffers.buffer(if save == Save::Nothing { 0 } else { saved }),
             angles: vec![0.0; if save == Save::Angles { saved } else { 0 }],
         }
     }

@@ -26,7 +26,6 @@
 
 mod adjoint;
 mod block;
-mod buffers;
 mod config;
 mod simulation;
 mod square;
@@ -38,9 +37,9 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 
-use self::buffers::Buffers;
 use self::square::Square;
 use crate::lanes::LANES;
+use crate::pool::Pool;
 use crate::{Channels, Interface, random};
 
 /// The constants of the equation of one copy; couplings and drives are parameters.
@@ -77,7 +76,7 @@ pub struct Oscillators {
     bend: f32,
     /// What the copy adds to J; symmetric, its diagonal zero.
     coupling_error: Option<Arc<DMatrix<f32>>>,
-    buffers: Buffers,
+    buffers: Pool<Vec<f32>>,
 }
 
 impl Oscillators {
@@ -144,7 +143,7 @@ impl Oscillators {
             step: (config.time / config.steps as f64) as f32,
             bend: 1.0 + bend as f32,
             coupling_error: coupling_error.map(Arc::new),
-            buffers: Buffers::default(),
+            buffers: Pool::default(),
         }
     }
 

@@ -1,10 +1,15 @@
 //! The chip's channels and constants, and its population at a setting.
 
+use std::sync::Arc;
+
 use rand_chacha::ChaCha8Rng;
 
 use super::config::{LifChipConfig, LifReadout};
 use super::link::Link;
+use super::memory::PlayerMemory;
+use crate::neuromorphic::surrogate::Workspace;
 use crate::neuromorphic::{Jacobian, Neurons, Population};
+use crate::pool::Pool;
 use crate::{Channels, Constant, DeviceError, Interface, random};
 
 /// The derivative of a chip's spikes.
@@ -50,12 +55,14 @@ pub struct LifChip {
     /// Steps without a spike behind each.
     refractory: Vec<u32>,
     /// Gain of each synapse, `[source][neuron]`.
-    gains: Vec<f32>,
+    gains: Arc<Vec<f32>>,
     /// Weights are whole multiples of it; 0 is continuous.
     weight_step: f32,
     pub(super) link: Link,
     pub(super) random: ChaCha8Rng,
     pub(super) shots: u64,
+    pub(super) workspaces: Pool<Workspace<f32>>,
+    pub(super) players: Pool<PlayerMemory>,
 }
 
 impl LifChip {
@@ -112,7 +119,7 @@ impl LifChip {
                 .map(|value| value as f32),
             factors,
             refractory,
-            gains,
+            gains: Arc::new(gains),
             weight_step: if levels > 0 { (largest / levels as f64) as f32 } else { 0.0 },
             link: Link {
                 loss: config.spike_loss,
@@ -121,6 +128,8 @@ impl LifChip {
             },
             random: random::stream(seed, "membrane noise"),
             shots: 0,
+            workspaces: Pool::default(),
+            players: Pool::default(),
         })
     }
 
@@ -148,7 +157,7 @@ impl LifChip {
         let count = self.neurons();
         let mut synapses: Vec<f32> = parameters
             .iter()
-            .zip(&self.gains)
+            .zip(self.gains.iter())
             .map(|(&weight, gain)| gain * self.quantised(weight))
             .collect();
         if self.is_recurrent {
@@ -186,7 +195,7 @@ impl LifChip {
 
     /// Cotangents of the weights that are set, from those of the synapses, in place.
     pub(super) fn of_weights(&self, of_synapses: &mut [f32]) {
-        for (of, gain) in of_synapses.iter_mut().zip(&self.gains) {
+        for (of, gain) in of_synapses.iter_mut().zip(self.gains.iter()) {
             *of *= gain;
         }
         self.leave_out_own(of_synapses);
@@ -217,7 +226,7 @@ impl LifChip {
 
     pub(super) fn set_all_constants(&mut self, values: &[f32]) {
         let mut rest = values;
-        for bank in self.factors.iter_mut().chain([&mut self.gains]) {
+        for bank in self.factors.iter_mut().chain([Arc::make_mut(&mut self.gains)]) {
             let (values, behind) = rest.split_at(bank.len());
             bank.copy_from_slice(values);
             rest = behind;

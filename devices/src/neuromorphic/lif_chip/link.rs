@@ -28,9 +28,8 @@ impl Link {
         }
     }
 
-    /// `spikes` of `lines` lines without those that are lost, into `passed`.
+    /// Adds `spikes` without those that are lost to `passed`.
     pub fn pass_on(&self, spikes: &Spikes, passed: &mut Spikes, random: &mut ChaCha8Rng) {
-        passed.clear();
         for step in 0..spikes.steps() {
             for &line in spikes.at(step) {
                 if self.loss == 0.0 || !random.random_bool(self.loss) {

@@ -29,6 +29,7 @@
 mod chip;
 mod config;
 mod link;
+mod memory;
 mod pass;
 mod player;
 
@@ -108,7 +109,7 @@ impl Differentiable for LifChip {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let readings = self.readings(inputs, parameters, cotangents.nrows());
         let pass = Pass::new(self, inputs, parameters);
-        pass.vjp(&readings, cotangents, input_cotangents, parameter_cotangents);
+        pass.vjp(&readings, cotangents, Some(input_cotangents), parameter_cotangents);
         Ok(())
     }
 

@@ -12,9 +12,10 @@ use crate::LinearisedEquation;
 use crate::neuromorphic::likelihood::misfit;
 use crate::neuromorphic::population::Population;
 use crate::neuromorphic::real::add;
-use crate::neuromorphic::spike_train::{SpikeTrain, Workspace};
+use crate::neuromorphic::replay::Measured;
+use crate::neuromorphic::spike_train::{SpikeTrain, Trains};
 use crate::neuromorphic::spikes::Spikes;
-use crate::neuromorphic::surrogate::{OfCells, Relaxed, Shot, SurrogateCotangents};
+use crate::neuromorphic::surrogate::{OfCells, Relaxed, Shot, SurrogateCotangents, Workspace};
 
 /// Shots a worker takes at a time: the width of the products with recurrent weights.
 const SHOTS_A_TASK: usize = 16;
@@ -83,10 +84,10 @@ impl Pass {
         &self,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
-        let of_inputs = input_cotangents.as_mut_slice();
+        let of_inputs = input_cotangents.map(|of| of.as_mut_slice());
         let synapses = match &self.population {
             DifferentiablePopulation::Surrogate(relaxed) => {
                 self.relaxed(relaxed, readings, cotangents, false, of_inputs).synapses
@@ -103,8 +104,7 @@ impl Pass {
     /// Cotangents of the constants at the `readings`, in their order.
     pub fn constants(&self, readings: &DMatrix<f32>, cotangents: &DMatrix<f32>) -> Vec<f32> {
         let relaxed = self.population.relaxed();
-        let mut of_inputs = vec![0.0; self.inputs.len() * self.chip.steps * self.chip.lines];
-        self.of_constants(self.relaxed(&relaxed, readings, cotangents, true, &mut of_inputs))
+        self.of_constants(self.relaxed(&relaxed, readings, cotangents, true, None))
     }
 
     /// Cotangents of the constants, in their order.
@@ -158,36 +158,50 @@ impl Pass {
         })
     }
 
+    /// The inputs' cotangents of each task, where they are wanted.
+    fn by_task<'a>(
+        &self,
+        of_inputs: Option<&'a mut [f32]>,
+    ) -> impl IndexedParallelIterator<Item = Option<&'a mut [f32]>> {
+        let width = SHOTS_A_TASK * self.chip.steps * self.chip.lines;
+        let tasks = match of_inputs {
+            Some(of_inputs) => of_inputs.chunks_mut(width.max(1)).map(Some).collect(),
+            None => self.tasks().map(|_| None).collect::<Vec<_>>(),
+        };
+        tasks.into_par_iter()
+    }
+
     fn relaxed(
         &self,
         relaxed: &Relaxed<f32>,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
         has_constants: bool,
-        of_inputs: &mut [f32],
+        of_inputs: Option<&mut [f32]>,
     ) -> SurrogateCotangents<f32> {
         let chip = &self.chip;
         let (rows, cells) = (cotangents.nrows(), chip.cells());
         let column =
             |of: &'_ DMatrix<f32>, place: usize| place * of.nrows()..(place + 1) * of.nrows();
-        let width = SHOTS_A_TASK * self.chip.steps * chip.lines;
         let parts: Vec<SurrogateCotangents<f32>> = self
             .tasks()
-            .zip(of_inputs.par_chunks_mut(width.max(1)))
+            .zip(self.by_task(of_inputs))
             .map(|(places, of_inputs)| {
                 let mut of = relaxed.no_cotangents(has_constants);
                 let measured: Vec<Spikes> =
                     places.clone().map(|place| self.spikes(place, readings)).collect();
                 let shots: Vec<Shot<'_, f32>> = places
                     .zip(&measured)
-                    .map(|(place, measured)| {
+                    .map(|(place, spikes)| {
                         let cotangents = &cotangents.as_slice()[column(cotangents, place)];
                         let has_membrane = rows > cells && chip.readout != LifReadout::Counts;
                         let readings = || &readings.as_slice()[column(readings, place)];
                         Shot {
-                            input: &self.inputs[place],
-                            measured,
-                            membrane: has_membrane.then(|| &readings()[cells..]),
+                            measured: Measured {
+                                input: &self.inputs[place],
+                                spikes,
+                                membrane: has_membrane.then(|| &readings()[cells..]),
+                            },
                             of_cells: match chip.readout {
                                 LifReadout::Counts => OfCells::Counts(cotangents),
                                 _ => OfCells::Raster(&cotangents[..cells]),
@@ -196,7 +210,9 @@ impl Pass {
                         }
                     })
                     .collect();
-                relaxed.pull_back(&shots, &mut of, of_inputs);
+                let mut work: Workspace<f32> = chip.workspaces.take();
+                relaxed.pull_back(&shots, &mut of, of_inputs, &mut work);
+                chip.workspaces.give_back([work]);
                 of
             })
             .collect();
@@ -211,34 +227,37 @@ impl Pass {
         rule: &SpikeTrain<f32>,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        of_inputs: &mut [f32],
+        of_inputs: Option<&mut [f32]>,
     ) -> Vec<f32> {
         let chip = &self.chip;
         let (lines, count, steps) = (chip.lines, chip.neurons(), chip.steps);
-        let width = SHOTS_A_TASK * steps * lines;
+        let rows = cotangents.nrows();
         let parts: Vec<Vec<f32>> = self
             .tasks()
-            .zip(of_inputs.par_chunks_mut(width.max(1)))
+            .zip(self.by_task(of_inputs))
             .map(|(places, of_inputs)| {
                 let mut synapses = vec![0.0; population.synapses.len()];
-                let mut work = Workspace::of(population);
-                let (mut of_counts, mut of_lines) = (vec![0.0; count], vec![0.0; lines]);
-                for (place, of_input) in places.zip(of_inputs.chunks_mut(steps * lines)) {
-                    let own = self.spikes(place, readings);
-                    let rows = cotangents.nrows();
-                    let of = &cotangents.as_slice()[place * rows..][..rows];
-                    self.of_counts(of, &mut of_counts);
-                    let input = &self.inputs[place];
-                    rule.pull_back(
-                        population,
-                        input,
-                        &own,
-                        &of_counts,
-                        &mut work,
-                        &mut synapses,
-                        &mut of_lines,
-                    );
-                    of_input.chunks_mut(lines).for_each(|step| step.copy_from_slice(&of_lines));
+                let mut of_counts = vec![0.0; places.len() * count];
+                let own: Vec<Spikes> =
+                    places.clone().map(|place| self.spikes(place, readings)).collect();
+                for (place, of_counts) in places.clone().zip(of_counts.chunks_exact_mut(count)) {
+                    self.of_counts(&cotangents.as_slice()[place * rows..][..rows], of_counts);
+                }
+                let inputs = self.inputs[places].iter();
+                let shots: Vec<Trains<'_, f32>> = inputs
+                    .zip(&own)
+                    .zip(of_counts.chunks_exact(count))
+                    .map(|((input, own), of_counts)| Trains { input, own, of_counts })
+                    .collect();
+                let Some(of_inputs) = of_inputs else {
+                    rule.pull_back(population, &shots, &mut synapses, None);
+                    return synapses;
+                };
+                let mut of_lines = vec![0.0; shots.len() * lines];
+                rule.pull_back(population, &shots, &mut synapses, Some(&mut of_lines));
+                let of_shots = of_inputs.chunks_mut(steps * lines);
+                for (of_shot, of_lines) in of_shots.zip(of_lines.chunks_exact(lines)) {
+                    of_shot.chunks_mut(lines).for_each(|step| step.copy_from_slice(of_lines));
                 }
                 synapses
             })
@@ -266,7 +285,7 @@ impl LinearisedEquation for Pass {
         &self,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
         self.vjp(readings, cotangents, input_cotangents, parameter_cotangents);

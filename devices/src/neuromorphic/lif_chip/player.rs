@@ -6,6 +6,8 @@ use rayon::prelude::*;
 
 use super::chip::{LARGEST_MEMBRANE, LifChip};
 use super::config::LifReadout;
+use super::memory::PlayerMemory;
+use crate::neuromorphic::block::sized;
 use crate::neuromorphic::population::{Population, State};
 use crate::neuromorphic::spikes::Spikes;
 use crate::random;
@@ -23,10 +25,7 @@ pub(super) fn respond(
     let population = chip.population(parameters.as_slice());
     let tasks = tasks(chip, inputs, outputs);
     tasks.for_each(|(_, inputs, outputs)| {
-        let mut player = Player::new(chip, &population);
-        for (input, output) in chip.shots_of(inputs, outputs) {
-            player.play(input, output, None);
-        }
+        Player::new(chip, &population).play(inputs, outputs, None);
     });
 }
 
@@ -43,17 +42,14 @@ pub(super) fn measure(
     };
     let words = chip.words_a_shot();
     tasks(chip, inputs, outputs).for_each(|(first, inputs, outputs)| {
-        let mut random = chip.random.clone();
-        let mut player = shared.as_ref().map(|population| Player::new(chip, population));
+        let mut noise =
+            Noise { random: chip.random.clone(), shot: chip.shots + first as u64, words };
+        if let Some(population) = &shared {
+            return Player::new(chip, population).play(inputs, outputs, Some(&mut noise));
+        }
         for (place, (input, output)) in chip.shots_of(inputs, outputs).enumerate() {
-            random::seek(&mut random, chip.shots + (first + place) as u64, words);
-            match &mut player {
-                Some(player) => player.play(input, output, Some(&mut random)),
-                None => {
-                    let population = chip.population(parameters[first + place]);
-                    Player::new(chip, &population).play(input, output, Some(&mut random));
-                }
-            }
+            let population = chip.population(parameters[first + place]);
+            Player::new(chip, &population).play(input, output, Some(&mut noise));
         }
     });
 }
@@ -96,38 +92,93 @@ impl LifChip {
     }
 }
 
-/// Plays one shot after the other.
+/// The random numbers of shots.
+struct Noise {
+    random: ChaCha8Rng,
+    /// The next shot.
+    shot: u64,
+    /// Words of the stream that belong to a shot.
+    words: u32,
+}
+
+impl Noise {
+    /// A generator at the beginning of the next shot.
+    fn of_next_shot(&mut self) -> ChaCha8Rng {
+        let mut random = self.random.clone();
+        random::seek(&mut random, self.shot, self.words);
+        self.shot += 1;
+        random
+    }
+}
+
+/// Plays shots at one setting.
 struct Player<'a> {
     chip: &'a LifChip,
     population: &'a Population<f32>,
     state: State<f32>,
-    arriving: Spikes,
-    passed: Spikes,
     fired: Spikes,
 }
 
 impl<'a> Player<'a> {
     fn new(chip: &'a LifChip, population: &'a Population<f32>) -> Self {
-        Self {
-            chip,
-            population,
-            state: population.state(),
-            arriving: Spikes::default(),
-            passed: Spikes::default(),
-            fired: Spikes::default(),
-        }
+        let state = population.state();
+        Self { chip, population, state, fired: Spikes::default() }
     }
 
-    /// Plays `input` and writes its readings to `output`; with noise where there is a generator.
-    fn play(&mut self, input: &[f32], output: &mut [f32], mut random: Option<&mut ChaCha8Rng>) {
-        let (chip, count) = (self.chip, self.chip.neurons());
-        self.arriving.read_raster(input, chip.lines);
-        if let Some(random) = random.as_deref_mut()
-            && chip.link.loss > 0.0
-        {
-            chip.link.pass_on(&self.arriving, &mut self.passed, random);
-            std::mem::swap(&mut self.arriving, &mut self.passed);
+    /// Plays `inputs` and writes their readings to `outputs`; with noise where it is there.
+    fn play(&mut self, inputs: &[f32], outputs: &mut [f32], noise: Option<&mut Noise>) {
+        let chip = self.chip;
+        let cells = chip.steps * chip.neurons();
+        let mut memory = chip.players.take();
+        let PlayerMemory { by_lines, packed, arriving } = &mut memory;
+        let mut randoms = self.arrive(inputs, arriving, noise);
+        let by_lines = sized(by_lines, arriving.steps() * chip.neurons());
+        self.population.sum_lines(arriving, chip.steps, by_lines, packed);
+        let outputs = outputs.chunks_mut(chip.interface.outputs.len());
+        for (place, (by_lines, output)) in by_lines.chunks_mut(cells).zip(outputs).enumerate() {
+            self.answer(by_lines, output, randoms.get_mut(place));
         }
+        chip.players.give_back([memory]);
+    }
+
+    /// The spikes of `inputs` that arrive, shot after shot; returns the generator of each shot behind them.
+    fn arrive(
+        &self,
+        inputs: &[f32],
+        arriving: &mut Spikes,
+        noise: Option<&mut Noise>,
+    ) -> Vec<ChaCha8Rng> {
+        let chip = self.chip;
+        let mut sent = Spikes::default();
+        arriving.clear();
+        let shots = inputs.chunks(chip.interface.inputs.len());
+        let mut randoms = Vec::with_capacity(if noise.is_some() { shots.len() } else { 0 });
+        let Some(noise) = noise else {
+            shots.for_each(|input| arriving.append_raster(input, chip.lines));
+            return randoms;
+        };
+        for input in shots {
+            let mut random = noise.of_next_shot();
+            if chip.link.loss > 0.0 {
+                sent.clear();
+                sent.append_raster(input, chip.lines);
+                chip.link.pass_on(&sent, arriving, &mut random);
+            } else {
+                arriving.append_raster(input, chip.lines);
+            }
+            randoms.push(random);
+        }
+        randoms
+    }
+
+    /// Plays a shot with the input `by_lines`, `[step][neuron]`.
+    fn answer(
+        &mut self,
+        by_lines: &mut [f32],
+        output: &mut [f32],
+        mut random: Option<&mut ChaCha8Rng>,
+    ) {
+        let (chip, count) = (self.chip, self.chip.neurons());
         let has_membrane = chip.readout == LifReadout::RasterAndMembrane;
         let (cells, membranes) =
             output.split_at_mut(if has_membrane { chip.cells() } else { output.len() });
@@ -136,7 +187,7 @@ impl<'a> Player<'a> {
         let mut step = 0;
         self.population.play_with(
             &mut self.state,
-            &self.arriving,
+            by_lines,
             &mut self.fired,
             |membranes| {
                 if let Some(random) = random.as_deref_mut() {

@@ -112,7 +112,7 @@ impl Differentiable for CoherentStack {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let pass = Pass::new(self, inputs, parameters);
-        pass.vjp(&pass.readings(), cotangents, input_cotangents, parameter_cotangents);
+        pass.vjp(&pass.readings(), cotangents, Some(input_cotangents), parameter_cotangents);
         Ok(())
     }
 

@@ -351,11 +351,11 @@ impl LinearisedEquation for Pass {
         &self,
         readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        mut input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
-        let pulled = self.pull_back(readings, cotangents, Some(input_cotangents));
-        if let Some(drives) = &self.drives {
+        let pulled = self.pull_back(readings, cotangents, input_cotangents.as_deref_mut());
+        if let (Some(drives), Some(input_cotangents)) = (&self.drives, input_cotangents) {
             self.stack.modulators.pull_back(drives, input_cotangents);
         }
         let of_meshes = OfMeshes::new(&self.stack, &pulled.meshes);

@@ -115,7 +115,7 @@ impl Differentiable for Diffractive {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let pass = Pass::new(self, inputs, parameters);
         // Its readings are not needed.
-        pass.vjp(cotangents, cotangents, input_cotangents, parameter_cotangents);
+        pass.vjp(cotangents, cotangents, Some(input_cotangents), parameter_cotangents);
         Ok(())
     }
 

@@ -311,10 +311,10 @@ impl LinearisedEquation for Pass {
         &self,
         _readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
-        let sums = self.pull_back(cotangents, Some(input_cotangents));
+        let sums = self.pull_back(cotangents, input_cotangents);
         self.network.of_parameters(&sums.phases, parameter_cotangents.as_mut_slice());
     }
 }

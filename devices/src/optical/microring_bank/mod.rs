@@ -87,7 +87,7 @@ impl Differentiable for MicroringBank {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, cotangents)?;
         let pass = Pass::new(self, inputs, parameters);
-        pass.pull_back(cotangents, input_cotangents, parameter_cotangents);
+        pass.pull_back(cotangents, Some(input_cotangents), parameter_cotangents);
         Ok(())
     }
 

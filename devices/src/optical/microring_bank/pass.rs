@@ -84,18 +84,20 @@ impl Pass {
     pub fn pull_back(
         &self,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
         let bank = &self.bank;
         let open = self.open(cotangents);
-        let mut scaled = open.clone();
-        for (mut shots, gain) in scaled.row_iter_mut().zip(bank.gains()) {
-            shots *= gain;
-        }
         let (channels, rows) = (bank.channels, bank.rows);
-        let weights = &self.weights.weights;
-        multiply(input_cotangents.as_mut_slice(), weights, scaled.as_slice(), channels, rows);
+        if let Some(input_cotangents) = input_cotangents {
+            let mut scaled = open.clone();
+            for (mut shots, gain) in scaled.row_iter_mut().zip(bank.gains()) {
+                shots *= gain;
+            }
+            let weights = &self.weights.weights;
+            multiply(input_cotangents.as_mut_slice(), weights, scaled.as_slice(), channels, rows);
+        }
         let of_heat = self.of_heat(&self.of_rows(&open).detunings);
         let of_rows = of_heat.chunks_exact(channels);
         let of_powers = parameter_cotangents.as_mut_slice().chunks_exact_mut(channels);
@@ -163,7 +165,7 @@ impl LinearisedEquation for Pass {
         &self,
         _readings: &DMatrix<f32>,
         cotangents: &DMatrix<f32>,
-        input_cotangents: &mut DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
         parameter_cotangents: &mut DVector<f32>,
     ) {
         self.pull_back(cotangents, input_cotangents, parameter_cotangents);

@@ -112,9 +112,10 @@ impl Host {
         if shot.channels > most || payload < shot.bytes || payload < 16 {
             let of_floats = interface.has_raster() && encoding != Encoding::Spikes;
             return Err(format!(
-                "a shot of {} channels and {} bytes does not fit a frame, which holds at most {payload} bytes and {most} channels{}",
+                "a shot of {} channels and {} bytes does not fit the device's largest frame of {} bytes, of which {payload} hold shots of at most {most} channels{}",
                 shot.channels,
                 shot.bytes,
+                greeting.largest_frame,
                 if of_floats {
                     "; it has a raster, but does not take play spikes, one bit a cell"
                 } else {
