@@ -13,7 +13,7 @@ PAGES = {
     "devices": ("Devices and channels", ["devices", "channels"]),
     "twins": ("Calibration and twins", ["calibration", "own_twin", "own_twin/model"]),
     "training": ("Networks and training", ["network", "training"]),
-    "runs": ("Runs and their history", ["runs", "history", "plots"]),
+    "runs": ("Runs and their history", ["runs", "history", "plots", "live_view"]),
     "torch": ("PyTorch", ["torch"]),
     "jax": ("JAX", ["jax"]),
     "sklearn": ("scikit-learn", ["sklearn"]),
