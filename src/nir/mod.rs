@@ -22,8 +22,8 @@
 //! | `weight` of the `Linear` before a `CubaLIF`, and of the one from it to itself | W, R, `[neuron, source]` | 1 |
 //!
 //! S is the sum over both `Linear` nodes. dt is the length of a step, of which NIR knows nothing: who reads a graph chooses
-//! it. The digital layers behind the last chip's counts, y = A Σ_t s[t] + b, are `Linear` or `Affine` nodes with A and
-//! b / T, then the integrator `I` (dv/dt = r I) with r = 1 / dt: after T steps v = A Σ_t s[t] + b. Another number of steps
+//! it. The digital layers behind the last chip's counts, y = A Σ_t s_t + b, are `Linear` or `Affine` nodes with A and
+//! b / T, then the integrator `I` (dv/dt = r I) with r = 1 / dt: after T steps v = A Σ_t s_t + b. Another number of steps
 //! changes the share of b.
 //!
 //! What differs between simulators that read the same graph:
