@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Memory of earlier calls: to allocate and clear it anew takes an eighth of an adjoint's time. Copies of a device share it.
+/// Memory of earlier calls, which copies of a device share. To allocate and clear new memory takes an eighth of an adjoint's
+/// time.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool<T>(Arc<Mutex<Vec<T>>>);
 

@@ -81,8 +81,13 @@ fn an_imported_recipe_has_the_graphs_bits() {
 fn an_imported_chip_plays_the_graphs_spikes() {
     let folder = tempfile::tempdir().unwrap();
     let network = network(vec![layer("chip", 5, [10, 16], true, false)], Vec::new());
-    network.write_recipe(folder.path()).unwrap();
-    let (_, mut experiment) = opened(folder.path(), 10, 16);
+    assert_plays_alike(&network, folder.path());
+}
+
+/// The recipe that `network` writes into `folder` counts the same spikes.
+fn assert_plays_alike(network: &SpikingNetwork, folder: &Path) {
+    network.write_recipe(folder).unwrap();
+    let (_, mut experiment) = opened(folder, 10, 16);
     let rasters = rasters(5, 10);
     let answers = measured(&mut experiment, &rasters);
     for (input, measured) in spikes(&rasters, 10).iter().zip(answers) {
@@ -104,13 +109,7 @@ fn thresholds_of_each_neuron_become_one() {
         population.synapses.clone(),
     );
     network.layers[0].population = fresh;
-    network.write_recipe(folder.path()).unwrap();
-    let (_, mut experiment) = opened(folder.path(), 10, 16);
-    let rasters = rasters(5, 10);
-    let answers = measured(&mut experiment, &rasters);
-    for (input, measured) in spikes(&rasters, 10).iter().zip(answers) {
-        assert_eq!(network.answer(input), measured);
-    }
+    assert_plays_alike(&network, folder.path());
 }
 
 #[test]

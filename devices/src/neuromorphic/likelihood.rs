@@ -24,14 +24,15 @@ pub(super) fn misfit<F: Real>(
     input: &Spikes,
     measured: &Spikes,
     of: &mut SurrogateCotangents<F>,
+    work: &mut Workspace<F>,
 ) -> F {
     let neurons = &relaxed.population().neurons;
     let count = neurons.len();
     let no_cells = vec![F::zero(); count];
     let of_cells = OfCells::Counts(&no_cells);
     let spikes = Measured { input, spikes: measured, membrane: None };
-    let replay = relaxed.replay(spikes);
-    let mut of_membrane = vec![F::zero(); replay.membrane.len()];
+    let replay = relaxed.replay(std::iter::once(spikes), true, work);
+    let mut of_membrane = vec![F::zero(); input.steps() * count];
     let mut fires = vec![F::zero(); count];
     let (width, mut total) = (nalgebra::convert::<f64, F>(WIDTH), F::zero());
     for step in 0..input.steps() {
@@ -55,7 +56,6 @@ pub(super) fn misfit<F: Real>(
         }
     }
     let shot = Shot { measured: spikes, of_cells, of_membrane: Some(&of_membrane) };
-    let mut work = Workspace::default();
-    relaxed.go_back(&[shot], &replay, of, Back::Synapses, &mut work);
+    relaxed.go_back(&[shot], replay, of, Back::Synapses, work);
     total
 }

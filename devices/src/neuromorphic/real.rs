@@ -10,57 +10,44 @@ pub type Columns<'a, F> = (&'a [F], usize);
 /// Columns of a result, and how far apart they begin.
 pub type ColumnsMut<'a, F> = (&'a mut [F], usize);
 
+/// A matrix, and how far a row and a column further are.
+pub type Matrix<'a, F> = (&'a [F], (usize, usize));
+
 /// A real number with a product of matrices.
 pub trait Real: RealField + Copy + Default {
-    /// C ← A B with A `[m × k]` column by column, B `[k × any]` and C `[m × any]`.
-    fn multiply(result: ColumnsMut<'_, Self>, left: &[Self], right: Columns<'_, Self>, m: usize);
-
-    /// The same with A row by row.
-    fn multiply_rows(
+    /// C ← A B with A `[m × k]`, B `[k × any]` and C `[m × any]`.
+    fn multiply(
         result: ColumnsMut<'_, Self>,
-        left: &[Self],
+        left: Matrix<'_, Self>,
         right: Columns<'_, Self>,
         m: usize,
     );
 }
 
 impl Real for f32 {
-    fn multiply(result: ColumnsMut<'_, Self>, left: &[Self], right: Columns<'_, Self>, m: usize) {
-        matrix_product::multiply_columns(result, (left, (1, m)), right, m);
-    }
-
-    fn multiply_rows(
+    fn multiply(
         result: ColumnsMut<'_, Self>,
-        left: &[Self],
+        left: Matrix<'_, Self>,
         right: Columns<'_, Self>,
         m: usize,
     ) {
-        let inner = left.len() / m.max(1);
-        matrix_product::multiply_columns(result, (left, (inner, 1)), right, m);
+        matrix_product::multiply_columns(result, left, right, m);
     }
 }
 
 impl Real for f64 {
-    fn multiply(result: ColumnsMut<'_, Self>, left: &[Self], right: Columns<'_, Self>, m: usize) {
-        for (result, right) in result.0.chunks_mut(result.1).zip(right.0.chunks(right.1)) {
-            let result = &mut result[..m];
-            result.fill(0.0);
-            for (left, right) in left.chunks_exact(m).zip(right) {
-                result.iter_mut().zip(left).for_each(|(sum, left)| *sum += left * right);
-            }
-        }
-    }
-
-    fn multiply_rows(
-        result: ColumnsMut<'_, Self>,
-        left: &[Self],
-        right: Columns<'_, Self>,
+    fn multiply(
+        (result, result_column): ColumnsMut<'_, Self>,
+        (left, (row, column)): Matrix<'_, Self>,
+        (right, right_column): Columns<'_, Self>,
         m: usize,
     ) {
         let inner = left.len() / m.max(1);
-        for (result, right) in result.0.chunks_mut(result.1).zip(right.0.chunks(right.1)) {
-            for (result, left) in result[..m].iter_mut().zip(left.chunks_exact(inner)) {
-                *result = left.iter().zip(right).map(|(left, right)| left * right).sum();
+        let columns = result.chunks_mut(result_column).zip(right.chunks(right_column));
+        for (result, right) in columns {
+            for (i, result) in result[..m].iter_mut().enumerate() {
+                let terms = right[..inner].iter().enumerate();
+                *result = terms.map(|(k, right)| left[i * row + k * column] * right).sum();
             }
         }
     }

@@ -172,7 +172,8 @@ impl<F: Real> SpikeTrain<F> {
             shot.own.add_counts(of_neurons);
         }
         // Without synapses among them, the neurons are no sources.
-        F::multiply((&mut drives, count), &population.synapses, (&counts, all), count);
+        let weights = (population.synapses.as_slice(), (1, count));
+        F::multiply((&mut drives, count), weights, (&counts, all), count);
         let shots = shots.iter().zip(counts.chunks_exact(all)).zip(drives.chunks_exact(count));
         shots
             .map(|((shot, counts), drive)| {

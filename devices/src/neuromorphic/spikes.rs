@@ -44,16 +44,9 @@ impl Spikes {
     /// Adds the spikes of up to 64 lines from `first` to the open step. Few cells are spikes: they are compared all at once.
     #[inline(always)]
     fn fire_word(&mut self, first: u32, cells: &[f32]) {
-        let mut fires = 0_u64;
-        if let Ok(cells) = <&[f32; WORD]>::try_from(cells) {
-            for (line, &cell) in cells.iter().enumerate() {
-                fires |= u64::from(cell > 0.5) << line;
-            }
-        } else {
-            for (line, &cell) in cells.iter().enumerate() {
-                fires |= u64::from(cell > 0.5) << line;
-            }
-        }
+        // A known number of cells becomes vectors.
+        let mut fires =
+            <&[f32; WORD]>::try_from(cells).map_or_else(|_| bits(cells), |all| bits(all));
         while fires != 0 {
             self.lines.push(first + fires.trailing_zeros());
             fires &= fires - 1;
@@ -138,6 +131,16 @@ impl Spikes {
     pub fn end_step(&mut self) {
         self.ends.push(self.lines.len() as u32);
     }
+}
+
+/// A bit for each of up to 64 cells that is a spike, the first one lowest.
+#[inline(always)]
+fn bits(cells: &[f32]) -> u64 {
+    let mut bits = 0;
+    for (line, &cell) in cells.iter().enumerate() {
+        bits |= u64::from(cell > 0.5) << line;
+    }
+    bits
 }
 
 #[cfg(test)]

@@ -132,11 +132,15 @@ impl<F: Real> Relaxed<F> {
         Self { population, slope, from_neurons }
     }
 
-    /// The membranes of one shot, for the constants.
-    pub(super) fn replay(&self, shot: Measured<'_, F>) -> Replay<F> {
-        let mut replay = Replay::default();
-        let shots = std::iter::once(shot);
-        replay.play(&self.population, self.slope, shots, true, &mut Vec::new());
+    /// The membranes of `shots`, for [`go_back`](Self::go_back), in the memory of `work`; v and p only for constants.
+    pub(super) fn replay<'a>(
+        &self,
+        shots: impl Iterator<Item = Measured<'a, F>> + Clone,
+        has_constants: bool,
+        work: &mut Workspace<F>,
+    ) -> Replay<F> {
+        let mut replay = std::mem::take(&mut work.replay);
+        replay.play(&self.population, self.slope, shots, has_constants, &mut work.packed);
         replay
     }
 
@@ -185,20 +189,17 @@ impl<F: Real> Relaxed<F> {
         of_inputs: Option<&mut [F]>,
         work: &mut Workspace<F>,
     ) {
-        let mut replay = std::mem::take(&mut work.replay);
         let measured = shots.iter().map(|shot| shot.measured);
-        let has_constants = !of.threshold.is_empty();
-        replay.play(&self.population, self.slope, measured, has_constants, &mut work.packed);
+        let replay = self.replay(measured, !of.threshold.is_empty(), work);
         let back = of_inputs.map_or(Back::Neurons, Back::Inputs);
-        self.go_back(shots, &replay, of, back, work);
-        work.replay = replay;
+        self.go_back(shots, replay, of, back, work);
     }
 
-    /// The same at a `replay`.
+    /// The same at a `replay`, whose memory goes back to `work`.
     pub(super) fn go_back(
         &self,
         shots: &[Shot<'_, F>],
-        replay: &Replay<F>,
+        replay: Replay<F>,
         of: &mut SurrogateCotangents<F>,
         back: Back<'_, F>,
         work: &mut Workspace<F>,
@@ -219,6 +220,7 @@ impl<F: Real> Relaxed<F> {
                 let behind = &of_currents[(step + 1) * count..];
                 for Panel { first, width, weights } in &self.from_neurons {
                     let result = (&mut through_synapses[*first..], rows);
+                    let weights = (weights.as_slice(), (1, *width));
                     F::multiply(result, weights, (behind, steps * count), *width);
                 }
             }
@@ -233,7 +235,7 @@ impl<F: Real> Relaxed<F> {
                 };
                 vectorised(
                     #[inline(always)]
-                    || self.step_back(place, step, shot, replay, point, of),
+                    || self.step_back(place, step, shot, &replay, point, of),
                 );
             }
         }
@@ -243,6 +245,7 @@ impl<F: Real> Relaxed<F> {
         if let Back::Inputs(of_inputs) = back {
             self.set_inputs(steps, of_currents, of_inputs);
         }
+        work.replay = replay;
     }
 
     /// Adds the cotangents of the weights onto the neurons of `block`: each spike adds those of the currents one step later.
@@ -283,10 +286,10 @@ impl<F: Real> Relaxed<F> {
     fn set_inputs(&self, steps: usize, of_currents: &[F], of_inputs: &mut [F]) {
         let (count, lines) = (self.population.neurons.len(), self.population.lines);
         let (of_all_but_last, _) = of_inputs.split_at_mut(of_inputs.len() - lines);
-        let from_lines = &self.population.synapses[..lines * count];
+        let from_lines = (&self.population.synapses[..lines * count], (count, 1));
         // One product for all shots; what it gives for the last step of each is the next shot's first.
         let of_currents = (&of_currents[count..], count);
-        F::multiply_rows((of_all_but_last, lines), from_lines, of_currents, lines);
+        F::multiply((of_all_but_last, lines), from_lines, of_currents, lines);
         for of_input in of_inputs.chunks_exact_mut(steps * lines) {
             of_input[(steps - 1) * lines..].fill(F::zero());
         }

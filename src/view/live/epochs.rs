@@ -47,7 +47,7 @@ impl Default for Epochs {
 
 impl Epochs {
     /// Reads what the file at `path` has got since the last time; a line that is still being written is read later. A
-    /// file that has been written anew, as a resume does, is read from its start.
+    /// file that was replaced, as by a resume, is read from its start.
     pub fn update(&mut self, path: &Path) {
         let is_continued = self.read_on(path).unwrap_or(false);
         if !is_continued {

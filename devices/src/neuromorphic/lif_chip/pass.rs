@@ -127,11 +127,14 @@ impl Pass {
             .tasks()
             .map(|places| {
                 let mut of = relaxed.no_cotangents(true);
+                let mut work = self.chip.workspaces.take();
                 let shots = places.map(|place| {
                     let measured = self.spikes(place, readings);
-                    misfit(&relaxed, &self.inputs[place], &measured, &mut of)
+                    misfit(&relaxed, &self.inputs[place], &measured, &mut of, &mut work)
                 });
-                (shots.sum(), of)
+                let sum = shots.sum();
+                self.chip.workspaces.give_back([work]);
+                (sum, of)
             })
             .collect();
         let mut total = relaxed.no_cotangents(true);

@@ -128,14 +128,15 @@ impl<'a> Player<'a> {
     /// Plays `inputs` and writes their readings to `outputs`; with noise where it is there.
     fn play(&mut self, inputs: &[f32], outputs: &mut [f32], noise: Option<&mut Noise>) {
         let chip = self.chip;
-        let cells = chip.steps * chip.neurons();
         let mut memory = chip.players.take();
         let PlayerMemory { by_lines, packed, arriving } = &mut memory;
         let mut randoms = self.arrive(inputs, arriving, noise);
         let by_lines = sized(by_lines, arriving.steps() * chip.neurons());
         self.population.sum_lines(arriving, chip.steps, by_lines, packed);
         let outputs = outputs.chunks_mut(chip.interface.outputs.len());
-        for (place, (by_lines, output)) in by_lines.chunks_mut(cells).zip(outputs).enumerate() {
+        for (place, (by_lines, output)) in
+            by_lines.chunks_mut(chip.cells()).zip(outputs).enumerate()
+        {
             self.answer(by_lines, output, randoms.get_mut(place));
         }
         chip.players.give_back([memory]);
@@ -205,9 +206,7 @@ impl<'a> Player<'a> {
         match (chip.readout, random) {
             (LifReadout::Counts, _) => {
                 cells.fill(0.0);
-                for step in 0..self.fired.steps() {
-                    self.fired.at(step).iter().for_each(|&neuron| cells[neuron as usize] += 1.0);
-                }
+                self.fired.add_counts(cells);
             }
             (_, Some(random)) => chip.link.record(&self.fired, cells, count, random),
             (_, None) => self.fired.write_raster(cells, count),
