@@ -46,6 +46,14 @@ impl<F: Real> Lanes<F> {
         }
     }
 
+    /// Takes the values of `other`, not by a call of memcpy.
+    #[inline(always)]
+    pub fn set(&mut self, other: &Self) {
+        for place in 0..LANES {
+            self.0[place] = other.0[place];
+        }
+    }
+
     #[inline(always)]
     pub fn add(&mut self, other: &Self) {
         for place in 0..LANES {
@@ -57,7 +65,9 @@ impl<F: Real> Lanes<F> {
     #[inline(always)]
     pub fn add_rows(&mut self, rows: &[Self], sources: &[u32]) {
         let mut sum = *self;
-        sources.iter().for_each(|&source| sum.add(&rows[source as usize]));
+        for &source in sources {
+            sum.add(&rows[source as usize]);
+        }
         *self = sum;
     }
 

@@ -3,6 +3,7 @@
 //! The drives and readings of `lif_chip` are rasters: banks of lines × steps with a cell of 1 for a spike and 0 without one.
 
 mod block;
+mod by_line;
 mod learning_chip;
 mod lif_chip;
 mod likelihood;

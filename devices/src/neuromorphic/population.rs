@@ -12,9 +12,12 @@
 //! first step has no input.
 
 use super::block::{Lanes, blocks, pack};
-use super::real::{Real, add};
+use super::real::{Real, add, add_all};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
+
+/// Rows of weights that are read at a time: the caches answer several requests together.
+const TOGETHER: usize = 4;
 
 /// A neuron fires at a membrane of ν (1 − this), so that rounding does not delay a spike that is due.
 const SLACK: f64 = 1e-6;
@@ -223,9 +226,14 @@ impl<F: Real> Population<F> {
                 vectorised(
                     #[inline(always)]
                     || {
-                        spikes.iter().for_each(|&neuron| {
-                            add(x, self.row(self.lines + neuron as usize));
-                        });
+                        let row = |neuron: u32| self.row(self.lines + neuron as usize);
+                        let (together, rest) = spikes.as_chunks::<TOGETHER>();
+                        for &neurons in together {
+                            add_all(x, neurons.map(row));
+                        }
+                        for &neuron in rest {
+                            add(x, row(neuron));
+                        }
                     },
                 );
             }

@@ -1,7 +1,9 @@
 //! Numbers in which populations are computed: 32 bits in devices, 64 bits where a reference wants them.
 
 use nalgebra::RealField;
+use rayon::prelude::*;
 
+use crate::elementary::vectorised;
 use crate::matrix_product;
 
 /// Columns, and how far apart they begin.
@@ -56,7 +58,40 @@ impl Real for f64 {
 /// Adds `values` to `sums`.
 #[inline(always)]
 pub(super) fn add<F: Real>(sums: &mut [F], values: &[F]) {
-    sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += value);
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// Adds each of `rows` to `sums`, one after the other, in one pass.
+#[inline(always)]
+pub(super) fn add_all<F: Real, const N: usize>(sums: &mut [F], rows: [&[F]; N]) {
+    let rows = rows.map(|row| &row[..sums.len()]);
+    for (place, sum) in sums.iter_mut().enumerate() {
+        for row in rows {
+            *sum += row[place];
+        }
+    }
+}
+
+/// The sum of rows of the same length, in their order, by all cores; `None` of no row.
+pub(super) fn sum_rows<F: Real>(rows: Vec<Vec<F>>) -> Option<Vec<F>> {
+    /// Values that a worker adds at a time.
+    const VALUES: usize = 1 << 14;
+    let mut rows = rows.into_iter();
+    let mut sums = rows.next()?;
+    let rest: Vec<Vec<F>> = rows.collect();
+    sums.par_chunks_mut(VALUES).enumerate().for_each(|(place, sums)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in &rest {
+                    add(sums, &row[place * VALUES..][..sums.len()]);
+                }
+            },
+        );
+    });
+    Some(sums)
 }
 
 /// `rows`, each of `width` values, transposed.

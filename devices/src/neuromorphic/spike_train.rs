@@ -25,6 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::{LANES, Lanes, add_packed, blocks, pack};
+use super::by_line::ByLine;
 use super::population::Population;
 use super::real::Real;
 use super::spikes::Spikes;
@@ -134,6 +135,8 @@ impl<F: Real> SpikeTrain<F> {
         if let Some(of_lines) = &mut of_lines {
             of_lines.fill(F::zero());
         }
+        let sources: Vec<Sources> =
+            shots.iter().map(|shot| Sources::of(population, shot)).collect();
         let (mut sums, mut weights) = (Vec::new(), Vec::new());
         for block in blocks(count) {
             sums.clear();
@@ -141,7 +144,8 @@ impl<F: Real> SpikeTrain<F> {
             if of_lines.is_some() {
                 pack(&mut weights, &population.synapses[..lines * count], count, &block);
             }
-            for (place, (shot, scales)) in shots.iter().zip(&scales).enumerate() {
+            let shots = shots.iter().zip(&sources).zip(&scales);
+            for (place, (shot, scales)) in shots.enumerate() {
                 let of_lines =
                     of_lines.as_mut().map(|of_lines| &mut of_lines[place * lines..][..lines]);
                 let weights = of_lines.map(|of_lines| (weights.as_slice(), of_lines));
@@ -257,20 +261,64 @@ impl<F: Real> Scales<F> {
     }
 }
 
-/// The sources that fire one step before.
-#[derive(Clone, Copy)]
-struct Sources<'a> {
-    input: &'a [u32],
-    own: &'a [u32],
-    lines: usize,
+/// Steps whose traces are kept until their spikes take them.
+const STEPS_AT_ONCE: usize = 128;
+
+/// The spikes of one shot line by line, for [`STEPS_AT_ONCE`] steps after the other.
+struct Sources {
+    lines: Vec<ByLine>,
+    /// Of the neurons, where there are synapses among them.
+    neurons: Vec<ByLine>,
 }
 
-impl Sources<'_> {
-    #[inline(always)]
-    fn for_each(self, mut work: impl FnMut(usize)) {
-        self.input.iter().for_each(|&line| work(line as usize));
-        self.own.iter().for_each(|&neuron| work(self.lines + neuron as usize));
+impl Sources {
+    /// What fires in the last step reaches nobody.
+    fn of<F: Real>(population: &Population<F>, shot: &Trains<'_, F>) -> Self {
+        let count = if population.is_recurrent() { population.neurons.len() } else { 0 };
+        let steps = shot.input.steps().saturating_sub(1);
+        let by_line = |spikes: &Spikes, lines| {
+            let firsts = (0..steps).step_by(STEPS_AT_ONCE);
+            let sorted = firsts.map(|first| {
+                let mut sorted = ByLine::default();
+                sorted.sort(spikes, lines, first..(first + STEPS_AT_ONCE).min(steps));
+                sorted
+            });
+            sorted.collect()
+        };
+        Self { lines: by_line(shot.input, population.lines), neurons: by_line(shot.own, count) }
     }
+}
+
+/// The sums of the traces of `block` behind the spikes of each source; some steps of a shot at a time.
+#[inline(always)]
+fn sum_traces<F: Real>(
+    population: &Population<F>,
+    shot: &Trains<'_, F>,
+    sources: &Sources,
+    block: &Range<usize>,
+    mut each: impl FnMut(usize, &Lanes<F>),
+) {
+    let mut traces = [Lanes::zero(); STEPS_AT_ONCE];
+    follow(
+        population,
+        shot,
+        block,
+        #[inline(always)]
+        |before, trace| {
+            traces[before % STEPS_AT_ONCE].set(trace);
+            if before % STEPS_AT_ONCE == 0 {
+                let part = before / STEPS_AT_ONCE;
+                let parts = [&sources.lines[part], &sources.neurons[part]];
+                for (part, first) in parts.into_iter().zip([0, population.lines]) {
+                    part.sum_rows(
+                        &traces,
+                        #[inline(always)]
+                        |line, sum| each(first + line, sum),
+                    );
+                }
+            }
+        },
+    );
 }
 
 /// Adds the cotangents of the weights onto the neurons of `block` to `sums`, a row a source, and those of the lines' counts
@@ -278,22 +326,28 @@ impl Sources<'_> {
 #[inline(always)]
 fn pull_back_block<F: Real>(
     population: &Population<F>,
-    shot: &Trains<'_, F>,
+    (shot, sources): (&Trains<'_, F>, &Sources),
     scales: &Scales<F>,
     block: &Range<usize>,
     sums: &mut [Lanes<F>],
     mut of_lines: Option<(&[Lanes<F>], &mut [F])>,
 ) {
     let (weight, lambda) = (Lanes::of(&scales.weight, block), Lanes::of(&scales.lambda, block));
-    follow(population, shot, block, |trace, sources| {
-        let weighed = trace.times(&weight);
-        sources.for_each(|source| sums[source].add(&weighed));
-        let Some((rows, of_lines)) = &mut of_lines else { return };
-        let returned = trace.times(&lambda);
-        for &line in sources.input {
-            of_lines[line as usize] += rows[line as usize].dot(&returned);
-        }
-    });
+    sum_traces(
+        population,
+        shot,
+        sources,
+        block,
+        #[inline(always)]
+        |source, trace| {
+            sums[source].add(&trace.times(&weight));
+            if let Some((rows, of_lines)) = &mut of_lines
+                && source < of_lines.len()
+            {
+                of_lines[source] += rows[source].dot(&trace.times(&lambda));
+            }
+        },
+    );
 }
 
 /// Adds e, `[source][neuron]`, to `effects`, which begin with the source `first`.
@@ -304,6 +358,7 @@ fn add_effects<F: Real>(
     first: usize,
 ) {
     let count = population.neurons.len();
+    let sources = Sources::of(population, shot);
     let mut sums = Vec::new();
     for block in blocks(count) {
         sums.clear();
@@ -311,28 +366,34 @@ fn add_effects<F: Real>(
         vectorised(
             #[inline(always)]
             || {
-                follow(population, shot, &block, |trace, sources| {
-                    sources.for_each(|source| {
-                        let Some(source) = source.checked_sub(first) else { return };
-                        sums[source].add(trace);
-                    });
-                });
+                sum_traces(
+                    population,
+                    shot,
+                    &sources,
+                    &block,
+                    #[inline(always)]
+                    |source, trace| {
+                        if let Some(source) = source.checked_sub(first) {
+                            sums[source].add(trace);
+                        }
+                    },
+                );
             },
         );
         add_packed(effects, &sums, count, &block);
     }
 }
 
-/// Goes backward through the steps with the neurons of `block`; `each_step` gets their traces and the sources that fire one
-/// step before.
+/// Goes backward through the steps with the neurons of `block`; `each_step` gets the step before and their traces, which a
+/// spike in that step meets.
 #[inline(always)]
 fn follow<F: Real>(
     population: &Population<F>,
     shot: &Trains<'_, F>,
     block: &Range<usize>,
-    mut each_step: impl FnMut(&Lanes<F>, Sources<'_>),
+    mut each_step: impl FnMut(usize, &Lanes<F>),
 ) {
-    let Population { lines, neurons, rates, .. } = population;
+    let Population { neurons, rates, .. } = population;
     let Trains { input, own, .. } = *shot;
     let first = block.start;
     let [membrane, gain, synapse] =
@@ -364,9 +425,7 @@ fn follow<F: Real>(
             let driven = gain.0[place] * firing.0[place];
             trace.0[place] = driven + synapse.0[place] * trace.0[place];
         }
-        let before = step - 1;
-        let own = if population.is_recurrent() { own.at(before) } else { &[] };
-        each_step(&trace, Sources { input: input.at(before), own, lines: *lines });
+        each_step(step - 1, &trace);
     }
 }
 

@@ -12,11 +12,10 @@
 //! Source: Neftci, Mostafa & Zenke, IEEE Signal Processing Magazine 36, 51 (2019), with φ′ of Zenke & Ganguli, Neural
 //! Computation 30, 1514 (2018), eq. 2.11; at spikes that a chip measured, Cramer et al., PNAS 119, e2109194119 (2022).
 
-use std::ops::Range;
-
 use super::block::{Lanes, add_packed, blocks, sized};
+use super::by_line::ByLine;
 use super::population::Population;
-use super::real::{Real, add};
+use super::real::{Real, sum_rows};
 use super::replay::{Measured, Replay};
 use super::spikes::Spikes;
 use crate::elementary::vectorised;
@@ -58,16 +57,20 @@ pub struct SurrogateCotangents<F> {
 }
 
 impl<F: Real> SurrogateCotangents<F> {
-    /// Adds those of other shots.
-    pub(super) fn add(&mut self, part: &Self) {
-        for (sums, values) in [
-            (&mut self.synapses, &part.synapses),
-            (&mut self.membrane_time, &part.membrane_time),
-            (&mut self.synaptic_time, &part.synaptic_time),
-            (&mut self.threshold, &part.threshold),
-        ] {
-            add(sums, values);
+    /// The sum of those of some shots each, in their order; `None` of nothing.
+    pub(super) fn sum(parts: Vec<Self>) -> Option<Self> {
+        let mut rows = [(); 4].map(|()| Vec::with_capacity(parts.len()));
+        for Self { synapses, membrane_time, synaptic_time, threshold } in parts {
+            let values = [synapses, membrane_time, synaptic_time, threshold];
+            rows.iter_mut().zip(values).for_each(|(rows, values)| rows.push(values));
         }
+        let [synapses, membrane_time, synaptic_time, threshold] = rows.map(sum_rows);
+        Some(Self {
+            synapses: synapses?,
+            membrane_time: membrane_time?,
+            synaptic_time: synaptic_time?,
+            threshold: threshold?,
+        })
     }
 }
 
@@ -107,7 +110,15 @@ pub(super) struct Workspace<F> {
     through_synapses: Vec<F>,
     of_membrane: Vec<F>,
     of_currents: Vec<F>,
+    /// Of each shot, the spikes of its lines and of its neurons.
+    spikes: Vec<[ByLine; 2]>,
+    /// Of one shot and block, step by step.
+    of_block: Vec<Lanes<F>>,
 }
+
+/// Of a [`Workspace`]: the spikes of each shot by line, the cotangents of a block's currents, and of its synapses.
+type SynapseMemory<'a, F> =
+    (&'a mut Vec<[ByLine; 2]>, &'a mut Vec<Lanes<F>>, &'a mut Vec<Lanes<F>>);
 
 impl<F: Real> Relaxed<F> {
     /// `population` with the slope β.
@@ -209,12 +220,15 @@ impl<F: Real> Relaxed<F> {
         let count = population.neurons.len();
         let has_loop = population.is_recurrent() && !matches!(back, Back::Synapses);
         let rows = self.from_neurons.last().map_or(count, |panel| panel.first + panel.width);
-        let through_synapses = sized(&mut work.through_synapses, rows * shots.len());
+        let Workspace {
+            through_synapses, of_membrane, of_currents, spikes, of_block, packed, ..
+        } = work;
+        let through_synapses = sized(through_synapses, rows * shots.len());
         through_synapses.fill(F::zero());
-        let of_membrane = sized(&mut work.of_membrane, count * shots.len());
+        let of_membrane = sized(of_membrane, count * shots.len());
         of_membrane.fill(F::zero());
         // Of the synaptic currents, which are those of the inputs x: `[shot][step][neuron]`.
-        let of_currents = sized(&mut work.of_currents, shots.len() * steps * count);
+        let of_currents = sized(of_currents, shots.len() * steps * count);
         for step in (0..steps).rev() {
             if has_loop && step + 1 < steps {
                 let behind = &of_currents[(step + 1) * count..];
@@ -239,47 +253,55 @@ impl<F: Real> Relaxed<F> {
                 );
             }
         }
-        for block in blocks(count) {
-            self.add_synapses(shots, of_currents, &block, &mut work.packed, &mut of.synapses);
-        }
+        self.add_synapses(shots, of_currents, &mut of.synapses, (spikes, of_block, packed));
         if let Back::Inputs(of_inputs) = back {
             self.set_inputs(steps, of_currents, of_inputs);
         }
         work.replay = replay;
     }
 
-    /// Adds the cotangents of the weights onto the neurons of `block`: each spike adds those of the currents one step later.
+    /// Adds the cotangents of the weights: each spike adds those of the currents one step later.
     fn add_synapses(
         &self,
         shots: &[Shot<'_, F>],
         of_currents: &[F],
-        block: &Range<usize>,
-        packed: &mut Vec<Lanes<F>>,
         synapses: &mut [F],
+        (spikes, of_block, packed): SynapseMemory<'_, F>,
     ) {
         let (count, lines) = (self.population.neurons.len(), self.population.lines);
-        packed.clear();
-        packed.resize(synapses.len() / count, Lanes::zero());
-        vectorised(
-            #[inline(always)]
-            || {
-                let of_shots = of_currents.chunks_exact(of_currents.len() / shots.len());
-                for (shot, of_currents) in shots.iter().zip(of_shots) {
-                    for (step, of_current) in of_currents.chunks_exact(count).enumerate().skip(1) {
-                        let of_current = Lanes::of(of_current, block);
-                        for &line in shot.measured.input.at(step - 1) {
-                            packed[line as usize].add(&of_current);
+        let recurrent = if self.population.is_recurrent() { count } else { 0 };
+        spikes.resize_with(shots.len().max(spikes.len()), Default::default);
+        for (shot, [input, own]) in shots.iter().zip(spikes.iter_mut()) {
+            let Measured { input: of_lines, spikes: of_neurons, .. } = shot.measured;
+            // What fires in the last step reaches nobody.
+            let steps = of_lines.steps().saturating_sub(1);
+            input.sort(of_lines, lines, 0..steps);
+            own.sort(of_neurons, recurrent, 0..steps);
+        }
+        for block in blocks(count) {
+            packed.clear();
+            packed.resize(synapses.len() / count, Lanes::zero());
+            let of_shots = of_currents.chunks_exact(of_currents.len() / shots.len());
+            for ([input, own], of_currents) in spikes.iter().zip(of_shots) {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        of_block.clear();
+                        let behind = of_currents.chunks_exact(count).skip(1);
+                        of_block.extend(behind.map(|step| Lanes::of(step, &block)));
+                        let (of_lines, of_neurons) = packed.split_at_mut(lines);
+                        for (spikes, sums) in [(input, of_lines), (own, of_neurons)] {
+                            spikes.sum_rows(
+                                of_block,
+                                #[inline(always)]
+                                |line, sum| sums[line].add(sum),
+                            );
                         }
-                        if self.population.is_recurrent() {
-                            for &neuron in shot.measured.spikes.at(step - 1) {
-                                packed[lines + neuron as usize].add(&of_current);
-                            }
-                        }
-                    }
-                }
-            },
-        );
-        add_packed(synapses, packed, count, block);
+                    },
+                );
+            }
+            add_packed(synapses, packed, count, &block);
+        }
     }
 
     /// Cotangents of the inputs' cells `[shot][step][line]`: of each step from those of the currents one step later.

@@ -11,7 +11,7 @@ use super::config::LifReadout;
 use crate::LinearisedEquation;
 use crate::neuromorphic::likelihood::misfit;
 use crate::neuromorphic::population::Population;
-use crate::neuromorphic::real::add;
+use crate::neuromorphic::real::sum_rows;
 use crate::neuromorphic::replay::Measured;
 use crate::neuromorphic::spike_train::{SpikeTrain, Trains};
 use crate::neuromorphic::spikes::Spikes;
@@ -137,9 +137,9 @@ impl Pass {
                 (sum, of)
             })
             .collect();
-        let mut total = relaxed.no_cotangents(true);
-        parts.iter().for_each(|(_, part)| total.add(part));
-        (parts.iter().map(|(misfit, _)| misfit).sum(), self.of_constants(total))
+        let (misfits, parts): (Vec<f32>, Vec<_>) = parts.into_iter().unzip();
+        let total = SurrogateCotangents::sum(parts).unwrap_or_else(|| relaxed.no_cotangents(true));
+        (misfits.into_iter().sum(), self.of_constants(total))
     }
 
     /// Spikes of the shot `place`: those that were read or, where counts are read, those of the equation.
@@ -219,9 +219,7 @@ impl Pass {
                 of
             })
             .collect();
-        let mut total = relaxed.no_cotangents(has_constants);
-        parts.iter().for_each(|part| total.add(part));
-        total
+        SurrogateCotangents::sum(parts).unwrap_or_else(|| relaxed.no_cotangents(has_constants))
     }
 
     fn spike_trains(
@@ -265,9 +263,7 @@ impl Pass {
                 synapses
             })
             .collect();
-        let mut total = vec![0.0; population.synapses.len()];
-        parts.iter().for_each(|part| add(&mut total, part));
-        total
+        sum_rows(parts).unwrap_or_else(|| vec![0.0; population.synapses.len()])
     }
 
     /// Cotangents of counts from those of a shot's readings: of a raster, the mean over the steps.
