@@ -99,42 +99,50 @@ const LANES: usize = 16;
 /// the fields. What they say is added to `sums`: Im p a*, Im q b* and p b* − (q a*)*.
 #[inline(always)]
 fn pull_back_lanes<const N: usize>(
-    [p_re, p_im, q_re, q_im]: [&mut [f32; N]; 4],
-    [a_re, a_im, b_re, b_im]: [&mut [f32; N]; 4],
+    pull: [&mut [f32; N]; 4],
+    field: [&mut [f32; N]; 4],
     inverse: &Two,
     adjoint: &Two,
     sums: &mut [[f32; N]; 4],
 ) {
-    // Copies, so that the compiler knows that no row is another.
-    let (pr, pi, qr, qi) = (*p_re, *p_im, *q_re, *q_im);
-    let (ar, ai, br, bi) = (*a_re, *a_im, *b_re, *b_im);
+    // All values are read before the first is written, so that the compiler keeps them in registers.
+    let [pr, pi, qr, qi] = pull.each_ref().map(|row| **row);
+    let [ar, ai, br, bi] = field.each_ref().map(|row| **row);
+    let mut more = [[0.0; N]; 4];
     for lane in 0..N {
         let (p, q) = (Complex32::new(pr[lane], pi[lane]), Complex32::new(qr[lane], qi[lane]));
         let (a, b) = (Complex32::new(ar[lane], ai[lane]), Complex32::new(br[lane], bi[lane]));
-        sums[0][lane] += p.im * a.re - p.re * a.im;
-        sums[1][lane] += q.im * b.re - q.re * b.im;
-        sums[2][lane] += p.re * b.re + p.im * b.im - q.re * a.re - q.im * a.im;
-        sums[3][lane] += p.im * b.re - p.re * b.im + q.im * a.re - q.re * a.im;
+        more[0][lane] = sums[0][lane] + (p.im * a.re - p.re * a.im);
+        more[1][lane] = sums[1][lane] + (q.im * b.re - q.re * b.im);
+        more[2][lane] = sums[2][lane] + (p.re * b.re + p.im * b.im - q.re * a.re - q.im * a.im);
+        more[3][lane] = sums[3][lane] + (p.im * b.re - p.re * b.im + q.im * a.re - q.re * a.im);
     }
-    mix_lanes([p_re, p_im, q_re, q_im], [&pr, &pi, &qr, &qi], adjoint);
-    mix_lanes([a_re, a_im, b_re, b_im], [&ar, &ai, &br, &bi], inverse);
+    let pulls = mixed([pr, pi, qr, qi], adjoint);
+    let fields = mixed([ar, ai, br, bi], inverse);
+    *sums = more;
+    write(pull, pulls);
+    write(field, fields);
 }
 
-/// (a, b) ← T (a, b) of some columns, real and imaginary parts.
+/// Row by row, not in a loop, which would keep the values on the stack.
 #[inline(always)]
-fn mix_lanes<const N: usize>(
-    [a_re, a_im, b_re, b_im]: [&mut [f32; N]; 4],
-    [ar, ai, br, bi]: [&[f32; N]; 4],
-    t: &Two,
-) {
+fn write<const N: usize>([a, b, c, d]: [&mut [f32; N]; 4], values: [[f32; N]; 4]) {
+    [*a, *b, *c, *d] = values;
+}
+
+/// T (a, b) of some columns, real and imaginary parts.
+#[inline(always)]
+fn mixed<const N: usize>([ar, ai, br, bi]: [[f32; N]; 4], t: &Two) -> [[f32; N]; 4] {
+    let mut mixed = [[0.0; N]; 4];
     for lane in 0..N {
         let (a, b) = (Complex32::new(ar[lane], ai[lane]), Complex32::new(br[lane], bi[lane]));
         let (first, second) = (t[0] * a + t[1] * b, t[2] * a + t[3] * b);
-        a_re[lane] = first.re;
-        a_im[lane] = first.im;
-        b_re[lane] = second.re;
-        b_im[lane] = second.im;
+        mixed[0][lane] = first.re;
+        mixed[1][lane] = first.im;
+        mixed[2][lane] = second.re;
+        mixed[3][lane] = second.im;
     }
+    mixed
 }
 
 /// The sum of the lanes, two halves at a time.
