@@ -1,4 +1,4 @@
-"""Builds the book and checks it: links, code blocks, and that the reference is whole.
+"""Builds the book and checks it: links, code blocks, the README's as well, and that the reference is whole.
 
     python3 docs/check.py [--python PYTHON] [--packages FOLDER] [--only PAGE]
 
@@ -82,12 +82,13 @@ def main():
             f"{count} pages, {all_links} links ({elsewhere} to other sites, not followed)",
             ", ".join(f"{number} {kind}" for kind, number in counts.items()) + " compared",
         ]
-    pages = sorted(path for path in (DOCS / "src").rglob("*.md") if (arguments.only or "") in str(path))
+    pages = sorted([DOCS.parent / "README.md", *(DOCS / "src").rglob("*.md")])
+    pages = [path for path in pages if (arguments.only or "") in str(path)]
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda path: run_page(path, arguments), pages))
     for path, counts, fault, seconds in done:
         if seconds > 1:
-            print(f"{path.relative_to(DOCS / 'src')}: {counts['run']} blocks in {seconds:.0f} s")
+            print(f"{path.relative_to(DOCS.parent)}: {counts['run']} blocks in {seconds:.0f} s")
         if fault:
             faults.append(fault)
     run, not_run = (sum(counts[kind] for _, counts, _, _ in done) for kind in ("run", "not run"))

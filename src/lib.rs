@@ -72,6 +72,7 @@
 pub mod backend;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod counted;
 pub mod data;
 pub mod error;
 pub mod experiment;
@@ -95,7 +96,7 @@ pub use rules::Rule;
 pub use twinprop_calibration as calibration;
 pub use twinprop_devices as devices;
 
-/// The README's code is a test.
+/// The book's code in Rust is a test.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/src/tutorials/rust.md")]
+struct BookInRust;

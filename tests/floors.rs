@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 10] = [
     &["rules"],
     &["network"],
     &["loss", "data"],
-    &["backend", "error"],
+    &["backend", "error", "counted"],
 ];
 
 /// Most lines of a file.

@@ -117,14 +117,16 @@ def written(folder):
         ["train", "classes.toml", "--out", "c", "--rule", "spsa", *quick],
     ]:
         subprocess.run([sources.program(), *command], cwd=folder, check=True, capture_output=True)
-    files, metrics, summary = set(), set(), set()
+    files, metrics, summary, live = set(), set(), set(), set()
     for run in "abc":
         for path in (folder / run).iterdir():
             files.add(re.sub(r"(?<=twin-)[a-z]+", "NAME", path.name))
         for line in (folder / run / "metrics.jsonl").read_text().splitlines():
             metrics |= set(json.loads(line))
         summary |= set(json.loads((folder / run / "summary.json").read_text()))
-    return files, metrics, summary
+        record = json.loads((folder / run / "live.json").read_text())
+        live |= {*record, *(f"devices.{key}" for key in record["devices"][0])}
+    return files, metrics, summary, live
 
 
 # What short runs do not write: a checkpoint is removed at the end; links and changes are of other runs.
@@ -137,7 +139,7 @@ def run_folder():
     with tempfile.TemporaryDirectory(prefix="book-") as folder:
         found = written(pathlib.Path(folder))
     count = 0
-    for heading, names_found in zip(["A run", "A line of `metrics.jsonl`", "`summary.json`"], found):
+    for heading, names_found in zip(["A run", "A line of `metrics.jsonl`", "`summary.json`", "`live.json`"], found):
         stated = {name.split("/")[0] for name in first_column(text, heading)}
         count += len(stated)
         yield from (
@@ -173,7 +175,7 @@ def figures():
     """The figures in the text of the pages, outside of their blocks, that no document of measurements has."""
     measured = "".join((sources.ROOT / name).read_text() for name in MEASURED)
     flat, count = " ".join(measured.replace("**", "").split()), 0
-    for path in sorted((sources.ROOT / "docs/src").rglob("*.md")):
+    for path in [sources.ROOT / "README.md", *sorted((sources.ROOT / "docs/src").rglob("*.md"))]:
         text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
         if f"docs/src/{path.name}" in MEASURED:
             continue

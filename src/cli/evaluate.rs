@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{CommandObserver, Reopen};
 use crate::Error;
+use crate::counted::counted;
 use crate::experiment::Given;
 use crate::experiment::evaluate::{Reevaluation, evaluate_run};
 use crate::experiment::score_words::score_in_words;
@@ -49,10 +50,10 @@ pub fn run(command: &Evaluate) -> Result<(), Error> {
     let Reevaluation { evaluation, test, targets, changed_data } =
         evaluate_run(&command.run, &command.reopen.reopening(), Given::default(), &mut observer)?;
     outln!(
-        "test {} on the device, loss {:.3} ({} samples)",
+        "test {} on the device, loss {:.3} ({})",
         score_in_words(test, &targets),
         evaluation.loss,
-        evaluation.outputs.ncols()
+        counted(evaluation.outputs.ncols(), "sample")
     );
     for change in changed_data {
         outln!("changed since the training, as allowed: {change}");

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{CommandObserver, Reopen};
 use crate::Error;
+use crate::counted::counted;
 use crate::errln;
 use crate::experiment::predict::{
     Answers, ClassAnswers, PredictOptions, ValueAnswers, predict_samples,
@@ -71,7 +72,7 @@ pub fn run(command: &Predict) -> Result<(), Error> {
     let prediction = predict_samples(&command.run, &command.data, &options, &mut observer)?;
     match &command.out {
         None => terminal::out(prediction.to_csv().as_bytes()),
-        Some(out) => errln!("{} samples: {}", prediction.samples(), out.display()),
+        Some(out) => errln!("{}: {}", counted(prediction.samples(), "sample"), out.display()),
     }
     match &prediction.answers {
         Answers::Classes(classes) => print_accuracy(classes),
@@ -86,12 +87,13 @@ const LISTED_PAIRS: usize = 6;
 fn print_score(values: &ValueAnswers) {
     let Some(score) = values.score else { return };
     let samples = values.predicted.ncols();
-    errln!("{} ({samples} samples)", score_in_words(score, &values.targets));
+    errln!("{} ({})", score_in_words(score, &values.targets), counted(samples, "sample"));
 }
 
 fn print_accuracy(classes: &ClassAnswers) {
     let Some((right, all)) = classes.right() else { return };
-    errln!("accuracy {:.1} % ({right} of {all} samples)", 100.0 * right as f64 / all as f64);
+    let share = 100.0 * right as f64 / all as f64;
+    errln!("accuracy {share:.1} % ({right} of {})", counted(all, "sample"));
     let confused = classes.confused();
     if confused.is_empty() {
         return;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CommandObserver, Settings, rule_parser};
+use crate::counted::counted;
 use crate::experiment::verdict::TwinVerdict;
 use crate::experiment::{RunFolder, RunOptions, resume, train};
 use crate::outln;
@@ -68,10 +69,10 @@ pub fn run(command: &Train) -> Result<(), Error> {
         outln!("{}", for_command_line(&line));
     }
     outln!(
-        "{}: {} on the device after {} epochs ({} shots, {:.1} s)",
+        "{}: {} on the device after {} ({} shots, {:.1} s)",
         summary.rule,
         summary.test,
-        summary.epochs,
+        counted(summary.epochs, "epoch"),
         summary.device_shots,
         summary.seconds
     );

@@ -134,9 +134,10 @@ fn calibrate_twins(
     let backend = trained.backend.clone();
     let (network, laboratory, split) = trained.parts();
     let watch = ShotWatch::new(laboratory);
-    let progress = Task::of_shots(observer, "recalibrate the twins", shots as usize, &watch)?;
-    let before = laboratory.shots();
     let samples: Vec<usize> = (0..split.train.len().min(batch).min(shown)).collect();
+    let all = shots as usize + samples.len() * network.shots_a_sample();
+    let progress = Task::of_shots(observer, "recalibrate the twins", all, &watch)?;
+    let before = laboratory.shots();
     let x = to_tensor(&split.train.choose(&samples).features, &backend);
     let trace = network.forward(x, laboratory, Source::Measured, None)?;
     let task = network.task_drives(&trace, laboratory.instruments.len());

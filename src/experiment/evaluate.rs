@@ -5,6 +5,7 @@ use std::path::Path;
 use super::build::{Experiment, Given};
 use super::trained::{Reopening, Trained};
 use crate::Error;
+use crate::counted::counted;
 use crate::data::Feature;
 use crate::training::{Evaluation, Observer, TestScore, evaluate};
 
@@ -37,7 +38,7 @@ pub fn evaluate_run(
     let task = trained.experiment.begin_shots(observer, "measure the test set", samples)?;
     let Experiment { network, laboratory, split, loss, recordings, .. } = &mut trained.experiment;
     let evaluation = evaluate(network, laboratory, &split.test, &**loss, &trained.backend)?;
-    task.end(&format!("{samples} samples, {} shots", laboratory.shots()))?;
+    task.end(&format!("{}, {} shots", counted(samples, "sample"), laboratory.shots()))?;
     for recording in recordings {
         recording.finish()?;
     }

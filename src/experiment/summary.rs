@@ -13,6 +13,7 @@ use super::run_folder::RunFolder;
 use super::troubles::{clamps_in_words, troubles};
 use super::verdict::TwinVerdict;
 use crate::Error;
+use crate::counted::counted;
 use crate::training::{EpochMetrics, TestScore, TwinCourse};
 use crate::{Backend, Rule};
 
@@ -203,8 +204,9 @@ impl Summary {
         for link in &self.links {
             if let Some(failure) = &link.failure {
                 notes.push(format!(
-                    "{} was dropped after {} shots: {failure}",
-                    link.target, link.shots
+                    "{} was dropped after {}: {failure}",
+                    link.target,
+                    counted(link.shots, "shot")
                 ));
             }
             let troubles = troubles(&link.counts);

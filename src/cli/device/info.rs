@@ -1,6 +1,7 @@
 //! `twinprop device info`.
 
 use crate::Error;
+use crate::counted::counted;
 use crate::devices::recording::Replay;
 use crate::devices::rig::{Description, Rig, RigOptions, Target};
 use crate::devices::{Channels, Interface, PhysicalLayer};
@@ -10,7 +11,8 @@ use crate::outln;
 pub fn run(target: &Target) -> Result<(), Error> {
     if let Some(folder) = target.recording() {
         let replay = Replay::open(folder)?;
-        outln!("a recording of {} shots of `{}`", replay.len(), replay.interface().device);
+        let shots = counted(replay.len(), "shot");
+        outln!("a recording of {shots} of `{}`", replay.interface().device);
         print_interface(replay.interface());
         return Ok(());
     }
@@ -48,11 +50,11 @@ pub fn run(target: &Target) -> Result<(), Error> {
     );
     if let Some(health) = found {
         outln!(
-            "  found        {}, up {:.1} s, {} shots, {} watchdog trips",
+            "  found        {}, up {:.1} s, {}, {}",
             if health.safe { "in its safe state" } else { "not known to be in its safe state" },
             f64::from(health.uptime_milliseconds) / 1000.0,
-            health.shots,
-            health.watchdog_trips
+            counted(health.shots, "shot"),
+            counted(health.watchdog_trips, "watchdog trip")
         );
     }
     if safe.is_ok() {

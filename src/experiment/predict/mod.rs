@@ -21,6 +21,7 @@ use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use super::trained_on::TrainedOn;
 use crate::Error;
+use crate::counted::counted;
 use crate::data::Samples;
 use crate::loss::LossConfig;
 use crate::network::Source;
@@ -164,8 +165,10 @@ fn answer(
     }
     laboratory.check_twins()?;
     task.end(&match source {
-        Source::Measured => format!("{samples} samples, {} shots", laboratory.shots()),
-        Source::Predicted => format!("{samples} samples, no shot"),
+        Source::Measured => {
+            format!("{}, {}", counted(samples, "sample"), counted(laboratory.shots(), "shot"))
+        }
+        Source::Predicted => format!("{}, no shot", counted(samples, "sample")),
     })?;
     for recording in recordings {
         recording.finish()?;
