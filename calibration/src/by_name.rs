@@ -29,6 +29,26 @@ pub fn read_optional<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     read(deserializer).map(Some)
 }
 
+/// The same for each value of a list.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_all<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let all = Vec::<One<T>>::deserialize(deserializer)?;
+    Ok(all.into_iter().map(|One(value)| value).collect())
+}
+
+/// A value of a list.
+struct One<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for One<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer).map(Self)
+    }
+}
+
 struct ByName<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for ByName<T> {
@@ -101,6 +121,8 @@ mod tests {
         kind: Kind,
         #[serde(default, deserialize_with = "read_optional")]
         other: Option<Kind>,
+        #[serde(default, deserialize_with = "read_all")]
+        more: Vec<Kind>,
     }
 
     fn parse(text: &str) -> Result<Recipe, String> {
@@ -112,6 +134,9 @@ mod tests {
         let recipe = parse(r#"{ "kind": "with-options", "other": "plain" }"#).unwrap();
         assert_eq!(recipe.kind, Kind::WithOptions(Options { width: 0 }));
         assert_eq!(recipe.other, Some(Kind::Plain));
+        let recipe =
+            parse(r#"{ "kind": "plain", "more": ["with-options", { "plain": null }] }"#).unwrap();
+        assert_eq!(recipe.more, [Kind::WithOptions(Options { width: 0 }), Kind::Plain]);
         let recipe = parse(r#"{ "kind": { "with-options": { "width": 3 } } }"#).unwrap();
         assert_eq!((recipe.kind, recipe.other), (Kind::WithOptions(Options { width: 3 }), None));
         for (text, words) in [

@@ -1,12 +1,12 @@
-//! A hybrid twin: a device's equation, and a small network for the readings' remainder.
+//! A hybrid twin: a device's equation, and a small network that learns the equation's error.
 //!
 //! ```text
 //! y = f(x, θ; κ) + r(x, θ)        f: the equation, κ: its constants; r: a neural twin of y − f
 //! ```
 //!
 //! The equation has a good gradient after few shots; the network adds the effects that the equation
-//! lacks. A network that explains no more of the held-out remainder than its mean is left out: it was
-//! fitted to noise, and would spoil the gradient.
+//! lacks. If the network predicts the error on held-out shots no better than a constant, the twin omits
+//! it: it was fitted to noise, and would degrade the gradient.
 
 use std::path::Path;
 

@@ -19,21 +19,20 @@ use twinprop_devices::shots::{ShotRun, Shots};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IdentifyConfig {
-    /// Names of the constants that are learned, such as `"damping"`, without their numbers; all
-    /// constants where it is empty.
+    /// Names of the constants to learn, without an index: `"damping"` for `damping 3`. An empty list
+    /// means all.
     pub learn: Vec<String>,
-    /// Shots in a run that share their parameters, so that the device is set less often and the
-    /// equation is evaluated for whole batches.
+    /// Shots of a batch, which share the device's parameters. Larger batches set the device less often,
+    /// and the equation is evaluated faster.
     #[serde(deserialize_with = "validate::count")]
     pub shots_per_setting: usize,
-    /// Runs a step.
+    /// Batches per step of the optimiser.
     #[serde(deserialize_with = "validate::count")]
     pub settings_per_step: usize,
     /// Passes over the shots; the learning rate falls to zero over them along a half cosine.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
-    /// Adam's first learning rate, in units of the constants: a constant is 1 at the value of the data
-    /// sheet.
+    /// Initial learning rate of Adam. Constants are divided by their values in the data sheet.
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
 }

@@ -16,13 +16,13 @@ use crate::store::{file, write};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurrogateConfig {
-    /// Slope β of the surrogate. Without it, the slope is chosen whose gradient agrees best with the measured one.
+    /// Slope β of the surrogate gradient. By default, the slope with the best agreement with the measured gradient.
     #[serde(
         skip_serializing_if = "Option::is_none",
         deserialize_with = "validate::optional_positive"
     )]
     pub slope: Option<f64>,
-    /// How the chip's constants are learned from shots; without it, they are those of the data sheet.
+    /// Learns the chip's constants from shots. By default, the twin uses the constants of the data sheet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constants: Option<IdentifyConfig>,
 }
@@ -33,10 +33,10 @@ pub struct SurrogateConfig {
 pub struct SpikeTrainConfig {
     /// How counts of recurrent neurons depend on each other.
     pub jacobian: Jacobian,
-    /// Smallest Ω_ll, by which a neuron's derivative is divided.
+    /// Lower limit of Ω_ll, the divisor of each neuron's derivative (see ST-RSBP).
     #[serde(deserialize_with = "validate::positive")]
     pub floor: f64,
-    /// How the chip's constants are learned from shots; without it, they are those of the data sheet.
+    /// Learns the chip's constants from shots. By default, the twin uses the constants of the data sheet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constants: Option<IdentifyConfig>,
 }

@@ -1,16 +1,16 @@
 //! A temporal twin: a causal convolution over the samples of a waveform device.
 //!
 //! ```text
-//! a_0[t] = (x̂ or 0, θ̂ or 0)                       the sample t of the drive: of the data, or a parameter
-//! z_l[t] = b_l + Σ_j W_lj a_{l−1}[t − j 2^{l−1}]     j = 0 … taps − 1, nothing before the drive begins
-//! a_l    = a(z_l + a_{l−1})                         the sum from the second layer on
-//! ŷ_i    = v · a_L[t_i] + c_i                       t_i: the sample under which reading i is taken
+//! a_0[t] = (x̂, 0) or (0, θ̂)                       sample t of the drive: a value of the data, or a parameter
+//! z_l[t] = b_l + Σ_j W_lj a_{l−1}[t − j 2^{l−1}]     j = 0 … taps − 1, zero before the drive begins
+//! a_l    = a(z_l + a_{l−1})                         without a_0 in the first layer
+//! ŷ_i    = v · a_L[t_i] + c_i                       t_i: the sample at which reading i is measured
 //! ```
 //!
-//! The readings of a waveform device depend on earlier samples of its drive, and in the same way at all
-//! times; this twin shares its weights over the samples, and needs fewer shots than a twin with weights
-//! for each sample. Activation and normalisation are the neural twin's; data and parameters are interleaved
-//! in the drive as in the waveform devices. Source: dilated causal convolutions of van den Oord et al.
+//! The readings of a waveform device depend on earlier samples of its drive. This dependence is the same at
+//! all times, so the twin uses the same weights for every sample, and needs fewer shots than a twin with
+//! weights for each sample. It has the activation and the normalisation of the neural twin. As in the
+//! waveform devices, data and parameters are interleaved in the drive. Source: dilated causal convolutions of van den Oord et al.
 //! (2016), as the temporal convolutional networks of Bai, Kolter & Koltun (2018).
 
 use burn::tensor::{Device, Int, Tensor};

@@ -39,19 +39,19 @@ pub enum TwinConfig {
     Physics,
     /// That equation with its constants learned from shots.
     LearnedPhysics(IdentifyConfig),
-    /// An equation with learned constants, and a small neural twin of the remainder of the readings.
+    /// An equation with learned constants, and a small neural twin of its error.
     Hybrid(HybridConfig),
-    /// A spiking chip's equation with the surrogate gradient of its spikes, at those that were measured.
+    /// A spiking chip's equation with a surrogate gradient, evaluated at the measured spikes.
     Surrogate(SurrogateConfig),
-    /// A spiking chip's equation with derivatives of spike counts by spike counts, ST-RSBP.
+    /// A spiking chip's equation with derivatives of output spike counts with respect to input spike counts (ST-RSBP).
     SpikeTrain(SpikeTrainConfig),
-    /// A twin that the program that calls the library passes.
+    /// A twin that your own program passes to the library.
     Given,
-    /// A twin that the rig serves beside its measurements.
+    /// A twin that the rig computes.
     Served(ServedTwinConfig),
 }
 
-/// A served twin has no options: it is the rig's.
+/// A served twin has no options in the recipe; the rig computes it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServedTwinConfig {}

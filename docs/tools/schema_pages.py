@@ -167,7 +167,7 @@ def default_of(key, part, required):
     if "default" not in part:
         return "none"
     value = part["default"]
-    return "of its keys" if isinstance(value, dict) and name_of(part) and len(toml(value)) > 30 else f"`{toml(value)}`"
+    return "see its table" if isinstance(value, dict) and name_of(part) and len(toml(value)) > 30 else f"`{toml(value)}`"
 
 
 def range_of(structure, key, part):
@@ -247,7 +247,7 @@ def choices(structure, options):
     lines.append("")
     if defaults:
         lines += [
-            "The name alone takes the defaults of its options: "
+            "These names can stand without options, which then have their defaults: "
             + ", ".join(f"`{toml(name)}`" for name in defaults)
             + ".",
             "",

@@ -21,9 +21,34 @@ const PASSED: [(&str, &str); 4] = [
     ("`Given::loss`", "`loss=`"),
 ];
 
+/// A message with ``option `set` KEY=VALUE`` as `set={"KEY": VALUE}`.
+fn with_settings(text: &str) -> String {
+    let mut parts = text.split("option `set` ");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let quoted = part.strip_prefix('\'').and_then(|part| part.split_once('\''));
+        let end = part.find(char::is_whitespace).unwrap_or(part.len());
+        let (setting, after) = quoted.unwrap_or_else(|| part.split_at(end));
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        found += &format!("`set={{\"{key}\": {}}}`{after}", as_dict(value));
+    }
+    found
+}
+
+/// A TOML value in one line as Python writes it: its keys become strings.
+fn as_dict(value: &str) -> String {
+    let mut parts: Vec<String> = value.split(" = ").map(str::to_owned).collect();
+    let last = parts.len() - 1;
+    for part in &mut parts[..last] {
+        let start = part.rfind([' ', '{']).map_or(0, |place| place + 1);
+        *part = format!("{}\"{}\"", &part[..start], &part[start..]);
+    }
+    parts.join(": ")
+}
+
 /// A message of the library with options as arguments, such as `out=`, and functions as those of the package.
 pub fn for_python(text: &str) -> String {
-    let text = with_options(text, |name| format!("`{name}=`"));
+    let text = with_options(&with_settings(text), |name| format!("`{name}=`"));
     let text = FUNCTIONS.iter().fold(text, |text, (function, before, after)| {
         with_calls(&text, function, |path| match path {
             Some(path) => format!("{before}{path:?}{after}"),

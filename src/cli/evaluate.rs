@@ -66,7 +66,7 @@ fn watch(command: &Evaluate) -> Result<(), Error> {
     let mut watch =
         Watch::open(&command.run, &command.reopen.reopening(), Given::default(), &mut observer)?;
     outln!(
-        "false alarms: {:.1} % of the looks at an unchanged device",
+        "false-alarm rate: {:.1} % of the checks of an unchanged device",
         100.0 * watch.false_alarm_rate()
     );
     let mut looks = 0;

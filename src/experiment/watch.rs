@@ -28,7 +28,10 @@ impl fmt::Display for Look {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let DriftTest { moved, p_value, alarm } = self.drift;
         let (device, moved) = (&self.device, 100.0 * moved);
-        write!(f, "{device}: moved by {moved:.1} % of its readings' deviation, p = {p_value:.4}")?;
+        write!(
+            f,
+            "{device}: readings moved by {moved:.1} % of their standard deviation, p = {p_value:.4}"
+        )?;
         if alarm { f.write_str(": it has drifted") } else { Ok(()) }
     }
 }

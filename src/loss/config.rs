@@ -26,7 +26,7 @@ pub enum LossConfig {
     Huber(HuberConfig),
     /// Mean absolute error, for values with outliers.
     MeanAbsolute,
-    /// A loss that the program that calls the library passes.
+    /// A loss that your own program passes to the library.
     Given,
 }
 

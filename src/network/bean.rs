@@ -18,22 +18,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twinprop_devices::validate;
 
-/// Which paths between two units count.
+/// What makes two units similar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// Targets of both units.
+    /// Targets that both units share.
     #[default]
     First,
-    /// Pairs of such targets.
+    /// Pairs of shared targets.
     Second,
 }
 
-/// BEAN; in a recipe, `[training.bean]`.
+/// The regulariser BEAN (biologically enhanced artificial neuronal assemblies); in a recipe, `[training.bean]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeanConfig {
-    /// Which paths count.
+    /// Order of the similarity.
     #[serde(default)]
     pub order: Order,
     /// α: weight of the regulariser in the loss.

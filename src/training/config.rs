@@ -31,20 +31,20 @@ pub struct TrainingConfig {
     /// Passes over the training data.
     #[serde(deserialize_with = "validate::count")]
     pub epochs: usize,
-    /// Samples a step.
+    /// Samples per step.
     #[serde(deserialize_with = "validate::count")]
     pub batch: usize,
-    /// Parts into which `pat` splits a batch: while the devices play one, the CPU computes another up to its next
-    /// device, and the backward pass of the previous one. For devices that take much longer than the CPU; every part
-    /// sets the devices' parameters again. Not together with `bean`.
+    /// Parts into which `pat` splits a batch. While the devices measure a part, the CPU computes another part up to its
+    /// next device, and the backward pass of the previous part. Useful if the devices are much slower than the CPU.
+    /// The devices' parameters are set again for every part. Cannot be combined with `bean`.
     #[serde(deserialize_with = "validate::count")]
     pub parts: usize,
     /// The optimiser.
     pub optimiser: OptimiserKind,
-    /// The optimiser's first learning rate, for parameters normalised to [−1, 1].
+    /// Initial learning rate of the optimiser, for parameters normalised to [−1, 1].
     #[serde(deserialize_with = "validate::positive")]
     pub learning_rate: f64,
-    /// First learning rate of digital stages' parameters (scales, offsets, the readout's temperature); by default
+    /// Initial learning rate of the digital stages' parameters (scales, offsets, the readout's temperature); by default
     /// `learning_rate`.
     #[serde(
         deserialize_with = "validate::optional_positive",

@@ -16,7 +16,7 @@ pub enum OptimiserKind {
     Adam,
     /// Plain descent, for a rule that returns complete updates.
     Descent,
-    /// Descent over the gradients' running root mean square, clipped to [−1, 1], for `emstdp`.
+    /// RMSprop for `emstdp`: each gradient over its running root mean square; parameters are clamped to [−1, 1].
     ClippedRmsProp,
 }
 

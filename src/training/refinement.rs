@@ -26,25 +26,25 @@ use crate::network::{Instrument, Laboratory, Network, Trace};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RefinementConfig {
-    /// Cost of the lessons as a share of the training steps' cost, which sets the number of steps between two lessons.
-    /// A shot of a lesson counts as three of a step.
+    /// Computing cost of the twins' updates, as a share of the cost of the training steps. It sets the number of steps
+    /// between two updates. One shot of an update counts as three shots of a step.
     #[serde(deserialize_with = "validate::positive")]
     pub budget: f64,
-    /// Runs of a lesson from the step before it; a run is a batch on one setting.
+    /// Batches of an update from the latest step; the shots of a batch share the device's parameters.
     #[serde(deserialize_with = "validate::count")]
     pub fresh: usize,
-    /// Runs of a lesson from earlier steps.
+    /// Batches of an update from earlier steps.
     pub replayed: usize,
-    /// Runs of each device that are kept for later lessons.
+    /// Batches of each device that are kept for later updates.
     #[serde(deserialize_with = "validate::count")]
     pub kept: usize,
-    /// Factor of the twins' own learning rates, which fall as the network's does.
+    /// Factor on the twins' learning rates, which follow the schedule of the network's learning rate.
     #[serde(deserialize_with = "validate::positive")]
     pub pace: f64,
-    /// Measurements after an epoch that compare the gradients.
+    /// Size of the gradient check after each epoch.
     pub fidelity: FidelityConfig,
-    /// Least cosine of a twin's gradient. A twin below it is recalibrated, unless the cosine's confidence interval
-    /// reaches the threshold and the cosine of a fit twin.
+    /// Smallest gradient cosine. A twin is recalibrated if its cosine is below this value, and the upper end of the
+    /// confidence interval below the larger of this value and 0.8; also if its error is far above the noise.
     #[serde(deserialize_with = "validate::fraction")]
     pub threshold: f64,
     /// Shots of a recalibration; with 0, no twin is recalibrated.
@@ -75,7 +75,7 @@ impl Default for RefinementConfig {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefinementChoice {
-    /// Twins that are not known to be fit for training, and twins of devices that drift.
+    /// Refines twins whose verdict is not *fit*, and twins of devices that drift.
     #[default]
     Auto,
     /// Never.

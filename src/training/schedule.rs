@@ -21,7 +21,7 @@ pub enum Schedule {
         #[serde(deserialize_with = "validate::part")]
         held: f64,
     },
-    /// Divided by two after every part of the steps.
+    /// Halved after each of `parts` equal parts of the training.
     Halved {
         /// Number of parts, of equal length.
         #[serde(deserialize_with = "validate::count")]

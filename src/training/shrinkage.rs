@@ -8,11 +8,11 @@ use twinprop_devices::validate;
 use crate::network::Network;
 
 /// l1 · Σ |θ| + l2/2 · Σ θ² added to the loss, over all trainable tensors; in a recipe,
-/// `[training.shrinkage]`. A device's parameters count normalised to [−1, 1].
+/// `[training.shrinkage]`. Device parameters enter normalised to [−1, 1].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShrinkageConfig {
-    /// Weight of the absolute values: it makes parameters of little use zero.
+    /// Weight of the absolute values: it drives parameters with little effect to zero.
     #[serde(deserialize_with = "validate::non_negative")]
     pub l1: f64,
     /// Weight of half the squares: weight decay.

@@ -20,6 +20,9 @@ pub struct Readings {
     pub noise_floor: f32,
 }
 
+/// Standard deviation, in binary units, below which readings only vary by the rounding to f32: they are constant.
+const CONSTANT: f64 = 1e-6;
+
 /// Blocks of the unseen shots; the scatter between them gives the intervals.
 const BLOCKS: usize = 20;
 
@@ -36,14 +39,15 @@ impl Readings {
     fn of(blocks: &[[f64; 4]], noise: f64) -> Self {
         let share = |[error, sum, square, count]: [f64; 4]| {
             let spread = square - sum * sum / count;
-            (spread > 0.0).then(|| error / spread)
+            (spread > CONSTANT * CONSTANT * count).then(|| error / spread)
         };
         let total = blocks.iter().fold([0.0; 4], |total: [f64; 4], block| {
             std::array::from_fn(|place| total[place] + block[place])
         });
         let [_, sum, square, count] = total;
         let variance = (square - sum * sum / count) / count;
-        let noise_floor = if variance > 0.0 { (noise / variance).sqrt().min(1.0) } else { 0.0 };
+        let noise_floor =
+            if variance > CONSTANT * CONSTANT { (noise / variance).sqrt().min(1.0) } else { 0.0 };
         Self {
             r2: Estimate::jackknife(blocks, (f64::from(f32::MIN), 1.0), |sums| {
                 Some(1.0 - share(sums)?)
@@ -65,12 +69,15 @@ pub(super) fn judge(
 ) -> (Readings, Vec<Readings>) {
     let (channels, shots) = measured.shape();
     let blocks = BLOCKS.min(shots);
-    let mean = measured.column_mean();
+    let means: Vec<f64> = measured
+        .row_iter()
+        .map(|row| row.iter().map(|&value| f64::from(value)).sum::<f64>() / shots as f64)
+        .collect();
     let mut by_channel = vec![vec![[0.0; 4]; blocks]; channels];
     for shot in 0..shots {
         for (channel, sums) in by_channel.iter_mut().enumerate() {
             // About the mean: squares would round away a small spread.
-            let y = f64::from(measured[(channel, shot)] - mean[channel]);
+            let y = f64::from(measured[(channel, shot)]) - means[channel];
             let error = f64::from(predicted[(channel, shot)] - measured[(channel, shot)]);
             let block = &mut sums[shot * blocks / shots];
             for (sum, value) in block.iter_mut().zip([error * error, y, y * y, 1.0]) {
@@ -118,4 +125,19 @@ pub(super) fn noise(
         total += sample_variance(&channels.counted_in_binary_units(&measured));
     }
     Ok(total / drives as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_constant_readings_is_unknown() {
+        let predicted = DMatrix::from_fn(2, 50, |_, shot| 0.3 + 1e-3 * shot as f32);
+        let step = |shot: usize| (shot % 7) as f32 / 7.0;
+        let measured = DMatrix::from_fn(2, 50, |channel, shot| [0.3, step(shot)][channel]);
+        let (overall, each) = judge(&predicted, &measured, &DVector::zeros(2));
+        assert!(overall.r2.is_known() && each[1].r2.is_known());
+        assert!(!each[0].r2.is_known() && !each[0].nrmse.is_known());
+    }
 }

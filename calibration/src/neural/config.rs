@@ -14,7 +14,7 @@ pub struct NeuralTwinConfig {
     /// Hidden layers.
     #[serde(deserialize_with = "validate::count")]
     pub depth: usize,
-    /// Whether a hidden layer adds to the one before it.
+    /// Whether each hidden layer has a skip connection around it.
     pub residual: bool,
 }
 

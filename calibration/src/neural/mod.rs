@@ -6,15 +6,15 @@
 //! y   = μ + σ ∘ z_L                 μ, σ: mean and standard deviation of the readings
 //! ```
 //!
-//! A residual twin adds z_{l−1} to every hidden z_l (He et al. 2016), so that many layers train.
+//! A residual twin adds z_{l−1} to every hidden z_l (He et al. 2016), so that deep networks can be trained.
 //!
-//! The activation a has the shape of SiLU (Elfwing, Uchibe & Doya 2018) with an algebraic function in
-//! place of the logistic one: smooth, as a twin's gradient must be, and made of operations that
-//! processors have as vectors. Its slope is a′ = ½ + r − ½ r³.
+//! The activation a resembles SiLU (Elfwing, Uchibe & Doya 2018), with an algebraic function instead of
+//! the logistic function. It is smooth, so that the twin's gradient is continuous, and it uses only
+//! operations that CPUs vectorise. Its derivative is a′ = ½ + r − ½ r³.
 //!
-//! The first layer keeps data and parameters apart, so that the parameters' part is computed once
-//! a group of shots. The adjoint is written by hand: it is the backward pass of every training
-//! step, and it needs no tape.
+//! The first layer keeps data and parameters apart, so that the term of the parameters is computed once
+//! for all shots with the same parameters. The VJP is written by hand, without automatic
+//! differentiation: every training step uses it.
 
 mod config;
 mod cpu;

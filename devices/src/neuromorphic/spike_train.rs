@@ -36,10 +36,10 @@ use crate::elementary::vectorised;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Jacobian {
-    /// Each neuron by itself: Ω without its other elements. It trains better.
+    /// Only the diagonal of Ω. Networks reach a higher accuracy with it.
     #[default]
     Diagonal,
-    /// All of Ω, solved for each shot. Its gradient is nearer to the measured one.
+    /// The whole matrix Ω, solved for each shot. Its gradient is closer to the measured gradient.
     Full,
 }
 

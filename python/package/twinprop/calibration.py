@@ -54,6 +54,12 @@ class Fidelity:
         return (value["value"], value["low"], value["high"])
 
     @property
+    def _is_constant(self) -> bool:
+        """Whether the readings do not vary, so that there is nothing to predict."""
+        low = self.r2[1]
+        return low is None or low < -3e38
+
+    @property
     def cosine(self) -> tuple[float, float, float]:
         """Cosine of the twin's gradient with the device's: value, lower and upper end of its interval."""
         return self._estimate("gradient", "cosine")
@@ -75,6 +81,8 @@ class Fidelity:
         def number(value: float | None) -> str:
             return "unknown" if value is None else f"{value:.3f}"
 
+        if self._is_constant:
+            return "not fit for training: the readings are the same for all drives"
         word = {"fit": "fit for training", "usable": "usable for training"}
         return (
             f"{word.get(self.verdict, 'not fit for training')}: gradient cosine {number(cosine[0])} "

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use twinprop_calibration::by_name;
 use twinprop_devices::ImperfectionsConfig;
 use twinprop_devices::rig::{RigOptions, RigTargets, Target};
 
@@ -53,6 +54,7 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_parameters: Option<PathBuf>,
     /// The stages of the network, from input to output.
+    #[serde(deserialize_with = "by_name::read_all")]
     pub network: Vec<StageConfig>,
     /// The data set and its division into training and test samples.
     pub data: DataConfig,
