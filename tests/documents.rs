@@ -159,7 +159,6 @@ fn links_between_documents_have_existing_targets() {
         "docs/src/twin-is-bad.md",
         "docs/src/photonic-stack.md",
         "docs/src/nir.md",
-        "docs/src/data.md",
         "docs/src/backends.md",
         "docs/src/tutorials/rust.md",
     ] {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector, DVectorView};
+use rayon::prelude::*;
 use twinprop_devices::neuromorphic::SpikeGradient;
 use twinprop_devices::{Channels, Differentiable, Inside, Interface, LinearisedEquation};
 
@@ -80,11 +81,15 @@ impl DigitalTwin for EquationTwin {
             return to_tensor(&y, &device);
         }
         let run = x.ncols() / settings.len();
-        let mut part = DMatrix::zeros(bins, run);
-        for (group, setting) in settings.iter().enumerate() {
+        let groups = settings.par_iter().enumerate().map(|(group, setting)| {
             let x = x.columns(group * run, run).into_owned();
+            let mut part = DMatrix::zeros(bins, run);
             self.equation.respond(&x, setting, &mut part).expect(FITS);
-            y.columns_mut(group * run, run).copy_from(&part);
+            part
+        });
+        let parts: Vec<DMatrix<f32>> = groups.collect();
+        for (group, part) in parts.iter().enumerate() {
+            y.columns_mut(group * run, run).copy_from(part);
         }
         to_tensor(&y, &device)
     }
@@ -108,24 +113,29 @@ impl DigitalTwin for EquationTwin {
         let (x, settings) = (to_matrix(x), settings(theta));
         let (y, dy) = (used_readings(y, self.uses_readings()), to_matrix(dy));
         let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
-        let mut of_setting = DVector::zeros(shape[1]);
         if let [setting] = settings.as_slice() {
+            let mut of_setting = DVector::zeros(shape[1]);
             self.equation
                 .vjp_at_readings(&x, setting, &y, &dy, &mut dx, &mut of_setting)
                 .expect(FITS);
             let dtheta = from_vec(of_setting.data.into(), shape, &device);
             return (to_tensor(&dx, &device), dtheta);
         }
+        // A setting has few shots: one core each.
         let run = x.ncols() / settings.len();
-        let mut part = DMatrix::zeros(x.nrows(), run);
-        let mut dtheta = Vec::with_capacity(shape[0] * shape[1]);
-        for (group, setting) in settings.iter().enumerate() {
-            let x = x.columns(group * run, run).into_owned();
-            let [y, dy] = [&y, &dy].map(|of| of.columns(group * run, run).into_owned());
+        let groups = settings.par_iter().enumerate().map(|(group, setting)| {
+            let [x, y, dy] = [&x, &y, &dy].map(|of| of.columns(group * run, run).into_owned());
+            let mut part = DMatrix::zeros(x.nrows(), run);
+            let mut of_setting = DVector::zeros(shape[1]);
             self.equation
                 .vjp_at_readings(&x, setting, &y, &dy, &mut part, &mut of_setting)
                 .expect(FITS);
-            dx.columns_mut(group * run, run).copy_from(&part);
+            (part, of_setting)
+        });
+        let parts: Vec<(DMatrix<f32>, DVector<f32>)> = groups.collect();
+        let mut dtheta = Vec::with_capacity(shape[0] * shape[1]);
+        for (group, (part, of_setting)) in parts.iter().enumerate() {
+            dx.columns_mut(group * run, run).copy_from(part);
             dtheta.extend_from_slice(of_setting.as_slice());
         }
         (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))

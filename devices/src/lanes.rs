@@ -182,12 +182,15 @@ impl Cotangents {
 #[derive(Clone, Debug)]
 pub struct Simulation<E> {
     equation: E,
+    /// Number of constants: naming them takes longer than a small batch.
+    constants: usize,
 }
 
 impl<E: Equation> Simulation<E> {
     /// The device that obeys `equation`.
     pub fn new(equation: E) -> Self {
-        Self { equation }
+        let constants = equation.constants().len();
+        Self { equation, constants }
     }
 
     /// The fewest blocks of a task for another core.
@@ -204,7 +207,7 @@ impl<E: Equation> Simulation<E> {
     ) -> Result<Cotangents, DeviceError> {
         self.interface().check_shapes(inputs, parameters, cotangents)?;
         let setting = self.equation.prepare(parameters.as_slice());
-        let zeros = Cotangents::zeros(parameters.len(), self.equation.constants().len());
+        let zeros = Cotangents::zeros(parameters.len(), self.constants);
         let (width, bins) = (inputs.nrows(), cotangents.nrows());
         // One partial sum a block, added in the order of the blocks: the same bits on any number of
         // threads.

@@ -35,7 +35,7 @@ pub struct Compare {
     /// Vary a value of the recipe, such as imperfections.mismatch=0,0.1,0.2; repeatable, for all combinations.
     #[arg(long, value_name = "KEY=VALUE,…")]
     sweep: Vec<Sweep>,
-    /// Plan the comparison without a run; its runs are then made one by one with --resume and --cell.
+    /// Only plan the comparison; make its runs later, one by one, with --resume and --cell.
     #[arg(long, conflicts_with_all = ["resume", "cell", "jobs"])]
     plan: bool,
     /// Make only this run, counted from 1, of the comparison in --resume's folder.

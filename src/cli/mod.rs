@@ -94,7 +94,7 @@ enum Command {
     Compare(compare::Compare),
     /// Test a trained network on its devices again, or watch the devices for drift.
     Evaluate(evaluate::Evaluate),
-    /// Predict the classes of new samples with a trained network and their probabilities, or their values.
+    /// With a trained network, predict the classes of new samples and their probabilities, or their values.
     Predict(predict::Predict),
     /// Recalibrate and fine-tune a trained network on drifted devices, with few shots.
     Recalibrate(recalibrate::Recalibrate),

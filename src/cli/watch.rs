@@ -26,7 +26,7 @@ pub struct Watch {
     /// Token that the page asks for; by default a random one where other computers reach the page, else none.
     #[arg(long)]
     token: Option<String>,
-    /// Further name by which this computer is called in the page's address; repeatable.
+    /// Additional host name of this computer that the page's address may contain; repeatable.
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
 }

@@ -6,6 +6,7 @@ use twinprop_devices::{DeviceKind, PhysicalLayer};
 
 use super::build::Experiment;
 use super::compare::Sweep;
+use super::memory::ShotMemory;
 use super::options::RunOptions;
 use super::recipe::{DeviceEntry, Recipe, StageConfig};
 use super::run_folder::RunFolder;
@@ -225,8 +226,17 @@ pub(super) fn check_calibration(
             let device = name.clone();
             return Err(CalibrationError::NotGiven { device }.into());
         }
-        if config.twin.is_fitted() {
-            config.shots_on(interface)?;
+        let fitted_to = if config.twin.is_fitted() { config.shots_on(interface)? } else { 0 };
+        if config.load.is_none() {
+            let shots = fitted_to + config.test_shots;
+            ShotMemory {
+                work: "calibration",
+                device: name,
+                interface,
+                shots,
+                key: "calibration.shots",
+            }
+            .check()?;
         }
         if let Some(folder) = &config.load {
             let nominal = instrument.nominal.clone();

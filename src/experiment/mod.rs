@@ -34,6 +34,7 @@ mod folder_lock;
 pub mod judged;
 mod keeper;
 pub mod live;
+mod memory;
 pub mod meta;
 mod npy;
 pub mod options;

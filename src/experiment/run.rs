@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use twinprop_calibration::CalibrationError;
 use twinprop_calibration::fidelity::Verdict;
 use twinprop_devices::DeviceError;
+use twinprop_devices::PhysicalLayer;
 
 use super::assemblies::StageAssemblies;
 use super::build::{Experiment, Given};
@@ -16,6 +17,7 @@ use super::checkpoint::Checkpoint;
 use super::feasible;
 use super::keeper::Keeper;
 use super::live::LiveRun;
+use super::memory::ShotMemory;
 use super::options::{CHECKPOINTS_EVERY, RunOptions};
 use super::provenance::Spent;
 use super::recipe::{DeviceEntry, Recipe, Requirement};
@@ -280,10 +282,23 @@ impl<'a> Run<'a> {
         if let Some(twins) = checkpoint.and_then(Checkpoint::twins) {
             load_twins(experiment, recipe, twins, backend)?;
         }
-        let mut refinement = refinement_of(recipe, calibrated).map(|(config, learn)| {
+        let mut refinement = None;
+        if let Some((config, learn)) = refinement_of(recipe, calibrated) {
             let (network, laboratory) = (&experiment.network, &experiment.laboratory);
-            Refinement::new(config, &learn, network, laboratory, recipe.seed, backend)
-        });
+            let refined = laboratory.instruments.iter().zip(&learn).filter(|(_, learn)| **learn);
+            for (instrument, _) in refined {
+                let memory = ShotMemory {
+                    work: "recalibration",
+                    device: &instrument.name,
+                    interface: instrument.device.interface(),
+                    shots: config.recalibration_shots,
+                    key: "training.refinement.on.recalibration_shots",
+                };
+                memory.check()?;
+            }
+            let seed = recipe.seed;
+            refinement = Some(Refinement::new(config, &learn, network, laboratory, seed, backend));
+        }
         let (network, laboratory) = (&mut experiment.network, &mut experiment.laboratory);
         let optimiser = checkpoint
             .map(|from| {

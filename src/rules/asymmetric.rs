@@ -1,9 +1,9 @@
 //! Asymmetric training: the error of the measured outputs goes down through the twins at the states that the twins
 //! predict.
 //!
-//! Only the network's end is measured, as where nothing inside a device can be read: asymmetrical training (Wang et al.,
-//! Nature Communications, 2025), and what Zheng et al. (Nature Machine Intelligence 5, 1119, 2023) compare with as PAT
-//! with the nominal model as the twin.
+//! Only the network's end is measured, as if nothing inside a device could be read. Wang et al. (Nature Communications, 2025)
+//! call this asymmetrical training. Zheng et al. (Nature Machine Intelligence 5, 1119, 2023) call it PAT, with the nominal
+//! model as the twin.
 //!
 //! # When to use it
 //! As a comparison: `pat` takes every measured value where it was measured, and costs no more shots.

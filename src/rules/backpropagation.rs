@@ -1,16 +1,16 @@
 //! Backpropagation: the loss's gradient goes down the stages by their vector-Jacobian products.
 //!
-//! With forward values measured and twins for the products it is physics-aware training (Wright et al.,
-//! Nature 601, 549, 2022); with predicted values in-silico training; with the devices' own equations as twins
-//! the ideal.
+//! `pat` measures the forward values and takes the products from the twins: physics-aware training (Wright et al.,
+//! Nature 601, 549, 2022). `in-silico` predicts the forward values too. `ideal` measures them, and takes the products from
+//! the devices' own equations.
 //!
 //! # When to use it
 //! `pat` wherever a twin is fit for training: the other rules approximate its gradient. `in-silico` shows what
 //! the twin alone is worth, `ideal` what a perfect one would be.
 //!
 //! # What it costs
-//! A shot a sample and physical stage, none for `in-silico` until it is tested; one vector-Jacobian product of
-//! each twin and digital stage.
+//! One shot per sample and physical stage (`in-silico`: only in tests), and one vector-Jacobian product of each twin and
+//! digital stage.
 
 use twinprop_devices::DeviceError;
 

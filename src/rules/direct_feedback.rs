@@ -7,7 +7,8 @@
 //! layers learn at once. The augmented form needs neither a layer's Jacobian nor the slope of what follows it.
 //!
 //! # What it costs
-//! A shot a sample and physical stage; a product of a twin with its parameters only, and of a random matrix.
+//! One shot per sample and physical stage; one vector-Jacobian product of each twin, by its parameters only, and one product
+//! with each random matrix.
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,8 @@
 //! angle to the twin's gradient, which shows whether the layers align.
 //!
 //! # What it costs
-//! A shot a sample and physical stage; a product of a twin with its parameters only, and of a random matrix.
+//! One shot per sample and physical stage; one vector-Jacobian product of each twin, by its parameters only, and one product
+//! with each random matrix.
 
 use burn::tensor::{Device, Tensor};
 use rand_distr::{Distribution, StandardNormal};

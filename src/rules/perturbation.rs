@@ -3,8 +3,8 @@
 //! direction; the estimate's noise grows with the number of parameters.
 //!
 //! # When to use it
-//! Without a twin, or to check that one is worth its calibration. The estimate's error is √((n − 1) / directions)
-//! of the gradient's length with n parameters, so small networks only, and more epochs than with a gradient.
+//! Without a twin, or to check that one is worth its calibration. With n parameters, the estimate's error is √((n − 1) /
+//! directions) times the gradient's length. Use it for small networks only, with more epochs than with a gradient.
 //!
 //! # What it costs
 //! Two shots a direction, sample and physical stage, beside the training's own; no calibration, no twin.

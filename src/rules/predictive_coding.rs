@@ -6,10 +6,10 @@
 //! v̂_l, J_l the Jacobian of layer l + 1 by its input, and ℒ the batch's **mean** loss:
 //!
 //! * `exact`: ε_l = ∂ℒ/∂v̂_l. It is backpropagation.
-//! * `fixed-prediction`: ε_L = ∂ℒ/∂v̂_L; in each of `steps` sweeps, from the top down,
-//!   ε_l = v̂_l − v_l and v_l ← v_l + η (ε_l − J_l(v̂_l)ᵀ ε_{l+1}). In closed form ε_l is
-//!   P[Binomial(steps − 1, η) ≥ L − l] of backpropagation's: with η = 1 and as many steps as layers it *is*
-//!   backpropagation, and with fewer the lowest layers get no signal at all.
+//! * `fixed-prediction`: ε_L = ∂ℒ/∂v̂_L; in each of `steps` sweeps, from the top down, ε_l = v̂_l − v_l and v_l ← v_l + η
+//!   (ε_l − J_l(v̂_l)ᵀ ε_{l+1}). In closed form ε_l is backpropagation's error times P[Binomial(steps − 1, η) ≥ L − l].
+//!   With η = 1 and as many steps as layers it *is* backpropagation. With η = 1 and fewer steps, the lowest layers get no
+//!   signal at all.
 //! * `strict`: predictions are made again from the beliefs in every sweep: ε_L = ∂ℒ/∂ỹ at ỹ = f_L(v_{L−1}),
 //!   ε_l = f_l(v_{l−1}) − v_l, v_l ← v_l + η (ε_l − J_l(v_l)ᵀ ε_{l+1}): a descent on the energy
 //!   F = ℒ(ỹ) + ½ Σ ‖f_l(v_{l−1}) − v_l‖². On a physical stage a prediction is a measurement and costs
@@ -25,9 +25,9 @@
 //! devices its errors are no smaller than the noise of two measurements.
 //!
 //! # What it costs
-//! A shot a sample and physical stage; `strict` plays one more for every sweep and one for the gradients. A
-//! product of each twin for every sweep in which an error passes its layer, (L − 1) (L + 2) / 2 in L sweeps,
-//! beside the backward pass for the gradients.
+//! A shot a sample and physical stage; `strict` plays one more for every sweep and one for the gradients. In addition to
+//! the backward pass for the gradients, each twin computes one product for every sweep in which an error passes its layer.
+//! In total these are (L − 1) (L + 2) / 2 products in L sweeps.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;

@@ -122,7 +122,7 @@ impl<F: Real> SpikeTrain<F> {
     }
 
     /// Adds the cotangents of the weights at `shots` to `synapses`, and sets those of the lines' counts `[shot][line]`, where
-    /// they are wanted. What it needs beside the shots does not grow with their steps.
+    /// they are wanted. What it needs beside the shots, and their spikes in another order, does not grow with their steps.
     pub(super) fn pull_back(
         &self,
         population: &Population<F>,

@@ -20,9 +20,10 @@ Stage: TypeAlias = "str | Mapping[str, Any] | Physical"
 class Physical:
     """A physical layer: `shots` shots of `device` a sample, each with parameters of its own.
 
-    `twin` is a calibrated twin of the device, or a kind of twin, such as `"neural"` or `{"neural": {"width": 64}}`,
-    which the training then fits at the drives that the network uses. With `shared`, all shots have the same
-    parameters. `start` is the share of the parameters' ranges, around the middle, from which they are drawn.
+    `twin` is a calibrated twin of the device, or a kind of twin, such as `"neural"` or `{"neural": {"width": 64}}`.
+    The training fits a twin of this kind at the drives that the network uses. With `shared`, all shots have the same
+    parameters. The first parameters are drawn around the middle of their ranges; `start` is the share of the range
+    that is used.
     """
 
     def __init__(

@@ -61,7 +61,7 @@ def train(
     the network uses. `set` has further keys of a recipe, such as `{"training.schedule": "constant"}`.
 
     `on_epoch` gets the metrics of each epoch, and ends the training by returning `True`. The run's folder is `out`, by
-    default the next free one under `runs`; `twinprop.resume` goes on there after Ctrl-C.
+    default the next free one under `runs`; after Ctrl-C, `twinprop.resume` resumes the run in it.
     """
     if not isinstance(network, Network):
         raise RecipeError(f"network is {type(network).__name__}; give a twinprop.Network, or a recipe to twinprop.run")
@@ -208,8 +208,8 @@ def resume(
     """Resumes the interrupted run in `folder`, with the `data`, `devices`, `twins` and `loss` that it had.
 
     `data` that were divided by a share `test` are divided again as they were. A simulated device of this process
-    continues in the state that it had at the last checkpoint, also where it was used since. `data_dir` is a further
-    folder in which data files are searched for; with `allow_changed_data`, data and devices may differ from the run's.
+    returns to its state at the last checkpoint, even if you used it after that. `data_dir` is a further folder in
+    which data files are searched for; with `allow_changed_data`, data and devices may differ from the run's.
     """
     path = Path(folder) / "recipe.toml"
     if not path.is_file():

@@ -15,9 +15,9 @@
 //! | η | learning rate |
 //!
 //! The rule plays the batch with its targets on a [`learning_chip`](twinprop_devices::neuromorphic), whose own error
-//! neurons nudge the layers, and returns −G. The optimiser
-//! [`ClippedRmsProp`](crate::training::ClippedRmsProp) does the rest. Nothing else moves a weight: [`Activity`] is all that
-//! a synapse sees, [`Synapse`] all that it remembers. The loss is measured and has no part in the step.
+//! neurons nudge the layers, and returns −G. The optimiser [`ClippedRmsProp`](crate::training::ClippedRmsProp) does the
+//! rest. Nothing else changes a weight: a synapse sees only its [`Activity`] and stores only its [`Synapse`]. The loss is
+//! measured, but the step does not use it.
 //!
 //! # When to use it
 //! On a chip with spikes and error neurons, where learning must be local. It needs no twin, so it also learns what is
@@ -46,7 +46,7 @@ use crate::network::{Laboratory, Network, Source, Stage, Trace};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmstdpConfig {
-    /// Whether the chip's model as designed learns in place of the chip, which is then used only in tests.
+    /// Whether the chip's nominal model learns in place of the chip. The chip is then used only in tests.
     pub in_silico: bool,
 }
 

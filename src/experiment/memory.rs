@@ -1,0 +1,97 @@
+//! The memory that shots take, refused before it is taken: in a calibration, each shot has parameters of its own.
+
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use crate::Error;
+use crate::counted::counted;
+use crate::devices::Interface;
+
+/// Copies of the shots at the same time: as they are drawn, as they are measured, and in batches.
+const COPIES: u64 = 3;
+
+/// A gigabyte.
+const GB: f64 = 1e9;
+
+/// Shots of a device that are in memory together.
+pub(super) struct ShotMemory<'a> {
+    /// What measures them, such as `calibration`.
+    pub work: &'a str,
+    /// Name of the device in the recipe.
+    pub device: &'a str,
+    pub interface: &'a Interface,
+    pub shots: usize,
+    /// Key of the recipe that sets their number.
+    pub key: &'a str,
+}
+
+impl ShotMemory<'_> {
+    /// Refuses shots that take more memory than is free.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] says how much they would take, and what to set.
+    pub fn check(&self) -> Result<(), Error> {
+        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(memory);
+        let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+        match system.available_memory().min(of_container) {
+            // The operating system does not say it.
+            0 => Ok(()),
+            free => self.fit(free),
+        }
+    }
+
+    /// Bytes of `shots` shots.
+    fn bytes_of(&self, shots: usize) -> u64 {
+        let Interface { inputs, parameters, outputs, .. } = self.interface;
+        let values = (inputs.len() + parameters.len() + outputs.len()) as u64;
+        COPIES * size_of::<f32>() as u64 * values * shots as u64
+    }
+
+    /// Refuses shots that take more than `free` bytes.
+    fn fit(&self, free: u64) -> Result<(), Error> {
+        let Self { work, device, interface, shots, key } = self;
+        let wanted = self.bytes_of(*shots);
+        if wanted <= free {
+            return Ok(());
+        }
+        let parameters = counted(interface.parameters.len(), "parameter");
+        Err(Error::Usage(format!(
+            "a {work} of `{device}` would take {:.1} GB of memory, and {:.1} GB are free: each of its {shots} shots has {parameters} of its own; set {key} to at most {}",
+            wanted as f64 / GB,
+            free as f64 / GB,
+            free / self.bytes_of(1),
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::Channels;
+
+    #[test]
+    fn shots_beyond_the_memory_are_refused_with_the_number_that_fits() {
+        let interface = Interface {
+            device: "large".to_owned(),
+            inputs: Channels::bank("angle", 1000, "rad", -1.0, 1.0),
+            parameters: Channels::bank("coupling", 998_000, "1", -1.0, 1.0),
+            outputs: Channels::bank("angle", 1000, "rad", -1.0, 1.0),
+            seconds_per_shot: 1.0,
+        };
+        let memory = |shots| ShotMemory {
+            work: "recalibration",
+            device: "large",
+            interface: &interface,
+            shots,
+            key: "some.key",
+        };
+        // 12 MB a shot.
+        memory(1000).fit(12_000_000_000).unwrap();
+        memory(0).fit(1).unwrap();
+        let refused = memory(1000).fit(11_999_999_999).unwrap_err().to_string();
+        for words in ["12.0 GB", "1000 shots has 998000 parameters", "set some.key to at most 999"]
+        {
+            assert!(refused.contains(words), "{refused}");
+        }
+    }
+}
