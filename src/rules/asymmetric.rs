@@ -6,7 +6,7 @@
 //! model as the twin.
 //!
 //! # When to use it
-//! As a comparison: `pat` takes every measured value where it was measured, and costs no more shots.
+//! As a comparison: `pat` differentiates each twin at the measured values, and costs no more shots.
 //!
 //! # What it costs
 //! A shot a sample and physical stage, a prediction of each twin, and one vector-Jacobian product of each twin and

@@ -22,7 +22,8 @@ use super::{Batch, ForwardPass, Layers, StepOutput, TrainingRule};
 use crate::loss::Loss;
 use crate::network::{Laboratory, Network, Source, Wanted};
 
-/// Substitute for the derivative of what follows a mixing stage, by the stage's output y, standardised over the batch.
+/// Function that replaces the derivative of the stages behind a mixing stage. Its argument y is the mixing stage's output,
+/// standardised over the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Derivative {

@@ -11,11 +11,10 @@
 //! (`optimiser = "descent"`, `learning_rate = 1.0`, `schedule = "constant"`) with a batch of one is the published
 //! rule.
 //!
-//! A term needs a matrix from a stage's input to its output. A digital layer has one, and so has a stage of one
-//! shot of a linear device with weights as parameters, such as a crossbar tile. All other parameters (phases of a
-//! mesh, pulse shapers, biases, scales) have only a gradient, by their stage's vector-Jacobian product with e: only
-//! the pseudo-gradient acts on them. A run lists them. Range penalty and regulariser act at the rate of the
-//! pseudo-gradient.
+//! A term needs a matrix from a stage's input to its output. A digital layer has one, and so has a stage of one shot of a
+//! linear device with weights as parameters, such as a crossbar tile. For all other parameters (phases of a mesh, pulse
+//! shapers, biases, scales), only the pseudo-gradient term acts: their stage's vector-Jacobian product with e. A run lists
+//! them. Range penalty and regulariser act at the rate of the pseudo-gradient.
 //!
 //! e below the lowest matrix is the error at the data; with `data_sharpness` = β it is multiplied by 1 − exp(−βx),
 //! as in the paper, as if the data x were the output of a soft rectifier. Where a matrix's input is not as wide as

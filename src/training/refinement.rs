@@ -30,10 +30,11 @@ pub struct RefinementConfig {
     /// between two updates. One shot of an update counts as three shots of a step.
     #[serde(deserialize_with = "validate::positive")]
     pub budget: f64,
-    /// Batches of an update from the latest step; the shots of a batch share the device's parameters.
+    /// Number of batches in an update that come from the latest step. All shots of a batch have the same device
+    /// parameters.
     #[serde(deserialize_with = "validate::count")]
     pub fresh: usize,
-    /// Batches of an update from earlier steps.
+    /// Number of batches in an update that come from earlier steps.
     pub replayed: usize,
     /// Batches of each device that are kept for later updates.
     #[serde(deserialize_with = "validate::count")]
@@ -43,8 +44,8 @@ pub struct RefinementConfig {
     pub pace: f64,
     /// Size of the gradient check after each epoch.
     pub fidelity: FidelityConfig,
-    /// Smallest gradient cosine. A twin is recalibrated if its cosine is below this value, and the upper end of the
-    /// confidence interval below the larger of this value and 0.8; also if its error is far above the noise.
+    /// Smallest gradient cosine. A twin is recalibrated if its cosine is below `threshold`, and its confidence interval
+    /// ends below max(`threshold`, 0.8). It is also recalibrated if its error is far above the noise.
     #[serde(deserialize_with = "validate::fraction")]
     pub threshold: f64,
     /// Shots of a recalibration; with 0, no twin is recalibrated.

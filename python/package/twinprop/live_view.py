@@ -65,7 +65,7 @@ def live(*folders: str | os.PathLike[str], height: int = 900) -> LiveView:
     """Shows the runs in `folders` while they train: folders of runs, or folders with runs in them.
 
     Without folders it shows those under `runs/`, where `run` and `twinprop train` write by default. `height` is the
-    height in a notebook, in pixels. Its Stop button stops a run with a checkpoint.
+    height in a notebook, in pixels. The page's Stop button writes a checkpoint and stops the run.
 
     >>> import tempfile, twinprop as tp
     >>> with tempfile.TemporaryDirectory() as folder, tp.live(folder) as view:

@@ -40,7 +40,7 @@ class Look:
     moved: float
     """How far its readings have moved, as a share of their standard deviation."""
     p_value: float
-    """Probability of a move as large where the device has not drifted."""
+    """Probability that a device without drift shows a change at least as large."""
     alarm: bool
     """Whether it has drifted."""
 
@@ -248,8 +248,8 @@ def load(
 ) -> Run:
     """The run in `folder`.
 
-    `devices` are devices of this process or addresses of rigs, by name, or alone where the run has one: the devices
-    that were passed to the training, or others in their place. `data` are its samples, if they were arrays:
+    `devices` maps each device's name to a device of this process or to a rig's address. A run with a single device takes it
+    without a name. Pass the devices of the training, or others in their place. `data` are its samples, if they were arrays:
     `evaluate`, `watch` and `recalibrate` need them, `predict` does not; those that were divided by a share `test` are
     divided again as they were. `twins` and `loss` are a program's own, if the training had some.
     """

@@ -73,7 +73,7 @@ pub struct Recipe {
     /// Energy estimate, and the search for a digital peer.
     #[serde(default)]
     pub accounting: AccountingConfig,
-    /// Columns of `compare`, where it is given no rules; by default the rules pat, in-silico and ideal.
+    /// Columns of `compare` if its command line names no rules; by default the rules pat, in-silico and ideal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compare: Vec<Column>,
 }

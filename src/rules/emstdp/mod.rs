@@ -16,8 +16,8 @@
 //!
 //! The rule plays the batch with its targets on a [`learning_chip`](twinprop_devices::neuromorphic), whose own error
 //! neurons nudge the layers, and returns −G. The optimiser [`ClippedRmsProp`](crate::training::ClippedRmsProp) does the
-//! rest. Nothing else changes a weight: a synapse sees only its [`Activity`] and stores only its [`Synapse`]. The loss is
-//! measured, but the step does not use it.
+//! rest. Nothing else changes a weight. The rule is local: a synapse reads only its own [`Activity`] and stores only its
+//! own [`Synapse`]. The loss is measured, but the step does not use it.
 //!
 //! # When to use it
 //! On a chip with spikes and error neurons, where learning must be local. It needs no twin, so it also learns what is
