@@ -148,31 +148,29 @@ def test_a_function_called_itself_keeps_its_range_and_a_with_block_ends_safe() -
         )(lambda x, theta: None).measure([[0.5, 0.5]], [])  # type: ignore[arg-type, return-value]
 
 
-def test_constant_readings_are_named() -> None:
-    @tp.device(
+def small_device(readings: Any) -> Any:
+    """A device with the function `readings(x, theta)`."""
+    return tp.device(
         inputs=tp.bank("drive", 3, "V", 0, 1),
         parameters=tp.bank("knob", 2, "V", 0, 1),
         outputs=tp.bank("detector", 4, "V", -4, 4),
         seconds_per_shot=1e-3,
-    )
+    )(readings)
+
+
+def test_constant_readings_are_named() -> None:
     def dead(x: Any, theta: Any) -> Any:
         return np.full((len(x), 4), 1.3)
 
-    fidelity = tp.calibrate(dead, shots=200, seed=1).fidelity
+    fidelity = tp.calibrate(small_device(dead), shots=200, seed=1).fidelity
     assert str(fidelity) == "not fit for training: the readings are the same for all drives"
 
 
 def test_advice_is_an_argument(tmp_path: Path) -> None:
-    @tp.device(
-        inputs=tp.bank("drive", 3, "V", 0, 1),
-        parameters=tp.bank("knob", 2, "V", 0, 1),
-        outputs=tp.bank("detector", 4, "V", -2, 2),
-        seconds_per_shot=1e-3,
-    )
     def folded(x: Any, theta: Any) -> Any:
         return np.sin(40 * x @ np.ones((3, 4)) + theta.sum())
 
     x = np.random.default_rng(1).normal(size=(60, 3))
-    network = tp.Network("encode", tp.Physical(folded), "readout")
+    network = tp.Network("encode", tp.Physical(small_device(folded)), "readout")
     with pytest.raises(tp.TwinpropError, match=r'`set=\{"calibration.require": "none"\}`'):
         tp.train(network, x, x[:, 0] > 0, calibration_shots=200, seed=1, out=tmp_path / "run")

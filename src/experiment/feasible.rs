@@ -229,14 +229,8 @@ pub(super) fn check_calibration(
         let fitted_to = if config.twin.is_fitted() { config.shots_on(interface)? } else { 0 };
         if config.load.is_none() {
             let shots = fitted_to + config.test_shots;
-            ShotMemory {
-                work: "calibration",
-                device: name,
-                interface,
-                shots,
-                key: "calibration.shots",
-            }
-            .check()?;
+            let key = if fitted_to > 0 { "calibration.shots" } else { "calibration.test_shots" };
+            ShotMemory { work: "calibration", device: name, interface, shots, key }.check()?;
         }
         if let Some(folder) = &config.load {
             let nominal = instrument.nominal.clone();

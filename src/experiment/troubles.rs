@@ -3,14 +3,16 @@
 use twinprop_devices::BoundaryCounts;
 use twinprop_devices::rig::LinkCounts;
 
+use crate::counted::counted;
+
 /// All failures of a link, such as `2 restarts, 3 frames sent again`; empty without failures.
 #[must_use]
 pub fn troubles(counts: &LinkCounts) -> String {
     let others = [
-        counted(counts.retried, "failed measurement retried", "failed measurements retried"),
-        counted(counts.timeouts, "answer too late", "answers too late"),
-        counted(counts.frames_repeated, "frame sent again", "frames sent again"),
-        counted(counts.frames_damaged, "frame damaged", "frames damaged"),
+        happened(counts.retried, "failed measurement", " retried"),
+        happened(counts.timeouts, "answer", " too late"),
+        happened(counts.frames_repeated, "frame", " sent again"),
+        happened(counts.frames_damaged, "frame", " damaged"),
     ];
     listed(each_restart(counts).into_iter().chain(others))
 }
@@ -23,19 +25,15 @@ pub fn restarts(counts: &LinkCounts) -> String {
 
 fn each_restart(counts: &LinkCounts) -> [Option<String>; 3] {
     [
-        counted(counts.restarts, "restart", "restarts"),
-        counted(counts.replayed_after_restart, "shot played again", "shots played again"),
-        counted(counts.reconnects, "reconnect", "reconnects"),
+        happened(counts.restarts, "restart", ""),
+        happened(counts.replayed_after_restart, "shot", " played again"),
+        happened(counts.reconnects, "reconnect", ""),
     ]
 }
 
-/// `count` with its noun in the singular or plural; `None` for zero.
-fn counted(count: u64, one: &str, many: &str) -> Option<String> {
-    match count {
-        0 => None,
-        1 => Some(format!("1 {one}")),
-        _ => Some(format!("{count} {many}")),
-    }
+/// `count` of `noun`, and what happened to them; `None` for zero.
+fn happened(count: u64, noun: &str, what: &str) -> Option<String> {
+    (count > 0).then(|| format!("{}{what}", counted(count, noun)))
 }
 
 fn listed(words: impl IntoIterator<Item = Option<String>>) -> String {

@@ -60,9 +60,7 @@ impl ByLine {
         for (line, steps) in self.lines().enumerate() {
             if !steps.is_empty() {
                 let mut sum = Lanes::zero();
-                for &step in steps {
-                    sum.add(&rows[step as usize]);
-                }
+                sum.add_rows(rows, steps);
                 each(line, &sum);
             }
         }

@@ -135,8 +135,8 @@ impl<F: Real> SpikeTrain<F> {
         if let Some(of_lines) = &mut of_lines {
             of_lines.fill(F::zero());
         }
-        let sources: Vec<Sources> =
-            shots.iter().map(|shot| Sources::of(population, shot)).collect();
+        let sources: Vec<Sources<'_, F>> =
+            shots.iter().map(|shot| Sources::of(population, *shot)).collect();
         let (mut sums, mut weights) = (Vec::new(), Vec::new());
         for block in blocks(count) {
             sums.clear();
@@ -144,14 +144,13 @@ impl<F: Real> SpikeTrain<F> {
             if of_lines.is_some() {
                 pack(&mut weights, &population.synapses[..lines * count], count, &block);
             }
-            let shots = shots.iter().zip(&sources).zip(&scales);
-            for (place, (shot, scales)) in shots.enumerate() {
+            for (place, (sources, scales)) in sources.iter().zip(&scales).enumerate() {
                 let of_lines =
                     of_lines.as_mut().map(|of_lines| &mut of_lines[place * lines..][..lines]);
                 let weights = of_lines.map(|of_lines| (weights.as_slice(), of_lines));
                 vectorised(
                     #[inline(always)]
-                    || pull_back_block(population, shot, scales, &block, &mut sums, weights),
+                    || pull_back_block(population, sources, scales, &block, &mut sums, weights),
                 );
             }
             add_packed(synapses, &sums, count, &block);
@@ -264,16 +263,17 @@ impl<F: Real> Scales<F> {
 /// Steps whose traces are kept until their spikes take them.
 const STEPS_AT_ONCE: usize = 128;
 
-/// The spikes of one shot line by line, for [`STEPS_AT_ONCE`] steps after the other.
-struct Sources {
+/// A shot with its spikes line by line, for [`STEPS_AT_ONCE`] steps after the other.
+struct Sources<'a, F> {
+    shot: Trains<'a, F>,
     lines: Vec<ByLine>,
     /// Of the neurons, where there are synapses among them.
     neurons: Vec<ByLine>,
 }
 
-impl Sources {
+impl<'a, F: Real> Sources<'a, F> {
     /// What fires in the last step reaches nobody.
-    fn of<F: Real>(population: &Population<F>, shot: &Trains<'_, F>) -> Self {
+    fn of(population: &Population<F>, shot: Trains<'a, F>) -> Self {
         let count = if population.is_recurrent() { population.neurons.len() } else { 0 };
         let steps = shot.input.steps().saturating_sub(1);
         let by_line = |spikes: &Spikes, lines| {
@@ -285,7 +285,8 @@ impl Sources {
             });
             sorted.collect()
         };
-        Self { lines: by_line(shot.input, population.lines), neurons: by_line(shot.own, count) }
+        let (lines, neurons) = (by_line(shot.input, population.lines), by_line(shot.own, count));
+        Self { shot, lines, neurons }
     }
 }
 
@@ -293,15 +294,14 @@ impl Sources {
 #[inline(always)]
 fn sum_traces<F: Real>(
     population: &Population<F>,
-    shot: &Trains<'_, F>,
-    sources: &Sources,
+    sources: &Sources<'_, F>,
     block: &Range<usize>,
     mut each: impl FnMut(usize, &Lanes<F>),
 ) {
     let mut traces = [Lanes::zero(); STEPS_AT_ONCE];
     follow(
         population,
-        shot,
+        &sources.shot,
         block,
         #[inline(always)]
         |before, trace| {
@@ -326,7 +326,7 @@ fn sum_traces<F: Real>(
 #[inline(always)]
 fn pull_back_block<F: Real>(
     population: &Population<F>,
-    (shot, sources): (&Trains<'_, F>, &Sources),
+    sources: &Sources<'_, F>,
     scales: &Scales<F>,
     block: &Range<usize>,
     sums: &mut [Lanes<F>],
@@ -335,7 +335,6 @@ fn pull_back_block<F: Real>(
     let (weight, lambda) = (Lanes::of(&scales.weight, block), Lanes::of(&scales.lambda, block));
     sum_traces(
         population,
-        shot,
         sources,
         block,
         #[inline(always)]
@@ -358,7 +357,7 @@ fn add_effects<F: Real>(
     first: usize,
 ) {
     let count = population.neurons.len();
-    let sources = Sources::of(population, shot);
+    let sources = Sources::of(population, *shot);
     let mut sums = Vec::new();
     for block in blocks(count) {
         sums.clear();
@@ -368,7 +367,6 @@ fn add_effects<F: Real>(
             || {
                 sum_traces(
                     population,
-                    shot,
                     &sources,
                     &block,
                     #[inline(always)]

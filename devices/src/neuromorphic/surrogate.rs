@@ -106,19 +106,22 @@ pub(super) enum Back<'a, F> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Workspace<F> {
     replay: Replay<F>,
-    packed: Vec<Lanes<F>>,
     through_synapses: Vec<F>,
     of_membrane: Vec<F>,
     of_currents: Vec<F>,
-    /// Of each shot, the spikes of its lines and of its neurons.
-    spikes: Vec<[ByLine; 2]>,
-    /// Of one shot and block, step by step.
-    of_block: Vec<Lanes<F>>,
+    blocks: BlockMemory<F>,
 }
 
-/// Of a [`Workspace`]: the spikes of each shot by line, the cotangents of a block's currents, and of its synapses.
-type SynapseMemory<'a, F> =
-    (&'a mut Vec<[ByLine; 2]>, &'a mut Vec<Lanes<F>>, &'a mut Vec<Lanes<F>>);
+/// What a [`Workspace`] has for one block of neurons after the other.
+#[derive(Clone, Debug, Default)]
+struct BlockMemory<F> {
+    /// Weights of the synapses onto a block, or their cotangents.
+    packed: Vec<Lanes<F>>,
+    /// Of each shot, the spikes of its lines and of its neurons.
+    spikes: Vec<[ByLine; 2]>,
+    /// Cotangents of the currents of one shot, step by step.
+    of_currents: Vec<Lanes<F>>,
+}
 
 impl<F: Real> Relaxed<F> {
     /// `population` with the slope β.
@@ -151,7 +154,7 @@ impl<F: Real> Relaxed<F> {
         work: &mut Workspace<F>,
     ) -> Replay<F> {
         let mut replay = std::mem::take(&mut work.replay);
-        replay.play(&self.population, self.slope, shots, has_constants, &mut work.packed);
+        replay.play(&self.population, self.slope, shots, has_constants, &mut work.blocks.packed);
         replay
     }
 
@@ -220,15 +223,12 @@ impl<F: Real> Relaxed<F> {
         let count = population.neurons.len();
         let has_loop = population.is_recurrent() && !matches!(back, Back::Synapses);
         let rows = self.from_neurons.last().map_or(count, |panel| panel.first + panel.width);
-        let Workspace {
-            through_synapses, of_membrane, of_currents, spikes, of_block, packed, ..
-        } = work;
-        let through_synapses = sized(through_synapses, rows * shots.len());
+        let through_synapses = sized(&mut work.through_synapses, rows * shots.len());
         through_synapses.fill(F::zero());
-        let of_membrane = sized(of_membrane, count * shots.len());
+        let of_membrane = sized(&mut work.of_membrane, count * shots.len());
         of_membrane.fill(F::zero());
         // Of the synaptic currents, which are those of the inputs x: `[shot][step][neuron]`.
-        let of_currents = sized(of_currents, shots.len() * steps * count);
+        let of_currents = sized(&mut work.of_currents, shots.len() * steps * count);
         for step in (0..steps).rev() {
             if has_loop && step + 1 < steps {
                 let behind = &of_currents[(step + 1) * count..];
@@ -253,7 +253,7 @@ impl<F: Real> Relaxed<F> {
                 );
             }
         }
-        self.add_synapses(shots, of_currents, &mut of.synapses, (spikes, of_block, packed));
+        self.add_synapses(shots, of_currents, &mut of.synapses, &mut work.blocks);
         if let Back::Inputs(of_inputs) = back {
             self.set_inputs(steps, of_currents, of_inputs);
         }
@@ -266,7 +266,7 @@ impl<F: Real> Relaxed<F> {
         shots: &[Shot<'_, F>],
         of_currents: &[F],
         synapses: &mut [F],
-        (spikes, of_block, packed): SynapseMemory<'_, F>,
+        BlockMemory { packed, spikes, of_currents: of_block }: &mut BlockMemory<F>,
     ) {
         let (count, lines) = (self.population.neurons.len(), self.population.lines);
         let recurrent = if self.population.is_recurrent() { count } else { 0 };
