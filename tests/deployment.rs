@@ -128,7 +128,7 @@ fn an_aged_device_raises_the_alarm_and_its_network_is_recalibrated() {
     let output = twinprop(&["evaluate", "run", "--watch", "--every", "0"], &folder, "2");
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{message}");
-    assert!(message.contains("twinprop recalibrate --shots 10000 run"), "{message}");
+    assert!(message.contains("twinprop recalibrate --shots N run"), "{message}");
 
     let printed = succeed(&["recalibrate", "run", "--shots", "3000", "--out", "back"], &folder);
     assert!(printed.contains("with the twin recalibrated"), "{printed}");

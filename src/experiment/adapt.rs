@@ -9,9 +9,11 @@ use std::ops::ControlFlow;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use twinprop_calibration::bridge::to_tensor;
+use twinprop_devices::PhysicalLayer;
 use twinprop_devices::random;
 
 use super::build::Experiment;
+use super::memory::ShotMemory;
 use super::recipe::AdaptConfig;
 use super::trained::Trained;
 use crate::data::Split;
@@ -145,6 +147,14 @@ fn calibrate_twins(
     for (instrument, task) in laboratory.instruments.iter_mut().zip(task) {
         let Some(task) = task else { continue };
         let effort = Budget { shots: (shots / devices).max(1) as usize, steps };
+        let memory = ShotMemory {
+            work: "recalibration",
+            device: &instrument.name,
+            interface: instrument.device.interface(),
+            shots: effort.shots,
+            advice: |most| format!("lower option `shots`: {most} of them fit"),
+        };
+        memory.check()?;
         recalibrate_about(&task, effort, instrument, random, &backend)?;
     }
     progress.end(&format!("{} shots", laboratory.shots() - before))?;

@@ -14,6 +14,7 @@ use twinprop_devices::{Boundary, Channels, Interface, PhysicalLayer};
 
 use super::build::Experiment;
 use super::calibrated::{Calibrated, CalibrationSummary, InsideSummary, TwinSummary};
+use super::memory::ShotMemory;
 use super::recipe::{CalibrationConfig, Recipe};
 use super::run_folder::RunFolder;
 use super::twins::{TwinnedDevice, file_name, load_twins};
@@ -49,8 +50,14 @@ pub(super) fn calibrate(
             seed: recipe.seed,
             backend,
         };
-        let source =
-            ShotSource { config, interface: &interface, task: task.as_ref(), recipe, backend };
+        let source = ShotSource {
+            name,
+            config,
+            interface: &interface,
+            task: task.as_ref(),
+            recipe,
+            backend,
+        };
         // A twin is loaded before the first shot, so that an error costs no shot; then only the test shots are
         // played.
         let made = match (given, &config.load) {
@@ -185,6 +192,8 @@ pub(super) fn reload(
 
 /// Draws the drives of a calibration's shots.
 struct ShotSource<'a> {
+    /// Name of the device in the recipe.
+    name: &'a str,
     config: &'a CalibrationConfig,
     interface: &'a Interface,
     /// Drives that the network uses; `None` for a device outside the network.
@@ -200,7 +209,7 @@ impl ShotSource<'_> {
         fitted_to: usize,
         shots: &mut ShotRecorder<'_>,
     ) -> Result<(Shots, Shots), Error> {
-        let Self { config, interface, task, recipe, backend } = self;
+        let Self { config, interface, task, recipe, backend, .. } = self;
         let DesignConfig::Active(active) = &config.design else {
             let (inputs, parameters) = self.draw(fitted_to + config.test_shots)?;
             return Ok(shots.play(inputs, parameters)?.split_last(config.test_shots));
@@ -219,7 +228,14 @@ impl ShotSource<'_> {
     }
 
     fn draw(&self, count: usize) -> Result<(DMatrix<f32>, DMatrix<f32>), Error> {
-        let Self { config, interface, task, recipe, .. } = self;
+        let Self { name, config, interface, task, recipe, .. } = self;
+        let advice = |most| {
+            format!(
+                "calibration.shots (or those of calibration.device_seconds) and calibration.test_shots may be {most} together"
+            )
+        };
+        ShotMemory { work: "calibration", device: name, interface, shots: count, advice }
+            .check()?;
         Ok(config.draw(interface, count, *task, recipe.seed)?)
     }
 }

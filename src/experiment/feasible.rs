@@ -6,9 +6,8 @@ use twinprop_devices::{DeviceKind, PhysicalLayer};
 
 use super::build::Experiment;
 use super::compare::Sweep;
-use super::memory::ShotMemory;
 use super::options::RunOptions;
-use super::recipe::{DeviceEntry, Recipe, StageConfig};
+use super::recipe::{DeviceEntry, Recipe, StageConfig, as_option};
 use super::run_folder::RunFolder;
 use super::trained_on::check_loaded;
 use super::twins::TwinnedDevice;
@@ -99,7 +98,7 @@ pub(super) fn check(recipe: &Recipe, options: &RunOptions) -> Result<(), Error> 
     for setting in &options.set {
         let key = setting.split_once('=').map_or(setting.as_str(), |(key, _)| key);
         if let Some(why) = why_not_set(key, recipe) {
-            return Err(Error::Usage(format!("option `set` {setting}: {why}")));
+            return Err(Error::Usage(format!("{}: {why}", as_option(setting))));
         }
     }
     Ok(())
@@ -226,11 +225,8 @@ pub(super) fn check_calibration(
             let device = name.clone();
             return Err(CalibrationError::NotGiven { device }.into());
         }
-        let fitted_to = if config.twin.is_fitted() { config.shots_on(interface)? } else { 0 };
-        if config.load.is_none() {
-            let shots = fitted_to + config.test_shots;
-            let key = if fitted_to > 0 { "calibration.shots" } else { "calibration.test_shots" };
-            ShotMemory { work: "calibration", device: name, interface, shots, key }.check()?;
+        if config.twin.is_fitted() {
+            config.shots_on(interface)?;
         }
         if let Some(folder) = &config.load {
             let nominal = instrument.nominal.clone();

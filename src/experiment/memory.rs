@@ -1,4 +1,4 @@
-//! The memory that shots take, refused before it is taken: in a calibration, each shot has parameters of its own.
+//! The memory that shots take, refused before it is taken: in a calibration, each shot is kept with its parameters.
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
@@ -20,24 +20,35 @@ pub(super) struct ShotMemory<'a> {
     pub device: &'a str,
     pub interface: &'a Interface,
     pub shots: usize,
-    /// Key of the recipe that sets their number.
-    pub key: &'a str,
+    /// What to change where at most so many shots fit.
+    pub advice: fn(u64) -> String,
+}
+
+/// Bytes that a program can still take; `None` where the operating system does not say it.
+fn free() -> Option<u64> {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(memory);
+    let available = system.available_memory();
+    // Files that a container's kernel keeps in memory give way.
+    let of_container = system.cgroup_limits();
+    let of_container =
+        of_container.map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
+    (available > 0).then(|| available.min(of_container))
 }
 
 impl ShotMemory<'_> {
     /// Refuses shots that take more memory than is free.
     ///
     /// # Errors
-    /// [`Error::Usage`] says how much they would take, and what to set.
+    /// [`Error::Usage`] says how much they would take, and what to change.
     pub fn check(&self) -> Result<(), Error> {
-        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-        let system = System::new_with_specifics(memory);
-        let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-        match system.available_memory().min(of_container) {
-            // The operating system does not say it.
-            0 => Ok(()),
-            free => self.fit(free),
-        }
+        free().map_or(Ok(()), |free| self.fit(free))
+    }
+
+    /// The most shots, up to these, that fit into the free memory.
+    pub fn most(&self) -> usize {
+        let fitting = free().map_or(u64::MAX, |free| free / self.bytes_of(1).max(1));
+        self.shots.min(usize::try_from(fitting).unwrap_or(usize::MAX))
     }
 
     /// Bytes of `shots` shots.
@@ -49,17 +60,18 @@ impl ShotMemory<'_> {
 
     /// Refuses shots that take more than `free` bytes.
     fn fit(&self, free: u64) -> Result<(), Error> {
-        let Self { work, device, interface, shots, key } = self;
+        let Self { work, device, interface, shots, advice } = self;
         let wanted = self.bytes_of(*shots);
         if wanted <= free {
             return Ok(());
         }
-        let parameters = counted(interface.parameters.len(), "parameter");
         Err(Error::Usage(format!(
-            "a {work} of `{device}` would take {:.1} GB of memory, and {:.1} GB are free: each of its {shots} shots has {parameters} of its own; set {key} to at most {}",
+            "a {work} of `{device}` would take {:.1} GB of memory, and {:.1} GB are free: it keeps {} with {} each; {}",
             wanted as f64 / GB,
             free as f64 / GB,
-            free / self.bytes_of(1),
+            counted(*shots, "shot"),
+            counted(interface.parameters.len(), "parameter"),
+            advice(free / self.bytes_of(1)),
         )))
     }
 }
@@ -83,13 +95,13 @@ mod tests {
             device: "large",
             interface: &interface,
             shots,
-            key: "some.key",
+            advice: |most| format!("set some.key to at most {most}"),
         };
         // 12 MB a shot.
         memory(1000).fit(12_000_000_000).unwrap();
         memory(0).fit(1).unwrap();
         let refused = memory(1000).fit(11_999_999_999).unwrap_err().to_string();
-        for words in ["12.0 GB", "1000 shots has 998000 parameters", "set some.key to at most 999"]
+        for words in ["12.0 GB", "1000 shots with 998000 parameters", "set some.key to at most 999"]
         {
             assert!(refused.contains(words), "{refused}");
         }

@@ -283,7 +283,7 @@ impl<'a> Run<'a> {
             load_twins(experiment, recipe, twins, backend)?;
         }
         let mut refinement = None;
-        if let Some((config, learn)) = refinement_of(recipe, calibrated) {
+        if let Some((mut config, learn)) = refinement_of(recipe, calibrated) {
             let (network, laboratory) = (&experiment.network, &experiment.laboratory);
             let refined = laboratory.instruments.iter().zip(&learn).filter(|(_, learn)| **learn);
             for (instrument, _) in refined {
@@ -292,9 +292,14 @@ impl<'a> Run<'a> {
                     device: &instrument.name,
                     interface: instrument.device.interface(),
                     shots: config.recalibration_shots,
-                    key: "training.refinement.on.recalibration_shots",
+                    advice: |most| {
+                        format!("set training.refinement.on.recalibration_shots to at most {most}")
+                    },
                 };
-                memory.check()?;
+                match &recipe.training.refinement {
+                    RefinementChoice::On(_) if checkpoint.is_none() => memory.check()?,
+                    _ => config.recalibration_shots = memory.most(),
+                }
             }
             let seed = recipe.seed;
             refinement = Some(Refinement::new(config, &learn, network, laboratory, seed, backend));

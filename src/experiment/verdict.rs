@@ -5,7 +5,7 @@ use twinprop_calibration::fidelity::{Readings, Verdict};
 use twinprop_calibration::{Estimate, Fidelity};
 
 use super::fidelity_words::{in_a_sentence, in_numbers};
-use super::recipe::{CalibrationConfig, Recipe, Requirement, TwinConfig};
+use super::recipe::{CalibrationConfig, Recipe, Requirement, TwinConfig, as_option};
 use crate::Error;
 use crate::training::RefinementChoice;
 
@@ -79,17 +79,6 @@ impl Remedy {
             Some(setting) => format!("{}   {}", as_option(setting), self.does),
             None => self.does.clone(),
         }
-    }
-}
-
-/// ``option `set` KEY=VALUE``, quoted for a shell.
-#[must_use]
-pub fn as_option(setting: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,".contains(letter);
-    if setting.chars().all(is_plain) {
-        format!("option `set` {setting}")
-    } else {
-        format!("option `set` '{setting}'")
     }
 }
 

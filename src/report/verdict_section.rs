@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::page::escape;
 use super::wording::for_command_line;
-use crate::experiment::verdict::{Grade, PAGE, TwinVerdict, as_option};
+use crate::experiment::recipe::as_option;
+use crate::experiment::verdict::{Grade, PAGE, TwinVerdict};
 
 /// One box per twin: the verdict in words, and what to try next.
 pub(super) fn verdict_section(verdicts: &[TwinVerdict]) -> String {

@@ -9,7 +9,7 @@ const COMMANDS: [(&str, &str); 7] = [
     ("experiment::meta::resume_meta_training", "meta-train --resume"),
     ("experiment::resume", "train --resume"),
     ("experiment::evaluate_run", "evaluate"),
-    ("experiment::recalibrate_run", "recalibrate --shots 10000"),
+    ("experiment::recalibrate_run", "recalibrate --shots N"),
     ("experiment::train", "train"),
     ("probe::Probe", "device probe"),
 ];
@@ -111,7 +111,7 @@ mod tests {
                 "none were; pass them in `Given::data`, or",
                 "none were; do this in the program that has it, in Python by twinprop.run or twinprop.load, or",
             ),
-            ("by `experiment::recalibrate_run`", "by `twinprop recalibrate --shots 10000`"),
+            ("by `experiment::recalibrate_run`", "by `twinprop recalibrate --shots N`"),
             ("nothing to say", "nothing to say"),
             ("option `unclosed", "option `unclosed"),
         ] {

@@ -20,9 +20,6 @@ pub struct Readings {
     pub noise_floor: f32,
 }
 
-/// Standard deviation, in binary units, below which readings only vary by the rounding to f32: they are constant.
-const CONSTANT: f64 = 1e-6;
-
 /// Blocks of the unseen shots; the scatter between them gives the intervals.
 const BLOCKS: usize = 20;
 
@@ -35,11 +32,12 @@ impl Readings {
         (self.noise_floor > ROUNDING).then(|| self.nrmse.value / self.noise_floor)
     }
 
-    /// From each block's Σ squared error, Σ y, Σ y² and count, and the variance of the noise.
-    fn of(blocks: &[[f64; 4]], noise: f64) -> Self {
+    /// From each block's Σ squared error, Σ y, Σ y² and count, the variance of the noise, and the variance that the rounding
+    /// of the readings can give: readings that vary less are constant.
+    fn of(blocks: &[[f64; 4]], noise: f64, rounding: f64) -> Self {
         let share = |[error, sum, square, count]: [f64; 4]| {
             let spread = square - sum * sum / count;
-            (spread > CONSTANT * CONSTANT * count).then(|| error / spread)
+            (spread > rounding * count).then(|| error / spread)
         };
         let total = blocks.iter().fold([0.0; 4], |total: [f64; 4], block| {
             std::array::from_fn(|place| total[place] + block[place])
@@ -47,7 +45,7 @@ impl Readings {
         let [_, sum, square, count] = total;
         let variance = (square - sum * sum / count) / count;
         let noise_floor =
-            if variance > CONSTANT * CONSTANT { (noise / variance).sqrt().min(1.0) } else { 0.0 };
+            if variance > rounding { (noise / variance).sqrt().min(1.0) } else { 0.0 };
         Self {
             r2: Estimate::jackknife(blocks, (f64::from(f32::MIN), 1.0), |sums| {
                 Some(1.0 - share(sums)?)
@@ -98,8 +96,12 @@ pub(super) fn judge(
         })
         .collect();
     let noise: Vec<f64> = noise.iter().map(|noise| f64::from(*noise)).collect();
-    let overall = Readings::of(&together, noise.iter().sum::<f64>() / channels as f64);
-    let each = by_channel.iter().zip(&noise).map(|(sums, noise)| Readings::of(sums, *noise));
+    let rounding = measured.row_iter().map(|row| f64::from(f32::EPSILON * row.amax()).powi(2));
+    let rounding: Vec<f64> = rounding.collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / channels as f64;
+    let overall = Readings::of(&together, mean(&noise), mean(&rounding));
+    let each = by_channel.iter().zip(noise.iter().zip(&rounding));
+    let each = each.map(|(sums, (noise, rounding))| Readings::of(sums, *noise, *rounding));
     (overall, each.collect())
 }
 
@@ -131,13 +133,27 @@ pub(super) fn noise(
 mod tests {
     use super::*;
 
+    /// Channels of 50 shots with these readings, and predictions that are wrong.
+    fn judged<const N: usize>(readings: [fn(f32) -> f32; N]) -> (Readings, Vec<Readings>) {
+        let step = |shot: usize| (shot % 7) as f32 / 7.0;
+        let measured = DMatrix::from_fn(N, 50, |channel, shot| readings[channel](step(shot)));
+        let predicted = measured.map(|reading| 0.9 * reading);
+        judge(&predicted, &measured, &DVector::zeros(N))
+    }
+
     #[test]
     fn the_error_of_constant_readings_is_unknown() {
-        let predicted = DMatrix::from_fn(2, 50, |_, shot| 0.3 + 1e-3 * shot as f32);
-        let step = |shot: usize| (shot % 7) as f32 / 7.0;
-        let measured = DMatrix::from_fn(2, 50, |channel, shot| [0.3, step(shot)][channel]);
-        let (overall, each) = judge(&predicted, &measured, &DVector::zeros(2));
+        let (overall, each) = judged([|_| 0.3, |step| step]);
         assert!(overall.r2.is_known() && each[1].r2.is_known());
         assert!(!each[0].r2.is_known() && !each[0].nrmse.is_known());
+        // As far as f32 can tell.
+        let (_, each) = judged([|step| 0.3 + 1e-9 * step]);
+        assert!(!each[0].r2.is_known());
+    }
+
+    #[test]
+    fn small_readings_that_vary_are_judged() {
+        let (overall, each) = judged([|step| 1e-7 + 5e-8 * step]);
+        assert!(overall.r2.is_known() && each[0].nrmse.is_known());
     }
 }

@@ -13,6 +13,7 @@ mod replay;
 mod spike_train;
 mod spikes;
 mod surrogate;
+mod traces;
 
 pub use learning_chip::{Feedback, LearningChip, LearningChipChannels, LearningChipConfig};
 pub use lif_chip::{LifChip, LifChipConfig, LifReadout, SpikeGradient};

@@ -105,3 +105,24 @@ pub(super) fn transposed<F: Real>(rows: &[F], width: usize) -> Vec<F> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_summed_in_their_order_whatever_their_length() {
+        for length in [0, 1, 1 << 14, (1 << 14) + 3] {
+            let rows: Vec<Vec<f32>> = (1..4)
+                .map(|row| (0..length).map(|place| 0.1 * (row * (place + 1)) as f32).collect())
+                .collect();
+            let mut expected = vec![0.0; length];
+            rows.iter().for_each(|row| add(&mut expected, row));
+            let mut at_once = vec![0.0; length];
+            let [first, second, third] = &rows[..] else { unreachable!("three rows") };
+            add_all(&mut at_once, [first, second, third]);
+            assert_eq!((Some(&expected), &at_once), (sum_rows(rows).as_ref(), &expected));
+        }
+        assert_eq!(sum_rows::<f32>(Vec::new()), None);
+    }
+}

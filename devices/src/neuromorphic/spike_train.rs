@@ -24,11 +24,11 @@ use nalgebra::{DMatrix, DVector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::block::{LANES, Lanes, add_packed, blocks, pack};
-use super::by_line::ByLine;
+use super::block::{Lanes, add_packed, blocks, pack};
 use super::population::Population;
 use super::real::Real;
 use super::spikes::Spikes;
+use super::traces::{Sources, Trains, sum_traces};
 use crate::elementary::vectorised;
 
 /// How counts of recurrent neurons depend on each other in ST-RSBP.
@@ -65,14 +65,6 @@ pub struct SpikeTrainCotangents<F> {
     pub synapses: Vec<F>,
     /// Cotangents of the counts of the input lines.
     pub lines: Vec<F>,
-}
-
-/// A shot: the spikes of its lines and of its neurons, and the cotangents of the neurons' counts.
-#[derive(Clone, Copy)]
-pub(super) struct Trains<'a, F> {
-    pub input: &'a Spikes,
-    pub own: &'a Spikes,
-    pub of_counts: &'a [F],
 }
 
 /// What is computed of a shot before the pass that gives the weights' cotangents.
@@ -122,7 +114,9 @@ impl<F: Real> SpikeTrain<F> {
     }
 
     /// Adds the cotangents of the weights at `shots` to `synapses`, and sets those of the lines' counts `[shot][line]`, where
-    /// they are wanted. What it needs beside the shots, and their spikes in another order, does not grow with their steps.
+    /// they are wanted. What it needs beside the shots does not grow with their steps, but for their spikes in another order
+    /// and a number for each source in
+    /// [`STEPS_AT_ONCE`](super::traces::STEPS_AT_ONCE) steps.
     pub(super) fn pull_back(
         &self,
         population: &Population<F>,
@@ -260,67 +254,6 @@ impl<F: Real> Scales<F> {
     }
 }
 
-/// Steps whose traces are kept until their spikes take them.
-const STEPS_AT_ONCE: usize = 128;
-
-/// A shot with its spikes line by line, for [`STEPS_AT_ONCE`] steps after the other.
-struct Sources<'a, F> {
-    shot: Trains<'a, F>,
-    lines: Vec<ByLine>,
-    /// Of the neurons, where there are synapses among them.
-    neurons: Vec<ByLine>,
-}
-
-impl<'a, F: Real> Sources<'a, F> {
-    /// What fires in the last step reaches nobody.
-    fn of(population: &Population<F>, shot: Trains<'a, F>) -> Self {
-        let count = if population.is_recurrent() { population.neurons.len() } else { 0 };
-        let steps = shot.input.steps().saturating_sub(1);
-        let by_line = |spikes: &Spikes, lines| {
-            let firsts = (0..steps).step_by(STEPS_AT_ONCE);
-            let sorted = firsts.map(|first| {
-                let mut sorted = ByLine::default();
-                sorted.sort(spikes, lines, first..(first + STEPS_AT_ONCE).min(steps));
-                sorted
-            });
-            sorted.collect()
-        };
-        let (lines, neurons) = (by_line(shot.input, population.lines), by_line(shot.own, count));
-        Self { shot, lines, neurons }
-    }
-}
-
-/// The sums of the traces of `block` behind the spikes of each source; some steps of a shot at a time.
-#[inline(always)]
-fn sum_traces<F: Real>(
-    population: &Population<F>,
-    sources: &Sources<'_, F>,
-    block: &Range<usize>,
-    mut each: impl FnMut(usize, &Lanes<F>),
-) {
-    let mut traces = [Lanes::zero(); STEPS_AT_ONCE];
-    follow(
-        population,
-        &sources.shot,
-        block,
-        #[inline(always)]
-        |before, trace| {
-            traces[before % STEPS_AT_ONCE].set(trace);
-            if before % STEPS_AT_ONCE == 0 {
-                let part = before / STEPS_AT_ONCE;
-                let parts = [&sources.lines[part], &sources.neurons[part]];
-                for (part, first) in parts.into_iter().zip([0, population.lines]) {
-                    part.sum_rows(
-                        &traces,
-                        #[inline(always)]
-                        |line, sum| each(first + line, sum),
-                    );
-                }
-            }
-        },
-    );
-}
-
 /// Adds the cotangents of the weights onto the neurons of `block` to `sums`, a row a source, and those of the lines' counts
 /// with the weights of the lines, where they are wanted.
 #[inline(always)]
@@ -379,51 +312,6 @@ fn add_effects<F: Real>(
             },
         );
         add_packed(effects, &sums, count, &block);
-    }
-}
-
-/// Goes backward through the steps with the neurons of `block`; `each_step` gets the step before and their traces, which a
-/// spike in that step meets.
-#[inline(always)]
-fn follow<F: Real>(
-    population: &Population<F>,
-    shot: &Trains<'_, F>,
-    block: &Range<usize>,
-    mut each_step: impl FnMut(usize, &Lanes<F>),
-) {
-    let Population { neurons, rates, .. } = population;
-    let Trains { input, own, .. } = *shot;
-    let first = block.start;
-    let [membrane, gain, synapse] =
-        [&rates.membrane, &rates.gain, &rates.synapse].map(|rates| Lanes::of(rates, block));
-    let refractory = &neurons.refractory[block.clone()];
-    let longest = refractory.iter().copied().max().unwrap_or(0) as usize;
-    let [mut firing, mut trace] = [Lanes::zero(); 2];
-    // A neuron is refractory in the steps above this one.
-    let mut held = [u32::MAX; LANES];
-    for step in (1..input.steps()).rev() {
-        // A neuron that fired T_ref steps ago is refractory from there to here.
-        for ago in 1..=longest.min(step) {
-            for &neuron in own.within(step - ago, block) {
-                let place = neuron as usize - first;
-                if refractory[place] as usize == ago {
-                    held[place] = (step - ago) as u32;
-                }
-            }
-        }
-        for (place, &held) in held.iter().enumerate() {
-            let is_held = step as u32 > held;
-            let decayed = membrane.0[place] * firing.0[place];
-            firing.0[place] = if is_held { F::zero() } else { decayed };
-        }
-        for &neuron in own.within(step, block) {
-            firing.0[neuron as usize - first] = F::one();
-        }
-        for place in 0..LANES {
-            let driven = gain.0[place] * firing.0[place];
-            trace.0[place] = driven + synapse.0[place] * trace.0[place];
-        }
-        each_step(step - 1, &trace);
     }
 }
 

@@ -54,12 +54,6 @@ class Fidelity:
         return (value["value"], value["low"], value["high"])
 
     @property
-    def _is_constant(self) -> bool:
-        """Whether the readings do not vary, so that there is nothing to predict."""
-        low = self.r2[1]
-        return low is None or low < -3e38
-
-    @property
     def cosine(self) -> tuple[float, float, float]:
         """Cosine of the twin's gradient with the device's: value, lower and upper end of its interval."""
         return self._estimate("gradient", "cosine")
@@ -77,18 +71,15 @@ class Fidelity:
         return fidelity_html(self)
 
     def __str__(self) -> str:
-        cosine, r2 = self.cosine, self.r2
-        def number(value: float | None) -> str:
-            return "unknown" if value is None else f"{value:.3f}"
+        def words(estimate: tuple[float | None, ...]) -> str:
+            """An estimate with its interval; without limits it is unknown, as of readings that do not vary."""
+            if any(value is None or abs(value) > 3e38 for value in estimate):
+                return "unknown"
+            return "{:.3f} ({:.3f} to {:.3f})".format(*estimate)
 
-        if self._is_constant:
-            return "not fit for training: the readings are the same for all drives"
         word = {"fit": "fit for training", "usable": "usable for training"}
-        return (
-            f"{word.get(self.verdict, 'not fit for training')}: gradient cosine {number(cosine[0])} "
-            f"({number(cosine[1])} to {number(cosine[2])}), R² {number(r2[0])} "
-            f"({number(r2[1])} to {number(r2[2])})"
-        )
+        verdict = word.get(self.verdict, "not fit for training")
+        return f"{verdict}: gradient cosine {words(self.cosine)}, R² {words(self.r2)}"
 
     def __repr__(self) -> str:
         return f"<twinprop.Fidelity {self}>"

@@ -12,7 +12,7 @@ use crate::data::{
     CsvConfig, Samples, Schema, SequenceConfig, SourceConfig, read_arrays, read_images,
     read_recordings, read_samples, read_sequence,
 };
-use crate::experiment::recipe::{Recipe, set_value};
+use crate::experiment::recipe::{Recipe, as_option, set_value};
 use crate::experiment::trained::Reopening;
 use crate::experiment::trained_on::{TrainedFeature, TrainedOn, listed};
 use crate::network::Source;
@@ -24,7 +24,7 @@ const SERIES_LAYOUT: &str = "data.source.sequence.csv.";
 
 /// How a table is laid out: as in `config`, with the changes `set`.
 fn with_layout<T: Serialize + DeserializeOwned>(config: &T, set: &[String]) -> Result<T, Error> {
-    let refuse = |setting: &str, why: &str| Error::Usage(format!("option `set` {setting}: {why}"));
+    let refuse = |options: &str, why: &str| Error::Usage(format!("{options}: {why}"));
     let mut table =
         toml::Table::try_from(config).map_err(|error| Error::Usage(error.to_string()))?;
     for setting in set {
@@ -32,14 +32,15 @@ fn with_layout<T: Serialize + DeserializeOwned>(config: &T, set: &[String]) -> R
         let key = trimmed.strip_prefix(LAYOUT).or_else(|| trimmed.strip_prefix(SERIES_LAYOUT));
         let Some(key) = key else {
             return Err(refuse(
-                setting,
+                &as_option(setting),
                 "the network is as it was trained; only how a table is laid out can be set, by data.source.csv.KEY",
             ));
         };
-        set_value(&mut table, key).map_err(|problem| refuse(setting, &problem))?;
+        set_value(&mut table, key).map_err(|problem| refuse(&as_option(setting), &problem))?;
     }
+    let options: Vec<String> = set.iter().map(|setting| as_option(setting)).collect();
     let config = toml::Value::Table(table).try_into();
-    config.map_err(|error: toml::de::Error| refuse(&set.join(" option `set` "), error.message()))
+    config.map_err(|error: toml::de::Error| refuse(&options.join(" "), error.message()))
 }
 
 /// Refuses what the source of the answers does not go with.

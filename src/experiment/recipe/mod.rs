@@ -24,6 +24,7 @@ pub use self::adaptation::AdaptConfig;
 pub use self::calibration::{CalibrationConfig, Requirement};
 pub use self::column::Column;
 pub use self::device::{DeviceEntry, RigConfig};
+pub use self::overrides::as_option;
 pub(super) use self::overrides::set as set_value;
 pub use self::schema::recipe_schema;
 pub use self::stage::{
@@ -109,11 +110,12 @@ fn parse_toml<T: DeserializeOwned>(
     let mut table: toml::Table = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     for setting in overrides {
         set_value(&mut table, setting)
-            .map_err(|problem| wrong(format!("option `set` {setting}: {problem}")))?;
+            .map_err(|problem| wrong(format!("{}: {problem}", as_option(setting))))?;
     }
     let changed = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
     let with = |problem: String| {
-        wrong(format!("with option `set` {}: {problem}", overrides.join(" option `set` ")))
+        let options: Vec<String> = overrides.iter().map(|setting| as_option(setting)).collect();
+        wrong(format!("with {}: {problem}", options.join(" ")))
     };
     let recipe: T = toml::from_str(&changed).map_err(|error| with(error.to_string()))?;
     check(&recipe, &changed).map_err(with)?;

@@ -1,5 +1,16 @@
 //! Overrides of a recipe's values by key.
 
+/// ``option `set` KEY=VALUE``, quoted for a shell.
+#[must_use]
+pub fn as_option(setting: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "=._-,".contains(letter);
+    if setting.chars().all(is_plain) {
+        format!("option `set` {setting}")
+    } else {
+        format!("option `set` '{setting}'")
+    }
+}
+
 /// Sets the value at a dotted key, and adds missing tables. `*` means every existing table; a leading
 /// `imperfections` means `devices.*.imperfections`.
 pub(in super::super) fn set(table: &mut toml::Table, setting: &str) -> Result<(), String> {

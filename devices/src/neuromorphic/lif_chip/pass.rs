@@ -13,9 +13,10 @@ use crate::neuromorphic::likelihood::misfit;
 use crate::neuromorphic::population::Population;
 use crate::neuromorphic::real::sum_rows;
 use crate::neuromorphic::replay::Measured;
-use crate::neuromorphic::spike_train::{SpikeTrain, Trains};
+use crate::neuromorphic::spike_train::SpikeTrain;
 use crate::neuromorphic::spikes::Spikes;
 use crate::neuromorphic::surrogate::{OfCells, Relaxed, Shot, SurrogateCotangents, Workspace};
+use crate::neuromorphic::traces::Trains;
 
 /// Shots a worker takes at a time: the width of the products with recurrent weights.
 const SHOTS_A_TASK: usize = 16;
