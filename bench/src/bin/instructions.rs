@@ -31,8 +31,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Largest growth of a count that is no failure.
 const TOLERANCE: f64 = 0.05;
-/// Repetitions that are counted.
-const COUNTED: u32 = 2;
+/// Instructions that are counted at least, in `FEWEST` to `MOST` repetitions: the start of a process differs from run to
+/// run by some thousands of them, which would be 5 % of a short subject.
+const COUNTED: u64 = 10_000_000;
+const FEWEST: u32 = 2;
+const MOST: u32 = 200;
 /// Repetitions before those that are counted.
 const WARM_UP: u32 = 1;
 const SHOTS: usize = 64;
@@ -71,11 +74,23 @@ fn count(subject: &str) -> Outcome<u64> {
             .output()
             .map_err(|error| format!("valgrind: {error}; install it to count instructions"))?;
         let printed = String::from_utf8_lossy(&output.stderr);
+        if !output.status.success() {
+            return Err(format!("{subject}: {}: {printed}", output.status).into());
+        }
         let collected = printed.lines().find_map(|line| line.split_once("Collected : "));
         let counted = collected.and_then(|(_, number)| number.trim().parse().ok());
         counted.ok_or_else(|| format!("{subject}: callgrind did not count: {printed}").into())
     };
-    Ok((of(WARM_UP + COUNTED)?.saturating_sub(of(WARM_UP)?)) / u64::from(COUNTED))
+    let before = of(WARM_UP)?;
+    let mut counted = FEWEST;
+    loop {
+        let each = of(WARM_UP + counted)?.saturating_sub(before) / u64::from(counted);
+        let needed = u32::try_from(COUNTED / each.max(1)).unwrap_or(MOST).min(MOST);
+        if needed <= counted {
+            return Ok(each);
+        }
+        counted = needed;
+    }
 }
 
 fn reference() -> PathBuf {
