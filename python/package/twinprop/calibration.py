@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import fields
@@ -17,7 +18,7 @@ from .devices import Device
 from .errors import CalibrationError, ShapeError
 from .notebook import fidelity_html, twin_html
 from .own_twin import OwnTwin
-from .plots import LIMITS, Figure, fidelity_figure
+from .plots import LIMITS, Figure, estimate_of, fidelity_figure
 from .progress import Progress, Show
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ Floats = NDArray[np.float32]
 class Fidelity:
     """How well a twin's readings and its gradient agree with the device's.
 
-    `cosine` and `r2` are the estimates with the interval that holds them in 99 of 100 cases.
+    `cosine` and `r2` are the estimates with the interval that holds them in 99 of 100 cases; NaN where they are unknown,
+    as the R² of readings that do not vary.
     """
 
     def __init__(self, values: dict[str, Any], verdict: str) -> None:
@@ -51,7 +53,7 @@ class Fidelity:
         value: Any = self.values
         for key in path:
             value = value[key]
-        return (value["value"], value["low"], value["high"])
+        return estimate_of(value)
 
     @property
     def cosine(self) -> tuple[float, float, float]:
@@ -71,11 +73,8 @@ class Fidelity:
         return fidelity_html(self)
 
     def __str__(self) -> str:
-        def words(estimate: tuple[float | None, ...]) -> str:
-            """An estimate with its interval; without limits it is unknown, as of readings that do not vary."""
-            if any(value is None or abs(value) > 3e38 for value in estimate):
-                return "unknown"
-            return "{:.3f} ({:.3f} to {:.3f})".format(*estimate)
+        def words(found: tuple[float, float, float]) -> str:
+            return "{:.3f} ({:.3f} to {:.3f})".format(*found) if math.isfinite(found[0]) else "unknown"
 
         word = {"fit": "fit for training", "usable": "usable for training"}
         verdict = word.get(self.verdict, "not fit for training")

@@ -66,7 +66,7 @@ def history_figure(columns: Mapping[str, Sequence[float]]) -> Figure:
 Estimate = tuple[float, float, float]
 
 
-def _estimate(found: Mapping[str, Any]) -> Estimate:
+def estimate_of(found: Mapping[str, Any]) -> Estimate:
     """Value, lower and upper end; NaN where they are unknown."""
     ends = [math.nan if found[key] is None else float(found[key]) for key in ("value", "low", "high")]
     value, low, high = ends if all(abs(end) < 1e30 for end in ends) else [math.nan] * 3
@@ -75,7 +75,7 @@ def _estimate(found: Mapping[str, Any]) -> Estimate:
 
 def in_words(found: Mapping[str, Any]) -> str:
     """An estimate and its interval, such as `0.980, 99 % interval 0.970 to 0.990`."""
-    value, low, high = _estimate(found)
+    value, low, high = estimate_of(found)
     return f"{value:.3f}, 99 % interval {low:.3f} to {high:.3f}" if math.isfinite(value) else "unknown"
 
 
@@ -99,7 +99,7 @@ def _gradients(fidelity: Mapping[str, Any]) -> Panel:
     groups = fidelity.get("by_group", [])
     names = ["all", *(group["group"] for group in groups)]
     found = [fidelity["gradient"], *(group["gradient"] for group in groups)]
-    estimates = [_estimate(gradient["cosine"]) for gradient in found]
+    estimates = [estimate_of(gradient["cosine"]) for gradient in found]
     y = Axis.of("cosine", (end for estimate in estimates for end in estimate[1:]), (0, 1))
     rows = Axis.of_names(names)
     limits = [
@@ -112,8 +112,8 @@ def _gradients(fidelity: Mapping[str, Any]) -> Panel:
 
 def _readings(fidelity: Mapping[str, Any]) -> Panel:
     """R² of the readings, of each output channel and of all."""
-    channels = [_estimate(readings["r2"]) for readings in fidelity.get("by_channel", [])]
-    together = _estimate(fidelity["readings"]["r2"])
+    channels = [estimate_of(readings["r2"]) for readings in fidelity.get("by_channel", [])]
+    together = estimate_of(fidelity["readings"]["r2"])
     x = Axis.of("output channel", [], (-0.5, max(1, len(channels)) - 0.5), is_whole=True)
     y = Axis.of("R²", (end for estimate in [*channels, together] for end in estimate[1:]))
     curves = [
