@@ -82,6 +82,30 @@ fn an_error_names_the_stage_that_does_not_fit() {
         ),
         (
             format!(
+                r#"{{ patches = {{ height = 4, width = 10, stride = 1 }} }}, {physical}, "readout""#
+            ),
+            "a window of 4 × 10 pixels does not fit into an image of 8 × 8; make it smaller",
+        ),
+        (
+            format!(
+                r#"{{ patches = {{ height = 4, width = 4, stride = 1, padding = 4 }} }}, {physical}, "readout""#
+            ),
+            "make its padding smaller than itself",
+        ),
+        (
+            format!(
+                r#"{{ patches = {{ height = 8, width = 5, stride = 1 }} }}, {physical}, "readout""#
+            ),
+            "give it `shots = 4`, one for each patch",
+        ),
+        (
+            format!(
+                r#""encode", {{ slice = {{ count = 40 }} }}, {{ pool = {{ size = 2 }} }}, {physical}, "readout""#
+            ),
+            "stage 2 of `network`, \"pool\": the values before it do not lie in rows and columns",
+        ),
+        (
+            format!(
                 r#"{{ patches = {{ height = 4, width = 4 }} }}, {{ slice = {{ from = 30, count = 40 }} }}, {physical}, "readout""#
             ),
             "only 64",

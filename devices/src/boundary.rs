@@ -7,6 +7,7 @@ use nalgebra::{DMatrix, DVector, Dim, Dyn, Matrix, VecStorage};
 use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
+use crate::layer::measure_settings_in_turn;
 use crate::raster::{self, Side};
 use crate::shot_sampler::ShotSampler;
 use crate::{Bank, Channels, DeviceError, Interface, PhysicalLayer, Usage};
@@ -136,6 +137,38 @@ impl Boundary {
         check_measurements(self.interface(), outputs.as_slice())
     }
 
+    /// Plays `inputs` at several settings `parameters` by `measure`, with both clamped first.
+    fn measure_many(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+        measure: impl FnOnce(
+            &mut dyn PhysicalLayer,
+            &DMatrix<f32>,
+            &DMatrix<f32>,
+            &mut DMatrix<f32>,
+        ) -> Result<(), DeviceError>,
+    ) -> Result<(), DeviceError> {
+        let interface = self.layer.interface();
+        let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
+        raster::check_shots(interface, Side::Drives, inputs.as_slice())?;
+        let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
+        let (shots, values) = (inputs.ncols(), (inputs.len() + parameters.len()) as u64);
+        let clamped = stray_inputs + stray_parameters;
+        let inputs = clamped_to(&interface.inputs, stray_inputs, inputs, &mut self.inputs);
+        let parameters = clamped_to(
+            &interface.parameters,
+            stray_parameters,
+            parameters,
+            &mut self.parameters_of_each,
+        );
+        measure(&mut *self.layer, inputs, parameters, outputs)?;
+        self.sampler.offer(shots, inputs.as_slice(), outputs.as_slice());
+        self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
+        check_measurements(self.layer.interface(), outputs.as_slice())
+    }
+
     /// Time that the shots played so far take on the device, in seconds.
     #[must_use]
     pub fn device_seconds(&self) -> f64 {
@@ -188,24 +221,34 @@ impl PhysicalLayer for Boundary {
         parameters: &DMatrix<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
-        let interface = self.layer.interface();
-        let shots = interface.check_shapes_of_each(inputs, parameters, outputs)?;
-        let stray_inputs = outside(interface, &interface.inputs, inputs.as_slice())?;
-        raster::check_shots(interface, Side::Drives, inputs.as_slice())?;
-        let stray_parameters = outside(interface, &interface.parameters, parameters.as_slice())?;
-        let values = (inputs.len() + parameters.len()) as u64;
-        let clamped = stray_inputs + stray_parameters;
-        let inputs = clamped_to(&interface.inputs, stray_inputs, inputs, &mut self.inputs);
-        let parameters = clamped_to(
-            &interface.parameters,
-            stray_parameters,
-            parameters,
-            &mut self.parameters_of_each,
-        );
-        self.layer.measure_each(inputs, parameters, outputs)?;
-        self.sampler.offer(shots, inputs.as_slice(), outputs.as_slice());
-        self.take_in(BoundaryCounts { shots: shots as u64, values, clamped });
-        check_measurements(self.layer.interface(), outputs.as_slice())
+        self.layer.interface().check_shapes_of_each(inputs, parameters, outputs)?;
+        self.measure_many(inputs, parameters, outputs, |layer, inputs, parameters, outputs| {
+            layer.measure_each(inputs, parameters, outputs)
+        })
+    }
+
+    /// As [`PhysicalLayer::measure_settings`], with drives and parameters clamped first; the parameters of every setting
+    /// are counted.
+    ///
+    /// # Errors
+    /// As for [`measure`](PhysicalLayer::measure).
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        if !self.layer.plays_settings_at_once() {
+            return measure_settings_in_turn(self, inputs, settings, outputs);
+        }
+        self.layer.interface().check_shapes_of_settings(inputs, settings, outputs)?;
+        self.measure_many(inputs, settings, outputs, |layer, inputs, settings, outputs| {
+            layer.measure_settings(inputs, settings, outputs)
+        })
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        self.layer.plays_settings_at_once()
     }
 
     fn usage(&self) -> Usage {

@@ -50,6 +50,12 @@ impl Bank {
         0.5 * (self.maximum + self.minimum)
     }
 
+    /// Width of the range.
+    #[must_use]
+    pub fn span(&self) -> f32 {
+        self.maximum - self.minimum
+    }
+
     /// Half the range.
     #[must_use]
     pub fn half_span(&self) -> f32 {
@@ -375,6 +381,27 @@ impl Interface {
         self.check_size("parameters (shots)", shots, parameters.ncols())?;
         self.check_size("outputs (channels)", self.outputs.len(), outputs.nrows())?;
         self.check_size("outputs (shots)", shots, outputs.ncols())?;
+        Ok(shots)
+    }
+
+    /// Checks the sizes of a measurement of several settings, `parameters` `[n_parameters × settings]`, and returns the
+    /// shots of each.
+    ///
+    /// # Errors
+    /// [`DeviceError::Shape`] for the first size that does not fit.
+    pub fn check_shapes_of_settings(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DMatrix<f32>,
+        outputs: &DMatrix<f32>,
+    ) -> Result<usize, DeviceError> {
+        let shots = inputs.ncols() / parameters.ncols().max(1);
+        let all = shots * parameters.ncols();
+        self.check_size("inputs (channels)", self.inputs.len(), inputs.nrows())?;
+        self.check_size("inputs (shots)", all, inputs.ncols())?;
+        self.check_size("parameters (channels)", self.parameters.len(), parameters.nrows())?;
+        self.check_size("outputs (channels)", self.outputs.len(), outputs.nrows())?;
+        self.check_size("outputs (shots)", all, outputs.ncols())?;
         Ok(shots)
     }
 

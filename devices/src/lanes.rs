@@ -139,6 +139,20 @@ pub trait Equation: Clone + Send + Sync + 'static {
         sums: &mut Cotangents,
     );
 
+    /// [`vjp`](Self::vjp) for a caller that does not use the cotangents of the constants: `sums` may be left without
+    /// them. By default `vjp` itself.
+    #[inline(always)]
+    fn vjp_without_constants(
+        &self,
+        setting: &Self::Setting,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    ) {
+        self.vjp(setting, inputs, cotangents, of_inputs, sums);
+    }
+
     /// Multiply-adds of one shot's response, to leading order, as
     /// [`Differentiable::multiply_adds`] counts them.
     fn multiply_adds(&self) -> u64;
@@ -178,6 +192,15 @@ impl Cotangents {
     }
 }
 
+/// Whose cotangents a caller uses.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// Those of drives and parameters.
+    Drives,
+    /// Those of constants.
+    Constants,
+}
+
 /// A simulated device of an [`Equation`].
 #[derive(Clone, Debug)]
 pub struct Simulation<E> {
@@ -198,12 +221,31 @@ impl<E: Equation> Simulation<E> {
         (WORTH_A_TASK / (LANES as u64 * self.equation.multiply_adds()).max(1)).max(1) as usize
     }
 
+    /// The readings `outputs` of the drives `inputs`, both shot by shot.
+    fn respond_to(&self, inputs: &[f32], setting: &E::Setting, outputs: &mut [f32]) {
+        let Interface { inputs: drives, outputs: readings, .. } = self.equation.interface();
+        let (width, bins) = (drives.len(), readings.len());
+        inputs
+            .par_chunks(LANES * width)
+            .zip(outputs.par_chunks_mut(LANES * bins))
+            .with_min_len(self.blocks_a_task())
+            .for_each(|(inputs, outputs)| {
+                let (x, mut y) = (to_lanes(inputs, width), vec![ZERO; bins]);
+                vectorised(
+                    #[inline(always)]
+                    || self.equation.respond(setting, &x, &mut y),
+                );
+                from_lanes(&y, outputs);
+            });
+    }
+
     fn differentiate(
         &self,
         inputs: &DMatrix<f32>,
         parameters: &DVector<f32>,
         cotangents: &DMatrix<f32>,
         input_cotangents: &mut DMatrix<f32>,
+        wanted: Wanted,
     ) -> Result<Cotangents, DeviceError> {
         self.interface().check_shapes(inputs, parameters, cotangents)?;
         let setting = self.equation.prepare(parameters.as_slice());
@@ -221,10 +263,19 @@ impl<E: Equation> Simulation<E> {
                 let mut sums = zeros.clone();
                 let (x, dy) = (to_lanes(inputs, width), to_lanes(cotangents, bins));
                 let mut dx = vec![ZERO; width];
-                vectorised(
-                    #[inline(always)]
-                    || self.equation.vjp(&setting, &x, &dy, &mut dx, &mut sums),
-                );
+                match wanted {
+                    Wanted::Constants => vectorised(
+                        #[inline(always)]
+                        || self.equation.vjp(&setting, &x, &dy, &mut dx, &mut sums),
+                    ),
+                    Wanted::Drives => vectorised(
+                        #[inline(always)]
+                        || {
+                            let equation = &self.equation;
+                            equation.vjp_without_constants(&setting, &x, &dy, &mut dx, &mut sums);
+                        },
+                    ),
+                }
                 from_lanes(&dx, input_cotangents);
                 sums
             })
@@ -246,6 +297,34 @@ impl<E: Equation> PhysicalLayer for Simulation<E> {
     ) -> Result<(), DeviceError> {
         self.respond(inputs, parameters, outputs)
     }
+
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let shots = self.interface().check_shapes_of_settings(inputs, settings, outputs)?;
+        let (width, bins) = (inputs.nrows() * shots, outputs.nrows() * shots);
+        if width * bins == 0 {
+            return Ok(());
+        }
+        let (settings, count) = (settings.as_slice(), settings.nrows());
+        inputs
+            .as_slice()
+            .par_chunks(width)
+            .zip(outputs.as_mut_slice().par_chunks_mut(bins))
+            .enumerate()
+            .for_each(|(place, (inputs, outputs))| {
+                let setting = self.equation.prepare(&settings[place * count..][..count]);
+                self.respond_to(inputs, &setting, outputs);
+            });
+        Ok(())
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        true
+    }
 }
 
 impl<E: Equation> Differentiable for Simulation<E> {
@@ -257,20 +336,7 @@ impl<E: Equation> Differentiable for Simulation<E> {
     ) -> Result<(), DeviceError> {
         self.interface().check_shapes(inputs, parameters, outputs)?;
         let setting = self.equation.prepare(parameters.as_slice());
-        let (width, bins) = (inputs.nrows(), outputs.nrows());
-        inputs
-            .as_slice()
-            .par_chunks(LANES * width)
-            .zip(outputs.as_mut_slice().par_chunks_mut(LANES * bins))
-            .with_min_len(self.blocks_a_task())
-            .for_each(|(inputs, outputs)| {
-                let (x, mut y) = (to_lanes(inputs, width), vec![ZERO; bins]);
-                vectorised(
-                    #[inline(always)]
-                    || self.equation.respond(&setting, &x, &mut y),
-                );
-                from_lanes(&y, outputs);
-            });
+        self.respond_to(inputs.as_slice(), &setting, outputs.as_mut_slice());
         Ok(())
     }
 
@@ -282,7 +348,8 @@ impl<E: Equation> Differentiable for Simulation<E> {
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError> {
-        let sums = self.differentiate(inputs, parameters, cotangents, input_cotangents)?;
+        let wanted = Wanted::Drives;
+        let sums = self.differentiate(inputs, parameters, cotangents, input_cotangents, wanted)?;
         parameter_cotangents.as_mut_slice().copy_from_slice(&sums.parameters);
         Ok(())
     }
@@ -306,7 +373,9 @@ impl<E: Equation> Differentiable for Simulation<E> {
         cotangents: &DMatrix<f32>,
     ) -> Result<Vec<f32>, DeviceError> {
         let mut unused = DMatrix::zeros(inputs.nrows(), inputs.ncols());
-        Ok(self.differentiate(inputs, parameters, cotangents, &mut unused)?.constants)
+        let wanted = Wanted::Constants;
+        let sums = self.differentiate(inputs, parameters, cotangents, &mut unused, wanted)?;
+        Ok(sums.constants)
     }
 }
 

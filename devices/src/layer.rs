@@ -94,6 +94,29 @@ pub trait PhysicalLayer: Send {
         measure_runs(self, inputs, parameters, outputs, usize::MAX)
     }
 
+    /// Plays several settings of the parameters, each with as many shots as the others.
+    ///
+    /// `inputs`: `[n_inputs × settings · shots]`, setting by setting; `settings`: `[n_parameters × settings]`; `outputs`:
+    /// `[n_outputs × settings · shots]`, overwritten. The readings are those of one [`measure`](Self::measure) a setting,
+    /// in their order, which is the default.
+    ///
+    /// # Errors
+    /// As for [`measure`](Self::measure). Shots before the one that failed have been played.
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        measure_settings_in_turn(self, inputs, settings, outputs)
+    }
+
+    /// Whether [`measure_settings`](Self::measure_settings) plays settings at once, on all cores. If not, a
+    /// [`Boundary`](crate::Boundary) measures one after the other, and counts the shots of each when they are played.
+    fn plays_settings_at_once(&self) -> bool {
+        false
+    }
+
     /// The state that use has changed in a simulated system; a real one keeps its own.
     fn usage(&self) -> Usage {
         Usage::default()
@@ -124,6 +147,19 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for Box<L> {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         (**self).measure_each(inputs, parameters, outputs)
+    }
+
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        (**self).measure_settings(inputs, settings, outputs)
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        (**self).plays_settings_at_once()
     }
 
     fn usage(&self) -> Usage {
@@ -158,6 +194,19 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
         (**self).measure_each(inputs, parameters, outputs)
     }
 
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        (**self).measure_settings(inputs, settings, outputs)
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        (**self).plays_settings_at_once()
+    }
+
     fn usage(&self) -> Usage {
         (**self).usage()
     }
@@ -165,6 +214,25 @@ impl<L: PhysicalLayer + ?Sized> PhysicalLayer for &mut L {
     fn resume(&mut self, usage: &Usage) {
         (**self).resume(usage);
     }
+}
+
+/// [`PhysicalLayer::measure_settings`] by one `measure` a setting.
+pub(crate) fn measure_settings_in_turn<L: PhysicalLayer + ?Sized>(
+    layer: &mut L,
+    inputs: &DMatrix<f32>,
+    settings: &DMatrix<f32>,
+    outputs: &mut DMatrix<f32>,
+) -> Result<(), DeviceError> {
+    let shots = layer.interface().check_shapes_of_settings(inputs, settings, outputs)?;
+    let mut readings = DMatrix::zeros(outputs.nrows(), shots);
+    for (place, setting) in settings.column_iter().enumerate() {
+        let drives = inputs.columns(place * shots, shots).into_owned();
+        layer
+            .measure(&drives, &setting.into_owned(), &mut readings)
+            .map_err(|error| error.after_shots(place * shots))?;
+        outputs.columns_mut(place * shots, shots).copy_from(&readings);
+    }
+    Ok(())
 }
 
 /// Neighbouring shots of `parameters` `[n_parameters × shots]` that have equal parameters, to the bit:

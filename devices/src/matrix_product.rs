@@ -62,6 +62,17 @@ pub(crate) fn multiply_transposed(
     product((n, columns, k), (result, n), (left, (1, n)), (right, (n, 1)), 1.0);
 }
 
+/// C ← C + A Bᵀ on the calling thread, with A `[m × k]`, B `[n × k]` and C `[m × n]`.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub(crate) fn add_outer(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: usize) {
+    let k = left.len() / m;
+    let fits = left.len() == m * k && right.len() == n * k && result.len() == m * n;
+    assert!(fits, "the shapes of a matrix product fit");
+    product((m, n, k), (result, m), (left, (1, m)), (right, (n, 1)), 1.0);
+}
+
 /// Values, and how far a row and a column further are.
 type Operand<'a> = (&'a [f32], (usize, usize));
 
@@ -123,6 +134,11 @@ mod tests {
         let mut result = DMatrix::from_fn(9, 4, value);
         let expected = &result + &right * start.rows(2, 4).transpose();
         multiply_transposed(result.as_mut_slice(), right.as_slice(), start.as_slice(), 9, 2);
+        assert_eq!(result, expected);
+        let mut result = DMatrix::from_fn(9, 4, value);
+        let (left, right) = (DMatrix::from_fn(9, 6, value), DMatrix::from_fn(4, 6, value));
+        let expected = &result + &left * right.transpose();
+        add_outer(result.as_mut_slice(), left.as_slice(), right.as_slice(), 9, 4);
         assert_eq!(result, expected);
     }
 

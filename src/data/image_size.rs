@@ -12,6 +12,17 @@ pub struct ImageSize {
 }
 
 impl ImageSize {
+    /// As many rows as columns.
+    pub(crate) fn square(side: usize) -> Self {
+        Self { rows: side, columns: side }
+    }
+
+    /// Number of pixels.
+    #[must_use]
+    pub fn pixels(self) -> usize {
+        self.rows * self.columns
+    }
+
     /// The size after keeping every `every`-th row and column.
     pub(super) fn subsampled(self, every: usize) -> Self {
         Self { rows: self.rows.div_ceil(every), columns: self.columns.div_ceil(every) }

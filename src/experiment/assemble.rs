@@ -1,5 +1,7 @@
 //! Builds a network on a laboratory from a recipe's list of stages.
 
+mod images;
+mod layout;
 mod next_physical;
 mod spikes;
 mod start;
@@ -7,14 +9,15 @@ mod start;
 use burn::tensor::Device;
 use twinprop_devices::{Interface, PhysicalLayer};
 
+use self::layout::Layout;
 use self::next_physical::NextPhysical;
-use super::recipe::{PadConfig, PatchesConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
+use super::recipe::{PadConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
 use crate::Error;
-use crate::data::{ImageSize, Split, Targets};
+use crate::data::{Split, Targets};
 use crate::network::{
-    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Patches,
-    Physical, PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage,
-    StageSeed, Wire,
+    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Physical,
+    PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage, StageSeed,
+    Wire,
 };
 
 /// Standard deviation of a normalised drive before training: the range is ± two deviations.
@@ -44,6 +47,7 @@ pub(super) fn assemble(
         normalised: false,
         units: feature_units(split),
         is_sized: true,
+        layout: Layout::of_data(recipe, split),
     };
     for (place, config) in recipe.network.iter().enumerate() {
         assembly.add(place, config)?;
@@ -62,14 +66,17 @@ fn feature_units(split: &Split) -> Vec<ReadingUnit> {
 /// The optional BEAN regulariser, on the stages that `recipe` names or on all mixing stages but the first.
 fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, Error> {
     let Some(config) = recipe.training.bean.clone() else { return Ok(None) };
-    let mixes = |place: &usize| stages.get(*place).is_some_and(Stage::mixes);
+    let has_outgoing = |place: &usize| stages.get(*place).is_some_and(Stage::has_outgoing);
     let places = match &config.stages {
-        None => (0..stages.len()).filter(mixes).skip(1).collect(),
+        None => {
+            let mixing = (0..stages.len()).filter(|&place| stages[place].mixes());
+            mixing.skip(1).filter(has_outgoing).collect()
+        }
         Some(named) => {
-            if let Some(place) = named.iter().find(|place| !mixes(place)) {
+            if let Some(place) = named.iter().find(|place| !has_outgoing(place)) {
                 let kind = stages.get(*place).map_or("not in the network", Stage::kind);
                 return Err(Error::Usage(format!(
-                    "key `training.bean.stages`: stage {place} ({kind}) has no outgoing weights; give the positions of physical and digital layers in `network`, from zero"
+                    "key `training.bean.stages`: stage {place} ({kind}) has no matrix of outgoing weights; give the positions of \"linear\" stages, and of physical layers in which each shot has parameters of its own, in `network`, from zero"
                 )));
             }
             named.clone()
@@ -96,6 +103,8 @@ struct Assembly<'a> {
     units: Vec<ReadingUnit>,
     /// Whether the outputs have a known size; readings of a rig without a model do not.
     is_sized: bool,
+    /// How the outputs of the last stage lie in an image.
+    layout: Layout,
 }
 
 impl Assembly<'_> {
@@ -108,7 +117,10 @@ impl Assembly<'_> {
         let (stage, width): (Stage, usize) = match config {
             StageConfig::Encode => self.encode(place)?,
             StageConfig::Wire => self.wire(place)?,
-            StageConfig::Patches(config) => self.patches(config)?,
+            StageConfig::Patches(config) => self.patches(place, config)?,
+            StageConfig::Convolution(config) => self.convolution(place, config)?,
+            StageConfig::Pool(config) => self.pool(place, config)?,
+            StageConfig::ChannelScale => self.channel_scale(place)?,
             StageConfig::Pad(config) => self.pad(place, config)?,
             StageConfig::Slice(config) => self.slice(place, config)?,
             StageConfig::Scale => self.scale(place),
@@ -131,11 +143,17 @@ impl Assembly<'_> {
             StageConfig::Skip(config) => return self.skip(place, config.over),
         };
         self.normalised = match config {
-            StageConfig::Encode | StageConfig::Wire | StageConfig::Scale => true,
-            StageConfig::Physical(_) | StageConfig::Linear(_) => false,
+            StageConfig::Encode
+            | StageConfig::Wire
+            | StageConfig::Scale
+            | StageConfig::ChannelScale => true,
+            StageConfig::Physical(_) | StageConfig::Linear(_) | StageConfig::Convolution(_) => {
+                false
+            }
             _ => self.normalised,
         };
         self.note_units(config, width);
+        self.layout = self.layout.after(config, self.width, width);
         self.entering.push(self.width);
         self.stages.push(stage);
         self.width = width;
@@ -171,10 +189,16 @@ impl Assembly<'_> {
             | StageConfig::Jitter(_)
             | StageConfig::Dropout(_)
             | StageConfig::Skip(_) => {}
-            StageConfig::Encode | StageConfig::Wire | StageConfig::Scale => {
-                (self.units, self.is_sized) = (plain, true);
+            StageConfig::Encode
+            | StageConfig::Wire
+            | StageConfig::Scale
+            | StageConfig::ChannelScale => (self.units, self.is_sized) = (plain, true),
+            StageConfig::Patches(_) | StageConfig::Pool(_) => {
+                let channels = self.layout.image.map_or(width, |image| image.channels);
+                let of_pixel = self.units.iter().copied().take(channels);
+                self.units = of_pixel.cycle().take(width).collect();
             }
-            StageConfig::Patches(_)
+            StageConfig::Convolution(_)
             | StageConfig::Linear(_)
             | StageConfig::Tanh
             | StageConfig::Softplus(_)
@@ -210,6 +234,9 @@ impl Assembly<'_> {
                 }
                 StageConfig::Pad(config) => padded += config.channels * config.runs,
                 StageConfig::Slice(_)
+                | StageConfig::Patches(_)
+                | StageConfig::Pool(_)
+                | StageConfig::Convolution(_)
                 | StageConfig::Linear(_)
                 | StageConfig::SpikeCounts
                 | StageConfig::Readout => return None,
@@ -217,6 +244,17 @@ impl Assembly<'_> {
             }
         }
         None
+    }
+
+    /// Standard deviation to which a stage at `place` scales values: of drives, if a physical layer gets them before
+    /// another layer mixes them; `None` for values that are scaled already.
+    fn spread(&self, place: usize) -> Option<f32> {
+        let mixing = self.recipe.network[place + 1..].iter().find(|stage| {
+            use StageConfig as S;
+            matches!(stage, S::Physical(_) | S::Slice(_) | S::Convolution(_) | S::Linear(_))
+        });
+        let is_driving = matches!(mixing, Some(StageConfig::Physical(_)));
+        (!self.normalised).then_some(if is_driving { DRIVE_SPREAD } else { 1.0 })
     }
 
     /// Width after `place` that the next physical layer needs.
@@ -258,26 +296,6 @@ impl Assembly<'_> {
         Ok((Wire::of_readings(channels, &self.units, self.backend).into(), self.width))
     }
 
-    fn patches(&self, config: &PatchesConfig) -> Result<(Stage, usize), Error> {
-        let size = self.split.image.ok_or_else(|| {
-            Error::Usage("the data are not images; leave out \"patches\"".to_owned())
-        })?;
-        if self.recipe.data.view.is_some() {
-            return Err(Error::Usage(
-                "\"patches\" cuts pixels, and data.view replaces them; leave out one of the two"
-                    .to_owned(),
-            ));
-        }
-        if !(size.rows.is_multiple_of(config.height) && size.columns.is_multiple_of(config.width)) {
-            return Err(Error::Usage(format!(
-                "an image of {} × {} pixels cannot be cut into patches of {} × {}",
-                size.rows, size.columns, config.height, config.width
-            )));
-        }
-        let patch = ImageSize { rows: config.height, columns: config.width };
-        Ok((Patches { image: size, patch }.into(), self.width))
-    }
-
     fn pad(&self, place: usize, config: &PadConfig) -> Result<(Stage, usize), Error> {
         let &PadConfig { channels, runs } = config;
         if !self.width.is_multiple_of(runs) {
@@ -301,19 +319,20 @@ impl Assembly<'_> {
     }
 
     fn scale(&self, place: usize) -> (Stage, usize) {
-        let wanted = self.wanted(place);
-        let spread = if wanted.is_some() { DRIVE_SPREAD } else { 1.0 };
-        let spread = (!self.normalised).then_some(spread);
-        let wanted = wanted.unwrap_or(self.width);
-        (Scale::new(self.width, wanted, spread, self.backend).into(), wanted)
+        let wanted = self.wanted(place).unwrap_or(self.width);
+        (Scale::new(self.width, wanted, self.spread(place), self.backend).into(), wanted)
     }
 
     fn physical(&self, place: usize, config: &PhysicalConfig) -> Result<(Stage, usize), Error> {
         let (instrument, interface) = self.interface(config.device.get_ref());
         let drives = config.shots * interface.inputs.len();
         if self.width != drives {
+            let advice = self.layout.shots_of(self.width, interface.inputs.len()).map_or_else(
+                || "put \"scale\" or \"pad\" before it".to_owned(),
+                |patches| format!("give it `shots = {patches}`, one for each patch"),
+            );
             return Err(Error::Usage(format!(
-                "stage {place} of `network` has {} values for the {drives} input channels of its {} shots; put \"scale\" or \"pad\" before it",
+                "stage {place} of `network` has {} values for the {drives} input channels of its {} shots; {advice}",
                 self.width, config.shots
             )));
         }

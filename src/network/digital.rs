@@ -79,6 +79,11 @@ pub trait DigitalStage: Send + Sync {
         None
     }
 
+    /// Whether each output depends on many inputs through the stage's parameters.
+    fn mixes(&self) -> bool {
+        self.matrix().is_some()
+    }
+
     /// Multiply-adds of one sample, to leading order; 0 for a stage that only moves values.
     fn multiply_adds(&self) -> u64 {
         0

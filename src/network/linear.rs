@@ -20,22 +20,26 @@ impl Linear {
     /// From `width_in` to `width_out`; weights start normal with a standard deviation of 1/√(width in), drawn from
     /// `seed`, and the bias at zero.
     #[must_use]
-    pub fn new(
-        width_in: usize,
-        width_out: usize,
-        StageSeed { seed, place }: StageSeed,
-        device: &Device,
-    ) -> Self {
-        let random = &mut random::stream(seed, &format!("linear {place}"));
-        let deviation = (width_in as f32).sqrt().recip();
-        let weight = (0..width_in * width_out)
-            .map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, random))
-            .collect();
+    pub fn new(width_in: usize, width_out: usize, seed: StageSeed, device: &Device) -> Self {
         Self {
-            weight: from_vec(weight, [width_in, width_out], device),
+            weight: random_weights("linear", [width_in, width_out], seed, device),
             bias: Tensor::zeros([1, width_out], device),
         }
     }
+}
+
+/// Weights `[width in, width out]` of a stage of kind `kind`: normal with a standard deviation of 1/√(width in).
+pub(super) fn random_weights(
+    kind: &str,
+    shape: [usize; 2],
+    StageSeed { seed, place }: StageSeed,
+    device: &Device,
+) -> Tensor<2> {
+    let random = &mut random::stream(seed, &format!("{kind} {place}"));
+    let deviation = (shape[0] as f32).sqrt().recip();
+    let weights = (0..shape[0] * shape[1])
+        .map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, random));
+    from_vec(weights.collect(), shape, device)
 }
 
 impl DigitalStage for Linear {

@@ -5,7 +5,10 @@
 
 mod activation;
 mod bean;
+mod channel_scale;
+mod convolution;
 mod digital;
+mod drives;
 mod dropout;
 mod encode;
 mod jitter;
@@ -18,6 +21,7 @@ mod patches;
 mod pausable_pass;
 mod physical;
 mod point;
+mod pool;
 mod position;
 mod range_penalty;
 mod reading_units;
@@ -30,10 +34,13 @@ mod slice;
 mod spike_counts;
 mod stage;
 mod trace;
+mod windows;
 mod wire;
 
 pub use activation::Activation;
 pub use bean::{Assemblies, BeanConfig, Order, Regularisation};
+pub use channel_scale::ChannelScale;
+pub use convolution::Convolution;
 pub use digital::{
     Cotangents, DigitalStage, Matrix, Outgoing, Pullback, StageTensors, StageTensorsMut, Wanted,
 };
@@ -48,6 +55,7 @@ pub use patches::Patches;
 pub use pausable_pass::PausablePass;
 pub use physical::{Physical, PhysicalOptions};
 pub use point::{Passed, Point, Source};
+pub use pool::{Pool, PoolKind};
 pub use position::{BatchPosition, StageSeed};
 pub use range_penalty::RangePenalty;
 pub use reading_units::{ReadingUnit, ReadingUnits};
@@ -59,6 +67,7 @@ pub use slice::Slice;
 pub use spike_counts::SpikeCounts;
 pub use stage::Stage;
 pub use trace::Trace;
+pub use windows::{ImageShape, Motion, Windows};
 pub use wire::Wire;
 
 use std::ops::Range;

@@ -6,9 +6,10 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{DigitalTwin, Linearised, RangeMap, ShotRun, at_point};
+use twinprop_calibration::{DigitalTwin, Linearised, ShotRun, at_point};
 use twinprop_devices::{Boundary, BoundaryCounts, DeviceError, Interface, PhysicalLayer};
 
+use super::drives::{Drives, by_sample, by_shot};
 use super::noise::NoiseSource;
 use super::settings::Settings;
 use super::{
@@ -27,7 +28,7 @@ pub struct Physical {
     instrument: usize,
     shots: usize,
     settings: Settings,
-    inputs: RangeMap,
+    drives: Drives,
     /// `None` if readings leave the stage in the device's units.
     readings: Option<ReadingUnits>,
     /// The matrix over the normalised parameters, for one shot of a linear device with weights as parameters.
@@ -81,7 +82,7 @@ impl Physical {
             instrument,
             shots,
             settings: Settings::draw(settings, &interface.parameters, start, seed, device),
-            inputs: RangeMap::to_device_units(&interface.inputs, device),
+            drives: Drives::new(shots, &interface.inputs, penalty, device),
             readings: ReadingUnits::by_range(&interface.outputs, device),
             matrix_gain: interface.normalised_matrix_gain().filter(|_| shots == 1),
             penalty,
@@ -116,6 +117,12 @@ impl Physical {
         self.shots
     }
 
+    /// Whether several shots of a sample share one setting of the parameters.
+    #[must_use]
+    pub fn shares_settings(&self) -> bool {
+        self.settings.count() < self.shots
+    }
+
     /// The parameters of shot `shot`, within range, in the device's units.
     #[must_use]
     pub fn setting(&self, shot: usize) -> DVector<f32> {
@@ -145,16 +152,10 @@ impl Physical {
         }
     }
 
-    /// Drives within range, in the device's units: `[shots · batch, n_inputs]`, shot by shot.
-    fn drives(&self, x: &Tensor<2>) -> Tensor<2> {
-        let rows = by_shot(x.clone().clamp(-1.0, 1.0), self.shots);
-        self.inputs.apply(rows)
-    }
-
     /// The request to the device at `x` `[batch, width in]`.
     pub(super) fn request(&self, x: &Tensor<2>) -> Request {
-        let drives = self.inputs.apply(by_shot(x.clone(), self.shots));
-        Request { drives: to_matrix(drives), settings: self.settings.unclamped() }
+        let drives = to_matrix(self.drives.unclamped(x));
+        Request { drives, settings: self.settings.unclamped() }
     }
 
     /// Plays a request on `device`, setting by setting.
@@ -170,14 +171,8 @@ impl Physical {
         if groups == 1 {
             device.measure(&drives, &DVector::from_vec(settings), &mut readings)?;
         } else {
-            let run = drives.ncols() / groups;
-            let mut part = DMatrix::zeros(bins, run);
-            for group in 0..groups {
-                let setting = &settings[group * count..][..count];
-                let drives = drives.columns(group * run, run).into_owned();
-                device.measure(&drives, &DVector::from_column_slice(setting), &mut part)?;
-                readings.columns_mut(group * run, run).copy_from(&part);
-            }
+            let settings = DMatrix::from_vec(count, groups, settings);
+            device.measure_settings(&drives, &settings, &mut readings)?;
         }
         Ok(self.passed(to_tensor(&readings, &self.settings.values().device()), None))
     }
@@ -188,7 +183,7 @@ impl Physical {
         x: &Tensor<2>,
         twin: &Arc<dyn DigitalTwin>,
     ) -> Box<dyn Linearised> {
-        at_point(twin, self.drives(x), self.settings.in_device_units())
+        at_point(twin, self.drives.within_range(x), self.settings.in_device_units())
     }
 
     /// Computes the simulated device's own equation in tensors at the `drives` of `x` and the `settings`. Only counts
@@ -210,8 +205,8 @@ impl Physical {
             Tensor::cat(counts, 0).try_into_vec_as().expect("the backend's device answers");
         let all = |values: &Tensor<2>| values.shape().num_elements() as i64;
         if counts[2] != all(&readings) || counts[3] != all(x) {
-            let unclamped = self.inputs.apply(by_shot(x.clone(), self.shots));
-            boundary.check(&to_matrix(unclamped), &to_matrix(readings.clone()))?;
+            let unclamped = to_matrix(self.drives.unclamped(x));
+            boundary.check(&unclamped, &to_matrix(readings.clone()))?;
         }
         boundary.take_in(BoundaryCounts {
             shots: drives.dims()[0] as u64,
@@ -229,7 +224,8 @@ impl Physical {
         position: Option<BatchPosition>,
     ) -> Tensor<2> {
         let instrument = &laboratory.instruments[self.instrument];
-        let readings = instrument.twin().predict(self.drives(x), self.settings.in_device_units());
+        let (drives, settings) = (self.drives.within_range(x), self.settings.in_device_units());
+        let readings = instrument.twin().predict(drives, settings);
         let Instrument { unexplained: Some(deviation), .. } = instrument else { return readings };
         let Some(position) = position else { return readings };
         let (shape, device) = (readings.dims(), readings.device());
@@ -251,7 +247,8 @@ impl Physical {
         let Instrument { device, tensors, .. } = &mut laboratory.instruments[self.instrument];
         match tensors {
             Some(simulated) => {
-                let (drives, settings) = (self.drives(x), self.settings.in_device_units());
+                let (drives, settings) =
+                    (self.drives.within_range(x), self.settings.in_device_units());
                 self.play_in_tensors(simulated, x, &drives, &settings, device)
             }
             None => self.play(self.request(x), device),
@@ -267,7 +264,7 @@ impl Physical {
         let Instrument { device, tensors, twin, .. } = &mut laboratory.instruments[self.instrument];
         if let Some(simulated) = tensors {
             // The backend executes both in the order of these calls.
-            let (drives, settings) = (self.drives(x), self.settings.in_device_units());
+            let (drives, settings) = (self.drives.within_range(x), self.settings.in_device_units());
             let linearise = |twin| at_point(twin, drives.clone(), settings.clone());
             let linearised = twin.as_ref().map(linearise);
             let passed = self.play_in_tensors(simulated, x, &drives, &settings, device)?;
@@ -306,12 +303,12 @@ impl Physical {
             Some(twin) => twin.vjp(y, dy),
             None => {
                 let twin = laboratory.instruments[self.instrument].twin();
-                twin.vjp(self.drives(point.x), self.settings.in_device_units(), y, dy)
+                let drives = self.drives.within_range(point.x);
+                twin.vjp(drives, self.settings.in_device_units(), y, dy)
             }
         };
-        let dx = by_sample(dx * self.inputs.scale.clone(), self.shots);
         Cotangents {
-            input: Some(self.confined(point.x, dx)),
+            input: Some(self.drives.pull_back(point.x, dx)),
             parameters: vec![self.settings.gradient(dtheta, self.penalty)],
         }
     }
@@ -325,7 +322,7 @@ impl Physical {
     pub(super) fn matrix(&self) -> Option<Matrix> {
         let unit = self.readings.as_ref().map_or(Some(1.0), ReadingUnits::common)?;
         let gain = self.matrix_gain? / unit;
-        let rows = self.inputs.scale.dims()[1] as i32;
+        let rows = self.drives.map().scale.dims()[1] as i32;
         let parameters = self.settings.values().clone();
         let weights = parameters.clamp(-1.0, 1.0).reshape([rows, -1]) * gain;
         Some(Matrix { parameter: 0, weights, gain })
@@ -359,7 +356,7 @@ impl Physical {
             None => part(y),
         };
         ShotRun {
-            inputs: to_matrix(self.inputs.apply(part(x).clamp(-1.0, 1.0))),
+            inputs: to_matrix(self.drives.map().apply(part(x).clamp(-1.0, 1.0))),
             parameters: self.settings.of_shot(shot),
             outputs: to_matrix(readings),
         }
@@ -381,27 +378,13 @@ impl Physical {
 
     /// Penalty for drives `x` and parameters out of range.
     pub(super) fn range_penalty(&self, x: &Tensor<2>) -> f32 {
-        self.penalty.value(x) + self.settings.penalty(self.penalty)
+        self.drives.range_penalty(x) + self.settings.penalty(self.penalty)
     }
 
     /// Drives and parameters of the device at `x` `[batch, width in]`.
     #[must_use]
     pub fn task_drives(&self, x: &Tensor<2>) -> TaskDrives {
-        let inputs = to_matrix(self.drives(x));
+        let inputs = to_matrix(self.drives.within_range(x));
         TaskDrives { inputs, parameters: to_matrix(self.settings.in_device_units()) }
     }
-}
-
-/// `[batch, shots · width]` → `[shots · batch, width]`.
-fn by_shot(x: Tensor<2>, shots: usize) -> Tensor<2> {
-    let [batch, total] = x.dims();
-    let width = total / shots;
-    x.reshape([batch, shots, width]).swap_dims(0, 1).reshape([shots * batch, width])
-}
-
-/// `[shots · batch, width]` → `[batch, shots · width]`.
-fn by_sample(x: Tensor<2>, shots: usize) -> Tensor<2> {
-    let [total, width] = x.dims();
-    let batch = total / shots;
-    x.reshape([shots, batch, width]).swap_dims(0, 1).reshape([batch, shots * width])
 }

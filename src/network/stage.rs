@@ -115,6 +115,16 @@ impl Stage {
     pub fn mixes(&self) -> bool {
         match self {
             Self::Physical(_) => true,
+            Self::Digital(stage) => stage.mixes(),
+        }
+    }
+
+    /// Whether weights lead from each of its inputs to its outputs, for a regulariser: a stage with one matrix, or a
+    /// physical one in which no setting serves several shots.
+    #[must_use]
+    pub fn has_outgoing(&self) -> bool {
+        match self {
+            Self::Physical(stage) => !stage.shares_settings(),
             Self::Digital(stage) => stage.matrix().is_some(),
         }
     }

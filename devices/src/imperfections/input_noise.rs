@@ -33,10 +33,12 @@ impl<L: PhysicalLayer> InputNoise<L> {
         self.noisy.clone_from(inputs);
         let noisy = self.noisy.as_mut_slice();
         random::each_shot(&self.random, self.shots, channels.len(), noisy, |random, _, drives| {
-            for (drive, channel) in drives.iter_mut().zip(channels.iter()) {
-                let normal: f32 = StandardNormal.sample(random);
-                *drive = (*drive + self.strength * channel.span() * normal)
-                    .clamp(channel.minimum, channel.maximum);
+            for (bank, drives) in channels.runs_mut(drives) {
+                let deviation = self.strength * bank.span();
+                for drive in drives {
+                    let normal: f32 = StandardNormal.sample(random);
+                    *drive = (*drive + deviation * normal).clamp(bank.minimum, bank.maximum);
+                }
             }
         });
         self.shots += inputs.ncols() as u64;
@@ -66,6 +68,20 @@ impl<L: PhysicalLayer> PhysicalLayer for InputNoise<L> {
     ) -> Result<(), DeviceError> {
         self.add_noise(inputs);
         self.layer.measure_each(&self.noisy, parameters, outputs)
+    }
+
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.add_noise(inputs);
+        self.layer.measure_settings(&self.noisy, settings, outputs)
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        self.layer.plays_settings_at_once()
     }
 
     fn usage(&self) -> Usage {

@@ -63,6 +63,26 @@ impl<L: PhysicalLayer> PhysicalLayer for Quantisation<L> {
         Ok(())
     }
 
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        let mut settings = settings.clone();
+        self.inputs.clone_from(inputs);
+        let interface = self.layer.interface();
+        quantise(&interface.inputs, self.dac_bits, self.inputs.as_mut_slice());
+        quantise(&interface.parameters, self.dac_bits, settings.as_mut_slice());
+        self.layer.measure_settings(&self.inputs, &settings, outputs)?;
+        quantise(&self.layer.interface().outputs, self.adc_bits, outputs.as_mut_slice());
+        Ok(())
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        self.layer.plays_settings_at_once()
+    }
+
     fn usage(&self) -> Usage {
         self.layer.usage()
     }

@@ -32,13 +32,16 @@ impl<L: PhysicalLayer> ReadoutNoise<L> {
         let channels = &self.layer.interface().outputs;
         let (width, readings) = (channels.len(), outputs.as_mut_slice());
         random::each_shot(&self.random, self.shots, width, readings, |random, _, readings| {
-            for (reading, channel) in readings.iter_mut().zip(channels.iter()) {
-                let normal: f32 = StandardNormal.sample(random);
-                let range = channel.span();
-                // Independent sources add in variance, so one deviate serves both.
-                let variance = self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
-                *reading = (*reading + range * variance.sqrt() * normal)
-                    .clamp(channel.minimum, channel.maximum);
+            for (bank, readings) in channels.runs_mut(readings) {
+                let range = bank.span();
+                for reading in readings {
+                    let normal: f32 = StandardNormal.sample(random);
+                    // Independent sources add in variance, so one deviate serves both.
+                    let variance =
+                        self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
+                    *reading = (*reading + range * variance.sqrt() * normal)
+                        .clamp(bank.minimum, bank.maximum);
+                }
             }
         });
         self.shots += outputs.ncols() as u64;
@@ -70,6 +73,21 @@ impl<L: PhysicalLayer> PhysicalLayer for ReadoutNoise<L> {
         self.layer.measure_each(inputs, parameters, outputs)?;
         self.add_noise(outputs);
         Ok(())
+    }
+
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.layer.measure_settings(inputs, settings, outputs)?;
+        self.add_noise(outputs);
+        Ok(())
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        self.layer.plays_settings_at_once()
     }
 
     fn usage(&self) -> Usage {

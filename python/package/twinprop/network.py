@@ -57,9 +57,10 @@ class Physical:
 class Network:
     """Stages from input to output: names, tables of options as in a recipe, and physical layers.
 
-    Stages without options are `"encode"`, `"scale"`, `"relu"`, `"tanh"`, `"wire"` and `"readout"`; others are
-    `{"linear": {"outputs": 10}}`, `{"dropout": {"rate": 0.1}}`, `{"softplus": {"beta": 5.0}}`, `{"pad": …}`,
-    `{"slice": …}`, `{"skip": …}`, `{"jitter": …}` and `{"patches": …}`.
+    Stages without options are `"encode"`, `"scale"`, `"channel_scale"`, `"relu"`, `"tanh"`, `"wire"`, `"spike_counts"` and
+    `"readout"`; others are `{"linear": {"outputs": 10}}`, `{"dropout": {"rate": 0.1}}`, `{"softplus": {"beta": 5.0}}`,
+    `{"convolution": {"channels": 8, "size": 3}}`, `{"pool": {"size": 2}}`, `{"pad": …}`, `{"slice": …}`, `{"skip": …}`,
+    `{"jitter": …}` and `{"patches": …}`.
 
     >>> import twinprop as tp
     >>> lab = tp.simulate("pendula", count=3)

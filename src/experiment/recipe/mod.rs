@@ -28,8 +28,8 @@ pub use self::overrides::as_option;
 pub(super) use self::overrides::set as set_value;
 pub use self::schema::recipe_schema;
 pub use self::stage::{
-    DropoutConfig, JitterConfig, LinearConfig, PadConfig, PatchesConfig, PhysicalConfig,
-    SkipConfig, SliceConfig, SoftplusConfig, StageConfig,
+    ConvolutionConfig, DropoutConfig, JitterConfig, LinearConfig, PadConfig, PatchesConfig,
+    PhysicalConfig, PoolConfig, SkipConfig, SliceConfig, SoftplusConfig, StageConfig,
 };
 use crate::Error;
 use crate::data::DataConfig;
@@ -230,10 +230,14 @@ impl Recipe {
         let mut physical = 0;
         for stage in inner {
             match stage {
-                S::Encode | S::Patches(_) | S::Readout => {
-                    return Err("key `network`: \"encode\" and \"patches\" can only be the first stage and \"readout\" the last".to_owned());
+                S::Encode | S::Readout => {
+                    return Err("key `network`: \"encode\" can only be the first stage and \"readout\" the last".to_owned());
                 }
                 S::Wire
+                | S::Patches(_)
+                | S::Convolution(_)
+                | S::Pool(_)
+                | S::ChannelScale
                 | S::Relu
                 | S::Tanh
                 | S::Softplus(_)

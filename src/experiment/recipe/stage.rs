@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use twinprop_devices::validate;
 
+use crate::network::PoolKind;
+
 /// A stage of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -15,8 +17,15 @@ pub enum StageConfig {
     Encode,
     /// Wires values to the next physical layer's channels in their physical unit: 1 V becomes 1 V.
     Wire,
-    /// Cuts an image into patches. Only as the first stage.
+    /// Cuts an image into patches, which may overlap. With a physical layer behind it that plays each patch as a shot of one
+    /// device, `shared = true`, it is a physical convolution.
     Patches(PatchesConfig),
+    /// A digital convolution: the same trainable weights at every window of an image.
+    Convolution(ConvolutionConfig),
+    /// The largest or the mean value of each window of an image, channel by channel.
+    Pool(PoolConfig),
+    /// Trainable scale and offset of each channel of an image, the same at all pixels.
+    ChannelScale,
     /// Adds channels at rest (0).
     Pad(PadConfig),
     /// Keeps some of the channels.
@@ -75,7 +84,7 @@ pub struct SoftplusConfig {
     pub beta: f64,
 }
 
-/// Size of a patch; the image must be a whole number of patches high and wide.
+/// Patches of an image. Without `stride` they touch, and the image must be a whole number of patches high and wide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchesConfig {
@@ -85,6 +94,47 @@ pub struct PatchesConfig {
     /// Columns of a patch, in pixels.
     #[serde(deserialize_with = "validate::count")]
     pub width: usize,
+    /// Pixels from a patch to the next, down and across. Pixels that are left over at the end are not in a patch.
+    #[serde(
+        default,
+        deserialize_with = "validate::optional_count",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stride: Option<usize>,
+    /// Pixels of zeros on each side of the image, fewer than a patch has.
+    #[serde(default)]
+    pub padding: usize,
+}
+
+/// A digital convolution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConvolutionConfig {
+    /// Output channels.
+    #[serde(deserialize_with = "validate::count")]
+    pub channels: usize,
+    /// Rows and columns of the window.
+    #[serde(deserialize_with = "validate::count")]
+    pub size: usize,
+    /// Pixels from a window to the next, down and across. Pixels that are left over at the end are not read.
+    #[serde(default = "one", deserialize_with = "validate::count")]
+    pub stride: usize,
+    /// Pixels of zeros on each side of the image, fewer than the window has.
+    #[serde(default)]
+    pub padding: usize,
+}
+
+/// A pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Rows and columns of a window, and pixels from a window to the next. Pixels that are left over at the end are not
+    /// read.
+    #[serde(deserialize_with = "validate::count")]
+    pub size: usize,
+    /// Which value stands for a window.
+    #[serde(default)]
+    pub kind: PoolKind,
 }
 
 /// Number of channels at rest.

@@ -2,50 +2,87 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::Crossbar;
 use super::wires::taken;
-use crate::{Constant, DeviceError, Differentiable};
+use super::{Crossbar, Tile, shots};
+use crate::{Constant, DeviceError, Differentiable, LinearisedEquation};
 
-/// Cotangents of the drives, of G⁺ and G⁻, and of r.
-struct Adjoint {
-    of_inputs: DMatrix<f32>,
-    of_conductance: [DMatrix<f32>; 2],
-    of_wire: f32,
+/// The equation at drives of one setting.
+struct Point {
+    tile: Tile,
+    matrix: DMatrix<f32>,
+    /// Before the converters.
+    readings: DMatrix<f32>,
 }
 
 impl Crossbar {
-    fn differentiate(
-        &self,
-        inputs: &DMatrix<f32>,
-        parameters: &DVector<f32>,
-        cotangents: &DMatrix<f32>,
-    ) -> Result<Adjoint, DeviceError> {
-        self.interface.check_shapes(inputs, parameters, cotangents)?;
+    fn point(&self, inputs: &DMatrix<f32>, parameters: &DVector<f32>) -> Point {
         let tile = self.tile(parameters, &self.cells, 1.0);
-        let mut readings = DMatrix::zeros(cotangents.nrows(), cotangents.ncols());
-        self.read(&tile, inputs, &mut readings);
-        let saturation = self.saturation();
-        let open = cotangents.zip_map(&readings, |cotangent, reading| {
-            saturation.pull_back(reading, self.gain() * cotangent)
-        });
-        let of_inputs = (&tile.effective[0] - &tile.effective[1]).tr_mul(&open);
-        let of_matrix = &open * inputs.transpose();
-        let mut of_wire = 0.0;
-        let of_conductance = [1.0f32, -1.0].map(|sign| {
-            let g = &tile.conductance[usize::from(sign < 0.0)];
-            let of_effective = &of_matrix * sign;
+        let matrix = self.matrix(&tile);
+        let mut readings = DMatrix::zeros(matrix.nrows(), inputs.ncols());
+        shots::read(&matrix, inputs, &mut readings, |_| ());
+        Point { tile, matrix, readings }
+    }
+
+    /// The cotangent of M⁺ − M⁻; that of the drives is written to `of_inputs`.
+    fn pull_back(
+        &self,
+        point: &Point,
+        inputs: &DMatrix<f32>,
+        cotangents: &DMatrix<f32>,
+        of_inputs: Option<&mut DMatrix<f32>>,
+    ) -> DMatrix<f32> {
+        let readings = (&point.readings, self.saturation());
+        shots::pull_back(&point.matrix, inputs, readings, cotangents, of_inputs) * self.gain()
+    }
+
+    /// The cotangents of G⁺ and G⁻ from that of M⁺ − M⁻.
+    fn of_conductance(&self, point: &Point, of_matrix: &DMatrix<f32>) -> [DMatrix<f32>; 2] {
+        [(0, 1.0f32), (1, -1.0)].map(|(place, sign)| {
+            let (g, of_effective) = (&point.tile.conductance[place], of_matrix * sign);
             if self.wire == 0.0 {
-                of_wire -= of_effective.component_mul(g).dot(&taken(g));
                 return of_effective;
             }
-            let taken_here = taken(g);
             let of_drop = of_effective.component_mul(g) * -1.0;
-            of_wire += of_drop.dot(&taken_here);
             // The drop is symmetric in the conductances, so it is its own adjoint.
-            of_effective.component_mul(&taken_here.map(|d| 1.0 - self.wire * d))
+            of_effective.component_mul(&taken(g).map(|d| 1.0 - self.wire * d))
                 + taken(&of_drop) * self.wire
-        });
-        Ok(Adjoint { of_inputs, of_conductance, of_wire })
+        })
+    }
+
+    /// The cotangent of r from that of M⁺ − M⁻.
+    fn of_wire(&self, point: &Point, of_matrix: &DMatrix<f32>) -> f32 {
+        let [plus, minus] = &point.tile.conductance;
+        let drop = |g: &DMatrix<f32>| of_matrix.component_mul(g).dot(&taken(g));
+        drop(minus) - drop(plus)
+    }
+
+    /// Writes the cotangents of the weights.
+    fn write_of_weights(&self, of_conductance: &[DMatrix<f32>; 2], of_weights: &mut DVector<f32>) {
+        let (half, [plus, minus]) = (self.range().1, of_conductance);
+        let of = plus.component_mul(&self.cells[0]) - minus.component_mul(&self.cells[1]);
+        of_weights.iter_mut().zip(&of).for_each(|(weight, of)| *weight = half * of);
+    }
+}
+
+/// A tile linearised at drives of one setting.
+struct LinearTile {
+    crossbar: Crossbar,
+    point: Point,
+    inputs: DMatrix<f32>,
+}
+
+impl LinearisedEquation for LinearTile {
+    fn vjp(
+        &self,
+        _readings: &DMatrix<f32>,
+        cotangents: &DMatrix<f32>,
+        input_cotangents: Option<&mut DMatrix<f32>>,
+        parameter_cotangents: &mut DVector<f32>,
+    ) {
+        let Self { crossbar, point, inputs } = self;
+        let of_matrix = crossbar.pull_back(point, inputs, cotangents, input_cotangents);
+        let of_conductance = crossbar.of_conductance(point, &of_matrix);
+        crossbar.write_of_weights(&of_conductance, parameter_cotangents);
     }
 }
 
@@ -57,9 +94,18 @@ impl Differentiable for Crossbar {
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
-        self.read(&self.tile(parameters, &self.cells, 1.0), inputs, outputs);
-        self.saturation().clamp(outputs.iter_mut());
+        let matrix = self.matrix(&self.tile(parameters, &self.cells, 1.0));
+        shots::read(&matrix, inputs, outputs, |readings| self.saturation().clamp(readings));
         Ok(())
+    }
+
+    fn linearise(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &DVector<f32>,
+    ) -> Option<Box<dyn LinearisedEquation>> {
+        let (crossbar, point) = (self.clone(), self.point(inputs, parameters));
+        Some(Box::new(LinearTile { crossbar, point, inputs: inputs.clone() }))
     }
 
     fn vjp(
@@ -70,14 +116,10 @@ impl Differentiable for Crossbar {
         input_cotangents: &mut DMatrix<f32>,
         parameter_cotangents: &mut DVector<f32>,
     ) -> Result<(), DeviceError> {
-        let adjoint = self.differentiate(inputs, parameters, cotangents)?;
-        input_cotangents.copy_from(&adjoint.of_inputs);
-        let half = self.range().1;
-        let [plus, minus] = &adjoint.of_conductance;
-        let of_weights = plus.component_mul(&self.cells[0]) - minus.component_mul(&self.cells[1]);
-        for (cotangent, of_weight) in parameter_cotangents.iter_mut().zip(&of_weights) {
-            *cotangent = half * of_weight;
-        }
+        self.interface.check_shapes(inputs, parameters, cotangents)?;
+        let point = self.point(inputs, parameters);
+        let of_matrix = self.pull_back(&point, inputs, cotangents, Some(input_cotangents));
+        self.write_of_weights(&self.of_conductance(&point, &of_matrix), parameter_cotangents);
         Ok(())
     }
 
@@ -104,16 +146,18 @@ impl Differentiable for Crossbar {
         parameters: &DVector<f32>,
         cotangents: &DMatrix<f32>,
     ) -> Result<Vec<f32>, DeviceError> {
-        let adjoint = self.differentiate(inputs, parameters, cotangents)?;
+        self.interface.check_shapes(inputs, parameters, cotangents)?;
+        let point = self.point(inputs, parameters);
+        let of_matrix = self.pull_back(&point, inputs, cotangents, None);
         let (middle, half) = self.range();
-        let [plus, minus] = adjoint.of_conductance;
+        let [plus, minus] = self.of_conductance(&point, &of_matrix);
         let of_cell = |half: f32, of_conductance: DMatrix<f32>| -> Vec<f32> {
             let programmed = parameters.iter().map(|weight| middle + half * weight);
             of_conductance.iter().zip(programmed).map(|(of, g)| of * g).collect()
         };
         let mut constants = of_cell(half, plus);
         constants.extend(of_cell(-half, minus));
-        constants.push(adjoint.of_wire);
+        constants.push(self.of_wire(&point, &of_matrix));
         Ok(constants)
     }
 

@@ -29,6 +29,7 @@
 
 mod adjoint;
 mod config;
+mod shots;
 mod wires;
 
 pub use config::CrossbarConfig;
@@ -186,9 +187,9 @@ impl Crossbar {
         Tile { conductance, effective }
     }
 
-    fn read(&self, tile: &Tile, inputs: &DMatrix<f32>, outputs: &mut DMatrix<f32>) {
-        let matrix = &tile.effective[0] - &tile.effective[1];
-        outputs.gemm(self.gain(), &matrix, inputs, 0.0);
+    /// k (M⁺ − M⁻).
+    fn matrix(&self, tile: &Tile) -> DMatrix<f32> {
+        (&tile.effective[0] - &tile.effective[1]) * self.gain()
     }
 
     /// The converters behind the columns.
@@ -217,11 +218,16 @@ impl PhysicalLayer for Crossbar {
         let age = (self.shots - programmed.at_shot) as f64 * self.config.seconds_per_shot;
         let fade = (1.0 + age / self.config.drift_onset_seconds).powf(-self.config.drift_exponent);
         let tile = self.tile(parameters, &programmed.cells, fade as f32);
-        self.read(&tile, inputs, outputs);
-        if self.config.read_noise > 0.0 {
+        let saturation = self.saturation();
+        let matrix = self.matrix(&tile);
+        if self.config.read_noise == 0.0 {
+            shots::read(&matrix, inputs, outputs, |readings| saturation.clamp(readings));
+        } else {
+            shots::read(&matrix, inputs, outputs, |_| ());
             // The variances of independent cells add up.
             let [plus, minus] = tile.effective.map(|m| m.component_mul(&m));
-            let variance = (plus + minus) * inputs.component_mul(inputs);
+            let mut variance = DMatrix::zeros(outputs.nrows(), outputs.ncols());
+            shots::read(&(plus + minus), &inputs.component_mul(inputs), &mut variance, |_| ());
             let strength = self.config.read_noise as f32 * self.gain();
             let random = random::stream(self.seed, "cell noise");
             let (width, readings) = (self.config.outputs, outputs.as_mut_slice());
@@ -230,10 +236,10 @@ impl PhysicalLayer for Crossbar {
                     let normal: f32 = StandardNormal.sample(random);
                     *reading += strength * variance.sqrt() * normal;
                 }
+                saturation.clamp(readings);
             });
         }
         self.shots += inputs.ncols() as u64;
-        self.saturation().clamp(outputs.iter_mut());
         Ok(())
     }
 

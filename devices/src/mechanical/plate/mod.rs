@@ -211,6 +211,42 @@ impl PlateEquation {
             }
         }
     }
+
+    /// [`pull_back`](Self::pull_back) by the detector of the configuration.
+    #[inline(always)]
+    fn pull_back_by_detection<const OF_CONSTANTS: bool>(
+        &self,
+        setting: &Placed,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    ) {
+        match self.detection {
+            Detection::Velocity => {
+                self.pull_back::<_, OF_CONSTANTS>(
+                    setting,
+                    inputs,
+                    cotangents,
+                    of_inputs,
+                    sums,
+                    #[inline(always)]
+                    || Pickup::new(&self.modes, &self.gains),
+                );
+            }
+            Detection::ModalEnvelopes => {
+                self.pull_back::<_, OF_CONSTANTS>(
+                    setting,
+                    inputs,
+                    cotangents,
+                    of_inputs,
+                    sums,
+                    #[inline(always)]
+                    || ModalEnvelopes::new(&self.modes, &self.gains, self.sampling),
+                );
+            }
+        }
+    }
 }
 
 impl Equation for PlateEquation {
@@ -245,30 +281,19 @@ impl Equation for PlateEquation {
         of_inputs: &mut [Lane],
         sums: &mut Cotangents,
     ) {
-        match self.detection {
-            Detection::Velocity => {
-                self.pull_back(
-                    setting,
-                    inputs,
-                    cotangents,
-                    of_inputs,
-                    sums,
-                    #[inline(always)]
-                    || Pickup::new(&self.modes, &self.gains),
-                );
-            }
-            Detection::ModalEnvelopes => {
-                self.pull_back(
-                    setting,
-                    inputs,
-                    cotangents,
-                    of_inputs,
-                    sums,
-                    #[inline(always)]
-                    || ModalEnvelopes::new(&self.modes, &self.gains, self.sampling),
-                );
-            }
-        }
+        self.pull_back_by_detection::<true>(setting, inputs, cotangents, of_inputs, sums);
+    }
+
+    #[inline(always)]
+    fn vjp_without_constants(
+        &self,
+        setting: &Placed,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    ) {
+        self.pull_back_by_detection::<false>(setting, inputs, cotangents, of_inputs, sums);
     }
 
     fn constants(&self) -> Vec<Constant> {

@@ -52,9 +52,10 @@ impl PlateEquation {
         visit(steps, &state, &ZERO);
     }
 
-    /// [`Equation::vjp`](crate::lanes::Equation::vjp) of a plate that is read by `detector`.
+    /// [`Equation::vjp`](crate::lanes::Equation::vjp) of a plate that is read by `detector`; with `OF_CONSTANTS` the
+    /// cotangents of its constants as well.
     #[inline(always)]
-    pub(super) fn pull_back<D: Detector>(
+    pub(super) fn pull_back<D: Detector, const OF_CONSTANTS: bool>(
         &self,
         setting: &Placed,
         inputs: &[Lane],
@@ -111,15 +112,19 @@ impl PlateEquation {
                     let pull = mode.ratio * q[lane] * stretch[lane];
                     let kicked = v[lane] - kick * pull;
                     let (of_q, of_v) = (dq[lane], dv[lane]);
-                    of_mode[0][lane] += of_q * q[lane];
-                    of_mode[1][lane] += of_q * kicked;
-                    of_mode[2][lane] += of_v * q[lane];
-                    of_mode[3][lane] += of_v * kicked;
-                    of_mode[4][lane] += of_q * force[lane];
-                    of_mode[5][lane] += of_v * force[lane];
+                    if OF_CONSTANTS {
+                        of_mode[0][lane] += of_q * q[lane];
+                        of_mode[1][lane] += of_q * kicked;
+                        of_mode[2][lane] += of_v * q[lane];
+                        of_mode[3][lane] += of_v * kicked;
+                        of_mode[4][lane] += of_q * force[lane];
+                        of_mode[5][lane] += of_v * force[lane];
+                    }
                     of_force[lane] += mode.force[0] * of_q + mode.force[1] * of_v;
                     let of_kicked = b * of_q + d * of_v;
-                    of_kick[lane] -= of_kicked * pull;
+                    if OF_CONSTANTS {
+                        of_kick[lane] -= of_kicked * pull;
+                    }
                     of_stretch[lane] -= of_kicked * kick * mode.ratio * q[lane];
                     dv[lane] = of_kicked;
                     dq[lane] = a * of_q + c * of_v - of_kicked * kick * mode.ratio * stretch[lane];
@@ -136,6 +141,9 @@ impl PlateEquation {
             }
         }
         setting.gather(&of_waveform, of_inputs, &mut sums.parameters);
+        if !OF_CONSTANTS {
+            return;
+        }
         let ones = [1.0; LANES];
         for (m, (mode, of_mode)) in self.modes.iter().zip(&of_mode).enumerate() {
             let along = |(matrix, force): &([f32; 4], [f32; 2])| -> f32 {

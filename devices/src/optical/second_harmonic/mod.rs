@@ -192,6 +192,73 @@ impl SecondHarmonicEquation {
             output.iter_mut().for_each(|output| *output *= gain);
         }
     }
+
+    /// [`Equation::vjp`]; with `OF_CONSTANTS` the cotangents of the constants as well.
+    #[inline(always)]
+    fn pull_back<const OF_CONSTANTS: bool>(
+        &self,
+        setting: &Setting,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    ) {
+        let channels = self.placement.len();
+        let spectrum = self.spectrum(setting, inputs);
+        let mut fields = vec![Complex::ZERO; self.bin.len()];
+        let mut open = vec![ZERO; cotangents.len()];
+        self.read(&spectrum, &mut open, |n, field| fields[n] = field);
+        // The derivative of a saturated bin is zero.
+        for (open, cotangent) in open.iter_mut().zip(cotangents) {
+            for (open, cotangent) in open.iter_mut().zip(cotangent) {
+                *open = if *open < READING.1 { *cotangent } else { 0.0 };
+            }
+        }
+        // S̄_n r_n, with r_n the cotangent of the frequency's power.
+        for (n, (field, &bin)) in fields.iter_mut().zip(&self.bin).enumerate() {
+            if OF_CONSTANTS {
+                let designed = self.design.matching[n] * self.design_gain[bin];
+                sums.constants[3 * channels + n] += designed * dot(&open[bin], &field.norm_sqr());
+            }
+            let weight = self.constants.matching[n] * self.gain[bin];
+            for ((re, im), open) in field.re.iter_mut().zip(&mut field.im).zip(&open[bin]) {
+                *re *= weight * open;
+                *im *= -weight * open;
+            }
+        }
+        for (place, &channel) in self.placement.iter().enumerate() {
+            let drives = match inputs.get(place) {
+                Some(drives) => *drives,
+                None => [setting.drives[place - inputs.len()]; LANES],
+            };
+            let of_field = correlation(&fields, &spectrum, channel);
+            let own = self.constants.spectrum[channel];
+            let angle = FRAC_PI_2 * self.constants.response[channel];
+            // The components along A e^{iφ} and perpendicular to it: of the amplitude and of the phase.
+            let [mut along, mut across, mut of_drives, mut of_response] = [ZERO; 4];
+            for lane in 0..LANES {
+                let (sine, cosine) = sin_cos(angle * drives[lane]);
+                let (re, im) = (4.0 * of_field.re[lane], 4.0 * of_field.im[lane]);
+                let of_modulation = re * own.re - im * own.im;
+                along[lane] = sine * of_modulation;
+                across[lane] = -sine * (re * own.im + im * own.re);
+                of_drives[lane] = angle * cosine * of_modulation;
+                of_response[lane] = FRAC_PI_2 * drives[lane] * cosine * of_modulation;
+            }
+            let ones = [1.0; LANES];
+            match of_inputs.get_mut(place) {
+                Some(of) => *of = of_drives,
+                None => sums.parameters[place - inputs.len()] += dot(&of_drives, &ones),
+            }
+            if !OF_CONSTANTS {
+                continue;
+            }
+            let amplitude = own.norm() / self.design.spectrum[channel].norm();
+            sums.constants[channel] += dot(&of_response, &ones);
+            sums.constants[channels + channel] += dot(&along, &ones) / amplitude;
+            sums.constants[2 * channels + channel] += dot(&across, &ones);
+        }
+    }
 }
 
 impl Equation for SecondHarmonicEquation {
@@ -228,56 +295,19 @@ impl Equation for SecondHarmonicEquation {
         of_inputs: &mut [Lane],
         sums: &mut Cotangents,
     ) {
-        let channels = self.placement.len();
-        let spectrum = self.spectrum(setting, inputs);
-        let mut fields = vec![Complex::ZERO; self.bin.len()];
-        let mut open = vec![ZERO; cotangents.len()];
-        self.read(&spectrum, &mut open, |n, field| fields[n] = field);
-        // The derivative of a saturated bin is zero.
-        for (open, cotangent) in open.iter_mut().zip(cotangents) {
-            for (open, cotangent) in open.iter_mut().zip(cotangent) {
-                *open = if *open < READING.1 { *cotangent } else { 0.0 };
-            }
-        }
-        // S̄_n r_n, with r_n the cotangent of the frequency's power.
-        for (n, (field, &bin)) in fields.iter_mut().zip(&self.bin).enumerate() {
-            let designed = self.design.matching[n] * self.design_gain[bin];
-            sums.constants[3 * channels + n] += designed * dot(&open[bin], &field.norm_sqr());
-            let weight = self.constants.matching[n] * self.gain[bin];
-            for ((re, im), open) in field.re.iter_mut().zip(&mut field.im).zip(&open[bin]) {
-                *re *= weight * open;
-                *im *= -weight * open;
-            }
-        }
-        for (place, &channel) in self.placement.iter().enumerate() {
-            let drives = match inputs.get(place) {
-                Some(drives) => *drives,
-                None => [setting.drives[place - inputs.len()]; LANES],
-            };
-            let of_field = correlation(&fields, &spectrum, channel);
-            let own = self.constants.spectrum[channel];
-            let angle = FRAC_PI_2 * self.constants.response[channel];
-            // The components along A e^{iφ} and perpendicular to it: of the amplitude and of the phase.
-            let [mut along, mut across, mut of_drives, mut of_response] = [ZERO; 4];
-            for lane in 0..LANES {
-                let (sine, cosine) = sin_cos(angle * drives[lane]);
-                let (re, im) = (4.0 * of_field.re[lane], 4.0 * of_field.im[lane]);
-                let of_modulation = re * own.re - im * own.im;
-                along[lane] = sine * of_modulation;
-                across[lane] = -sine * (re * own.im + im * own.re);
-                of_drives[lane] = angle * cosine * of_modulation;
-                of_response[lane] = FRAC_PI_2 * drives[lane] * cosine * of_modulation;
-            }
-            let ones = [1.0; LANES];
-            match of_inputs.get_mut(place) {
-                Some(of) => *of = of_drives,
-                None => sums.parameters[place - inputs.len()] += dot(&of_drives, &ones),
-            }
-            let amplitude = own.norm() / self.design.spectrum[channel].norm();
-            sums.constants[channel] += dot(&of_response, &ones);
-            sums.constants[channels + channel] += dot(&along, &ones) / amplitude;
-            sums.constants[2 * channels + channel] += dot(&across, &ones);
-        }
+        self.pull_back::<true>(setting, inputs, cotangents, of_inputs, sums);
+    }
+
+    #[inline(always)]
+    fn vjp_without_constants(
+        &self,
+        setting: &Setting,
+        inputs: &[Lane],
+        cotangents: &[Lane],
+        of_inputs: &mut [Lane],
+        sums: &mut Cotangents,
+    ) {
+        self.pull_back::<false>(setting, inputs, cotangents, of_inputs, sums);
     }
 
     fn multiply_adds(&self) -> u64 {

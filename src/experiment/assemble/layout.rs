@@ -1,0 +1,90 @@
+//! How the values between two stages lie in an image.
+
+use crate::data::{ImageSize, Split};
+use crate::experiment::recipe::{
+    ConvolutionConfig, PadConfig, PatchesConfig, PoolConfig, Recipe, StageConfig,
+};
+use crate::network::{ImageShape, Motion};
+
+/// How the values between two stages lie in an image.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Layout {
+    /// Their image; `None` if they are not one.
+    pub image: Option<ImageShape>,
+    /// Patches down and across, if they are patches side by side.
+    patches: Option<ImageSize>,
+}
+
+impl Layout {
+    /// Of the features of `split`: `data.view` replaces the pixels.
+    pub fn of_data(recipe: &Recipe, split: &Split) -> Self {
+        let size = split.image.filter(|_| recipe.data.view.is_none());
+        Self { image: size.map(|size| ImageShape { size, channels: 1 }), patches: None }
+    }
+
+    /// Of the outputs of a stage that lies behind values of this layout and changes their number from `width_in` to
+    /// `width_out`.
+    pub fn after(self, config: &StageConfig, width_in: usize, width_out: usize) -> Self {
+        let counts = |motion: Motion| self.image.and_then(|image| motion.counts(image.size));
+        let image = |size: Option<ImageSize>, channels| Self {
+            image: size.map(|size| ImageShape { size, channels }),
+            patches: None,
+        };
+        match config {
+            StageConfig::Patches(config) => Self { image: None, patches: counts(config.motion()) },
+            StageConfig::Convolution(config) => image(counts(config.motion()), config.channels),
+            StageConfig::Pool(config) => {
+                image(counts(config.motion()), self.image.map_or(0, |image| image.channels))
+            }
+            StageConfig::Physical(config) => {
+                let size = self.patches.filter(|patches| patches.pixels() == config.shots);
+                image(size, width_out / config.shots)
+            }
+            StageConfig::Pad(PadConfig { runs, .. }) => {
+                let patches = self.patches.filter(|patches| patches.pixels() == *runs);
+                Self { image: None, patches }
+            }
+            StageConfig::Encode | StageConfig::Wire | StageConfig::Scale
+                if width_in == width_out =>
+            {
+                self
+            }
+            StageConfig::ChannelScale
+            | StageConfig::Relu
+            | StageConfig::Tanh
+            | StageConfig::Softplus(_)
+            | StageConfig::Jitter(_)
+            | StageConfig::Dropout(_)
+            | StageConfig::Skip(_) => self,
+            _ => Self::default(),
+        }
+    }
+
+    /// The number of patches, if `width` values give each of them the `inputs` of a shot.
+    pub fn shots_of(self, width: usize, inputs: usize) -> Option<usize> {
+        self.patches.map(ImageSize::pixels).filter(|patches| patches * inputs == width)
+    }
+}
+
+impl PatchesConfig {
+    pub(super) fn motion(&self) -> Motion {
+        let window = ImageSize { rows: self.height, columns: self.width };
+        let stride = self.stride.map_or(window, ImageSize::square);
+        Motion { window, stride, padding: ImageSize::square(self.padding) }
+    }
+}
+
+impl ConvolutionConfig {
+    pub(super) fn motion(&self) -> Motion {
+        let [window, stride, padding] =
+            [self.size, self.stride, self.padding].map(ImageSize::square);
+        Motion { window, stride, padding }
+    }
+}
+
+impl PoolConfig {
+    pub(super) fn motion(&self) -> Motion {
+        let window = ImageSize::square(self.size);
+        Motion { window, stride: window, padding: ImageSize::square(0) }
+    }
+}
