@@ -64,7 +64,7 @@ range_penalty = 2.0
 const IMAGES: &str = r#"
 seed = 5
 network = [
-  { patches = { height = 3, width = 3, stride = 1, padding = 1 } }, "wire",
+  "encode", { patches = { height = 3, width = 3, stride = 1, padding = 1 } },
   { physical = { device = "tile", shots = 64, shared = true } },
   "channel_scale", "relu", { pool = { size = 2 } },
   { convolution = { channels = 5, size = 3, padding = 1 } }, "tanh",

@@ -107,7 +107,7 @@ pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
 pub use layer::{PhysicalLayer, measure_runs, runs_of_equal_parameters};
 #[doc(hidden)]
-pub use matrix_product::multiply;
+pub use matrix_product::{add_outer, multiply};
 pub use nalgebra;
 pub use part::Part;
 pub use shot_sampler::{SampledShot, ShotSampler};

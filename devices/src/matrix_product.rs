@@ -66,7 +66,7 @@ pub(crate) fn multiply_transposed(
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub(crate) fn add_outer(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: usize) {
+pub fn add_outer(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: usize) {
     let k = left.len() / m;
     let fits = left.len() == m * k && right.len() == n * k && result.len() == m * n;
     assert!(fits, "the shapes of a matrix product fit");

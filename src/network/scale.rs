@@ -1,6 +1,8 @@
 //! Trainable element-wise scale and offset: the normalisation between layers.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use rayon::prelude::*;
+use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
 
 use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
@@ -20,7 +22,10 @@ pub struct Scale {
     offset: Tensor<2>,
     mean: Tensor<2>,
     deviation: Tensor<2>,
-    /// Input channel of each output.
+    /// Input channel of each output, on the CPU and on the backend.
+    inputs: Vec<usize>,
+    /// Whether output i is of input i.
+    is_in_place: bool,
     place: Tensor<1, Int>,
     normalise: bool,
 }
@@ -30,12 +35,15 @@ impl Scale {
     /// deviation; without, they start equal to the inputs.
     #[must_use]
     pub fn new(width_in: usize, width_out: usize, spread: Option<f32>, device: &Device) -> Self {
-        let place: Vec<i32> = (0..width_out).map(|i| (i * width_in / width_out) as i32).collect();
+        let inputs: Vec<usize> = (0..width_out).map(|i| i * width_in / width_out).collect();
+        let place: Vec<i32> = inputs.iter().map(|&input| input as i32).collect();
         Self {
             scale: Tensor::full([1, width_out], spread.unwrap_or(1.0), device),
             offset: Tensor::zeros([1, width_out], device),
             mean: Tensor::zeros([1, width_in], device),
             deviation: Tensor::ones([1, width_in], device),
+            is_in_place: width_in == width_out,
+            inputs,
             place: Tensor::from_data(place.as_slice(), device),
             normalise: spread.is_some(),
         }
@@ -44,6 +52,127 @@ impl Scale {
     fn normalised(&self, x: &Tensor<2>) -> Tensor<2> {
         ((x.clone() - self.mean.clone()) / self.deviation.clone()).select(1, self.place.clone())
     }
+
+    /// [`forward`](DigitalStage::forward) on the CPU, in one pass.
+    fn forward_on_cpu(&self, x: &Tensor<2>) -> Tensor<2> {
+        let (device, [rows, width_in]) = (x.device(), x.dims());
+        let (values, factors, width) = (to_vec(x.clone()), self.factors(), self.inputs.len());
+        let mut y = vec![0.0; rows * width];
+        let task = rows_a_task(width);
+        let tasks = y.par_chunks_mut(task * width).zip(values.par_chunks(task * width_in));
+        tasks.for_each(|(y, x)| {
+            for (y, x) in y.chunks_mut(width).zip(x.chunks(width_in)) {
+                self.gather(x, y);
+                let factors = factors.mean.iter().zip(&factors.gain).zip(&factors.offset);
+                for (y, ((mean, gain), offset)) in y.iter_mut().zip(factors) {
+                    *y = (*y - mean) * gain + offset;
+                }
+            }
+        });
+        from_vec(y, [rows, width], &device)
+    }
+
+    /// [`vjp`](DigitalStage::vjp) on the CPU, in one pass.
+    fn vjp_on_cpu(&self, x: &Tensor<2>, dy: Tensor<2>) -> Cotangents {
+        let (device, [rows, width_in]) = (x.device(), x.dims());
+        let (values, dy, factors) = (to_vec(x.clone()), to_vec(dy), self.factors());
+        let (width, task) = (self.inputs.len(), rows_a_task(self.inputs.len()));
+        let mut dx = vec![0.0; rows * width_in];
+        // One partial sum a task, added in their order: the same bits on any number of threads.
+        let parts: Vec<Sums> = dx
+            .par_chunks_mut(task * width_in)
+            .zip(values.par_chunks(task * width_in).zip(dy.par_chunks(task * width)))
+            .map(|(dx, (x, dy))| {
+                let mut sums = Sums::zeros(width);
+                let (mut of_gain, mut of_input) = (vec![0.0; width], vec![0.0; width]);
+                let rows = dx.chunks_mut(width_in).zip(x.chunks(width_in).zip(dy.chunks(width)));
+                for (dx, (x, dy)) in rows {
+                    self.gather(x, &mut of_gain);
+                    for (of_gain, (mean, dy)) in of_gain.iter_mut().zip(factors.mean.iter().zip(dy))
+                    {
+                        *of_gain = (*of_gain - mean) * dy;
+                    }
+                    add(&mut sums.of_gain, &of_gain);
+                    add(&mut sums.of_offset, dy);
+                    for (of_input, (gain, dy)) in
+                        of_input.iter_mut().zip(factors.gain.iter().zip(dy))
+                    {
+                        *of_input = gain * dy;
+                    }
+                    if self.is_in_place {
+                        dx.copy_from_slice(&of_input);
+                    } else {
+                        let of_inputs = self.inputs.iter().zip(&of_input);
+                        of_inputs.for_each(|(&input, of)| dx[input] += of);
+                    }
+                }
+                sums
+            })
+            .collect();
+        let mut sums = Sums::zeros(width);
+        for part in &parts {
+            add(&mut sums.of_gain, &part.of_gain);
+            add(&mut sums.of_offset, &part.of_offset);
+        }
+        let of_scale = sums.of_gain.iter().zip(&factors.per_deviation).map(|(of, by)| of * by);
+        let parameters = [of_scale.collect(), sums.of_offset];
+        let parameters = parameters.map(|sum| from_vec(sum, [1, width], &device));
+        let input = Some(from_vec(dx, [rows, width_in], &device));
+        Cotangents { input, parameters: parameters.into() }
+    }
+
+    /// The input of each output.
+    fn gather(&self, x: &[f32], outputs: &mut [f32]) {
+        if self.is_in_place {
+            outputs.copy_from_slice(x);
+        } else {
+            let outputs = outputs.iter_mut().zip(&self.inputs);
+            outputs.for_each(|(output, &input)| *output = x[input]);
+        }
+    }
+
+    /// What each output is computed with.
+    fn factors(&self) -> Factors {
+        let [scale, offset, mean, deviation] =
+            [&self.scale, &self.offset, &self.mean, &self.deviation].map(|of| to_vec(of.clone()));
+        let per_deviation: Vec<f32> =
+            self.inputs.iter().map(|&input| deviation[input].recip()).collect();
+        Factors {
+            mean: self.inputs.iter().map(|&input| mean[input]).collect(),
+            gain: scale.iter().zip(&per_deviation).map(|(scale, by)| scale * by).collect(),
+            per_deviation,
+            offset,
+        }
+    }
+}
+
+/// μ, a / σ, 1 / σ and b of each output.
+struct Factors {
+    mean: Vec<f32>,
+    gain: Vec<f32>,
+    per_deviation: Vec<f32>,
+    offset: Vec<f32>,
+}
+
+/// Cotangents of a / σ and b, summed over rows.
+struct Sums {
+    of_gain: Vec<f32>,
+    of_offset: Vec<f32>,
+}
+
+impl Sums {
+    fn zeros(width: usize) -> Self {
+        Self { of_gain: vec![0.0; width], of_offset: vec![0.0; width] }
+    }
+}
+
+fn add(sums: &mut [f32], values: &[f32]) {
+    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+}
+
+/// Rows of a task for a core: some thousand values.
+fn rows_a_task(width: usize) -> usize {
+    (1usize << 13).div_ceil(width.max(1))
 }
 
 impl DigitalStage for Scale {
@@ -52,6 +181,9 @@ impl DigitalStage for Scale {
     }
 
     fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
+        if is_cpu(&x.device()) {
+            return self.forward_on_cpu(x);
+        }
         self.normalised(x) * self.scale.clone() + self.offset.clone()
     }
 
@@ -62,6 +194,9 @@ impl DigitalStage for Scale {
         _wanted: Wanted,
         _position: Option<BatchPosition>,
     ) -> Cotangents {
+        if is_cpu(&x.device()) {
+            return self.vjp_on_cpu(x, dy);
+        }
         let dscale = (self.normalised(x) * dy.clone()).sum_dim(0);
         let doffset = dy.clone().sum_dim(0);
         let placed = dy * self.scale.clone();

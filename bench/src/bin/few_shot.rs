@@ -20,7 +20,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use twinprop::Backend;
 use twinprop::calibration::Adam;
-use twinprop::calibration::bridge::{to_matrix, to_tensor};
+use twinprop::calibration::bridge::to_tensor;
 use twinprop::data::{DataConfig, Dataset, IdxConfig, ImageSize, Locator, SourceConfig, Split};
 use twinprop::devices::random;
 use twinprop::loss::{CrossEntropy, Loss};
@@ -28,7 +28,7 @@ use twinprop::network::{
     Activation, Assemblies, BatchPosition, BeanConfig, Convolution, Dropout, ImageShape,
     Laboratory, Linear, Motion, Network, Order, Pool, PoolKind, Source, StageSeed, Windows,
 };
-use twinprop::training::ShrinkageConfig;
+use twinprop::training::{ShrinkageConfig, evaluate};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -283,9 +283,8 @@ fn network(
 
 /// The accuracy of `network` on `samples`.
 fn judge(network: &Network, samples: &Dataset) -> f32 {
-    let x = to_tensor(&samples.features, &device());
-    let trace = network.forward(x, &mut Laboratory::default(), Source::Predicted, None);
-    trace.map_or(0.0, |trace| {
-        CrossEntropy::default().score(&to_matrix(trace.output().clone()), &samples.targets).value()
-    })
+    let (mut laboratory, device) = (Laboratory::default(), device());
+    let loss = CrossEntropy::default();
+    evaluate(network, &mut laboratory, samples, &loss, &device)
+        .map_or(0.0, |evaluation| evaluation.score.value())
 }

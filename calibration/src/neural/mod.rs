@@ -18,6 +18,7 @@
 
 mod config;
 mod cpu;
+mod learn_on_cpu;
 mod perceptron;
 
 pub use config::NeuralTwinConfig;

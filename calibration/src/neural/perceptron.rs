@@ -8,6 +8,7 @@ use twinprop_devices::{Interface, random};
 
 use super::NeuralTwinConfig;
 use super::cpu::{CpuWeights, LinearisedOnCpu};
+use super::learn_on_cpu;
 use crate::activation::activate;
 use crate::bridge::{from_vec, is_cpu};
 use crate::network_twin::{Architecture, Units, gather, spread};
@@ -98,6 +99,21 @@ impl Perceptron {
         gradients[2] = Some(by_group.sum_dim(0));
         gradients.into_iter().flatten().collect()
     }
+
+    /// `Architecture::learn` in tensors.
+    fn learn_in_tensors(
+        &self,
+        inputs: Tensor<2>,
+        parameters: Tensor<2>,
+        readings: Tensor<2>,
+    ) -> (Tensor<1>, Vec<Tensor<2>>) {
+        let pass = self.pass(inputs, parameters);
+        let difference = pass.output.clone() - readings;
+        let [shots, outputs] = difference.dims();
+        let scale = 2.0 / (shots * outputs) as f64;
+        let gradients = self.weight_gradients(&pass, difference.clone() * scale);
+        (difference.square().mean(), gradients)
+    }
 }
 
 impl Architecture for Perceptron {
@@ -161,12 +177,11 @@ impl Architecture for Perceptron {
         parameters: Tensor<2>,
         readings: Tensor<2>,
     ) -> (Tensor<1>, Vec<Tensor<2>>) {
-        let pass = self.pass(inputs, parameters);
-        let difference = pass.output.clone() - readings;
-        let [shots, outputs] = difference.dims();
-        let scale = 2.0 / (shots * outputs) as f64;
-        let gradients = self.weight_gradients(&pass, difference.clone() * scale);
-        (difference.square().mean(), gradients)
+        if is_cpu(&inputs.device()) && parameters.dims()[0] == inputs.dims()[0] {
+            let rows = [inputs, parameters, readings];
+            return learn_on_cpu::learn(&self.config, &self.weights, rows);
+        }
+        self.learn_in_tensors(inputs, parameters, readings)
     }
 
     fn linearise(
@@ -207,5 +222,51 @@ impl Linearised for LinearisedInTensors {
         let dx = dz.clone().matmul(network.weights[0].clone().transpose());
         let dtheta = gather(dz, groups).matmul(network.weights[1].clone().transpose());
         (dx * units.inputs.scale.clone(), dtheta * units.parameters.scale.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::to_vec;
+    use twinprop_devices::Channels;
+
+    /// Tasks of rows, the last of them not full, give what tensor operations give.
+    #[test]
+    fn a_step_on_the_cpu_has_the_gradients_of_the_step_in_tensors() {
+        let device = Device::flex();
+        let interface = |parameters| Interface {
+            device: "any".to_owned(),
+            inputs: Channels::bank("x", 5, "1", -1.0, 1.0),
+            parameters,
+            outputs: Channels::bank("y", 7, "1", -1.0, 1.0),
+            seconds_per_shot: 1.0,
+        };
+        let wave = |rows: usize, columns: usize, phase: f32| {
+            let values = (0..rows * columns).map(|i| (0.61 * i as f32 + phase).sin()).collect();
+            from_vec(values, [rows, columns], &device)
+        };
+        let parameters = Channels::bank("p", 3, "1", -1.0, 1.0);
+        for (parameters, residual) in
+            [(parameters.clone(), false), (parameters, true), (Channels::none(), true)]
+        {
+            let config = NeuralTwinConfig { width: 20, depth: 3, residual };
+            let perceptron = Perceptron::draw(&config, &interface(parameters.clone()), 4, &device);
+            let operands =
+                || (wave(150, 5, 0.1), wave(150, parameters.len(), 0.4), wave(150, 7, 0.9));
+            let (x, theta, y) = operands();
+            let (error, found) = perceptron.learn(x, theta, y);
+            let (x, theta, y) = operands();
+            let (expected_error, expected) = perceptron.learn_in_tensors(x, theta, y);
+            let difference = to_vec(error - expected_error.clone())[0].abs();
+            assert!(difference < 1e-5 * to_vec(expected_error)[0], "{difference}");
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.into_iter().zip(expected) {
+                assert_eq!(found.dims(), expected.dims());
+                for (found, expected) in to_vec(found).into_iter().zip(to_vec(expected)) {
+                    assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
+                }
+            }
+        }
     }
 }
