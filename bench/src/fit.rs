@@ -44,6 +44,19 @@ impl Fit {
         self.shots.len()
     }
 
+    /// Fewest multiply-adds of a pass of a neural twin: forward, and the cotangents of values and of weights; `None` for
+    /// other twins.
+    #[must_use]
+    pub fn multiply_adds(&self) -> Option<u64> {
+        let TwinConfig::Neural(size) = &self.recipe.calibration.twin else { return None };
+        let Interface { inputs, parameters, outputs, .. } = &self.interface;
+        let hidden = size.width * (size.depth - 1) + outputs.len();
+        let weights = (inputs.len() + parameters.len() + hidden) * size.width;
+        let held_out = self.recipe.calibration.fit.validation_fraction;
+        let passes = 3.0 * (1.0 - held_out) + held_out;
+        Some((passes * (weights * self.shots()) as f64) as u64)
+    }
+
     /// Makes one pass over the shots: of a new neural twin, with its judgement; or of the equation, from the constants
     /// of the last pass.
     ///

@@ -37,6 +37,9 @@ struct Arguments {
     /// Also write the results to this JSON file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also write the table into this Markdown file, in the place of the one that it has.
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -54,9 +57,8 @@ fn main() -> ExitCode {
 
 fn compare(arguments: &Arguments) -> Outcome<()> {
     let machine = Machine::measure();
-    println!("{}\n", machine.in_words());
     let mut results = Results::new(machine);
-    Results::begin();
+    results.begin();
     for play in DevicePlay::of_each(arguments.shots)? {
         if arguments.wants(play.name()) {
             compare_device(play, arguments, &mut results)?;
@@ -80,6 +82,7 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             results.add(Row::of_step(subject, TORCH, seconds, peer_seconds), None);
         }
     }
+    arguments.table.as_deref().map_or(Ok(()), |path| results.write_table(path))?;
     arguments.json.as_deref().map_or(Ok(()), |path| results.write(path))
 }
 
@@ -144,7 +147,12 @@ fn compare_step(pat: &PatStep, arguments: &Arguments, results: &mut Results) -> 
         add(&format!("an epoch of {samples} samples"), times, None);
         if let Some(fit) = &mut fit {
             let times = in_turns(LONG_TURNS, || fit.pass(), || torch.seconds("fit"))?;
-            add(&format!("a calibration's pass over {} shots", fit.shots()), times, None);
+            let work = fit.multiply_adds().map(|multiply_adds| Work {
+                multiply_adds,
+                bytes: 0,
+                product: None,
+            });
+            add(&format!("a calibration's pass over {} shots", fit.shots()), times, work);
         }
     }
     Ok(())
