@@ -102,7 +102,25 @@ fn an_error_names_the_stage_that_does_not_fit() {
             format!(
                 r#""encode", {{ slice = {{ count = 40 }} }}, {{ pool = {{ size = 2 }} }}, {physical}, "readout""#
             ),
-            "stage 2 of `network`, \"pool\": the values before it do not lie in rows and columns",
+            "stage 2 of `network`, \"pool\": the values before it no longer lie in rows and columns",
+        ),
+        (
+            format!(
+                r#""wire", {{ patches = {{ height = 8, width = 5, stride = 1 }} }}, {physical}, "readout""#
+            ),
+            "\"wire\", has \"patches\" between it and the physical layer",
+        ),
+        (
+            format!(
+                r#""encode", {{ linear = {{ outputs = 40 }} }}, "scale", {{ pad = {{ channels = 40 }} }}, {physical}, "readout""#
+            ),
+            "\"scale\", has no channels to fill",
+        ),
+        (
+            format!(
+                r#""encode", {{ convolution = {{ channels = 4, size = 2, stride = 2 }} }}, {{ skip = {{ over = 1 }} }}, {physical}"#
+            ),
+            "adds an image of 8 × 8 pixels of 1 channels to an image of 4 × 4 pixels of 4 channels",
         ),
         (
             format!(

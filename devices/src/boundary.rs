@@ -238,10 +238,14 @@ impl PhysicalLayer for Boundary {
         settings: &DMatrix<f32>,
         outputs: &mut DMatrix<f32>,
     ) -> Result<(), DeviceError> {
+        let interface = self.layer.interface();
+        interface.check_shapes_of_settings(inputs, settings, outputs)?;
         if !self.layer.plays_settings_at_once() {
+            outside(interface, &interface.inputs, inputs.as_slice())?;
+            raster::check_shots(interface, Side::Drives, inputs.as_slice())?;
+            outside(interface, &interface.parameters, settings.as_slice())?;
             return measure_settings_in_turn(self, inputs, settings, outputs);
         }
-        self.layer.interface().check_shapes_of_settings(inputs, settings, outputs)?;
         self.measure_many(inputs, settings, outputs, |layer, inputs, settings, outputs| {
             layer.measure_settings(inputs, settings, outputs)
         })

@@ -98,7 +98,8 @@ pub trait PhysicalLayer: Send {
     ///
     /// `inputs`: `[n_inputs × settings · shots]`, setting by setting; `settings`: `[n_parameters × settings]`; `outputs`:
     /// `[n_outputs × settings · shots]`, overwritten. The readings are those of one [`measure`](Self::measure) a setting,
-    /// in their order, which is the default.
+    /// in their order, which is the default. A device that overrides this returns `true` from
+    /// [`plays_settings_at_once`](Self::plays_settings_at_once) as well.
     ///
     /// # Errors
     /// As for [`measure`](Self::measure). Shots before the one that failed have been played.

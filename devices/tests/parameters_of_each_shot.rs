@@ -135,6 +135,53 @@ fn every_simulated_device_reads_the_same_as_shot_by_shot() {
     }
 }
 
+/// Of every device and wrapper, with values out of range.
+#[test]
+fn settings_at_once_read_the_same_as_one_after_the_other() {
+    for imperfections in [ImperfectionsConfig::default(), imperfections()] {
+        for model in kinds() {
+            let config = DeviceConfig { model, imperfections: imperfections.clone() };
+            let name = config.model.name();
+            let device = || Boundary::new(config.fabricate(5).unwrap().device);
+            let (mut whole, mut single) = (device(), device());
+            let batch = batch(whole.interface(), 0.1);
+            let (inputs, bins) = (batch.inputs.columns(0, 120), whole.interface().outputs.len());
+            for settings in [1, 3] {
+                // The settings of three runs.
+                let of_setting = |place: usize| batch.parameters.column([0, 200, 202][place]);
+                let columns: Vec<_> = (0..settings).map(of_setting).collect();
+                let parameters = DMatrix::from_columns(&columns);
+                let mut together = DMatrix::from_element(bins, 120, f32::NAN);
+                let inputs = inputs.into_owned();
+                whole.measure_settings(&inputs, &parameters, &mut together).unwrap();
+                let shots = 120 / settings;
+                for (place, parameters) in columns.iter().enumerate() {
+                    let mut outputs = DMatrix::from_element(bins, shots, f32::NAN);
+                    let inputs = inputs.columns(place * shots, shots).into_owned();
+                    single.measure(&inputs, &parameters.into_owned(), &mut outputs).unwrap();
+                    assert_eq!(together.columns(place * shots, shots), outputs, "{name}");
+                }
+                assert_eq!(whole.counts(), single.counts(), "{name}");
+                assert_eq!(whole.usage(), single.usage(), "{name}");
+            }
+            assert!(whole.counts().clamped > 0, "{name}");
+            let none = DMatrix::zeros(whole.interface().inputs.len(), 0);
+            let parameters = batch.parameters.columns(0, 2).into_owned();
+            whole.measure_settings(&none, &parameters, &mut DMatrix::zeros(bins, 0)).unwrap();
+            let before = whole.counts();
+            let odd = batch.inputs.columns(0, 5).into_owned();
+            let refused = whole.measure_settings(&odd, &parameters, &mut DMatrix::zeros(bins, 5));
+            assert!(matches!(refused, Err(DeviceError::Shape { .. })), "{name}");
+            let mut spoilt = batch.inputs.columns(0, 4).into_owned();
+            spoilt[(0, 3)] = f32::NAN;
+            let refused =
+                whole.measure_settings(&spoilt, &parameters, &mut DMatrix::zeros(bins, 4));
+            assert!(matches!(refused, Err(DeviceError::NonFiniteDrive { .. })), "{name}");
+            assert_eq!(whole.counts(), before, "{name}: nothing of it was played");
+        }
+    }
+}
+
 /// Reads its drive plus its parameter; counts its batches.
 struct Adder {
     interface: Interface,

@@ -318,6 +318,19 @@ impl PhysicalLayer for Lease {
         self.boundary()?.measure_each(inputs, parameters, outputs)
     }
 
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.boundary()?.measure_settings(inputs, settings, outputs)
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        self.boundary.as_ref().is_some_and(PhysicalLayer::plays_settings_at_once)
+    }
+
     fn usage(&self) -> Usage {
         self.boundary.as_ref().map_or_else(Usage::default, PhysicalLayer::usage)
     }

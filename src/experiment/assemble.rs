@@ -3,6 +3,7 @@
 mod images;
 mod layout;
 mod next_physical;
+mod regulariser;
 mod spikes;
 mod start;
 
@@ -11,11 +12,12 @@ use twinprop_devices::{Interface, PhysicalLayer};
 
 use self::layout::Layout;
 use self::next_physical::NextPhysical;
+use self::regulariser::assemblies;
 use super::recipe::{PadConfig, PhysicalConfig, Recipe, SliceConfig, StageConfig};
 use crate::Error;
 use crate::data::{Split, Targets};
 use crate::network::{
-    Activation, Assemblies, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Physical,
+    Activation, Dropout, Encode, Jitter, Laboratory, Linear, Network, Pad, Physical,
     PhysicalOptions, RangePenalty, ReadingUnit, Readout, Scale, Skip, Slice, Stage, StageSeed,
     Wire,
 };
@@ -48,6 +50,7 @@ pub(super) fn assemble(
         units: feature_units(split),
         is_sized: true,
         layout: Layout::of_data(recipe, split),
+        was_image: Layout::of_data(recipe, split).image.is_some(),
     };
     for (place, config) in recipe.network.iter().enumerate() {
         assembly.add(place, config)?;
@@ -63,28 +66,6 @@ fn feature_units(split: &Split) -> Vec<ReadingUnit> {
     scaling.map(|scaling| ReadingUnit { zero: scaling.offset, unit: scaling.unit }).collect()
 }
 
-/// The optional BEAN regulariser, on the stages that `recipe` names or on all mixing stages but the first.
-fn assemblies(recipe: &Recipe, stages: &[Stage]) -> Result<Option<Assemblies>, Error> {
-    let Some(config) = recipe.training.bean.clone() else { return Ok(None) };
-    let has_outgoing = |place: &usize| stages.get(*place).is_some_and(Stage::has_outgoing);
-    let places = match &config.stages {
-        None => {
-            let mixing = (0..stages.len()).filter(|&place| stages[place].mixes());
-            mixing.skip(1).filter(has_outgoing).collect()
-        }
-        Some(named) => {
-            if let Some(place) = named.iter().find(|place| !has_outgoing(place)) {
-                let kind = stages.get(*place).map_or("not in the network", Stage::kind);
-                return Err(Error::Usage(format!(
-                    "key `training.bean.stages`: stage {place} ({kind}) has no matrix of outgoing weights; give the positions of \"linear\" stages, and of physical layers in which each shot has parameters of its own, in `network`, from zero"
-                )));
-            }
-            named.clone()
-        }
-    };
-    Ok(Some(Assemblies { config, places }))
-}
-
 /// A network under construction.
 struct Assembly<'a> {
     recipe: &'a Recipe,
@@ -92,8 +73,8 @@ struct Assembly<'a> {
     laboratory: &'a Laboratory,
     backend: &'a Device,
     stages: Vec<Stage>,
-    /// Input width of each stage.
-    entering: Vec<usize>,
+    /// Input width and layout of each stage.
+    entering: Vec<(usize, Layout)>,
     skips: Vec<Skip>,
     /// Output width of the last stage.
     width: usize,
@@ -105,6 +86,8 @@ struct Assembly<'a> {
     is_sized: bool,
     /// How the outputs of the last stage lie in an image.
     layout: Layout,
+    /// Whether values have been an image so far.
+    was_image: bool,
 }
 
 impl Assembly<'_> {
@@ -123,7 +106,7 @@ impl Assembly<'_> {
             StageConfig::ChannelScale => self.channel_scale(place)?,
             StageConfig::Pad(config) => self.pad(place, config)?,
             StageConfig::Slice(config) => self.slice(place, config)?,
-            StageConfig::Scale => self.scale(place),
+            StageConfig::Scale => self.scale(place)?,
             StageConfig::Physical(config) => self.physical(place, config)?,
             StageConfig::Linear(config) => {
                 let seed = self.seed(place);
@@ -153,8 +136,9 @@ impl Assembly<'_> {
             _ => self.normalised,
         };
         self.note_units(config, width);
+        self.entering.push((self.width, self.layout));
         self.layout = self.layout.after(config, self.width, width);
-        self.entering.push(self.width);
+        self.was_image |= self.layout.image.is_some();
         self.stages.push(stage);
         self.width = width;
         Ok(())
@@ -285,9 +269,17 @@ impl Assembly<'_> {
 
     fn wire(&self, place: usize) -> Result<(Stage, usize), Error> {
         let NextPhysical { channels, .. } = self.next_physical(place).ok_or_else(|| {
-            Error::Usage(format!(
-                "stage {place} of `network`, \"wire\", has no physical layer after it to take its unit from; add one, or use \"encode\""
-            ))
+            let behind = &self.recipe.network[place + 1..];
+            let windowed = behind.iter().find_map(|stage| match stage {
+                StageConfig::Patches(_) => Some("patches"),
+                StageConfig::Pool(_) => Some("pool"),
+                _ => None,
+            });
+            let problem = match windowed {
+                Some(kind) => format!("has \"{kind}\" between it and the physical layer from which it takes its unit; put it directly before that layer"),
+                None => "has no physical layer after it to take its unit from; add one, or use \"encode\"".to_owned(),
+            };
+            Error::Usage(format!("stage {place} of `network`, \"wire\", {problem}"))
         })?;
         let next = self.next_modulated(place);
         if let Some(wire) = next.and_then(|next| next.wire(self.width, self.backend)) {
@@ -318,9 +310,14 @@ impl Assembly<'_> {
         Ok((Slice { from, count }.into(), count))
     }
 
-    fn scale(&self, place: usize) -> (Stage, usize) {
+    fn scale(&self, place: usize) -> Result<(Stage, usize), Error> {
         let wanted = self.wanted(place).unwrap_or(self.width);
-        (Scale::new(self.width, wanted, self.spread(place), self.backend).into(), wanted)
+        if wanted == 0 {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network`, \"scale\", has no channels to fill: \"pad\" behind it fills all input channels of the next physical layer; give it fewer channels, or raise the layer's shots"
+            )));
+        }
+        Ok((Scale::new(self.width, wanted, self.spread(place), self.backend).into(), wanted))
     }
 
     fn physical(&self, place: usize, config: &PhysicalConfig) -> Result<(Stage, usize), Error> {
@@ -397,10 +394,16 @@ impl Assembly<'_> {
                 "stage {place} of `network`, \"skip\", skips {over} stages, but only {to} come before it"
             ))
         })?;
-        if self.entering[from] != self.width {
+        let (width, layout) = self.entering[from];
+        if width != self.width {
             return Err(Error::Usage(format!(
-                "stage {place} of `network`, \"skip\", adds {} channels to {}; both ends must have the same width",
-                self.entering[from], self.width
+                "stage {place} of `network`, \"skip\", adds {width} channels to {}; both ends must have the same width",
+                self.width
+            )));
+        }
+        if let Some((start, end)) = layout.differs_from(self.layout) {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network`, \"skip\", adds {start} to {end}; both ends must have the same rows, columns and channels"
             )));
         }
         self.skips.push(Skip { from, to });

@@ -56,18 +56,23 @@ fn regularised(recipe: &Recipe) -> Vec<(usize, &str)> {
     // A skip is not a stage of the built network.
     let stages = recipe.network.iter().filter(|stage| !matches!(stage, StageConfig::Skip(_)));
     let mixing = stages.enumerate().filter_map(|(place, stage)| match stage {
-        StageConfig::Physical(config) => Some((place, Some(config.device.get_ref().as_str()))),
-        StageConfig::Linear(_) => Some((place, None)),
+        StageConfig::Physical(config) => {
+            let is_shared = config.shared && config.shots > 1;
+            Some((place, Some(config.device.get_ref().as_str()), is_shared))
+        }
+        StageConfig::Linear(_) => Some((place, None, false)),
+        StageConfig::Convolution(_) => Some((place, None, true)),
         _ => None,
     });
-    let is_meant = |number: usize, place: &usize| match &bean.stages {
-        None => number > 0,
+    // By default as an assembly chooses them: not the first, and none that plays or sums window by window.
+    let is_meant = |number: usize, place: &usize, is_shared: bool| match &bean.stages {
+        None => number > 0 && !is_shared,
         Some(named) => named.contains(place),
     };
     mixing
         .enumerate()
-        .filter(|(number, (place, _))| is_meant(*number, place))
-        .filter_map(|(_, (place, device))| Some((place, device?)))
+        .filter(|(number, (place, _, is_shared))| is_meant(*number, place, *is_shared))
+        .filter_map(|(_, (place, device, _))| Some((place, device?)))
         .collect()
 }
 

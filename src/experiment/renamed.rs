@@ -40,6 +40,19 @@ impl PhysicalLayer for Renamed {
         self.layer.measure_each(inputs, parameters, outputs)
     }
 
+    fn measure_settings(
+        &mut self,
+        inputs: &DMatrix<f32>,
+        settings: &DMatrix<f32>,
+        outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        self.layer.measure_settings(inputs, settings, outputs)
+    }
+
+    fn plays_settings_at_once(&self) -> bool {
+        self.layer.plays_settings_at_once()
+    }
+
     fn usage(&self) -> Usage {
         self.layer.usage()
     }

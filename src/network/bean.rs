@@ -42,8 +42,8 @@ pub struct BeanConfig {
     /// γ: sharpness of a = |tanh(γw)|.
     #[serde(default = "one", deserialize_with = "validate::positive")]
     pub gamma: f64,
-    /// Indices (from zero) of the stages whose inputs are regularised; by default all physical and digital layers except the
-    /// first.
+    /// Indices (from zero) of the stages whose inputs are regularised; by default all `linear` stages and
+    /// physical layers except the first layer, and without layers whose shots share their parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<Vec<usize>>,
 }

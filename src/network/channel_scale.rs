@@ -3,26 +3,27 @@
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    BatchPosition, Cotangents, DigitalStage, Scale, StageTensors, StageTensorsMut, Wanted,
+    BatchPosition, Cotangents, DigitalStage, ImageShape, Scale, StageTensors, StageTensorsMut,
+    Wanted,
 };
 
 /// [`Scale`] of each channel of an image: the same scale and offset, mean and deviation at all pixels.
 pub struct ChannelScale {
     of_pixel: Scale,
-    channels: usize,
+    image: ImageShape,
 }
 
 impl ChannelScale {
-    /// For images of `channels` channels. With `spread`, outputs start with zero mean and that standard deviation;
-    /// without, they start equal to the inputs.
+    /// For images of the shape `image`. With `spread`, outputs start with zero mean and that standard deviation; without,
+    /// they start equal to the inputs.
     #[must_use]
-    pub fn new(channels: usize, spread: Option<f32>, device: &Device) -> Self {
-        Self { of_pixel: Scale::new(channels, channels, spread, device), channels }
+    pub fn new(image: ImageShape, spread: Option<f32>, device: &Device) -> Self {
+        Self { of_pixel: Scale::new(image.channels, image.channels, spread, device), image }
     }
 
     /// `x` `[batch, pixels · channels]` as `[batch · pixels, channels]`.
     fn pixels(&self, x: Tensor<2>) -> Tensor<2> {
-        x.reshape([-1, self.channels as i32])
+        x.reshape([-1, self.image.channels as i32])
     }
 }
 
@@ -57,5 +58,9 @@ impl DigitalStage for ChannelScale {
 
     fn initialise(&mut self, x: &Tensor<2>) {
         self.of_pixel.initialise(&self.pixels(x.clone()));
+    }
+
+    fn multiply_adds(&self) -> u64 {
+        self.image.width() as u64
     }
 }

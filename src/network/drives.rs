@@ -1,4 +1,4 @@
-//! Between the values of a physical stage's samples and the drives of its shots.
+//! Converts the values of a physical stage's samples to the drives of its shots, and cotangents of drives back.
 //!
 //! A stage has samples `[batch, shots · width]`; its device gets shots `[shots · batch, width]`, all samples of the first
 //! shot before those of the second. On the CPU both directions are one pass over the values.
@@ -164,6 +164,7 @@ mod tests {
         let rows =
             |x: Tensor<2>| x.reshape([batch, shots, 3]).swap_dims(0, 1).reshape([shots * batch, 3]);
         let same = |found: Tensor<2>, expected: Tensor<2>| {
+            assert_eq!(found.dims(), expected.dims());
             for (found, expected) in to_vec(found).into_iter().zip(to_vec(expected)) {
                 assert!((found - expected).abs() < 1e-6, "{found} and {expected}");
             }

@@ -51,7 +51,11 @@ impl Pool {
                 for (window, largest) in pairs {
                     for pixel in window.chunks(channels) {
                         let pairs = largest.iter_mut().zip(pixel);
-                        pairs.for_each(|(largest, &value)| *largest = largest.max(value));
+                        pairs.for_each(|(largest, &value)| {
+                            if value > *largest || value.is_nan() {
+                                *largest = value;
+                            }
+                        });
                     }
                 }
             },

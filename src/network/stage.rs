@@ -119,12 +119,11 @@ impl Stage {
         }
     }
 
-    /// Whether weights lead from each of its inputs to its outputs, for a regulariser: a stage with one matrix, or a
-    /// physical one in which no setting serves several shots.
+    /// Whether [`outgoing`](Self::outgoing) gives weights for a regulariser.
     #[must_use]
     pub fn has_outgoing(&self) -> bool {
         match self {
-            Self::Physical(stage) => !stage.shares_settings(),
+            Self::Physical(_) => true,
             Self::Digital(stage) => stage.matrix().is_some(),
         }
     }
@@ -139,7 +138,7 @@ impl Stage {
     }
 
     /// Weights from the input to the output at `point`: the stage's matrix, or the twin's mean Jacobian over the batch;
-    /// `None` for a stage that does not mix.
+    /// `None` for a stage without a matrix, such as a convolution. The Jacobian takes a product for each reading of each shot.
     #[must_use]
     pub fn outgoing(&self, point: Point, laboratory: &Laboratory) -> Option<Outgoing> {
         match self {

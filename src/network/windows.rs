@@ -37,14 +37,17 @@ pub struct Motion {
 }
 
 impl Motion {
-    /// Windows down and across that fit into an image of the size `image` with its padding; `None` if not one does, or if
+    /// Windows down and across that fit into an image of the size `image` with its padding; `None` if none does, or if
     /// a window can lie in the padding alone.
     #[must_use]
     pub fn counts(self, image: ImageSize) -> Option<ImageSize> {
         let Self { window, stride, padding } = self;
         let fitting = |size: usize, window: usize, stride: usize, padding: usize| {
-            let room = (size + 2 * padding).checked_sub(window)?;
-            (padding < window).then(|| room / stride.max(1) + 1)
+            if padding >= window {
+                return None;
+            }
+            let padded = padding.checked_mul(2)?.checked_add(size)?;
+            Some(padded.checked_sub(window)? / stride.max(1) + 1)
         };
         Some(ImageSize {
             rows: fitting(image.rows, window.rows, stride.rows, padding.rows)?,
@@ -65,9 +68,10 @@ pub struct Windows {
 
 /// Indices of values for backends that gather.
 struct Tables {
-    /// Value of the image for each value of each window; the image's width for a zero.
+    /// For each value of the windows, the index of its value in the image; behind the image there is a zero.
     of_windows: Tensor<1, Int>,
-    /// Values of the windows for each value of the image, `most` of them; the windows' width for none.
+    /// For each value of the image, the indices of the values of windows that read it, filled up to `most` with an index
+    /// behind the windows, where there is a zero.
     of_image: Tensor<1, Int>,
     /// Most windows that read one value.
     most: usize,
@@ -75,7 +79,7 @@ struct Tables {
 
 impl Windows {
     /// The windows of `image` that fit into it with its padding: rows and columns that are left over at its end are not
-    /// read. `None` as of [`Motion::counts`].
+    /// read. `None` where [`Motion::counts`] is.
     #[must_use]
     pub fn new(image: ImageShape, motion: Motion, device: &Device) -> Option<Self> {
         let counts = motion.counts(image.size)?;

@@ -63,21 +63,19 @@ impl FeedbackAlignment {
 
     /// The matrices; `None` where no stage below is trained.
     fn draw(&self, network: &Network, trace: &Trace) -> Vec<Option<Tensor<2>>> {
-        let mut matrices = feedback_matrices(self.seed, self.config.scale, network, trace);
-        if let Some(lowest) = network.lowest_trained(0..network.stages.len()) {
-            matrices[..=lowest].fill(None);
-        }
-        matrices
+        let first = network.lowest_trained(0..network.stages.len()).map_or(0, |lowest| lowest + 1);
+        feedback_matrices(self.seed, self.config.scale, network, trace, first)
     }
 }
 
-/// A fixed random matrix `[width out, width in]` of every stage that mixes, drawn from `seed`, with a standard
+/// A fixed random matrix `[width out, width in]` of every stage from `first` on that mixes, drawn from `seed`, with a standard
 /// deviation of `scale` / √(width out).
 pub(super) fn feedback_matrices(
     seed: u64,
     scale: f64,
     network: &Network,
     trace: &Trace,
+    first: usize,
 ) -> Vec<Option<Tensor<2>>> {
     let values = trace.inputs.iter().zip(&trace.outputs);
     let stages = network.stages.iter().zip(values).enumerate();
@@ -86,7 +84,8 @@ pub(super) fn feedback_matrices(
             let shape = [y.dims()[1], x.dims()[1]];
             let deviation = scale / (shape[0] as f64).sqrt();
             let purpose = format!("feedback of stage {place}");
-            stage.mixes().then(|| fixed_random(seed, &purpose, shape, deviation, &x.device()))
+            (place >= first && stage.mixes())
+                .then(|| fixed_random(seed, &purpose, shape, deviation, &x.device()))
         })
         .collect()
 }

@@ -140,7 +140,7 @@ impl LearnedPlasticity {
         let ForwardPass { trace, cotangent, .. } = pass;
         let (seed, scale) = (self.seed, self.config.scale);
         let matrices =
-            self.matrices.get_or_insert_with(|| feedback_matrices(seed, scale, network, trace));
+            self.matrices.get_or_insert_with(|| feedback_matrices(seed, scale, network, trace, 0));
         let samples = cotangent.dims()[0] as f32;
         let mut signals = vec![None; network.stages.len()];
         let flat =

@@ -48,7 +48,7 @@ struct Arguments {
     /// Training steps.
     #[arg(long, default_value_t = 600)]
     steps: u64,
-    /// What is trained.
+    /// The network.
     #[arg(long, value_enum, default_value_t = Architecture::Perceptron)]
     network: Architecture,
     /// Images a step.
@@ -59,7 +59,7 @@ struct Arguments {
     learning_rate: f64,
 }
 
-/// What is trained.
+/// A network.
 #[derive(Clone, Copy, ValueEnum)]
 enum Architecture {
     /// 784, 128, 64 and 10 units.

@@ -9,8 +9,10 @@ use super::NeuralTwinConfig;
 use crate::activation::activate_on_cpu;
 use crate::bridge::{from_vec, to_vec};
 
-/// Shots of a task: the sums over tasks have the same bits on any number of threads.
+/// Fewest shots of a task, and most tasks of a step: they depend on the step's shots alone, so that sums over tasks have
+/// the same bits on any number of threads.
 const ROWS: usize = 64;
+const MOST_TASKS: usize = 64;
 
 /// Weights of a perceptron, row by row, and what its size says.
 struct Weights<'a> {
@@ -58,13 +60,14 @@ pub(super) fn learn(
     };
     let [inputs, parameters, readings] = [inputs, parameters, readings].map(to_vec);
     let scale = 2.0 / (shots * n_outputs) as f32;
-    let tasks: Vec<usize> = (0..shots).step_by(ROWS).collect();
+    let rows_a_task = ROWS.max(shots.div_ceil(MOST_TASKS));
+    let tasks: Vec<usize> = (0..shots).step_by(rows_a_task).collect();
     let parts: Vec<(f32, Vec<Vec<f32>>)> = tasks
         .into_par_iter()
         .map_init(
-            || Scratch::new(config, n_outputs),
+            || Scratch::new(config, n_outputs, rows_a_task),
             |scratch, first| {
-                let rows = first..(first + ROWS).min(shots);
+                let rows = first..(first + rows_a_task).min(shots);
                 let of = |values, width| &(values as &[f32])[rows.start * width..rows.end * width];
                 let rows = Rows {
                     inputs: of(&inputs, n_inputs),
@@ -89,9 +92,9 @@ pub(super) fn learn(
 }
 
 impl Scratch {
-    fn new(config: &NeuralTwinConfig, outputs: usize) -> Self {
-        let layer = || vec![0.0; ROWS * config.width];
-        let widest = vec![0.0; ROWS * config.width.max(outputs)];
+    fn new(config: &NeuralTwinConfig, outputs: usize, rows: usize) -> Self {
+        let layer = || vec![0.0; rows * config.width];
+        let widest = vec![0.0; rows * config.width.max(outputs)];
         Self {
             activations: (0..config.depth).map(|_| layer()).collect(),
             slopes: (0..config.depth).map(|_| layer()).collect(),

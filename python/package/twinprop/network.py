@@ -60,7 +60,8 @@ class Network:
     Stages without options are `"encode"`, `"scale"`, `"channel_scale"`, `"relu"`, `"tanh"`, `"wire"`, `"spike_counts"` and
     `"readout"`; others are `{"linear": {"outputs": 10}}`, `{"dropout": {"rate": 0.1}}`, `{"softplus": {"beta": 5.0}}`,
     `{"convolution": {"channels": 8, "size": 3}}`, `{"pool": {"size": 2}}`, `{"pad": …}`, `{"slice": …}`, `{"skip": …}`,
-    `{"jitter": …}` and `{"patches": …}`.
+    `{"jitter": …}` and `{"patches": …}`. Those of images (`patches`, `convolution`, `pool`, `channel_scale`) need data that
+    are images, such as a recipe's; arrays of features are none.
 
     >>> import twinprop as tp
     >>> lab = tp.simulate("pendula", count=3)

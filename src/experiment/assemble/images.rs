@@ -12,8 +12,8 @@ impl Assembly<'_> {
     /// The image that enters the stage at `place`.
     fn image(&self, place: usize, kind: &str) -> Result<ImageShape, Error> {
         self.layout.image.ok_or_else(|| {
-            let why = if place > 0 {
-                "the values before it do not lie in rows and columns; put it behind an image of the data, a convolution, a pool, or \"patches\" with a physical layer of one shot a patch"
+            let why = if self.was_image {
+                "the values before it no longer lie in rows and columns; put it behind an image of the data, a convolution, a pool, or \"patches\" with a physical layer of one shot a patch"
             } else if self.split.image.is_some() {
                 "it reads pixels, and data.view replaces them; leave out one of the two"
             } else {
@@ -26,6 +26,12 @@ impl Assembly<'_> {
     /// The windows that the stage at `place` reads.
     fn windows(&self, place: usize, kind: &str, motion: Motion) -> Result<Windows, Error> {
         let image = self.image(place, kind)?;
+        let pixels = self.units.chunks(image.channels);
+        if pixels.clone().any(|pixel| *pixel != self.units[..image.channels]) {
+            return Err(Error::Usage(format!(
+                "stage {place} of `network`, \"{kind}\": pixels have different units, as those of a range far from zero; put \"encode\" before it"
+            )));
+        }
         Windows::new(image, motion, self.backend).ok_or_else(|| {
             let (ImageSize { rows, columns }, window) = (image.size, motion.window);
             let advice = if motion.padding.rows < window.rows.min(window.columns) {
@@ -50,8 +56,12 @@ impl Assembly<'_> {
         let (height, width) = (config.height, config.width);
         let padded = |size: usize, patch: usize| (size + 2 * config.padding).is_multiple_of(patch);
         if config.stride.is_none() && !(padded(rows, height) && padded(columns, width)) {
+            let padding = match config.padding {
+                0 => String::new(),
+                padding => format!(" with a padding of {padding}"),
+            };
             return Err(Error::Usage(format!(
-                "stage {place} of `network`, \"patches\": an image of {rows} × {columns} pixels cannot be cut into patches of {height} × {width}; choose other patches, or give a `stride`, with which pixels may be left over"
+                "stage {place} of `network`, \"patches\": an image of {rows} × {columns} pixels{padding} cannot be cut into patches of {height} × {width}; choose other patches, or give a `stride`, with which pixels may be left over"
             )));
         }
         let width = windows.width();
@@ -76,8 +86,8 @@ impl Assembly<'_> {
     }
 
     pub(super) fn channel_scale(&self, place: usize) -> Result<(Stage, usize), Error> {
-        let ImageShape { channels, .. } = self.image(place, "channel_scale")?;
-        let stage = ChannelScale::new(channels, self.spread(place), self.backend);
+        let image = self.image(place, "channel_scale")?;
+        let stage = ChannelScale::new(image, self.spread(place), self.backend);
         Ok((stage.into(), self.width))
     }
 }

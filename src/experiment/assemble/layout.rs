@@ -40,6 +40,10 @@ impl Layout {
                 let size = self.patches.filter(|patches| patches.pixels() == config.shots);
                 image(size, width_out / config.shots)
             }
+            StageConfig::SpikeCounts => {
+                let size = self.image.map(|image| image.size);
+                image(size, size.map_or(0, |size| width_out / size.pixels()))
+            }
             StageConfig::Pad(PadConfig { runs, .. }) => {
                 let patches = self.patches.filter(|patches| patches.pixels() == *runs);
                 Self { image: None, patches }
@@ -58,6 +62,18 @@ impl Layout {
             | StageConfig::Skip(_) => self,
             _ => Self::default(),
         }
+    }
+
+    /// This layout and `other` in words, if both are images and differ, or both are patches and do.
+    pub fn differs_from(self, other: Self) -> Option<(String, String)> {
+        let images = self.image.zip(other.image).filter(|(one, other)| one != other);
+        let image = |ImageShape { size: ImageSize { rows, columns }, channels }| {
+            format!("an image of {rows} × {columns} pixels of {channels} channels")
+        };
+        let patches = self.patches.zip(other.patches).filter(|(one, other)| one != other);
+        let grid = |ImageSize { rows, columns }| format!("{rows} × {columns} patches");
+        let images = images.map(|(one, other)| (image(one), image(other)));
+        images.or_else(|| patches.map(|(one, other)| (grid(one), grid(other))))
     }
 
     /// The number of patches, if `width` values give each of them the `inputs` of a shot.

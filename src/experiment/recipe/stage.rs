@@ -101,7 +101,8 @@ pub struct PatchesConfig {
         skip_serializing_if = "Option::is_none"
     )]
     pub stride: Option<usize>,
-    /// Pixels of zeros on each side of the image, fewer than a patch has.
+    /// Pixels of zeros on each side of the image, fewer than a patch has;
+    /// behind `encode` a zero is the middle of a drive's range.
     #[serde(default)]
     pub padding: usize,
 }
@@ -119,7 +120,8 @@ pub struct ConvolutionConfig {
     /// Pixels from a window to the next, down and across. Pixels that are left over at the end are not read.
     #[serde(default = "one", deserialize_with = "validate::count")]
     pub stride: usize,
-    /// Pixels of zeros on each side of the image, fewer than the window has.
+    /// Pixels of zeros on each side of the image, fewer than the window has;
+    /// behind `encode` a zero is the middle of a drive's range.
     #[serde(default)]
     pub padding: usize,
 }

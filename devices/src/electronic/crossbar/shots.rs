@@ -10,10 +10,14 @@ use crate::saturation::Saturation;
 /// Multiply-adds of a task: some tens of microseconds.
 const WORTH_A_TASK: usize = 1 << 20;
 
-/// Shots of a task for `matrix`: they depend on its size alone, so that sums over tasks have the same bits on any number
-/// of threads.
-fn shots_a_task(matrix: &DMatrix<f32>) -> usize {
-    (WORTH_A_TASK / matrix.len().max(1)).clamp(16, 1024)
+/// Most tasks, each of which has sums of the size of the matrix.
+const MOST_TASKS: usize = 64;
+
+/// Shots of a task for `matrix` and `shots` shots: they depend on these sizes alone, so that sums over tasks have the same
+/// bits on any number of threads.
+fn shots_a_task(matrix: &DMatrix<f32>, shots: usize) -> usize {
+    let worth = (WORTH_A_TASK / matrix.len().max(1)).clamp(16, 1024);
+    worth.max(shots.div_ceil(MOST_TASKS))
 }
 
 /// y = M x for every shot, with M `[outputs × inputs]`; `finish` gets the readings of each task.
@@ -23,7 +27,7 @@ pub(super) fn read(
     outputs: &mut DMatrix<f32>,
     finish: impl Fn(&mut [f32]) + Sync,
 ) {
-    let ((rows, columns), shots) = (matrix.shape(), shots_a_task(matrix));
+    let ((rows, columns), shots) = (matrix.shape(), shots_a_task(matrix, inputs.ncols()));
     let readings = outputs.as_mut_slice().par_chunks_mut(shots * rows);
     readings.zip(inputs.as_slice().par_chunks(shots * columns)).for_each(|(readings, drives)| {
         multiply(readings, matrix.as_slice(), drives, rows, columns);
@@ -40,7 +44,7 @@ pub(super) fn pull_back(
     cotangents: &DMatrix<f32>,
     of_inputs: Option<&mut DMatrix<f32>>,
 ) -> DMatrix<f32> {
-    let ((rows, columns), shots) = (matrix.shape(), shots_a_task(matrix));
+    let ((rows, columns), shots) = (matrix.shape(), shots_a_task(matrix, inputs.ncols()));
     let pull_back =
         |drives: &[f32], readings: &[f32], cotangents: &[f32], of: Option<&mut [f32]>| {
             let mut open = cotangents.to_vec();
