@@ -13,7 +13,8 @@ pub struct ImageSize {
 
 impl ImageSize {
     /// As many rows as columns.
-    pub(crate) fn square(side: usize) -> Self {
+    #[must_use]
+    pub fn square(side: usize) -> Self {
         Self { rows: side, columns: side }
     }
 

@@ -2,19 +2,18 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::linear::random_weights;
 use super::{
-    BatchPosition, Cotangents, DigitalStage, StageSeed, StageTensors, StageTensorsMut, Wanted,
-    Windows,
+    BatchPosition, Cotangents, DigitalStage, Linear, StageSeed, StageTensors, StageTensorsMut,
+    Wanted, Windows,
 };
 
-/// y_p = Wᵀ x_p + b at every window x_p of an image: the same weights everywhere, W `[cells of a window, channels out]`.
+/// y_p = Wᵀ x_p + b at every window x_p of an image: the same [`Linear`] layer everywhere, W `[cells of a window, channels
+/// out]`.
 ///
 /// The outputs are an image of a pixel a window.
 pub struct Convolution {
     windows: Windows,
-    weight: Tensor<2>,
-    bias: Tensor<2>,
+    of_window: Linear,
 }
 
 impl Convolution {
@@ -22,8 +21,8 @@ impl Convolution {
     /// window), drawn from `seed`, and the bias at zero.
     #[must_use]
     pub fn new(windows: Windows, channels: usize, seed: StageSeed, device: &Device) -> Self {
-        let weight = random_weights("convolution", [windows.cells(), channels], seed, device);
-        Self { windows, weight, bias: Tensor::zeros([1, channels], device) }
+        let shape = [windows.cells(), channels];
+        Self { windows, of_window: Linear::of_kind("convolution", shape, seed, device) }
     }
 
     /// The windows of `x`, `[batch · windows, cells]`.
@@ -37,9 +36,8 @@ impl DigitalStage for Convolution {
         "convolution"
     }
 
-    fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
-        let y = self.rows(x).matmul(self.weight.clone()) + self.bias.clone();
-        y.reshape([x.dims()[0] as i32, -1])
+    fn forward(&self, x: &Tensor<2>, position: Option<BatchPosition>) -> Tensor<2> {
+        self.of_window.forward(&self.rows(x), position).reshape([x.dims()[0] as i32, -1])
     }
 
     fn vjp(
@@ -47,18 +45,14 @@ impl DigitalStage for Convolution {
         x: &Tensor<2>,
         dy: Tensor<2>,
         wanted: Wanted,
-        _position: Option<BatchPosition>,
+        position: Option<BatchPosition>,
     ) -> Cotangents {
-        let dy = dy.reshape([-1, self.weight.dims()[1] as i32]);
-        let parameters = if wanted.parameters() {
-            vec![self.rows(x).transpose().matmul(dy.clone()), dy.clone().sum_dim(0)]
-        } else {
-            Vec::new()
-        };
-        let input = wanted.input().then(|| {
-            let windows = dy.matmul(self.weight.clone().transpose());
-            self.windows.pull_back(windows.reshape([x.dims()[0] as i32, -1]))
-        });
+        // A linear layer needs its input for the gradients of its weights only.
+        let rows = if wanted.parameters() { self.rows(x) } else { x.clone() };
+        let dy = dy.reshape([-1, self.of_window.outputs() as i32]);
+        let Cotangents { input, parameters } = self.of_window.vjp(&rows, dy, wanted, position);
+        let batch = x.dims()[0] as i32;
+        let input = input.map(|windows| self.windows.pull_back(windows.reshape([batch, -1])));
         Cotangents { input, parameters }
     }
 
@@ -67,17 +61,15 @@ impl DigitalStage for Convolution {
     }
 
     fn tensors(&self) -> StageTensors<'_> {
-        let parameters = vec![("weight", &self.weight), ("bias", &self.bias)];
-        StageTensors { parameters, constants: Vec::new() }
+        self.of_window.tensors()
     }
 
     fn tensors_mut(&mut self) -> StageTensorsMut<'_> {
-        let parameters = vec![&mut self.weight, &mut self.bias];
-        StageTensorsMut { parameters, constants: Vec::new() }
+        self.of_window.tensors_mut()
     }
 
     fn multiply_adds(&self) -> u64 {
-        (self.windows.width() * self.weight.dims()[1]) as u64
+        self.windows.counts().pixels() as u64 * self.of_window.multiply_adds()
     }
 }
 
@@ -103,7 +95,7 @@ mod tests {
         let windows = Windows::new(image, motion, &device).unwrap();
         assert_eq!(windows.counts(), ImageSize { rows: 3, columns: 6 });
         let stage = Convolution::new(windows, 4, StageSeed { seed: 1, place: 0 }, &device);
-        let weights = to_vec(stage.weight.clone());
+        let weights = to_vec(stage.tensors().parameters[0].1.clone());
         let values: Vec<f32> = (0..2 * 90).map(|i| (0.37 * i as f32).sin()).collect();
         let found = to_vec(stage.forward(&from_vec(values.clone(), [2, 90], &device), None));
         let mut largest = 0.0_f32;

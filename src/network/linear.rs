@@ -21,25 +21,30 @@ impl Linear {
     /// `seed`, and the bias at zero.
     #[must_use]
     pub fn new(width_in: usize, width_out: usize, seed: StageSeed, device: &Device) -> Self {
+        Self::of_kind("linear", [width_in, width_out], seed, device)
+    }
+
+    /// The same in a stage of the kind `kind`, which has random numbers of its own.
+    pub(super) fn of_kind(
+        kind: &str,
+        shape: [usize; 2],
+        StageSeed { seed, place }: StageSeed,
+        device: &Device,
+    ) -> Self {
+        let random = &mut random::stream(seed, &format!("{kind} {place}"));
+        let deviation = (shape[0] as f32).sqrt().recip();
+        let weights = (0..shape[0] * shape[1])
+            .map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, random));
         Self {
-            weight: random_weights("linear", [width_in, width_out], seed, device),
-            bias: Tensor::zeros([1, width_out], device),
+            weight: from_vec(weights.collect(), shape, device),
+            bias: Tensor::zeros([1, shape[1]], device),
         }
     }
-}
 
-/// Weights `[width in, width out]` of a stage of kind `kind`: normal with a standard deviation of 1/√(width in).
-pub(super) fn random_weights(
-    kind: &str,
-    shape: [usize; 2],
-    StageSeed { seed, place }: StageSeed,
-    device: &Device,
-) -> Tensor<2> {
-    let random = &mut random::stream(seed, &format!("{kind} {place}"));
-    let deviation = (shape[0] as f32).sqrt().recip();
-    let weights = (0..shape[0] * shape[1])
-        .map(|_| deviation * Distribution::<f32>::sample(&StandardNormal, random));
-    from_vec(weights.collect(), shape, device)
+    /// Number of outputs.
+    pub(super) fn outputs(&self) -> usize {
+        self.weight.dims()[1]
+    }
 }
 
 impl DigitalStage for Linear {

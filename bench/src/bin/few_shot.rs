@@ -229,15 +229,15 @@ fn device() -> Device {
 
 /// LeNet-5 up to its linear layers: 28 × 28 pixels → 400 values.
 fn convolutions(seed: u64, device: &Device) -> Network {
-    let square = |side| ImageSize { rows: side, columns: side };
     let mut network = Network::new(Vec::new());
     for (place, (side, channels, padding, outputs)) in
         [(28, 1, 2, 6), (14, 6, 0, 16)].into_iter().enumerate()
     {
         let windows = |side, channels, window, stride, padding| {
-            let motion =
-                Motion { window: square(window), stride: square(stride), padding: square(padding) };
-            Windows::new(ImageShape { size: square(side), channels }, motion, device)
+            let [size, window, stride, padding] =
+                [side, window, stride, padding].map(ImageSize::square);
+            let motion = Motion { window, stride, padding };
+            Windows::new(ImageShape { size, channels }, motion, device)
         };
         let kernel = windows(side, channels, 5, 1, padding).expect("a window fits");
         let pooled = windows(kernel.counts().rows, outputs, 2, 2, 0).expect("a window fits");

@@ -161,7 +161,7 @@ impl Linearised for LinearisedOnCpu {
 }
 
 /// y ← y + x.
-fn add(y: &mut [f32], x: &[f32]) {
+pub(super) fn add(y: &mut [f32], x: &[f32]) {
     vectorised(
         #[inline(always)]
         || y.iter_mut().zip(x).for_each(|(y, x)| *y += x),

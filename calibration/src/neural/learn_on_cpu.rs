@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use twinprop_devices::{add_outer, multiply, vectorised};
 
 use super::NeuralTwinConfig;
+use super::cpu::add;
 use crate::activation::activate_on_cpu;
 use crate::bridge::{from_vec, to_vec};
 
@@ -186,12 +187,4 @@ impl Weights<'_> {
     fn adds(&self, layer: usize) -> bool {
         self.config.residual && layer + 1 < self.config.depth
     }
-}
-
-/// y ← y + x.
-fn add(y: &mut [f32], x: &[f32]) {
-    vectorised(
-        #[inline(always)]
-        || y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
-    );
 }

@@ -10,7 +10,7 @@ use super::mesh::{Mesh, MeshSlopes};
 use super::stack::{CoherentStack, OfMeshes};
 use crate::LinearisedEquation;
 use crate::elementary::vectorised;
-use crate::matrix_product::{multiply, multiply_transposed};
+use crate::matrix_product::{add_outer, multiply};
 
 /// Shots that a worker plays at a time: their fields stay in the cache.
 const SHOTS_A_TASK: usize = 64;
@@ -307,14 +307,14 @@ impl Pass {
         let of_matrices = sums.matrices.chunks_exact_mut(rows * rows);
         for (number, (mesh, of_matrix)) in meshes.iter().zip(of_matrices).enumerate().rev() {
             if number == 0 {
-                multiply_transposed(of_matrix, pull, inputs, rows, 0);
+                add_outer(of_matrix, pull, inputs, rows, rows);
                 multiply(of_inputs, &mesh.transpose, pull, rows, rows);
                 break;
             }
             let before = behind[number - 1];
             active.copy_from_slice(before);
             stack.activate(active);
-            multiply_transposed(of_matrix, pull, active, rows, 0);
+            add_outer(of_matrix, pull, active, rows, rows);
             multiply(active, &mesh.transpose, pull, rows, rows);
             pull.copy_from_slice(active);
             vectorised(
