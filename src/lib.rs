@@ -61,7 +61,7 @@
 //!
 //! `cli` (default) is the command line with its terminal display, `png` (default) writes figures as PNG beside
 //! SVG, `serial` (default) opens serial ports. `nir` reads and writes spiking networks as NIR files, and needs the C library
-//! HDF5. `ndarray`, `wgpu`, `vulkan` and `remote` are further backends.
+//! HDF5. `ndarray`, `wgpu`, `vulkan`, `cuda` and `remote` are further backends.
 
 #![warn(
     clippy::print_stdout,

@@ -10,25 +10,12 @@ import sys
 import torch
 from torch.nn.functional import cross_entropy
 
+from spike import SLOPE, Spike
 from timed import answer, compiled
 
 LINES, NEURONS, CLASSES, BATCH, STEPS = 700, 700, 20, 64, 100
 DENSITY, START = 0.05, 0.105
-TAU_M, TAU_S, SLOPE = 20.0, 5.0, 10.0
-
-
-class Spike(torch.autograd.Function):
-    """A step at 0 with the derivative 1 / (1 + SLOPE |u|)²."""
-
-    @staticmethod
-    def forward(context, u):
-        context.save_for_backward(u)
-        return (u > 0).to(u.dtype)
-
-    @staticmethod
-    def backward(context, of):
-        (u,) = context.saved_tensors
-        return of / (1 + SLOPE * u.abs()) ** 2
+TAU_M, TAU_S = 20.0, 5.0
 
 
 def uniform(*shape):

@@ -6,6 +6,7 @@
 mod device_clock;
 mod device_play;
 mod fit;
+mod layers;
 mod limit;
 mod pat_steps;
 mod peer;
@@ -35,6 +36,7 @@ use twinprop::training::{Awake, TrainingConfig, Unobserved};
 pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
 pub use fit::Fit;
+pub use layers::{KINDS, Layers};
 pub use limit::{Machine, Work};
 pub use pat_steps::{PAT_STEPS, PatStep};
 pub use peer::{Peer, in_turns, steps_in_turns, vjps_in_turns};
@@ -212,31 +214,6 @@ pub fn mnist_oscillators() -> Step {
     Step::new(with_equations(on_noise(MNIST_OSCILLATORS, 196, &Backend::Flex).1))
 }
 
-/// A step of `layers` layers of `count` coupled oscillators, at least ten, on images of noise. All layers are on one
-/// device, which is noisy on `flex` and noiseless on other backends, so that these can simulate it.
-///
-/// # Panics
-/// If the network cannot be built, or the temporary folder cannot be written.
-#[must_use]
-pub fn oscillator_layers(count: usize, layers: usize, backend: &Backend) -> Step {
-    let layer = r#"{ physical = { device = "oscillators", start = 0.005 } }, "#.repeat(layers);
-    let noise = if *backend == Backend::Flex { 0.000625 } else { 0.0 };
-    let recipe = format!(
-        r#"
-network = ["wire", {layer} {{ slice = {{ from = 0, count = 10 }} }}, "readout"]
-[data]
-source = {{ csv = {{ path = "noise.csv" }} }}
-[devices.oscillators.model.oscillators]
-count = {count}
-largest_angle = 16.0
-largest_parameter = 8.0
-[devices.oscillators.imperfections]
-input_noise = {noise}
-"#
-    );
-    Step::new(with_equations(on_noise(&recipe, count, backend).1))
-}
-
 /// The network of `experiments/mnist-stack.toml`.
 const MNIST_STACK: &str = r#"
 network = ["wire", { physical = { device = "stack", haar = true } }, { slice = { count = 10 } }]
@@ -386,9 +363,20 @@ pub fn predictive_coding(config: PredictiveCodingConfig) -> Step {
 /// `recipe` and its experiment on 210 images of noise in ten classes; 160 of them, five batches of 32, are the
 /// training set.
 fn on_noise(recipe: &str, pixels: usize, backend: &Backend) -> (Recipe, Experiment) {
+    on_pixels(recipe, pixels, |noise| noise, backend)
+}
+
+/// The same with `value` of the noise, which is from 0 to 1, as pixels.
+fn on_pixels(
+    recipe: &str,
+    pixels: usize,
+    value: impl Fn(f32) -> f32,
+    backend: &Backend,
+) -> (Recipe, Experiment) {
     let folder = std::env::temp_dir().join(format!("twinprop-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
-    let pixel = |image: usize, pixel: usize| 0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin();
+    let pixel =
+        |image: usize, pixel: usize| value(0.5 + 0.5 * ((image * 131 + pixel * 17) as f32).sin());
     let mut images: String =
         (0..pixels).map(|pixel| format!("p{pixel},")).collect::<String>() + "label\n";
     for image in 0..210 {

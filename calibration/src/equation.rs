@@ -16,7 +16,7 @@ use crate::moments::deviations_above;
 use crate::spiking::{save_slope, with_gradient};
 use crate::state::State;
 use crate::store::save_constants;
-use crate::tensors::{TensorEquation, by_setting, in_tensors};
+use crate::tensors::{TensorEquation, in_tensors};
 use crate::twin::{DigitalTwin, Learner, Linearised};
 use twinprop_devices::shots::ShotRun;
 
@@ -71,7 +71,7 @@ impl DigitalTwin for EquationTwin {
     fn predict(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let device = x.device();
         if let Some(tensors) = self.tensors(&device) {
-            return tensors.respond_by_setting(&x, &theta);
+            return tensors.respond(x, theta);
         }
         let bins = self.interface().outputs.len();
         let (x, settings) = (to_matrix(x), settings(theta));
@@ -103,12 +103,7 @@ impl DigitalTwin for EquationTwin {
     ) -> (Tensor<2>, Tensor<2>) {
         let (device, shape) = (x.device(), theta.dims());
         if let Some(tensors) = self.tensors(&device) {
-            let cotangents = by_setting(&y, &theta).zip(by_setting(&dy, &theta));
-            let groups = by_setting(&x, &theta).zip(cotangents);
-            let (dx, dtheta) = groups
-                .map(|((x, setting), ((y, _), (dy, _)))| tensors.linearise(x, setting).vjp(y, dy))
-                .unzip();
-            return (Tensor::cat(dx, 0), Tensor::cat(dtheta, 0));
+            return tensors.linearise(x, theta).vjp(y, dy);
         }
         let (x, settings) = (to_matrix(x), settings(theta));
         let (y, dy) = (used_readings(y, self.uses_readings()), to_matrix(dy));
@@ -143,11 +138,11 @@ impl DigitalTwin for EquationTwin {
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
         let (device, [settings, parameters]) = (x.device(), theta.dims());
-        if settings > 1 {
-            return None;
-        }
         if let Some(tensors) = self.tensors(&device) {
             return Some(tensors.linearise(x, theta));
+        }
+        if settings > 1 {
+            return None;
         }
         let (x, theta) = (to_matrix(x), DVector::from_vec(to_vec(theta)));
         let equation = self.equation.linearise(&x, &theta)?;

@@ -125,7 +125,7 @@ pub use refine::{Refiner, ReplayBuffer};
 pub use remote::{RemoteModel, RemoteTwin};
 pub use spiking::{SpikeTrainConfig, SurrogateConfig};
 pub use temporal::{TemporalTwin, TemporalTwinConfig};
-pub use tensors::{TensorEquation, in_tensors};
+pub use tensors::{TensorEquation, in_tensors, in_tensors_of};
 pub use twin::{DigitalTwin, Learner, Linearised, at_point};
 pub use twin_config::{FitProgress, FitSummary, Fitting, TwinConfig};
 pub use twinprop_devices::{ShotRun, Shots};

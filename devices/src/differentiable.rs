@@ -153,6 +153,14 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
 
 dyn_clone::clone_trait_object!(Differentiable);
 
+impl dyn Differentiable {
+    /// A copy.
+    #[must_use]
+    pub fn boxed(&self) -> Box<dyn Differentiable> {
+        dyn_clone::clone_box(self)
+    }
+}
+
 /// A device's equation linearised at one point.
 pub trait LinearisedEquation: Send + Sync {
     /// [`Differentiable::vjp_at_readings`] at this point; the operands fit the interface. Without `input_cotangents` nobody

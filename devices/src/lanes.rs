@@ -217,6 +217,11 @@ impl<E: Equation> Simulation<E> {
         Self { equation, constants }
     }
 
+    /// The equation that the device obeys.
+    pub(crate) fn equation(&self) -> &E {
+        &self.equation
+    }
+
     /// The fewest blocks of a task for another core.
     fn blocks_a_task(&self) -> usize {
         (WORTH_A_TASK / (LANES as u64 * self.equation.multiply_adds()).max(1)).max(1) as usize

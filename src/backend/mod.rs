@@ -26,14 +26,20 @@ pub enum Backend {
     Ndarray,
     /// Any GPU through wgpu; needs the cargo feature `wgpu`.
     Wgpu,
+    /// An NVIDIA GPU through CUDA; needs the cargo feature `cuda`.
+    Cuda,
     /// The backend that `twinprop serve` serves on another machine, at this WebSocket address, such as
     /// `ws://gpu:3000`; needs the cargo feature `remote`.
     Remote(String),
 }
 
 impl Backend {
-    const LOCAL: [(&'static str, Self); 3] =
-        [("flex", Self::Flex), ("ndarray", Self::Ndarray), ("wgpu", Self::Wgpu)];
+    const LOCAL: [(&'static str, Self); 4] = [
+        ("flex", Self::Flex),
+        ("ndarray", Self::Ndarray),
+        ("wgpu", Self::Wgpu),
+        ("cuda", Self::Cuda),
+    ];
 
     /// Returns the burn device of this backend; connects to a remote one.
     ///
@@ -54,6 +60,15 @@ impl Backend {
                     ));
                 }
                 Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice))
+            }
+            #[cfg(feature = "cuda")]
+            Self::Cuda => {
+                if Device::enumerate(burn::tensor::DeviceType::Cuda).is_empty() {
+                    return Err(Error::Usage(
+                        "no NVIDIA GPU answers; install its driver and CUDA, or compute with option `backend` wgpu or flex".to_owned(),
+                    ));
+                }
+                Ok(Device::cuda(0))
             }
             #[cfg(feature = "remote")]
             Self::Remote(address) => remote::connect(address),
@@ -95,7 +110,7 @@ impl FromStr for Backend {
         let found = Self::LOCAL.into_iter().find(|(name, _)| *name == text);
         found.map(|(_, backend)| backend).ok_or_else(|| {
             format!(
-                "unknown backend `{text}`, expected flex, ndarray, wgpu or remote:ws://HOST:PORT"
+                "unknown backend `{text}`, expected flex, ndarray, wgpu, cuda or remote:ws://HOST:PORT"
             )
         })
     }

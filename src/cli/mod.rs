@@ -171,7 +171,7 @@ struct Settings {
     /// Seed of all random numbers, instead of the recipe's.
     #[arg(long)]
     seed: Option<u64>,
-    /// Compute backend of the twins: flex, ndarray, wgpu or remote:ws://HOST:PORT.
+    /// Compute backend of the twins: flex, ndarray, wgpu, cuda or remote:ws://HOST:PORT.
     #[arg(long, default_value = "flex")]
     backend: Backend,
     /// Folder for the results; by default the next free one under runs/.
@@ -206,7 +206,7 @@ impl Settings {
 /// Options of the commands that reopen a run.
 #[derive(Args)]
 struct Reopen {
-    /// Compute backend of the twins: flex, ndarray, wgpu or remote:ws://HOST:PORT.
+    /// Compute backend of the twins: flex, ndarray, wgpu, cuda or remote:ws://HOST:PORT.
     #[arg(long, default_value = "flex")]
     backend: Backend,
     /// Real device instead of the run's: TARGET, such as tcp://127.0.0.1:7777, or NAME=TARGET; repeatable.

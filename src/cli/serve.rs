@@ -9,7 +9,7 @@ use crate::{Backend, BackendServer, Error, outln};
 /// Arguments of `serve`.
 #[derive(Args)]
 pub struct Serve {
-    /// Backend to serve: flex, ndarray or wgpu.
+    /// Backend to serve: flex, ndarray, wgpu or cuda.
     #[arg(long, default_value = "flex")]
     backend: Backend,
     /// Address and port to listen on. Other machines reach 0.0.0.0 or a network address of this one, both of which

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use twinprop_calibration::{DigitalTwin, RangeMap, TwinConfig, in_tensors};
+use twinprop_calibration::tensors::TensorDevice;
+use twinprop_calibration::{DigitalTwin, TwinConfig};
 use twinprop_devices::recording::{Recorder, Recording};
 use twinprop_devices::rig::{self, Opened, RigOptions, ServedTwin};
 use twinprop_devices::{Differentiable, Interface, PhysicalLayer, SimulatedDevice, Usage};
@@ -20,7 +21,7 @@ use super::unopened::UnopenedDevice;
 use crate::Error;
 use crate::data::{Locator, SourceConfig, Split};
 use crate::loss::{Loss, LossConfig};
-use crate::network::{Instrument, Laboratory, Network, TensorDevice};
+use crate::network::{Instrument, Laboratory, Network};
 use crate::training::{Observer, Task, warn};
 
 /// A network with its devices and its data.
@@ -283,24 +284,22 @@ pub fn open(
             recordings.push(recorder.recording());
             device = Box::new(recorder);
         }
+        // A device that is recorded is played shot by shot.
+        let tensors = match (&exact, entry.simulated()) {
+            (Some(equation), Some(config)) if record.is_none() => {
+                TensorDevice::new(&**equation, &config.imperfections, seed, backend)
+            }
+            _ => None,
+        };
+        if let Some(tensors) = &tensors {
+            device = Box::new(tensors.clone());
+        }
         // A device of the calling program that was used since is as it is.
         let is_past = |usage: &Usage| entry.given && device.usage().shots > usage.shots;
         let usage = usages.and_then(|usages| usages.get(name));
         if let Some(usage) = usage.filter(|usage| !is_past(usage)) {
             device.resume(usage);
         }
-        // A device that is recorded, noisy or changed by use is played shot by shot.
-        let tensors = match (&exact, entry.simulated()) {
-            (Some(equation), Some(config))
-                if record.is_none() && config.imperfections.leave_the_equation() =>
-            {
-                in_tensors(&**equation, backend).map(|of_device| TensorDevice {
-                    equation: of_device,
-                    readings: RangeMap::normalising(&equation.interface().outputs, backend),
-                })
-            }
-            _ => None,
-        };
         let instrument = Instrument::new(name, device);
         let is_recording = entry.rig.is_some() && links.is_empty();
         let twin = match (given.twins.remove(name), served) {

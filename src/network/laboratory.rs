@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::thread;
 
 use twinprop_calibration::design::TaskDrives;
-use twinprop_calibration::{CalibrationError, DigitalTwin, EquationTwin, RangeMap, TensorEquation};
+use twinprop_calibration::tensors::TensorDevice;
+use twinprop_calibration::{CalibrationError, DigitalTwin, EquationTwin};
 use twinprop_devices::rig::Monitor;
 use twinprop_devices::{Boundary, Differentiable, PhysicalLayer, ShotCounter, Usage};
 
@@ -15,8 +16,8 @@ pub struct Instrument {
     pub name: String,
     /// The device behind its boundary, which clamps and counts.
     pub device: Boundary,
-    /// The equation in tensors of a simulated device without noise. The backend computes it, and the boundary only
-    /// counts.
+    /// The same device in tensors, if it is simulated on a backend that is not the CPU's: its shots stay there, and the
+    /// boundary only counts.
     pub tensors: Option<TensorDevice>,
     /// The digital twin; `None` before calibration.
     pub twin: Option<Arc<dyn DigitalTwin>>,
@@ -33,14 +34,6 @@ pub struct Instrument {
     pub links: Vec<Monitor>,
     /// Whether the device replays a recording.
     pub is_recording: bool,
-}
-
-/// A simulated device's own equation in tensors.
-pub struct TensorDevice {
-    /// The equation.
-    pub equation: Arc<dyn TensorEquation>,
-    /// Readings in range → [−1, 1].
-    pub readings: RangeMap,
 }
 
 /// All devices of a network. A stage names its device by the index here; stages that share a device play it in turn.

@@ -47,7 +47,7 @@ pub use digital::{
 pub use dropout::Dropout;
 pub use encode::Encode;
 pub use jitter::Jitter;
-pub use laboratory::{Instrument, Laboratory, TensorDevice};
+pub use laboratory::{Instrument, Laboratory};
 pub use linear::Linear;
 pub use modulate::Modulate;
 pub use pad::Pad;

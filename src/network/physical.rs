@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
 use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
 use twinprop_calibration::design::TaskDrives;
+use twinprop_calibration::tensors::{BatchCounts, TensorDevice};
 use twinprop_calibration::{DigitalTwin, Linearised, ShotRun, at_point};
 use twinprop_devices::{Boundary, BoundaryCounts, DeviceError, Interface, PhysicalLayer};
 
@@ -14,8 +15,7 @@ use super::noise::NoiseSource;
 use super::settings::Settings;
 use super::{
     BatchPosition, Cotangents, Instrument, Laboratory, Matrix, Outgoing, Passed, Point,
-    RangePenalty, ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, TensorDevice,
-    Wanted,
+    RangePenalty, ReadingUnits, Source, StageSeed, StageTensors, StageTensorsMut, Wanted,
 };
 
 /// `shots` shots of one device side by side: shot s gets slice s of the input, and its readings are slice s of the
@@ -186,25 +186,25 @@ impl Physical {
         at_point(twin, self.drives.within_range(x), self.settings.in_device_units())
     }
 
-    /// Computes the simulated device's own equation in tensors at the `drives` of `x` and the `settings`. Only counts
-    /// come back from the backend: of clamped drives and parameters, of readings in range, and of finite drives.
+    /// Plays the device in tensors at the `drives` of `x` and the `settings`. Only counts come back from the backend: of
+    /// clamped drives and parameters, of readings in range, of finite drives, and of cells of rasters that are none.
     fn play_in_tensors(
         &self,
-        TensorDevice { equation, readings: range }: &TensorDevice,
+        device: &TensorDevice,
         x: &Tensor<2>,
         drives: &Tensor<2>,
         settings: &Tensor<2>,
         boundary: &mut Boundary,
     ) -> Result<Passed, DeviceError> {
-        let readings = equation.respond_by_setting(drives, settings);
+        let readings = device.measure_tensors(drives.clone(), settings.clone());
+        let BatchCounts { inside, broken_cells } = device.counts(drives, &readings);
         let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
-        let inside = range.apply(readings.clone()).abs().lower_equal_scalar(1.0).int().sum();
         let finite = x.clone().is_finite().int().sum();
-        let counts = vec![beyond(x), beyond(self.settings.values()), inside, finite];
+        let counts = vec![beyond(x), beyond(self.settings.values()), inside, finite, broken_cells];
         let counts: Vec<i64> =
             Tensor::cat(counts, 0).try_into_vec_as().expect("the backend's device answers");
         let all = |values: &Tensor<2>| values.shape().num_elements() as i64;
-        if counts[2] != all(&readings) || counts[3] != all(x) {
+        if counts[2..] != [all(&readings), all(x), 0] {
             let unclamped = to_matrix(self.drives.unclamped(x));
             boundary.check(&unclamped, &to_matrix(readings.clone()))?;
         }

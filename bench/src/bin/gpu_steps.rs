@@ -1,20 +1,20 @@
-//! A step of physics-aware training of wide oscillator networks on a GPU, beside PyTorch on the same GPU.
+//! Steps of physics-aware training of noisy devices on a GPU, beside PyTorch on the same GPU.
 //!
-//! `cargo run --release -p twinprop-bench --features twinprop/wgpu --bin gpu_steps -- --python python3`. The first step
-//! includes the compilation of the kernels, and is printed separately.
+//! `cargo run --release -p twinprop-bench --features twinprop/cuda --bin gpu_steps -- --python python3`. The first step
+//! includes the compilation of the kernels, and is printed separately. The ratio is to the fastest of PyTorch's ways.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use twinprop::Backend;
-use twinprop_bench::{Outcome, Peer, Step, in_turns, oscillator_layers, run};
+use twinprop_bench::{KINDS, Layers, Outcome, Peer, Step, in_turns, run};
 
 /// Times training steps on a GPU beside PyTorch's.
 #[derive(Parser)]
 struct Arguments {
-    /// twinprop's backend.
-    #[arg(long, default_value_t = Backend::Wgpu)]
+    /// twinprop's backend: cuda or wgpu.
+    #[arg(long, default_value_t = Backend::Cuda)]
     backend: Backend,
     /// Python interpreter with PyTorch.
     #[arg(long, default_value = "python3")]
@@ -22,19 +22,46 @@ struct Arguments {
     /// PyTorch's device.
     #[arg(long, default_value = "cuda")]
     torch: String,
-    /// Oscillators per layer, comma-separated.
+    /// Kinds of devices, comma-separated; all by default.
+    #[arg(long, value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Oscillators in a layer, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "512,1024,2048,4096,8192")]
     counts: Vec<usize>,
-    /// Also compare with `torch.compile`.
-    #[arg(long)]
-    compiled: bool,
+    /// Samples in a batch, comma-separated.
+    #[arg(long, value_delimiter = ',', default_value = "32,512")]
+    batches: Vec<usize>,
+    /// PyTorch's ways, comma-separated.
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "eager,compiled,graph")]
+    ways: Vec<Way>,
+    /// Turns of each side.
+    #[arg(long, default_value_t = 3)]
+    turns: usize,
+}
+
+/// How PyTorch makes a step.
+#[derive(Clone, Copy, ValueEnum)]
+enum Way {
+    /// Operation by operation.
+    Eager,
+    /// Device and twin by `torch.compile`.
+    Compiled,
+    /// The whole step as a CUDA graph.
+    Graph,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Eager => "eager",
+            Self::Compiled => "compiled",
+            Self::Graph => "graph",
+        }
+    }
 }
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Turns of each side.
-const TURNS: usize = 3;
 
 /// Runs a step and waits until the backend has completed it.
 fn complete(step: &mut Step) -> Outcome<()> {
@@ -42,26 +69,56 @@ fn complete(step: &mut Step) -> Outcome<()> {
     step.finish()
 }
 
+/// A row of the table: `kind` of `count`, with `batch` samples.
+fn compare(arguments: &Arguments, kind: &str, count: usize, batch: usize) -> Outcome<()> {
+    let mut step = Layers { kind, count, layers: 1 }.step(&arguments.backend).on_batch(batch);
+    let start = Instant::now();
+    complete(&mut step)?;
+    let first = start.elapsed().as_secs_f64();
+    let (mut cells, mut best) = (String::new(), None);
+    for way in &arguments.ways {
+        let mut given =
+            vec![kind.to_owned(), count.to_string(), batch.to_string(), arguments.torch.clone()];
+        given.extend((way.name() != "eager").then(|| format!("--{}", way.name())));
+        let mut peer = Peer::start(&arguments.python, "gpu_step.py", &given)?;
+        let timed = peer.seconds("step").and_then(|_| {
+            in_turns(arguments.turns, || complete(&mut step), || peer.seconds("step"))
+        });
+        // A way that fails, for lack of memory or of CUDA, is left out.
+        let Ok((ours, theirs)) = timed else {
+            cells += " fails |";
+            continue;
+        };
+        cells += &format!(" {:.2} |", 1e3 * theirs);
+        if best.is_none_or(|(_, fastest)| theirs < fastest) {
+            best = Some((ours, theirs));
+        }
+    }
+    let Some((ours, theirs)) = best else { return Err("PyTorch makes no step".into()) };
+    println!(
+        "| {kind} | {count} | {batch} | {first:.2} | {:.2} |{cells} {:.3} |",
+        1e3 * ours,
+        ours / theirs
+    );
+    Ok(())
+}
+
 fn measure(arguments: &Arguments) -> Outcome<()> {
-    println!("| oscillators | first step, s | ms | PyTorch's first step, s | ms | ratio |");
-    println!("|---|---|---|---|---|---|");
-    for &count in &arguments.counts {
-        let mut step = oscillator_layers(count, 1, &arguments.backend);
-        let start = Instant::now();
-        complete(&mut step)?;
-        let first = start.elapsed().as_secs_f64();
-        let kinds: &[&str] = if arguments.compiled { &["eager", "compiled"] } else { &["eager"] };
-        for kind in kinds {
-            let given = [count.to_string(), arguments.torch.clone(), format!("--{kind}")];
-            let mut peer = Peer::start(&arguments.python, "oscillator_layer_step.py", &given)?;
-            let peer_first = peer.seconds("step")?;
-            let (ours, theirs) = in_turns(TURNS, || complete(&mut step), || peer.seconds("step"))?;
-            println!(
-                "| {count} | {first:.2} | {:.2} | {peer_first:.2} | {:.2} {kind} | {:.3} |",
-                1e3 * ours,
-                1e3 * theirs,
-                ours / theirs
-            );
+    let names = arguments.ways.iter().map(|way| format!(" PyTorch {}, ms |", way.name()));
+    println!(
+        "| device | size | batch | first step, s | twinprop, ms |{} ratio |",
+        names.collect::<String>()
+    );
+    println!("|---|---|---|---|---|{}---|", "---|".repeat(arguments.ways.len()));
+    for (kind, count) in KINDS {
+        if !arguments.kinds.is_empty() && !arguments.kinds.iter().any(|one| one == kind) {
+            continue;
+        }
+        let counts = if kind == "oscillators" { &arguments.counts[..] } else { &[count] };
+        for &count in counts {
+            for &batch in &arguments.batches {
+                compare(arguments, kind, count, batch)?;
+            }
         }
     }
     Ok(())

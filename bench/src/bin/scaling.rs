@@ -13,7 +13,7 @@ use clap::Parser;
 use twinprop::Backend;
 use twinprop::experiment::{RunOptions, train};
 use twinprop::training::Unobserved;
-use twinprop_bench::{Outcome, Step, median, oscillator_layers, run};
+use twinprop_bench::{Layers, Outcome, Step, median, run};
 
 /// Measures the growth of time and memory.
 #[derive(Parser)]
@@ -178,9 +178,14 @@ fn memory_of_epochs(data: &Path, python: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// A step of layers of oscillators.
+fn oscillators(count: usize, layers: usize) -> Step {
+    Layers { kind: "oscillators", count, layers }.step(&Backend::Flex)
+}
+
 fn measure(arguments: &Arguments) -> Outcome<()> {
     if let Some(batch) = arguments.memory_of_batch {
-        let mut step = oscillator_layers(COUNT, LAYERS, &Backend::Flex).on_batch(batch);
+        let mut step = oscillators(COUNT, LAYERS).on_batch(batch);
         for _ in 0..REPETITIONS {
             step.run();
         }
@@ -196,14 +201,12 @@ fn measure(arguments: &Arguments) -> Outcome<()> {
     println!("| PAT step | ms | million multiply-adds | GFLOP/s |");
     println!("|---|---|---|---|");
     grow("oscillators", &[64, 128, 256, 512, 1024, 2048], |count| {
-        oscillator_layers(count, LAYERS, &Backend::Flex).on_batch(BATCH)
+        oscillators(count, LAYERS).on_batch(BATCH)
     });
     grow("samples a batch", &[1, 4, 16, 64, 256, 1024], |batch| {
-        oscillator_layers(COUNT, LAYERS, &Backend::Flex).on_batch(batch)
+        oscillators(COUNT, LAYERS).on_batch(batch)
     });
-    grow("layers", &[1, 2, 4, 8, 16], |layers| {
-        oscillator_layers(COUNT, layers, &Backend::Flex).on_batch(BATCH)
-    });
+    grow("layers", &[1, 2, 4, 8, 16], |layers| oscillators(COUNT, layers).on_batch(BATCH));
     memory_by_batch()?;
     match &arguments.mnist {
         Some(data) => memory_of_epochs(data, &arguments.python),

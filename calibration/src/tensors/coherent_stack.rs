@@ -9,7 +9,7 @@ use twinprop_devices::optical::{
     CoherentStack, Modulators, StackConstants, StackMatrices, StackReadout,
 };
 
-use super::equation::TensorEquation;
+use super::equation::SettingEquation;
 use crate::bridge::{from_vec, to_vec};
 use crate::twin::Linearised;
 
@@ -86,13 +86,13 @@ impl StackTensors {
     }
 }
 
-impl TensorEquation for StackTensors {
-    fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+impl SettingEquation for StackTensors {
+    fn respond_at(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let pass = self.pass(x, theta);
         self.detection.readings(&pass.last())
     }
 
-    fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
+    fn linearise_at(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         Box::new(self.pass(x, theta))
     }
 }

@@ -2,10 +2,23 @@
 //! computed by them, so that a study of simulated devices stays on the GPU.
 
 mod coherent_stack;
+mod crossbar;
+mod device;
+mod diffractive;
+mod draws;
 mod equation;
+mod lif_chip;
+mod microring_bank;
+mod mzi_mesh;
+mod nystrom;
 mod oscillators;
+mod pendula;
+mod plate;
+mod second_harmonic;
 mod sums;
-#[cfg(feature = "wgpu")]
+mod transistor;
+mod waveform;
+#[cfg(feature = "kernels")]
 mod wide_product;
 
 use std::any::Any;
@@ -13,14 +26,28 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use twinprop_devices::Differentiable;
-use twinprop_devices::mechanical::Oscillators;
-use twinprop_devices::optical::CoherentStack;
+use twinprop_devices::electronic::{Crossbar, Transistor};
+use twinprop_devices::mechanical::{Oscillators, Pendula, Plate};
+use twinprop_devices::neuromorphic::LifChip;
+use twinprop_devices::optical::{
+    CoherentStack, Diffractive, MicroringBank, MziMesh, SecondHarmonic,
+};
 
 pub use coherent_stack::StackTensors;
+pub use crossbar::CrossbarTensors;
+pub use device::{BatchCounts, TensorDevice};
+pub use diffractive::DiffractiveTensors;
+pub use draws::Draws;
 pub use equation::TensorEquation;
-pub(crate) use equation::by_setting;
+pub use lif_chip::LifChipTensors;
+pub use microring_bank::MicroringTensors;
+pub use mzi_mesh::MeshTensors;
 pub use oscillators::OscillatorTensors;
+pub use pendula::PendulaTensors;
+pub use plate::PlateTensors;
+pub use second_harmonic::SecondHarmonicTensors;
 pub use sums::total;
+pub use transistor::TransistorTensors;
 
 use crate::bridge::is_cpu;
 
@@ -31,13 +58,36 @@ pub fn in_tensors(
     equation: &dyn Differentiable,
     backend: &Device,
 ) -> Option<Arc<dyn TensorEquation>> {
-    if is_cpu(backend) {
-        return None;
-    }
+    if is_cpu(backend) { None } else { in_tensors_of(equation, backend) }
+}
+
+/// The same on any backend.
+#[must_use]
+pub fn in_tensors_of(
+    equation: &dyn Differentiable,
+    backend: &Device,
+) -> Option<Arc<dyn TensorEquation>> {
     let equation: &dyn Any = equation;
-    if let Some(oscillators) = equation.downcast_ref::<Oscillators>() {
-        return Some(Arc::new(OscillatorTensors::new(oscillators, backend)));
+    // The equation of each type of device.
+    macro_rules! by_type {
+        ($($device:ty => $tensors:ty),* $(,)?) => {
+            $(if let Some(device) = equation.downcast_ref::<$device>() {
+                return Some(Arc::new(<$tensors>::new(device, backend)));
+            })*
+        };
     }
-    let stack = equation.downcast_ref::<CoherentStack>()?;
-    Some(Arc::new(StackTensors::new(stack, backend)))
+    by_type! {
+        SecondHarmonic => SecondHarmonicTensors,
+        Oscillators => OscillatorTensors,
+        Pendula => PendulaTensors,
+        Plate => PlateTensors,
+        Transistor => TransistorTensors,
+        Crossbar => CrossbarTensors,
+        MziMesh => MeshTensors,
+        CoherentStack => StackTensors,
+        MicroringBank => MicroringTensors,
+        Diffractive => DiffractiveTensors,
+    }
+    let chip = LifChipTensors::new(equation.downcast_ref::<LifChip>()?, backend)?;
+    Some(Arc::new(chip))
 }

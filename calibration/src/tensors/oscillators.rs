@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 use twinprop_devices::mechanical::nystrom::{STAGE, is_computed, is_used};
 use twinprop_devices::mechanical::{OscillatorConstants, Oscillators};
 
-use super::equation::TensorEquation;
+use super::equation::SettingEquation;
 use super::sums::{column_sums, parts_of};
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
@@ -26,7 +26,7 @@ fn stage_weights(h: f64) -> [(f64, f64); 4] {
 }
 
 /// Smallest number of oscillators with a matrix product by a kernel of this crate.
-#[cfg(feature = "wgpu")]
+#[cfg(feature = "kernels")]
 const NARROWEST: usize = 256;
 
 /// Coupled nonlinear oscillators on a backend.
@@ -116,12 +116,12 @@ impl OscillatorTensors {
     }
 }
 
-impl TensorEquation for OscillatorTensors {
-    fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+impl SettingEquation for OscillatorTensors {
+    fn respond_at(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         self.integrate(x, &self.couplings(&theta), |angle| (angle * self.bend).sin())
     }
 
-    fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
+    fn linearise_at(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let couplings = self.couplings(&theta);
         let (mut sines, mut slopes) = (Vec::new(), Vec::new());
         self.integrate(x, &couplings, |angle| {
@@ -156,7 +156,7 @@ impl Couplings {
     /// long sums: the sums are cut into parts, each a product of its own.
     fn product(&self, rows: Tensor<2>) -> Tensor<2> {
         let [shots, count] = rows.dims();
-        #[cfg(feature = "wgpu")]
+        #[cfg(feature = "kernels")]
         if count >= NARROWEST
             && let Some(product) = super::wide_product::wide_product(&rows, &self.symmetric)
         {

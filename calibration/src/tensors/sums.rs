@@ -23,6 +23,14 @@ pub(super) fn column_sums(matrix: Tensor<2>) -> Tensor<2> {
     sums.reshape([parts, count]).sum_dim(0)
 }
 
+/// The sums over the shots of each setting: `[settings, n]` from `[settings, shots, n]`.
+pub(super) fn shot_sums(values: Tensor<3>) -> Tensor<2> {
+    let [settings, shots, width] = values.dims();
+    let parts = parts_of(shots);
+    let sums = values.reshape([settings * parts, shots / parts, width]).sum_dim(1);
+    sums.reshape([settings, parts, width]).sum_dim(1).reshape([settings, width])
+}
+
 /// The sum of all values. A GPU adds the values of a single row one after the other, 67 million in a second and a
 /// half: there the values form a square, and its columns are summed in parallel.
 #[must_use]

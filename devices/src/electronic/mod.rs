@@ -3,5 +3,5 @@
 mod crossbar;
 mod transistor;
 
-pub use crossbar::{Crossbar, CrossbarConfig};
-pub use transistor::{Transistor, TransistorConfig};
+pub use crossbar::{Crossbar, CrossbarConfig, CrossbarConstants};
+pub use transistor::{Transistor, TransistorConfig, TransistorConstants};

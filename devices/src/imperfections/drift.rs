@@ -64,23 +64,20 @@ impl DriftCourse {
 /// The change is made in so many equal parts, so that the constants are not set at every shot.
 const POSITIONS: f64 = 1024.0;
 
-/// A device with drifting constants.
-pub struct Drift<D> {
-    device: D,
+/// How the constants of one device move while it is used.
+#[derive(Clone, Debug)]
+pub struct DriftPath {
     course: DriftCourse,
     /// T in shots.
     shots_of_drift: f64,
     /// κ(0) and δ.
     start: Vec<f32>,
     change: Vec<f32>,
-    shots: u64,
-    /// Parts of the change made so far, out of [`POSITIONS`].
-    position: f64,
 }
 
-impl<D: Differentiable> Drift<D> {
-    /// `device`, unused; `seed` draws the change of its constants.
-    pub fn new(device: D, config: &DriftConfig, seed: u64) -> Self {
+impl DriftPath {
+    /// The path of `device`, which is unused; `seed` draws the change of its constants.
+    pub fn new(device: &dyn Differentiable, config: &DriftConfig, seed: u64) -> Self {
         let mut random = random::stream(seed, "drift");
         let start: Vec<f32> = device.constants().iter().map(|constant| constant.value).collect();
         let mut change = || (config.deviation * random::deviate(&mut random)) as f32;
@@ -89,39 +86,54 @@ impl<D: Differentiable> Drift<D> {
             Span::Shots(shots) => shots,
             Span::Seconds(seconds) => seconds / device.interface().seconds_per_shot,
         };
-        Self {
-            device,
-            course: config.course,
-            shots_of_drift,
-            start,
-            change,
-            shots: 0,
-            position: 0.0,
-        }
+        Self { course: config.course, shots_of_drift, start, change }
     }
 
-    /// Parts of the change made after `shots` shots, out of [`POSITIONS`].
-    fn position_after(&self, shots: u64) -> f64 {
+    /// How many of 1,024 equal parts of the change are made after `shots` shots.
+    #[must_use]
+    pub fn position_after(&self, shots: u64) -> f64 {
         (self.course.share(shots as f64 / self.shots_of_drift) * POSITIONS).floor()
+    }
+
+    /// The constants after `position` parts of the change.
+    #[must_use]
+    pub fn constants_at(&self, position: f64) -> Vec<f32> {
+        let share = (position / POSITIONS) as f32;
+        let constants = self.start.iter().zip(&self.change);
+        constants.map(|(start, change)| start + share * change).collect()
+    }
+}
+
+/// A device with drifting constants.
+pub struct Drift<D> {
+    device: D,
+    path: DriftPath,
+    shots: u64,
+    /// Parts of the change made so far.
+    position: f64,
+}
+
+impl<D: Differentiable> Drift<D> {
+    /// `device`, unused; `seed` draws the change of its constants.
+    pub fn new(device: D, config: &DriftConfig, seed: u64) -> Self {
+        let path = DriftPath::new(&device, config, seed);
+        Self { device, path, shots: 0, position: 0.0 }
     }
 
     /// How many of the next `most` shots, at least one, are played with the same constants.
     fn shots_until_a_move(&self, most: usize) -> usize {
-        let now = self.position_after(self.shots);
-        (1..most).find(|&next| self.position_after(self.shots + next as u64) != now).unwrap_or(most)
+        let now = self.path.position_after(self.shots);
+        let moves = |next: &usize| self.path.position_after(self.shots + *next as u64) != now;
+        (1..most).find(moves).unwrap_or(most)
     }
 
     /// Sets the constants for the next shot.
     fn settle(&mut self) {
-        let position = self.position_after(self.shots);
-        if position == self.position {
-            return;
+        let position = self.path.position_after(self.shots);
+        if position != self.position {
+            self.position = position;
+            self.device.set_constants(&self.path.constants_at(position));
         }
-        self.position = position;
-        let share = (position / POSITIONS) as f32;
-        let constants =
-            self.start.iter().zip(&self.change).map(|(start, change)| start + share * change);
-        self.device.set_constants(&constants.collect::<Vec<_>>());
     }
 }
 

@@ -8,7 +8,7 @@ mod input_noise;
 mod quantisation;
 mod readout_noise;
 
-pub use drift::{Drift, DriftConfig, DriftCourse, Span};
+pub use drift::{Drift, DriftConfig, DriftCourse, DriftPath, Span};
 pub use input_noise::InputNoise;
 pub use quantisation::Quantisation;
 pub use readout_noise::ReadoutNoise;
@@ -44,15 +44,6 @@ pub struct ImperfectionsConfig {
     /// Drift of the true device's constants while it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftConfig>,
-}
-
-impl ImperfectionsConfig {
-    /// Whether a device obeys the equation of its fabricated constants exactly: no noise, converters or drift.
-    #[must_use]
-    pub fn leave_the_equation(&self) -> bool {
-        let fabrication = Self { mismatch: self.mismatch, ..Self::default() };
-        *self == fabrication
-    }
 }
 
 /// Wraps `device` in the noise and the converters that `config` asks for; the noise is drawn from

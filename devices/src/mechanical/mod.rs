@@ -6,5 +6,5 @@ mod pendula;
 mod plate;
 
 pub use oscillators::{OscillatorConstants, Oscillators, OscillatorsConfig};
-pub use pendula::{Pendula, PendulaConfig};
-pub use plate::{Detection, Plate, PlateConfig};
+pub use pendula::{Pendula, PendulaConfig, PendulaConstants};
+pub use plate::{Detection, Plate, PlateConfig, PlateConstants, PlateMode};

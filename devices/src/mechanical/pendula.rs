@@ -85,10 +85,30 @@ pub struct PendulaEquation {
     spring: Vec<f32>,
 }
 
+/// The constants of the equation of one copy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PendulaConstants<'a> {
+    /// Runge-Kutta-Nyström steps.
+    pub steps: usize,
+    /// h, the time of a step, in units of the inverse mean frequency.
+    pub step: f32,
+    /// f_n of each pendulum.
+    pub frequency: &'a [f32],
+    /// g_n of each spring, one fewer.
+    pub spring: &'a [f32],
+}
+
 /// Largest angle that is a reading, in rad: a pendulum may turn over.
 const LARGEST_READING: f32 = 1000.0;
 
 impl Pendula {
+    /// The constants of this copy's equation, for code that integrates it by other means.
+    #[must_use]
+    pub fn as_built(&self) -> PendulaConstants<'_> {
+        let PendulaEquation { steps, step, frequency, spring, .. } = self.equation();
+        PendulaConstants { steps: *steps, step: *step, frequency, spring }
+    }
+
     /// The chain as designed.
     #[must_use]
     pub fn nominal(config: &PendulaConfig) -> Self {

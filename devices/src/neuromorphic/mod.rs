@@ -16,7 +16,7 @@ mod surrogate;
 mod traces;
 
 pub use learning_chip::{Feedback, LearningChip, LearningChipChannels, LearningChipConfig};
-pub use lif_chip::{LifChip, LifChipConfig, LifReadout, SpikeGradient};
+pub use lif_chip::{LifChip, LifChipConfig, LifChipConstants, LifReadout, SpikeGradient};
 pub use population::{Neurons, Population};
 pub use real::Real;
 pub use spike_train::{Jacobian, SpikeTrain, SpikeTrainCotangents};

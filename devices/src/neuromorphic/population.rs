@@ -86,11 +86,11 @@ pub(super) struct Rates<F> {
     pub membrane: Vec<F>,
     pub synapse: Vec<F>,
     pub gain: Vec<F>,
-    firing: Vec<F>,
+    pub firing: Vec<F>,
 }
 
 impl<F: Real> Rates<F> {
-    fn of(neurons: &Neurons<F>) -> Self {
+    pub fn of(neurons: &Neurons<F>) -> Self {
         let one = F::one();
         let decays = |times: &[F]| times.iter().map(|&time| one - one / time).collect();
         let share = one - nalgebra::convert::<f64, F>(SLACK);

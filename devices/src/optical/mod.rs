@@ -11,7 +11,7 @@ pub use coherent_stack::{
     CoherentStack, CoherentStackConfig, ErrorFiles, Modulators, StackConstants, StackMatrices,
     StackReadout,
 };
-pub use diffractive::{Diffractive, DiffractiveConfig};
-pub use microring_bank::{MicroringBank, MicroringBankConfig, Ring};
-pub use mzi_mesh::{MziMesh, MziMeshConfig};
-pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig};
+pub use diffractive::{Diffractive, DiffractiveConfig, DiffractiveConstants};
+pub use microring_bank::{MicroringBank, MicroringBankConfig, MicroringConstants, Ring};
+pub use mzi_mesh::{MeshConstants, MziMesh, MziMeshConfig};
+pub use second_harmonic::{SecondHarmonic, SecondHarmonicConfig, SecondHarmonicConstants};

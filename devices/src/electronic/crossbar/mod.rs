@@ -60,6 +60,20 @@ pub struct Crossbar {
     shots: u64,
 }
 
+/// What a tile's equation has beside its weights.
+pub struct CrossbarConstants<'a> {
+    /// ε of each cell of G⁺ and of G⁻ without programming noise, `[outputs × inputs]`.
+    pub cells: &'a [DMatrix<f32>; 2],
+    /// r.
+    pub wire: f32,
+    /// m and g.
+    pub range: (f32, f32),
+    /// k.
+    pub gain: f32,
+    /// The rest as it is configured.
+    pub config: &'a CrossbarConfig,
+}
+
 /// The tile after its last programming.
 #[derive(Clone)]
 struct Programmed {
@@ -139,6 +153,18 @@ impl Crossbar {
             programmings: 0,
             shots: 0,
         })
+    }
+
+    /// What its equation has beside its weights.
+    #[must_use]
+    pub fn as_built(&self) -> CrossbarConstants<'_> {
+        CrossbarConstants {
+            cells: &self.cells,
+            wire: self.wire,
+            range: self.range(),
+            gain: self.gain(),
+            config: &self.config,
+        }
     }
 
     /// Programs the cells to `weights`, with new programming noise, after `at_shot` shots.

@@ -5,7 +5,7 @@ use crate::elementary::soft_plus;
 use crate::lanes::{LANES, Lane, ZERO};
 
 /// U_T at 300 K, in V.
-const THERMAL_VOLTS: f32 = 0.025_85;
+pub(super) const THERMAL_VOLTS: f32 = 0.025_85;
 /// γ of Alexander's method.
 pub(super) const GAMMA: f32 = 1.0 - std::f32::consts::FRAC_1_SQRT_2;
 /// Newton's iterations a stage: more than the monotone equation needs from the last voltage to converge to

@@ -33,9 +33,11 @@
 //! constant of a conducting channel. The branch is linear, so a stage is one equation for v, monotone, which
 //! Newton's method solves. The adjoint differentiates the solved stages exactly.
 
+mod as_built;
 mod circuit;
 mod config;
 
+pub use as_built::TransistorConstants;
 pub use config::TransistorConfig;
 
 use self::circuit::{Circuit, Factors, GAMMA, ITERATIONS};

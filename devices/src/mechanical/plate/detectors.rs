@@ -10,7 +10,7 @@ pub(super) const FULL_SCALE: f32 = 1.0;
 /// The converter behind a detector.
 pub(super) const SATURATION: Saturation = Saturation::at(FULL_SCALE);
 /// ε: reading of a modal detector at rest.
-const DETECTOR_FLOOR: f32 = 1e-3;
+pub(super) const DETECTOR_FLOOR: f32 = 1e-3;
 
 /// A detector of a plate's motion, and its adjoint. Velocities are those of the modes after a step.
 pub(super) trait Detector {

@@ -36,11 +36,13 @@
 //! nonlinear part as a kick before it (Strang splitting: the half kicks at the ends act on no
 //! reading). Without γ the readings are exact at any step.
 
+mod as_built;
 mod config;
 mod detectors;
 mod modes;
 mod motion;
 
+pub use as_built::{PlateConstants, PlateMode};
 pub use config::{Detection, PlateConfig};
 
 use rand::RngExt;

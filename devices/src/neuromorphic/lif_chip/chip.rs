@@ -55,9 +55,9 @@ pub struct LifChip {
     /// Steps without a spike behind each.
     refractory: Vec<u32>,
     /// Gain of each synapse, `[source][neuron]`.
-    gains: Arc<Vec<f32>>,
+    pub(super) gains: Arc<Vec<f32>>,
     /// Weights are whole multiples of it; 0 is continuous.
-    weight_step: f32,
+    pub(super) weight_step: f32,
     pub(super) link: Link,
     pub(super) random: ChaCha8Rng,
     pub(super) shots: u64,
@@ -167,7 +167,7 @@ impl LifChip {
     }
 
     /// The neurons as built.
-    fn built(&self) -> Neurons<f32> {
+    pub(super) fn built(&self) -> Neurons<f32> {
         let [membrane_time, synaptic_time, threshold] = self.design;
         let values = |design: f32, factors: &[f32], least: f32| {
             factors.iter().map(|factor| (design * factor).max(least)).collect()

@@ -26,6 +26,7 @@
 //! imperfections are those of analog neuromorphic chips, Pehle et al., Frontiers in Neuroscience 16, 795876 (2022).
 //! Left out: plasticity on the chip, short-term depression, conductance-based synapses, and limits of the link's rate.
 
+mod as_built;
 mod chip;
 mod config;
 mod link;
@@ -33,6 +34,7 @@ mod memory;
 mod pass;
 mod player;
 
+pub use as_built::LifChipConstants;
 pub use chip::{LifChip, SpikeGradient};
 pub use config::{LifChipConfig, LifReadout};
 

@@ -31,7 +31,7 @@ pub(super) struct Grid {
 #[derive(Clone, Debug)]
 pub(super) struct Gap {
     /// H / n², column by column of a spectrum.
-    transfer: Vec<Complex32>,
+    pub transfer: Vec<Complex32>,
 }
 
 /// Derivatives of a function by what a gap has of its own.

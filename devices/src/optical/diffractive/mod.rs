@@ -36,6 +36,7 @@
 //! phases of liquid crystals, Persson et al., Optics Express 20, 22334 (2012). Left out: dead space between pixels and the
 //! light that it does not turn, reflections, polarisation, light that leaves the grid for good, and a spread of the wavelength.
 
+mod as_built;
 mod config;
 mod ends;
 mod fourier;
@@ -45,6 +46,7 @@ mod pass;
 mod stack;
 mod window;
 
+pub use as_built::DiffractiveConstants;
 pub use config::DiffractiveConfig;
 pub use stack::Diffractive;
 

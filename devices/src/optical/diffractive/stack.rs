@@ -28,29 +28,29 @@ pub struct Diffractive {
     /// K.
     pub(super) layers: usize,
     pub(super) gain: f32,
-    full_scale: f32,
+    pub(super) full_scale: f32,
     /// Lengths of the gaps by design, in units of p²/λ.
     depths: Vec<f64>,
     waves: Vec<Complex64>,
-    errors: Errors,
+    pub(super) errors: Errors,
     /// The gaps with their errors.
     pub(super) gaps: Vec<Gap>,
 }
 
 /// Errors of a network, and what its detectors make of light.
 #[derive(Clone, Debug)]
-struct Errors {
+pub(super) struct Errors {
     /// ε of each gap.
     depths: Vec<f32>,
     /// Displacements of each mask in pixels.
     across: Vec<f32>,
     down: Vec<f32>,
     /// δ of each pixel, mask by mask.
-    phases: Vec<f32>,
+    pub phases: Vec<f32>,
     /// κ.
-    crosstalk: f32,
+    pub crosstalk: f32,
     /// s of each bin.
-    sensitivity: Vec<f32>,
+    pub sensitivity: Vec<f32>,
 }
 
 /// Cotangents of a network's phases, gaps and sensitivities.

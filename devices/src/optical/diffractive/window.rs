@@ -27,6 +27,11 @@ impl Window {
         self.blocks * self.blocks
     }
 
+    /// Rows or columns of each block.
+    pub fn all_places(&self) -> Vec<Range<usize>> {
+        (0..self.blocks).map(|block| self.places(block)).collect()
+    }
+
     /// Calls `visit` with the place in the grid of each pixel of the block `number`.
     #[inline(always)]
     pub fn each_pixel(&self, number: usize, mut visit: impl FnMut(usize)) {

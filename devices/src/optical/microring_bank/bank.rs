@@ -24,11 +24,11 @@ pub struct MicroringBank {
     pub(super) rows: usize,
     pub(super) response: Response,
     /// b / r, and η / r.
-    bias: f32,
+    pub(super) bias: f32,
     pub(super) per_power: f32,
-    full_scale: f32,
+    pub(super) full_scale: f32,
     /// o and e of each ring, row by row.
-    offsets: Vec<f32>,
+    pub(super) offsets: Vec<f32>,
     pub(super) efficiencies: Vec<f32>,
     /// κ.
     pub(super) crosstalk: f32,

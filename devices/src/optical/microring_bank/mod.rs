@@ -33,6 +33,7 @@
 //! Lightwave Technology 15, 998 (1997). Left out: interference of several paths between neighbouring rings, heating by
 //! the light itself, other orders of a ring's resonances, and crosstalk between rows.
 
+mod as_built;
 mod bank;
 mod config;
 mod heaters;
@@ -40,6 +41,7 @@ mod pass;
 mod ring;
 mod row;
 
+pub use as_built::MicroringConstants;
 pub use bank::MicroringBank;
 pub use config::MicroringBankConfig;
 pub use ring::Ring;

@@ -24,10 +24,12 @@
 //! neighbours in the column by the share κ) and loss; the sensitivities of its detectors deviate by the
 //! mismatch. Left out: reflections, and the spectrum of the light. Errors after Bandyopadhyay, Hamerly & Englund, Optica 8, 1247 (2021), eq. 1.
 
+mod as_built;
 mod config;
 mod field;
 mod interferometer;
 
+pub use as_built::MeshConstants;
 pub use config::MziMeshConfig;
 
 use std::f32::consts::PI;

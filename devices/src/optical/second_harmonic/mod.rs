@@ -25,6 +25,7 @@
 //!
 //! The adjoint of the autoconvolution is a correlation with the spectrum: ∂L/∂E_k = 2 Σ_n S̄_n r_n E_{n−k}.
 
+mod as_built;
 mod constants;
 mod spectrum;
 
@@ -33,6 +34,7 @@ use std::f32::consts::FRAC_PI_2;
 use rand::RngExt;
 use rustfft::num_complex::Complex32;
 
+pub use as_built::SecondHarmonicConstants;
 pub use constants::SecondHarmonicConfig;
 
 use crate::elementary::{sin, sin_cos, vectorised};

@@ -1,0 +1,131 @@
+//! Converters and noise in one kernel.
+
+use burn::tensor::Tensor;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::{Cube, cubecl};
+use cubecl::calculate_cube_count_elemwise;
+use cubecl::prelude::*;
+
+use super::converter::{Converter, Limits};
+use crate::tensors::draws::kernel::numbers_of;
+use crate::tensors::draws::{Draws, Stream, WORDS, halves};
+
+/// `values` `[rows, n]` as they come out of `converter`; `None` where their backend runs no kernels.
+pub(super) fn convert(
+    converter: &Converter,
+    values: &Tensor<2>,
+    draws: &Draws,
+) -> Option<Tensor<2>> {
+    let [rows, width] = values.dims();
+    let contiguous = |tensor: &Tensor<2>| {
+        Some(into_contiguous(tensor.clone().try_into_primitive::<Cube>().ok()?))
+    };
+    let values = contiguous(values)?;
+    let Limits { minimum, maximum, .. } = converter.limits();
+    let (minimum, maximum) = (contiguous(minimum)?, contiguous(maximum)?);
+    let (client, device, dtype) = (values.client.clone(), values.device.clone(), values.dtype);
+    let converted =
+        empty_device_contiguous_dtype(client.clone(), device, [rows, width].into(), dtype);
+    let units = rows * width.div_ceil(WORDS);
+    if units > 0 {
+        let cube = CubeDim::new(&client, units);
+        let Stream { key, purpose, first } = draws.stream(converter.purpose);
+        let first = halves(first);
+        convert_words::launch(
+            &client,
+            calculate_cube_count_elemwise(&client, units, cube),
+            cube,
+            values.into_buffer_arg(),
+            minimum.into_buffer_arg(),
+            maximum.into_buffer_arg(),
+            converted.clone().into_buffer_arg(),
+            rows as u32,
+            width as u32,
+            first[0],
+            first[1],
+            purpose,
+            key[0],
+            key[1],
+            converter.last_code_before,
+            converter.last_code_after,
+            converter.additive,
+            converter.shot,
+            converter.is_noisy(),
+        );
+    }
+    Some(Tensor::from_primitive::<Cube>(converted))
+}
+
+/// A unit converts as many values of a shot as one counter has words.
+#[cube(launch)]
+#[allow(clippy::too_many_arguments, reason = "a kernel's arguments are plain numbers")]
+fn convert_words(
+    values: &[f32],
+    minimum: &[f32],
+    maximum: &[f32],
+    converted: &mut [f32],
+    shots: u32,
+    width: u32,
+    first_low: u32,
+    first_high: u32,
+    purpose: u32,
+    first_key: u32,
+    second_key: u32,
+    last_code_before: f32,
+    last_code_after: f32,
+    additive: f32,
+    shot_noise: f32,
+    #[comptime] is_noisy: bool,
+) {
+    let width = width as usize;
+    let blocks = width.div_ceil(WORDS);
+    if ABSOLUTE_POS < shots as usize * blocks {
+        let shot = ABSOLUTE_POS / blocks;
+        let block = ABSOLUTE_POS % blocks;
+        let mut normals = Array::<f32>::new(WORDS);
+        if comptime!(is_noisy) {
+            numbers_of(
+                &mut normals,
+                block as u32,
+                shot as u32,
+                first_low,
+                first_high,
+                purpose,
+                first_key,
+                second_key,
+                true,
+            );
+        }
+        #[unroll]
+        for place in 0..WORDS {
+            let column = block * WORDS + place;
+            if column < width {
+                let least = minimum[column];
+                let most = maximum[column];
+                let span = most - least;
+                let mut value = values[shot * width + column];
+                if last_code_before > 0.0 {
+                    value = quantised(value, least, span, last_code_before);
+                }
+                if comptime!(is_noisy) {
+                    let variance =
+                        additive * additive + shot_noise * shot_noise * value.abs() / span;
+                    value += span * variance.sqrt() * normals[place];
+                    value = clamp(value, least, most);
+                }
+                if last_code_after > 0.0 {
+                    value = quantised(value, least, span, last_code_after);
+                }
+                converted[shot * width + column] = value;
+            }
+        }
+    }
+}
+
+/// The nearest code of `value`.
+#[cube]
+fn quantised(value: f32, least: f32, span: f32, last_code: f32) -> f32 {
+    let code = clamp(((value - least) / span * last_code).round(), 0.0, last_code);
+    least + code / last_code * span
+}

@@ -1,0 +1,342 @@
+//! A transistor under a resonant branch in tensors.
+//!
+//! The equation and its integration are those of [`Transistor`]. A shot is a column here, and a step a row,
+//! `[steps, shots]`. Values that depend on the drives alone are computed for all steps at once; then each step solves
+//! its two stages for all shots.
+//!
+//! The adjoint of a step multiplies the cotangents of (i, v) by a 2 × 2 matrix of its shot. With Aₛ the inverse of
+//! (1 − γ h J)ᵀ at stage s, and α = (1 − γ) / γ, it is
+//!
+//! ```text
+//! T = (1 − α) A₂ + α A₁ A₂
+//! ```
+//!
+//! These matrices are computed for all steps at once, so that the recursion from the last step to the first is one
+//! product a step. The cotangents of the drives follow from those of the states, for all steps at once.
+
+use burn::tensor::{Device, Int, Tensor};
+use twinprop_devices::PhysicalLayer;
+use twinprop_devices::electronic::{Transistor, TransistorConstants};
+
+use super::equation::TensorEquation;
+use crate::twin::Linearised;
+
+/// A transistor circuit on a backend.
+#[derive(Clone)]
+pub struct TransistorTensors {
+    constants: TransistorConstants,
+    /// Place, among the data and after them the parameters, of the value that each step holds.
+    held: Tensor<1, Int>,
+    /// Sample of each data value, and of each parameter.
+    of_data: Tensor<1, Int>,
+    of_parameters: Tensor<1, Int>,
+}
+
+impl TransistorTensors {
+    /// `transistor` on `backend`.
+    #[must_use]
+    pub fn new(transistor: &Transistor, backend: &Device) -> Self {
+        let constants = transistor.as_built();
+        let samples = constants.placement.len();
+        let mut value_of = vec![0; samples];
+        for (value, &sample) in constants.placement.iter().enumerate() {
+            value_of[sample] = value;
+        }
+        let places = |values: &mut dyn Iterator<Item = usize>| {
+            let places: Vec<i64> = values.map(|place| place as i64).collect();
+            Tensor::<1, Int>::from_data(places.as_slice(), backend)
+        };
+        let steps = 0..samples * constants.steps_per_sample;
+        let (data, parameters) = constants.placement.split_at(transistor.interface().inputs.len());
+        Self {
+            held: places(&mut steps.map(|step| value_of[step / constants.steps_per_sample])),
+            of_data: places(&mut data.iter().copied()),
+            of_parameters: places(&mut parameters.iter().copied()),
+            constants,
+        }
+    }
+
+    /// γ h/L.
+    fn g_l(&self) -> f32 {
+        self.constants.gamma * self.constants.per_inductance
+    }
+
+    /// γ h/C.
+    fn g_c(&self) -> f32 {
+        self.constants.gamma * self.constants.per_capacitance
+    }
+
+    /// α = (1 − γ) / γ.
+    fn alpha(&self) -> f32 {
+        (1.0 - self.constants.gamma) / self.constants.gamma
+    }
+
+    /// What the drives determine at every step.
+    fn drives(&self, x: Tensor<2>, theta: Tensor<2>) -> Drives {
+        let constants = &self.constants;
+        let (rows, [settings, parameters]) = (x.dims()[0], theta.dims());
+        let shared = theta.transpose().reshape([parameters, settings, 1]);
+        let shared = shared.repeat_dim(2, rows / settings).reshape([parameters, rows]);
+        let waveform = Tensor::cat(vec![x.transpose(), shared], 0).select(0, self.held.clone());
+        let gate = waveform.clone() * constants.gate_share + constants.gate_bias;
+        let pinch = (gate - constants.threshold) / constants.slope_factor;
+        let [source, _] = self.inversion(pinch.clone());
+        Drives { lift: waveform * self.g_l(), pinch, source }
+    }
+
+    /// F(x) and its slope.
+    fn inversion(&self, x: Tensor<2>) -> [Tensor<2>; 2] {
+        let half = 0.5 / self.constants.thermal_volts;
+        let x = x * half;
+        let small = x.clone().abs().neg().exp();
+        let log = x.clone().clamp_min(0.0) + small.clone().log1p();
+        let slope = small.clone().mask_fill(x.greater_equal_scalar(0.0), 1.0) / (small + 1.0);
+        [log.clone().square(), log * slope * (2.0 * half)]
+    }
+
+    /// The transistor at drain voltage `voltage`.
+    fn channel(&self, drives: &Drives, voltage: &Tensor<2>) -> Channel {
+        let &TransistorConstants { thermal_volts, modulation, specific, .. } = &self.constants;
+        let [drain, slope] = self.inversion(drives.pinch.clone() - voltage.clone());
+        let size = (voltage.clone().square() + thermal_volts * thermal_volts).sqrt();
+        let factor = (size.clone() * modulation + 1.0) * specific;
+        let difference = drives.source.clone() - drain;
+        let of_modulation = difference.clone() * voltage.clone() / size * (specific * modulation);
+        Channel {
+            by_drain: slope.clone() * factor.clone() + of_modulation,
+            current: difference * factor.clone(),
+            factor,
+            slope,
+        }
+    }
+
+    /// The stage (i, v) = base + γ h f(i, v); `voltage` is the guess of v.
+    fn solve(
+        &self,
+        [current, potential]: [Tensor<2>; 2],
+        drives: &Drives,
+        mut voltage: Tensor<2>,
+    ) -> [Tensor<2>; 2] {
+        let (g_l, g_c) = (self.g_l(), self.g_c());
+        let damped = 1.0 / (1.0 + g_l * self.constants.resistance);
+        let lifted = current + drives.lift.clone();
+        let known = potential + lifted.clone() * (g_c * damped);
+        // The branch's share of the equation's slope.
+        let linear = 1.0 + g_c * g_l * damped;
+        for _ in 0..self.constants.iterations {
+            let channel = self.channel(drives, &voltage);
+            let rest = voltage.clone() * linear - known.clone() + channel.current * g_c;
+            voltage = voltage - rest / (channel.by_drain.clamp_min(0.0) * g_c + linear);
+        }
+        [(lifted - voltage.clone() * g_l) * damped, voltage]
+    }
+
+    /// v of both stages of every step, `[1, shots]` each.
+    fn integrate(&self, drives: &Drives) -> [Vec<Tensor<2>>; 2] {
+        let alpha = self.alpha();
+        let mut stages = [Vec::new(), Vec::new()];
+        let zeros = drives.lift.clone().narrow(0, 0, 1).zeros_like();
+        let mut state = [zeros.clone(), zeros];
+        for step in 0..drives.lift.dims()[0] {
+            let drives = drives.at(step);
+            let first = self.solve(state.clone(), &drives, state[1].clone());
+            let voltage = first[1].clone();
+            stages[0].push(voltage.clone());
+            // y + (1 − γ) h f(Y₁), with h f(Y₁) = (Y₁ − y) / γ.
+            let base = |start: Tensor<2>, first: Tensor<2>| start.clone() + (first - start) * alpha;
+            let ([start_i, start_v], [first_i, first_v]) = (state, first);
+            let base = [base(start_i, first_i), base(start_v, first_v)];
+            state = self.solve(base, &drives, voltage);
+            stages[1].push(state[1].clone());
+        }
+        stages
+    }
+
+    /// Readings before the converter saturates, from v after each step.
+    fn open(&self, voltages: &[Tensor<2>]) -> Tensor<2> {
+        let read_after = self.constants.read_after.iter();
+        let read = read_after.map(|&steps| voltages[steps - 1].clone());
+        Tensor::cat(read.collect(), 0).transpose()
+    }
+
+    /// The adjoint of a stage, solved at v of each step.
+    fn pull_back(&self, drives: &Drives, voltages: Vec<Tensor<2>>) -> StageAdjoint {
+        let (g_l, g_c) = (self.g_l(), self.g_c());
+        let channel = self.channel(drives, &Tensor::cat(voltages, 0));
+        let [_, source_slope] = self.inversion(drives.pinch.clone());
+        let by_gate = (source_slope - channel.slope) * channel.factor / self.constants.slope_factor;
+        // (1 − γ h J)ᵀ μ = pull, with J = [[−R/L, −1/L], [1/C, −g/C]].
+        let (a, d) = (1.0 + g_l * self.constants.resistance, channel.by_drain * g_c + 1.0);
+        let inverse = (d.clone() * a + g_c * g_l).recip();
+        let states = StateMatrices {
+            ii: d * inverse.clone(),
+            iv: inverse.clone() * g_c,
+            vi: inverse.clone() * -g_l,
+            vv: inverse * a,
+        };
+        StageAdjoint { states, by_gate }
+    }
+}
+
+impl TensorEquation for TransistorTensors {
+    fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
+        let [_, voltages] = self.integrate(&self.drives(x, theta));
+        let full_scale = self.constants.full_scale;
+        self.open(&voltages).clamp(-full_scale, full_scale)
+    }
+
+    fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
+        let settings = theta.dims()[0];
+        let drives = self.drives(x, theta);
+        let [first, second] = self.integrate(&drives);
+        let saturated = self.open(&second).abs().greater_scalar(self.constants.full_scale);
+        let unsaturated = saturated.bool_not().float();
+        let [first, second] = [first, second].map(|voltages| self.pull_back(&drives, voltages));
+        let alpha = self.alpha();
+        let step = second
+            .states
+            .times(1.0 - alpha)
+            .plus(first.states.product(&second.states).times(alpha));
+        Box::new(Trajectory { device: self.clone(), settings, unsaturated, first, second, step })
+    }
+}
+
+/// What the drives of some steps determine, `[steps, shots]` each.
+struct Drives {
+    /// γ h/L u.
+    lift: Tensor<2>,
+    /// (u_G − V_T) / n.
+    pinch: Tensor<2>,
+    /// F of it.
+    source: Tensor<2>,
+}
+
+impl Drives {
+    fn at(&self, step: usize) -> Self {
+        let row = |values: &Tensor<2>| values.clone().narrow(0, step, 1);
+        Self { lift: row(&self.lift), pinch: row(&self.pinch), source: row(&self.source) }
+    }
+}
+
+/// The transistor's channel at a drain voltage, `[steps, shots]` each.
+struct Channel {
+    /// I_D, and its derivative by v.
+    current: Tensor<2>,
+    by_drain: Tensor<2>,
+    /// The slope of F at the drain's side.
+    slope: Tensor<2>,
+    /// 2 n β U_T² (1 + λ |v|), |v| smoothed.
+    factor: Tensor<2>,
+}
+
+/// The adjoint of one of the stages, at every step.
+struct StageAdjoint {
+    /// A.
+    states: StateMatrices,
+    /// ∂I_D/∂u_G, `[steps, shots]`.
+    by_gate: Tensor<2>,
+}
+
+/// 2 × 2 matrices that act on cotangents of (i, v), `[steps, shots]` each.
+struct StateMatrices {
+    ii: Tensor<2>,
+    iv: Tensor<2>,
+    vi: Tensor<2>,
+    vv: Tensor<2>,
+}
+
+impl StateMatrices {
+    fn map(&self, of: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
+        Self { ii: of(&self.ii), iv: of(&self.iv), vi: of(&self.vi), vv: of(&self.vv) }
+    }
+
+    fn at(&self, step: usize) -> Self {
+        self.map(|values| values.clone().narrow(0, step, 1))
+    }
+
+    fn times(&self, factor: f32) -> Self {
+        self.map(|values| values.clone() * factor)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            ii: self.ii + other.ii,
+            iv: self.iv + other.iv,
+            vi: self.vi + other.vi,
+            vv: self.vv + other.vv,
+        }
+    }
+
+    /// The product with a column (i, v).
+    fn pull(&self, [i, v]: [Tensor<2>; 2]) -> [Tensor<2>; 2] {
+        [
+            self.ii.clone() * i.clone() + self.iv.clone() * v.clone(),
+            self.vi.clone() * i + self.vv.clone() * v,
+        ]
+    }
+
+    /// The product with `right`.
+    fn product(&self, right: &Self) -> Self {
+        let [ii, vi] = self.pull([right.ii.clone(), right.vi.clone()]);
+        let [iv, vv] = self.pull([right.iv.clone(), right.vv.clone()]);
+        Self { ii, iv, vi, vv }
+    }
+}
+
+/// Shots' trajectories, with the values that the adjoint needs.
+struct Trajectory {
+    device: TransistorTensors,
+    settings: usize,
+    /// 1 where a reading is within full scale, 0 elsewhere, `[shots, n_outputs]`.
+    unsaturated: Tensor<2>,
+    first: StageAdjoint,
+    second: StageAdjoint,
+    /// T of each step.
+    step: StateMatrices,
+}
+
+impl Trajectory {
+    /// Cotangents of (i, v) after each step, `[steps, shots]` each, from those of the readings.
+    fn of_states(&self, dy: Tensor<2>) -> [Tensor<2>; 2] {
+        let of_readings = (dy * self.unsaturated.clone()).transpose();
+        let mut readings = self.device.constants.read_after.iter().enumerate().rev().peekable();
+        let zeros = of_readings.clone().narrow(0, 0, 1).zeros_like();
+        let mut pull = [zeros.clone(), zeros];
+        let mut pulls = [Vec::new(), Vec::new()];
+        for step in (0..self.step.ii.dims()[0]).rev() {
+            if let Some((reading, _)) = readings.next_if(|&(_, &steps)| steps == step + 1) {
+                pull[1] = pull[1].clone() + of_readings.clone().narrow(0, reading, 1);
+            }
+            for (all, pull) in pulls.iter_mut().zip(&pull) {
+                all.push(pull.clone());
+            }
+            pull = self.step.at(step).pull(pull);
+        }
+        pulls.map(|mut all| {
+            all.reverse();
+            Tensor::cat(all, 0)
+        })
+    }
+}
+
+impl Linearised for Trajectory {
+    fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let device = &self.device;
+        let constants = &device.constants;
+        let second = self.second.states.pull(self.of_states(dy));
+        let first = self.first.states.pull(second.clone().map(|of| of * device.alpha()));
+        let of_drives = |[of_i, of_v]: [Tensor<2>; 2], stage: &StageAdjoint| {
+            let of_gate = of_v * stage.by_gate.clone() * -device.g_c();
+            of_i * device.g_l() + of_gate * constants.gate_share
+        };
+        let of_drives = of_drives(first, &self.first) + of_drives(second, &self.second);
+        let ([steps, rows], held) = (of_drives.dims(), constants.steps_per_sample);
+        let of_samples = of_drives.reshape([steps / held, held, rows]).sum_dim(1);
+        let of_samples = of_samples.reshape([steps / held, rows]);
+        let of_data = of_samples.clone().select(0, device.of_data.clone()).transpose();
+        let of_parameters = of_samples.select(0, device.of_parameters.clone());
+        let (count, settings) = (of_parameters.dims()[0], self.settings);
+        let of_parameters = of_parameters.reshape([count * settings, rows / settings]).sum_dim(1);
+        (of_data, of_parameters.reshape([count, settings]).transpose())
+    }
+}
