@@ -6,6 +6,7 @@ use twinprop_devices::rig;
 
 use super::accounting::Accounting;
 use super::assemblies::StageAssemblies;
+use super::baseline::counted;
 use super::build::Experiment;
 use super::calibrated::Calibrated;
 use super::checkpoint;
@@ -74,6 +75,8 @@ impl Run<'_> {
             let budget = recipe.accounting.peer_share * accounting.reckoned_seconds;
             let task = Task::of_steps(observer, "find a digital network that does as well", 1)?;
             let Experiment { split, loss, .. } = &experiment;
+            let counted = counted(split, recipe.data.raster_steps());
+            let split = counted.as_ref().unwrap_or(split);
             let search = digital_peer(split, &**loss, test.value(), budget, recipe.seed, &backend);
             task.end(&search.in_words())?;
             accounting.compare_with(search, &recipe.accounting);

@@ -44,6 +44,18 @@ impl DataConfig {
     pub fn new(source: SourceConfig) -> Self {
         Self::from(WrittenData { source, split: None, every: 1, view: None, augment: None })
     }
+
+    /// Steps of the rasters of spikes that the features are; `None` for other features.
+    #[must_use]
+    pub fn raster_steps(&self) -> Option<usize> {
+        match (&self.source, &self.view) {
+            (SourceConfig::Speech(SpeechConfig { view: SoundConfig::Cochlea(cochlea), .. }), _) => {
+                Some(cochlea.steps)
+            }
+            (_, Some(ViewConfig::Spikes(spikes))) => Some(spikes.steps),
+            _ => None,
+        }
+    }
 }
 
 /// `[data]` of a recipe.

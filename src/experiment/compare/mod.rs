@@ -25,7 +25,7 @@ pub use self::sweep::{Sweep, SweptValues};
 
 use self::results::rows;
 use self::settings::{ADVICE, overrides};
-use super::baseline::{Baseline, baselines, linear_equaliser};
+use super::baseline::{Baseline, baselines, counted, linear_equaliser};
 use super::options::RunOptions;
 use super::recipe::{DeviceEntry, Recipe};
 use super::run_folder::RunFolder;
@@ -206,7 +206,9 @@ fn run_baselines(
     let recipe = Recipe::read(recipe, &overrides(data))?;
     let split = recipe.data.load(&locator, seed)?;
     let loss = recipe.training.loss(&split)?;
-    let mut found = baselines(&split, &*loss, seed, &options.backend.device()?);
+    let counted = counted(&split, recipe.data.raster_steps());
+    let of = counted.as_ref().unwrap_or(&split);
+    let mut found = baselines(of, &*loss, seed, &options.backend.device()?);
     if matches!(recipe.data.source, SourceConfig::Sequence(_)) {
         found.extend(linear_equaliser(&split));
     }
