@@ -115,10 +115,12 @@ source = "vowels"
 "#;
 
 fn backends() -> Vec<Backend> {
-    let local = [Backend::Flex, Backend::Ndarray, Backend::Wgpu].into_iter();
+    let local = [Backend::Flex, Backend::Ndarray, Backend::Wgpu, Backend::Cuda].into_iter();
     // Tests that are built for a GPU fail without one.
     let is_available = |backend: &Backend| {
-        (cfg!(feature = "wgpu") && *backend == Backend::Wgpu) || backend.device().is_ok()
+        (cfg!(feature = "wgpu") && *backend == Backend::Wgpu)
+            || (cfg!(feature = "cuda") && *backend == Backend::Cuda)
+            || backend.device().is_ok()
     };
     local.chain(served()).filter(is_available).collect()
 }

@@ -1,5 +1,5 @@
 """Simulated devices in PyTorch for the GPU benchmark: one equation each, vectorised over the shots, with the sizes of the
-recipes of `bench/src/gpu_layers.rs`.
+recipes of `bench/src/layers.rs`.
 
 `DEVICES[kind](count)` returns (width, parameters, respond): the number of drives, the trained parameters, and a function
 of drives `[shots, width]` from −1 to 1 and of the parameters, that returns readings `[shots, ...]`, at least ten.
@@ -156,6 +156,73 @@ def mzi_mesh(modes):
     return modes, [parameter(2 * sum(sizes))], respond
 
 
+def coherent_stack(modes):
+    meshes, half = 3, 0.5**0.5
+    columns = [torch.arange(column % 2, modes - 1, 2) for column in range(modes)]
+    sizes = [len(column) for column in columns]
+    kept, half_gain, half_bias = 0.9**0.5, 0.025 * torch.pi, 0.5 * torch.pi
+
+    def unitary_of(thetas, phis, gamma):
+        unitary = torch.diag(torch.exp(1j * gamma))
+        for upper, theta, phi in zip(columns, thetas.split(sizes), phis.split(sizes)):
+            a, b = unitary[upper], unitary[upper + 1]
+            turn = torch.exp(0.5j * theta)[:, None]
+            a, b = half * (a + 1j * b) * turn, half * (1j * a + b) * turn.conj()
+            unitary = unitary.index_copy(0, upper, torch.exp(1j * phi)[:, None] * half * (a + 1j * b))
+            unitary = unitary.index_copy(0, upper + 1, half * (1j * a + b))
+        return unitary
+
+    def respond(x, *phases):
+        z = torch.complex(x[:, :modes], x[:, modes:])
+        for mesh in range(meshes):
+            if mesh:
+                psi = half_gain * (z.real**2 + z.imag**2) + half_bias
+                z = kept * torch.cos(psi) * torch.exp(-1j * psi) * z
+            thetas, phis, gamma = (6 * part for part in phases[3 * mesh : 3 * mesh + 3])
+            z = z @ unitary_of(thetas, phis, gamma).T
+        return torch.nn.functional.normalize(z.real**2 + z.imag**2, dim=1)
+
+    shapes = [sum(sizes), sum(sizes), modes] * meshes
+    return 2 * modes, [parameter(shape) for shape in shapes], respond
+
+
+def microring_bank(channels):
+    places = torch.arange(channels, dtype=torch.float32)
+    dropped, taken, share = 0.9025, 0.9975, channels**-0.5
+
+    def respond(x, heaters):
+        own = 4 - 2 * heaters
+        weights = -torch.ones(channels, channels)
+        for ring in reversed(range(channels)):
+            detuned = own[:, ring : ring + 1] + 10 * (places - ring)
+            weights = weights + (dropped - taken * weights) / (1 + detuned * detuned)
+        return (share * (x @ weights.T)).clamp(-4, 4)
+
+    return channels, [parameter(channels, channels, low=0.0, high=3.0)], respond
+
+
+def diffractive(_):
+    drives, bins, layers, side = 8, 4, 2, 32
+    pitch, wavelength, length = 8.0, 0.532, 4000.0
+    frequencies = torch.fft.fftfreq(side, pitch)
+    squares = frequencies[:, None] ** 2 + frequencies**2
+    along = torch.sqrt(wavelength**-2 - squares) - 1 / wavelength
+    transfer = torch.exp(2j * torch.pi * length * along)
+    block, bin_ = side // drives, side // bins
+
+    def respond(x, phases):
+        field = x.reshape(-1, drives, drives).repeat_interleave(block, 1).repeat_interleave(block, 2)
+        for layer in range(layers + 1):
+            field = torch.fft.ifft2(torch.fft.fft2(field) * transfer)
+            if layer < layers:
+                field = field * torch.exp(1j * phases[layer])
+        intensity = field.real**2 + field.imag**2
+        means = intensity.reshape(-1, bins, bin_, bins, bin_).mean(dim=(2, 4))
+        return (2 * means).clamp(max=4).reshape(len(x), -1)
+
+    return drives * drives, [parameter(layers, side, side)], respond
+
+
 def lif_chip(count):
     steps, tau_m, tau_s = 100, 20.0, 5.0
 
@@ -169,6 +236,9 @@ def lif_chip(count):
             if step > 0:
                 p = p + driven[step - 1]
             v = (1 - 1 / tau_m) * v * (1 - s.detach()) + p / tau_s
+            if not torch.is_grad_enabled():
+                # The device; the twin has no noise.
+                v = v + 0.05 * torch.randn_like(v)
             s = Spike.apply(v - 1)
             counts = counts + s
         return counts
@@ -184,5 +254,8 @@ DEVICES = {
     "transistor": transistor,
     "crossbar": crossbar,
     "mzi_mesh": mzi_mesh,
+    "coherent_stack": coherent_stack,
+    "microring_bank": microring_bank,
+    "diffractive": diffractive,
     "lif_chip": lif_chip,
 }

@@ -18,13 +18,14 @@ torch.set_default_device(device)
 width, parameters, respond = DEVICES[kind](count)
 factor = torch.tensor(1.0).requires_grad_()
 features, labels = 2 * torch.rand(batch, width) - 1, torch.randint(0, 10, (batch,))
-is_spiking = kind == "lif_chip"
 
 
 def measure(x, *parameters):
-    if is_spiking:
-        # Cells of a raster have no noise.
+    if kind == "lif_chip":
+        # Its membranes have noise.
         return respond(x, *parameters)
+    if kind == "oscillators":
+        return respond(noisy(x, 0.02), *parameters)
     return noisy(respond(noisy(x, 0.01), *parameters), 0.01)
 
 

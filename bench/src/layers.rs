@@ -4,8 +4,9 @@ use twinprop::Backend;
 
 use crate::{Step, on_pixels, with_equations};
 
-/// Kinds of devices, each with the number of oscillators, pendula, rows, modes or neurons of the GPU benchmark.
-pub const KINDS: [(&str, usize); 8] = [
+/// Kinds of devices, each with the number of oscillators, pendula, rows, modes or neurons of the GPU benchmark; 0 for a
+/// fixed size.
+pub const KINDS: [(&str, usize); 11] = [
     ("oscillators", 1024),
     ("pendula", 30),
     ("second_harmonic", 0),
@@ -13,6 +14,9 @@ pub const KINDS: [(&str, usize); 8] = [
     ("transistor", 0),
     ("crossbar", 64),
     ("mzi_mesh", 64),
+    ("coherent_stack", 64),
+    ("microring_bank", 32),
+    ("diffractive", 0),
     ("lif_chip", 128),
 ];
 
@@ -47,15 +51,22 @@ impl Layers<'_> {
             }
             "crossbar" => (format!("inputs = {count}\noutputs = {count}"), count, 0.5),
             "mzi_mesh" => (format!("modes = {count}"), count, 0.5),
+            "coherent_stack" => (format!("modes = {count}\nmeshes = 3"), 2 * count, 0.5),
+            "microring_bank" => (format!("channels = {count}\nrows = {count}"), count, 0.5),
+            "diffractive" => {
+                ("inputs = 8\noutputs = 4\nlayers = 2\npixels = 32".to_owned(), 64, 0.5)
+            }
             "lif_chip" => (
-                format!("lines = {count}\nneurons = {count}\nsteps = 100\nreadout = \"counts\""),
+                format!(
+                    "lines = {count}\nneurons = {count}\nsteps = 100\nreadout = \"counts\"\nmembrane_noise = 0.05"
+                ),
                 100 * count,
                 0.1,
             ),
             other => panic!("no layers of `{other}`"),
         };
         let is_spiking = self.kind == "lif_chip";
-        // 0.02 rad, as in the published example of oscillators; rasters have no noise, but membranes.
+        // 0.02 rad, as in the published example of oscillators; a spiking chip has noise on its membranes.
         let imperfections = match self.kind {
             "oscillators" => "input_noise = 0.000625",
             "lif_chip" => "",

@@ -126,13 +126,19 @@ impl Boundary {
         self.seen.0.store(self.counts.shots, Ordering::Relaxed);
     }
 
-    /// Checks that the drives `inputs` `[n_inputs × shots]` are finite and the measurements `outputs`
-    /// `[n_outputs × shots]` in range.
+    /// Checks that the drives `inputs` `[n_inputs × shots]` and the `parameters` `[n_parameters × settings]` are finite and
+    /// the measurements `outputs` `[n_outputs × shots]` in range.
     ///
     /// # Errors
     /// [`DeviceError::NonFiniteDrive`] or [`DeviceError::BadMeasurement`] for the first that is not.
-    pub fn check(&self, inputs: &DMatrix<f32>, outputs: &DMatrix<f32>) -> Result<(), DeviceError> {
+    pub fn check(
+        &self,
+        inputs: &DMatrix<f32>,
+        parameters: &[f32],
+        outputs: &DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
         outside(self.interface(), &self.interface().inputs, inputs.as_slice())?;
+        outside(self.interface(), &self.interface().parameters, parameters)?;
         raster::check_shots(self.interface(), Side::Drives, inputs.as_slice())?;
         check_measurements(self.interface(), outputs.as_slice())
     }

@@ -154,7 +154,7 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
 dyn_clone::clone_trait_object!(Differentiable);
 
 impl dyn Differentiable {
-    /// A copy.
+    /// A copy of the device behind the reference.
     #[must_use]
     pub fn boxed(&self) -> Box<dyn Differentiable> {
         dyn_clone::clone_box(self)

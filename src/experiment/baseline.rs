@@ -28,8 +28,8 @@ pub fn linear_equaliser(split: &Split) -> Option<Baseline> {
 /// Parts of a raster in which spikes are counted.
 const PARTS: usize = 5;
 
-/// `split` as digital methods get it: of rasters of `steps` steps, the spikes of each line in five equal parts of them, since
-/// thousands of cells that are mostly 0 train badly. `None` for features that are no rasters: they are taken as they are.
+/// `split` as digital methods get it: a raster of `steps` steps becomes the numbers of spikes of each line in five equal
+/// parts of the shot, since thousands of cells that are mostly 0 train badly. `None` for features that are no rasters.
 #[must_use]
 pub(super) fn counted(split: &Split, steps: Option<usize>) -> Option<Split> {
     let steps = steps?;

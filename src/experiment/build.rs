@@ -279,20 +279,23 @@ pub fn open(
             }
             (None, None) => unreachable!("a recipe's devices are checked when it is read"),
         };
-        if let Some(folder) = record {
-            let recorder = Recorder::new(device, &folder.join(name))?;
-            recordings.push(recorder.recording());
-            device = Box::new(recorder);
-        }
-        // A device that is recorded is played shot by shot.
-        let tensors = match (&exact, entry.simulated()) {
-            (Some(equation), Some(config)) if record.is_none() => {
+        let mut tensors = match (&exact, entry.simulated()) {
+            (Some(equation), Some(config)) => {
                 TensorDevice::new(&**equation, &config.imperfections, seed, backend)
             }
             _ => None,
         };
         if let Some(tensors) = &tensors {
             device = Box::new(tensors.clone());
+        }
+        if record.is_some() {
+            // The recorder gets all shots as matrices.
+            tensors = None;
+        }
+        if let Some(folder) = record {
+            let recorder = Recorder::new(device, &folder.join(name))?;
+            recordings.push(recorder.recording());
+            device = Box::new(recorder);
         }
         // A device of the calling program that was used since is as it is.
         let is_past = |usage: &Usage| entry.given && device.usage().shots > usage.shots;

@@ -57,8 +57,16 @@ impl Watch {
         let trained = Trained::open_given(path, reopening, given, observer)?;
         let repeats = trained.recipe.calibration.watch.repeats;
         let mut references = Vec::new();
+        let before = trained.folder.summary()?.backend;
         for (place, instrument) in trained.experiment.laboratory.instruments.iter().enumerate() {
             let folder = trained.folder.reference(&instrument.name);
+            // Another backend rounds a simulated device's readings otherwise, which would look like drift.
+            if folder.exists() && instrument.exact.is_some() && before != reopening.backend {
+                return Err(Error::Usage(format!(
+                    "the reference set of `{}` was measured by the backend {before}; compare with it by --backend {before}",
+                    instrument.name
+                )));
+            }
             if folder.exists() {
                 let outputs = instrument.device.interface().outputs.clone();
                 references

@@ -17,7 +17,7 @@ pub struct Instrument {
     /// The device behind its boundary, which clamps and counts.
     pub device: Boundary,
     /// The same device in tensors, if it is simulated on a backend that is not the CPU's: its shots stay there, and the
-    /// boundary only counts.
+    /// boundary only counts. [`in_tensors`](Self::in_tensors) sets it with the device.
     pub tensors: Option<TensorDevice>,
     /// The digital twin; `None` before calibration.
     pub twin: Option<Arc<dyn DigitalTwin>>,
@@ -162,6 +162,13 @@ impl Instrument {
             links: Vec::new(),
             is_recording: false,
         }
+    }
+
+    /// A simulated device in tensors behind a boundary, without a twin.
+    #[must_use]
+    pub fn in_tensors(name: &str, device: TensorDevice) -> Self {
+        let tensors = Some(device.clone());
+        Self { tensors, ..Self::new(name, Box::new(device)) }
     }
 
     /// The same with a twin.

@@ -4,7 +4,8 @@ use burn::tensor::{Device, Tensor};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use twinprop_calibration::bridge::from_vec;
+use twinprop_calibration::bridge::{from_vec, is_cpu};
+use twinprop_calibration::tensors::Draws;
 use twinprop_devices::random;
 
 use super::BatchPosition;
@@ -28,6 +29,9 @@ impl NoiseSource {
         shape: [usize; 2],
         device: &Device,
     ) -> Tensor<2> {
+        if let Some(draws) = self.draws(position, rows_a_sample, device) {
+            return draws.normal(&self.purpose, shape, device);
+        }
         let normal = |random: &mut ChaCha8Rng| StandardNormal.sample(random);
         self.draw(position, rows_a_sample, shape, device, normal)
     }
@@ -40,13 +44,27 @@ impl NoiseSource {
         shape: [usize; 2],
         device: &Device,
     ) -> Tensor<2> {
+        if let Some(draws) = self.draws(position, 1, device) {
+            let drawn = draws.uniform(&self.purpose, shape, device);
+            return drawn.lower_scalar(share).float();
+        }
         let mask = |random: &mut ChaCha8Rng| f32::from(u8::from(random.random_bool(share)));
         self.draw(position, 1, shape, device, mask)
     }
 
+    /// Numbers that are drawn where they are used; `None` on the CPU, where [`random::stream`] draws.
+    fn draws(
+        &self,
+        position: BatchPosition,
+        rows_a_sample: usize,
+        device: &Device,
+    ) -> Option<Draws> {
+        (!is_cpu(device)).then(|| Draws::new(self.seed, position.rows_before(rows_a_sample)))
+    }
+
     fn draw(
         &self,
-        BatchPosition { step, batch, first }: BatchPosition,
+        position: BatchPosition,
         rows_a_sample: usize,
         shape: [usize; 2],
         device: &Device,
@@ -55,12 +73,17 @@ impl NoiseSource {
         let [rows, columns] = shape;
         let mut noise = vec![0.0; rows * columns];
         let random = random::stream(self.seed, &self.purpose);
-        let before = (step * batch as u64 + first as u64) * rows_a_sample as u64;
-        random::each_shot(&random, before, columns, &mut noise, |random, _, noise| {
-            for value in noise {
-                *value = sample(random);
-            }
-        });
+        random::each_shot(
+            &random,
+            position.rows_before(rows_a_sample),
+            columns,
+            &mut noise,
+            |random, _, noise| {
+                for value in noise {
+                    *value = sample(random);
+                }
+            },
+        );
         from_vec(noise, shape, device)
     }
 }

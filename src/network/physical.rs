@@ -187,7 +187,8 @@ impl Physical {
     }
 
     /// Plays the device in tensors at the `drives` of `x` and the `settings`. Only counts come back from the backend: of
-    /// clamped drives and parameters, of readings in range, of finite drives, and of cells of rasters that are none.
+    /// clamped drives and parameters, of readings in range, of finite drives and parameters, and of
+    /// raster cells that are neither 0 nor 1.
     fn play_in_tensors(
         &self,
         device: &TensorDevice,
@@ -197,20 +198,22 @@ impl Physical {
         boundary: &mut Boundary,
     ) -> Result<Passed, DeviceError> {
         let readings = device.measure_tensors(drives.clone(), settings.clone());
-        let BatchCounts { inside, broken_cells } = device.counts(drives, &readings);
+        let BatchCounts { inside, broken_cells } =
+            device.counts(&self.drives.unclamped(x), &readings);
         let beyond = |values: &Tensor<2>| values.clone().abs().greater_scalar(1.0).int().sum();
-        let finite = x.clone().is_finite().int().sum();
-        let counts = vec![beyond(x), beyond(self.settings.values()), inside, finite, broken_cells];
+        let finite = |values: &Tensor<2>| values.clone().is_finite().int().sum();
+        let own = self.settings.values();
+        let counts = vec![beyond(x), beyond(own), inside, finite(x), finite(own), broken_cells];
         let counts: Vec<i64> =
             Tensor::cat(counts, 0).try_into_vec_as().expect("the backend's device answers");
         let all = |values: &Tensor<2>| values.shape().num_elements() as i64;
-        if counts[2..] != [all(&readings), all(x), 0] {
-            let unclamped = to_matrix(self.drives.unclamped(x));
-            boundary.check(&unclamped, &to_matrix(readings.clone()))?;
+        if counts[2..] != [all(&readings), all(x), all(own), 0] {
+            let drives = to_matrix(self.drives.unclamped(x));
+            boundary.check(&drives, &self.settings.unclamped(), &to_matrix(readings.clone()))?;
         }
         boundary.take_in(BoundaryCounts {
             shots: drives.dims()[0] as u64,
-            values: (all(x) + all(self.settings.values())) as u64,
+            values: (all(x) + all(own)) as u64,
             clamped: (counts[0] + counts[1]) as u64,
         });
         Ok(self.passed(readings, None))

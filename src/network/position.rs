@@ -12,6 +12,13 @@ pub struct BatchPosition {
     pub first: usize,
 }
 
+impl BatchPosition {
+    /// Rows of random numbers that belong to earlier samples, with `rows` for each sample.
+    pub(super) fn rows_before(self, rows: usize) -> u64 {
+        (self.step * self.batch as u64 + self.first as u64) * rows as u64
+    }
+}
+
 /// A stage's own random numbers: the seed of the experiment, and the stage's place in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageSeed {

@@ -1,20 +1,20 @@
 //! Steps of physics-aware training of noisy devices on a GPU, beside PyTorch on the same GPU.
 //!
-//! `cargo run --release -p twinprop-bench --features twinprop/cuda --bin gpu_steps -- --python python3`. The first step
-//! includes the compilation of the kernels, and is printed separately. The ratio is to the fastest of PyTorch's ways.
+//! `cargo run --release -p twinprop-bench --features twinprop/wgpu --bin gpu_steps -- --python python3`. The first step
+//! includes the compilation of the kernels, and is printed separately. The ratio is to the fastest of PyTorch's modes.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use twinprop::Backend;
-use twinprop_bench::{KINDS, Layers, Outcome, Peer, Step, in_turns, run};
+use twinprop_bench::{KINDS, Layers, Outcome, Peer, Step, in_turns, median, run};
 
 /// Times training steps on a GPU beside PyTorch's.
 #[derive(Parser)]
 struct Arguments {
-    /// twinprop's backend: cuda or wgpu.
-    #[arg(long, default_value_t = Backend::Cuda)]
+    /// twinprop's backend: wgpu or cuda.
+    #[arg(long, default_value_t = Backend::Wgpu)]
     backend: Backend,
     /// Python interpreter with PyTorch.
     #[arg(long, default_value = "python3")]
@@ -31,9 +31,9 @@ struct Arguments {
     /// Samples in a batch, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "32,512")]
     batches: Vec<usize>,
-    /// PyTorch's ways, comma-separated.
+    /// How PyTorch makes its steps, comma-separated; a device's ratio is to the fastest.
     #[arg(long, value_delimiter = ',', value_enum, default_value = "eager,compiled,graph")]
-    ways: Vec<Way>,
+    modes: Vec<PeerMode>,
     /// Turns of each side.
     #[arg(long, default_value_t = 3)]
     turns: usize,
@@ -41,7 +41,7 @@ struct Arguments {
 
 /// How PyTorch makes a step.
 #[derive(Clone, Copy, ValueEnum)]
-enum Way {
+enum PeerMode {
     /// Operation by operation.
     Eager,
     /// Device and twin by `torch.compile`.
@@ -50,7 +50,7 @@ enum Way {
     Graph,
 }
 
-impl Way {
+impl PeerMode {
     fn name(self) -> &'static str {
         match self {
             Self::Eager => "eager",
@@ -69,6 +69,17 @@ fn complete(step: &mut Step) -> Outcome<()> {
     step.finish()
 }
 
+/// Median seconds of a step of twinprop.
+fn alone(turns: usize, step: &mut Step) -> Outcome<f64> {
+    let mut seconds = Vec::new();
+    for _ in 0..turns {
+        let start = Instant::now();
+        complete(step)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(median(seconds))
+}
+
 /// A row of the table: `kind` of `count`, with `batch` samples.
 fn compare(arguments: &Arguments, kind: &str, count: usize, batch: usize) -> Outcome<()> {
     let mut step = Layers { kind, count, layers: 1 }.step(&arguments.backend).on_batch(batch);
@@ -76,15 +87,15 @@ fn compare(arguments: &Arguments, kind: &str, count: usize, batch: usize) -> Out
     complete(&mut step)?;
     let first = start.elapsed().as_secs_f64();
     let (mut cells, mut best) = (String::new(), None);
-    for way in &arguments.ways {
+    for mode in &arguments.modes {
         let mut given =
             vec![kind.to_owned(), count.to_string(), batch.to_string(), arguments.torch.clone()];
-        given.extend((way.name() != "eager").then(|| format!("--{}", way.name())));
+        given.extend((mode.name() != "eager").then(|| format!("--{}", mode.name())));
         let mut peer = Peer::start(&arguments.python, "gpu_step.py", &given)?;
         let timed = peer.seconds("step").and_then(|_| {
             in_turns(arguments.turns, || complete(&mut step), || peer.seconds("step"))
         });
-        // A way that fails, for lack of memory or of CUDA, is left out.
+        // A mode that fails, for lack of memory or of CUDA, is left out.
         let Ok((ours, theirs)) = timed else {
             cells += " fails |";
             continue;
@@ -94,22 +105,27 @@ fn compare(arguments: &Arguments, kind: &str, count: usize, batch: usize) -> Out
             best = Some((ours, theirs));
         }
     }
-    let Some((ours, theirs)) = best else { return Err("PyTorch makes no step".into()) };
-    println!(
-        "| {kind} | {count} | {batch} | {first:.2} | {:.2} |{cells} {:.3} |",
-        1e3 * ours,
-        ours / theirs
-    );
+    let (ours, ratio) = match best {
+        Some((ours, theirs)) => (ours, format!("{:.3}", ours / theirs)),
+        None => (alone(arguments.turns, &mut step)?, "none".to_owned()),
+    };
+    println!("| {kind} | {count} | {batch} | {first:.2} | {:.2} |{cells} {ratio} |", 1e3 * ours);
     Ok(())
 }
 
 fn measure(arguments: &Arguments) -> Outcome<()> {
-    let names = arguments.ways.iter().map(|way| format!(" PyTorch {}, ms |", way.name()));
+    if let Some(other) =
+        arguments.kinds.iter().find(|one| KINDS.iter().all(|(kind, _)| kind != one))
+    {
+        let kinds = KINDS.map(|(kind, _)| kind).join(", ");
+        return Err(format!("no device `{other}` among {kinds}").into());
+    }
+    let names = arguments.modes.iter().map(|mode| format!(" PyTorch {}, ms |", mode.name()));
     println!(
         "| device | size | batch | first step, s | twinprop, ms |{} ratio |",
         names.collect::<String>()
     );
-    println!("|---|---|---|---|---|{}---|", "---|".repeat(arguments.ways.len()));
+    println!("|---|---|---|---|---|{}---|", "---|".repeat(arguments.modes.len()));
     for (kind, count) in KINDS {
         if !arguments.kinds.is_empty() && !arguments.kinds.iter().any(|one| one == kind) {
             continue;

@@ -13,6 +13,7 @@ use twinprop_devices::electronic::{Crossbar, CrossbarConfig, CrossbarConstants};
 
 use super::draws::Draws;
 use super::equation::{TensorEquation, join, split};
+use super::saturation::Saturation;
 use crate::bridge::{from_vec, to_vec};
 use crate::twin::Linearised;
 
@@ -34,7 +35,7 @@ struct Tile {
     range: (f32, f32),
     /// k.
     gain: f32,
-    full_scale: f32,
+    saturation: Saturation,
 }
 
 /// How wires add up the currents of a tile's cells.
@@ -99,8 +100,8 @@ impl CrossbarTensors {
             along_columns: square(inputs, &|i, q| inputs - i.max(q)),
         });
         let cells = [of_cells(&cells[0]), of_cells(&cells[1])];
-        let full_scale = config.full_scale as f32;
-        let equation = Tile { cells, wires, range, gain, full_scale };
+        let saturation = Saturation::at(config.full_scale as f32);
+        let equation = Tile { cells, wires, range, gain, saturation };
         Self { equation, config: config.clone(), programmed: Mutex::new(None) }
     }
 
@@ -153,7 +154,7 @@ impl CrossbarTensors {
             let normal = draws.normal("cell noise", readings.dims(), &readings.device());
             readings = readings + variance.sqrt() * normal * strength;
         }
-        let readings = readings.clamp(-tile.full_scale, tile.full_scale);
+        let readings = tile.saturation.clamp(readings);
         *last = Some(programmed);
         readings
     }
@@ -206,14 +207,14 @@ impl TensorEquation for CrossbarTensors {
     fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let (tile, settings) = (&self.equation, theta.dims()[0]);
         let matrix = tile.matrix(&tile.matrices(theta, 1.0));
-        join(split(x, settings).matmul(matrix)).clamp(-tile.full_scale, tile.full_scale)
+        tile.saturation.clamp(join(split(x, settings).matmul(matrix)))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let (tile, settings) = (self.equation.clone(), theta.dims()[0]);
         let matrices = tile.matrices(theta, 1.0);
         let (x, matrix) = (split(x, settings), tile.matrix(&matrices));
-        let saturated = x.clone().matmul(matrix.clone()).abs().greater_scalar(tile.full_scale);
+        let saturated = tile.saturation.saturates(x.clone().matmul(matrix.clone()));
         Box::new(Point { tile, matrices, matrix, x, saturated })
     }
 

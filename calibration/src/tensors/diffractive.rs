@@ -18,6 +18,7 @@ use burn::tensor::{Device, Tensor};
 use twinprop_devices::optical::{Diffractive, DiffractiveConstants};
 
 use super::equation::{TensorEquation, join, split};
+use super::saturation::Saturation;
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
 
@@ -27,7 +28,7 @@ pub struct DiffractiveTensors {
     /// n and K.
     side: usize,
     layers: usize,
-    full_scale: f32,
+    saturation: Saturation,
     /// κ.
     crosstalk: f32,
     /// δ, `[1, K, n, n]`.
@@ -113,7 +114,7 @@ impl DiffractiveTensors {
         Self {
             side,
             layers,
-            full_scale: constants.full_scale,
+            saturation: Saturation::at(constants.full_scale),
             crosstalk: constants.crosstalk,
             errors: from_vec(constants.phases.to_vec(), [layers * side, side], backend)
                 .reshape([1, layers, side, side]),
@@ -221,7 +222,7 @@ impl TensorEquation for DiffractiveTensors {
     fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let drives = split(x, theta.dims()[0]);
         let field = self.travel(drives, &self.masks(theta), |_| ());
-        join(self.open(field).clamp(-self.full_scale, self.full_scale))
+        join(self.saturation.clamp(self.open(field)))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
@@ -248,8 +249,9 @@ impl Linearised for DiffractivePass {
         let network = &self.network;
         let (side, layers) = (network.side, network.layers);
         let settings = self.field.dims()[0];
-        let saturated = network.open(self.field.clone()).abs().greater_scalar(network.full_scale);
-        let open = split(dy, settings).mask_fill(saturated, 0.0) * network.gains.clone();
+        let readings = network.open(self.field.clone());
+        let of_readings = network.saturation.pull_back(readings, split(dy, settings));
+        let open = of_readings * network.gains.clone();
         let mut pull = self.field.clone() * network.camera.spread(open * 2.0);
         let mut of_phases: Vec<Tensor<4>> = Vec::with_capacity(layers);
         for (gap, transfer) in network.transfers.iter().enumerate().rev() {

@@ -16,6 +16,7 @@ use burn::tensor::{Device, Tensor};
 use twinprop_devices::optical::{MicroringBank, MicroringConstants};
 
 use super::equation::{TensorEquation, join, split};
+use super::saturation::Saturation;
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
 
@@ -28,7 +29,7 @@ pub struct MicroringTensors {
     /// d and c.
     dropped: f32,
     taken: f32,
-    full_scale: f32,
+    saturation: Saturation,
     /// b / r − o, `[1, M, N]`.
     cold: Tensor<3>,
     /// η e / r, `[1, M, N]`.
@@ -62,7 +63,7 @@ impl MicroringTensors {
             rows,
             dropped: constants.dropped,
             taken: constants.taken,
-            full_scale: constants.full_scale,
+            saturation: Saturation::at(constants.full_scale),
             cold: rings(&|ring| constants.bias - constants.offsets[ring]),
             per_heat: rings(&|ring| constants.per_power * constants.efficiencies[ring]),
             spacings: pairs(&|ring, channel| spacing * (channel as f32 - ring as f32)).unsqueeze(),
@@ -133,7 +134,7 @@ impl TensorEquation for MicroringTensors {
         let shares = (self.detuned(theta).square() + 1.0).recip();
         let passed = shares.clone() * -self.taken + 1.0;
         let weights = self.weights(self.worth(shares, passed));
-        join(self.open(drives, weights).clamp(-self.full_scale, self.full_scale))
+        join(self.saturation.clamp(self.open(drives, weights)))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
@@ -166,10 +167,10 @@ struct MicroringPass {
 
 impl Linearised for MicroringPass {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let MicroringTensors { channels, rows, full_scale, .. } = self.bank;
+        let MicroringTensors { channels, rows, saturation, .. } = self.bank;
         let settings = self.drives.dims()[0];
-        let saturated = self.readings.clone().abs().greater_scalar(full_scale);
-        let open = split(dy, settings).mask_fill(saturated, 0.0) * self.bank.gains.clone();
+        let of_readings = saturation.pull_back(self.readings.clone(), split(dy, settings));
+        let open = of_readings * self.bank.gains.clone();
         let of_weights = open.clone().swap_dims(1, 2).matmul(self.drives.clone());
         let of_weights = of_weights.reshape([settings, rows, 1, channels]);
         let of_detunings = (of_weights * self.slopes.clone()).sum_dim(3);

@@ -14,6 +14,7 @@ mod nystrom;
 mod oscillators;
 mod pendula;
 mod plate;
+mod saturation;
 mod second_harmonic;
 mod sums;
 mod transistor;

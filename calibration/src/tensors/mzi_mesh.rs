@@ -20,6 +20,7 @@ use burn::tensor::{Device, Int, Tensor};
 use twinprop_devices::optical::{MeshConstants, MziMesh};
 
 use super::equation::{TensorEquation, join, split};
+use super::saturation::Saturation;
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
 
@@ -33,7 +34,7 @@ pub struct MeshTensors {
     /// N, and pairs of modes.
     modes: usize,
     pairs: usize,
-    full_scale: f32,
+    saturation: Saturation,
     /// Which phases are φ and θ of each pair of each column, `[N · pairs · 2]`; pairs without an interferometer have a
     /// zero that stands behind all phases.
     phase_of_pair: Tensor<1, Int>,
@@ -100,7 +101,7 @@ impl MeshTensors {
         let mut mesh = Self {
             modes,
             pairs,
-            full_scale,
+            saturation: Saturation::of_powers(full_scale),
             phase_of_pair: order(phase_of_pair),
             place_of_phase: order(place_of_phase),
             errors: from_vec(errors, [modes * pairs, 2], backend).reshape([1, modes, pairs, 2]),
@@ -288,7 +289,7 @@ impl TensorEquation for MeshTensors {
         let drives = split(x, theta.dims()[0]);
         let behind = self.cross(&self.at(theta), self.entering(&drives), |_| ());
         let field = if self.passes(&drives) { behind } else { drives.matmul(behind) };
-        join(self.powers(field).clamp_max(self.full_scale))
+        join(self.saturation.clamp(self.powers(field)))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
@@ -324,8 +325,8 @@ impl MeshPass {
     fn of_field(&self, dy: Tensor<2>) -> Tensor<3> {
         let mesh = &self.mesh;
         let [settings, shots, _] = self.field.dims();
-        let saturated = mesh.powers(self.field.clone()).greater_scalar(mesh.full_scale);
-        let open = split(dy, settings).mask_fill(saturated, 0.0);
+        let readings = mesh.powers(self.field.clone());
+        let open = mesh.saturation.pull_back(readings, split(dy, settings));
         let twice: Tensor<4> =
             (open * mesh.sensitivity.clone() * 2.0).reshape([settings, shots, mesh.modes, 1]);
         let field = self.field.clone().reshape([settings, shots, mesh.modes, 2]);

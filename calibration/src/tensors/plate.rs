@@ -12,6 +12,7 @@ use twinprop_devices::mechanical::{Detection, Plate, PlateConstants};
 
 use self::motion::{Motion, State};
 use super::equation::TensorEquation;
+use super::saturation::Saturation;
 use super::waveform::Waveform;
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
@@ -21,7 +22,7 @@ use crate::twin::Linearised;
 pub struct PlateTensors {
     waveform: Waveform,
     readings: Readings,
-    full_scale: f32,
+    saturation: Saturation,
 }
 
 /// How readings before the converter follow from a waveform.
@@ -48,7 +49,7 @@ impl PlateTensors {
             Readings::Steps(Motion::new(&constants, backend))
         };
         let waveform = Waveform::new(&constants.placement, inputs, backend);
-        Self { waveform, readings, full_scale: constants.full_scale }
+        Self { waveform, readings, saturation: Saturation::at(constants.full_scale) }
     }
 }
 
@@ -84,7 +85,7 @@ impl TensorEquation for PlateTensors {
             Readings::Product(matrix) => waveform.matmul(matrix.clone()),
             Readings::Steps(motion) => motion.readings(&waveform, |_| ()),
         };
-        readings.clamp(-self.full_scale, self.full_scale)
+        self.saturation.clamp(readings)
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
@@ -111,8 +112,7 @@ struct PlatePass {
 
 impl Linearised for PlatePass {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let saturates = self.readings.clone().abs().greater_scalar(self.plate.full_scale);
-        let of_readings = dy.mask_fill(saturates, 0.0);
+        let of_readings = self.plate.saturation.pull_back(self.readings.clone(), dy);
         let of_waveform = match &self.plate.readings {
             Readings::Product(matrix) => of_readings.matmul(matrix.clone().transpose()),
             Readings::Steps(motion) => {

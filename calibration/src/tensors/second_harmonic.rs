@@ -15,11 +15,13 @@
 
 use std::f64::consts::TAU;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 use twinprop_devices::PhysicalLayer;
 use twinprop_devices::optical::{SecondHarmonic, SecondHarmonicConstants};
 
 use super::equation::{TensorEquation, join, split};
+use super::saturation::Saturation;
+use super::sums::shot_sums;
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
 
@@ -32,7 +34,7 @@ pub struct SecondHarmonicTensors {
     to_frequencies: Tensor<2>,
     /// D for the squares of real and imaginary parts, `[2 F, n_outputs]`.
     to_bins: Tensor<2>,
-    full_scale: f32,
+    saturation: Saturation,
 }
 
 /// Spectral channels that one kind of drives modulates.
@@ -112,7 +114,7 @@ impl SecondHarmonicTensors {
             trained: Modulator::new(trained, &constants, backend),
             to_frequencies: from_vec(to_frequencies, [2 * instants, 2 * instants], backend),
             to_bins: from_vec(to_bins, [2 * instants, constants.bins], backend),
-            full_scale: constants.full_scale,
+            saturation: Saturation::of_powers(constants.full_scale),
         }
     }
 
@@ -148,20 +150,20 @@ fn parts(rows: &Tensor<2>) -> [Tensor<2>; 2] {
 impl TensorEquation for SecondHarmonicTensors {
     fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let harmonic = self.harmonic(&self.field(&x, &theta));
-        self.open(harmonic).clamp_max(self.full_scale)
+        self.saturation.clamp(self.open(harmonic))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let field = self.field(&x, &theta);
         let harmonic = self.harmonic(&field);
-        let open = self.open(harmonic.clone()).lower_scalar(self.full_scale).float();
+        let saturated = self.saturation.saturates(self.open(harmonic.clone()));
         Box::new(Shots {
             by_data: self.data.slope(x),
             by_parameter: self.trained.slope(theta),
             device: self.clone(),
             field,
             harmonic,
-            open,
+            saturated,
         })
     }
 }
@@ -172,8 +174,8 @@ struct Shots {
     /// e and S, `[settings · shots, 2 F]` each.
     field: Tensor<2>,
     harmonic: Tensor<2>,
-    /// 1 where a reading is below full scale, 0 elsewhere.
-    open: Tensor<2>,
+    /// Mask of the readings beyond full scale, `[settings · shots, n_outputs]`.
+    saturated: Tensor<2, Bool>,
     /// Derivatives of the modulation by the data, `[settings · shots, n_inputs]`.
     by_data: Tensor<2>,
     /// Those by the parameters, `[settings, n_parameters]`.
@@ -183,7 +185,8 @@ struct Shots {
 impl Linearised for Shots {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let device = &self.device;
-        let of_squares = (dy * self.open.clone()).matmul(device.to_bins.clone().transpose());
+        let of_readings = dy.mask_fill(self.saturated.clone(), 0.0);
+        let of_squares = of_readings.matmul(device.to_bins.clone().transpose());
         // Four: the derivatives of both squares, |S|² and e².
         let of_harmonic = of_squares * self.harmonic.clone() * 4.0;
         let of_square = of_harmonic.matmul(device.to_frequencies.clone().transpose());
@@ -197,8 +200,7 @@ impl Linearised for Shots {
             1,
         );
         let settings = self.by_parameter.dims()[0];
-        let width = of_field.dims()[1];
-        let of_setting = split(of_field.clone(), settings).sum_dim(1).reshape([settings, width]);
+        let of_setting = shot_sums(split(of_field.clone(), settings));
         (
             of_field.matmul(device.data.pulse.clone().transpose()) * self.by_data.clone(),
             of_setting.matmul(device.trained.pulse.clone().transpose()) * self.by_parameter.clone(),

@@ -14,22 +14,21 @@
 //! These matrices are computed for all steps at once, so that the recursion from the last step to the first is one
 //! product a step. The cotangents of the drives follow from those of the states, for all steps at once.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 use twinprop_devices::PhysicalLayer;
 use twinprop_devices::electronic::{Transistor, TransistorConstants};
 
 use super::equation::TensorEquation;
+use super::saturation::Saturation;
+use super::waveform::Waveform;
 use crate::twin::Linearised;
 
 /// A transistor circuit on a backend.
 #[derive(Clone)]
 pub struct TransistorTensors {
     constants: TransistorConstants,
-    /// Place, among the data and after them the parameters, of the value that each step holds.
-    held: Tensor<1, Int>,
-    /// Sample of each data value, and of each parameter.
-    of_data: Tensor<1, Int>,
-    of_parameters: Tensor<1, Int>,
+    waveform: Waveform,
+    saturation: Saturation,
 }
 
 impl TransistorTensors {
@@ -37,21 +36,10 @@ impl TransistorTensors {
     #[must_use]
     pub fn new(transistor: &Transistor, backend: &Device) -> Self {
         let constants = transistor.as_built();
-        let samples = constants.placement.len();
-        let mut value_of = vec![0; samples];
-        for (value, &sample) in constants.placement.iter().enumerate() {
-            value_of[sample] = value;
-        }
-        let places = |values: &mut dyn Iterator<Item = usize>| {
-            let places: Vec<i64> = values.map(|place| place as i64).collect();
-            Tensor::<1, Int>::from_data(places.as_slice(), backend)
-        };
-        let steps = 0..samples * constants.steps_per_sample;
-        let (data, parameters) = constants.placement.split_at(transistor.interface().inputs.len());
+        let inputs = transistor.interface().inputs.len();
         Self {
-            held: places(&mut steps.map(|step| value_of[step / constants.steps_per_sample])),
-            of_data: places(&mut data.iter().copied()),
-            of_parameters: places(&mut parameters.iter().copied()),
+            waveform: Waveform::new(&constants.placement, inputs, backend),
+            saturation: Saturation::at(constants.full_scale),
             constants,
         }
     }
@@ -74,10 +62,10 @@ impl TransistorTensors {
     /// What the drives determine at every step.
     fn drives(&self, x: Tensor<2>, theta: Tensor<2>) -> Drives {
         let constants = &self.constants;
-        let (rows, [settings, parameters]) = (x.dims()[0], theta.dims());
-        let shared = theta.transpose().reshape([parameters, settings, 1]);
-        let shared = shared.repeat_dim(2, rows / settings).reshape([parameters, rows]);
-        let waveform = Tensor::cat(vec![x.transpose(), shared], 0).select(0, self.held.clone());
+        let samples = self.waveform.with_data(x, theta).transpose();
+        let ([count, rows], held) = (samples.dims(), constants.steps_per_sample);
+        let waveform = samples.reshape([count, 1, rows]).repeat_dim(1, held);
+        let waveform: Tensor<2> = waveform.reshape([count * held, rows]);
         let gate = waveform.clone() * constants.gate_share + constants.gate_bias;
         let pinch = (gate - constants.threshold) / constants.slope_factor;
         let [source, _] = self.inversion(pinch.clone());
@@ -181,23 +169,21 @@ impl TransistorTensors {
 impl TensorEquation for TransistorTensors {
     fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let [_, voltages] = self.integrate(&self.drives(x, theta));
-        let full_scale = self.constants.full_scale;
-        self.open(&voltages).clamp(-full_scale, full_scale)
+        self.saturation.clamp(self.open(&voltages))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let settings = theta.dims()[0];
         let drives = self.drives(x, theta);
         let [first, second] = self.integrate(&drives);
-        let saturated = self.open(&second).abs().greater_scalar(self.constants.full_scale);
-        let unsaturated = saturated.bool_not().float();
+        let saturated = self.saturation.saturates(self.open(&second));
         let [first, second] = [first, second].map(|voltages| self.pull_back(&drives, voltages));
         let alpha = self.alpha();
         let step = second
             .states
             .times(1.0 - alpha)
             .plus(first.states.product(&second.states).times(alpha));
-        Box::new(Trajectory { device: self.clone(), settings, unsaturated, first, second, step })
+        Box::new(Trajectory { device: self.clone(), settings, saturated, first, second, step })
     }
 }
 
@@ -287,8 +273,8 @@ impl StateMatrices {
 struct Trajectory {
     device: TransistorTensors,
     settings: usize,
-    /// 1 where a reading is within full scale, 0 elsewhere, `[shots, n_outputs]`.
-    unsaturated: Tensor<2>,
+    /// Mask of the readings beyond full scale, `[shots, n_outputs]`.
+    saturated: Tensor<2, Bool>,
     first: StageAdjoint,
     second: StageAdjoint,
     /// T of each step.
@@ -298,7 +284,7 @@ struct Trajectory {
 impl Trajectory {
     /// Cotangents of (i, v) after each step, `[steps, shots]` each, from those of the readings.
     fn of_states(&self, dy: Tensor<2>) -> [Tensor<2>; 2] {
-        let of_readings = (dy * self.unsaturated.clone()).transpose();
+        let of_readings = dy.mask_fill(self.saturated.clone(), 0.0).transpose();
         let mut readings = self.device.constants.read_after.iter().enumerate().rev().peekable();
         let zeros = of_readings.clone().narrow(0, 0, 1).zeros_like();
         let mut pull = [zeros.clone(), zeros];
@@ -332,11 +318,7 @@ impl Linearised for Trajectory {
         let of_drives = of_drives(first, &self.first) + of_drives(second, &self.second);
         let ([steps, rows], held) = (of_drives.dims(), constants.steps_per_sample);
         let of_samples = of_drives.reshape([steps / held, held, rows]).sum_dim(1);
-        let of_samples = of_samples.reshape([steps / held, rows]);
-        let of_data = of_samples.clone().select(0, device.of_data.clone()).transpose();
-        let of_parameters = of_samples.select(0, device.of_parameters.clone());
-        let (count, settings) = (of_parameters.dims()[0], self.settings);
-        let of_parameters = of_parameters.reshape([count * settings, rows / settings]).sum_dim(1);
-        (of_data, of_parameters.reshape([count, settings]).transpose())
+        let of_waveform = of_samples.reshape([steps / held, rows]).transpose();
+        device.waveform.gather(of_waveform, self.settings)
     }
 }

@@ -28,6 +28,8 @@ fn backends() -> Vec<(Device, f32)> {
         (Device::flex(), 1e-5),
         #[cfg(feature = "wgpu")]
         (Device::wgpu(burn::tensor::DeviceKind::DefaultDevice), 1e-4),
+        #[cfg(feature = "cuda")]
+        (Device::cuda(0), 1e-4),
     ]
 }
 

@@ -142,7 +142,8 @@ fn noise_has_the_distribution_of_the_imperfections() {
         let (mut simulated, seed) = fabricated(model, imperfections.clone());
         let reference = repeated(&mut *simulated.device, shots);
         for (backend, _) in backends() {
-            let device = TensorDevice::on_any(&*simulated.exact, &imperfections, seed, &backend);
+            let device =
+                TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
             let Some(mut device) = device else { panic!("{name} has no equation in tensors") };
             let readings = repeated(&mut device, shots);
             readings_agree(&reference, &readings, &format!("{name} on {backend:?}"));
@@ -166,7 +167,7 @@ fn one_seed_gives_the_same_bits_in_batches_of_any_size_and_after_a_resume() {
     let (simulated, seed) = fabricated(model, imperfections.clone());
     for (backend, _) in backends() {
         let device =
-            || TensorDevice::on_any(&*simulated.exact, &imperfections, seed, &backend).unwrap();
+            || TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend).unwrap();
         let (mut first, mut second) = (device(), device());
         let play = |device: &mut TensorDevice, shots| repeated(device, shots);
         let before = play(&mut first, 12);
@@ -185,7 +186,8 @@ fn one_seed_gives_the_same_bits_in_batches_of_any_size_and_after_a_resume() {
     let model = DeviceKind::all().remove(1);
     let (simulated, seed) = fabricated(model, noisy.clone());
     for (backend, _) in backends() {
-        let device = || TensorDevice::on_any(&*simulated.exact, &noisy, seed, &backend).unwrap();
+        let device =
+            || TensorDevice::on_backend(&*simulated.exact, &noisy, seed, &backend).unwrap();
         let whole = repeated(&mut device(), 10);
         let mut parts = device();
         let (first, second) = (repeated(&mut parts, 4), repeated(&mut parts, 6));
@@ -221,9 +223,10 @@ fn a_tile_is_programmed_and_read_with_the_noise_of_its_cells() {
     };
     let reference = play(&mut *simulated.device);
     let imperfections = ImperfectionsConfig::default();
-    let backend = Device::flex();
-    let device = TensorDevice::on_any(&*simulated.exact, &imperfections, seed, &backend);
-    readings_agree(&reference, &play(&mut device.unwrap()), "crossbar");
+    for (backend, _) in backends() {
+        let device = TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
+        readings_agree(&reference, &play(&mut device.unwrap()), "crossbar");
+    }
 }
 
 /// Membranes' noise, and spikes that the link loses or records late: counts of spikes, and when they are recorded.
@@ -258,7 +261,8 @@ fn a_chip_fires_with_the_noise_of_its_membranes_and_of_its_link() {
         let reference = play(&mut *simulated.device);
         assert!(reference.mean() > 0.02, "{}", reference.mean());
         for (backend, _) in backends() {
-            let device = TensorDevice::on_any(&*simulated.exact, &imperfections, seed, &backend);
+            let device =
+                TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
             let case = format!("{readout:?} on {backend:?}");
             readings_agree(&reference, &play(&mut device.unwrap()), &case);
         }
@@ -285,7 +289,8 @@ fn converters_have_the_same_codes() {
         let mut reference = DMatrix::zeros(interface.outputs.len(), shots);
         simulated.device.measure(&x, &theta, &mut reference).unwrap();
         for (backend, _) in backends() {
-            let device = TensorDevice::on_any(&*simulated.exact, &imperfections, seed, &backend);
+            let device =
+                TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
             let theta = from_vec(theta.as_slice().to_vec(), [1, theta.len()], &backend);
             let y = device.unwrap().measure_tensors(to_tensor(&x, &backend), theta);
             let pairs = to_vec(y);
@@ -310,15 +315,92 @@ fn constants_drift_as_they_do_elsewhere() {
         ..Default::default()
     };
     let model = DeviceKind::all().remove(1);
-    let (mut simulated, seed) = fabricated(model, imperfections.clone());
-    let SimulatedDevice { device: reference, exact, .. } = &mut simulated;
-    let backend = Device::flex();
-    let mut device = TensorDevice::on_any(&**exact, &imperfections, seed, &backend).unwrap();
-    let mut firsts = Vec::new();
-    for shots in [1, 30, 40, 60] {
-        let (ours, other) = (repeated(&mut device, shots), repeated(&mut **reference, shots));
-        assert!(difference(ours.as_slice(), other.as_slice()) < 1e-5, "{shots} shots");
-        firsts.push(ours.column(0).into_owned());
+    for (backend, tolerance) in backends() {
+        let (mut simulated, seed) = fabricated(model.clone(), imperfections.clone());
+        let SimulatedDevice { device: reference, exact, .. } = &mut simulated;
+        let of = || TensorDevice::on_backend(&**exact, &imperfections, seed, &backend).unwrap();
+        let mut device = of();
+        let mut firsts = Vec::new();
+        for shots in [1, 30, 40] {
+            let (ours, other) = (repeated(&mut device, shots), repeated(&mut **reference, shots));
+            assert!(difference(ours.as_slice(), other.as_slice()) < tolerance, "{shots} shots");
+            firsts.push(ours.column(0).into_owned());
+        }
+        assert!((&firsts[0] - &firsts[2]).amax() > 1e-3, "nothing drifts");
+
+        // Settings and shots of their own move the constants in between; a resumed device is where it was.
+        let mut resumed = of();
+        resumed.resume(&device.usage());
+        let (x, theta) = {
+            let interface = device.interface();
+            let (x, theta) = (point(&interface.inputs), point(&interface.parameters));
+            let of = |values: Vec<f32>, count| {
+                DMatrix::from_fn(values.len(), count, |row, column| {
+                    values[row] * (1.0 - 0.02 * column as f32)
+                })
+            };
+            (of(x, 12), of(theta, 12))
+        };
+        let mut ours = DMatrix::zeros(device.interface().outputs.len(), 12);
+        let (mut again, mut other) = (ours.clone(), ours.clone());
+        let settings = theta.columns(0, 3).into_owned();
+        for layer in
+            [(&mut ours, &mut device as &mut dyn PhysicalLayer), (&mut again, &mut resumed)]
+        {
+            layer.1.measure_settings(&x, &settings, layer.0).unwrap();
+        }
+        reference.measure_settings(&x, &settings, &mut other).unwrap();
+        assert_eq!(ours, again);
+        assert!(difference(ours.as_slice(), other.as_slice()) < tolerance, "settings");
+        device.measure_each(&x, &theta, &mut ours).unwrap();
+        reference.measure_each(&x, &theta, &mut other).unwrap();
+        assert!(difference(ours.as_slice(), other.as_slice()) < tolerance, "shots of their own");
     }
-    assert!((&firsts[0] - &firsts[3]).amax() > 1e-3, "nothing drifts");
+}
+
+/// Values that are not finite stay so, with noise and with codes: the boundary refuses them.
+#[test]
+fn nan_stays_nan() {
+    let imperfections = ImperfectionsConfig {
+        input_noise: 0.1,
+        readout_noise: 0.1,
+        dac_bits: 6,
+        adc_bits: 8,
+        ..Default::default()
+    };
+    let model =
+        DeviceKind::Crossbar(CrossbarConfig { inputs: 5, outputs: 6, ..Default::default() });
+    let (simulated, seed) = fabricated(model, imperfections.clone());
+    for (backend, _) in backends() {
+        let device = TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
+        let device = device.unwrap();
+        let mut x = vec![0.5; 10];
+        x[2] = f32::NAN;
+        let theta = from_vec(vec![0.3; 30], [1, 30], &backend);
+        let y = device.measure_tensors(from_vec(x, [2, 5], &backend), theta);
+        let counts = device.counts(&from_vec(vec![0.0; 10], [2, 5], &backend), &y);
+        let y = to_vec(y);
+        assert!(y[..6].iter().all(|value| value.is_nan()), "{backend:?}: {y:?}");
+        assert!(y[6..].iter().all(|value| value.is_finite()), "{backend:?}: {y:?}");
+        let inside: i64 = counts.inside.into_scalar();
+        assert_eq!(inside, 6, "{backend:?}");
+    }
+}
+
+#[test]
+fn broken_cells_of_rasters_are_counted() {
+    let model =
+        DeviceKind::LifChip(LifChipConfig { lines: 2, neurons: 1, steps: 3, ..Default::default() });
+    let (simulated, seed) = fabricated(model, ImperfectionsConfig::default());
+    for (backend, _) in backends() {
+        let none = ImperfectionsConfig::default();
+        let device = TensorDevice::on_backend(&*simulated.exact, &none, seed, &backend).unwrap();
+        let cells = vec![0.0, 1.0, 0.5, 0.0, 1.5, 1.0, -1.0, 1.0, 1.0, 0.0, 0.0, 0.0];
+        let drives = from_vec(cells, [2, 6], &backend);
+        let readings = from_vec(vec![0.0, 1.0, 0.0, 0.0, 0.0, 0.0], [2, 3], &backend);
+        let counts = device.counts(&drives, &readings);
+        let (broken, inside): (i64, i64) =
+            (counts.broken_cells.into_scalar(), counts.inside.into_scalar());
+        assert_eq!((broken, inside), (3, 6), "{backend:?}");
+    }
 }

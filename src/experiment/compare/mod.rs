@@ -207,8 +207,8 @@ fn run_baselines(
     let split = recipe.data.load(&locator, seed)?;
     let loss = recipe.training.loss(&split)?;
     let counted = counted(&split, recipe.data.raster_steps());
-    let of = counted.as_ref().unwrap_or(&split);
-    let mut found = baselines(of, &*loss, seed, &options.backend.device()?);
+    let digital = counted.as_ref().unwrap_or(&split);
+    let mut found = baselines(digital, &*loss, seed, &options.backend.device()?);
     if matches!(recipe.data.source, SourceConfig::Sequence(_)) {
         found.extend(linear_equaliser(&split));
     }

@@ -1,7 +1,7 @@
 //! Derivatives of a device by central differences, and of its twin at the same points.
 
 use burn::tensor::Device;
-use nalgebra::{DMatrix, DVector};
+use nalgebra::{DMatrix, DVector, DVectorView};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -189,33 +189,28 @@ impl CentralDifferences<'_> {
         group: &Group,
     ) -> Result<Vec<[f64; 2]>, DeviceError> {
         let (inputs, parameters) = self.split(ends);
-        // Ends with the same parameters are one batch.
-        let together = if group.is_input { ends.ncols() } else { 1 };
-        let mut weighed = Vec::with_capacity(ends.ncols());
-        for first in (0..ends.ncols()).step_by(together) {
-            let drives = DMatrix::from_fn(self.width, together * self.repeats, |row, shot| {
-                inputs[(row, first + shot / self.repeats)]
-            });
-            let setting = parameters.column(first).into_owned();
-            let mut outputs = DMatrix::zeros(cotangent.len(), drives.ncols());
+        let drives = DMatrix::from_fn(self.width, ends.ncols() * self.repeats, |row, shot| {
+            inputs[(row, shot / self.repeats)]
+        });
+        let mut outputs = DMatrix::zeros(cotangent.len(), drives.ncols());
+        if group.is_input {
+            // Ends with the same parameters are one batch.
+            let setting = parameters.column(0).into_owned();
             self.device.measure(&drives, &setting, &mut outputs)?;
-            let outputs = self.outputs.in_binary_units(&outputs);
-            for end in 0..together {
-                let half = self.repeats / 2;
-                let mean = |from: usize| {
-                    let shots = outputs.columns(end * self.repeats + from, half);
-                    let sum: f64 = shots
-                        .column_iter()
-                        .map(|y| {
-                            y.iter().zip(cotangent).map(|(y, c)| f64::from(y * c)).sum::<f64>()
-                        })
-                        .sum();
-                    sum / half as f64
-                };
-                weighed.push([mean(0), mean(half)]);
-            }
+        } else {
+            self.device.measure_settings(&drives, &parameters, &mut outputs)?;
         }
-        Ok(weighed)
+        let outputs = self.outputs.in_binary_units(&outputs);
+        let half = self.repeats / 2;
+        let mean = |from: usize| {
+            let shots = outputs.columns(from, half);
+            let of_shot = |y: DVectorView<'_, f32>| -> f64 {
+                y.iter().zip(cotangent).map(|(y, c)| f64::from(y * c)).sum()
+            };
+            shots.column_iter().map(of_shot).sum::<f64>() / half as f64
+        };
+        let firsts = (0..ends.ncols()).map(|end| end * self.repeats);
+        Ok(firsts.map(|first| [mean(first), mean(first + half)]).collect())
     }
 }
 

@@ -65,7 +65,7 @@ impl Limits {
 /// What stands between channels and the device: a converter before or after noise.
 ///
 /// A value is rounded to one of 2^bits codes over its range; with noise, y/R → y/R + √(σ_a² + σ_s² |y|/R) ξ, clamped to
-/// the range of width R. A value midway between two codes goes to either.
+/// the range of width R. A value midway between two codes goes to either; NaN stays NaN.
 pub(super) struct Converter {
     limits: Limits,
     pub(super) purpose: &'static str,
@@ -151,7 +151,8 @@ impl Converter {
         let Limits { minimum, span, .. } = &self.limits;
         let codes = (values - minimum.clone()) / span.clone() * last_code;
         let codes = codes.round().clamp(0.0, last_code);
-        codes / last_code * span.clone() + minimum.clone()
+        // A quotient may be rounded up.
+        self.limits.clamped(codes / last_code * span.clone() + minimum.clone())
     }
 }
 

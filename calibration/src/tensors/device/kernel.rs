@@ -106,16 +106,16 @@ fn convert_words(
                 let span = most - least;
                 let mut value = values[shot * width + column];
                 if last_code_before > 0.0 {
-                    value = quantised(value, least, span, last_code_before);
+                    value = quantised(value, least, most, last_code_before);
                 }
                 if comptime!(is_noisy) {
                     let variance =
                         additive * additive + shot_noise * shot_noise * value.abs() / span;
                     value += span * variance.sqrt() * normals[place];
-                    value = clamp(value, least, most);
+                    value = clamp_nan(value, least, most);
                 }
                 if last_code_after > 0.0 {
-                    value = quantised(value, least, span, last_code_after);
+                    value = quantised(value, least, most, last_code_after);
                 }
                 converted[shot * width + column] = value;
             }
@@ -123,9 +123,11 @@ fn convert_words(
     }
 }
 
-/// The nearest code of `value`.
+/// The nearest code of `value`; NaN stays NaN.
 #[cube]
-fn quantised(value: f32, least: f32, span: f32, last_code: f32) -> f32 {
-    let code = clamp(((value - least) / span * last_code).round(), 0.0, last_code);
-    least + code / last_code * span
+fn quantised(value: f32, least: f32, most: f32, last_code: f32) -> f32 {
+    let span = most - least;
+    let code = clamp_nan(((value - least) / span * last_code).round(), 0.0, last_code);
+    // A quotient may be rounded up.
+    clamp_nan(least + code / last_code * span, least, most)
 }

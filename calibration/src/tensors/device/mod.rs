@@ -54,13 +54,14 @@ struct Drift {
 pub struct BatchCounts {
     /// Readings in range.
     pub inside: Tensor<1, Int>,
-    /// Cells of rasters that are neither 0 nor 1, among drives and readings.
+    /// Raster cells that are neither 0 nor 1, among drives and readings.
     pub broken_cells: Tensor<1, Int>,
 }
 
 impl TensorDevice {
-    /// The device `as_fabricated`, unused, on `backend`, with the noise of `seed`; `None` on the CPU, where vectorised loops
-    /// are faster, and for devices that have no equation in tensors.
+    /// The device `as_fabricated`, unused, on `backend`, with the noise of `seed`; `None` on `flex`, where vectorised
+    /// loops are faster, for devices that have no equation in tensors, and for a drifting crossbar, whose programmed cells
+    /// keep the constants of that time.
     #[must_use]
     pub fn new(
         as_fabricated: &dyn Differentiable,
@@ -71,12 +72,12 @@ impl TensorDevice {
         if crate::bridge::is_cpu(backend) {
             return None;
         }
-        Self::on_any(as_fabricated, imperfections, seed, backend)
+        Self::on_backend(as_fabricated, imperfections, seed, backend)
     }
 
     /// The same on any backend.
     #[must_use]
-    pub fn on_any(
+    pub fn on_backend(
         as_fabricated: &dyn Differentiable,
         imperfections: &ImperfectionsConfig,
         seed: u64,
@@ -88,7 +89,6 @@ impl TensorDevice {
             path: DriftPath::new(as_fabricated, drift, seed),
             position: 0.0,
         });
-        // Cells that are programmed keep the constants of that time.
         if drift.is_some() && (as_fabricated as &dyn Any).is::<Crossbar>() {
             return None;
         }
@@ -120,7 +120,10 @@ impl TensorDevice {
     pub fn measure_tensors(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let mut state = self.state();
         let [rows, settings] = [x.dims()[0], theta.dims()[0]];
-        let shots = rows / settings.max(1);
+        if settings == 0 {
+            return Tensor::zeros([0, self.interface.outputs.len()], &self.backend);
+        }
+        let shots = rows / settings;
         let mut readings = Vec::new();
         let mut first = 0;
         while first < settings {
@@ -135,10 +138,10 @@ impl TensorDevice {
             readings.push(state.play(x, theta));
             first += count;
         }
-        if readings.len() == 1 { readings.remove(0) } else { Tensor::cat(readings, 0) }
+        Tensor::cat(readings, 0)
     }
 
-    /// Counts of a batch by its drives `x` and its `readings`.
+    /// Counts of a batch by its drives `x`, before they were clamped, and its `readings`.
     #[must_use]
     pub fn counts(&self, x: &Tensor<2>, readings: &Tensor<2>) -> BatchCounts {
         let state = self.state();

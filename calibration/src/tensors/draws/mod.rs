@@ -35,7 +35,9 @@ enum Distribution {
 /// Where the numbers of one purpose are: the generator's key, and words of its counter.
 #[derive(Clone, Copy)]
 pub(super) struct Stream {
+    /// The device's seed.
     pub key: [u32; 2],
+    /// A word for the purpose.
     pub purpose: u32,
     /// The first shot.
     pub first: u64,

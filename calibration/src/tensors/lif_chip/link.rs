@@ -57,7 +57,7 @@ impl Link {
     }
 }
 
-/// Where what has `probability` happens to the cells of `spikes`.
+/// Mask of the cells of `spikes` that are drawn, each with `probability`.
 fn happens(probability: f64, spikes: &Tensor<3>, purpose: &str, draws: &Draws) -> Tensor<3, Bool> {
     let [settings, shots, cells] = spikes.dims();
     let uniform = draws.uniform(purpose, [settings * shots, cells], &spikes.device());
