@@ -11,6 +11,7 @@ use twinprop_devices::{PhysicalLayer, random};
 
 use super::build::Given;
 use super::reference::read_reference;
+use super::run_folder::RunFolder;
 use super::trained::{Reopening, Trained};
 use crate::Error;
 use crate::training::Observer;
@@ -57,7 +58,10 @@ impl Watch {
         let trained = Trained::open_given(path, reopening, given, observer)?;
         let repeats = trained.recipe.calibration.watch.repeats;
         let mut references = Vec::new();
-        let before = trained.folder.summary()?.backend;
+        // A folder of a recalibrated or transferred network has no summary.
+        let has_summary = path.join(RunFolder::SUMMARY).exists();
+        let before = has_summary.then(|| trained.folder.summary()).transpose()?;
+        let before = before.map_or_else(|| reopening.backend.clone(), |summary| summary.backend);
         for (place, instrument) in trained.experiment.laboratory.instruments.iter().enumerate() {
             let folder = trained.folder.reference(&instrument.name);
             // Another backend rounds a simulated device's readings otherwise, which would look like drift.

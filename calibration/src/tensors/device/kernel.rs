@@ -7,22 +7,25 @@ use burn_cubecl::{Cube, cubecl};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
-use super::converter::{Converter, Limits};
+use super::conversion::Conversion;
+use super::limits::Limits;
 use crate::tensors::draws::kernel::numbers_of;
-use crate::tensors::draws::{Draws, Stream, WORDS, halves};
+use crate::tensors::draws::{Stream, WORDS, halves};
 
-/// `values` `[rows, n]` as they come out of `converter`; `None` where their backend runs no kernels.
+/// `values` `[rows, n]` with ranges `limits` as they come out of `conversion`, with the noise of `stream`; `None` where
+/// their backend runs no kernels.
 pub(super) fn convert(
-    converter: &Converter,
     values: &Tensor<2>,
-    draws: &Draws,
+    limits: &Limits,
+    conversion: Conversion,
+    stream: Stream,
 ) -> Option<Tensor<2>> {
     let [rows, width] = values.dims();
     let contiguous = |tensor: &Tensor<2>| {
         Some(into_contiguous(tensor.clone().try_into_primitive::<Cube>().ok()?))
     };
     let values = contiguous(values)?;
-    let Limits { minimum, maximum, .. } = converter.limits();
+    let Limits { minimum, maximum, .. } = limits;
     let (minimum, maximum) = (contiguous(minimum)?, contiguous(maximum)?);
     let (client, device, dtype) = (values.client.clone(), values.device.clone(), values.dtype);
     let converted =
@@ -30,7 +33,7 @@ pub(super) fn convert(
     let units = rows * width.div_ceil(WORDS);
     if units > 0 {
         let cube = CubeDim::new(&client, units);
-        let Stream { key, purpose, first } = draws.stream(converter.purpose);
+        let Stream { key, purpose, first } = stream;
         let first = halves(first);
         convert_words::launch(
             &client,
@@ -47,11 +50,11 @@ pub(super) fn convert(
             purpose,
             key[0],
             key[1],
-            converter.last_code_before,
-            converter.last_code_after,
-            converter.additive,
-            converter.shot,
-            converter.is_noisy(),
+            conversion.last_code_before,
+            conversion.last_code_after,
+            conversion.additive,
+            conversion.shot,
+            conversion.is_noisy(),
         );
     }
     Some(Tensor::from_primitive::<Cube>(converted))

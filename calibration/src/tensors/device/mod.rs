@@ -1,8 +1,10 @@
 //! A simulated device on a backend: as fabricated, with its noise, converters and drift.
 
+mod conversion;
 mod converter;
 #[cfg(feature = "kernels")]
 mod kernel;
+mod limits;
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +15,8 @@ use twinprop_devices::electronic::Crossbar;
 use twinprop_devices::imperfections::{DriftPath, ImperfectionsConfig};
 use twinprop_devices::{DeviceError, Differentiable, Interface, PhysicalLayer, Usage};
 
-use self::converter::{Converter, Limits};
+use self::converter::Converter;
+use self::limits::Limits;
 use super::draws::Draws;
 use super::equation::TensorEquation;
 use super::in_tensors_of;

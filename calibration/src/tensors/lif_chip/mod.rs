@@ -26,7 +26,7 @@ use twinprop_devices::neuromorphic::{Jacobian, LifChip, LifReadout, SpikeGradien
 
 use self::chip::{Chip, Played, is_spike};
 use self::link::Link;
-use self::pass::Pass;
+use self::pass::{Derivative, Pass};
 use super::draws::Draws;
 use super::equation::{TensorEquation, split};
 use crate::twin::Linearised;
@@ -36,15 +36,6 @@ pub struct LifChipTensors {
     chip: Chip,
     link: Link,
     derivative: Derivative,
-}
-
-/// The derivative of the spikes.
-#[derive(Clone, Copy)]
-enum Derivative {
-    /// The surrogate gradient, with the slope β.
-    Surrogate(f32),
-    /// ST-RSBP by the diagonal of Ω, with the smallest Ω_ll.
-    SpikeTrain(f32),
 }
 
 impl LifChipTensors {

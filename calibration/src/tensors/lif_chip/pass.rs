@@ -15,11 +15,19 @@
 use burn::tensor::Tensor;
 use twinprop_devices::neuromorphic::LifReadout;
 
-use super::Derivative;
 use super::chip::{Chip, Played, Synapses, is_spike, of_each_step};
 use crate::tensors::equation::{join, split};
 use crate::tensors::sums::parts_of;
 use crate::twin::Linearised;
+
+/// The derivative of the spikes.
+#[derive(Clone, Copy)]
+pub(super) enum Derivative {
+    /// The surrogate gradient, with the slope β.
+    Surrogate(f32),
+    /// ST-RSBP by the diagonal of Ω, with the smallest Ω_ll.
+    SpikeTrain(f32),
+}
 
 /// Shots at their settings, with what the adjoint needs.
 pub(super) struct Pass {
