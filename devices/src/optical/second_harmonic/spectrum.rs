@@ -37,17 +37,23 @@ impl Complex {
     }
 }
 
+/// Adds a b to `sum`, in a loop of its own, which becomes vectors wherever it is inlined.
+#[inline(always)]
+fn add_product(sum: &mut Lane, a: &Lane, b: &Lane) {
+    for (sum, (a, b)) in sum.iter_mut().zip(a.iter().zip(b)) {
+        *sum += a * b;
+    }
+}
+
 /// Σ a b, as four independent sums, so that none waits for another.
 #[inline(always)]
 fn sum_of_products<'a>(pairs: impl Iterator<Item = (&'a Complex, &'a Complex)>) -> Complex {
     let [mut rr, mut ii, mut ri, mut ir] = [ZERO; 4];
     for (a, b) in pairs {
-        for lane in 0..LANES {
-            rr[lane] += a.re[lane] * b.re[lane];
-            ii[lane] += a.im[lane] * b.im[lane];
-            ri[lane] += a.re[lane] * b.im[lane];
-            ir[lane] += a.im[lane] * b.re[lane];
-        }
+        add_product(&mut rr, &a.re, &b.re);
+        add_product(&mut ii, &a.im, &b.im);
+        add_product(&mut ri, &a.re, &b.im);
+        add_product(&mut ir, &a.im, &b.re);
     }
     let mut sum = Complex::ZERO;
     for lane in 0..LANES {
