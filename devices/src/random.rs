@@ -84,7 +84,8 @@ impl Fnv1a {
 }
 
 /// A stable map from names to streams.
-fn fnv1a(text: &str) -> u64 {
+#[must_use]
+pub fn fnv1a(text: &str) -> u64 {
     let mut hash = Fnv1a::default();
     text.bytes().for_each(|byte| hash.add(u64::from(byte)));
     hash.0

@@ -10,7 +10,7 @@ mod philox;
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
-use twinprop_devices::random::Fnv1a;
+use twinprop_devices::random::fnv1a;
 
 pub(super) use self::philox::WORDS;
 use self::philox::{normals, uniforms, words};
@@ -81,9 +81,7 @@ impl Draws {
     }
 
     pub(super) fn stream(&self, purpose: &str) -> Stream {
-        let mut hash = Fnv1a::default();
-        purpose.bytes().for_each(|byte| hash.add(u64::from(byte)));
-        let [low, high] = halves(hash.0);
+        let [low, high] = halves(fnv1a(purpose));
         Stream { key: halves(self.seed), purpose: low ^ high, first: self.first }
     }
 
