@@ -123,9 +123,10 @@ fn numbers_are_normal_and_uniform() {
     assert!((mean - 0.5).abs() < 0.003 && (deviation - 12f64.sqrt().recip()).abs() < 0.003);
 }
 
-/// Drive noise, readout noise and shot noise of every kind of device whose channels are no rasters.
+/// Drive noise, readout noise and shot noise of every kind of device whose channels are no rasters: those of the CPU with
+/// its seed, and the same distribution with another.
 #[test]
-fn noise_has_the_distribution_of_the_imperfections() {
+fn noise_is_that_of_the_imperfections() {
     let imperfections = ImperfectionsConfig {
         mismatch: 0.05,
         input_noise: 0.02,
@@ -142,11 +143,16 @@ fn noise_has_the_distribution_of_the_imperfections() {
         let (mut simulated, seed) = fabricated(model, imperfections.clone());
         let reference = repeated(&mut *simulated.device, shots);
         for (backend, _) in backends() {
-            let device =
-                TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
-            let Some(mut device) = device else { panic!("{name} has no equation in tensors") };
-            let readings = repeated(&mut device, shots);
-            readings_agree(&reference, &readings, &format!("{name} on {backend:?}"));
+            let play = |seed| {
+                let device =
+                    TensorDevice::on_backend(&*simulated.exact, &imperfections, seed, &backend);
+                let Some(mut device) = device else { panic!("{name} has no equation in tensors") };
+                repeated(&mut device, shots)
+            };
+            // The same numbers, and others of the same distribution.
+            let far = difference(play(seed).as_slice(), reference.as_slice());
+            assert!(far < 1e-4, "{name} on {backend:?}: {far}");
+            readings_agree(&reference, &play(seed + 1), &format!("{name} on {backend:?}"));
         }
     }
 }

@@ -1,16 +1,15 @@
 //! Noise on the drives.
 
 use nalgebra::{DMatrix, DVector};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
-use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
+use crate::random::ShotStream;
+use crate::{DeviceError, Interface, PhysicalLayer, Usage};
 
 /// Adds Gaussian noise to every data drive of every shot, kept inside the channel's range.
 pub struct InputNoise<L> {
     layer: L,
     strength: f32,
-    random: ChaCha8Rng,
+    random: ShotStream,
     shots: u64,
     noisy: DMatrix<f32>,
 }
@@ -21,7 +20,7 @@ impl<L: PhysicalLayer> InputNoise<L> {
         Self {
             layer,
             strength: strength as f32,
-            random: random::stream(seed, "input noise"),
+            random: ShotStream::new(seed, "input noise"),
             shots: 0,
             noisy: DMatrix::zeros(0, 0),
         }
@@ -32,11 +31,11 @@ impl<L: PhysicalLayer> InputNoise<L> {
         let channels = &self.layer.interface().inputs;
         self.noisy.clone_from(inputs);
         let noisy = self.noisy.as_mut_slice();
-        random::each_shot(&self.random, self.shots, channels.len(), noisy, |random, _, drives| {
+        self.random.each_shot(self.shots, channels.len(), noisy, |_, normals, drives| {
+            let mut normals = normals.iter();
             for (bank, drives) in channels.runs_mut(drives) {
                 let deviation = self.strength * bank.span();
-                for drive in drives {
-                    let normal: f32 = StandardNormal.sample(random);
+                for (drive, normal) in drives.iter_mut().zip(&mut normals) {
                     *drive = (*drive + deviation * normal).clamp(bank.minimum, bank.maximum);
                 }
             }

@@ -1,17 +1,16 @@
 //! Noise on the readings: additive electronics noise and shot noise.
 
 use nalgebra::{DMatrix, DVector};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
-use crate::{DeviceError, Interface, PhysicalLayer, Usage, random};
+use crate::random::ShotStream;
+use crate::{DeviceError, Interface, PhysicalLayer, Usage};
 
 /// y/R → y/R + σ_a ξ + σ_s √(|y|/R) ξ′, clamped to the channel's range of width R.
 pub struct ReadoutNoise<L> {
     layer: L,
     additive: f32,
     shot: f32,
-    random: ChaCha8Rng,
+    random: ShotStream,
     shots: u64,
 }
 
@@ -22,7 +21,7 @@ impl<L: PhysicalLayer> ReadoutNoise<L> {
             layer,
             additive: additive as f32,
             shot: shot as f32,
-            random: random::stream(seed, "readout noise"),
+            random: ShotStream::new(seed, "readout noise"),
             shots: 0,
         }
     }
@@ -31,11 +30,11 @@ impl<L: PhysicalLayer> ReadoutNoise<L> {
     fn add_noise(&mut self, outputs: &mut DMatrix<f32>) {
         let channels = &self.layer.interface().outputs;
         let (width, readings) = (channels.len(), outputs.as_mut_slice());
-        random::each_shot(&self.random, self.shots, width, readings, |random, _, readings| {
+        self.random.each_shot(self.shots, width, readings, |_, normals, readings| {
+            let mut normals = normals.iter();
             for (bank, readings) in channels.runs_mut(readings) {
                 let range = bank.span();
-                for reading in readings {
-                    let normal: f32 = StandardNormal.sample(random);
+                for (reading, normal) in readings.iter_mut().zip(&mut normals) {
                     // Independent sources add in variance, so one deviate serves both.
                     let variance =
                         self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;

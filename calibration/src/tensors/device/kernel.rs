@@ -6,11 +6,12 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{Cube, cubecl};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
+use twinprop_devices::random::{ShotStream, WORDS, halves};
 
 use super::conversion::Conversion;
 use super::limits::Limits;
+use crate::tensors::draws::Stream;
 use crate::tensors::draws::kernel::numbers_of;
-use crate::tensors::draws::{Stream, WORDS, halves};
 
 /// `values` `[rows, n]` with ranges `limits` as they come out of `conversion`, with the noise of `stream`; `None` where
 /// their backend runs no kernels.
@@ -33,8 +34,8 @@ pub(super) fn convert(
     let units = rows * width.div_ceil(WORDS);
     if units > 0 {
         let cube = CubeDim::new(&client, units);
-        let Stream { key, purpose, first } = stream;
-        let first = halves(first);
+        let ShotStream { key, purpose } = stream.numbers;
+        let first = halves(stream.first);
         convert_words::launch(
             &client,
             calculate_cube_count_elemwise(&client, units, cube),

@@ -7,13 +7,13 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{Cube, cubecl};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
+use twinprop_devices::random::{Distributed, FACTORS, ROUNDS, WEYL, WORDS, halves};
 
-use super::philox::{FACTORS, ROUNDS, WEYL, WORDS};
-use super::{Distribution, Stream, halves};
+use super::Stream;
 
 /// Numbers `[shots, width]` of `stream`; `None` where `device` runs no kernels.
 pub(super) fn draw(
-    distribution: Distribution,
+    distributed: Distributed,
     stream: Stream,
     [shots, width]: [usize; 2],
     device: &Device,
@@ -36,10 +36,10 @@ pub(super) fn draw(
             width as u32,
             first_low,
             first_high,
-            stream.purpose,
-            stream.key[0],
-            stream.key[1],
-            distribution == Distribution::Normal,
+            stream.numbers.purpose,
+            stream.numbers.key[0],
+            stream.numbers.key[1],
+            distributed == Distributed::Normally,
         );
     }
     Some(Tensor::from_primitive::<Cube>(numbers))

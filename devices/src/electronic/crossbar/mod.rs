@@ -40,6 +40,7 @@ use rand_distr::{Distribution, StandardNormal};
 use self::wires::taken;
 
 use crate::layer::measure_runs;
+use crate::random::ShotStream;
 use crate::saturation::Saturation;
 use crate::{Channels, DeviceError, Interface, PhysicalLayer, Programming, Usage, random};
 
@@ -255,11 +256,13 @@ impl PhysicalLayer for Crossbar {
             let mut variance = DMatrix::zeros(outputs.nrows(), outputs.ncols());
             shots::read(&(plus + minus), &inputs.component_mul(inputs), &mut variance, |_| ());
             let strength = self.config.read_noise as f32 * self.gain();
-            let random = random::stream(self.seed, "cell noise");
+            let random = ShotStream::new(self.seed, "cell noise");
             let (width, readings) = (self.config.outputs, outputs.as_mut_slice());
-            random::each_shot(&random, self.shots, width, readings, |random, shot, readings| {
-                for (reading, variance) in readings.iter_mut().zip(&variance.column(shot)) {
-                    let normal: f32 = StandardNormal.sample(random);
+            random.each_shot(self.shots, width, readings, |shot, normals, readings| {
+                let variances = variance.column(shot);
+                for ((reading, variance), normal) in
+                    readings.iter_mut().zip(&variances).zip(normals)
+                {
                     *reading += strength * variance.sqrt() * normal;
                 }
                 saturation.clamp(readings);

@@ -1,12 +1,19 @@
-//! Counter-based random streams: a stream a purpose, a word position a shot.
+//! Counter-based random numbers: a stream a purpose, a place in it an item or a shot.
 //!
-//! A draw depends on (seed, purpose, index) alone, never on what was drawn before it. So the same
+//! A number depends on (seed, purpose, index) alone, never on what was drawn before it. So the same
 //! recipe gives the same bits whatever the thread count, and a checkpoint holds no generator state.
+//!
+//! [`stream`] is a generator for what is drawn once or in an order. [`ShotStream`] draws the noise of many shots at once.
+
+mod philox;
+mod shot_stream;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
-use rayon::prelude::*;
+
+pub use philox::{FACTORS, ROUNDS, WEYL, WORDS};
+pub use shot_stream::{Distributed, ShotStream, halves};
 
 /// The stream of `purpose` under `seed`, at its start.
 #[must_use]
@@ -21,41 +28,11 @@ pub fn seek(random: &mut ChaCha8Rng, index: u64, words: u32) {
     random.set_word_pos(u128::from(index) * u128::from(words));
 }
 
-/// Words of a random stream that belong to one shot of `channels` channels: a normal deviate takes
-/// two words, seldom four or more.
-fn words_a_shot(channels: usize) -> u32 {
-    u32::try_from(8 * channels).unwrap_or(u32::MAX).next_multiple_of(16)
-}
-
 /// A normal deviate of a fabricated constant, clamped to three deviations: a worse part would not have left
 /// the factory.
 pub fn deviate(random: &mut ChaCha8Rng) -> f64 {
     let normal: f64 = StandardNormal.sample(random);
     normal.clamp(-3.0, 3.0)
-}
-
-/// Shots one worker draws at a time.
-const SHOTS_A_TASK: usize = 16;
-
-/// Calls `draw` for every shot with its `width` values and its place, the generator at the words of shot
-/// `first` + place. Shots are drawn in parallel, with the same bits on any number of threads.
-pub fn each_shot(
-    random: &ChaCha8Rng,
-    first: u64,
-    width: usize,
-    values: &mut [f32],
-    draw: impl Fn(&mut ChaCha8Rng, usize, &mut [f32]) + Sync,
-) {
-    let words = words_a_shot(width);
-    let blocks = values.par_chunks_mut(SHOTS_A_TASK * width.max(1));
-    blocks.enumerate().for_each(|(block, values)| {
-        let mut random = random.clone();
-        for (place, values) in values.chunks_mut(width).enumerate() {
-            let place = block * SHOTS_A_TASK + place;
-            seek(&mut random, first + place as u64, words);
-            draw(&mut random, place, values);
-        }
-    });
 }
 
 /// A 64-bit hash by FNV-1a, which no library version can change; it starts by default.
