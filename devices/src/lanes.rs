@@ -30,10 +30,22 @@ pub(crate) fn add_scaled(y: &mut Lane, a: f32, x: &Lane) {
     }
 }
 
+/// The sum of the lanes, two halves at a time.
+#[inline(always)]
+pub(crate) fn total(lanes: &Lane) -> f32 {
+    let halves: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
+    let quarters: [f32; 4] = std::array::from_fn(|lane| halves[lane] + halves[lane + 4]);
+    (quarters[0] + quarters[2]) + (quarters[1] + quarters[3])
+}
+
 /// Sum of a x over a lane.
 #[inline(always)]
 pub(crate) fn dot(a: &Lane, x: &Lane) -> f32 {
-    a.iter().zip(x).map(|(a, x)| a * x).sum()
+    let mut products = ZERO;
+    for (product, (a, x)) in products.iter_mut().zip(a.iter().zip(x)) {
+        *product = a * x;
+    }
+    total(&products)
 }
 
 /// The noiseless equation of a device with independent shots.

@@ -2,6 +2,8 @@
 
 use rustfft::num_complex::Complex32;
 
+use crate::lanes::{LANES, total};
+
 /// A complex matrix `[modes × width]`, row by row, its real and its imaginary part apart.
 #[derive(Clone)]
 pub(super) struct Rows {
@@ -75,7 +77,7 @@ impl Rows {
             let (pull, field) = ([p_re, p_im, q_re, q_im], [a_re, a_im, b_re, b_im]);
             pull_back_lanes(pull, field, inverse, adjoint, &mut sums);
         }
-        let [mut upper, mut lower, mut re, mut im] = sums.map(total);
+        let [mut upper, mut lower, mut re, mut im] = sums.map(|sum| total(&sum));
         let pulls = p_re.1.iter_mut().zip(p_im.1).zip(q_re.1.iter_mut().zip(q_im.1));
         let of_fields = a_re.1.iter_mut().zip(a_im.1).zip(b_re.1.iter_mut().zip(b_im.1));
         for (((p_re, p_im), (q_re, q_im)), ((a_re, a_im), (b_re, b_im))) in pulls.zip(of_fields) {
@@ -91,9 +93,6 @@ impl Rows {
         Turns { upper, lower, across: Complex32::new(re, im) }
     }
 }
-
-/// Columns that are one vector.
-const LANES: usize = 16;
 
 /// [`Rows::pull_back`] of some columns: the real and imaginary parts of the upper and the lower row's cotangents, and of
 /// the fields. What they say is added to `sums`: Im p a*, Im q b* and p b* − (q a*)*.
@@ -143,14 +142,6 @@ fn mixed<const N: usize>([ar, ai, br, bi]: [[f32; N]; 4], t: &Two) -> [[f32; N];
         mixed[3][lane] = second.im;
     }
     mixed
-}
-
-/// The sum of the lanes, two halves at a time.
-#[inline(always)]
-pub(super) fn total(lanes: [f32; LANES]) -> f32 {
-    let halves: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
-    let quarters: [f32; 4] = std::array::from_fn(|lane| halves[lane] + halves[lane + 4]);
-    (quarters[0] + quarters[2]) + (quarters[1] + quarters[3])
 }
 
 /// Derivatives of a function by the anti-Hermitian turn (i a, b; −b*, i d) of two rows: with the outer product S of their

@@ -1,8 +1,10 @@
 //! The ends of a network: light leaves the modulator, and arrives at the camera.
 
-use super::fourier::Wave;
+use pulp::Simd;
+
 use super::stack::Diffractive;
-use crate::lanes::{LANES, ZERO};
+use super::wave::{Wave, parts};
+use crate::lanes::ZERO;
 
 impl Diffractive {
     /// The `field` behind the modulator at the drives of a block of shots; light is dark in lanes without a shot.
@@ -25,14 +27,20 @@ impl Diffractive {
 
     /// Cotangents of the drives from those of the `field` behind the modulator.
     #[inline(always)]
-    pub(super) fn launch_back(&self, field: &[Wave], of_inputs: &mut [f32]) {
+    pub(super) fn launch_back<S: Simd>(&self, simd: S, field: &[Wave], of_inputs: &mut [f32]) {
         let drives = self.modulator.count();
         for drive in 0..drives {
             let mut sum = ZERO;
             self.modulator.each_pixel(
                 drive,
                 #[inline(always)]
-                |pixel| sum.iter_mut().zip(&field[pixel].re).for_each(|(sum, re)| *sum += re),
+                |pixel| {
+                    let sums = S::as_mut_simd_f32s(&mut sum).0.iter_mut();
+                    let values = S::as_simd_f32s(&field[pixel].re).0;
+                    for (sum, re) in sums.zip(values) {
+                        *sum = simd.add_f32s(*sum, *re);
+                    }
+                },
             );
             for (shot, sum) in of_inputs.chunks_exact_mut(drives).zip(sum) {
                 shot[drive] = sum;
@@ -42,7 +50,7 @@ impl Diffractive {
 
     /// What bins of the sensitivity 1 read of `field`, for the shots of a block.
     #[inline(always)]
-    pub(super) fn detect(&self, field: &[Wave], readings: &mut [f32]) {
+    pub(super) fn detect<S: Simd>(&self, simd: S, field: &[Wave], readings: &mut [f32]) {
         let bins = self.camera.count();
         let share = self.share();
         for bin in 0..bins {
@@ -51,9 +59,9 @@ impl Diffractive {
                 bin,
                 #[inline(always)]
                 |pixel| {
-                    let Wave { re, im } = &field[pixel];
-                    for lane in 0..LANES {
-                        sum[lane] += re[lane] * re[lane] + im[lane] * im[lane];
+                    for part in 0..parts::<S>() {
+                        let sum = &mut S::as_mut_simd_f32s(&mut sum).0[part];
+                        *sum = simd.add_f32s(*sum, field[pixel].load::<S>(part).power(simd));
                     }
                 },
             );
@@ -65,7 +73,13 @@ impl Diffractive {
 
     /// Cotangents `of_field` of the `field` at the camera from those of what [`detect`](Self::detect) reads.
     #[inline(always)]
-    pub(super) fn detect_back(&self, of_readings: &[f32], field: &[Wave], of_field: &mut [Wave]) {
+    pub(super) fn detect_back<S: Simd>(
+        &self,
+        simd: S,
+        of_readings: &[f32],
+        field: &[Wave],
+        of_field: &mut [Wave],
+    ) {
         let bins = self.camera.count();
         let share = 2.0 * self.share();
         of_field.fill(Wave::ZERO);
@@ -79,9 +93,8 @@ impl Diffractive {
                 #[inline(always)]
                 |pixel| {
                     let (field, of_field) = (&field[pixel], &mut of_field[pixel]);
-                    for (lane, scale) in scale.iter().enumerate() {
-                        of_field.re[lane] = scale * field.re[lane];
-                        of_field.im[lane] = scale * field.im[lane];
+                    for (part, scale) in S::as_simd_f32s(&scale).0.iter().enumerate() {
+                        of_field.store(part, field.load::<S>(part).scaled(simd, *scale));
                     }
                 },
             );

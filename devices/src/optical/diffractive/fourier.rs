@@ -5,30 +5,10 @@
 
 use std::f64::consts::TAU;
 
+use pulp::Simd;
 use rustfft::num_complex::{Complex32, Complex64};
 
-use crate::lanes::{LANES, Lane, ZERO};
-
-/// A complex amplitude of every shot of a block.
-#[derive(Clone, Copy)]
-pub(super) struct Wave {
-    pub re: Lane,
-    pub im: Lane,
-}
-
-impl Wave {
-    pub const ZERO: Self = Self { re: ZERO, im: ZERO };
-
-    /// Multiplies it by z.
-    #[inline(always)]
-    pub fn turn(&mut self, z: Complex32) {
-        for lane in 0..LANES {
-            let (re, im) = (self.re[lane], self.im[lane]);
-            self.re[lane] = re * z.re - im * z.im;
-            self.im[lane] = re * z.im + im * z.re;
-        }
-    }
-}
+use super::wave::{Vector, Wave, parts};
 
 /// Transforms of lines of one length, a power of two.
 #[derive(Clone, Debug)]
@@ -56,42 +36,116 @@ impl Fourier {
 
     /// Σ_x line_x e^{−2πi kx/n}, in the order of [`frequency`].
     #[inline(always)]
-    pub fn forward(&self, line: &mut [Wave]) {
+    pub fn forward<S: Simd>(&self, simd: S, line: &mut [Wave]) {
         let mut length = line.len();
         while length >= 4 {
-            let step = line.len() / length;
             for part in line.chunks_exact_mut(length) {
-                let [first, second, third, fourth] = quarters(part);
-                for j in 0..length / 4 {
-                    let turns = [1, 2, 3].map(|times| self.turns[times * j * step]);
-                    apart(&mut first[j], &mut second[j], &mut third[j], &mut fourth[j], turns);
-                }
+                self.each_four(
+                    part,
+                    #[inline(always)]
+                    |vectors, turns| apart(simd, vectors, turns),
+                );
             }
             length /= 4;
         }
         if length == 2 {
-            pairs(line);
+            pairs(simd, line);
         }
     }
 
     /// n times the line whose spectrum `line` is.
     #[inline(always)]
-    pub fn back(&self, line: &mut [Wave]) {
+    pub fn back<S: Simd>(&self, simd: S, line: &mut [Wave]) {
         let mut length = 4;
         if line.len().trailing_zeros() % 2 == 1 {
-            pairs(line);
+            pairs(simd, line);
             length = 8;
         }
         while length <= line.len() {
-            let step = line.len() / length;
             for part in line.chunks_exact_mut(length) {
-                let [first, second, third, fourth] = quarters(part);
-                for j in 0..length / 4 {
-                    let turns = [1, 2, 3].map(|times| self.turns[times * j * step]);
-                    together(&mut first[j], &mut second[j], &mut third[j], &mut fourth[j], turns);
-                }
+                self.each_four(
+                    part,
+                    #[inline(always)]
+                    |vectors, turns| together(simd, vectors, turns),
+                );
             }
             length *= 4;
+        }
+    }
+
+    /// [`forward`](Self::forward) of a `column` of a `field` of as many columns as the line has points, into `line`.
+    #[inline(always)]
+    pub fn forward_of<S: Simd>(&self, simd: S, field: &[Wave], column: usize, line: &mut [Wave]) {
+        let (side, quarter) = (line.len(), line.len() / 4);
+        for j in 0..quarter {
+            let turns = self.turns_of(j, side);
+            for part in 0..parts::<S>() {
+                let from = |place: usize| &field[(j + place * quarter) * side + column];
+                let (x, y) = (from(0).load::<S>(part), from(1).load::<S>(part));
+                let (z, w) = (from(2).load::<S>(part), from(3).load::<S>(part));
+                let [a, b, c, d] = apart(simd, [x, y, z, w], turns);
+                line[j].store(part, a);
+                line[j + quarter].store(part, b);
+                line[j + 2 * quarter].store(part, c);
+                line[j + 3 * quarter].store(part, d);
+            }
+        }
+        for part in line.chunks_exact_mut(quarter) {
+            self.forward(simd, part);
+        }
+    }
+
+    /// [`back`](Self::back) of `line`, which it changes, into a `column` of a `field`.
+    #[inline(always)]
+    pub fn back_to<S: Simd>(&self, simd: S, line: &mut [Wave], field: &mut [Wave], column: usize) {
+        let (side, quarter) = (line.len(), line.len() / 4);
+        for part in line.chunks_exact_mut(quarter) {
+            self.back(simd, part);
+        }
+        for j in 0..quarter {
+            let turns = self.turns_of(j, side);
+            for part in 0..parts::<S>() {
+                let (x, y) = (line[j].load::<S>(part), line[j + quarter].load::<S>(part));
+                let z = line[j + 2 * quarter].load::<S>(part);
+                let w = line[j + 3 * quarter].load::<S>(part);
+                let [a, b, c, d] = together(simd, [x, y, z, w], turns);
+                field[j * side + column].store(part, a);
+                field[(j + quarter) * side + column].store(part, b);
+                field[(j + 2 * quarter) * side + column].store(part, c);
+                field[(j + 3 * quarter) * side + column].store(part, d);
+            }
+        }
+    }
+
+    /// w, w² and w³ of the waves `j` of the quarters of a line of `length` points; none where they are 1.
+    #[inline(always)]
+    fn turns_of(&self, j: usize, length: usize) -> Option<[Complex32; 3]> {
+        let place = j * (self.turns.len() / length);
+        let turns = [self.turns[place], self.turns[2 * place], self.turns[3 * place]];
+        if j > 0 { Some(turns) } else { None }
+    }
+
+    /// Replaces every four waves of a line that a step of four mixes by what `mix` makes of them.
+    #[inline(always)]
+    fn each_four<S: Simd>(
+        &self,
+        line: &mut [Wave],
+        mix: impl Fn([Vector<S>; 4], Option<[Complex32; 3]>) -> [Vector<S>; 4],
+    ) {
+        let length = line.len();
+        let [first, second, third, fourth] = quarters(line);
+        let waves = first.iter_mut().zip(second).zip(third.iter_mut().zip(fourth));
+        for (j, ((a, b), (c, d))) in waves.enumerate() {
+            let turns = self.turns_of(j, length);
+            for part in 0..parts::<S>() {
+                let (x, y) = (a.load(part), b.load(part));
+                let (z, w) = (c.load(part), d.load(part));
+                let [x, y, z, w] = mix([x, y, z, w], turns);
+                a.store(part, x);
+                b.store(part, y);
+                c.store(part, z);
+                d.store(part, w);
+            }
         }
     }
 }
@@ -107,61 +161,82 @@ fn quarters(part: &mut [Wave]) -> [&mut [Wave]; 4] {
 
 /// Two steps of halving at once: sums and differences, times w, w² and w³.
 #[inline(always)]
-fn apart(a: &mut Wave, b: &mut Wave, c: &mut Wave, d: &mut Wave, [w1, w2, w3]: [Complex32; 3]) {
-    for lane in 0..LANES {
-        let (sum_re, sum_im) = (a.re[lane] + c.re[lane], a.im[lane] + c.im[lane]);
-        let (gap_re, gap_im) = (a.re[lane] - c.re[lane], a.im[lane] - c.im[lane]);
-        let (odd_re, odd_im) = (b.re[lane] + d.re[lane], b.im[lane] + d.im[lane]);
-        // −i (b − d).
-        let (side_re, side_im) = (b.im[lane] - d.im[lane], d.re[lane] - b.re[lane]);
-        (a.re[lane], a.im[lane]) = (sum_re + odd_re, sum_im + odd_im);
-        let (re, im) = (sum_re - odd_re, sum_im - odd_im);
-        (b.re[lane], b.im[lane]) = (re * w2.re - im * w2.im, re * w2.im + im * w2.re);
-        let (re, im) = (gap_re + side_re, gap_im + side_im);
-        (c.re[lane], c.im[lane]) = (re * w1.re - im * w1.im, re * w1.im + im * w1.re);
-        let (re, im) = (gap_re - side_re, gap_im - side_im);
-        (d.re[lane], d.im[lane]) = (re * w3.re - im * w3.im, re * w3.im + im * w3.re);
-    }
+fn apart<S: Simd>(
+    simd: S,
+    [a, b, c, d]: [Vector<S>; 4],
+    turns: Option<[Complex32; 3]>,
+) -> [Vector<S>; 4] {
+    let (sum, gap) = (a.plus(simd, c), a.minus(simd, c));
+    let (odd, side) = (b.plus(simd, d), b.minus(simd, d));
+    let mixed = [gap.minus_i(simd, side), sum.minus(simd, odd), gap.plus_i(simd, side)];
+    let [one, two, three] = turned(simd, mixed, turns);
+    [sum.plus(simd, odd), two, one, three]
 }
 
 /// The inverse of [`apart`], times four.
 #[inline(always)]
-fn together(a: &mut Wave, b: &mut Wave, c: &mut Wave, d: &mut Wave, [w1, w2, w3]: [Complex32; 3]) {
-    for lane in 0..LANES {
-        let (re, im) = (b.re[lane], b.im[lane]);
-        let (b_re, b_im) = (re * w2.re + im * w2.im, im * w2.re - re * w2.im);
-        let (re, im) = (c.re[lane], c.im[lane]);
-        let (c_re, c_im) = (re * w1.re + im * w1.im, im * w1.re - re * w1.im);
-        let (re, im) = (d.re[lane], d.im[lane]);
-        let (d_re, d_im) = (re * w3.re + im * w3.im, im * w3.re - re * w3.im);
-        let (sum_re, sum_im) = (a.re[lane] + b_re, a.im[lane] + b_im);
-        let (odd_re, odd_im) = (a.re[lane] - b_re, a.im[lane] - b_im);
-        let (gap_re, gap_im) = (c_re + d_re, c_im + d_im);
-        // i (c − d).
-        let (side_re, side_im) = (d_im - c_im, c_re - d_re);
-        (a.re[lane], a.im[lane]) = (sum_re + gap_re, sum_im + gap_im);
-        (c.re[lane], c.im[lane]) = (sum_re - gap_re, sum_im - gap_im);
-        (b.re[lane], b.im[lane]) = (odd_re + side_re, odd_im + side_im);
-        (d.re[lane], d.im[lane]) = (odd_re - side_re, odd_im - side_im);
-    }
+fn together<S: Simd>(
+    simd: S,
+    [a, b, c, d]: [Vector<S>; 4],
+    turns: Option<[Complex32; 3]>,
+) -> [Vector<S>; 4] {
+    let turns = turns.map(|[w1, w2, w3]| [w1.conj(), w2.conj(), w3.conj()]);
+    let [c, b, d] = turned(simd, [c, b, d], turns);
+    let (sum, odd) = (a.plus(simd, b), a.minus(simd, b));
+    let (gap, side) = (c.plus(simd, d), c.minus(simd, d));
+    [sum.plus(simd, gap), odd.plus_i(simd, side), sum.minus(simd, gap), odd.minus_i(simd, side)]
+}
+
+/// `vectors` times `turns`.
+#[inline(always)]
+fn turned<S: Simd>(
+    simd: S,
+    vectors: [Vector<S>; 3],
+    turns: Option<[Complex32; 3]>,
+) -> [Vector<S>; 3] {
+    let (Some([w1, w2, w3]), [one, two, three]) = (turns, vectors) else { return vectors };
+    [one.times(simd, w1), two.times(simd, w2), three.times(simd, w3)]
 }
 
 /// Sums and differences of neighbours.
 #[inline(always)]
-fn pairs(line: &mut [Wave]) {
+fn pairs<S: Simd>(simd: S, line: &mut [Wave]) {
     for pair in line.chunks_exact_mut(2) {
         let [a, b] = pair else { continue };
-        for lane in 0..LANES {
-            let (a_re, a_im) = (a.re[lane], a.im[lane]);
-            (a.re[lane], a.im[lane]) = (a_re + b.re[lane], a_im + b.im[lane]);
-            (b.re[lane], b.im[lane]) = (a_re - b.re[lane], a_im - b.im[lane]);
+        for part in 0..parts::<S>() {
+            let (x, y) = (a.load::<S>(part), b.load::<S>(part));
+            a.store(part, x.plus(simd, y));
+            b.store(part, x.minus(simd, y));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pulp::{Arch, Scalar, WithSimd};
+
     use super::*;
+    use crate::lanes::LANES;
+
+    /// Transforms by the processor's widest vectors and by none.
+    fn transform(transforms: &Fourier, line: &mut [Wave], forward: bool) {
+        struct Transform<'a>(&'a Fourier, &'a mut [Wave], bool);
+        impl WithSimd for Transform<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                let Self(transforms, line, forward) = self;
+                if forward { transforms.forward(simd, line) } else { transforms.back(simd, line) }
+            }
+        }
+        let mut plain = line.to_vec();
+        Scalar::new().vectorize(Transform(transforms, &mut plain, forward));
+        Arch::new().dispatch(Transform(transforms, line, forward));
+        // The same bits on every processor.
+        let same = |(wave, plain): (&Wave, &Wave)| wave.re == plain.re && wave.im == plain.im;
+        assert!(line.iter().zip(&plain).all(same));
+    }
 
     #[test]
     fn spectra_are_the_sums_and_go_back() {
@@ -178,7 +253,7 @@ mod tests {
                 }
             }
             let transforms = Fourier::new(length);
-            transforms.forward(&mut line);
+            transform(&transforms, &mut line, true);
             for (place, wave) in line.iter().enumerate() {
                 let k = frequency(place, length);
                 for lane in 0..LANES {
@@ -191,7 +266,7 @@ mod tests {
                     assert!((found - sum).norm() < 3e-5, "{length}, {k}: {found} {sum}");
                 }
             }
-            transforms.back(&mut line);
+            transform(&transforms, &mut line, false);
             for (x, wave) in line.iter().enumerate() {
                 for lane in 0..LANES {
                     let expected = value(x, lane) * length as f64;

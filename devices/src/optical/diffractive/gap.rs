@@ -10,11 +10,12 @@
 
 use std::f64::consts::TAU;
 
+use pulp::Simd;
 use rustfft::num_complex::{Complex32, Complex64};
 
-use super::fourier::{Fourier, Wave, frequency};
-use crate::lanes::{Lane, ZERO};
-use crate::optical::rows::total;
+use super::fourier::{Fourier, frequency};
+use super::wave::{Vector, Wave, parts, subtract_scaled};
+use crate::lanes::{Lane, ZERO, total};
 
 /// The grid of the fields.
 #[derive(Clone, Debug)]
@@ -87,26 +88,30 @@ impl Grid {
 
     /// Takes `field`, whose rows are spectra, through `gap`, or a cotangent `backward`; `line` is scratch, of a column.
     #[inline(always)]
-    pub fn cross(&self, gap: &Gap, backward: bool, field: &mut [Wave], line: &mut [Wave]) {
+    pub fn cross<S: Simd>(
+        &self,
+        simd: S,
+        gap: &Gap,
+        backward: bool,
+        field: &mut [Wave],
+        line: &mut [Wave],
+    ) {
         let side = self.side;
         for (column, transfer) in gap.transfer.chunks_exact(side).enumerate() {
-            copy_column(field, column, side, line);
-            self.fourier.forward(line);
+            self.fourier.forward_of(simd, field, column, line);
             for (wave, z) in line.iter_mut().zip(transfer) {
-                wave.turn(if backward { z.conj() } else { *z });
+                wave.turn(simd, if backward { z.conj() } else { *z });
             }
-            self.fourier.back(line);
-            for (row, wave) in field.chunks_exact_mut(side).zip(line.iter()) {
-                row[column] = *wave;
-            }
+            self.fourier.back_to(simd, line, field, column);
         }
     }
 
     /// Derivatives along a gap from the `field` behind it and its cotangent `of`, both with spectra as rows; `waves` are
     /// those of the grid in single precision.
     #[inline(always)]
-    pub fn slopes(
+    pub fn slopes<S: Simd>(
         &self,
+        simd: S,
         waves: &[Complex32],
         field: &[Wave],
         of: &[Wave],
@@ -115,35 +120,25 @@ impl Grid {
         let side = self.side;
         let mut sums: [Lane; 3] = [ZERO; 3];
         for (column, waves) in waves.chunks_exact(side).enumerate() {
-            copy_column(field, column, side, line);
-            copy_column(of, column, side, of_line);
-            self.fourier.forward(line);
-            self.fourier.forward(of_line);
+            self.fourier.forward_of(simd, field, column, line);
+            self.fourier.forward_of(simd, of, column, of_line);
             let across = frequency(column, side) as f32;
             for (row, along) in waves.iter().enumerate() {
                 let down = frequency(row, side) as f32;
                 let (u, g) = (&line[row], &of_line[row]);
                 let [of_depth, of_across, of_down] = &mut sums;
-                let sums = of_depth.iter_mut().zip(of_across).zip(of_down);
-                for (lane, ((of_depth, of_across), of_down)) in sums.enumerate() {
-                    // g* u, of which i times the wave's cycles is wanted.
-                    let re = g.re[lane] * u.re[lane] + g.im[lane] * u.im[lane];
-                    let im = g.re[lane] * u.im[lane] - g.im[lane] * u.re[lane];
-                    *of_depth -= along.re * im + along.im * re;
-                    *of_across -= across * im;
-                    *of_down -= down * im;
+                for part in 0..parts::<S>() {
+                    // i times the wave's cycles is wanted of it.
+                    let Vector { re, im } = g.conjugate_times(simd, u, part);
+                    subtract_scaled(simd, of_depth, part, along.re, im);
+                    subtract_scaled(simd, of_depth, part, along.im, re);
+                    subtract_scaled(simd, of_across, part, across, im);
+                    subtract_scaled(simd, of_down, part, down, im);
                 }
             }
         }
         let share = TAU as f32 / (side * side) as f32;
-        let [depth, across, down] = sums.map(|sum| share * total(sum));
+        let [depth, across, down] = sums.map(|sum| share * total(&sum));
         OfGap { depth, across: across / side as f32, down: down / side as f32 }
-    }
-}
-
-#[inline(always)]
-fn copy_column(field: &[Wave], column: usize, side: usize, line: &mut [Wave]) {
-    for (wave, row) in line.iter_mut().zip(field.chunks_exact(side)) {
-        *wave = row[column];
     }
 }

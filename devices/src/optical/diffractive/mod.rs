@@ -44,6 +44,7 @@ mod gap;
 mod mask;
 mod pass;
 mod stack;
+mod wave;
 mod window;
 
 pub use as_built::DiffractiveConstants;

@@ -1,16 +1,15 @@
 //! Light through the network, and the adjoint of its readings, sixteen shots at a time.
 
 use nalgebra::{DMatrix, DVector};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use rustfft::num_complex::Complex32;
 
-use super::fourier::Wave;
 use super::gap::OfGap;
 use super::stack::{Diffractive, Sums};
+use super::wave::Wave;
 use crate::LinearisedEquation;
-use crate::elementary::vectorised;
-use crate::lanes::LANES;
-use crate::optical::rows::total;
+use crate::lanes::{LANES, total};
 
 /// Shots at a setting, with what the adjoint needs.
 pub(super) struct Pass {
@@ -40,21 +39,52 @@ pub(super) fn respond(
 ) {
     let masks = network.at(parameters.as_slice());
     let (drives, bins) = (inputs.nrows(), outputs.nrows());
+    let (masks, arch) = (masks.as_slice(), Arch::new());
     let blocks = inputs.as_slice().par_chunks(LANES * drives);
     blocks.zip(outputs.as_mut_slice().par_chunks_mut(LANES * bins)).for_each_init(
         || Scratch::new(network, false),
-        |Scratch { field, lines, .. }, (inputs, outputs)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    network.launch(inputs, field);
-                    network.travel(&masks, field, &mut lines[0], |_, _, _| ());
-                    network.detect(field, outputs);
-                },
-            );
+        |scratch, (inputs, readings)| {
+            arch.dispatch(Play { network, masks, scratch, inputs, readings, fields: None });
         },
     );
     network.saturate(outputs);
+}
+
+/// A block of shots on its way through the network.
+struct Play<'a> {
+    network: &'a Diffractive,
+    masks: &'a [Complex32],
+    scratch: &'a mut Scratch,
+    inputs: &'a [f32],
+    /// Readings of bins of the sensitivity 1.
+    readings: &'a mut [f32],
+    /// The fields where they arrive, plane by plane, if they are kept.
+    fields: Option<&'a mut [Wave]>,
+}
+
+impl WithSimd for Play<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { network, masks, scratch, inputs, readings, mut fields } = self;
+        let Scratch { field, lines: [line, _], .. } = scratch;
+        let (side, pixels) = (network.grid.side, network.pixels());
+        network.launch(inputs, field);
+        network.travel(
+            simd,
+            masks,
+            field,
+            line,
+            #[inline(always)]
+            |plane, number, row| {
+                if let Some(fields) = &mut fields {
+                    fields[plane * pixels + number * side..][..side].copy_from_slice(row);
+                }
+            },
+        );
+        network.detect(simd, field, readings);
+    }
 }
 
 /// What is computed beside the cotangents of the masks.
@@ -81,8 +111,9 @@ impl Diffractive {
     /// Takes `field` from the modulator to the camera. `arrive` gets each row where it arrives at a mask or at the camera:
     /// the plane's number, the row's, and the row.
     #[inline(always)]
-    fn travel(
+    fn travel<S: Simd>(
         &self,
+        simd: S,
         masks: &[Complex32],
         field: &mut [Wave],
         line: &mut [Wave],
@@ -90,19 +121,19 @@ impl Diffractive {
     ) {
         let (side, grid) = (self.grid.side, &self.grid);
         for row in field.chunks_exact_mut(side) {
-            grid.fourier.forward(row);
+            grid.fourier.forward(simd, row);
         }
         for (plane, gap) in self.gaps.iter().enumerate() {
-            grid.cross(gap, false, field, line);
+            grid.cross(simd, gap, false, field, line);
             for (number, row) in field.chunks_exact_mut(side).enumerate() {
-                grid.fourier.back(row);
+                grid.fourier.back(simd, row);
                 arrive(plane, number, row);
                 if plane < self.layers {
                     let mask = &masks[plane * side * side + number * side..][..side];
                     for (wave, turn) in row.iter_mut().zip(mask) {
-                        wave.turn(*turn);
+                        wave.turn(simd, *turn);
                     }
-                    grid.fourier.forward(row);
+                    grid.fourier.forward(simd, row);
                 }
             }
         }
@@ -124,33 +155,18 @@ impl Pass {
     /// The shots `inputs` at `parameters`, which fit the interface.
     pub fn new(network: &Diffractive, inputs: &DMatrix<f32>, parameters: &DVector<f32>) -> Self {
         let masks = network.at(parameters.as_slice());
-        let (side, pixels, planes) = (network.grid.side, network.pixels(), network.gaps.len());
+        let (pixels, planes) = (network.pixels(), network.gaps.len());
         let (drives, bins) = (inputs.nrows(), network.sensitivity().len());
         let mut powers = DMatrix::zeros(bins, inputs.ncols());
-        let blocks = inputs.ncols().div_ceil(LANES);
+        let (arch, blocks) = (Arch::new(), inputs.ncols().div_ceil(LANES));
         let mut fields = vec![Wave::ZERO; blocks * planes * pixels];
         let blocks = inputs.as_slice().par_chunks(LANES * drives);
         let blocks = blocks.zip(powers.as_mut_slice().par_chunks_mut(LANES * bins));
         blocks.zip(fields.par_chunks_mut(planes * pixels)).for_each_init(
             || Scratch::new(network, false),
-            |Scratch { field, lines, .. }, ((inputs, powers), fields)| {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        network.launch(inputs, field);
-                        network.travel(
-                            &masks,
-                            field,
-                            &mut lines[0],
-                            #[inline(always)]
-                            |plane, number, row| {
-                                fields[plane * pixels + number * side..][..side]
-                                    .copy_from_slice(row);
-                            },
-                        );
-                        network.detect(field, powers);
-                    },
-                );
+            |scratch, ((inputs, readings), fields)| {
+                let (masks, fields) = (masks.as_slice(), Some(fields));
+                arch.dispatch(Play { network, masks, scratch, inputs, readings, fields });
             },
         );
         Self {
@@ -239,50 +255,63 @@ impl Pass {
         of_readings: &[f32],
         fields: &[Wave],
         ends: Ends<'_>,
-        Scratch { field, other, lines: [line, of_line] }: &mut Scratch,
+        scratch: &mut Scratch,
     ) -> Sums {
-        let network = &self.network;
+        Arch::new().dispatch(PullBack { pass: self, of_readings, fields, ends, scratch })
+    }
+}
+
+/// A block of shots on its way back.
+struct PullBack<'a> {
+    pass: &'a Pass,
+    of_readings: &'a [f32],
+    fields: &'a [Wave],
+    ends: Ends<'a>,
+    scratch: &'a mut Scratch,
+}
+
+impl WithSimd for PullBack<'_> {
+    type Output = Sums;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Sums {
+        let Self { pass, of_readings, fields, ends, scratch } = self;
+        let Scratch { field, other, lines: [line, of_line] } = scratch;
+        let network = &pass.network;
+        let (side, pixels, grid) = (network.grid.side, network.pixels(), &network.grid);
         let mut sums = Sums::zeros(network);
-        vectorised(
-            #[inline(always)]
-            || {
-                let (side, pixels, grid) = (network.grid.side, network.pixels(), &network.grid);
-                network.detect_back(of_readings, &fields[network.layers * pixels..], field);
-                for (plane, gap) in network.gaps.iter().enumerate().rev() {
-                    for row in field.chunks_exact_mut(side) {
-                        grid.fourier.forward(row);
-                    }
-                    if let Ends::Gaps(waves) = ends {
-                        other.copy_from_slice(&fields[plane * pixels..][..pixels]);
-                        for row in other.chunks_exact_mut(side) {
-                            grid.fourier.forward(row);
-                        }
-                        sums.gaps[plane] = grid.slopes(waves, other, field, [line, of_line]);
-                    }
-                    if plane == 0 && matches!(ends, Ends::Gaps(_)) {
-                        break;
-                    }
-                    grid.cross(gap, true, field, line);
-                    for row in field.chunks_exact_mut(side) {
-                        grid.fourier.back(row);
-                    }
-                    let Some(mask) = plane.checked_sub(1) else { break };
-                    let place = mask * pixels..(mask + 1) * pixels;
-                    let turns = self.masks[place.clone()].iter();
-                    let of_phases = sums.phases[place.clone()].iter_mut();
-                    let pixels = field.iter_mut().zip(&fields[place]);
-                    for ((of, before), (turn, of_phase)) in pixels.zip(turns.zip(of_phases)) {
-                        of.turn(turn.conj());
-                        *of_phase = total(std::array::from_fn(|lane| {
-                            of.im[lane] * before.re[lane] - of.re[lane] * before.im[lane]
-                        }));
-                    }
+        network.detect_back(simd, of_readings, &fields[network.layers * pixels..], field);
+        for (plane, gap) in network.gaps.iter().enumerate().rev() {
+            for row in field.chunks_exact_mut(side) {
+                grid.fourier.forward(simd, row);
+            }
+            if let Ends::Gaps(waves) = ends {
+                other.copy_from_slice(&fields[plane * pixels..][..pixels]);
+                for row in other.chunks_exact_mut(side) {
+                    grid.fourier.forward(simd, row);
                 }
-                if let Ends::Drives(of_inputs) = ends {
-                    network.launch_back(field, of_inputs);
-                }
-            },
-        );
+                sums.gaps[plane] = grid.slopes(simd, waves, other, field, [line, of_line]);
+            }
+            if plane == 0 && matches!(ends, Ends::Gaps(_)) {
+                break;
+            }
+            grid.cross(simd, gap, true, field, line);
+            for row in field.chunks_exact_mut(side) {
+                grid.fourier.back(simd, row);
+            }
+            let Some(mask) = plane.checked_sub(1) else { break };
+            let place = mask * pixels..(mask + 1) * pixels;
+            let turns = pass.masks[place.clone()].iter();
+            let of_phases = sums.phases[place.clone()].iter_mut();
+            let pixels = field.iter_mut().zip(&fields[place]);
+            for ((of, before), (turn, of_phase)) in pixels.zip(turns.zip(of_phases)) {
+                of.turn(simd, turn.conj());
+                *of_phase = total(&of.across(simd, before));
+            }
+        }
+        if let Ends::Drives(of_inputs) = ends {
+            network.launch_back(simd, field, of_inputs);
+        }
         sums
     }
 }

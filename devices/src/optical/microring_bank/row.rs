@@ -7,8 +7,7 @@
 //! where d is the share that a ring drops on resonance, c the share that it takes, and w at first what the light is
 //! worth that has passed all rings: −1 for the weight.
 
-use crate::lanes::{LANES, Lane, ZERO};
-use crate::optical::rows::total;
+use crate::lanes::{LANES, Lane, ZERO, total};
 
 /// What a ring does to light, in half widths.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +68,7 @@ impl Response {
                     slopes[lane] = -2.0 * u[lane] * share * share * by_share;
                     of_worth[lane] -= of_worth[lane] * self.taken * share;
                 }
-                of_detunings[ring] += total(slopes);
+                of_detunings[ring] += total(&slopes);
             }
         }
     }
