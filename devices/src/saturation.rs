@@ -14,7 +14,7 @@ impl Saturation {
 
     /// Clamps `readings` to full scale.
     #[inline(always)]
-    pub(crate) fn clamp<'a>(self, readings: impl IntoIterator<Item = &'a mut f32>) {
+    pub(crate) fn clamp(self, readings: &mut [f32]) {
         for reading in readings {
             *reading = reading.clamp(-self.full_scale, self.full_scale);
         }

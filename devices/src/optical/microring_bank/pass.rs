@@ -36,23 +36,32 @@ pub(super) fn respond(
     outputs: &mut DMatrix<f32>,
 ) {
     let weights = bank.weigh(&bank.at(parameters.as_slice()), -1.0, false).weights;
-    play(bank, &weights, inputs, outputs);
-    bank.saturation().clamp(outputs.iter_mut());
+    let saturation = bank.saturation();
+    play(bank, &weights, inputs, outputs, |readings| saturation.clamp(readings));
 }
 
-/// Readings that do not saturate.
-fn play(bank: &MicroringBank, weights: &[f32], inputs: &DMatrix<f32>, outputs: &mut DMatrix<f32>) {
+/// Readings that do not saturate, after `finish`.
+fn play(
+    bank: &MicroringBank,
+    weights: &[f32],
+    inputs: &DMatrix<f32>,
+    outputs: &mut DMatrix<f32>,
+    finish: impl Fn(&mut [f32]) + Sync,
+) {
     let (channels, rows) = (bank.channels, bank.rows);
     let mut matrix = vec![0.0; weights.len()];
-    for (row, gain) in bank.gains().enumerate() {
-        for (channel, weight) in weights[row * channels..][..channels].iter().enumerate() {
-            matrix[channel * rows + row] = gain * weight;
+    for ((row, weights), gain) in weights.chunks_exact(channels).enumerate().zip(bank.gains()) {
+        for (weight, column) in weights.iter().zip(matrix.chunks_exact_mut(rows)) {
+            column[row] = gain * weight;
         }
     }
     let tasks = outputs.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * rows);
-    tasks
-        .zip(inputs.as_slice().par_chunks(SHOTS_A_TASK * channels))
-        .for_each(|(outputs, inputs)| multiply(outputs, &matrix, inputs, rows, channels));
+    tasks.zip(inputs.as_slice().par_chunks(SHOTS_A_TASK * channels)).for_each(
+        |(outputs, inputs)| {
+            multiply(outputs, &matrix, inputs, rows, channels);
+            finish(outputs);
+        },
+    );
 }
 
 impl MicroringBank {
@@ -69,14 +78,14 @@ impl Pass {
         let setting = bank.at(parameters.as_slice());
         let weights = bank.weigh(&setting, -1.0, true);
         let mut readings = DMatrix::zeros(bank.rows, inputs.ncols());
-        play(bank, &weights.weights, inputs, &mut readings);
+        play(bank, &weights.weights, inputs, &mut readings, |_| ());
         Self { bank: bank.clone(), setting, weights, inputs: inputs.transpose(), readings }
     }
 
     /// The readings.
     pub fn readings(&self) -> DMatrix<f32> {
         let mut readings = self.readings.clone();
-        self.bank.saturation().clamp(readings.iter_mut());
+        self.bank.saturation().clamp(readings.as_mut_slice());
         readings
     }
 

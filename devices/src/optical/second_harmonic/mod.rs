@@ -38,7 +38,7 @@ pub use as_built::SecondHarmonicConstants;
 pub use constants::SecondHarmonicConfig;
 
 use crate::elementary::{sin, sin_cos, vectorised};
-use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot};
+use crate::lanes::{Cotangents, Equation, LANES, Lane, Simulation, ZERO, add_scaled, dot, total};
 use crate::waveform::interleave;
 use crate::{Channels, Constant, DeviceError, Interface, random};
 use constants::Constants;
@@ -211,11 +211,10 @@ impl SecondHarmonicEquation {
         let mut open = vec![ZERO; cotangents.len()];
         self.read(&spectrum, &mut open, |n, field| fields[n] = field);
         // The derivative of a saturated bin is zero.
-        for (open, cotangent) in open.iter_mut().zip(cotangents) {
-            for (open, cotangent) in open.iter_mut().zip(cotangent) {
-                *open = if *open < READING.1 { *cotangent } else { 0.0 };
-            }
-        }
+        let pairs = open.as_flattened_mut().iter_mut().zip(cotangents.as_flattened());
+        pairs.for_each(|(open, cotangent)| {
+            *open = if *open < READING.1 { *cotangent } else { 0.0 };
+        });
         // S̄_n r_n, with r_n the cotangent of the frequency's power.
         for (n, (field, &bin)) in fields.iter_mut().zip(&self.bin).enumerate() {
             if OF_CONSTANTS {
@@ -223,10 +222,9 @@ impl SecondHarmonicEquation {
                 sums.constants[3 * channels + n] += designed * dot(&open[bin], &field.norm_sqr());
             }
             let weight = self.constants.matching[n] * self.gain[bin];
-            for ((re, im), open) in field.re.iter_mut().zip(&mut field.im).zip(&open[bin]) {
-                *re *= weight * open;
-                *im *= -weight * open;
-            }
+            let mut of_power = ZERO;
+            add_scaled(&mut of_power, weight, &open[bin]);
+            field.multiply_conjugated(&of_power);
         }
         for (place, &channel) in self.placement.iter().enumerate() {
             let drives = match inputs.get(place) {
@@ -247,18 +245,17 @@ impl SecondHarmonicEquation {
                 of_drives[lane] = angle * cosine * of_modulation;
                 of_response[lane] = FRAC_PI_2 * drives[lane] * cosine * of_modulation;
             }
-            let ones = [1.0; LANES];
             match of_inputs.get_mut(place) {
                 Some(of) => *of = of_drives,
-                None => sums.parameters[place - inputs.len()] += dot(&of_drives, &ones),
+                None => sums.parameters[place - inputs.len()] += total(&of_drives),
             }
             if !OF_CONSTANTS {
                 continue;
             }
             let amplitude = own.norm() / self.design.spectrum[channel].norm();
-            sums.constants[channel] += dot(&of_response, &ones);
-            sums.constants[channels + channel] += dot(&along, &ones) / amplitude;
-            sums.constants[2 * channels + channel] += dot(&across, &ones);
+            sums.constants[channel] += total(&of_response);
+            sums.constants[channels + channel] += total(&along) / amplitude;
+            sums.constants[2 * channels + channel] += total(&across);
         }
     }
 }
@@ -283,7 +280,7 @@ impl Equation for SecondHarmonicEquation {
     #[inline(always)]
     fn respond(&self, setting: &Setting, inputs: &[Lane], outputs: &mut [Lane]) {
         self.read(&self.spectrum(setting, inputs), outputs, |_, _| ());
-        for reading in outputs.iter_mut().flatten() {
+        for reading in outputs.as_flattened_mut() {
             *reading = reading.min(READING.1);
         }
     }

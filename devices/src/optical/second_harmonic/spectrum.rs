@@ -27,6 +27,17 @@ impl Complex {
         product
     }
 
+    /// Replaces it by its conjugate times x: each part in a loop of its own, which becomes vectors.
+    #[inline(always)]
+    pub fn multiply_conjugated(&mut self, x: &Lane) {
+        for (re, x) in self.re.iter_mut().zip(x) {
+            *re *= x;
+        }
+        for (im, x) in self.im.iter_mut().zip(x) {
+            *im *= -x;
+        }
+    }
+
     #[inline(always)]
     pub fn norm_sqr(&self) -> Lane {
         let mut norm = ZERO;
