@@ -3,7 +3,10 @@
 //! A column-major `[channels × shots]` matrix and a row-major `[shots, channels]` tensor are the
 //! same bytes.
 
+use std::ops::Deref;
+
 use burn::tensor::{Device, Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor};
 use nalgebra::DMatrix;
 
 /// `[channels × shots]` matrix → `[shots, channels]` tensor.
@@ -29,7 +32,59 @@ pub fn to_matrix(tensor: Tensor<2>) -> DMatrix<f32> {
 /// As [`to_matrix`].
 #[must_use]
 pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_into_vec_as::<f32>().expect("the backend's device answers")
+    match values(tensor) {
+        Values::Shared(tensor) if tensor.is_unique() => {
+            tensor.into_data().try_into_vec().expect("the values are f32")
+        }
+        Values::Shared(tensor) => contiguous(&tensor).to_vec(),
+        Values::Own(values) => values,
+    }
+}
+
+/// A tensor's values in row-major order, to be read: not copied on the CPU, unless the tensor is a view.
+///
+/// They are found anew whenever [`Values`] is read as a slice: before a loop, take `&*values(tensor)`.
+///
+/// # Panics
+/// As [`to_matrix`].
+#[must_use]
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Values {
+    let own =
+        |tensor: Tensor<D>| tensor.try_into_vec_as::<f32>().expect("the backend's device answers");
+    if !is_cpu(&tensor.device()) {
+        return Values::Own(own(tensor));
+    }
+    match tensor.clone().try_into_primitive::<Flex>() {
+        Ok(flex) if flex.as_slice::<f32>().is_some() => {
+            drop(tensor);
+            Values::Shared(flex)
+        }
+        // Under automatic differentiation, of other numbers, or a view.
+        _ => Values::Own(own(tensor)),
+    }
+}
+
+/// The values of a tensor.
+pub enum Values {
+    /// Contiguous values that other tensors may share.
+    Shared(FlexTensor),
+    /// A copy of its own.
+    Own(Vec<f32>),
+}
+
+impl Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Shared(tensor) => contiguous(tensor),
+            Self::Own(values) => values,
+        }
+    }
+}
+
+fn contiguous(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("only contiguous values are shared")
 }
 
 /// `[rows, columns]` tensor of `values` in row-major order.

@@ -82,14 +82,14 @@ impl DigitalTwin for EquationTwin {
         }
         let run = x.ncols() / settings.len();
         let groups = settings.par_iter().enumerate().map(|(group, setting)| {
-            let x = x.columns(group * run, run).into_owned();
+            let x = shots_of(&x, group, run);
             let mut part = DMatrix::zeros(bins, run);
             self.equation.respond(&x, setting, &mut part).expect(FITS);
             part
         });
         let parts: Vec<DMatrix<f32>> = groups.collect();
         for (group, part) in parts.iter().enumerate() {
-            y.columns_mut(group * run, run).copy_from(part);
+            y.as_mut_slice()[group * part.len()..][..part.len()].copy_from_slice(part.as_slice());
         }
         to_tensor(&y, &device)
     }
@@ -119,7 +119,7 @@ impl DigitalTwin for EquationTwin {
         // A setting has few shots: one core each.
         let run = x.ncols() / settings.len();
         let groups = settings.par_iter().enumerate().map(|(group, setting)| {
-            let [x, y, dy] = [&x, &y, &dy].map(|of| of.columns(group * run, run).into_owned());
+            let [x, y, dy] = [&x, &y, &dy].map(|of| shots_of(of, group, run));
             let mut part = DMatrix::zeros(x.nrows(), run);
             let mut of_setting = DVector::zeros(shape[1]);
             self.equation
@@ -130,7 +130,7 @@ impl DigitalTwin for EquationTwin {
         let parts: Vec<(DMatrix<f32>, DVector<f32>)> = groups.collect();
         let mut dtheta = Vec::with_capacity(shape[0] * shape[1]);
         for (group, (part, of_setting)) in parts.iter().enumerate() {
-            dx.columns_mut(group * run, run).copy_from(part);
+            dx.as_mut_slice()[group * part.len()..][..part.len()].copy_from_slice(part.as_slice());
             dtheta.extend_from_slice(of_setting.as_slice());
         }
         (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))
@@ -184,6 +184,12 @@ impl DigitalTwin for EquationTwin {
         save_slope(self.equation(), folder, name)?;
         if self.is_learned { save_constants(self.equation(), folder, name) } else { Ok(()) }
     }
+}
+
+/// The shots `run · group` to `run · (group + 1)` of `values`.
+fn shots_of(values: &DMatrix<f32>, group: usize, run: usize) -> DMatrix<f32> {
+    let (rows, size) = (values.nrows(), values.nrows() * run);
+    DMatrix::from_column_slice(rows, run, &values.as_slice()[group * size..][..size])
 }
 
 /// The readings `y`, for an equation that uses them; a matrix without rows for another, which saves their copies.

@@ -6,7 +6,7 @@
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use twinprop_calibration::RangeMap;
-use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 use twinprop_devices::Channels;
 
 use super::RangePenalty;
@@ -55,7 +55,7 @@ impl Drives {
         if !is_cpu(&device) {
             return self.map.apply(by_shot(change(x), self.shots));
         }
-        let (values, [batch, _]) = (to_vec(x.clone()), x.dims());
+        let (values, [batch, _]) = (&*values(x.clone()), x.dims());
         let mut drives = vec![0.0; values.len()];
         let read = |row: usize| (row % batch.max(1)) * self.shots + row / batch.max(1);
         for_each_row(&mut drives, width, |row, drives| {
@@ -76,7 +76,7 @@ impl Drives {
             let dx = by_sample(of_drives * self.map.scale.clone(), self.shots);
             return self.penalty.confined(x, dx);
         }
-        let (values, of_drives, shape) = (to_vec(x.clone()), to_vec(of_drives), x.dims());
+        let (values, of_drives, shape) = (&*values(x.clone()), &*values(of_drives), x.dims());
         let (batch, total) = (shape[0], values.len());
         let mut dx = vec![0.0; total];
         let read = |row: usize| (row % self.shots) * batch + row / self.shots;
@@ -98,7 +98,7 @@ impl Drives {
     /// The range penalty at the normalised `x`.
     pub fn range_penalty(&self, x: &Tensor<2>) -> f32 {
         if is_cpu(&x.device()) {
-            return self.penalty.value_of(&to_vec(x.clone()));
+            return self.penalty.value_of(&values(x.clone()));
         }
         self.penalty.value(x)
     }
@@ -127,7 +127,7 @@ fn swap_rows(x: Tensor<2>, [outer, inner, width]: [usize; 3]) -> Tensor<2> {
     if !is_cpu(&device) {
         return x.reshape([outer, inner, width]).swap_dims(0, 1).reshape(shape);
     }
-    let values = to_vec(x);
+    let values = &*values(x);
     let mut swapped = vec![0.0; values.len()];
     for_each_row(&mut swapped, width, |row, swapped| {
         let place = (row % outer) * inner + row / outer;
@@ -145,6 +145,8 @@ fn for_each_row(values: &mut [f32], width: usize, write: impl Fn(usize, &mut [f3
 
 #[cfg(test)]
 mod tests {
+    use twinprop_calibration::bridge::to_vec;
+
     use super::*;
 
     /// Banks of different ranges, and values out of range: as tensor operations compute them.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use rayon::prelude::*;
-use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 
 use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
@@ -56,7 +56,7 @@ impl Scale {
     /// [`forward`](DigitalStage::forward) on the CPU, in one pass.
     fn forward_on_cpu(&self, x: &Tensor<2>) -> Tensor<2> {
         let (device, [rows, width_in]) = (x.device(), x.dims());
-        let (values, factors, width) = (to_vec(x.clone()), self.factors(), self.inputs.len());
+        let (values, factors, width) = (&*values(x.clone()), self.factors(), self.inputs.len());
         let mut y = vec![0.0; rows * width];
         let task = rows_a_task(width);
         let tasks = y.par_chunks_mut(task * width).zip(values.par_chunks(task * width_in));
@@ -75,7 +75,7 @@ impl Scale {
     /// [`vjp`](DigitalStage::vjp) on the CPU, in one pass.
     fn vjp_on_cpu(&self, x: &Tensor<2>, dy: Tensor<2>) -> Cotangents {
         let (device, [rows, width_in]) = (x.device(), x.dims());
-        let (values, dy, factors) = (to_vec(x.clone()), to_vec(dy), self.factors());
+        let (values, dy, factors) = (&*values(x.clone()), &*values(dy), self.factors());
         let (width, task) = (self.inputs.len(), rows_a_task(self.inputs.len()));
         let mut dx = vec![0.0; rows * width_in];
         // One partial sum a task, added in their order: the same bits on any number of threads.
@@ -133,15 +133,16 @@ impl Scale {
 
     /// What each output is computed with.
     fn factors(&self) -> Factors {
-        let [scale, offset, mean, deviation] =
-            [&self.scale, &self.offset, &self.mean, &self.deviation].map(|of| to_vec(of.clone()));
+        let tensors = [&self.scale, &self.offset, &self.mean, &self.deviation];
+        let read = tensors.map(|of| values(of.clone()));
+        let [scale, offset, mean, deviation] = read.each_ref().map(|values| &**values);
         let per_deviation: Vec<f32> =
             self.inputs.iter().map(|&input| deviation[input].recip()).collect();
         Factors {
             mean: self.inputs.iter().map(|&input| mean[input]).collect(),
             gain: scale.iter().zip(&per_deviation).map(|(scale, by)| scale * by).collect(),
             per_deviation,
-            offset,
+            offset: offset.to_vec(),
         }
     }
 }
