@@ -43,24 +43,16 @@ pub fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// A tensor's values in row-major order, to be read: not copied on the CPU, unless the tensor is a view.
 ///
-/// They are found anew whenever [`Values`] is read as a slice: before a loop, take `&*values(tensor)`.
+/// Every access to [`Values`] checks the tensor's layout: before a loop, convert it once to a slice, `&*values(tensor)`.
 ///
 /// # Panics
 /// As [`to_matrix`].
 #[must_use]
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Values {
-    let own =
-        |tensor: Tensor<D>| tensor.try_into_vec_as::<f32>().expect("the backend's device answers");
-    if !is_cpu(&tensor.device()) {
-        return Values::Own(own(tensor));
-    }
     match tensor.clone().try_into_primitive::<Flex>() {
-        Ok(flex) if flex.as_slice::<f32>().is_some() => {
-            drop(tensor);
-            Values::Shared(flex)
-        }
-        // Under automatic differentiation, of other numbers, or a view.
-        _ => Values::Own(own(tensor)),
+        Ok(flex) if flex.as_slice::<f32>().is_some() => Values::Shared(flex),
+        // On another backend, under automatic differentiation, of other numbers, or a view.
+        _ => Values::Own(tensor.try_into_vec_as().expect("the backend's device answers")),
     }
 }
 

@@ -73,6 +73,7 @@ pub mod interface;
 pub mod lanes;
 pub mod layer;
 mod matrix_product;
+mod matrix_shots;
 pub mod mechanical;
 pub mod neuromorphic;
 pub mod optical;

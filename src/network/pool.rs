@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 
 use super::{BatchPosition, Cotangents, DigitalStage, Wanted, Windows};
 
@@ -41,7 +41,7 @@ impl Pool {
     fn largest_on_cpu(&self, x: &Tensor<2>) -> Tensor<2> {
         let ([batch, width], channels) = (x.dims(), self.windows.channels());
         let out = self.windows.counts().pixels() * channels;
-        let (images, mut largest) = (to_vec(x.clone()), vec![f32::NEG_INFINITY; batch * out]);
+        let (images, mut largest) = (&*values(x.clone()), vec![f32::NEG_INFINITY; batch * out]);
         let pairs = largest.par_chunks_mut(out).zip(images.par_chunks(width));
         pairs.for_each_init(
             || vec![0.0; self.windows.width()],
@@ -67,7 +67,7 @@ impl Pool {
     fn pull_back_largest_on_cpu(&self, x: &Tensor<2>, dy: Tensor<2>) -> Tensor<2> {
         let ([batch, width], channels) = (x.dims(), self.windows.channels());
         let (cells, total) = (self.windows.cells(), self.windows.width());
-        let (images, dy) = (to_vec(x.clone()), to_vec(dy));
+        let (images, dy) = (&*values(x.clone()), &*values(dy));
         let mut cotangents = vec![0.0; batch * total];
         let of_image = dy.len() / batch.max(1);
         let images = images.par_chunks(width).zip(dy.par_chunks(of_image.max(1)));

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use nalgebra::DVector;
 use rand::RngExt;
 use twinprop_calibration::RangeMap;
-use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec, values};
 use twinprop_devices::{Channels, random};
 
 use super::{RangePenalty, StageSeed};
@@ -107,7 +107,7 @@ impl Settings {
             return penalty.confined(&self.values, dtheta * map.scale.clone());
         }
         let (shape, device) = (dtheta.dims(), dtheta.device());
-        let (mut gradient, values) = (to_vec(dtheta), to_vec(self.values.clone()));
+        let (mut gradient, values) = (to_vec(dtheta), &*values(self.values.clone()));
         let (count, total) = (self.channels.len().max(1), values.len());
         for (gradient, values) in gradient.chunks_mut(count).zip(values.chunks(count)) {
             let runs = self.channels.runs_mut(gradient).zip(self.channels.runs(values));
@@ -126,7 +126,7 @@ impl Settings {
     pub fn penalty(&self, penalty: RangePenalty) -> f32 {
         match &self.map {
             Some(_) => penalty.value(&self.values),
-            None => penalty.value_of(&to_vec(self.values.clone())),
+            None => penalty.value_of(&values(self.values.clone())),
         }
     }
 }

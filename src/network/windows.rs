@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor};
 use rayon::prelude::*;
-use twinprop_calibration::bridge::{from_vec, is_cpu, to_vec};
+use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 
 use crate::data::ImageSize;
 
@@ -126,7 +126,7 @@ impl Windows {
             let zero = Tensor::zeros([batch, 1], &device);
             return Tensor::cat(vec![x.clone(), zero], 1).select(1, tables.of_windows.clone());
         }
-        let (images, mut windows) = (to_vec(x.clone()), vec![0.0; batch * self.width()]);
+        let (images, mut windows) = (&*values(x.clone()), vec![0.0; batch * self.width()]);
         let pairs = windows.par_chunks_mut(self.width()).zip(images.par_chunks(width));
         pairs.for_each(|(windows, image)| self.read(image, windows));
         from_vec(windows, [batch, self.width()], &device)
@@ -142,7 +142,7 @@ impl Windows {
             let read = Tensor::cat(vec![dy, zero], 1).select(1, of_image.clone());
             return read.reshape([batch * width, *most]).sum_dim(1).reshape([batch, width]);
         }
-        let (windows, mut images) = (to_vec(dy), vec![0.0; batch * width]);
+        let (windows, mut images) = (&*values(dy), vec![0.0; batch * width]);
         let pairs = images.par_chunks_mut(width).zip(windows.par_chunks(self.width()));
         pairs.for_each(|(image, windows)| {
             self.for_each_run(|window, pixels| {

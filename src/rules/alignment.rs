@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use twinprop_calibration::bridge::to_vec;
+use twinprop_calibration::bridge::values;
 
 /// Angles between a rule's gradient and backpropagation's through the twins, at the same traced points.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ impl Alignment {
         let mut whole = Products::default();
         let mut angles = BTreeMap::new();
         for ((name, left), right) in names.iter().zip(gradients).zip(reference) {
-            let products = Products::of(&to_vec(left.clone()), &to_vec(right.clone()));
+            let products = Products::of(&values(left.clone()), &values(right.clone()));
             angles.insert(name.clone(), products.cosine().acos().to_degrees() as f32);
             whole.add(&products);
         }

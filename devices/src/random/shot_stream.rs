@@ -91,18 +91,18 @@ impl ShotStream {
         vectorised(
             #[inline(always)]
             || {
-                let mut rows = numbers.chunks_mut(width.max(1));
-                let mut row = rows.next().unwrap_or_default();
+                // A counter's numbers, in the order of shots and counters.
+                let rows = numbers.chunks_mut(width.max(1));
+                let mut places = rows.flat_map(|row| row.chunks_mut(WORDS)).peekable();
                 let (mut shot, mut counter) = (first, 0);
-                while !row.is_empty() {
+                while places.peek().is_some() {
                     let (mut blocks, mut low, mut high) = ([0; LANES], [0; LANES], [0; LANES]);
-                    let (mut next_shot, mut next) = (shot, counter);
                     for lane in 0..LANES {
-                        blocks[lane] = next as u32;
-                        [low[lane], high[lane]] = halves(next_shot);
-                        next += 1;
-                        if next == counters {
-                            (next, next_shot) = (0, next_shot.wrapping_add(1));
+                        blocks[lane] = counter as u32;
+                        [low[lane], high[lane]] = halves(shot);
+                        counter += 1;
+                        if counter == counters {
+                            (counter, shot) = (0, shot.wrapping_add(1));
                         }
                     }
                     let words = words([blocks, low, high, [self.purpose; LANES]], self.key);
@@ -110,24 +110,17 @@ impl ShotStream {
                         Distributed::Normally => normals(&words),
                         Distributed::Uniformly => uniforms(&words),
                     };
-                    for lane in 0..LANES {
+                    for (lane, place) in (0..LANES).zip(&mut places) {
                         let of_lane = drawn.each_ref().map(|numbers| numbers[lane]);
-                        if row.len() < WORDS {
-                            row.iter_mut().zip(of_lane).for_each(|(number, drawn)| *number = drawn);
-                            row = &mut [];
+                        if let Ok(place) = <&mut [f32; WORDS]>::try_from(&mut *place) {
+                            *place = of_lane;
                         } else {
-                            let (these, rest) = row.split_at_mut(WORDS);
-                            these.copy_from_slice(&of_lane);
-                            row = rest;
-                        }
-                        if row.is_empty() {
-                            row = rows.next().unwrap_or_default();
-                        }
-                        if row.is_empty() {
-                            return;
+                            place
+                                .iter_mut()
+                                .zip(of_lane)
+                                .for_each(|(number, drawn)| *number = drawn);
                         }
                     }
-                    (shot, counter) = (next_shot, next);
                 }
             },
         );

@@ -3,8 +3,8 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::wires::taken;
-use super::{Crossbar, Tile, shots};
-use crate::{Constant, DeviceError, Differentiable, LinearisedEquation};
+use super::{Crossbar, Tile};
+use crate::{Constant, DeviceError, Differentiable, LinearisedEquation, matrix_shots};
 
 /// The equation at drives of one setting.
 struct Point {
@@ -19,7 +19,7 @@ impl Crossbar {
         let tile = self.tile(parameters, &self.cells, 1.0);
         let matrix = self.matrix(&tile);
         let mut readings = DMatrix::zeros(matrix.nrows(), inputs.ncols());
-        shots::read(&matrix, inputs, &mut readings, |_| ());
+        matrix_shots::read(&matrix, inputs, &mut readings, |_| ());
         Point { tile, matrix, readings }
     }
 
@@ -32,7 +32,8 @@ impl Crossbar {
         of_inputs: Option<&mut DMatrix<f32>>,
     ) -> DMatrix<f32> {
         let readings = (&point.readings, self.saturation());
-        shots::pull_back(&point.matrix, inputs, readings, cotangents, of_inputs) * self.gain()
+        matrix_shots::pull_back(&point.matrix, inputs, readings, cotangents, of_inputs)
+            * self.gain()
     }
 
     /// The cotangents of G⁺ and G⁻ from that of M⁺ − M⁻.
@@ -95,7 +96,7 @@ impl Differentiable for Crossbar {
     ) -> Result<(), DeviceError> {
         self.interface.check_shapes(inputs, parameters, outputs)?;
         let matrix = self.matrix(&self.tile(parameters, &self.cells, 1.0));
-        shots::read(&matrix, inputs, outputs, |readings| self.saturation().clamp(readings));
+        matrix_shots::read(&matrix, inputs, outputs, |readings| self.saturation().clamp(readings));
         Ok(())
     }
 

@@ -29,7 +29,6 @@
 
 mod adjoint;
 mod config;
-mod shots;
 mod wires;
 
 pub use config::CrossbarConfig;
@@ -42,7 +41,9 @@ use self::wires::taken;
 use crate::layer::measure_runs;
 use crate::random::ShotStream;
 use crate::saturation::Saturation;
-use crate::{Channels, DeviceError, Interface, PhysicalLayer, Programming, Usage, random};
+use crate::{
+    Channels, DeviceError, Interface, PhysicalLayer, Programming, Usage, matrix_shots, random,
+};
 
 /// Largest share of the drive that the wires may take.
 const LARGEST_DROP: f64 = 0.25;
@@ -248,13 +249,18 @@ impl PhysicalLayer for Crossbar {
         let saturation = self.saturation();
         let matrix = self.matrix(&tile);
         if self.config.read_noise == 0.0 {
-            shots::read(&matrix, inputs, outputs, |readings| saturation.clamp(readings));
+            matrix_shots::read(&matrix, inputs, outputs, |readings| saturation.clamp(readings));
         } else {
-            shots::read(&matrix, inputs, outputs, |_| ());
+            matrix_shots::read(&matrix, inputs, outputs, |_| ());
             // The variances of independent cells add up.
             let [plus, minus] = tile.effective.map(|m| m.component_mul(&m));
             let mut variance = DMatrix::zeros(outputs.nrows(), outputs.ncols());
-            shots::read(&(plus + minus), &inputs.component_mul(inputs), &mut variance, |_| ());
+            matrix_shots::read(
+                &(plus + minus),
+                &inputs.component_mul(inputs),
+                &mut variance,
+                |_| (),
+            );
             let strength = self.config.read_noise as f32 * self.gain();
             let random = ShotStream::new(self.seed, "cell noise");
             let (width, readings) = (self.config.outputs, outputs.as_mut_slice());

@@ -174,8 +174,7 @@ impl Equation for TransistorEquation {
     #[inline(always)]
     fn respond(&self, setting: &Placed, inputs: &[Lane], outputs: &mut [Lane]) {
         self.integrate(&setting.with_data(inputs), outputs, |_, _| ());
-        let saturation = self.saturation();
-        outputs.iter_mut().for_each(|lane| saturation.clamp(lane));
+        self.saturation().clamp(outputs.as_flattened_mut());
     }
 
     #[inline(always)]

@@ -271,7 +271,7 @@ impl Equation for PlateEquation {
             #[inline(always)]
             |_, _, _| (),
         );
-        outputs.iter_mut().for_each(|lane| SATURATION.clamp(lane));
+        SATURATION.clamp(outputs.as_flattened_mut());
     }
 
     #[inline(always)]

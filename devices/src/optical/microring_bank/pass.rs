@@ -1,15 +1,11 @@
 //! Shots past the banks, and the adjoint of their readings.
 
 use nalgebra::{DMatrix, DVector};
-use rayon::prelude::*;
 
 use super::bank::{MicroringBank, Setting, Weights};
 use super::heaters::{heat, of_crosstalk};
-use crate::LinearisedEquation;
 use crate::matrix_product::multiply;
-
-/// Shots a worker plays at a time.
-const SHOTS_A_TASK: usize = 256;
+use crate::{LinearisedEquation, matrix_shots};
 
 /// Shots at a setting, with what the adjoint needs.
 pub(super) struct Pass {
@@ -37,31 +33,8 @@ pub(super) fn respond(
 ) {
     let weights = bank.weigh(&bank.at(parameters.as_slice()), -1.0, false).weights;
     let saturation = bank.saturation();
-    play(bank, &weights, inputs, outputs, |readings| saturation.clamp(readings));
-}
-
-/// Readings that do not saturate, after `finish`.
-fn play(
-    bank: &MicroringBank,
-    weights: &[f32],
-    inputs: &DMatrix<f32>,
-    outputs: &mut DMatrix<f32>,
-    finish: impl Fn(&mut [f32]) + Sync,
-) {
-    let (channels, rows) = (bank.channels, bank.rows);
-    let mut matrix = vec![0.0; weights.len()];
-    for ((row, weights), gain) in weights.chunks_exact(channels).enumerate().zip(bank.gains()) {
-        for (weight, column) in weights.iter().zip(matrix.chunks_exact_mut(rows)) {
-            column[row] = gain * weight;
-        }
-    }
-    let tasks = outputs.as_mut_slice().par_chunks_mut(SHOTS_A_TASK * rows);
-    tasks.zip(inputs.as_slice().par_chunks(SHOTS_A_TASK * channels)).for_each(
-        |(outputs, inputs)| {
-            multiply(outputs, &matrix, inputs, rows, channels);
-            finish(outputs);
-        },
-    );
+    let clamp = |readings: &mut [f32]| saturation.clamp(readings);
+    matrix_shots::read(&bank.matrix(&weights), inputs, outputs, clamp);
 }
 
 impl MicroringBank {
@@ -69,6 +42,17 @@ impl MicroringBank {
     fn gains(&self) -> impl Iterator<Item = f32> {
         let share = (self.channels as f32).sqrt().recip();
         self.sensitivity.iter().map(move |sensitivity| share * sensitivity)
+    }
+
+    /// What a reading takes of each drive, `[M × N]`, from the `weights`, row by row.
+    fn matrix(&self, weights: &[f32]) -> DMatrix<f32> {
+        let mut matrix = DMatrix::zeros(self.rows, self.channels);
+        let rows = weights.chunks_exact(self.channels).zip(self.gains()).enumerate();
+        for (row, (weights, gain)) in rows {
+            let columns = matrix.as_mut_slice().chunks_exact_mut(self.rows);
+            columns.zip(weights).for_each(|(column, weight)| column[row] = gain * weight);
+        }
+        matrix
     }
 }
 
@@ -78,7 +62,7 @@ impl Pass {
         let setting = bank.at(parameters.as_slice());
         let weights = bank.weigh(&setting, -1.0, true);
         let mut readings = DMatrix::zeros(bank.rows, inputs.ncols());
-        play(bank, &weights.weights, inputs, &mut readings, |_| ());
+        matrix_shots::read(&bank.matrix(&weights.weights), inputs, &mut readings, |_| ());
         Self { bank: bank.clone(), setting, weights, inputs: inputs.transpose(), readings }
     }
 

@@ -1,4 +1,4 @@
-//! Products of a tile's matrix with many shots, on all cores.
+//! Shots of a device whose readings are a matrix times its drives, and their adjoint, on all cores.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ fn shots_a_task(matrix: &DMatrix<f32>, shots: usize) -> usize {
 }
 
 /// y = M x for every shot, with M `[outputs × inputs]`; `finish` gets the readings of each task.
-pub(super) fn read(
+pub(crate) fn read(
     matrix: &DMatrix<f32>,
     inputs: &DMatrix<f32>,
     outputs: &mut DMatrix<f32>,
@@ -37,7 +37,7 @@ pub(super) fn read(
 
 /// The cotangent of M from those of the readings, `cotangents`, which are zero where `readings` saturate; that of the
 /// drives is written to `of_inputs`.
-pub(super) fn pull_back(
+pub(crate) fn pull_back(
     matrix: &DMatrix<f32>,
     inputs: &DMatrix<f32>,
     (readings, saturation): (&DMatrix<f32>, Saturation),
