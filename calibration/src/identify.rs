@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use twinprop_devices::{DeviceError, Differentiable, random, validate};
 
 use crate::adam::{Adam, half_cosine};
-use crate::bridge::{from_vec, to_vec};
+use crate::bridge::{from_vec, to_vec, values};
 use crate::error::CalibrationError;
 use crate::moments::reading_moments;
 use crate::state::{State, as_part, take, take_part};
@@ -180,7 +180,7 @@ impl ConstantFit {
         self.values = take(&mut state, "constants")?;
         self.weight =
             state.remove("weight").map_or(DVector::zeros(0), |weight| to_vec(weight).into());
-        equation.set_constants(&to_vec(self.values.clone()));
+        equation.set_constants(&values(self.values.clone()));
         self.optimiser.restore(take_part(&mut state, "adam"))
     }
 
@@ -215,7 +215,7 @@ impl ConstantFit {
         gradient.iter_mut().for_each(|value| *value /= size);
         let gradient = from_vec(gradient, self.values.dims(), &self.values.device());
         self.optimiser.step([rate], vec![&mut self.values], vec![gradient]);
-        equation.set_constants(&to_vec(self.values.clone()));
+        equation.set_constants(&values(self.values.clone()));
         Ok(error)
     }
 

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
+// For kernels that draw the same numbers elsewhere.
 pub use philox::{FACTORS, ROUNDS, WEYL, WORDS};
 pub use shot_stream::{Distributed, ShotStream, halves};
 

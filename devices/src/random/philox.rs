@@ -123,12 +123,13 @@ mod tests {
         let places: [u32; LANES] =
             std::array::from_fn(|lane| (lane as u32).wrapping_mul(0x1111_1111));
         let drawn = [places, places.map(|word| !word / 3), places.map(|word| word / 7), places];
-        let [cosines, sines, ..] = normals(&drawn);
-        for lane in 0..LANES {
+        let numbers = normals(&drawn);
+        for (pair, lane) in (0..2).flat_map(|pair| (0..LANES).map(move |lane| (pair, lane))) {
             let inner = |word: u32| (f64::from(word >> 9) + 0.5) * (-23f64).exp2();
-            let radius = (-2.0 * inner(drawn[0][lane]).ln()).sqrt();
-            let (sine, cosine) = (f64::from(TAU) * inner(drawn[1][lane])).sin_cos();
-            for (found, exact) in [(cosines[lane], radius * cosine), (sines[lane], radius * sine)] {
+            let radius = (-2.0 * inner(drawn[2 * pair][lane]).ln()).sqrt();
+            let (sine, cosine) = (f64::from(TAU) * inner(drawn[2 * pair + 1][lane])).sin_cos();
+            let [along, across] = [numbers[2 * pair][lane], numbers[2 * pair + 1][lane]];
+            for (found, exact) in [(along, radius * cosine), (across, radius * sine)] {
                 assert!((f64::from(found) - exact).abs() < 3e-6, "{found}, {exact}");
             }
         }

@@ -26,7 +26,7 @@ use crate::bridge::{from_vec, to_tensor, to_vec};
 ///
 /// Shots are played by tensors ([`measure_tensors`](Self::measure_tensors)), which stay on the backend, or by matrices, as
 /// any [`PhysicalLayer`]. Copies are one device: they share its shots, its drift and what its cells remember. Its noise
-/// is that of [`twinprop_devices::imperfections`], drawn from the same counters: equal but for rounding.
+/// is that of [`twinprop_devices::imperfections`], on drives and readings the same numbers but for rounding.
 #[derive(Clone)]
 pub struct TensorDevice {
     interface: Interface,

@@ -73,7 +73,8 @@ impl Fourier {
         }
     }
 
-    /// [`forward`](Self::forward) of a `column` of a `field` of as many columns as the line has points, into `line`.
+    /// [`forward`](Self::forward) of a `column` of a `field` of as many columns as the line has points, four or more, into
+    /// `line`.
     #[inline(always)]
     pub fn forward_of<S: Simd>(&self, simd: S, field: &[Wave], column: usize, line: &mut [Wave]) {
         let (side, quarter) = (line.len(), line.len() / 4);
