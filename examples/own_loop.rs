@@ -38,21 +38,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Experiment { network, laboratory, split, loss, .. } = &mut experiment;
 
     let mut optimiser = Adam::default();
-    let (batch, mut step) = (32, 0);
+    // Stages that draw random numbers draw them by the position.
+    let (batch, mut position) = (32, BatchPosition::default());
     for epoch in 1..=10 {
         let mut sum = 0.0;
         let samples: Vec<usize> = (0..split.train.len()).collect();
         for chosen in samples.chunks(batch) {
             let samples = split.train.choose(chosen);
             let x = to_tensor(&samples.features, &backend);
-            // Random stages draw by the step and by a sample's position in the batch.
-            let position = Some(BatchPosition { step, batch: chosen.len(), first: 0 });
-            let trace = network.measure_and_linearise(x, laboratory, position)?;
+            let trace = network.measure_and_linearise(x, laboratory, Some(position))?;
             let (value, cotangent) = loss.at(trace.output(), &samples.targets);
             let gradients = network.backward(&trace, cotangent, laboratory);
             optimiser.step(repeat(0.006), network.parameters_mut(), gradients);
             sum += value * chosen.len() as f32;
-            step += 1;
+            position = position.after(chosen.len());
         }
         let test = evaluate(network, laboratory, &split.test, &**loss, &backend)?;
         println!("epoch {epoch}: loss {:.3}, test {}", sum / split.train.len() as f32, test.score);

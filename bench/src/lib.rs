@@ -168,7 +168,7 @@ impl Step {
         let Experiment { split, network, laboratory, .. } = &mut self.experiment;
         let samples = split.train.choose(&self.batch);
         let inputs = to_tensor(&samples.features, &self.backend);
-        let position = BatchPosition { step: 0, batch: samples.len(), first: 0 };
+        let position = BatchPosition::default();
         let batch = Batch { inputs: &inputs, targets: &samples.targets, position };
         let step = self.rule.step(&batch, network, laboratory, &CrossEntropy::default());
         let StepOutput { loss, gradients, .. } = step.expect("the device answers");

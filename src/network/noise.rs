@@ -40,3 +40,27 @@ impl NoiseSource {
         draws.uniform(&self.purpose, shape, device).lower_scalar(share).float()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use twinprop_calibration::bridge::to_vec;
+
+    use super::*;
+
+    /// Three epochs of seven samples in batches of three, the last of an epoch shorter.
+    #[test]
+    fn no_sample_of_a_training_repeats_the_numbers_of_another() {
+        let (source, device) = (NoiseSource::new(3, "dropout".into()), Device::flex());
+        let mut position = BatchPosition::default();
+        let mut rows: Vec<Vec<u32>> = Vec::new();
+        for samples in [3, 3, 1, 3, 3, 1, 3, 3, 1] {
+            let drawn = to_vec(source.normal(position, 2, [2 * samples, 5], &device));
+            rows.extend(drawn.chunks(5).map(|row| row.iter().map(|v| v.to_bits()).collect()));
+            position = position.after(samples);
+        }
+        assert_eq!(rows.len(), 2 * 3 * 7);
+        rows.sort_unstable();
+        rows.dedup();
+        assert_eq!(rows.len(), 2 * 3 * 7);
+    }
+}

@@ -1,21 +1,24 @@
 //! The position of samples in a training, which selects their random numbers.
 
-/// Samples of a training step. Each sample of each step has random numbers of its own, so that a batch in parts draws
-/// the same numbers as a whole one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Samples that are passed through the network together. Each sample of each epoch has random numbers of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchPosition {
-    /// The step, from zero.
+    /// The training step, from zero.
     pub step: u64,
-    /// Samples of the step's batch.
-    pub batch: usize,
-    /// The first of these samples that is passed through the network, from zero.
-    pub first: usize,
+    /// Samples that the training passed before these, over all its epochs.
+    pub samples_before: u64,
 }
 
 impl BatchPosition {
+    /// The position of the next step's samples, after a step on `samples` of them.
+    #[must_use]
+    pub fn after(self, samples: usize) -> Self {
+        Self { step: self.step + 1, samples_before: self.samples_before + samples as u64 }
+    }
+
     /// Rows of random numbers that belong to earlier samples, with `rows` for each sample.
     pub(super) fn rows_before(self, rows: usize) -> u64 {
-        (self.step * self.batch as u64 + self.first as u64) * rows as u64
+        self.samples_before * rows as u64
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) fn step(
 ) -> Result<StepOutput, DeviceError> {
     let count = batch.targets.len();
     let mut waiting = ranges(count, parts).map(|samples| {
-        let position = BatchPosition { first: samples.start, ..batch.position };
+        let BatchPosition { step, samples_before } = batch.position;
+        let samples_before = samples_before + samples.start as u64;
+        let position = BatchPosition { step, samples_before };
         let x = batch.inputs.clone().narrow(0, samples.start, samples.len());
         let pass = PausablePass::new(network, x, Some(position));
         Part { targets: batch.targets.range(samples), pass }

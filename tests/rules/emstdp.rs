@@ -148,7 +148,7 @@ fn step(
     inputs: &Tensor<2>,
     labels: Vec<usize>,
 ) -> StepOutput {
-    let position = BatchPosition { step: 0, batch: labels.len(), first: 0 };
+    let position = BatchPosition::default();
     let targets = Targets::Classes(labels);
     let batch = Batch { inputs, targets: &targets, position };
     rule.step(&batch, network, laboratory, &CrossEntropy::default()).unwrap()

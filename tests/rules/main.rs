@@ -52,7 +52,7 @@ impl Case {
 
     fn gradients_by(&mut self, rule: &mut dyn TrainingRule, loss: &dyn Loss) -> Vec<Vec<f32>> {
         let Self { network, laboratory, x, targets, .. } = self;
-        let position = BatchPosition { step: 0, batch: targets.len(), first: 0 };
+        let position = BatchPosition::default();
         let batch = Batch { inputs: x, targets, position };
         let found = rule.step(&batch, network, laboratory, loss).unwrap();
         found.gradients.into_iter().map(to_vec).collect()

@@ -201,16 +201,15 @@ impl<'a> Samples<'a> {
         };
         let (mut laboratory, mut adam) = (Laboratory::default(), Adam::default());
         let mut order: Vec<usize> = (0..self.training.len()).collect();
-        let mut position = order.len();
+        let (mut next, mut position) = (order.len(), BatchPosition::default());
         for step in 0..arguments.steps {
-            if position >= order.len() {
+            if next >= order.len() {
                 order.shuffle(&mut random::stream(self.seed, &format!("order {step}")));
-                position = 0;
+                next = 0;
             }
-            let batch = &order[position..(position + arguments.batch).min(order.len())];
-            position += arguments.batch;
+            let batch = &order[next..(next + arguments.batch).min(order.len())];
+            next += arguments.batch;
             let batch = self.training.choose(batch);
-            let position = BatchPosition { step, batch: batch.len(), first: 0 };
             let x = to_tensor(&batch.features, &device);
             let trace = network.forward(x, &mut laboratory, Source::Predicted, Some(position));
             let Ok(trace) = trace else { break };
@@ -218,6 +217,7 @@ impl<'a> Samples<'a> {
             let gradients = network.backward(&trace, cotangent, &laboratory);
             let gradients = shrinkage.shrink(&network, gradients);
             adam.step(repeat(arguments.learning_rate), network.parameters_mut(), gradients);
+            position = position.after(batch.targets.len());
         }
         network
     }

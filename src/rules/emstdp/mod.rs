@@ -109,8 +109,7 @@ impl Emstdp {
             }
         };
         // The spikes of a step are the same in a resumed run.
-        let position = batch.position;
-        model.resume(&Usage::after(position.step * position.batch as u64));
+        model.resume(&Usage::after(batch.position.samples_before));
         std::mem::swap(model, &mut laboratory.instruments[instrument].device);
         let trace = Self::pass(batch, network, laboratory, place, channels);
         std::mem::swap(model, &mut laboratory.instruments[instrument].device);
