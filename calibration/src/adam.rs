@@ -7,13 +7,13 @@
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-use crate::bridge::{from_vec, is_cpu, to_vec};
+use twinprop_devices::dense::rows_a_part;
+
+use crate::bridge::{from_vec, is_cpu, to_vec, values};
 use crate::state::{State, take};
 
 const BETA_1: f32 = 0.9;
 const BETA_2: f32 = 0.999;
-/// Values that one worker updates at a time.
-const VALUES_A_TASK: usize = 1 << 14;
 
 /// Factor of a learning rate that falls to zero along a half cosine, when the share `done` (0 to 1) of the
 /// steps is done (Loshchilov & Hutter 2017, eq. 5, without restarts).
@@ -161,16 +161,17 @@ impl Move {
     ) {
         let Self { factor, epsilon, rate } = *self;
         let (shape, device) = (tensor.dims(), tensor.device());
-        let gradient = to_vec(gradient);
+        let gradient = &*values(gradient);
         first_moment.resize(gradient.len(), 0.0);
         second_moment.resize(gradient.len(), 0.0);
         // Taken out: the only owner of the memory need not copy it.
-        let mut values = to_vec(std::mem::replace(tensor, Tensor::zeros([1, 1], &device)));
-        values
-            .par_chunks_mut(VALUES_A_TASK)
-            .zip(gradient.par_chunks(VALUES_A_TASK))
-            .zip(first_moment.par_chunks_mut(VALUES_A_TASK))
-            .zip(second_moment.par_chunks_mut(VALUES_A_TASK))
+        let mut moved = to_vec(std::mem::replace(tensor, Tensor::zeros([1, 1], &device)));
+        let part = values_a_part(shape);
+        moved
+            .par_chunks_mut(part)
+            .zip(gradient.par_chunks(part))
+            .zip(first_moment.par_chunks_mut(part))
+            .zip(second_moment.par_chunks_mut(part))
             .for_each(|(((values, gradient), first_moment), second_moment)| {
                 let moments = first_moment.iter_mut().zip(second_moment);
                 for ((value, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
@@ -179,7 +180,7 @@ impl Move {
                     *value -= *m * factor / (v.sqrt() + epsilon) * rate;
                 }
             });
-        *tensor = from_vec(values, shape, &device);
+        *tensor = from_vec(moved, shape, &device);
     }
 
     fn in_tensors(
@@ -200,6 +201,12 @@ impl Move {
         *tensor = take(tensor) - change;
         (*first_moment, *second_moment) = (m, v);
     }
+}
+
+/// Values of each part of a tensor of `[rows, width]` values: the rows of a part of a dense layer's weights, and as many
+/// values of another tensor.
+fn values_a_part([rows, width]: [usize; 2]) -> usize {
+    if rows == 1 { rows_a_part(width, 1) } else { rows_a_part(rows, width) * width }.max(1)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector, DVectorView};
-use rayon::prelude::*;
 use twinprop_devices::neuromorphic::SpikeGradient;
-use twinprop_devices::{Channels, Differentiable, Inside, Interface, LinearisedEquation};
+use twinprop_devices::{
+    Channels, Differentiable, Inside, Interface, LinearisedEquation, ShotsOfSettings,
+};
 
-use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec};
+use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec, values};
 use crate::error::CalibrationError;
 use crate::identify::{ConstantFit, IdentifyConfig};
 use crate::moments::deviations_above;
@@ -73,25 +74,13 @@ impl DigitalTwin for EquationTwin {
         if let Some(tensors) = self.tensors(&device) {
             return tensors.respond(x, theta);
         }
-        let bins = self.interface().outputs.len();
-        let (x, settings) = (to_matrix(x), settings(theta));
-        let mut y = DMatrix::zeros(bins, x.ncols());
-        if let [setting] = settings.as_slice() {
-            self.equation.respond(&x, setting, &mut y).expect(FITS);
-            return to_tensor(&y, &device);
-        }
-        let run = x.ncols() / settings.len();
-        let groups = settings.par_iter().enumerate().map(|(group, setting)| {
-            let x = shots_of(&x, group, run);
-            let mut part = DMatrix::zeros(bins, run);
-            self.equation.respond(&x, setting, &mut part).expect(FITS);
-            part
-        });
-        let parts: Vec<DMatrix<f32>> = groups.collect();
-        for (group, part) in parts.iter().enumerate() {
-            y.as_mut_slice()[group * part.len()..][..part.len()].copy_from_slice(part.as_slice());
-        }
-        to_tensor(&y, &device)
+        let shape = [x.dims()[0], self.interface().outputs.len()];
+        let [count, _] = theta.dims();
+        let (x, theta) = (values(x), values(theta));
+        let shots = ShotsOfSettings { count, inputs: &x, parameters: &theta };
+        let mut y = vec![0.0; shape[0] * shape[1]];
+        self.equation.respond_settings(shots, &mut y).expect(FITS);
+        from_vec(y, shape, &device)
     }
 
     fn vjp(
@@ -105,35 +94,14 @@ impl DigitalTwin for EquationTwin {
         if let Some(tensors) = self.tensors(&device) {
             return tensors.linearise(x, theta).vjp(y, dy);
         }
-        let (x, settings) = (to_matrix(x), settings(theta));
-        let (y, dy) = (used_readings(y, self.uses_readings()), to_matrix(dy));
-        let mut dx = DMatrix::zeros(x.nrows(), x.ncols());
-        if let [setting] = settings.as_slice() {
-            let mut of_setting = DVector::zeros(shape[1]);
-            self.equation
-                .vjp_at_readings(&x, setting, &y, &dy, &mut dx, &mut of_setting)
-                .expect(FITS);
-            let dtheta = from_vec(of_setting.data.into(), shape, &device);
-            return (to_tensor(&dx, &device), dtheta);
-        }
-        // A setting has few shots: one core each.
-        let run = x.ncols() / settings.len();
-        let groups = settings.par_iter().enumerate().map(|(group, setting)| {
-            let [x, y, dy] = [&x, &y, &dy].map(|of| shots_of(of, group, run));
-            let mut part = DMatrix::zeros(x.nrows(), run);
-            let mut of_setting = DVector::zeros(shape[1]);
-            self.equation
-                .vjp_at_readings(&x, setting, &y, &dy, &mut part, &mut of_setting)
-                .expect(FITS);
-            (part, of_setting)
-        });
-        let parts: Vec<(DMatrix<f32>, DVector<f32>)> = groups.collect();
-        let mut dtheta = Vec::with_capacity(shape[0] * shape[1]);
-        for (group, (part, of_setting)) in parts.iter().enumerate() {
-            dx.as_mut_slice()[group * part.len()..][..part.len()].copy_from_slice(part.as_slice());
-            dtheta.extend_from_slice(of_setting.as_slice());
-        }
-        (to_tensor(&dx, &device), from_vec(dtheta, shape, &device))
+        let (of_x, [count, _]) = (x.dims(), shape);
+        let (x, theta, dy) = (values(x), values(theta), values(dy));
+        let shots = ShotsOfSettings { count, inputs: &x, parameters: &theta };
+        let readings = self.uses_readings().then(|| values(y));
+        let readings = readings.as_deref().unwrap_or(&[]);
+        let (mut dx, mut dtheta) = (vec![0.0; x.len()], vec![0.0; theta.len()]);
+        self.equation.vjp_settings(shots, readings, &dy, &mut dx, &mut dtheta).expect(FITS);
+        (from_vec(dx, of_x, &device), from_vec(dtheta, shape, &device))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Option<Box<dyn Linearised>> {
@@ -186,13 +154,6 @@ impl DigitalTwin for EquationTwin {
     }
 }
 
-/// The shots `run · group` to `run · (group + 1)` of `values`; copied whole, where a view of columns is copied value by
-/// value, which took a twentieth of a training step.
-fn shots_of(values: &DMatrix<f32>, group: usize, run: usize) -> DMatrix<f32> {
-    let (rows, size) = (values.nrows(), values.nrows() * run);
-    DMatrix::from_column_slice(rows, run, &values.as_slice()[group * size..][..size])
-}
-
 /// The readings `y`, for an equation that uses them; a matrix without rows for another, which saves their copies.
 fn used_readings(y: Tensor<2>, are_used: bool) -> DMatrix<f32> {
     if are_used { to_matrix(y) } else { DMatrix::zeros(0, y.dims()[0]) }
@@ -228,16 +189,6 @@ impl LinearisedOnCpu {
         self.equation.vjp(&y, &to_matrix(dy), dx, &mut dtheta);
         from_vec(dtheta.data.into(), [1, self.parameters], &self.device)
     }
-}
-
-/// The rows of `theta`; a single one is not copied.
-fn settings(theta: Tensor<2>) -> Vec<DVector<f32>> {
-    let [groups, width] = theta.dims();
-    let values = to_vec(theta);
-    if groups == 1 {
-        return vec![DVector::from_vec(values)];
-    }
-    values.chunks(width).map(DVector::from_column_slice).collect()
 }
 
 /// Smallest deviation of an output, as a share of the mean of its bank: an output with almost constant

@@ -4,8 +4,10 @@ use std::any::Any;
 
 use dyn_clone::DynClone;
 use nalgebra::{DMatrix, DVector};
+use rayon::prelude::*;
 
-use crate::{DeviceError, PhysicalLayer};
+use crate::settings::{matrix, part};
+use crate::{DeviceError, PhysicalLayer, ShotsOfSettings};
 
 /// A simulated device with a hand-written adjoint of its noiseless equation.
 ///
@@ -67,6 +69,65 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
             }
         }
         self.vjp(inputs, parameters, cotangents, input_cotangents, parameter_cotangents)
+    }
+
+    /// The noiseless response to shots of several settings, written to `outputs`, shot by shot.
+    ///
+    /// # Errors
+    /// [`DeviceError::Shape`] where a size does not fit the interface.
+    fn respond_settings(
+        &self,
+        shots: ShotsOfSettings,
+        outputs: &mut [f32],
+    ) -> Result<(), DeviceError> {
+        let (interface, run) = (self.interface(), shots.shots_of_each(self.interface())?);
+        let bins = interface.outputs.len();
+        interface.check_size("outputs (values)", bins * run * shots.count, outputs.len())?;
+        let each = outputs.par_chunks_mut((bins * run).max(1)).enumerate();
+        each.try_for_each(|(place, outputs)| {
+            let (x, theta) = shots.copied(place, interface);
+            let mut y = DMatrix::zeros(bins, run);
+            self.respond(&x, &theta, &mut y)?;
+            outputs.copy_from_slice(y.as_slice());
+            Ok(())
+        })
+    }
+
+    /// [`vjp_at_readings`](Self::vjp_at_readings) for shots of several settings. `readings`, `cotangents` and
+    /// `input_cotangents` are shot by shot, `parameter_cotangents` setting by setting. Without
+    /// [use](Self::uses_readings), the readings may be empty.
+    ///
+    /// # Errors
+    /// As [`vjp`](Self::vjp).
+    fn vjp_settings(
+        &self,
+        shots: ShotsOfSettings,
+        readings: &[f32],
+        cotangents: &[f32],
+        input_cotangents: &mut [f32],
+        parameter_cotangents: &mut [f32],
+    ) -> Result<(), DeviceError> {
+        let (interface, run) = (self.interface(), shots.shots_of_each(self.interface())?);
+        let (width, bins) = (interface.inputs.len(), interface.outputs.len());
+        let all = bins * run * shots.count;
+        interface.check_size("cotangents of outputs (values)", all, cotangents.len())?;
+        if self.uses_readings() {
+            interface.check_size("readings (values)", all, readings.len())?;
+        }
+        let each = input_cotangents.par_chunks_mut((width * run).max(1)).enumerate();
+        let of_settings = each.map(|(place, input_cotangents)| {
+            let (x, theta) = shots.copied(place, interface);
+            let y = part(readings, place, shots.count);
+            let y = matrix(y, if y.is_empty() { 0 } else { bins });
+            let dy = matrix(part(cotangents, place, shots.count), bins);
+            let (mut dx, mut dtheta) = (DMatrix::zeros(width, run), DVector::zeros(theta.len()));
+            self.vjp_at_readings(&x, &theta, &y, &dy, &mut dx, &mut dtheta)?;
+            input_cotangents.copy_from_slice(dx.as_slice());
+            Ok(dtheta.data.into())
+        });
+        let of_settings: Vec<Vec<f32>> = of_settings.collect::<Result<_, DeviceError>>()?;
+        parameter_cotangents.copy_from_slice(&of_settings.concat());
+        Ok(())
     }
 
     /// Whether [`vjp_at_readings`](Self::vjp_at_readings) depends on the readings; otherwise it may get a matrix without

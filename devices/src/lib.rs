@@ -64,6 +64,8 @@ pub mod boundary;
 #[cfg(any(feature = "rig", feature = "recording"))]
 mod checksum;
 mod complex_channels;
+#[doc(hidden)]
+pub mod dense;
 pub mod differentiable;
 pub mod electronic;
 mod elementary;
@@ -87,6 +89,7 @@ pub mod recording;
 #[cfg(feature = "rig")]
 pub mod rig;
 mod saturation;
+pub mod settings;
 pub mod shot_sampler;
 pub mod shots;
 pub mod simulated;
@@ -111,6 +114,7 @@ pub use layer::{PhysicalLayer, measure_runs, runs_of_equal_parameters};
 pub use matrix_product::{add_outer, multiply};
 pub use nalgebra;
 pub use part::Part;
+pub use settings::ShotsOfSettings;
 pub use shot_sampler::{SampledShot, ShotSampler};
 pub use shots::{ShotRun, Shots};
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};

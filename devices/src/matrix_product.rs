@@ -5,6 +5,8 @@
 //!
 //! Matrices are slices, column by column.
 
+use std::mem::MaybeUninit;
+
 /// C ← A B_k on the calling thread, with A `[m × k]`, C `[m × any]`, B `[n × any]`, and B_k the
 /// first k rows of B, k ≤ n.
 ///
@@ -73,32 +75,64 @@ pub fn add_outer(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: u
     product((m, n, k), (result, m), (left, (1, m)), (right, (n, 1)), 1.0);
 }
 
-/// Values, and how far a row and a column further are.
-type Operand<'a> = (&'a [f32], (usize, usize));
+/// A matrix's values, and how far a row and a column further are.
+pub(crate) type Operand<'a> = (&'a [f32], (usize, usize));
+
+/// C ← A B on the calling thread with C `[m × n]` by columns, not written before, A `[m × k]` and B `[k × n]`.
+///
+/// # Panics
+/// If the lengths do not fit, or k is zero.
+#[expect(unsafe_code, reason = "gemm takes pointers; the lengths behind them are checked here")]
+pub(crate) fn write_product(
+    shape @ (m, n, k): (usize, usize, usize),
+    result: &mut [MaybeUninit<f32>],
+    left: Operand,
+    right: Operand,
+) {
+    assert!(k > 0 && result.len() == m * n);
+    // SAFETY: `result` is borrowed alone and holds m columns of n values, which are not read.
+    unsafe { product_at(shape, (result.as_mut_ptr().cast(), m), left, right, 0.0) };
+}
 
 /// C ← A B + `keep` C with C `[m × n]` by columns so many values apart, and A `[m × k]` and B `[k × n]` each with its strides (a row
 /// further, a column further).
 #[expect(unsafe_code, reason = "gemm takes pointers; the lengths behind them are checked here")]
 fn product(
-    (m, n, k): (usize, usize, usize),
+    shape @ (m, n, k): (usize, usize, usize),
     (result, result_column): (&mut [f32], usize),
-    (left, (left_row, left_column)): Operand,
-    (right, (row, column)): Operand,
+    left: Operand,
+    right: Operand,
     keep: f32,
 ) {
     if m == 0 || n == 0 || k == 0 {
         return;
     }
     assert!(m <= result_column && result.len() >= (n - 1) * result_column + m);
+    // SAFETY: `result` is borrowed alone, and its length covers the shape.
+    unsafe { product_at(shape, (result.as_mut_ptr(), result_column), left, right, keep) };
+}
+
+/// [`product`] with C behind a pointer.
+///
+/// # Safety
+/// C's memory is nobody else's and covers the shape, and is initialised unless `keep` is zero.
+#[expect(unsafe_code, reason = "gemm takes pointers")]
+unsafe fn product_at(
+    (m, n, k): (usize, usize, usize),
+    (result, result_column): (*mut f32, usize),
+    (left, (left_row, left_column)): Operand,
+    (right, (row, column)): Operand,
+    keep: f32,
+) {
     assert!(left.len() > (m - 1) * left_row + (k - 1) * left_column);
     assert!(right.len() > (k - 1) * row + (n - 1) * column);
-    // SAFETY: the lengths cover the shapes at these strides, and `result` is borrowed alone.
+    // SAFETY: the lengths of both operands cover the shapes at these strides; the caller vouches for C.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            result.as_mut_ptr(),
+            result,
             result_column as isize,
             1,
             keep != 0.0,

@@ -2,13 +2,16 @@
 
 use burn::tensor::{Device, Tensor};
 use rand_distr::{Distribution, StandardNormal};
-use twinprop_calibration::bridge::from_vec;
-use twinprop_devices::random;
+use twinprop_calibration::bridge::{from_vec, is_cpu, values};
+use twinprop_devices::{dense, random};
 
 use super::{
     BatchPosition, Cotangents, DigitalStage, Matrix, StageSeed, StageTensors, StageTensorsMut,
     Wanted,
 };
+
+/// Most samples of products by parts of the weights; with more, cores had better share the samples.
+const MOST_SAMPLES: usize = 256;
 
 /// y = x W + b, with W `[width in, width out]`.
 pub struct Linear {
@@ -47,13 +50,23 @@ impl Linear {
     }
 }
 
+/// Whether products with `values` `[samples, width]` are by [parts of the weights](dense).
+fn by_parts(values: &Tensor<2>) -> bool {
+    is_cpu(&values.device()) && (1..=MOST_SAMPLES).contains(&values.dims()[0])
+}
+
 impl DigitalStage for Linear {
     fn kind(&self) -> &'static str {
         "linear"
     }
 
     fn forward(&self, x: &Tensor<2>, _position: Option<BatchPosition>) -> Tensor<2> {
-        x.clone().matmul(self.weight.clone()) + self.bias.clone()
+        if !by_parts(x) {
+            return x.clone().matmul(self.weight.clone()) + self.bias.clone();
+        }
+        let shape = [x.dims()[0], self.outputs()];
+        let [inputs, weights, bias] = [x, &self.weight, &self.bias].map(|of| values(of.clone()));
+        from_vec(dense::weighted_sums(&inputs, &weights, &bias), shape, &x.device())
     }
 
     fn vjp(
@@ -63,12 +76,28 @@ impl DigitalStage for Linear {
         wanted: Wanted,
         _position: Option<BatchPosition>,
     ) -> Cotangents {
+        let (by_parts, samples) = (by_parts(&dy), dy.dims()[0]);
         let parameters = if wanted.parameters() {
-            vec![x.clone().transpose().matmul(dy.clone()), dy.clone().sum_dim(0)]
+            let of_weight = if by_parts {
+                let [x, dy] = [x, &dy].map(|of| values(of.clone()));
+                let gradient = dense::weight_gradient(&x, &dy, samples);
+                from_vec(gradient, self.weight.dims(), &self.weight.device())
+            } else {
+                x.clone().transpose().matmul(dy.clone())
+            };
+            vec![of_weight, dy.clone().sum_dim(0)]
         } else {
             Vec::new()
         };
-        let input = wanted.input().then(|| dy.matmul(self.weight.clone().transpose()));
+        let input = wanted.input().then(|| {
+            if !by_parts {
+                return dy.matmul(self.weight.clone().transpose());
+            }
+            let (device, [width, _]) = (dy.device(), self.weight.dims());
+            let [dy, weights] = [&dy, &self.weight].map(|of| values(of.clone()));
+            let dx = dense::input_cotangents(&dy, &weights, samples);
+            from_vec(dx, [samples, width], &device)
+        });
         Cotangents { input, parameters }
     }
 

@@ -1,6 +1,7 @@
 //! Channels to classes: sums over windows, with a trainable temperature.
 
 use burn::tensor::{Device, Tensor};
+use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 
 use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
@@ -36,10 +37,42 @@ impl Readout {
 
     /// Sums over the windows of `x`, `[batch, classes]`.
     fn sums(&self, x: &Tensor<2>) -> Tensor<2> {
-        let [batch, _] = x.dims();
+        let ([batch, width], device) = (x.dims(), x.device());
+        if is_cpu(&device) {
+            let values = values(x.clone());
+            let windows = |channels: &[f32]| {
+                let windows = channels.chunks_exact(self.window).take(self.classes);
+                windows.map(|window| window.iter().sum()).collect::<Vec<f32>>()
+            };
+            let sums = values.chunks_exact(width.max(1)).flat_map(windows).collect();
+            return from_vec(sums, [batch, self.classes], &device);
+        }
         let read = x.clone().narrow(1, 0, self.classes * self.window);
         let sums = read.reshape([batch, self.classes, self.window]).sum_dim(2);
         sums.reshape([batch, self.classes])
+    }
+
+    /// The cotangent of the channels `[batch, width]` from that of the window sums, `[batch, classes]`.
+    fn over_windows(&self, of_sums: Tensor<2>, [batch, width]: [usize; 2]) -> Tensor<2> {
+        let (read, device) = (self.classes * self.window, of_sums.device());
+        if is_cpu(&device) {
+            let mut dx = vec![0.0; batch * width];
+            let values = values(of_sums);
+            for (dx, of_sums) in dx.chunks_exact_mut(width).zip(values.chunks_exact(self.classes)) {
+                for (window, of_sum) in dx.chunks_exact_mut(self.window).zip(of_sums) {
+                    window.fill(*of_sum);
+                }
+            }
+            return from_vec(dx, [batch, width], &device);
+        }
+        let dx = of_sums
+            .reshape([batch, self.classes, 1])
+            .expand([batch, self.classes, self.window])
+            .reshape([batch, read]);
+        if read == width {
+            return dx;
+        }
+        Tensor::cat(vec![dx, Tensor::zeros([batch, width - read], &device)], 1)
     }
 
     fn gain(&self) -> Tensor<2> {
@@ -63,20 +96,9 @@ impl DigitalStage for Readout {
         _wanted: Wanted,
         _position: Option<BatchPosition>,
     ) -> Cotangents {
-        let [batch, width] = x.dims();
-        let read = self.classes * self.window;
         // ∂logit/∂τ = logit.
         let dtemperature = (self.sums(x) * self.gain() * dy.clone()).sum().reshape([1, 1]);
-        let dx = (dy * self.gain())
-            .reshape([batch, self.classes, 1])
-            .expand([batch, self.classes, self.window])
-            .reshape([batch, read]);
-        let dx = if read < width {
-            let unread = Tensor::zeros([batch, width - read], &dx.device());
-            Tensor::cat(vec![dx, unread], 1)
-        } else {
-            dx
-        };
+        let dx = self.over_windows(dy * self.gain(), x.dims());
         Cotangents { input: Some(dx), parameters: vec![dtemperature] }
     }
 

@@ -104,7 +104,8 @@ impl Trainer<'_> {
                 learning_rate = self.learning_rate * factor;
                 let rates: Vec<f64> = first_rates.iter().map(|rate| rate * factor).collect();
                 let is_last = step + 1 == before + batches;
-                let samples_before = (epoch * order.len()) as u64 + (step - before) * self.batch as u64;
+                let samples_before =
+                    (epoch * order.len()) as u64 + (step - before) * self.batch as u64;
                 let position = BatchPosition { step, samples_before };
                 let result = match self.step(data, chosen, epoch, position, is_last, &rates) {
                     Ok(result) => result,

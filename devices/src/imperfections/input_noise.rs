@@ -31,15 +31,21 @@ impl<L: PhysicalLayer> InputNoise<L> {
         let channels = &self.layer.interface().inputs;
         self.noisy.clone_from(inputs);
         let noisy = self.noisy.as_mut_slice();
-        self.random.each_shot(self.shots, channels.len(), noisy, |_, normals, drives| {
-            let mut normals = normals.iter();
-            for (bank, drives) in channels.runs_mut(drives) {
-                let deviation = self.strength * bank.span();
-                for (drive, normal) in drives.iter_mut().zip(&mut normals) {
-                    *drive = (*drive + deviation * normal).clamp(bank.minimum, bank.maximum);
+        self.random.each_shot(
+            self.shots,
+            channels.len(),
+            noisy,
+            #[inline(always)]
+            |_, normals, drives| {
+                let runs = channels.runs_mut(drives).zip(channels.runs(normals));
+                for ((bank, drives), (_, normals)) in runs {
+                    let deviation = self.strength * bank.span();
+                    for (drive, normal) in drives.iter_mut().zip(normals) {
+                        *drive = (*drive + deviation * normal).clamp(bank.minimum, bank.maximum);
+                    }
                 }
-            }
-        });
+            },
+        );
         self.shots += inputs.ncols() as u64;
     }
 }

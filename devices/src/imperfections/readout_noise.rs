@@ -30,19 +30,25 @@ impl<L: PhysicalLayer> ReadoutNoise<L> {
     fn add_noise(&mut self, outputs: &mut DMatrix<f32>) {
         let channels = &self.layer.interface().outputs;
         let (width, readings) = (channels.len(), outputs.as_mut_slice());
-        self.random.each_shot(self.shots, width, readings, |_, normals, readings| {
-            let mut normals = normals.iter();
-            for (bank, readings) in channels.runs_mut(readings) {
-                let range = bank.span();
-                for (reading, normal) in readings.iter_mut().zip(&mut normals) {
-                    // Independent sources add in variance, so one deviate serves both.
-                    let variance =
-                        self.additive.powi(2) + self.shot.powi(2) * reading.abs() / range;
-                    *reading = (*reading + range * variance.sqrt() * normal)
-                        .clamp(bank.minimum, bank.maximum);
+        let (additive, shot) = (self.additive.powi(2), self.shot.powi(2));
+        self.random.each_shot(
+            self.shots,
+            width,
+            readings,
+            #[inline(always)]
+            |_, normals, readings| {
+                let runs = channels.runs_mut(readings).zip(channels.runs(normals));
+                for ((bank, readings), (_, normals)) in runs {
+                    let range = bank.span();
+                    for (reading, normal) in readings.iter_mut().zip(normals) {
+                        // Independent sources add in variance, so one deviate serves both.
+                        let variance = additive + shot * reading.abs() / range;
+                        *reading = (*reading + range * variance.sqrt() * normal)
+                            .clamp(bank.minimum, bank.maximum);
+                    }
                 }
-            }
-        });
+            },
+        );
         self.shots += outputs.ncols() as u64;
     }
 }

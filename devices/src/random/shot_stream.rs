@@ -74,8 +74,14 @@ impl ShotStream {
             normals.resize(values.len(), 0.0);
             let place = task * shots;
             self.draw_in_turn(Distributed::Normally, first + place as u64, width, normals);
-            let rows = normals.chunks_exact(width).zip(values.chunks_exact_mut(width));
-            rows.enumerate().for_each(|(row, (normals, values))| add(place + row, normals, values));
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = normals.chunks_exact(width).zip(values.chunks_exact_mut(width));
+                    rows.enumerate()
+                        .for_each(|(row, (normals, values))| add(place + row, normals, values));
+                },
+            );
         });
     }
 
