@@ -7,6 +7,8 @@ mod device;
 mod diffractive;
 mod draws;
 mod equation;
+#[cfg(feature = "kernels")]
+mod kernels;
 mod lif_chip;
 mod microring_bank;
 mod mzi_mesh;

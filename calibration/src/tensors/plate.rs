@@ -4,13 +4,15 @@
 //! setting: all shots of all settings move together, step by step. Without tension, the velocity at a point is
 //! linear in the waveform: the readings are one product with a constant matrix.
 
+#[cfg(feature = "kernels")]
+mod kernel;
 mod motion;
 
 use burn::tensor::{Device, Tensor};
 use twinprop_devices::PhysicalLayer;
 use twinprop_devices::mechanical::{Detection, Plate, PlateConstants};
 
-use self::motion::{Motion, State};
+use self::motion::{Motion, States};
 use super::equation::TensorEquation;
 use super::saturation::Saturation;
 use super::waveform::Waveform;
@@ -83,7 +85,7 @@ impl TensorEquation for PlateTensors {
         let waveform = self.waveform.with_data(x, theta);
         let readings = match &self.readings {
             Readings::Product(matrix) => waveform.matmul(matrix.clone()),
-            Readings::Steps(motion) => motion.readings(&waveform, |_| ()),
+            Readings::Steps(motion) => motion.readings(&waveform),
         };
         self.saturation.clamp(readings)
     }
@@ -91,34 +93,52 @@ impl TensorEquation for PlateTensors {
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let settings = theta.dims()[0];
         let waveform = self.waveform.with_data(x, theta);
-        let mut states = Vec::new();
-        let readings = match &self.readings {
-            Readings::Product(matrix) => waveform.matmul(matrix.clone()),
-            Readings::Steps(motion) => motion.readings(&waveform, |state| states.push(state)),
+        let (readings, played) = match &self.readings {
+            Readings::Product(matrix) => {
+                (waveform.matmul(matrix.clone()), Played::Product(matrix.clone()))
+            }
+            Readings::Steps(motion) => {
+                let (readings, states) = motion.readings_and_states(&waveform);
+                (readings, Played::Steps(motion.clone(), states))
+            }
         };
-        Box::new(PlatePass { plate: self.clone(), settings, states, readings })
+        Box::new(PlatePass {
+            waveform: self.waveform.clone(),
+            saturation: self.saturation,
+            settings,
+            played,
+            readings,
+        })
     }
 }
 
 /// A batch's motion, with the values that the adjoint needs.
 struct PlatePass {
-    plate: PlateTensors,
+    waveform: Waveform,
+    saturation: Saturation,
     settings: usize,
-    /// The state of every step, where there are steps.
-    states: Vec<State>,
+    played: Played,
     /// Readings before the converter.
     readings: Tensor<2>,
 }
 
+/// How the readings of a batch followed from its waveform.
+enum Played {
+    /// By a product with this.
+    Product(Tensor<2>),
+    /// Step by step.
+    Steps(Motion, States),
+}
+
 impl Linearised for PlatePass {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let of_readings = self.plate.saturation.pull_back(self.readings.clone(), dy);
-        let of_waveform = match &self.plate.readings {
-            Readings::Product(matrix) => of_readings.matmul(matrix.clone().transpose()),
-            Readings::Steps(motion) => {
-                motion.pull_back(&self.states, self.readings.clone(), of_readings)
+        let of_readings = self.saturation.pull_back(self.readings.clone(), dy);
+        let of_waveform = match &self.played {
+            Played::Product(matrix) => of_readings.matmul(matrix.clone().transpose()),
+            Played::Steps(motion, states) => {
+                motion.pull_back(states, self.readings.clone(), of_readings)
             }
         };
-        self.plate.waveform.gather(of_waveform, self.settings)
+        self.waveform.gather(of_waveform, self.settings)
     }
 }

@@ -5,10 +5,10 @@
 //! burn's kernels 1.4 ms, cut into parts as well, and a step of so many oscillators 103 ms; with this one it takes 38.
 
 use burn::tensor::Tensor;
-use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
-use burn_cubecl::{Cube, cubecl};
+use burn_cubecl::cubecl;
 use cubecl::prelude::*;
+
+use super::kernels::{contiguous, empty, tensor};
 
 /// Rows of the short matrix that a unit sums for, units below one another, and so rows of a cube.
 const ROWS: usize = 16;
@@ -29,16 +29,13 @@ const CUBES: usize = 512;
 /// `rows` `[shots, n]` by `matrix` `[n, n]`, which are on one device; `None` where the device is not a GPU.
 pub(super) fn wide_product(rows: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tensor<2>> {
     let [shots, count] = rows.dims();
-    let rows = into_contiguous(rows.clone().try_into_primitive::<Cube>().ok()?);
-    let matrix = into_contiguous(matrix.clone().try_into_primitive::<Cube>().ok()?);
+    let (rows, matrix) = (contiguous(rows)?, contiguous(matrix)?);
     let (strips, blocks) = (count.div_ceil(STRIP), shots.div_ceil(BLOCK));
     let length = count.div_ceil(CUBES.div_ceil(strips * blocks)).next_multiple_of(TERMS);
     let parts = count.div_ceil(length);
-    let (client, device, dtype) = (rows.client.clone(), rows.device.clone(), rows.dtype);
-    let sums =
-        empty_device_contiguous_dtype(client.clone(), device, [parts, shots * count].into(), dtype);
+    let sums = empty(&rows, [parts, shots * count]);
     sums_of_part::launch(
-        &client,
+        &rows.client.clone(),
         CubeCount::Static(strips as u32, parts as u32, blocks as u32),
         CubeDim::new_2d(UNITS_ACROSS as u32, UNITS_DOWN as u32),
         rows.into_buffer_arg(),
@@ -48,8 +45,7 @@ pub(super) fn wide_product(rows: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tenso
         count as u32,
         length as u32,
     );
-    let sums = Tensor::<2>::from_primitive::<Cube>(sums);
-    Some(sums.sum_dim(0).reshape([shots, count]))
+    Some(tensor(sums).sum_dim(0).reshape([shots, count]))
 }
 
 /// `sums` `[parts, shots, n]`: each part is the sum of `length` terms.

@@ -1,9 +1,7 @@
 //! Converters and noise in one kernel.
 
 use burn::tensor::Tensor;
-use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
-use burn_cubecl::{Cube, cubecl};
+use burn_cubecl::cubecl;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use twinprop_devices::random::{ShotStream, WORDS, halves};
@@ -12,6 +10,7 @@ use super::conversion::Conversion;
 use super::limits::Limits;
 use crate::tensors::draws::Stream;
 use crate::tensors::draws::kernel::numbers_of;
+use crate::tensors::kernels::{contiguous, empty, tensor};
 
 /// `values` `[rows, n]` with ranges `limits` as they come out of `conversion`, with the noise of `stream`; `None` where
 /// their backend runs no kernels.
@@ -22,15 +21,11 @@ pub(super) fn convert(
     stream: Stream,
 ) -> Option<Tensor<2>> {
     let [rows, width] = values.dims();
-    let contiguous = |tensor: &Tensor<2>| {
-        Some(into_contiguous(tensor.clone().try_into_primitive::<Cube>().ok()?))
-    };
     let values = contiguous(values)?;
     let Limits { minimum, maximum, .. } = limits;
     let (minimum, maximum) = (contiguous(minimum)?, contiguous(maximum)?);
-    let (client, device, dtype) = (values.client.clone(), values.device.clone(), values.dtype);
-    let converted =
-        empty_device_contiguous_dtype(client.clone(), device, [rows, width].into(), dtype);
+    let client = values.client.clone();
+    let converted = empty(&values, [rows, width]);
     let units = rows * width.div_ceil(WORDS);
     if units > 0 {
         let cube = CubeDim::new(&client, units);
@@ -58,7 +53,7 @@ pub(super) fn convert(
             conversion.is_noisy(),
         );
     }
-    Some(Tensor::from_primitive::<Cube>(converted))
+    Some(tensor(converted))
 }
 
 /// A unit converts as many values of a shot as one counter has words.

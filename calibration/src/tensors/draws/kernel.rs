@@ -3,13 +3,13 @@
 use std::f32::consts::TAU;
 
 use burn::tensor::{Device, Tensor};
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{Cube, cubecl};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 use twinprop_devices::random::{Distributed, FACTORS, ROUNDS, WEYL, WORDS, halves};
 
 use super::Stream;
+use crate::tensors::kernels::{empty, tensor};
 
 /// Numbers `[shots, width]` of `stream`; `None` where `device` runs no kernels.
 pub(super) fn draw(
@@ -20,9 +20,8 @@ pub(super) fn draw(
 ) -> Option<Tensor<2>> {
     // A tensor of the device, for its client.
     let one = Tensor::<1>::zeros([1], device).try_into_primitive::<Cube>().ok()?;
-    let (client, dtype) = (one.client.clone(), one.dtype);
-    let shape = [shots, width].into();
-    let numbers = empty_device_contiguous_dtype(client.clone(), one.device.clone(), shape, dtype);
+    let client = one.client.clone();
+    let numbers = empty(&one, [shots, width]);
     let units = shots * width.div_ceil(WORDS);
     if units > 0 {
         let cube = CubeDim::new(&client, units);
@@ -42,7 +41,7 @@ pub(super) fn draw(
             distributed == Distributed::Normally,
         );
     }
-    Some(Tensor::from_primitive::<Cube>(numbers))
+    Some(tensor(numbers))
 }
 
 /// A unit draws the numbers of one counter.

@@ -7,10 +7,13 @@
 //! ```
 //!
 //! The force is a column of the waveform, and the constants are rows. The adjoint passes through the steps in reverse.
+//! Where a backend runs kernels, each of the two passes is one.
 
 use burn::tensor::{Device, Tensor};
 use twinprop_devices::mechanical::{Detection, PlateConstants, PlateMode};
 
+#[cfg(feature = "kernels")]
+use super::kernel;
 use crate::bridge::from_vec;
 
 /// The modes of a plate and how they are read.
@@ -19,6 +22,9 @@ pub(super) struct Motion {
     steps_per_sample: usize,
     /// Steps after which each reading is taken.
     read_after: Vec<usize>,
+    /// The same for the kernel.
+    #[cfg(feature = "kernels")]
+    of_kernel: kernel::Modes,
     detector: Detector,
     /// a, b, c and d, `[1, M]` each.
     matrix: [Tensor<2>; 4],
@@ -45,6 +51,15 @@ enum Detector {
     },
 }
 
+/// What the adjoint needs of all steps.
+pub(super) enum States {
+    /// Step by step.
+    Steps(Vec<State>),
+    /// By the kernel.
+    #[cfg(feature = "kernels")]
+    Kernel(kernel::Kept),
+}
+
 /// One step, as its adjoint needs it.
 pub(super) struct State {
     /// q before the step, `[settings · shots, M]`.
@@ -63,19 +78,61 @@ impl Motion {
             let shape = [1, values.len()];
             from_vec(values, shape, backend)
         };
+        let matrix = std::array::from_fn(|place| row(&|mode| mode.matrix[place]));
+        let force = std::array::from_fn(|place| row(&|mode| mode.force[place]));
+        let (ratio, kick) = (row(&|mode| mode.ratio), row(&|mode| constants.kick * mode.ratio));
+        #[cfg(feature = "kernels")]
+        let of_kernel = {
+            let mut ends = vec![0.0; constants.placement.len() * constants.steps_per_sample];
+            constants.read_after.iter().for_each(|&steps| ends[steps - 1] = 1.0);
+            let [a, b, c, d]: [Tensor<2>; 4] = matrix.clone();
+            let [to_q, to_v]: [Tensor<2>; 2] = force.clone();
+            let gain = row(&|mode| mode.gain);
+            let rows = vec![a, b, c, d, to_q, to_v, ratio.clone(), kick.clone(), gain];
+            let steps = ends.len();
+            kernel::Modes {
+                constants: Tensor::cat(rows, 0),
+                ends: from_vec(ends, [1, steps], backend),
+                steps_per_sample: constants.steps_per_sample,
+                instants: constants.read_after.len(),
+                sees_windows: constants.detection == Detection::ModalEnvelopes,
+            }
+        };
         Self {
+            #[cfg(feature = "kernels")]
+            of_kernel,
             steps_per_sample: constants.steps_per_sample,
             read_after: constants.read_after.clone(),
             detector: Detector::new(constants, backend),
-            matrix: std::array::from_fn(|place| row(&|mode| mode.matrix[place])),
-            force: std::array::from_fn(|place| row(&|mode| mode.force[place])),
-            ratio: row(&|mode| mode.ratio),
-            kick: row(&|mode| constants.kick * mode.ratio),
+            matrix,
+            force,
+            ratio,
+            kick,
         }
     }
 
-    /// Readings before the converter under the force `waveform`, from rest; `visit` gets each step.
-    pub(super) fn readings(&self, waveform: &Tensor<2>, mut visit: impl FnMut(State)) -> Tensor<2> {
+    /// Readings before the converter under the force `waveform`, from rest.
+    pub(super) fn readings(&self, waveform: &Tensor<2>) -> Tensor<2> {
+        #[cfg(feature = "kernels")]
+        if let Some((seen, _)) = kernel::play(&self.of_kernel, waveform, false) {
+            return self.detector.readings(seen);
+        }
+        self.step_by_step(waveform, |_| ())
+    }
+
+    /// The same, with what the adjoint needs.
+    pub(super) fn readings_and_states(&self, waveform: &Tensor<2>) -> (Tensor<2>, States) {
+        #[cfg(feature = "kernels")]
+        if let Some((seen, kept)) = kernel::play(&self.of_kernel, waveform, true) {
+            return (self.detector.readings(seen), States::Kernel(kept));
+        }
+        let mut states = Vec::new();
+        let readings = self.step_by_step(waveform, |state| states.push(state));
+        (readings, States::Steps(states))
+    }
+
+    /// [`readings`](Self::readings) by an operation of all shots at a time; `visit` gets each step.
+    fn step_by_step(&self, waveform: &Tensor<2>, mut visit: impl FnMut(State)) -> Tensor<2> {
         let [rows, samples] = waveform.dims();
         let modes = self.ratio.dims()[1];
         let [a, b, c, d] = &self.matrix;
@@ -103,20 +160,29 @@ impl Motion {
                 }
             }
         }
-        self.detector.readings(read)
+        self.detector.readings(Tensor::cat(read, 1))
     }
 
     /// Cotangents of the waveform from those of the readings, both before the converter.
     pub(super) fn pull_back(
         &self,
-        states: &[State],
+        states: &States,
         readings: Tensor<2>,
         of_readings: Tensor<2>,
     ) -> Tensor<2> {
+        let of_seen = self.detector.pull_back(readings, of_readings);
+        match states {
+            States::Steps(states) => self.pull_back_step_by_step(states, of_seen),
+            #[cfg(feature = "kernels")]
+            States::Kernel(kept) => kernel::pull_back(&self.of_kernel, kept, of_seen),
+        }
+    }
+
+    /// [`pull_back`](Self::pull_back) from what the detectors saw, by an operation of all shots at a time.
+    fn pull_back_step_by_step(&self, states: &[State], of_seen: Tensor<2>) -> Tensor<2> {
         let [a, b, c, d] = &self.matrix;
         let [to_q, to_v] = &self.force;
         let twice_ratio = self.ratio.clone() * 2.0;
-        let of_seen = self.detector.pull_back(readings, of_readings);
         let width = of_seen.dims()[1] / self.read_after.len();
         let mut reading = self.read_after.len();
         let mut of_window: Option<Tensor<2>> = None;
@@ -176,6 +242,14 @@ impl Detector {
         Self::Envelopes { modes, factors, floor: constants.floor.powi(2) }
     }
 
+    /// M.
+    fn modes(&self) -> usize {
+        match self {
+            Self::Pickup(gains) => gains.dims()[1],
+            Self::Envelopes { modes, .. } => *modes,
+        }
+    }
+
     /// What a reading takes of the velocities after a step, and of the steps `before` in its window.
     fn seen(&self, velocities: &Tensor<2>, before: Option<Tensor<2>>) -> Tensor<2> {
         match (self, before) {
@@ -185,11 +259,10 @@ impl Detector {
         }
     }
 
-    /// The readings of what was [`seen`](Self::seen) of each.
-    fn readings(&self, seen: Vec<Tensor<2>>) -> Tensor<2> {
-        let instants = seen.len();
-        let seen = Tensor::cat(seen, 1);
+    /// The readings of what was [`seen`](Self::seen) at each instant, side by side.
+    fn readings(&self, seen: Tensor<2>) -> Tensor<2> {
         let [rows, width] = seen.dims();
+        let instants = width / self.modes();
         match self {
             Self::Pickup(gains) => {
                 let weighted = seen.reshape([rows * instants, width / instants]) * gains.clone();

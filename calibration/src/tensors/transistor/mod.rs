@@ -13,11 +13,18 @@
 //!
 //! These matrices are computed for all steps at once, so that the recursion from the last step to the first is one
 //! product a step. The cotangents of the drives follow from those of the states, for all steps at once.
+//!
+//! Where a backend runs kernels, each of the two recursions over the steps is one.
 
-use burn::tensor::{Bool, Device, Tensor};
+#[cfg(feature = "kernels")]
+mod kernel;
+mod states;
+
+use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor};
 use twinprop_devices::PhysicalLayer;
 use twinprop_devices::electronic::{Transistor, TransistorConstants};
 
+use self::states::StateMatrices;
 use super::equation::TensorEquation;
 use super::saturation::Saturation;
 use super::waveform::Waveform;
@@ -27,6 +34,8 @@ use crate::twin::Linearised;
 #[derive(Clone)]
 pub struct TransistorTensors {
     constants: TransistorConstants,
+    /// The step after which each reading is taken, from zero.
+    read_steps: Tensor<1, Int>,
     waveform: Waveform,
     saturation: Saturation,
 }
@@ -37,7 +46,10 @@ impl TransistorTensors {
     pub fn new(transistor: &Transistor, backend: &Device) -> Self {
         let constants = transistor.as_built();
         let inputs = transistor.interface().inputs.len();
+        let read_steps: Vec<i64> =
+            constants.read_after.iter().map(|&steps| steps as i64 - 1).collect();
         Self {
+            read_steps: Tensor::from_data(read_steps.as_slice(), backend),
             waveform: Waveform::new(&constants.placement, inputs, backend),
             saturation: Saturation::at(constants.full_scale),
             constants,
@@ -52,6 +64,11 @@ impl TransistorTensors {
     /// γ h/C.
     fn g_c(&self) -> f32 {
         self.constants.gamma * self.constants.per_capacitance
+    }
+
+    /// 1 / (1 + γ h R/L).
+    fn damped(&self) -> f32 {
+        1.0 / (1.0 + self.g_l() * self.constants.resistance)
     }
 
     /// α = (1 − γ) / γ.
@@ -105,8 +122,7 @@ impl TransistorTensors {
         drives: &Drives,
         mut voltage: Tensor<2>,
     ) -> [Tensor<2>; 2] {
-        let (g_l, g_c) = (self.g_l(), self.g_c());
-        let damped = 1.0 / (1.0 + g_l * self.constants.resistance);
+        let (g_l, g_c, damped) = (self.g_l(), self.g_c(), self.damped());
         let lifted = current + drives.lift.clone();
         let known = potential + lifted.clone() * (g_c * damped);
         // The branch's share of the equation's slope.
@@ -119,8 +135,27 @@ impl TransistorTensors {
         [(lifted - voltage.clone() * g_l) * damped, voltage]
     }
 
-    /// v of both stages of every step, `[1, shots]` each.
-    fn integrate(&self, drives: &Drives) -> [Vec<Tensor<2>>; 2] {
+    /// v of both stages of every step, `[steps, shots]` each.
+    fn integrate(&self, drives: &Drives) -> [Tensor<2>; 2] {
+        #[cfg(feature = "kernels")]
+        {
+            let &TransistorConstants { iterations, thermal_volts, modulation, specific, .. } =
+                &self.constants;
+            let circuit = kernel::Circuit {
+                iterations,
+                thermal_volts,
+                modulation,
+                specific,
+                g_l: self.g_l(),
+                g_c: self.g_c(),
+                damped: self.damped(),
+                alpha: self.alpha(),
+            };
+            let Drives { lift, pinch, source } = drives;
+            if let Some(stages) = kernel::integrate(&circuit, lift, pinch, source) {
+                return stages;
+            }
+        }
         let alpha = self.alpha();
         let mut stages = [Vec::new(), Vec::new()];
         let zeros = drives.lift.clone().narrow(0, 0, 1).zeros_like();
@@ -137,20 +172,18 @@ impl TransistorTensors {
             state = self.solve(base, &drives, voltage);
             stages[1].push(state[1].clone());
         }
-        stages
+        stages.map(|voltages| Tensor::cat(voltages, 0))
     }
 
     /// Readings before the converter saturates, from v after each step.
-    fn open(&self, voltages: &[Tensor<2>]) -> Tensor<2> {
-        let read_after = self.constants.read_after.iter();
-        let read = read_after.map(|&steps| voltages[steps - 1].clone());
-        Tensor::cat(read.collect(), 0).transpose()
+    fn open(&self, voltages: Tensor<2>) -> Tensor<2> {
+        voltages.select(0, self.read_steps.clone()).transpose()
     }
 
     /// The adjoint of a stage, solved at v of each step.
-    fn pull_back(&self, drives: &Drives, voltages: Vec<Tensor<2>>) -> StageAdjoint {
+    fn pull_back(&self, drives: &Drives, voltages: &Tensor<2>) -> StageAdjoint {
         let (g_l, g_c) = (self.g_l(), self.g_c());
-        let channel = self.channel(drives, &Tensor::cat(voltages, 0));
+        let channel = self.channel(drives, voltages);
         let [_, source_slope] = self.inversion(drives.pinch.clone());
         let by_gate = (source_slope - channel.slope) * channel.factor / self.constants.slope_factor;
         // (1 − γ h J)ᵀ μ = pull, with J = [[−R/L, −1/L], [1/C, −g/C]].
@@ -169,15 +202,15 @@ impl TransistorTensors {
 impl TensorEquation for TransistorTensors {
     fn respond(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let [_, voltages] = self.integrate(&self.drives(x, theta));
-        self.saturation.clamp(self.open(&voltages))
+        self.saturation.clamp(self.open(voltages))
     }
 
     fn linearise(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let settings = theta.dims()[0];
         let drives = self.drives(x, theta);
         let [first, second] = self.integrate(&drives);
-        let saturated = self.saturation.saturates(self.open(&second));
-        let [first, second] = [first, second].map(|voltages| self.pull_back(&drives, voltages));
+        let saturated = self.saturation.saturates(self.open(second.clone()));
+        let [first, second] = [first, second].map(|voltages| self.pull_back(&drives, &voltages));
         let alpha = self.alpha();
         let step = second
             .states
@@ -223,52 +256,6 @@ struct StageAdjoint {
     by_gate: Tensor<2>,
 }
 
-/// 2 × 2 matrices that act on cotangents of (i, v), `[steps, shots]` each.
-struct StateMatrices {
-    ii: Tensor<2>,
-    iv: Tensor<2>,
-    vi: Tensor<2>,
-    vv: Tensor<2>,
-}
-
-impl StateMatrices {
-    fn map(&self, of: impl Fn(&Tensor<2>) -> Tensor<2>) -> Self {
-        Self { ii: of(&self.ii), iv: of(&self.iv), vi: of(&self.vi), vv: of(&self.vv) }
-    }
-
-    fn at(&self, step: usize) -> Self {
-        self.map(|values| values.clone().narrow(0, step, 1))
-    }
-
-    fn times(&self, factor: f32) -> Self {
-        self.map(|values| values.clone() * factor)
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            ii: self.ii + other.ii,
-            iv: self.iv + other.iv,
-            vi: self.vi + other.vi,
-            vv: self.vv + other.vv,
-        }
-    }
-
-    /// The product with a column (i, v).
-    fn pull(&self, [i, v]: [Tensor<2>; 2]) -> [Tensor<2>; 2] {
-        [
-            self.ii.clone() * i.clone() + self.iv.clone() * v.clone(),
-            self.vi.clone() * i + self.vv.clone() * v,
-        ]
-    }
-
-    /// The product with `right`.
-    fn product(&self, right: &Self) -> Self {
-        let [ii, vi] = self.pull([right.ii.clone(), right.vi.clone()]);
-        let [iv, vv] = self.pull([right.iv.clone(), right.vv.clone()]);
-        Self { ii, iv, vi, vv }
-    }
-}
-
 /// Shots' trajectories, with the values that the adjoint needs.
 struct Trajectory {
     device: TransistorTensors,
@@ -285,14 +272,22 @@ impl Trajectory {
     /// Cotangents of (i, v) after each step, `[steps, shots]` each, from those of the readings.
     fn of_states(&self, dy: Tensor<2>) -> [Tensor<2>; 2] {
         let of_readings = dy.mask_fill(self.saturated.clone(), 0.0).transpose();
-        let mut readings = self.device.constants.read_after.iter().enumerate().rev().peekable();
-        let zeros = of_readings.clone().narrow(0, 0, 1).zeros_like();
+        // What the readings add to the cotangents of v after each step.
+        let seen = self.step.ii.zeros_like().select_assign(
+            0,
+            self.device.read_steps.clone(),
+            of_readings,
+            IndexingUpdateOp::Add,
+        );
+        #[cfg(feature = "kernels")]
+        if let Some(pulls) = kernel::pull_states(&self.step, &seen) {
+            return pulls;
+        }
+        let zeros = seen.clone().narrow(0, 0, 1).zeros_like();
         let mut pull = [zeros.clone(), zeros];
         let mut pulls = [Vec::new(), Vec::new()];
-        for step in (0..self.step.ii.dims()[0]).rev() {
-            if let Some((reading, _)) = readings.next_if(|&(_, &steps)| steps == step + 1) {
-                pull[1] = pull[1].clone() + of_readings.clone().narrow(0, reading, 1);
-            }
+        for step in (0..seen.dims()[0]).rev() {
+            pull[1] = pull[1].clone() + seen.clone().narrow(0, step, 1);
             for (all, pull) in pulls.iter_mut().zip(&pull) {
                 all.push(pull.clone());
             }
