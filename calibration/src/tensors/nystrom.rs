@@ -6,6 +6,8 @@
 
 use burn::tensor::Tensor;
 use twinprop_devices::mechanical::nystrom::slot;
+#[cfg(feature = "kernels")]
+use twinprop_devices::mechanical::nystrom::slots;
 
 /// The integration of q̈ = a(q) from rest.
 #[derive(Clone, Copy)]
@@ -17,6 +19,12 @@ pub(super) struct Nystrom {
 }
 
 impl Nystrom {
+    /// Number of stages whose accelerations are computed.
+    #[cfg(feature = "kernels")]
+    pub(super) fn slots(self) -> usize {
+        slots(self.steps)
+    }
+
     /// The final angles from the angles `angle` at rest. `accelerate` gets the angles of each slot in order, and returns
     /// a of them.
     pub(super) fn integrate<const D: usize>(

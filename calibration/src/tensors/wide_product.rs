@@ -45,7 +45,7 @@ pub(super) fn wide_product(rows: &Tensor<2>, matrix: &Tensor<2>) -> Option<Tenso
         count as u32,
         length as u32,
     );
-    Some(tensor(sums).sum_dim(0).reshape([shots, count]))
+    Some(tensor::<2>(sums).sum_dim(0).reshape([shots, count]))
 }
 
 /// `sums` `[parts, shots, n]`: each part is the sum of `length` terms.

@@ -3,6 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use twinprop_devices::neuromorphic::{LifChipConstants, LifReadout};
 
+#[cfg(feature = "kernels")]
+use super::kernel;
 use crate::bridge::from_vec;
 use crate::tensors::equation::join;
 
@@ -88,6 +90,13 @@ impl Chip {
         }
     }
 
+    /// The constants of the neurons, for the kernel.
+    #[cfg(feature = "kernels")]
+    pub fn of_kernel(&self) -> kernel::Neurons<'_> {
+        let Self { membrane, synapse, gain, firing, refractory, .. } = self;
+        kernel::Neurons { membrane, synapse, gain, firing, refractory }
+    }
+
     /// Number of cells of the readings' raster.
     pub fn cells(&self) -> usize {
         self.steps * self.neurons
@@ -126,6 +135,15 @@ impl Chip {
         keeps_membranes: bool,
     ) -> Played {
         let by_lines = of_each_step(arriving, &synapses.lines);
+        #[cfg(feature = "kernels")]
+        {
+            let recurrent = synapses.neurons.as_ref();
+            if let Some([spikes, membranes]) =
+                kernel::play(&self.of_kernel(), &by_lines, recurrent, noise.as_ref())
+            {
+                return Played { spikes, membranes: keeps_membranes.then_some(membranes) };
+            }
+        }
         let mut p = self.at(&by_lines, 0).zeros_like();
         let (mut v, mut waiting) = (p.clone(), p.clone());
         let (mut spikes, mut membranes) = (Vec::<Tensor<3>>::with_capacity(self.steps), Vec::new());

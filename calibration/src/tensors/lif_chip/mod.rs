@@ -17,6 +17,8 @@
 //! CPU.
 
 mod chip;
+#[cfg(feature = "kernels")]
+mod kernel;
 mod link;
 mod pass;
 mod spike_train;

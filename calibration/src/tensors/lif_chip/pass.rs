@@ -16,6 +16,8 @@ use burn::tensor::Tensor;
 use twinprop_devices::neuromorphic::LifReadout;
 
 use super::chip::{Chip, Played, Synapses, is_spike, of_each_step};
+#[cfg(feature = "kernels")]
+use super::kernel;
 use crate::tensors::equation::{join, split};
 use crate::tensors::sums::parts_of;
 use crate::twin::Linearised;
@@ -127,6 +129,14 @@ impl Pass {
         through_neurons: Option<(Tensor<3>, Tensor<3>)>,
     ) -> Tensor<3> {
         let chip = &self.chip;
+        #[cfg(feature = "kernels")]
+        {
+            let through = through_neurons.as_ref().map(|(slopes, back)| (slopes, back));
+            if let Some(of_currents) = kernel::go_back(&chip.of_kernel(), direct, carried, through)
+            {
+                return of_currents;
+            }
+        }
         let mut of_v = chip.at(direct, 0).zeros_like();
         let mut of_p = of_v.clone();
         let mut of_currents = Vec::with_capacity(chip.steps - 1);

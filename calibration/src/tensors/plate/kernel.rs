@@ -4,12 +4,10 @@ use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use crate::tensors::kernels::{CubeTensor, contiguous, empty, tensor};
+use crate::tensors::kernels::{CubeTensor, contiguous, cubes, empty, tensor};
 
 /// Most units of a cube, each with one mode or several; a power of two, which every backend allows.
 const MOST_UNITS: usize = 256;
-/// Most cubes along one side of a grid.
-const MOST_CUBES: usize = 1 << 15;
 /// Rows of [`Modes::constants`].
 const TO_Q: usize = 4;
 const TO_V: usize = 5;
@@ -58,9 +56,7 @@ struct Cubes {
 impl Cubes {
     fn new(rows: usize, modes: usize) -> Self {
         let units = modes.next_power_of_two().min(MOST_UNITS);
-        let (x, y) = (rows.min(MOST_CUBES), rows.div_ceil(MOST_CUBES));
-        let count = CubeCount::Static(x as u32, y as u32, 1);
-        Self { units, each: modes.div_ceil(units), count }
+        Self { units, each: modes.div_ceil(units), count: cubes(rows) }
     }
 }
 

@@ -7,7 +7,11 @@
 //! a = s J − (1 + r) ∘ s + e
 //! ```
 //!
-//! since J's diagonal cancels. The couplings' gradient is a single product over all stages, ∂L/∂J = sᵀ ∂L/∂a.
+//! since J's diagonal cancels. The couplings' gradient is a single product over all stages, ∂L/∂J = sᵀ ∂L/∂a. Where a
+//! backend runs kernels, all stages of up to about a thousand oscillators are one, forward and backward.
+
+#[cfg(feature = "kernels")]
+mod kernel;
 
 use burn::tensor::{Device, Tensor};
 use twinprop_devices::mechanical::{OscillatorConstants, Oscillators};
@@ -17,10 +21,6 @@ use super::nystrom::Nystrom;
 use super::sums::{column_sums, parts_of};
 use crate::bridge::from_vec;
 use crate::twin::Linearised;
-
-/// Smallest number of oscillators with a matrix product by a kernel of this crate.
-#[cfg(feature = "kernels")]
-const NARROWEST: usize = 256;
 
 /// Coupled nonlinear oscillators on a backend.
 pub struct OscillatorTensors {
@@ -63,20 +63,34 @@ impl OscillatorTensors {
 impl SettingEquation for OscillatorTensors {
     fn respond_at(&self, x: Tensor<2>, theta: Tensor<2>) -> Tensor<2> {
         let couplings = self.couplings(&theta);
+        #[cfg(feature = "kernels")]
+        if let Some([last, ..]) =
+            kernel::integrate(self.nystrom, &couplings.matrices(), self.bend, &x, false)
+        {
+            return last;
+        }
         self.nystrom.integrate(x, |angle| couplings.accelerations((angle * self.bend).sin()))
     }
 
     fn linearise_at(&self, x: Tensor<2>, theta: Tensor<2>) -> Box<dyn Linearised> {
         let couplings = self.couplings(&theta);
+        let nystrom = self.nystrom;
+        #[cfg(feature = "kernels")]
+        if let Some([_, sines, slopes]) =
+            kernel::integrate(nystrom, &couplings.matrices(), self.bend, &x, true)
+        {
+            return Box::new(Trajectory { nystrom, couplings, sines, slopes });
+        }
         let (mut sines, mut slopes) = (Vec::new(), Vec::new());
-        self.nystrom.integrate(x, |angle| {
+        nystrom.integrate(x, |angle| {
             let angle = angle * self.bend;
             let sine = angle.clone().sin();
             slopes.push(angle.cos() * self.bend);
             sines.push(sine.clone());
             couplings.accelerations(sine)
         });
-        Box::new(Trajectory { nystrom: self.nystrom, couplings, sines, slopes })
+        let (sines, slopes) = (Tensor::cat(sines, 0), Tensor::cat(slopes, 0));
+        Box::new(Trajectory { nystrom, couplings, sines, slopes })
     }
 }
 
@@ -91,6 +105,12 @@ struct Couplings {
 }
 
 impl Couplings {
+    #[cfg(feature = "kernels")]
+    fn matrices(&self) -> kernel::Matrices<'_> {
+        let Self { symmetric, restoring, drives } = self;
+        kernel::Matrices { symmetric, restoring, drives }
+    }
+
     /// s J − (1 + r) ∘ s, for the sines of a batch or a cotangent of accelerations: it is symmetric.
     fn pull(&self, rows: Tensor<2>) -> Tensor<2> {
         self.product(rows.clone()) - rows * self.restoring.clone()
@@ -101,9 +121,7 @@ impl Couplings {
     fn product(&self, rows: Tensor<2>) -> Tensor<2> {
         let [shots, count] = rows.dims();
         #[cfg(feature = "kernels")]
-        if count >= NARROWEST
-            && let Some(product) = super::wide_product::wide_product(&rows, &self.symmetric)
-        {
+        if let Some(product) = super::wide_product::wide_product(&rows, &self.symmetric) {
             return product;
         }
         let parts = parts_of(count);
@@ -125,22 +143,38 @@ impl Couplings {
 struct Trajectory {
     nystrom: Nystrom,
     couplings: Couplings,
-    /// sin((1 + η) Q) of every slot, `[shots, N]`.
-    sines: Vec<Tensor<2>>,
+    /// sin((1 + η) Q) of every slot, `[slots · shots, N]`.
+    sines: Tensor<2>,
     /// Its derivative by Q.
-    slopes: Vec<Tensor<2>>,
+    slopes: Tensor<2>,
+}
+
+impl Trajectory {
+    /// Cotangents of the initial angles, and of the accelerations of every slot, `[slots · shots, N]`, from those of the
+    /// final angles.
+    fn pull_back(&self, of_last: Tensor<2>) -> [Tensor<2>; 2] {
+        #[cfg(feature = "kernels")]
+        if let Some(pulled) =
+            kernel::pull_back(self.nystrom, &self.couplings.matrices(), &self.slopes, &of_last)
+        {
+            return pulled;
+        }
+        let shots = of_last.dims()[0];
+        // The last slot first.
+        let mut pulls = Vec::new();
+        let of_angle = self.nystrom.pull_back(of_last, |slot, pull: Tensor<2>| {
+            pulls.push(pull.clone());
+            self.couplings.pull(pull) * self.slopes.clone().narrow(0, slot * shots, shots)
+        });
+        pulls.reverse();
+        [of_angle, Tensor::cat(pulls, 0)]
+    }
 }
 
 impl Linearised for Trajectory {
     fn vjp(&self, _y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        // Cotangents of the accelerations of every slot, the last first.
-        let mut pulls = Vec::with_capacity(self.sines.len());
-        let of_angle = self.nystrom.pull_back(dy, |slot, pull: Tensor<2>| {
-            pulls.push(pull.clone());
-            self.couplings.pull(pull) * self.slopes[slot].clone()
-        });
-        pulls.reverse();
-        let (sines, pulls) = (Tensor::cat(self.sines.clone(), 0), Tensor::cat(pulls, 0));
+        let [of_angle, pulls] = self.pull_back(dy);
+        let sines = self.sines.clone();
         let of_restoring = (sines.clone() * pulls.clone()).sum_dim(0).neg();
         let of_drives = pulls.clone().sum_dim(0);
         let of_couplings = sines.transpose().matmul(pulls) + of_restoring;
