@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
 
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Device, Tensor};
@@ -10,12 +11,14 @@ use nalgebra::DMatrix;
 use tempfile::TempDir;
 use twinprop::Error;
 use twinprop::data::{Dataset, Split, Targets};
+use twinprop::devices::DeviceError;
 use twinprop::devices::mechanical::{Pendula, PendulaConfig};
 use twinprop::experiment::{
     Given, Recipe, Reopening, RunOptions, Trained, resume_given, train_recipe,
 };
 use twinprop::loss::{CrossEntropy, Loss, MeanSquare};
-use twinprop::network::{Laboratory, Linear, Network, StageSeed};
+use twinprop::network::{BatchPosition, Laboratory, Linear, Network, StageSeed};
+use twinprop::rules::{Backpropagation, Batch, StepOutput, TrainingRule};
 use twinprop::training::{Ending, Event, Observer, Trainer, TrainingProgress, Unobserved};
 
 /// Three features; their sum above zero is class 1, or the two values are the sum and the product of the first two.
@@ -154,6 +157,50 @@ fn samples_and_losses_that_the_recipe_does_not_ask_for_are_refused() {
         let expected = format!("`{key} = \"given\"`");
         assert!(problem.contains(&expected), "{problem}");
     }
+}
+
+/// Backpropagation that notes the positions of its steps.
+struct Noted<'a>(Backpropagation, &'a Mutex<Vec<BatchPosition>>);
+
+impl TrainingRule for Noted<'_> {
+    fn step(
+        &mut self,
+        batch: &Batch,
+        network: &mut Network,
+        laboratory: &mut Laboratory,
+        loss: &dyn Loss,
+    ) -> Result<StepOutput, DeviceError> {
+        self.1.lock().unwrap().push(batch.position);
+        self.0.step(batch, network, laboratory, loss)
+    }
+}
+
+/// Two epochs of 77 samples in batches of 30, and their last three steps after a resume.
+#[test]
+fn every_step_of_a_training_has_the_position_of_its_samples() {
+    let linear = Linear::new(3, 2, StageSeed { seed: 1, place: 0 }, &Device::flex());
+    let (mut network, mut laboratory) = (Network::new(vec![linear.into()]), Laboratory::default());
+    let positions = Mutex::default();
+    let rule = Noted(Backpropagation::physics_aware(), &positions);
+    let mut trainer =
+        Trainer::new(&mut network, &mut laboratory).rule(rule).loss(MeanSquare).epochs(2).batch(30);
+    let data = Split::new(samples(77, 0, true), samples(40, 1000, true));
+    assert_eq!(trainer.train(&data).unwrap(), Ending::Complete);
+    let sizes = [30, 30, 17, 30, 30, 17];
+    let expected: Vec<BatchPosition> = sizes
+        .iter()
+        .scan(BatchPosition::default(), |next, &size| {
+            let position = *next;
+            *next = next.after(size);
+            Some(position)
+        })
+        .collect();
+    assert_eq!(*positions.lock().unwrap(), expected);
+    positions.lock().unwrap().clear();
+    let mut progress = TrainingProgress::default();
+    progress.steps = 3;
+    assert_eq!(trainer.resume(&data, progress).unwrap(), Ending::Complete);
+    assert_eq!(*positions.lock().unwrap(), expected[3..]);
 }
 
 #[test]

@@ -7,9 +7,8 @@
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
-use twinprop_devices::dense::rows_a_part;
-
 use crate::bridge::{from_vec, is_cpu, to_vec, values};
+use crate::dense::rows_a_part;
 use crate::state::{State, take};
 
 const BETA_1: f32 = 0.9;

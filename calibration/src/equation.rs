@@ -74,8 +74,9 @@ impl DigitalTwin for EquationTwin {
         if let Some(tensors) = self.tensors(&device) {
             return tensors.respond(x, theta);
         }
-        let shape = [x.dims()[0], self.interface().outputs.len()];
-        let [count, _] = theta.dims();
+        let Interface { inputs, outputs, parameters, .. } = self.interface();
+        let (shape, [count, of_setting]) = ([x.dims()[0], outputs.len()], theta.dims());
+        assert_eq!([x.dims()[1], of_setting], [inputs.len(), parameters.len()], "{FITS}");
         let (x, theta) = (values(x), values(theta));
         let shots = ShotsOfSettings { count, inputs: &x, parameters: &theta };
         let mut y = vec![0.0; shape[0] * shape[1]];
@@ -94,7 +95,11 @@ impl DigitalTwin for EquationTwin {
         if let Some(tensors) = self.tensors(&device) {
             return tensors.linearise(x, theta).vjp(y, dy);
         }
-        let (of_x, [count, _]) = (x.dims(), shape);
+        let Interface { inputs, outputs, parameters, .. } = self.interface();
+        let (of_x, [count, of_setting]) = (x.dims(), shape);
+        assert_eq!([of_x[1], of_setting], [inputs.len(), parameters.len()], "{FITS}");
+        assert_eq!(dy.dims(), [of_x[0], outputs.len()], "{FITS}");
+        assert!(!self.uses_readings() || y.dims() == dy.dims(), "{FITS}");
         let (x, theta, dy) = (values(x), values(theta), values(dy));
         let shots = ShotsOfSettings { count, inputs: &x, parameters: &theta };
         let readings = self.uses_readings().then(|| values(y));

@@ -82,6 +82,7 @@ mod activation;
 pub mod adam;
 pub mod bridge;
 pub mod by_name;
+pub mod dense;
 pub mod design;
 pub mod drift;
 pub mod ensemble;

@@ -6,7 +6,7 @@ use dyn_clone::DynClone;
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
 
-use crate::settings::{matrix, part};
+use crate::shots_of_settings::{matrix, part};
 use crate::{DeviceError, PhysicalLayer, ShotsOfSettings};
 
 /// A simulated device with a hand-written adjoint of its noiseless equation.
@@ -80,9 +80,8 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         shots: ShotsOfSettings,
         outputs: &mut [f32],
     ) -> Result<(), DeviceError> {
-        let (interface, run) = (self.interface(), shots.shots_of_each(self.interface())?);
-        let bins = interface.outputs.len();
-        interface.check_size("outputs (values)", bins * run * shots.count, outputs.len())?;
+        let interface = self.interface();
+        let (run, bins) = (shots.check_response(interface, outputs)?, interface.outputs.len());
         let each = outputs.par_chunks_mut((bins * run).max(1)).enumerate();
         each.try_for_each(|(place, outputs)| {
             let (x, theta) = shots.copied(place, interface);
@@ -94,8 +93,7 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
     }
 
     /// [`vjp_at_readings`](Self::vjp_at_readings) for shots of several settings. `readings`, `cotangents` and
-    /// `input_cotangents` are shot by shot, `parameter_cotangents` setting by setting. Without
-    /// [use](Self::uses_readings), the readings may be empty.
+    /// `input_cotangents` are shot by shot, `parameter_cotangents` setting by setting; the latter two are overwritten. `readings` may be empty if the equation does not [use](Self::uses_readings) them.
     ///
     /// # Errors
     /// As [`vjp`](Self::vjp).
@@ -107,14 +105,17 @@ pub trait Differentiable: PhysicalLayer + DynClone + Any + Sync {
         input_cotangents: &mut [f32],
         parameter_cotangents: &mut [f32],
     ) -> Result<(), DeviceError> {
-        let (interface, run) = (self.interface(), shots.shots_of_each(self.interface())?);
+        let interface = self.interface();
+        let run = shots.check_vjp(interface, cotangents, input_cotangents, parameter_cotangents)?;
         let (width, bins) = (interface.inputs.len(), interface.outputs.len());
-        let all = bins * run * shots.count;
-        interface.check_size("cotangents of outputs (values)", all, cotangents.len())?;
         if self.uses_readings() {
-            interface.check_size("readings (values)", all, readings.len())?;
+            interface.check_size("readings (values)", cotangents.len(), readings.len())?;
         }
-        let each = input_cotangents.par_chunks_mut((width * run).max(1)).enumerate();
+        if run == 0 {
+            parameter_cotangents.fill(0.0);
+            return Ok(());
+        }
+        let each = input_cotangents.par_chunks_mut(width * run).enumerate();
         let of_settings = each.map(|(place, input_cotangents)| {
             let (x, theta) = shots.copied(place, interface);
             let y = part(readings, place, shots.count);

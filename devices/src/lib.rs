@@ -64,8 +64,6 @@ pub mod boundary;
 #[cfg(any(feature = "rig", feature = "recording"))]
 mod checksum;
 mod complex_channels;
-#[doc(hidden)]
-pub mod dense;
 pub mod differentiable;
 pub mod electronic;
 mod elementary;
@@ -89,9 +87,9 @@ pub mod recording;
 #[cfg(feature = "rig")]
 pub mod rig;
 mod saturation;
-pub mod settings;
 pub mod shot_sampler;
 pub mod shots;
+pub mod shots_of_settings;
 pub mod simulated;
 pub mod slew;
 pub mod usage;
@@ -111,12 +109,12 @@ pub use interface::{Bank, Channel, Channels, Interface};
 pub use lanes::Simulation;
 pub use layer::{PhysicalLayer, measure_runs, runs_of_equal_parameters};
 #[doc(hidden)]
-pub use matrix_product::{add_outer, multiply};
+pub use matrix_product::{add_outer, multiply, write_product};
 pub use nalgebra;
 pub use part::Part;
-pub use settings::ShotsOfSettings;
 pub use shot_sampler::{SampledShot, ShotSampler};
 pub use shots::{ShotRun, Shots};
+pub use shots_of_settings::ShotsOfSettings;
 pub use simulated::{DeviceConfig, DeviceKind, SimulatedDevice};
 pub use slew::SlewLimit;
 pub use usage::{Programming, Usage};

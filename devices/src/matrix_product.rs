@@ -76,21 +76,25 @@ pub fn add_outer(result: &mut [f32], left: &[f32], right: &[f32], m: usize, n: u
 }
 
 /// A matrix's values, and how far a row and a column further are.
-pub(crate) type Operand<'a> = (&'a [f32], (usize, usize));
+pub type Operand<'a> = (&'a [f32], (usize, usize));
 
-/// C ← A B on the calling thread with C `[m × n]` by columns, not written before, A `[m × k]` and B `[k × n]`.
+/// C ← A B on the calling thread with A `[m × k]`, B `[k × n]` and C `[m × n]`, whose columns are contiguous. All values of
+/// C are written, and none is read.
 ///
 /// # Panics
 /// If the lengths do not fit, or k is zero.
 #[expect(unsafe_code, reason = "gemm takes pointers; the lengths behind them are checked here")]
-pub(crate) fn write_product(
+pub fn write_product(
     shape @ (m, n, k): (usize, usize, usize),
     result: &mut [MaybeUninit<f32>],
     left: Operand,
     right: Operand,
 ) {
-    assert!(k > 0 && result.len() == m * n);
-    // SAFETY: `result` is borrowed alone and holds m columns of n values, which are not read.
+    assert!(k > 0 && result.len() == m * n, "the shapes of a matrix product fit");
+    if result.is_empty() {
+        return;
+    }
+    // SAFETY: `result` is borrowed alone, and holds n columns of m values, which are not read.
     unsafe { product_at(shape, (result.as_mut_ptr().cast(), m), left, right, 0.0) };
 }
 
@@ -114,8 +118,11 @@ fn product(
 
 /// [`product`] with C behind a pointer.
 ///
+/// # Panics
+/// If the lengths of A and B do not fit.
+///
 /// # Safety
-/// C's memory is nobody else's and covers the shape, and is initialised unless `keep` is zero.
+/// No size is zero. C's memory is nobody else's and covers the shape, and is initialised unless `keep` is zero.
 #[expect(unsafe_code, reason = "gemm takes pointers")]
 unsafe fn product_at(
     (m, n, k): (usize, usize, usize),
@@ -124,8 +131,9 @@ unsafe fn product_at(
     (right, (row, column)): Operand,
     keep: f32,
 ) {
-    assert!(left.len() > (m - 1) * left_row + (k - 1) * left_column);
-    assert!(right.len() > (k - 1) * row + (n - 1) * column);
+    let fits = left.len() > (m - 1) * left_row + (k - 1) * left_column
+        && right.len() > (k - 1) * row + (n - 1) * column;
+    assert!(fits, "the shapes of a matrix product fit");
     // SAFETY: the lengths of both operands cover the shapes at these strides; the caller vouches for C.
     unsafe {
         gemm::gemm(

@@ -20,8 +20,8 @@ use twinprop_devices::recording::{self, Recorder, Replay};
 use twinprop_devices::rig::transport::Tcp;
 use twinprop_devices::rig::{Emulator, EmulatorConfig, Encoding, Farm, Patience, Rig};
 use twinprop_devices::{
-    Boundary, Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer, SlewLimit,
-    random, runs_of_equal_parameters,
+    Boundary, Channels, DeviceConfig, DeviceError, DeviceKind, Interface, PhysicalLayer,
+    ShotsOfSettings, SlewLimit, random, runs_of_equal_parameters,
 };
 
 mod support;
@@ -178,6 +178,60 @@ fn settings_at_once_read_the_same_as_one_after_the_other() {
                 whole.measure_settings(&spoilt, &parameters, &mut DMatrix::zeros(bins, 4));
             assert!(matches!(refused, Err(DeviceError::NonFiniteDrive { .. })), "{name}");
             assert_eq!(whole.counts(), before, "{name}: nothing of it was played");
+        }
+    }
+}
+
+/// Responses and adjoints of every equation, with and without shots; slices that do not fit are refused.
+#[test]
+fn settings_at_once_respond_and_differentiate_as_one_after_the_other() {
+    for model in kinds() {
+        let name = model.name();
+        let config = DeviceConfig { model, imperfections: ImperfectionsConfig::default() };
+        let exact = config.fabricate(5).unwrap().exact;
+        let interface = exact.interface();
+        let batch = batch(interface, 0.0);
+        let (width, bins) = (interface.inputs.len(), interface.outputs.len());
+        for (settings, shots) in [(1, 6), (3, 5), (3, 0), (1, 0)] {
+            let all = settings * shots;
+            let x = batch.inputs.columns(0, all).into_owned();
+            let theta = [0, 200, 202].map(|shot| batch.parameters.column(shot).into_owned());
+            let parameters: Vec<f32> =
+                theta[..settings].iter().flat_map(|theta| theta.as_slice().to_vec()).collect();
+            let of_settings =
+                ShotsOfSettings { count: settings, inputs: x.as_slice(), parameters: &parameters };
+            let mut y = vec![f32::NAN; bins * all];
+            exact.respond_settings(of_settings, &mut y).unwrap();
+            let dy: Vec<f32> = (0..bins * all).map(|place| (place as f32).sin()).collect();
+            let (mut dx, mut dtheta) = (vec![f32::NAN; width * all], parameters.clone());
+            exact.vjp_settings(of_settings, &y, &dy, &mut dx, &mut dtheta).unwrap();
+            for (place, theta) in theta[..settings].iter().enumerate() {
+                let columns = |values: &[f32], rows: usize| {
+                    let values = &values[place * rows * shots..][..rows * shots];
+                    DMatrix::from_column_slice(rows, shots, values)
+                };
+                let x = columns(x.as_slice(), width);
+                let mut response = DMatrix::zeros(bins, shots);
+                exact.respond(&x, theta, &mut response).unwrap();
+                assert_eq!(columns(&y, bins), response, "{name}");
+                let mut of_x = DMatrix::zeros(width, shots);
+                let mut of_theta = DVector::zeros(theta.len());
+                let of = columns(&dy, bins);
+                exact.vjp_at_readings(&x, theta, &response, &of, &mut of_x, &mut of_theta).unwrap();
+                assert_eq!(columns(&dx, width), of_x, "{name}");
+                let found = &dtheta[place * theta.len()..][..theta.len()];
+                assert_eq!(found, of_theta.as_slice(), "{name}, {settings}, {shots}");
+            }
+            let is_refused = |result| matches!(result, Err(DeviceError::Shape { .. }));
+            let mut long = vec![0.0; width * all + 1];
+            let refused = exact.vjp_settings(of_settings, &y, &dy, &mut long, &mut dtheta);
+            assert!(is_refused(refused), "{name}");
+            let mut long = vec![0.0; bins * all + 1];
+            assert!(is_refused(exact.respond_settings(of_settings, &mut long)), "{name}");
+            let refused = exact.vjp_settings(of_settings, &y, &long, &mut dx, &mut dtheta);
+            assert!(is_refused(refused), "{name}");
+            let refused = exact.vjp_settings(of_settings, &y, &dy, &mut dx, &mut []);
+            assert!(is_refused(refused), "{name}");
         }
     }
 }

@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor};
 use rand_distr::{Distribution, StandardNormal};
 use twinprop_calibration::bridge::{from_vec, is_cpu, values};
-use twinprop_devices::{dense, random};
+use twinprop_calibration::dense;
+use twinprop_devices::random;
 
 use super::{
     BatchPosition, Cotangents, DigitalStage, Matrix, StageSeed, StageTensors, StageTensorsMut,
@@ -117,5 +118,42 @@ impl DigitalStage for Linear {
 
     fn multiply_adds(&self) -> u64 {
         self.weight.dims().iter().product::<usize>() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use twinprop_calibration::bridge::to_vec;
+
+    use super::*;
+
+    /// Few samples go by parts of the weights, of which there are two here, and many by tensor operations.
+    #[test]
+    fn few_samples_pass_as_many_do() {
+        let device = Device::flex();
+        let linear = Linear::new(300, 230, StageSeed { seed: 1, place: 0 }, &device);
+        let wave = |rows: usize, width: usize| {
+            let values = (0..rows * width).map(|place| (0.7 * place as f32).sin()).collect();
+            from_vec(values, [rows, width], &device)
+        };
+        let many = MOST_SAMPLES + 1;
+        let (x, dy) = (wave(many, 300), wave(many, 230));
+        let few = |values: &Tensor<2>| values.clone().narrow(0, 0, MOST_SAMPLES);
+        let same = |found: Tensor<2>, expected: Tensor<2>| {
+            assert_eq!(found.dims(), expected.dims());
+            for (found, expected) in to_vec(found).into_iter().zip(to_vec(expected)) {
+                assert!((found - expected).abs() < 1e-4, "{found} and {expected}");
+            }
+        };
+        same(linear.forward(&few(&x), None), few(&linear.forward(&x, None)));
+        let of_few = linear.vjp(&few(&x), few(&dy), Wanted::All, None);
+        // The last sample has no part in the sums.
+        let zero = dy.clone().narrow(0, 0, 1).zeros_like();
+        let dy = Tensor::cat(vec![few(&dy), zero], 0);
+        let of_many = linear.vjp(&x, dy, Wanted::All, None);
+        for (found, expected) in of_few.parameters.into_iter().zip(of_many.parameters) {
+            same(found, expected);
+        }
+        same(of_few.input.unwrap(), few(&of_many.input.unwrap()));
     }
 }

@@ -1,6 +1,7 @@
 //! The position of samples in a training, which selects their random numbers.
 
-/// Samples that are passed through the network together. Each sample of each epoch has random numbers of its own.
+/// Where samples that pass through the network together stand in a training. Each sample of each epoch has random numbers of
+/// its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchPosition {
     /// The training step, from zero.
@@ -10,7 +11,7 @@ pub struct BatchPosition {
 }
 
 impl BatchPosition {
-    /// The position of the next step's samples, after a step on `samples` of them.
+    /// The position of the next step, after a step on `samples` samples.
     #[must_use]
     pub fn after(self, samples: usize) -> Self {
         Self { step: self.step + 1, samples_before: self.samples_before + samples as u64 }

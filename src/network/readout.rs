@@ -127,3 +127,26 @@ impl DigitalStage for Readout {
         (self.classes * self.window) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use twinprop_calibration::bridge::to_vec;
+
+    use super::*;
+
+    /// Two classes of three channels each, and one channel that is not read.
+    #[test]
+    fn windows_are_summed_and_the_rest_is_not_read() {
+        let device = Device::flex();
+        let readout = Readout::new(2, 7, &device);
+        let x = from_vec((0..14).map(|value| value as f32).collect(), [2, 7], &device);
+        assert_eq!(to_vec(readout.forward(&x, None)), [1.0, 4.0, 8.0, 11.0]);
+        let dy = from_vec(vec![3.0, 6.0, 9.0, 12.0], [2, 2], &device);
+        let of = readout.vjp(&x, dy, Wanted::All, None);
+        let expected =
+            [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 0.0, 3.0, 3.0, 3.0, 4.0, 4.0, 4.0, 0.0].to_vec();
+        assert_eq!(to_vec(of.input.unwrap()), expected);
+        // exp(0) / 3 · Σ of a window is a logit, whose derivative by τ is itself.
+        assert_eq!(to_vec(of.parameters[0].clone()), [3.0 + 24.0 + 72.0 + 132.0]);
+    }
+}

@@ -61,6 +61,7 @@ fn plates_with_modal_envelopes_agree() {
     let of = |config: PlateConfig| PlateConfig { detection: Detection::ModalEnvelopes, ..config };
     agrees(&of(PlateConfig::default()), 37, "envelopes");
     agrees(&of(PlateConfig { outputs: 12, ..uneven() }), 7, "envelopes, uneven");
+    agrees(&of(PlateConfig { modes: 300, outputs: 600, ..uneven() }), 3, "many envelopes");
     agrees(&of(PlateConfig { outputs: 12, stiffening: 0.0, ..uneven() }), 7, "envelopes, linear");
 }
 

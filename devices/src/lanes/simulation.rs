@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Cotangents, Equation, LANES, ZERO, from_lanes, to_lanes};
 use crate::elementary::vectorised;
-use crate::settings::ShotsOfSettings;
+use crate::shots_of_settings::ShotsOfSettings;
 use crate::{Constant, DeviceError, Differentiable, Interface, PhysicalLayer};
 
 /// Fewest multiply-adds of a task for another core: some microseconds.
@@ -180,10 +180,9 @@ impl<E: Equation> Differentiable for Simulation<E> {
         shots: ShotsOfSettings,
         outputs: &mut [f32],
     ) -> Result<(), DeviceError> {
-        let run = shots.shots_of_each(self.interface())?;
+        let run = shots.check_response(self.interface(), outputs)?;
         let Interface { inputs: drives, outputs: readings, .. } = self.equation.interface();
         let (width, bins) = (drives.len() * run, readings.len() * run);
-        self.interface().check_size("outputs (values)", bins * shots.count, outputs.len())?;
         let each = shots.inputs.par_chunks(width.max(1)).zip(outputs.par_chunks_mut(bins.max(1)));
         each.enumerate().for_each(|(place, (inputs, outputs))| {
             let setting = self.equation.prepare(shots.setting(place));
@@ -200,15 +199,14 @@ impl<E: Equation> Differentiable for Simulation<E> {
         input_cotangents: &mut [f32],
         parameter_cotangents: &mut [f32],
     ) -> Result<(), DeviceError> {
-        let run = shots.shots_of_each(self.interface())?;
+        let (of_inputs, of_parameters) = (&*input_cotangents, &*parameter_cotangents);
+        let run = shots.check_vjp(self.interface(), cotangents, of_inputs, of_parameters)?;
+        if run == 0 {
+            parameter_cotangents.fill(0.0);
+            return Ok(());
+        }
         let Interface { inputs: drives, outputs: readings, .. } = self.equation.interface();
-        let (width, bins) = ((drives.len() * run).max(1), (readings.len() * run).max(1));
-        let expected = bins * shots.count;
-        self.interface().check_size(
-            "cotangents of outputs (values)",
-            expected,
-            cotangents.len(),
-        )?;
+        let (width, bins) = (drives.len() * run, readings.len() * run);
         let each = shots
             .inputs
             .par_chunks(width)

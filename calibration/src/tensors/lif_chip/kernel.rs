@@ -225,7 +225,7 @@ fn follow(
                     }
                 }
             }
-            // All have read the spikes of the step before.
+            // Wait until all units have read the spikes of the previous step.
             sync_cube();
             #[unroll]
             for own in 0..each {

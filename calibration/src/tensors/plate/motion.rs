@@ -22,7 +22,7 @@ pub(super) struct Motion {
     steps_per_sample: usize,
     /// Steps after which each reading is taken.
     read_after: Vec<usize>,
-    /// The same for the kernel.
+    /// Constants and reading instants, as the kernel takes them.
     #[cfg(feature = "kernels")]
     of_kernel: kernel::Modes,
     detector: Detector,
@@ -57,7 +57,7 @@ pub(super) enum States {
     Steps(Vec<State>),
     /// By the kernel.
     #[cfg(feature = "kernels")]
-    Kernel(kernel::Kept),
+    Kernel(Vec<kernel::Saved>),
 }
 
 /// One step, as its adjoint needs it.
@@ -114,7 +114,7 @@ impl Motion {
     /// Readings before the converter under the force `waveform`, from rest.
     pub(super) fn readings(&self, waveform: &Tensor<2>) -> Tensor<2> {
         #[cfg(feature = "kernels")]
-        if let Some((seen, _)) = kernel::play(&self.of_kernel, waveform, false) {
+        if let Some(seen) = kernel::play(&self.of_kernel, waveform) {
             return self.detector.readings(seen);
         }
         self.step_by_step(waveform, |_| ())
@@ -123,8 +123,8 @@ impl Motion {
     /// The same, with what the adjoint needs.
     pub(super) fn readings_and_states(&self, waveform: &Tensor<2>) -> (Tensor<2>, States) {
         #[cfg(feature = "kernels")]
-        if let Some((seen, kept)) = kernel::play(&self.of_kernel, waveform, true) {
-            return (self.detector.readings(seen), States::Kernel(kept));
+        if let Some((seen, saved)) = kernel::play_and_save(&self.of_kernel, waveform) {
+            return (self.detector.readings(seen), States::Kernel(saved));
         }
         let mut states = Vec::new();
         let readings = self.step_by_step(waveform, |state| states.push(state));
@@ -174,7 +174,7 @@ impl Motion {
         match states {
             States::Steps(states) => self.pull_back_step_by_step(states, of_seen),
             #[cfg(feature = "kernels")]
-            States::Kernel(kept) => kernel::pull_back(&self.of_kernel, kept, of_seen),
+            States::Kernel(saved) => kernel::pull_back(&self.of_kernel, saved, &of_seen),
         }
     }
 

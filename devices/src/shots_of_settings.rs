@@ -1,4 +1,4 @@
-//! Shots of several settings of a device's parameters, as slices that nobody has to copy.
+//! Shots of several settings of a device's parameters, as slices.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -16,7 +16,7 @@ pub struct ShotsOfSettings<'a> {
 }
 
 impl<'a> ShotsOfSettings<'a> {
-    /// The shots of each setting.
+    /// Number of shots of each setting.
     ///
     /// # Errors
     /// [`DeviceError::Shape`] where a size does not fit the interface.
@@ -26,6 +26,40 @@ impl<'a> ShotsOfSettings<'a> {
         interface.check_size("inputs (values)", width * shots * self.count, self.inputs.len())?;
         let expected = parameters * self.count;
         interface.check_size("parameters (values)", expected, self.parameters.len())?;
+        Ok(shots)
+    }
+
+    /// The same for a response to `outputs`, which has to fit as well.
+    pub(crate) fn check_response(
+        &self,
+        interface: &Interface,
+        outputs: &[f32],
+    ) -> Result<usize, DeviceError> {
+        let shots = self.shots_of_each(interface)?;
+        let expected = interface.outputs.len() * shots * self.count;
+        interface.check_size("outputs (values)", expected, outputs.len())?;
+        Ok(shots)
+    }
+
+    /// The same for a vector-Jacobian product of `cotangents` to `of_inputs` and `of_parameters`, which have to fit as
+    /// well.
+    pub(crate) fn check_vjp(
+        &self,
+        interface: &Interface,
+        cotangents: &[f32],
+        of_inputs: &[f32],
+        of_parameters: &[f32],
+    ) -> Result<usize, DeviceError> {
+        let shots = self.shots_of_each(interface)?;
+        let expected = interface.outputs.len() * shots * self.count;
+        interface.check_size("cotangents of outputs (values)", expected, cotangents.len())?;
+        let (inputs, parameters) = (self.inputs.len(), self.parameters.len());
+        interface.check_size("cotangents of inputs (values)", inputs, of_inputs.len())?;
+        interface.check_size(
+            "cotangents of parameters (values)",
+            parameters,
+            of_parameters.len(),
+        )?;
         Ok(shots)
     }
 

@@ -1,46 +1,51 @@
-//! Products with the weights of a dense layer, in parts of their rows that stay with their cores.
+//! Products with the weights of a dense layer, in parts of their rows.
 //!
-//! A core that reads what another wrote waits for each cache line, and so does the other when it writes there again. So
-//! passes over trained weights are cut alike everywhere, by [`rows_a_part`]: in the forward pass, in the gradient and in
-//! the optimiser's step, each core has the rows that it had before.
+//! A core that reads what another core wrote waits for each cache line, and so does the other when it writes there again.
+//! So all passes over trained weights cut them by [`rows_a_part`]: the forward pass, the gradient and the optimiser's step.
+//! A core then mostly has the rows that it had in the pass before.
 //!
 //! Matrices are slices, row by row.
 
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
+use twinprop_devices::write_product;
 
-use crate::matrix_product::write_product;
-
-/// Values of a part, at least.
-const VALUES_A_PART: usize = 1 << 15;
+/// Fewest values of a part.
+const FEWEST_VALUES: usize = 1 << 15;
 /// Most parts of a matrix.
-const PARTS: usize = 64;
+const MOST_PARTS: usize = 64;
 
 /// Rows of each part of a matrix of `rows` rows of `width` values; the last part may have fewer. It depends on the shape
 /// alone, so that sums over parts have the same bits on any number of cores.
 #[must_use]
 pub fn rows_a_part(rows: usize, width: usize) -> usize {
-    // A power of two parts, so that two or four cores have equal shares.
-    let parts = (rows * width / VALUES_A_PART).clamp(1, PARTS).ilog2();
-    rows.div_ceil(1 << parts).max(1)
+    let most = (rows * width / FEWEST_VALUES).clamp(1, MOST_PARTS);
+    // About a power of two, for equal shares of two or four cores.
+    rows.div_ceil(1 << most.ilog2()).max(1)
 }
+
+const FITS: &str = "the lengths of a dense layer's operands fit";
 
 /// x W + b `[samples, width out]` for `x` `[samples, width in]`, the `weights` W `[width in, width out]` and the `bias` b.
 ///
 /// # Panics
 /// If the lengths do not fit, or one is zero.
 #[must_use]
+#[expect(unsafe_code, reason = "the products are not zero before they are written")]
 pub fn weighted_sums(x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
     let out = bias.len();
     let width = weights.len() / out;
     let samples = x.len() / width;
+    assert!(weights.len() == width * out && x.len() == samples * width, "{FITS}");
     let rows = rows_a_part(width, out);
     let parts = weights.par_chunks(rows * out).enumerate().map(|(part, weights)| {
-        written(samples * out, |products| {
+        let write = |products: &mut [MaybeUninit<f32>]| {
             let shape = (out, samples, weights.len() / out);
             write_product(shape, products, (weights, (1, out)), (&x[part * rows..], (1, width)));
-        })
+        };
+        // SAFETY: a product writes all values.
+        unsafe { written(samples * out, write) }
     });
     let parts: Vec<Vec<f32>> = parts.collect();
     let mut parts = parts.into_iter();
@@ -60,15 +65,19 @@ pub fn weighted_sums(x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f32> {
 /// # Panics
 /// If the lengths do not fit, or one is zero.
 #[must_use]
+#[expect(unsafe_code, reason = "the gradient is not zero before it is written")]
 pub fn weight_gradient(x: &[f32], dy: &[f32], samples: usize) -> Vec<f32> {
     let (width, out) = (x.len() / samples, dy.len() / samples);
+    assert!(x.len() == samples * width && dy.len() == samples * out, "{FITS}");
     let rows = rows_a_part(width, out);
-    written(width * out, |gradient| {
+    let write = |gradient: &mut [MaybeUninit<f32>]| {
         gradient.par_chunks_mut(rows * out).enumerate().for_each(|(part, gradient)| {
             let shape = (out, gradient.len() / out, samples);
             write_product(shape, gradient, (dy, (1, out)), (&x[part * rows..], (width, 1)));
         });
-    })
+    };
+    // SAFETY: the parts are all of the gradient, and a product writes all values of each.
+    unsafe { written(width * out, write) }
 }
 
 /// The cotangents dy Wᵀ `[samples, width in]` of the input, for `dy` `[samples, width out]`.
@@ -76,26 +85,34 @@ pub fn weight_gradient(x: &[f32], dy: &[f32], samples: usize) -> Vec<f32> {
 /// # Panics
 /// If the lengths do not fit, or one is zero.
 #[must_use]
+#[expect(unsafe_code, reason = "the cotangents are not zero before they are written")]
 pub fn input_cotangents(dy: &[f32], weights: &[f32], samples: usize) -> Vec<f32> {
     let out = dy.len() / samples;
     let width = weights.len() / out;
+    assert!(dy.len() == samples * out && weights.len() == width * out, "{FITS}");
     // Each core reads all weights, for samples of its own.
     let parts = width.div_ceil(rows_a_part(width, out));
     let task = samples.div_ceil(parts);
-    written(samples * width, |dx| {
+    let write = |dx: &mut [MaybeUninit<f32>]| {
         dx.par_chunks_mut(task * width).zip(dy.par_chunks(task * out)).for_each(|(dx, dy)| {
             let shape = (width, dy.len() / out, out);
             write_product(shape, dx, (weights, (out, 1)), (dy, (1, out)));
         });
-    })
+    };
+    // SAFETY: the tasks have all samples, and a product writes all values of each.
+    unsafe { written(samples * width, write) }
 }
 
-/// `count` values, all of which `write` writes: memory that one core sets to zero has to reach another first.
-#[expect(unsafe_code, reason = "both callers write all values by products")]
-fn written(count: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+/// `count` values that `write` writes. They are not zeroed first: one core would write the zeros, and the others would wait
+/// for them.
+///
+/// # Safety
+/// `write` writes all values.
+#[expect(unsafe_code, reason = "the values are not zero before they are written")]
+unsafe fn written(count: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut values = Vec::with_capacity(count);
     write(&mut values.spare_capacity_mut()[..count]);
-    // SAFETY: the capacity is `count` or more, and `write` has written so many values.
+    // SAFETY: the capacity is `count` or more, and the caller vouches for the values.
     unsafe { values.set_len(count) };
     values
 }
@@ -116,8 +133,14 @@ mod tests {
 
     /// One part, and parts of which the last has fewer rows.
     #[test]
+    #[should_panic(expected = "operands fit")]
+    fn lengths_that_do_not_fit_are_refused() {
+        let _ = weight_gradient(&[0.0; 7], &[0.0; 6], 3);
+    }
+
+    #[test]
     fn products_agree_with_nalgebra() {
-        for (samples, width, out) in [(3, 5, 4), (7, 301, 400), (1, 70, 1000)] {
+        for (samples, width, out) in [(3, 5, 4), (7, 301, 400), (1, 70, 1000), (2, 1, 70_000)] {
             let value = |i: usize, j: usize| ((7 * i + 3 * j) % 11) as f32 - 5.0;
             // Row by row is the transposed matrix column by column.
             let x = DMatrix::from_fn(width, samples, value);
