@@ -52,7 +52,7 @@ impl Layers<'_> {
             "crossbar" => (format!("inputs = {count}\noutputs = {count}"), count, 0.5),
             "mzi_mesh" => (format!("modes = {count}"), count, 0.5),
             "coherent_stack" => (format!("modes = {count}\nmeshes = 3"), 2 * count, 0.5),
-            "microring_bank" => (format!("channels = {count}\nrows = {count}"), count, 0.5),
+            "microring_bank" => (format!("inputs = {count}\noutputs = {count}"), count, 0.5),
             "diffractive" => {
                 ("inputs = 8\noutputs = 4\nlayers = 2\npixels = 32".to_owned(), 64, 0.5)
             }
@@ -91,5 +91,19 @@ source = {{ csv = {{ path = "noise.csv" }} }}
             if is_spiking { f32::from(u8::from(noise > 0.994)) } else { noise }
         };
         Step::new(with_equations(on_pixels(&recipe, width, value, backend).1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_makes_a_step() {
+        for (kind, count) in KINDS {
+            let layers = Layers { kind, count: count.min(16), layers: 1 };
+            let loss = layers.step(&Backend::Flex).on_batch(2).run();
+            assert!(loss.is_finite(), "{kind}: {loss}");
+        }
     }
 }
