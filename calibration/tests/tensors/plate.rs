@@ -50,7 +50,8 @@ fn plates_read_at_a_point_agree() {
     agrees(&PlateConfig::default(), 37, "even");
     agrees(&uneven(), 7, "uneven");
     agrees(&PlateConfig { modes: 1, outputs: 1, ..uneven() }, 1, "one of each");
-    // More modes than a kernel has units.
+    // More cubes of a kernel than fit along one side of a grid, and more modes than a cube has units.
+    agrees(&PlateConfig { modes: 1, outputs: 1, ..uneven() }, 33_000, "many shots");
     agrees(&PlateConfig { modes: 300, ..uneven() }, 7, "many modes");
     agrees(&PlateConfig { stiffening: 0.0, ..Default::default() }, 37, "linear");
     agrees(&PlateConfig { stiffening: 0.0, ..uneven() }, 256, "linear, uneven");
