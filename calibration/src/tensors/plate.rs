@@ -123,6 +123,7 @@ struct PlatePass {
 }
 
 /// How the readings of a batch followed from its waveform.
+#[expect(clippy::large_enum_variant, reason = "there is one for each pass")]
 enum Played {
     /// By a product with this.
     Product(Tensor<2>),

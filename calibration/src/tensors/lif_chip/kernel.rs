@@ -189,7 +189,7 @@ fn follow(
     #[comptime] is_recurrent: bool,
     #[comptime] is_noisy: bool,
 ) {
-    let (row, count, steps) = (CUBE_POS as usize, count as usize, steps as usize);
+    let (row, count, steps) = (CUBE_POS, count as usize, steps as usize);
     if row < rows as usize {
         let first_weight = row / shots as usize * count * count;
         let mut fired = Shared::<[f32]>::new_slice(comptime!(units * each));
@@ -273,7 +273,7 @@ fn follow_back(
     #[comptime] each: usize,
     #[comptime] is_recurrent: bool,
 ) {
-    let (row, count, steps) = (CUBE_POS as usize, count as usize, steps as usize);
+    let (row, count, steps) = (CUBE_POS, count as usize, steps as usize);
     if row < rows as usize {
         let first_weight = row / shots as usize * count * count;
         let mut shared = Shared::<[f32]>::new_slice(comptime!(units * each));

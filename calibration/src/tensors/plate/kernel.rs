@@ -218,7 +218,7 @@ fn follow(
     #[comptime] is_saved: bool,
     #[comptime] sees_windows: bool,
 ) {
-    let (row, rows, modes) = (CUBE_POS as usize, rows as usize, modes as usize);
+    let (row, rows, modes) = (CUBE_POS, rows as usize, modes as usize);
     if row < rows {
         let mut sums = Shared::<[f32]>::new_slice(units);
         let mut q = Array::<f32>::new(modes_a_unit);
@@ -306,7 +306,7 @@ fn follow_back(
     #[comptime] modes_a_unit: usize,
     #[comptime] sees_windows: bool,
 ) {
-    let (row, rows, modes) = (CUBE_POS as usize, rows as usize, modes as usize);
+    let (row, rows, modes) = (CUBE_POS, rows as usize, modes as usize);
     let (samples, instants) = (samples as usize, instants as usize);
     if row < rows {
         let mut sums = Shared::<[f32]>::new_slice(units);

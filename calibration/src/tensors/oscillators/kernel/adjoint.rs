@@ -59,7 +59,7 @@ pub(super) fn follow_back(
     #[comptime] group: usize,
 ) {
     let (shots, count, steps) = (shots as usize, count as usize, steps as usize);
-    let first_shot = CUBE_POS as usize * group;
+    let first_shot = CUBE_POS * group;
     if first_shot < shots {
         let size = comptime!(each * group);
         let mut shared = Shared::<[f32]>::new_slice(comptime!(units * each * group));

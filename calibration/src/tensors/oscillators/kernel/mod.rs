@@ -66,7 +66,7 @@ pub(super) fn integrate(
     }
     let angles = contiguous(angles)?;
     let [symmetric, restoring, drives] =
-        [matrices.symmetric, matrices.restoring, matrices.drives].map(|of| contiguous(of));
+        [matrices.symmetric, matrices.restoring, matrices.drives].map(contiguous);
     let (symmetric, restoring, drives) = (symmetric?, restoring?, drives?);
     let last = empty(&angles, [shots, count]);
     let rows = if are_kept { nystrom.slots() * shots } else { 1 };
