@@ -163,7 +163,7 @@ pub trait Equation: Clone + Send + Sync + 'static {
     }
 
     /// Multiply-adds of one shot's response, to leading order, as
-    /// [`Differentiable::multiply_adds`] counts them.
+    /// [`Differentiable::multiply_adds`](crate::Differentiable::multiply_adds) counts them.
     fn multiply_adds(&self) -> u64;
 
     /// The constants that can be learned from shots.
