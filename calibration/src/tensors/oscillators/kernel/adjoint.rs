@@ -3,7 +3,7 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::coupled::coupled;
+use super::shared::{coupled, read_shots, write_shots};
 
 /// Cotangents of a stage's angles from those `pull` of its accelerations.
 #[cube]
@@ -70,18 +70,10 @@ pub(super) fn follow_back(
         let mut of_half = Array::<f32>::new(size);
         let mut pull = Array::<f32>::new(size);
         let mut pulled = Array::<f32>::new(size);
+        read_shots(&mut of_angle, of_last, first_shot, shots, count, units, each, group);
         #[unroll]
-        for own in 0..each {
-            let oscillator = own * units + UNIT_POS as usize;
-            #[unroll]
-            for shot in 0..group {
-                let place = own * group + shot;
-                of_angle[place] = 0.0f32;
-                of_velocity[place] = 0.0f32;
-                if oscillator < count && first_shot + shot < shots {
-                    of_angle[place] = of_last[(first_shot + shot) * count + oscillator];
-                }
-            }
+        for place in 0..size {
+            of_velocity[place] = 0.0f32;
         }
         let mut stage = stages as usize;
         for from_last in 0..steps {
@@ -197,16 +189,6 @@ pub(super) fn follow_back(
                 of_angle[place] += of_half[place] + pulled[place];
             }
         }
-        #[unroll]
-        for own in 0..each {
-            let oscillator = own * units + UNIT_POS as usize;
-            #[unroll]
-            for shot in 0..group {
-                if oscillator < count && first_shot + shot < shots {
-                    of_start[(first_shot + shot) * count + oscillator] =
-                        of_angle[own * group + shot];
-                }
-            }
-        }
+        write_shots(&mut of_angle, of_start, first_shot, shots, count, units, each, group);
     }
 }

@@ -4,8 +4,8 @@
 //! shots at once.
 
 mod adjoint;
-mod coupled;
 mod motion;
+mod shared;
 
 use burn::tensor::Tensor;
 use burn_cubecl::cubecl;

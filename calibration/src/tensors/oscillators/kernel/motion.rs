@@ -3,7 +3,7 @@
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
 
-use super::coupled::coupled;
+use super::shared::{coupled, read_shots, write_shots};
 
 /// Accelerations at the angles `at`, a stage's.
 #[cube]
@@ -89,18 +89,10 @@ pub(super) fn follow(
         let mut first = Array::<f32>::new(size);
         let mut second = Array::<f32>::new(size);
         let mut middle = Array::<f32>::new(size);
+        read_shots(&mut angle, angles, first_shot, shots, count, units, each, group);
         #[unroll]
-        for own in 0..each {
-            let oscillator = own * units + UNIT_POS as usize;
-            #[unroll]
-            for shot in 0..group {
-                let place = own * group + shot;
-                angle[place] = 0.0f32;
-                velocity[place] = 0.0f32;
-                if oscillator < count && first_shot + shot < shots {
-                    angle[place] = angles[(first_shot + shot) * count + oscillator];
-                }
-            }
+        for place in 0..size {
+            velocity[place] = 0.0f32;
         }
         let mut stage = 0usize;
         for step in 0..steps {
@@ -218,15 +210,6 @@ pub(super) fn follow(
                 angle[place] += (first[place] + middle[place]) * (h * h / 6.0f32);
             }
         }
-        #[unroll]
-        for own in 0..each {
-            let oscillator = own * units + UNIT_POS as usize;
-            #[unroll]
-            for shot in 0..group {
-                if oscillator < count && first_shot + shot < shots {
-                    last[(first_shot + shot) * count + oscillator] = angle[own * group + shot];
-                }
-            }
-        }
+        write_shots(&mut angle, last, first_shot, shots, count, units, each, group);
     }
 }
