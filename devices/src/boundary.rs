@@ -7,6 +7,7 @@ use nalgebra::{DMatrix, DVector, Dim, Dyn, Matrix, VecStorage};
 use serde::{Deserialize, Serialize};
 
 use crate::elementary::vectorised;
+use crate::interface::Channel;
 use crate::layer::measure_settings_in_turn;
 use crate::raster::{self, Side};
 use crate::shot_sampler::ShotSampler;
@@ -271,37 +272,64 @@ impl PhysicalLayer for Boundary {
 }
 
 /// How many of `run`, values of channels of `bank`, are out of range.
-fn strays_of(bank: &Bank, run: &[f32]) -> u32 {
+#[inline(always)]
+fn strays_of(bank: &Bank, run: &[f32]) -> u64 {
     let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
     // 32-bit counts, as wide as the values, become vectors.
+    let count = |run: &[f32]| run.iter().map(|value| u32::from(!inside(value))).sum::<u32>();
+    run.chunks(1 << 20).map(|run| u64::from(count(run))).sum()
+}
+
+/// How many of `values` (channels fastest) are out of range.
+fn strays(channels: &Channels, values: &[f32]) -> u64 {
     vectorised(
         #[inline(always)]
-        || run.iter().map(|value| u32::from(!inside(value))).sum::<u32>(),
+        || match channels.banks() {
+            // The shots are one run.
+            [bank] => strays_of(bank, values),
+            _ => {
+                let shots = values.chunks(channels.len().max(1));
+                let runs = shots.flat_map(|values| channels.runs(values));
+                runs.map(|(bank, run)| strays_of(bank, run)).sum()
+            }
+        },
     )
+}
+
+/// The first of `values` (channels fastest) for which `is_wrong` holds, with its shot and its channel.
+fn first_where<'a>(
+    channels: &'a Channels,
+    values: &[f32],
+    is_wrong: impl Fn(f32, &Channel<'a>) -> bool,
+) -> Option<(usize, f32, Channel<'a>)> {
+    values.chunks(channels.len().max(1)).enumerate().find_map(|(shot, values)| {
+        let mut of_channels = values.iter().copied().zip(channels.iter());
+        let (value, channel) = of_channels.find(|(value, channel)| is_wrong(*value, channel))?;
+        Some((shot, value, channel))
+    })
 }
 
 /// How many of `values` (channels fastest) are out of range; a value that is not finite is an error.
 fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result<u64, DeviceError> {
-    let mut total = 0;
-    for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
-        let mut strays = 0;
-        for (bank, run) in channels.runs(values) {
-            strays += u64::from(strays_of(bank, run));
-        }
-        if strays > 0
-            && let Some((value, channel)) =
-                values.iter().zip(channels.iter()).find(|(value, _)| !value.is_finite())
-        {
-            return Err(DeviceError::NonFiniteDrive {
-                device: interface.device.clone(),
-                channel: channel.to_string(),
-                shot,
-                value: *value,
-            });
-        }
-        total += strays;
+    let strays = strays(channels, values);
+    let are_finite = || {
+        vectorised(
+            #[inline(always)]
+            || values.iter().fold(true, |all, value| all & value.is_finite()),
+        )
+    };
+    if strays == 0 || are_finite() {
+        return Ok(strays);
     }
-    Ok(total)
+    match first_where(channels, values, |value, _| !value.is_finite()) {
+        Some((shot, value, channel)) => Err(DeviceError::NonFiniteDrive {
+            device: interface.device.clone(),
+            channel: channel.to_string(),
+            shot,
+            value,
+        }),
+        None => Ok(strays),
+    }
 }
 
 /// `values` if none of them is out of range (`strays` is 0), else a clamped copy of them in `copy`.
@@ -319,39 +347,42 @@ fn clamped_to<'a, C: Dim>(
     copy
 }
 
+/// Clamps `run`, values of channels of `bank`.
+#[inline(always)]
+fn clamp_run(bank: &Bank, run: &mut [f32]) {
+    run.iter_mut().for_each(|value| *value = value.clamp(bank.minimum, bank.maximum));
+}
+
 /// Clamps `values` (channels fastest) to their ranges.
 pub(crate) fn clamp(channels: &Channels, values: &mut [f32]) {
-    for values in values.chunks_mut(channels.len().max(1)) {
-        for (bank, run) in channels.runs_mut(values) {
-            vectorised(
-                #[inline(always)]
-                || {
-                    run.iter_mut()
-                        .for_each(|value| *value = value.clamp(bank.minimum, bank.maximum))
-                },
-            );
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || match channels.banks() {
+            [bank] => clamp_run(bank, values),
+            _ => {
+                for values in values.chunks_mut(channels.len().max(1)) {
+                    channels.runs_mut(values).for_each(|(bank, run)| clamp_run(bank, run));
+                }
+            }
+        },
+    );
 }
 
 fn check_measurements(interface: &Interface, values: &[f32]) -> Result<(), DeviceError> {
     let channels = &interface.outputs;
-    for (shot, values) in values.chunks(channels.len().max(1)).enumerate() {
-        if channels.runs(values).all(|(bank, run)| strays_of(bank, run) == 0) {
-            continue;
-        }
-        for (&value, channel) in values.iter().zip(channels.iter()) {
-            if !(channel.minimum..=channel.maximum).contains(&value) {
-                return Err(DeviceError::BadMeasurement {
-                    device: interface.device.clone(),
-                    channel: channel.to_string(),
-                    unit: channel.unit.to_owned(),
-                    shot,
-                    value,
-                    minimum: channel.minimum,
-                    maximum: channel.maximum,
-                });
-            }
+    if strays(channels, values) > 0 {
+        let is_outside =
+            |value, channel: &Channel| !(channel.minimum..=channel.maximum).contains(&value);
+        if let Some((shot, value, channel)) = first_where(channels, values, is_outside) {
+            return Err(DeviceError::BadMeasurement {
+                device: interface.device.clone(),
+                channel: channel.to_string(),
+                unit: channel.unit.to_owned(),
+                shot,
+                value,
+                minimum: channel.minimum,
+                maximum: channel.maximum,
+            });
         }
     }
     raster::check_shots(interface, Side::Readings, values)

@@ -10,13 +10,16 @@ use crate::saturation::Saturation;
 /// Multiply-adds of a task: some tens of microseconds.
 const WORTH_A_TASK: usize = 1 << 20;
 
+/// Most shots of a task, for small matrices.
+const MOST_SHOTS: usize = 512;
+
 /// Most tasks, each of which has sums of the size of the matrix.
 const MOST_TASKS: usize = 64;
 
 /// Shots of a task for `matrix` and `shots` shots: they depend on these sizes alone, so that sums over tasks have the same
 /// bits on any number of threads.
 fn shots_a_task(matrix: &DMatrix<f32>, shots: usize) -> usize {
-    let worth = (WORTH_A_TASK / matrix.len().max(1)).clamp(16, 1024);
+    let worth = (WORTH_A_TASK / matrix.len().max(1)).clamp(16, MOST_SHOTS);
     worth.max(shots.div_ceil(MOST_TASKS))
 }
 

@@ -12,8 +12,8 @@ use crate::lanes::{LANES, Lane, ZERO};
 use crate::saturation::Saturation;
 use crate::{Channels, Constant, DeviceError, Interface, random};
 
-/// Fewest rows of a task for another core.
-const ROWS_A_TASK: usize = 8;
+/// Fewest rings of a task for another core, each for sixteen channels: some tens of microseconds.
+const WORTH_A_TASK: usize = 1 << 12;
 
 /// Banks of microrings: nominal, or as built.
 #[derive(Clone, Debug)]
@@ -171,16 +171,22 @@ impl MicroringBank {
         let mut all =
             Weights { weights: vec![0.0; rows * channels], behind: vec![ZERO; rows * lanes] };
         let by_row = all.weights.par_chunks_mut(channels).zip(all.behind.par_chunks_mut(lanes));
-        by_row.zip(setting.detunings.par_chunks(channels)).with_min_len(ROWS_A_TASK).for_each(
-            |((weights, behind), detunings)| {
+        by_row
+            .zip(setting.detunings.par_chunks(channels))
+            .with_min_len(self.rows_a_task())
+            .for_each(|((weights, behind), detunings)| {
                 let behind = if kept { behind } else { &mut [] };
                 vectorised(
                     #[inline(always)]
                     || self.response.weigh(detunings, passed, weights, behind),
                 );
-            },
-        );
+            });
         all
+    }
+
+    /// Rows of a task for another core.
+    fn rows_a_task(&self) -> usize {
+        WORTH_A_TASK.div_ceil(self.channels.div_ceil(LANES) * self.channels)
     }
 
     /// Cotangents of the detunings, row by row, from those of the weights.
@@ -196,7 +202,7 @@ impl MicroringBank {
         let by_row = of_detunings.par_chunks_mut(channels).zip(of_weights.par_chunks(channels));
         by_row
             .zip(setting.detunings.par_chunks(channels).zip(weights.behind.par_chunks(lanes)))
-            .with_min_len(ROWS_A_TASK)
+            .with_min_len(self.rows_a_task())
             .for_each(|((of_detunings, of_weights), (detunings, behind))| {
                 vectorised(
                     #[inline(always)]
