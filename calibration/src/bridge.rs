@@ -16,6 +16,13 @@ pub fn to_tensor(matrix: &DMatrix<f32>, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(matrix.as_slice().to_vec(), shape), device)
 }
 
+/// The same of a matrix that nobody else needs, without a copy.
+#[must_use]
+pub fn into_tensor(matrix: DMatrix<f32>, device: &Device) -> Tensor<2> {
+    let shape = [matrix.ncols(), matrix.nrows()];
+    from_vec(matrix.data.into(), shape, device)
+}
+
 /// `[shots, channels]` tensor → `[channels × shots]` matrix.
 ///
 /// # Panics

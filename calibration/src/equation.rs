@@ -10,7 +10,7 @@ use twinprop_devices::{
     Channels, Differentiable, Inside, Interface, LinearisedEquation, ShotsOfSettings,
 };
 
-use crate::bridge::{from_vec, to_matrix, to_tensor, to_vec, values};
+use crate::bridge::{from_vec, into_tensor, to_matrix, to_vec, values};
 use crate::error::CalibrationError;
 use crate::identify::{ConstantFit, IdentifyConfig};
 use crate::moments::deviations_above;
@@ -178,7 +178,7 @@ impl Linearised for LinearisedOnCpu {
     fn vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut dx = DMatrix::zeros(self.inputs.0, self.inputs.1);
         let dtheta = self.pull_back(y, dy, Some(&mut dx));
-        (to_tensor(&dx, &self.device), dtheta)
+        (into_tensor(dx, &self.device), dtheta)
     }
 
     fn parameter_vjp(&self, y: Tensor<2>, dy: Tensor<2>) -> Tensor<2> {

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use nalgebra::DMatrix;
 use twinprop_devices::{DeviceError, Interface};
 
-use crate::bridge::{to_matrix, to_tensor};
+use crate::bridge::{into_tensor, to_matrix};
 use crate::error::CalibrationError;
 use crate::twin::DigitalTwin;
 
@@ -68,7 +68,7 @@ impl<M: RemoteModel> DigitalTwin for RemoteTwin<M> {
             self.note(error);
             nan(self.interface().outputs.len(), shots)
         });
-        to_tensor(&predicted, &backend)
+        into_tensor(predicted, &backend)
     }
 
     fn vjp(
@@ -85,7 +85,7 @@ impl<M: RemoteModel> DigitalTwin for RemoteTwin<M> {
             self.note(error);
             (nan(n_inputs, shots), nan(n_parameters, groups))
         });
-        (to_tensor(&dx, &backend), to_tensor(&dtheta, &backend))
+        (into_tensor(dx, &backend), into_tensor(dtheta, &backend))
     }
 
     fn failure(&self) -> Option<CalibrationError> {

@@ -4,15 +4,12 @@
 //! shot before those of the second. On the CPU both directions are one pass over the values.
 
 use burn::tensor::{Device, Tensor};
-use rayon::prelude::*;
 use twinprop_calibration::RangeMap;
 use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 use twinprop_devices::Channels;
 
 use super::RangePenalty;
-
-/// Fewest values of a task for another core.
-const WORTH_A_TASK: usize = 1 << 13;
+use super::rows::collect_rows;
 
 /// The drives of a stage's shots.
 pub(super) struct Drives {
@@ -56,13 +53,11 @@ impl Drives {
             return self.map.apply(by_shot(change(x), self.shots));
         }
         let (values, [batch, _]) = (&*values(x.clone()), x.dims());
-        let mut drives = vec![0.0; values.len()];
-        let read = |row: usize| (row % batch.max(1)) * self.shots + row / batch.max(1);
-        for_each_row(&mut drives, width, |row, drives| {
-            drives.copy_from_slice(&values[read(row) * width..][..width]);
-            for (bank, run) in self.channels.runs_mut(drives) {
+        let drives = collect_rows(self.shots * batch, width, |row, drives| {
+            let place = (row % batch) * self.shots + row / batch;
+            for (bank, run) in self.channels.runs(&values[place * width..][..width]) {
                 let (middle, half_span) = (bank.middle(), bank.half_span());
-                run.iter_mut().for_each(|drive| *drive = change_each(*drive) * half_span + middle);
+                drives.extend(run.iter().map(|value| change_each(*value) * half_span + middle));
             }
         });
         from_vec(drives, [self.shots * batch, width], &device)
@@ -78,18 +73,15 @@ impl Drives {
         }
         let (values, of_drives, shape) = (&*values(x.clone()), &*values(of_drives), x.dims());
         let (batch, total) = (shape[0], values.len());
-        let mut dx = vec![0.0; total];
-        let read = |row: usize| (row % self.shots) * batch + row / self.shots;
-        for_each_row(&mut dx, width, |row, dx| {
-            let values = &values[row * width..][..width];
-            dx.copy_from_slice(&of_drives[read(row) * width..][..width]);
-            let runs = self.channels.runs_mut(dx).zip(self.channels.runs(values));
-            for ((bank, dx), (_, values)) in runs {
+        let confine = self.penalty.confine_each(total);
+        let dx = collect_rows(batch * self.shots, width, |row, dx| {
+            let place = (row % self.shots) * batch + row / self.shots;
+            let values = self.channels.runs(&values[row * width..][..width]);
+            let of_drives = self.channels.runs(&of_drives[place * width..][..width]);
+            for ((bank, values), (_, of_drives)) in values.zip(of_drives) {
                 let half_span = bank.half_span();
-                for (dx, &value) in dx.iter_mut().zip(values) {
-                    let inside = if value.abs() > 1.0 { 0.0 } else { *dx * half_span };
-                    *dx = inside + self.penalty.gradient_of(value, total);
-                }
+                let runs = values.iter().zip(of_drives);
+                dx.extend(runs.map(|(value, of_drive)| confine(*value, of_drive * half_span)));
             }
         });
         from_vec(dx, shape, &device)
@@ -128,19 +120,11 @@ fn swap_rows(x: Tensor<2>, [outer, inner, width]: [usize; 3]) -> Tensor<2> {
         return x.reshape([outer, inner, width]).swap_dims(0, 1).reshape(shape);
     }
     let values = &*values(x);
-    let mut swapped = vec![0.0; values.len()];
-    for_each_row(&mut swapped, width, |row, swapped| {
+    let swapped = collect_rows(outer * inner, width, |row, swapped| {
         let place = (row % outer) * inner + row / outer;
-        swapped.copy_from_slice(&values[place * width..][..width]);
+        swapped.extend_from_slice(&values[place * width..][..width]);
     });
     from_vec(swapped, shape, &device)
-}
-
-/// Calls `write` with each row of `width` values and its place, on all cores.
-fn for_each_row(values: &mut [f32], width: usize, write: impl Fn(usize, &mut [f32]) + Sync) {
-    let width = width.max(1);
-    let rows = values.par_chunks_mut(width).with_min_len(WORTH_A_TASK.div_ceil(width));
-    rows.enumerate().for_each(|(row, values)| write(row, values));
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod position;
 mod range_penalty;
 mod reading_units;
 mod readout;
+mod rows;
 mod scale;
 mod settings;
 mod shot_watch;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use nalgebra::{DMatrix, DVector};
-use twinprop_calibration::bridge::{from_vec, to_matrix, to_tensor};
+use twinprop_calibration::bridge::{from_vec, into_tensor, to_matrix};
 use twinprop_calibration::design::TaskDrives;
 use twinprop_calibration::tensors::{BatchCounts, TensorDevice};
 use twinprop_calibration::{DigitalTwin, Linearised, ShotRun, at_point};
@@ -174,7 +174,7 @@ impl Physical {
             let settings = DMatrix::from_vec(count, groups, settings);
             device.measure_settings(&drives, &settings, &mut readings)?;
         }
-        Ok(self.passed(to_tensor(&readings, &self.settings.values().device()), None))
+        Ok(self.passed(into_tensor(readings, &self.settings.values().device()), None))
     }
 
     /// The twin at `x` `[batch, width in]`.

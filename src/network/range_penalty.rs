@@ -46,10 +46,14 @@ impl RangePenalty {
         self.strength as f32 * squares.iter().sum::<f32>() / values.len() as f32
     }
 
-    /// Its derivative by `value`, one of `count` parameters.
-    #[must_use]
-    pub fn gradient_of(&self, value: f32, count: usize) -> f32 {
-        excess(value) * self.slope(count) as f32
+    /// [`confined`](Self::confined) for loops: of a value, one of `count`, and its cotangent.
+    pub fn confine_each(&self, count: usize) -> impl Fn(f32, f32) -> f32 {
+        let slope = self.slope(count) as f32;
+        move |value, cotangent| {
+            let excess = excess(value);
+            let inside = if excess == 0.0 { cotangent } else { 0.0 };
+            inside + excess * slope
+        }
     }
 
     /// 2 λ over the number of values.

@@ -1,9 +1,9 @@
 //! Trainable element-wise scale and offset: the normalisation between layers.
 
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
-use rayon::prelude::*;
 use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 
+use super::rows::{collect_rows, in_tasks, joined};
 use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
 /// Added to every channel's standard deviation, as a share of the channels' mean: dim channels carry mostly noise and
@@ -57,16 +57,16 @@ impl Scale {
     fn forward_on_cpu(&self, x: &Tensor<2>) -> Tensor<2> {
         let (device, [rows, width_in]) = (x.device(), x.dims());
         let (values, factors, width) = (&*values(x.clone()), self.factors(), self.inputs.len());
-        let mut y = vec![0.0; rows * width];
-        let task = rows_a_task(width);
-        let tasks = y.par_chunks_mut(task * width).zip(values.par_chunks(task * width_in));
-        tasks.for_each(|(y, x)| {
-            for (y, x) in y.chunks_mut(width).zip(x.chunks(width_in)) {
-                self.gather(x, y);
-                let factors = factors.mean.iter().zip(&factors.gain).zip(&factors.offset);
-                for (y, ((mean, gain), offset)) in y.iter_mut().zip(factors) {
-                    *y = (*y - mean) * gain + offset;
-                }
+        let y = collect_rows(rows, width, |row, y| {
+            let x = &values[row * width_in..][..width_in];
+            let factors = factors.mean.iter().zip(&factors.gain).zip(&factors.offset);
+            let scaled = |(x, ((mean, gain), offset)): (f32, ((&f32, &f32), &f32))| {
+                (x - mean) * gain + offset
+            };
+            if self.is_in_place {
+                y.extend(x.iter().copied().zip(factors).map(scaled));
+            } else {
+                y.extend(self.inputs.iter().map(|&input| x[input]).zip(factors).map(scaled));
             }
         });
         from_vec(y, [rows, width], &device)
@@ -76,59 +76,45 @@ impl Scale {
     fn vjp_on_cpu(&self, x: &Tensor<2>, dy: Tensor<2>) -> Cotangents {
         let (device, [rows, width_in]) = (x.device(), x.dims());
         let (values, dy, factors) = (&*values(x.clone()), &*values(dy), self.factors());
-        let (width, task) = (self.inputs.len(), rows_a_task(self.inputs.len()));
-        let mut dx = vec![0.0; rows * width_in];
+        let width = self.inputs.len();
         // One partial sum a task, added in their order: the same bits on any number of threads.
-        let parts: Vec<Sums> = dx
-            .par_chunks_mut(task * width_in)
-            .zip(values.par_chunks(task * width_in).zip(dy.par_chunks(task * width)))
-            .map(|(dx, (x, dy))| {
-                let mut sums = Sums::zeros(width);
-                let (mut of_gain, mut of_input) = (vec![0.0; width], vec![0.0; width]);
-                let rows = dx.chunks_mut(width_in).zip(x.chunks(width_in).zip(dy.chunks(width)));
-                for (dx, (x, dy)) in rows {
-                    self.gather(x, &mut of_gain);
-                    for (of_gain, (mean, dy)) in of_gain.iter_mut().zip(factors.mean.iter().zip(dy))
-                    {
-                        *of_gain = (*of_gain - mean) * dy;
-                    }
-                    add(&mut sums.of_gain, &of_gain);
-                    add(&mut sums.of_offset, dy);
-                    for (of_input, (gain, dy)) in
-                        of_input.iter_mut().zip(factors.gain.iter().zip(dy))
-                    {
-                        *of_input = gain * dy;
-                    }
-                    if self.is_in_place {
-                        dx.copy_from_slice(&of_input);
-                    } else {
-                        let of_inputs = self.inputs.iter().zip(&of_input);
-                        of_inputs.for_each(|(&input, of)| dx[input] += of);
-                    }
+        let tasks = in_tasks(rows, width, |rows| {
+            let mut sums = Sums::zeros(width);
+            let mut dx = Vec::with_capacity(rows.len() * width_in);
+            for row in rows {
+                let (x, dy) = (&values[row * width_in..][..width_in], &dy[row * width..][..width]);
+                add(&mut sums.of_offset, dy.iter().copied());
+                let of_gain = factors.mean.iter().zip(dy);
+                let of_input = factors.gain.iter().zip(dy).map(|(gain, dy)| gain * dy);
+                if self.is_in_place {
+                    let of_gain = x.iter().zip(of_gain).map(|(x, (mean, dy))| (x - mean) * dy);
+                    add(&mut sums.of_gain, of_gain);
+                    dx.extend(of_input);
+                } else {
+                    let of_gain = self.inputs.iter().zip(of_gain);
+                    add(
+                        &mut sums.of_gain,
+                        of_gain.map(|(&input, (mean, dy))| (x[input] - mean) * dy),
+                    );
+                    let first = dx.len();
+                    dx.resize(first + width_in, 0.0);
+                    let of_inputs = self.inputs.iter().zip(of_input);
+                    of_inputs.for_each(|(&input, of)| dx[first + input] += of);
                 }
-                sums
-            })
-            .collect();
+            }
+            (dx, sums)
+        });
+        let (dx, parts): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
         let mut sums = Sums::zeros(width);
-        for part in &parts {
-            add(&mut sums.of_gain, &part.of_gain);
-            add(&mut sums.of_offset, &part.of_offset);
+        for part in parts {
+            add(&mut sums.of_gain, part.of_gain);
+            add(&mut sums.of_offset, part.of_offset);
         }
         let of_scale = sums.of_gain.iter().zip(&factors.per_deviation).map(|(of, by)| of * by);
         let parameters = [of_scale.collect(), sums.of_offset];
         let parameters = parameters.map(|sum| from_vec(sum, [1, width], &device));
-        let input = Some(from_vec(dx, [rows, width_in], &device));
+        let input = Some(from_vec(joined(dx), [rows, width_in], &device));
         Cotangents { input, parameters: parameters.into() }
-    }
-
-    /// The input of each output.
-    fn gather(&self, x: &[f32], outputs: &mut [f32]) {
-        if self.is_in_place {
-            outputs.copy_from_slice(x);
-        } else {
-            let outputs = outputs.iter_mut().zip(&self.inputs);
-            outputs.for_each(|(output, &input)| *output = x[input]);
-        }
     }
 
     /// What each output is computed with.
@@ -167,13 +153,8 @@ impl Sums {
     }
 }
 
-fn add(sums: &mut [f32], values: &[f32]) {
+fn add(sums: &mut [f32], values: impl IntoIterator<Item = f32>) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-}
-
-/// Rows of a task for a core: some thousand values.
-fn rows_a_task(width: usize) -> usize {
-    (1usize << 13).div_ceil(width.max(1))
 }
 
 impl DigitalStage for Scale {

@@ -108,14 +108,13 @@ impl Settings {
         }
         let (shape, device) = (dtheta.dims(), dtheta.device());
         let (mut gradient, values) = (to_vec(dtheta), &*values(self.values.clone()));
-        let (count, total) = (self.channels.len().max(1), values.len());
+        let (count, confine) = (self.channels.len().max(1), penalty.confine_each(values.len()));
         for (gradient, values) in gradient.chunks_mut(count).zip(values.chunks(count)) {
             let runs = self.channels.runs_mut(gradient).zip(self.channels.runs(values));
             for ((bank, gradient), (_, values)) in runs {
                 let half_span = bank.half_span();
-                for (gradient, &value) in gradient.iter_mut().zip(values) {
-                    let inside = if value.abs() > 1.0 { 0.0 } else { *gradient * half_span };
-                    *gradient = inside + penalty.gradient_of(value, total);
+                for (gradient, value) in gradient.iter_mut().zip(values) {
+                    *gradient = confine(*value, *gradient * half_span);
                 }
             }
         }
