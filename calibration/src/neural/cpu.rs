@@ -10,7 +10,7 @@ use twinprop_devices::{multiply, vectorised};
 use super::NeuralTwinConfig;
 use crate::activation::activate_on_cpu;
 use crate::bridge::{from_vec, to_vec};
-use crate::network_twin::{Units, gather};
+use crate::network_twin::Units;
 use crate::twin::Linearised;
 
 /// Shots in a block: a multiple of the six columns that a product's innermost loop takes.
@@ -48,8 +48,9 @@ impl CpuWeights {
 /// A perceptron's slopes at a point, and the weights and units of its adjoint.
 pub(super) struct LinearisedOnCpu {
     weights: Arc<CpuWeights>,
-    /// a′ of each hidden layer, block by block: `[shots of the block, width]`.
-    slopes: Vec<f32>,
+    /// Of each block a′ of the hidden layers, `[shots of the block, width]` each. A block's memory belongs to the core that
+    /// computed it.
+    slopes: Vec<Vec<f32>>,
     /// Factors of the cotangents of readings, `[1, n_outputs]`, and of drives, `[1, n_inputs]`.
     reading_scale: Tensor<2>,
     input_scale: Tensor<2>,
@@ -73,19 +74,19 @@ impl LinearisedOnCpu {
         let ([shots, inputs], [groups, _]) = (x.dims(), shared.dims());
         let (width, depth) = (config.width, config.depth);
         let (shared, x) = (to_vec(shared), to_vec(x));
-        let mut slopes = vec![0.0; shots * depth * width];
         let residual = if config.residual { 1.0 } else { 0.0 };
         let scratch = || [(); 3].map(|()| vec![0.0; ROWS * width]);
-        let blocks = slopes.par_chunks_mut(ROWS * depth * width).zip(x.par_chunks(ROWS * inputs));
-        blocks.enumerate().for_each_init(scratch, |scratch, (block, (slopes, x))| {
+        let blocks = x.par_chunks(ROWS * inputs).enumerate();
+        let slopes = blocks.map_init(scratch, |scratch, (block, x)| {
             let size = x.len() / inputs * width;
+            let mut slopes_of_block = vec![0.0; size * depth];
             let [z, activation, next] = scratch.each_mut().map(|values| &mut values[..size]);
             multiply(z, &weights.first, x, width, inputs);
             for (row, z) in z.chunks_exact_mut(width).enumerate() {
                 let group = (block * ROWS + row) * groups / shots;
                 add(z, &shared[group * width..][..width]);
             }
-            for (layer, slopes) in slopes.chunks_exact_mut(size).enumerate() {
+            for (layer, slopes) in slopes_of_block.chunks_exact_mut(size).enumerate() {
                 activation.copy_from_slice(z);
                 activate_on_cpu(activation, slopes);
                 let Some((matrix, bias)) = weights.hidden.get(layer) else { break };
@@ -101,10 +102,11 @@ impl LinearisedOnCpu {
                     );
                 }
             }
+            slopes_of_block
         });
         Self {
+            slopes: slopes.collect(),
             weights,
-            slopes,
             reading_scale: units.reading_deviation.clone(),
             input_scale: units.inputs.scale.clone(),
             width,
@@ -122,14 +124,14 @@ impl Linearised for LinearisedOnCpu {
         let depth = weights.of_layers.len();
         let dy = to_vec(dy * self.reading_scale.clone());
         let mut dx = vec![0.0; shots * inputs];
-        let mut dz = vec![0.0; shots * width];
-        let blocks = (dx.par_chunks_mut(ROWS * inputs).zip(dz.par_chunks_mut(ROWS * width)))
-            .zip(dy.par_chunks(ROWS * outputs).zip(self.slopes.par_chunks(ROWS * depth * width)));
-        blocks.for_each_init(
-            || vec![0.0; ROWS * width],
-            |before, ((dx, dz), (dy, slopes))| {
-                let size = dz.len();
-                let before = &mut before[..size];
+        let blocks = dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs));
+        let scratch = || [(); 2].map(|()| vec![0.0; ROWS * width]);
+        let run = (shots / self.groups).max(1);
+        let parts = blocks.zip(&self.slopes).enumerate().map_init(
+            scratch,
+            |scratch, (block, ((dx, dy), slopes))| {
+                let size = slopes.len() / depth;
+                let [dz, before] = scratch.each_mut().map(|values| &mut values[..size]);
                 let layers = weights.of_layers.iter().zip(slopes.chunks_exact(size));
                 for (layer, (matrix, slopes)) in layers.enumerate().rev() {
                     if layer + 1 == depth {
@@ -151,13 +153,31 @@ impl Linearised for LinearisedOnCpu {
                     );
                 }
                 multiply(dx, &weights.of_inputs, dz, inputs, width);
+                sum_groups(dz, width, block * ROWS, run)
             },
         );
+        let parts: Vec<Vec<f32>> = parts.collect();
+        let mut of_groups = vec![0.0; self.groups * width];
+        for (block, part) in parts.iter().enumerate() {
+            let first = block * ROWS / run * width;
+            add(&mut of_groups[first..first + part.len()], part);
+        }
         let dx = from_vec(dx, [shots, inputs], &self.device);
-        let dz = from_vec(dz, [shots, width], &self.device);
-        let dtheta = gather(dz, self.groups).matmul(weights.of_parameters.clone());
+        let of_groups = from_vec(of_groups, [self.groups, width], &self.device);
+        let dtheta = of_groups.matmul(weights.of_parameters.clone());
         (dx * self.input_scale.clone(), dtheta)
     }
+}
+
+/// The sums over each group of `rows` of `width` values, of which the first is row `first` of all, in groups of `run`.
+fn sum_groups(rows: &[f32], width: usize, first: usize, run: usize) -> Vec<f32> {
+    let group = |row: usize| (first + row) / run - first / run;
+    let count = rows.len() / width;
+    let mut sums = vec![0.0; (group(count - 1) + 1) * width];
+    for (row, values) in rows.chunks_exact(width).enumerate() {
+        add(&mut sums[group(row) * width..][..width], values);
+    }
+    sums
 }
 
 /// y ← y + x.
