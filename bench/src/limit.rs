@@ -1,6 +1,10 @@
-//! The machine's limits: arithmetic at the rate of its matrix products, bytes at the rate of its memory.
+//! The machine's limits: arithmetic at the rate of its matrix products, bytes at the rate of its memory; and how long a
+//! value takes from one core to another.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
+use std::{hint, thread};
 
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
@@ -9,12 +13,14 @@ use rayon::prelude::*;
 const SIZE: usize = 1024;
 /// Number of copied values: more than any cache holds.
 const COPIED: usize = 1 << 26;
+/// Timed round trips between two cores.
+const ROUND_TRIPS: u32 = 1 << 14;
 /// Maximum repetitions; the fastest one within a second counts.
 const REPETITIONS: usize = 200;
 
 /// The rates of a machine, all cores together.
 pub struct Machine {
-    /// Multiply-adds a second.
+    /// Multiply-adds a second, at first.
     multiply_adds: f64,
     /// Bytes a second, read and written.
     bytes: f64,
@@ -47,9 +53,10 @@ impl Machine {
         }
     }
 
-    /// Returns the shortest time for `work`, in seconds.
+    /// Returns the shortest time for `work`, in seconds. The rate of its products is measured now: a virtual machine's
+    /// processor is at times slower.
     pub fn limit(&self, work: Work) -> f64 {
-        let rate = work.product.map_or(self.multiply_adds, multiply_adds_of);
+        let rate = multiply_adds_of(work.product.unwrap_or([SIZE; 3]));
         let arithmetic = work.multiply_adds as f64 / rate;
         arithmetic.max(work.bytes as f64 / self.bytes)
     }
@@ -62,6 +69,33 @@ impl Machine {
             1e-9 * self.bytes
         )
     }
+}
+
+/// Seconds in which a value goes from one core to another and back, on average over some thousand times; `None` if there is
+/// only one core.
+/// A virtual machine's cores may be moved nearer to each other or further apart at any time.
+pub fn round_trip() -> Option<f64> {
+    if thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return None;
+    }
+    let count = AtomicU32::new(0);
+    let pass_on = |turns: Range<u32>| {
+        for turn in turns.step_by(2) {
+            while count.load(Ordering::Acquire) != turn {
+                hint::spin_loop();
+            }
+            count.store(turn + 1, Ordering::Release);
+        }
+    };
+    let seconds = thread::scope(|scope| {
+        scope.spawn(|| pass_on(1..4 * ROUND_TRIPS));
+        // Not timed: the thread starts.
+        pass_on(0..2 * ROUND_TRIPS);
+        let start = Instant::now();
+        pass_on(2 * ROUND_TRIPS..4 * ROUND_TRIPS);
+        start.elapsed().as_secs_f64()
+    });
+    Some(seconds / f64::from(ROUND_TRIPS))
 }
 
 /// Multiply-adds a second of matrix products of these sizes, on all cores.

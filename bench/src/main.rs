@@ -98,7 +98,7 @@ fn compare_device(
     for real in ["float32", "float64"] {
         let sizes = [shots.to_string(), real.to_owned()];
         let mut numpy = Peer::start(&arguments.python, "devices.py", &sizes)?;
-        let (seconds, peer_seconds) = in_turns(
+        let times = in_turns(
             arguments.turns,
             || {
                 // As in a training step.
@@ -107,8 +107,7 @@ fn compare_device(
             },
             || numpy.seconds(&name),
         )?;
-        let (subject, peer) = (name.clone(), format!("NumPy, {real}"));
-        let row = Row { subject, peer, seconds, peer_seconds, limit: None, shots: Some(shots) };
+        let row = Row::of_device(name.clone(), &format!("NumPy, {real}"), times, shots);
         results.add(row, Some(work));
     }
     Ok(())

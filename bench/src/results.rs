@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use twinprop::devices::write_whole;
-use twinprop_bench::{Machine, Outcome, Work};
+use twinprop_bench::{Machine, Outcome, Work, round_trip};
 
 /// One subject and its peer.
 #[derive(Deserialize, Serialize)]
@@ -23,17 +23,38 @@ pub struct Row {
     /// Shots of a device; `None` for a training step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
+    /// Time of a round trip between two cores behind the measurement, in seconds, if there are two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip: Option<f64>,
 }
 
 impl Row {
     /// Row of a training step or a part of one.
     pub fn of_step(subject: String, peer: &str, seconds: f64, peer_seconds: f64) -> Self {
-        Self { subject, peer: peer.to_owned(), seconds, peer_seconds, limit: None, shots: None }
+        Self {
+            subject,
+            peer: peer.to_owned(),
+            seconds,
+            peer_seconds,
+            limit: None,
+            shots: None,
+            round_trip: None,
+        }
+    }
+
+    /// Row of a device's `shots`.
+    pub fn of_device(
+        subject: String,
+        peer: &str,
+        (seconds, peer_seconds): (f64, f64),
+        shots: usize,
+    ) -> Self {
+        Self { shots: Some(shots), ..Self::of_step(subject, peer, seconds, peer_seconds) }
     }
 
     /// The row of the table.
     fn line(&self) -> String {
-        let Self { subject, peer, seconds, peer_seconds, limit, shots } = self;
+        let Self { subject, peer, seconds, peer_seconds, limit, shots, round_trip } = self;
         let (ms, peer_ms) = (1e3 * seconds, 1e3 * peer_seconds);
         let share = seconds / peer_seconds;
         let rate = shots.map_or(String::new(), |shots| {
@@ -43,16 +64,17 @@ impl Row {
         let limit = limit.map_or(" | ".to_owned(), |limit| {
             format!("{:.3} | {:.1}", 1e3 * limit, seconds / limit)
         });
+        let apart = round_trip.map_or(String::new(), |seconds| format!("{:.2}", 1e6 * seconds));
         format!(
-            "| {subject} | {peer} | {ms:.3} | {peer_ms:.3} | {share:.3} | {:.1} | {limit} | {rate} |",
+            "| {subject} | {peer} | {ms:.3} | {peer_ms:.3} | {share:.3} | {:.1} | {limit} | {rate} | {apart} |",
             share.recip()
         )
     }
 }
 
 /// The head of the table.
-const HEAD: &str = "| subject | peer | ms | peer, ms | ratio | speed-up | limit, ms | time / limit | shots a second |
-|---|---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| subject | peer | ms | peer, ms | ratio | speed-up | limit, ms | time / limit | shots a second | round trip, µs |
+|---|---|---|---|---|---|---|---|---|---|";
 /// The lines between which `bench/README.md` has the table.
 const MARKS: [&str; 2] = ["<!-- table of results.json -->", "<!-- end of the table -->"];
 
@@ -91,9 +113,10 @@ impl Results {
         Self { machine, file }
     }
 
-    /// Adds and prints `row`, with the limit from its least `work`.
+    /// Adds and prints `row`, with the limit from its least `work`, and the round trip between two cores.
     pub fn add(&mut self, mut row: Row, work: Option<Work>) {
         row.limit = work.map(|work| self.machine.limit(work));
+        row.round_trip = round_trip();
         println!("{}", row.line());
         self.file.rows.push(row);
     }
