@@ -12,11 +12,10 @@ use nalgebra::DMatrix;
 /// `[channels × shots]` matrix → `[shots, channels]` tensor.
 #[must_use]
 pub fn to_tensor(matrix: &DMatrix<f32>, device: &Device) -> Tensor<2> {
-    let shape = [matrix.ncols(), matrix.nrows()];
-    Tensor::from_data(TensorData::new(matrix.as_slice().to_vec(), shape), device)
+    into_tensor(matrix.clone(), device)
 }
 
-/// The same of a matrix that nobody else needs, without a copy.
+/// As [`to_tensor`], without a copy: it takes the matrix.
 #[must_use]
 pub fn into_tensor(matrix: DMatrix<f32>, device: &Device) -> Tensor<2> {
     let shape = [matrix.ncols(), matrix.nrows()];

@@ -271,16 +271,17 @@ impl PhysicalLayer for Boundary {
     }
 }
 
-/// How many of `run`, values of channels of `bank`, are out of range.
+/// How many of `run`, values of channels of `bank`, are out of range or not finite.
 #[inline(always)]
 fn strays_of(bank: &Bank, run: &[f32]) -> u64 {
-    let inside = |value: &f32| bank.minimum <= *value && *value <= bank.maximum;
-    // 32-bit counts, as wide as the values, become vectors.
-    let count = |run: &[f32]| run.iter().map(|value| u32::from(!inside(value))).sum::<u32>();
+    let (minimum, maximum) = (bank.minimum, bank.maximum);
+    // Without a branch, and with 32-bit counts, as wide as the values, it becomes vectors.
+    let inside = |value: f32| (minimum <= value) & (value <= maximum) & value.is_finite();
+    let count = |run: &[f32]| run.iter().map(|value| u32::from(!inside(*value))).sum::<u32>();
     run.chunks(1 << 20).map(|run| u64::from(count(run))).sum()
 }
 
-/// How many of `values` (channels fastest) are out of range.
+/// How many of `values` (channels fastest) are out of range or not finite.
 fn strays(channels: &Channels, values: &[f32]) -> u64 {
     vectorised(
         #[inline(always)]
@@ -318,18 +319,19 @@ fn outside(interface: &Interface, channels: &Channels, values: &[f32]) -> Result
             || values.iter().fold(true, |all, value| all & value.is_finite()),
         )
     };
-    if strays == 0 || are_finite() {
-        return Ok(strays);
-    }
-    match first_where(channels, values, |value, _| !value.is_finite()) {
-        Some((shot, value, channel)) => Err(DeviceError::NonFiniteDrive {
+    if strays > 0
+        && !are_finite()
+        && let Some((shot, value, channel)) =
+            first_where(channels, values, |value, _| !value.is_finite())
+    {
+        return Err(DeviceError::NonFiniteDrive {
             device: interface.device.clone(),
             channel: channel.to_string(),
             shot,
             value,
-        }),
-        None => Ok(strays),
+        });
     }
+    Ok(strays)
 }
 
 /// `values` if none of them is out of range (`strays` is 0), else a clamped copy of them in `copy`.
@@ -371,8 +373,9 @@ pub(crate) fn clamp(channels: &Channels, values: &mut [f32]) {
 fn check_measurements(interface: &Interface, values: &[f32]) -> Result<(), DeviceError> {
     let channels = &interface.outputs;
     if strays(channels, values) > 0 {
-        let is_outside =
-            |value, channel: &Channel| !(channel.minimum..=channel.maximum).contains(&value);
+        let is_outside = |value: f32, channel: &Channel| {
+            !(channel.minimum..=channel.maximum).contains(&value) || !value.is_finite()
+        };
         if let Some((shot, value, channel)) = first_where(channels, values, is_outside) {
             return Err(DeviceError::BadMeasurement {
                 device: interface.device.clone(),

@@ -8,10 +8,10 @@ use crate::matrix_product::{add_outer, multiply, multiply_columns};
 use crate::saturation::Saturation;
 
 /// Multiply-adds of a task: some tens of microseconds.
-const WORTH_A_TASK: usize = 1 << 20;
+const MULTIPLY_ADDS_A_TASK: usize = 1 << 20;
 
-/// Most shots of a task, for small matrices.
-const MOST_SHOTS: usize = 512;
+/// Shots of a task for small matrices: some microseconds, so that two cores share a thousand shots.
+const SHOTS_OF_SMALL: usize = 512;
 
 /// Most tasks, each of which has sums of the size of the matrix.
 const MOST_TASKS: usize = 64;
@@ -19,7 +19,7 @@ const MOST_TASKS: usize = 64;
 /// Shots of a task for `matrix` and `shots` shots: they depend on these sizes alone, so that sums over tasks have the same
 /// bits on any number of threads.
 fn shots_a_task(matrix: &DMatrix<f32>, shots: usize) -> usize {
-    let worth = (WORTH_A_TASK / matrix.len().max(1)).clamp(16, MOST_SHOTS);
+    let worth = (MULTIPLY_ADDS_A_TASK / matrix.len().max(1)).clamp(16, SHOTS_OF_SMALL);
     worth.max(shots.div_ceil(MOST_TASKS))
 }
 

@@ -127,3 +127,48 @@ fn device_time_is_counted() {
         .unwrap();
     assert_eq!(device.device_seconds(), 2.0);
 }
+
+/// A device with two banks of drives, one without an end of its range.
+struct TwoBanks {
+    interface: Interface,
+}
+
+impl PhysicalLayer for TwoBanks {
+    fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    fn measure(
+        &mut self,
+        _inputs: &DMatrix<f32>,
+        _parameters: &DVector<f32>,
+        _outputs: &mut DMatrix<f32>,
+    ) -> Result<(), DeviceError> {
+        panic!("a drive that is not finite is not played");
+    }
+}
+
+#[test]
+fn the_first_drive_that_is_not_finite_is_named() {
+    let inputs =
+        Channels::bank("a", 2, "V", -1.0, 1.0).and(Channels::bank("b", 1, "W", 0.0, f32::INFINITY));
+    let interface = Interface {
+        device: "two banks".to_owned(),
+        inputs,
+        parameters: Channels::bank("bias", 1, "mA", 1.0, 4.0),
+        outputs: Channels::bank("out", 1, "V", 0.0, 1.0),
+        seconds_per_shot: 0.25,
+    };
+    // A stray in the first shot, and the values of the second bank in the third and the fourth.
+    for (stray, third, fourth) in [(9.0, f32::NAN, f32::INFINITY), (0.0, f32::INFINITY, 1.0)] {
+        let mut device = Boundary::new(Box::new(TwoBanks { interface: interface.clone() }));
+        let inputs = [[stray, 0.0, 0.0], [0.0; 3], [0.0, 0.0, third], [0.0, 0.0, fourth]].concat();
+        let inputs = DMatrix::from_vec(3, 4, inputs);
+        let mut outputs = DMatrix::zeros(1, 4);
+        let error = device.measure(&inputs, &DVector::from_element(1, 2.0), &mut outputs);
+        let Err(DeviceError::NonFiniteDrive { channel, shot, .. }) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((channel.as_str(), shot), ("b 0", 2));
+    }
+}

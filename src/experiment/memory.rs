@@ -9,6 +9,9 @@ use crate::devices::Interface;
 /// Copies of the shots at the same time: as they are drawn, as they are measured, and in batches.
 const COPIES: u64 = 3;
 
+/// Most bytes of shots whose number nobody asked for.
+const UNASKED: u64 = 2_000_000_000;
+
 /// A gigabyte.
 const GB: f64 = 1e9;
 
@@ -45,10 +48,13 @@ impl ShotMemory<'_> {
         free().map_or(Ok(()), |free| self.fit(free))
     }
 
-    /// The most shots, up to these, that fit into the free memory.
+    /// The most shots, up to these, that fit into the free memory and into 2 GB: nobody asked for their number.
     pub fn most(&self) -> usize {
-        let fitting = free().map_or(u64::MAX, |free| free / self.bytes_of(1).max(1));
-        self.shots.min(usize::try_from(fitting).unwrap_or(usize::MAX))
+        self.most_in(free().map_or(UNASKED, |free| free.min(UNASKED)))
+    }
+
+    fn most_in(&self, bytes: u64) -> usize {
+        self.shots.min((bytes / self.bytes_of(1).max(1)) as usize)
     }
 
     /// Bytes of `shots` shots.
@@ -100,6 +106,8 @@ mod tests {
         // 12 MB a shot.
         memory(1000).fit(12_000_000_000).unwrap();
         memory(0).fit(1).unwrap();
+        assert_eq!([memory(1000), memory(7)].map(|memory| memory.most_in(120_000_000)), [10, 7]);
+        assert!(memory(1000).most() <= 166);
         let refused = memory(1000).fit(11_999_999_999).unwrap_err().to_string();
         for words in ["12.0 GB", "1000 shots with 998000 parameters", "set some.key to at most 999"]
         {

@@ -11,6 +11,8 @@ use twinprop_devices::Channels;
 use super::RangePenalty;
 use super::rows::collect_rows;
 
+const FITS: &str = "a sample has the drives of all its shots";
+
 /// The drives of a stage's shots.
 pub(super) struct Drives {
     shots: usize,
@@ -52,7 +54,8 @@ impl Drives {
         if !is_cpu(&device) {
             return self.map.apply(by_shot(change(x), self.shots));
         }
-        let (values, [batch, _]) = (&*values(x.clone()), x.dims());
+        let (values, [batch, width_in]) = (&*values(x.clone()), x.dims());
+        assert_eq!(width_in, self.shots * width, "{FITS}");
         let drives = collect_rows(self.shots * batch, width, |row, drives| {
             let place = (row % batch) * self.shots + row / batch;
             for (bank, run) in self.channels.runs(&values[place * width..][..width]) {
@@ -73,6 +76,7 @@ impl Drives {
         }
         let (values, of_drives, shape) = (&*values(x.clone()), &*values(of_drives), x.dims());
         let (batch, total) = (shape[0], values.len());
+        assert_eq!(shape[1], self.shots * width, "{FITS}");
         let confine = self.penalty.confine_each(total);
         let dx = collect_rows(batch * self.shots, width, |row, dx| {
             let place = (row % self.shots) * batch + row / self.shots;

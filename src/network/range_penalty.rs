@@ -46,7 +46,7 @@ impl RangePenalty {
         self.strength as f32 * squares.iter().sum::<f32>() / values.len() as f32
     }
 
-    /// [`confined`](Self::confined) for loops: of a value, one of `count`, and its cotangent.
+    /// What [`confined`](Self::confined) does to tensors of `count` values, as a function of a value and its cotangent.
     pub fn confine_each(&self, count: usize) -> impl Fn(f32, f32) -> f32 {
         let slope = self.slope(count) as f32;
         move |value, cotangent| {

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 use twinprop_calibration::bridge::{from_vec, is_cpu, values};
 
-use super::rows::{collect_rows, in_tasks, joined};
+use super::rows::{collect_rows, in_tasks};
 use super::{BatchPosition, Cotangents, DigitalStage, StageTensors, StageTensorsMut, Wanted};
 
 /// Added to every channel's standard deviation, as a share of the channels' mean: dim channels carry mostly noise and
@@ -57,6 +57,7 @@ impl Scale {
     fn forward_on_cpu(&self, x: &Tensor<2>) -> Tensor<2> {
         let (device, [rows, width_in]) = (x.device(), x.dims());
         let (values, factors, width) = (&*values(x.clone()), self.factors(), self.inputs.len());
+        assert_eq!(width_in, self.mean.dims()[1], "a sample has a value for each mean");
         let y = collect_rows(rows, width, |row, y| {
             let x = &values[row * width_in..][..width_in];
             let factors = factors.mean.iter().zip(&factors.gain).zip(&factors.offset);
@@ -72,39 +73,40 @@ impl Scale {
         from_vec(y, [rows, width], &device)
     }
 
-    /// [`vjp`](DigitalStage::vjp) on the CPU, in one pass.
+    /// [`vjp`](DigitalStage::vjp) on the CPU.
     fn vjp_on_cpu(&self, x: &Tensor<2>, dy: Tensor<2>) -> Cotangents {
         let (device, [rows, width_in]) = (x.device(), x.dims());
         let (values, dy, factors) = (&*values(x.clone()), &*values(dy), self.factors());
         let width = self.inputs.len();
+        let dy_of = |row: usize| &dy[row * width..][..width];
+        let dx = collect_rows(rows, width_in, |row, dx| {
+            let of_inputs = factors.gain.iter().zip(dy_of(row)).map(|(gain, dy)| gain * dy);
+            if self.is_in_place {
+                dx.extend(of_inputs);
+            } else {
+                let first = dx.len();
+                dx.resize(first + width_in, 0.0);
+                let of_inputs = self.inputs.iter().zip(of_inputs);
+                of_inputs.for_each(|(&input, of)| dx[first + input] += of);
+            }
+        });
         // One partial sum a task, added in their order: the same bits on any number of threads.
-        let tasks = in_tasks(rows, width, |rows| {
+        let parts = in_tasks(rows, width, |rows| {
             let mut sums = Sums::zeros(width);
-            let mut dx = Vec::with_capacity(rows.len() * width_in);
             for row in rows {
-                let (x, dy) = (&values[row * width_in..][..width_in], &dy[row * width..][..width]);
+                let (x, dy) = (&values[row * width_in..][..width_in], dy_of(row));
                 add(&mut sums.of_offset, dy.iter().copied());
-                let of_gain = factors.mean.iter().zip(dy);
-                let of_input = factors.gain.iter().zip(dy).map(|(gain, dy)| gain * dy);
+                let factors = factors.mean.iter().zip(dy);
+                let of_gain = |(x, (mean, dy)): (f32, (&f32, &f32))| (x - mean) * dy;
                 if self.is_in_place {
-                    let of_gain = x.iter().zip(of_gain).map(|(x, (mean, dy))| (x - mean) * dy);
-                    add(&mut sums.of_gain, of_gain);
-                    dx.extend(of_input);
+                    add(&mut sums.of_gain, x.iter().copied().zip(factors).map(of_gain));
                 } else {
-                    let of_gain = self.inputs.iter().zip(of_gain);
-                    add(
-                        &mut sums.of_gain,
-                        of_gain.map(|(&input, (mean, dy))| (x[input] - mean) * dy),
-                    );
-                    let first = dx.len();
-                    dx.resize(first + width_in, 0.0);
-                    let of_inputs = self.inputs.iter().zip(of_input);
-                    of_inputs.for_each(|(&input, of)| dx[first + input] += of);
+                    let x = self.inputs.iter().map(|&input| x[input]);
+                    add(&mut sums.of_gain, x.zip(factors).map(of_gain));
                 }
             }
-            (dx, sums)
+            sums
         });
-        let (dx, parts): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
         let mut sums = Sums::zeros(width);
         for part in parts {
             add(&mut sums.of_gain, part.of_gain);
@@ -113,7 +115,7 @@ impl Scale {
         let of_scale = sums.of_gain.iter().zip(&factors.per_deviation).map(|(of, by)| of * by);
         let parameters = [of_scale.collect(), sums.of_offset];
         let parameters = parameters.map(|sum| from_vec(sum, [1, width], &device));
-        let input = Some(from_vec(joined(dx), [rows, width_in], &device));
+        let input = Some(from_vec(dx, [rows, width_in], &device));
         Cotangents { input, parameters: parameters.into() }
     }
 

@@ -16,6 +16,9 @@ use crate::twin::Linearised;
 /// Shots in a block: a multiple of the six columns that a product's innermost loop takes.
 const ROWS: usize = 24;
 
+/// Fewest values of a task for another core that only adds.
+const VALUES_A_TASK: usize = 1 << 15;
+
 /// The weights of a perceptron as the loops here read them, row by row.
 pub(super) struct CpuWeights {
     /// W_x, `[n_inputs, width]`, and of each hidden layer but the last, which has no slopes after it, W_l `[width,
@@ -73,6 +76,8 @@ impl LinearisedOnCpu {
         let device = x.device();
         let ([shots, inputs], [groups, _]) = (x.dims(), shared.dims());
         let (width, depth) = (config.width, config.depth);
+        assert!(shots.is_multiple_of(groups.max(1)), "each group has as many shots");
+        let run = shots / groups.max(1);
         let (shared, x) = (to_vec(shared), to_vec(x));
         let residual = if config.residual { 1.0 } else { 0.0 };
         let scratch = || [(); 3].map(|()| vec![0.0; ROWS * width]);
@@ -83,7 +88,7 @@ impl LinearisedOnCpu {
             let [z, activation, next] = scratch.each_mut().map(|values| &mut values[..size]);
             multiply(z, &weights.first, x, width, inputs);
             for (row, z) in z.chunks_exact_mut(width).enumerate() {
-                let group = (block * ROWS + row) * groups / shots;
+                let group = (block * ROWS + row) / run;
                 add(z, &shared[group * width..][..width]);
             }
             for (layer, slopes) in slopes_of_block.chunks_exact_mut(size).enumerate() {
@@ -126,7 +131,7 @@ impl Linearised for LinearisedOnCpu {
         let mut dx = vec![0.0; shots * inputs];
         let blocks = dx.par_chunks_mut(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs));
         let scratch = || [(); 2].map(|()| vec![0.0; ROWS * width]);
-        let run = (shots / self.groups).max(1);
+        let run = shots / self.groups.max(1);
         let parts = blocks.zip(&self.slopes).enumerate().map_init(
             scratch,
             |scratch, (block, ((dx, dy), slopes))| {
@@ -158,10 +163,13 @@ impl Linearised for LinearisedOnCpu {
         );
         let parts: Vec<Vec<f32>> = parts.collect();
         let mut of_groups = vec![0.0; self.groups * width];
-        for (block, part) in parts.iter().enumerate() {
-            let first = block * ROWS / run * width;
-            add(&mut of_groups[first..first + part.len()], part);
-        }
+        let groups = of_groups.par_chunks_mut(width).with_min_len(VALUES_A_TASK.div_ceil(width));
+        groups.enumerate().for_each(|(group, sum)| {
+            for block in group * run / ROWS..((group + 1) * run).div_ceil(ROWS) {
+                let place = group - block * ROWS / run;
+                add(sum, &parts[block][place * width..][..width]);
+            }
+        });
         let dx = from_vec(dx, [shots, inputs], &self.device);
         let of_groups = from_vec(of_groups, [self.groups, width], &self.device);
         let dtheta = of_groups.matmul(weights.of_parameters.clone());
@@ -169,7 +177,8 @@ impl Linearised for LinearisedOnCpu {
     }
 }
 
-/// The sums over each group of `rows` of `width` values, of which the first is row `first` of all, in groups of `run`.
+/// The sums of `rows` of `width` values that are in the same group: all rows are in groups of `run`, and these ones begin
+/// with row `first`.
 fn sum_groups(rows: &[f32], width: usize, first: usize, run: usize) -> Vec<f32> {
     let group = |row: usize| (first + row) / run - first / run;
     let count = rows.len() / width;

@@ -17,14 +17,17 @@ fn the_neural_adjoint_agrees_with_autodiff_for_any_grouping() {
         NeuralTwinConfig { width: 24, depth: 4, residual: true },
     ] {
         let twin = network(config, 1, &device);
-        for groups in [1, 3, 12] {
-            let (x, theta) = (drives(12, 4, 2, &device), drives(groups, 3, 3, &device));
-            let dy = drives(12, 5, 4, &device);
+        // Groups in one block of shots, across blocks, and of one shot.
+        for (shots, groups) in
+            [12, 60].into_iter().flat_map(|shots| [1, 2, 3, 4, shots].map(|groups| (shots, groups)))
+        {
+            let (x, theta) = (drives(shots, 4, 2, &device), drives(groups, 3, 3, &device));
+            let dy = drives(shots, 5, 4, &device);
             let y = twin.predict(x.clone(), theta.clone());
             let (dx, dtheta) = twin.vjp(x.clone(), theta.clone(), y, dy.clone());
             let (ax, atheta) = autodiff_vjp(&twin, x, theta, dy);
-            assert!(relative_error(dx, ax) < 1e-5, "{groups} groups");
-            assert!(relative_error(dtheta, atheta) < 1e-5, "{groups} groups");
+            assert!(relative_error(dx, ax) < 1e-5, "{groups} groups of {shots} shots");
+            assert!(relative_error(dtheta, atheta) < 1e-5, "{groups} groups of {shots} shots");
         }
     }
 }

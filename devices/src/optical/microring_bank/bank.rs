@@ -12,8 +12,8 @@ use crate::lanes::{LANES, Lane, ZERO};
 use crate::saturation::Saturation;
 use crate::{Channels, Constant, DeviceError, Interface, random};
 
-/// Fewest rings of a task for another core, each for sixteen channels: some tens of microseconds.
-const WORTH_A_TASK: usize = 1 << 12;
+/// Fewest pairs of a ring and a block of sixteen channels in a task for another core: some tens of microseconds.
+const PAIRS_A_TASK: usize = 1 << 12;
 
 /// Banks of microrings: nominal, or as built.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ impl MicroringBank {
 
     /// Rows of a task for another core.
     fn rows_a_task(&self) -> usize {
-        WORTH_A_TASK.div_ceil(self.channels.div_ceil(LANES) * self.channels)
+        PAIRS_A_TASK.div_ceil((self.channels.div_ceil(LANES) * self.channels).max(1))
     }
 
     /// Cotangents of the detunings, row by row, from those of the weights.
