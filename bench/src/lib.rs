@@ -37,9 +37,9 @@ pub use device_clock::DeviceClock;
 pub use device_play::DevicePlay;
 pub use fit::Fit;
 pub use layers::{KINDS, Layers};
-pub use limit::{Machine, Work, round_trip};
+pub use limit::{Machine, Work};
 pub use pat_steps::{PAT_STEPS, PatStep};
-pub use peer::{Peer, in_turns, steps_in_turns, vjps_in_turns};
+pub use peer::{Peer, Times, in_turns, steps_in_turns, vjps_in_turns};
 pub use program::{Outcome, run};
 pub use training::train;
 

@@ -9,18 +9,21 @@ use std::{hint, thread};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 
+use crate::median;
+
 /// Rows, columns and depth of the timed matrix product: large enough for the best rate.
 const SIZE: usize = 1024;
 /// Number of copied values: more than any cache holds.
 const COPIED: usize = 1 << 26;
-/// Timed round trips between two cores.
-const ROUND_TRIPS: u32 = 1 << 14;
+/// Round trips between two cores in a block, and blocks.
+const ROUND_TRIPS: u32 = 1 << 8;
+const BLOCKS: u32 = 33;
 /// Maximum repetitions; the fastest one within a second counts.
 const REPETITIONS: usize = 200;
 
 /// The rates of a machine, all cores together.
 pub struct Machine {
-    /// Multiply-adds a second, at first.
+    /// Multiply-adds a second. Only printed: [`limit`](Self::limit) measures the rate again.
     multiply_adds: f64,
     /// Bytes a second, read and written.
     bytes: f64,
@@ -71,10 +74,9 @@ impl Machine {
     }
 }
 
-/// Seconds in which a value goes from one core to another and back, on average over some thousand times; `None` if there is
-/// only one core.
-/// A virtual machine's cores may be moved nearer to each other or further apart at any time.
-pub fn round_trip() -> Option<f64> {
+/// Seconds in which a value goes from one core to another and back; `None` if there is only one core. A virtual machine's
+/// cores may be moved nearer to each other or further apart at any time.
+pub(crate) fn round_trip() -> Option<f64> {
     if thread::available_parallelism().map_or(1, usize::from) < 2 {
         return None;
     }
@@ -87,15 +89,17 @@ pub fn round_trip() -> Option<f64> {
             count.store(turn + 1, Ordering::Release);
         }
     };
-    let seconds = thread::scope(|scope| {
-        scope.spawn(|| pass_on(1..4 * ROUND_TRIPS));
-        // Not timed: the thread starts.
-        pass_on(0..2 * ROUND_TRIPS);
+    let timed = |block: u32| {
         let start = Instant::now();
-        pass_on(2 * ROUND_TRIPS..4 * ROUND_TRIPS);
-        start.elapsed().as_secs_f64()
+        pass_on(2 * block * ROUND_TRIPS..2 * (block + 1) * ROUND_TRIPS);
+        start.elapsed().as_secs_f64() / f64::from(ROUND_TRIPS)
+    };
+    let seconds = thread::scope(|scope| {
+        scope.spawn(|| pass_on(1..2 * BLOCKS * ROUND_TRIPS));
+        (0..BLOCKS).map(timed).collect()
     });
-    Some(seconds / f64::from(ROUND_TRIPS))
+    // Blocks in which the thread starts, or a core does something else, are beside the median.
+    Some(median(seconds))
 }
 
 /// Multiply-adds a second of matrix products of these sizes, on all cores.

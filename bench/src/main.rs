@@ -78,8 +78,7 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             let times = steps_in_turns(arguments.turns, &mut step, &mut torch)?;
             let subject =
                 format!("fixed prediction, η = {eta}, {steps} sweeps, 784-256-128-64-10, batch 32");
-            let (seconds, peer_seconds) = times;
-            results.add(Row::of_step(subject, TORCH, seconds, peer_seconds), None);
+            results.add(Row::of_step(subject, TORCH, times), None);
         }
     }
     arguments.table.as_deref().map_or(Ok(()), |path| results.write_table(path))?;
@@ -133,8 +132,8 @@ fn compare_step(pat: &PatStep, arguments: &Arguments, results: &mut Results) -> 
         if !(compiles || name == TORCH) {
             continue;
         }
-        let mut add = |of: &str, (seconds, peer_seconds): (f64, f64), work| {
-            let row = Row::of_step(format!("{of}, {subject}"), name, seconds, peer_seconds);
+        let mut add = |of: &str, times, work| {
+            let row = Row::of_step(format!("{of}, {subject}"), name, times);
             results.add(row, work);
         };
         let mut torch = Peer::start(&arguments.python, peer, options)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use twinprop::training::Awake;
 
+use crate::limit::round_trip;
 use crate::{Outcome, Step, median};
 
 /// A Python script that answers each requested work with the seconds that it took.
@@ -58,13 +59,24 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Warm-up of a turn, in which the operating system spreads sleeping threads over the cores.
 const WARM_UP: Duration = Duration::from_millis(50);
 
-/// Returns the median seconds of `ours` and of `theirs` over all turns. Warm-ups do not count, except a repetition
-/// that takes a turn's time itself.
+/// What a comparison in turns measures: medians over all turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Seconds of ours.
+    pub ours: f64,
+    /// Seconds of the peer.
+    pub theirs: f64,
+    /// Seconds of a round trip between two cores, measured before each turn of either side, if there are two.
+    pub round_trip: Option<f64>,
+}
+
+/// Times `ours` and `theirs` in turns. Warm-ups do not count, except a repetition that takes a turn's time itself.
 pub fn in_turns(
     turns: usize,
     mut ours: impl FnMut() -> Outcome<()>,
     mut theirs: impl FnMut() -> Outcome<f64>,
-) -> Outcome<(f64, f64)> {
+) -> Outcome<Times> {
+    let mut round_trips = Vec::new();
     let mut timed = || -> Outcome<f64> {
         let start = Instant::now();
         ours()?;
@@ -76,6 +88,7 @@ pub fn in_turns(
             [(&mut timed as &mut dyn FnMut() -> Outcome<f64>, &mut left), (&mut theirs, &mut right)]
         {
             std::thread::sleep(PAUSE);
+            round_trips.extend(round_trip());
             let start = Instant::now();
             let mut last = seconds()?;
             while start.elapsed() < WARM_UP {
@@ -94,11 +107,12 @@ pub fn in_turns(
             }
         }
     }
-    Ok((median(left), median(right)))
+    let round_trip = (!round_trips.is_empty()).then(|| median(round_trips));
+    Ok(Times { ours: median(left), theirs: median(right), round_trip })
 }
 
-/// Returns the median seconds of our training step and of the peer's.
-pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
+/// Times our training step and the peer's.
+pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<Times> {
     in_turns(
         2 * turns,
         || {
@@ -109,8 +123,8 @@ pub fn steps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcom
     )
 }
 
-/// Returns the median seconds of our vector-Jacobian product of the first layer's twin and of the peer's.
-pub fn vjps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<(f64, f64)> {
+/// Times our vector-Jacobian product of the first layer's twin and the peer's.
+pub fn vjps_in_turns(turns: usize, step: &mut Step, torch: &mut Peer) -> Outcome<Times> {
     let mut vjp = step.twin_vjp();
     in_turns(
         turns,

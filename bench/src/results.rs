@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use twinprop::devices::write_whole;
-use twinprop_bench::{Machine, Outcome, Work, round_trip};
+use twinprop_bench::{Machine, Outcome, Times, Work};
 
 /// One subject and its peer.
 #[derive(Deserialize, Serialize)]
@@ -23,33 +23,23 @@ pub struct Row {
     /// Shots of a device; `None` for a training step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
-    /// Time of a round trip between two cores behind the measurement, in seconds, if there are two.
+    /// Median time of a round trip between two cores before the turns, in seconds, if there are two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip: Option<f64>,
 }
 
 impl Row {
     /// Row of a training step or a part of one.
-    pub fn of_step(subject: String, peer: &str, seconds: f64, peer_seconds: f64) -> Self {
-        Self {
-            subject,
-            peer: peer.to_owned(),
-            seconds,
-            peer_seconds,
-            limit: None,
-            shots: None,
-            round_trip: None,
-        }
+    pub fn of_step(subject: String, peer: &str, times: Times) -> Self {
+        let Times { ours, theirs, round_trip } = times;
+        let peer = peer.to_owned();
+        let (seconds, peer_seconds) = (ours, theirs);
+        Self { subject, peer, seconds, peer_seconds, limit: None, shots: None, round_trip }
     }
 
     /// Row of a device's `shots`.
-    pub fn of_device(
-        subject: String,
-        peer: &str,
-        (seconds, peer_seconds): (f64, f64),
-        shots: usize,
-    ) -> Self {
-        Self { shots: Some(shots), ..Self::of_step(subject, peer, seconds, peer_seconds) }
+    pub fn of_device(subject: String, peer: &str, times: Times, shots: usize) -> Self {
+        Self { shots: Some(shots), ..Self::of_step(subject, peer, times) }
     }
 
     /// The row of the table.
@@ -113,10 +103,9 @@ impl Results {
         Self { machine, file }
     }
 
-    /// Adds and prints `row`, with the limit from its least `work`, and the round trip between two cores.
+    /// Adds and prints `row`, with the limit from its least `work`.
     pub fn add(&mut self, mut row: Row, work: Option<Work>) {
         row.limit = work.map(|work| self.machine.limit(work));
-        row.round_trip = round_trip();
         println!("{}", row.line());
         self.file.rows.push(row);
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use twinprop::Backend;
-use twinprop_bench::{KINDS, Layers, Outcome, Peer, Step, in_turns, median, run};
+use twinprop_bench::{KINDS, Layers, Outcome, Peer, Step, Times, in_turns, median, run};
 
 /// Times training steps on a GPU beside PyTorch's.
 #[derive(Parser)]
@@ -96,7 +96,7 @@ fn compare(arguments: &Arguments, kind: &str, count: usize, batch: usize) -> Out
             in_turns(arguments.turns, || complete(&mut step), || peer.seconds("step"))
         });
         // A mode that fails, for lack of memory or of CUDA, is left out.
-        let Ok((ours, theirs)) = timed else {
+        let Ok(Times { ours, theirs, .. }) = timed else {
             cells += " fails |";
             continue;
         };

@@ -18,7 +18,7 @@ use twinprop::calibration::bridge::{from_vec, to_vec};
 use twinprop::devices::neuromorphic::{Jacobian, LifChip, LifChipConfig, SpikeGradient};
 use twinprop::devices::{Differentiable, PhysicalLayer, random};
 use twinprop::training::Awake;
-use twinprop_bench::{Machine, Outcome, Peer, Work, in_turns, median, run};
+use twinprop_bench::{Machine, Outcome, Peer, Times, Work, in_turns, median, run};
 
 /// Compares a step of a recurrent spiking network with PyTorch's.
 #[derive(Parser)]
@@ -177,7 +177,7 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
             println!("{name} | not compared: {error}");
             continue;
         }
-        let (seconds, of_peer) =
+        let Times { ours: seconds, theirs: of_peer, .. } =
             in_turns(arguments.turns, || ours.step(), || peer.seconds("step"))?;
         println!(
             "{name} | {:.1} | {:.1} | {:.3} | {:.1} | {:.2}",

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use twinprop::devices::Differentiable;
 use twinprop::devices::optical::{CoherentStack, CoherentStackConfig};
-use twinprop_bench::{Machine, Outcome, Peer, Work, mnist_stack, run, steps_in_turns};
+use twinprop_bench::{Machine, Outcome, Peer, Times, Work, mnist_stack, run, steps_in_turns};
 
 /// Compares a step of the coherent stack with PyTorch's.
 #[derive(Parser)]
@@ -51,7 +51,8 @@ fn compare(arguments: &Arguments) -> Outcome<()> {
     for (name, script, options) in peers {
         let Some(options) = options else { continue };
         let mut peer = Peer::start(&arguments.python, script, &options)?;
-        let (seconds, of_peer) = steps_in_turns(arguments.turns, &mut step, &mut peer)?;
+        let Times { ours: seconds, theirs: of_peer, .. } =
+            steps_in_turns(arguments.turns, &mut step, &mut peer)?;
         println!(
             "{name} | {:.2} | {:.2} | {:.1} | {:.2} | {:.2}",
             1e3 * seconds,
