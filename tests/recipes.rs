@@ -90,7 +90,15 @@ fn an_error_names_the_stage_that_does_not_fit() {
             format!(
                 r#"{{ patches = {{ height = 4, width = 4, stride = 1, padding = 4 }} }}, {physical}, "readout""#
             ),
-            "make its padding smaller than itself",
+            "a padding of 4 is not smaller than the window of 4 × 4 pixels; take at most 3",
+        ),
+        (
+            format!(r#"{{ patches = {{ height = 8, width = 8 }} }}, {physical}, "readout""#),
+            "a patch has 64 values, and a shot takes 40: make the patches smaller",
+        ),
+        (
+            format!(r#"{{ patches = {{ height = 4, width = 4 }} }}, {physical}, "readout""#),
+            "put `{ pad = { channels = 24, runs = 4 } }` before it, and give it `shots = 4`",
         ),
         (
             format!(

@@ -324,10 +324,8 @@ impl Assembly<'_> {
         let (instrument, interface) = self.interface(config.device.get_ref());
         let drives = config.shots * interface.inputs.len();
         if self.width != drives {
-            let advice = self.layout.shots_of(self.width, interface.inputs.len()).map_or_else(
-                || "put \"scale\" or \"pad\" before it".to_owned(),
-                |patches| format!("give it `shots = {patches}`, one for each patch"),
-            );
+            let inputs = interface.inputs.len();
+            let advice = self.layout.advice_on_shots(self.width, config.shots, inputs);
             return Err(Error::Usage(format!(
                 "stage {place} of `network` has {} values for the {drives} input channels of its {} shots; {advice}",
                 self.width, config.shots

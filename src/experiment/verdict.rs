@@ -262,7 +262,9 @@ fn remedies(grade: Grade, fidelity: &Fidelity, recipe: &Recipe, device: &str) ->
         )),
         _ => {}
     }
-    next.push(more_shots(config, &twin_key));
+    if config.twin.is_fitted() {
+        next.push(more_shots(config, &twin_key));
+    }
     if matches!(recipe.training.refinement, RefinementChoice::Off)
         && recipe.training.rule.refines_twins()
     {

@@ -34,15 +34,14 @@ impl Assembly<'_> {
         }
         Windows::new(image, motion, self.backend).ok_or_else(|| {
             let (ImageSize { rows, columns }, window) = (image.size, motion.window);
-            let advice = if motion.padding.rows < window.rows.min(window.columns) {
-                "make it smaller"
+            let (padding, least) = (motion.padding.rows, window.rows.min(window.columns));
+            let (height, width) = (window.rows, window.columns);
+            let why = if padding < least {
+                format!("a window of {height} × {width} pixels does not fit into an image of {rows} × {columns}; make it smaller")
             } else {
-                "make its padding smaller than itself"
+                format!("a padding of {padding} is not smaller than the window of {height} × {width} pixels; take at most {}", least - 1)
             };
-            Error::Usage(format!(
-                "stage {place} of `network`, \"{kind}\": a window of {} × {} pixels does not fit into an image of {rows} × {columns}; {advice}",
-                window.rows, window.columns
-            ))
+            Error::Usage(format!("stage {place} of `network`, \"{kind}\": {why}"))
         })
     }
 

@@ -76,9 +76,26 @@ impl Layout {
         images.or_else(|| patches.map(|(one, other)| (grid(one), grid(other))))
     }
 
-    /// The number of patches, if `width` values give each of them the `inputs` of a shot.
-    pub fn shots_of(self, width: usize, inputs: usize) -> Option<usize> {
-        self.patches.map(ImageSize::pixels).filter(|patches| patches * inputs == width)
+    /// What to do with `width` values that do not fit the `inputs` of each of the `shots` of a layer.
+    pub fn advice_on_shots(self, width: usize, shots: usize, inputs: usize) -> String {
+        let Some(patches) = self.patches.map(ImageSize::pixels) else {
+            return "put \"scale\" or \"pad\" before it".to_owned();
+        };
+        let of_patch = width / patches.max(1);
+        if of_patch == inputs {
+            return format!("give it `shots = {patches}`, one for each patch");
+        }
+        let numbers = format!("a patch has {of_patch} values, and a shot takes {inputs}");
+        if of_patch > inputs {
+            return format!("{numbers}: make the patches smaller, or give the device more inputs");
+        }
+        let pad = format!("{{ pad = {{ channels = {}, runs = {patches} }} }}", inputs - of_patch);
+        let of_shots = if shots == patches {
+            String::new()
+        } else {
+            format!(", and give it `shots = {patches}`")
+        };
+        format!("{numbers}: put `{pad}` before it{of_shots}")
     }
 }
 
