@@ -165,9 +165,10 @@ impl Linearised for LinearisedOnCpu {
         let mut of_groups = vec![0.0; self.groups * width];
         let groups = of_groups.par_chunks_mut(width).with_min_len(VALUES_A_TASK.div_ceil(width));
         groups.enumerate().for_each(|(group, sum)| {
-            for block in group * run / ROWS..((group + 1) * run).div_ceil(ROWS) {
+            let blocks = group * run / ROWS..((group + 1) * run).div_ceil(ROWS);
+            for (block, part) in blocks.clone().zip(&parts[blocks]) {
                 let place = group - block * ROWS / run;
-                add(sum, &parts[block][place * width..][..width]);
+                add(sum, &part[place * width..][..width]);
             }
         });
         let dx = from_vec(dx, [shots, inputs], &self.device);
